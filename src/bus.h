@@ -1,0 +1,38 @@
+/*
+ * bus.h - the contract between the loop and a host bus: one const table for each bus, listed in main.c.
+ */
+#ifndef VHOTPLUG_BUS_H
+#define VHOTPLUG_BUS_H
+
+#include "model.h"
+#include "uevent.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef void fact_fn(const struct fact *f);
+
+struct bus {
+    const char *name; /* "usb" */
+    /* Called once at start, after sysfs_root(). False after logging why: the bus is unusable. */
+    bool (*start)(void);
+    /* Looks at everything: FACT_SCAN_BEGIN, a FACT_DEVICE each, FACT_SCAN_END. `coldplug` is copied into the facts.
+     * If the bus directory is missing, an empty scan. Must not block beyond what reading sysfs costs. */
+    void (*scan)(bool coldplug, fact_fn *emit);
+    /* A uevent says "look there": emits at most one FACT_DEVICE or FACT_GONE for each device concerned. False if it
+     * concerns nothing of this bus. */
+    bool (*uevent)(const struct uevent *ev, fact_fn *emit);
+    /* Deadline (VH_NEVER if none) and work that waits for a time, e.g. a device whose bind event does not come. */
+    int64_t (*deadline)(void);
+    void (*tick)(int64_t now, fact_fn *emit);
+    /* Mounts or swaps changed: emits FACT_DEVICE for each device whose protection changed. */
+    void (*recheck)(fact_fn *emit);
+    /* Opens the device's node for passing, read-write, after checking that it still is that device and that the host
+     * does not use it. Descriptor, or -1 with *why filled (static or `why`-buffer text for an error reply). */
+    int (*open_node)(const struct device *dev, char *why, size_t cap);
+    /* The device came back from a VM and stays with the host: reset it and let host drivers bind. Best effort, logged.
+     */
+    void (*release)(const struct device *dev);
+};
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * core.c - the step: one fact in, its actions out; and the facts about devices.
+ *
+ * Owns the slots' life from plug to unplug. Knows nothing of sockets, QMP or JSON, and never says what to do with
+ * a VM: that is worked out by core_plan.c from the difference between target and assignment.
+ */
+#include "core.h"
+
+#include "core_parts.h"
+#include "log.h"
+#include "policy.h"
+
+#include <string.h>
+
+void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
+    memset(c, 0, sizeof *c);
+    c->conf = conf;
+    c->attach_connected = attach_connected;
+    c->wake_at = VH_NEVER;
+    for (int v = 0; v < VH_MAX_VMS; v++)
+        c->vm[v].op_slot = -1;
+}
+
+struct action *step_add(struct step *st, enum action_kind kind) {
+    VH_ASSERT(st->out->n < CORE_MAX_ACTIONS);
+    struct action *a = &st->out->a[st->out->n++];
+    a->kind = kind;
+    a->slot = -1;
+    a->vm = -1;
+    a->client.gen = 0;
+    return a;
+}
+
+void step_event(struct step *st, enum event_kind event, int slot, int vm) {
+    struct action *a = step_add(st, ACT_EVENT);
+    a->event = event;
+    a->slot = slot;
+    a->vm = vm;
+}
+
+/* ---- slots ---- */
+
+static void slot_clear(struct slot *s) {
+    memset(s, 0, sizeof *s);
+    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = -1;
+}
+
+static int slot_alloc(struct core *c) {
+    int present = 0, found = -1;
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (c->slot[i].state == SLOT_PRESENT)
+            present++;
+        else if (c->slot[i].state == SLOT_FREE && found < 0)
+            found = i;
+    }
+    if (present >= VH_MAX_DEVICES || found < 0) {
+        c->stats.table_full++;
+        return -1;
+    }
+    slot_clear(&c->slot[found]);
+    if (found >= c->used)
+        c->used = found + 1;
+    return found;
+}
+
+/* Slots that died in the last step were kept for their events; now their places are free. */
+static void slots_reap(struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_DEAD)
+            c->slot[i].state = SLOT_FREE;
+    }
+    while (c->used > 0 && c->slot[c->used - 1].state == SLOT_FREE)
+        c->used--;
+}
+
+bool slot_is_hub(const struct slot *s) {
+    if (s->dev.cls == 9)
+        return true;
+    for (int i = 0; i < s->dev.nifaces; i++) {
+        if (s->dev.ifaces[i].cls == 9)
+            return true;
+    }
+    return false;
+}
+
+void slot_unassign(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    int vm = s->vm;
+    VH_ASSERT(vm >= 0);
+    s->vm = -1;
+    if (s->state == SLOT_PRESENT) {
+        st->c->stats.detached++;
+        step_event(st, EV_DETACHED, i, vm);
+    } else if (s->state == SLOT_GHOST && s->op == OP_NONE) {
+        s->state = SLOT_DEAD;
+    }
+}
+
+static void count_latency(struct core *c, int64_t took) {
+    int bucket = 0;
+    while (bucket < 15 && took >= VH_NSEC_PER_MSEC << bucket)
+        bucket++;
+    c->stats.latency[bucket]++;
+}
+
+void slot_assign(struct step *st, int i, int vm) {
+    struct slot *s = &st->c->slot[i];
+    s->vm = vm;
+    s->failures = 0;
+    s->reason[0] = '\0';
+    if (s->state != SLOT_PRESENT)
+        return;
+    if (!s->managed || s->ask != ASK_NO)
+        s->ask = ASK_CLOSED;
+    s->managed = true;
+    st->c->stats.attached++;
+    count_latency(st->c, st->now - s->plugged_at);
+    step_event(st, EV_ATTACHED, i, vm);
+}
+
+/* Rule, remembered selection and decision, as they are now. */
+void slot_plugged(struct step *st, int i) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    s->rule = policy_rule(c->conf, &s->dev);
+    const struct memory *m = memory_find(c, &s->dev);
+    if (m != NULL) {
+        if (m->vm[0] != '\0')
+            s->pick = conf_vm(c->conf, m->vm);
+        s->disconnected = m->disconnected;
+        s->disconnected_by = m->by;
+    }
+}
+
+/* ---- devices come and go ---- */
+
+static int slot_find(const struct core *c, const char *sys_name) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_PRESENT && str_eq(c->slot[i].dev.sys_name, sys_name))
+            return i;
+    }
+    return -1;
+}
+
+/* The host no longer has it. A VM that holds it, or is just taking it, must let go of its id later: a ghost. */
+static void unplug(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    VH_ASSERT(s->state == SLOT_PRESENT);
+    if (s->req >= 0)
+        request_slot_done(st, i, "the device was unplugged");
+    st->c->stats.unplugged++;
+    if (s->vm >= 0) {
+        st->c->stats.detached++;
+        step_event(st, EV_DETACHED, i, s->vm);
+    }
+    if (s->announced)
+        step_event(st, EV_DISCONNECTED, i, -1);
+    s->state = s->vm >= 0 || s->op != OP_NONE ? SLOT_GHOST : SLOT_DEAD;
+    s->failures = 0;
+    s->retry_at = 0;
+}
+
+static void announce(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->announced || !s->dev.settled || slot_is_hub(s))
+        return;
+    s->announced = true;
+    step_event(st, EV_CONNECTED, i, -1);
+}
+
+static void plug(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    int i = slot_alloc(c);
+    if (i < 0)
+        return;
+    struct slot *s = &c->slot[i];
+    s->state = SLOT_PRESENT;
+    s->dev = *f->device;
+    s->seen = true;
+    s->plug = c->next_plug++;
+    s->plugged_at = st->now;
+    s->managed = !f->coldplug || c->attach_connected;
+    c->stats.plugged++;
+    slot_plugged(st, i);
+    if (f->coldplug && s->managed && s->pick < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
+        s->pick = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
+    announce(st, i);
+}
+
+/* Two plugs on one port are two devices, however alike. */
+static bool same_plug(const struct device *a, const struct device *b) {
+    return a->incarnation == b->incarnation && a->vid == b->vid && a->pid == b->pid;
+}
+
+static void device_fact(struct step *st, const struct fact *f) {
+    int i = slot_find(st->c, f->device->sys_name);
+    if (i >= 0 && !same_plug(&st->c->slot[i].dev, f->device)) {
+        unplug(st, i);
+        i = -1;
+    }
+    if (i < 0) {
+        plug(st, f);
+        return;
+    }
+    struct slot *s = &st->c->slot[i];
+    bool settled_now = f->device->settled && !s->dev.settled;
+    s->dev = *f->device;
+    s->seen = true;
+    if (settled_now) {
+        slot_plugged(st, i); /* the serial is known only now */
+    } else {
+        s->rule = policy_rule(st->c->conf, &s->dev);
+    }
+    announce(st, i);
+}
+
+static void scan_begin(struct core *c) {
+    for (int i = 0; i < c->used; i++)
+        c->slot[i].seen = false;
+}
+
+static void scan_end(struct step *st) {
+    for (int i = 0; i < st->c->used; i++) {
+        if (st->c->slot[i].state == SLOT_PRESENT && !st->c->slot[i].seen)
+            unplug(st, i);
+    }
+}
+
+static void gone_fact(struct step *st, const char *sys_name) {
+    int i = slot_find(st->c, sys_name);
+    if (i >= 0)
+        unplug(st, i);
+}
+
+void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
+    struct step st = {.c = c, .now = now, .out = out};
+    out->n = 0;
+    out->ntexts = 0;
+    c->stats.facts++;
+    slots_reap(c);
+    switch (f->kind) {
+    case FACT_SCAN_BEGIN:
+        scan_begin(c);
+        break;
+    case FACT_SCAN_END:
+        scan_end(&st);
+        break;
+    case FACT_DEVICE:
+        device_fact(&st, f);
+        break;
+    case FACT_GONE:
+        gone_fact(&st, f->sys_name);
+        break;
+    case FACT_VM_SOCKET:
+    case FACT_VM_ANSWERS:
+    case FACT_VM_DOWN:
+        vm_fact(&st, f);
+        break;
+    case FACT_OP_DONE:
+        vm_op_done(&st, f->op);
+        break;
+    case FACT_REQUEST:
+        request_fact(&st, f->request);
+        break;
+    case FACT_CLIENT_GONE:
+        request_client_gone(&st, f->client);
+        break;
+    case FACT_TIME:
+        break;
+    }
+    plan(&st);
+}
+
+int64_t core_deadline(const struct core *c) {
+    return c->wake_at;
+}

@@ -1,0 +1,148 @@
+/*
+ * core.h - the brain: state + fact + now -> actions. Pure and level-triggered.
+ *
+ * Facts only change what is known; then every device's target (what policy wants) is compared with its assignment
+ * (which VM has it), and the difference becomes at most one operation for each VM at a time. Nothing here says "on this
+ * event do that to QEMU": lost events, dying VMs and restarts need no code of their own.
+ */
+#ifndef VHOTPLUG_CORE_H
+#define VHOTPLUG_CORE_H
+
+#include "conf.h"
+#include "limits.h"
+#include "model.h"
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_GHOSTS)
+#define CORE_MAX_ACTIONS (4 * CORE_SLOTS + 2 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
+#define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* each client has at most one request under way */
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_PRESENT, /* the host has it */
+    SLOT_GHOST,   /* unplugged, told as gone; a VM must still let go of its id */
+    SLOT_DEAD,    /* gone; kept until the next step so that its events can be rendered */
+};
+
+enum ask_state {
+    ASK_NO,     /* nobody was asked for a VM */
+    ASK_OPEN,   /* usb_select_vm was told; the question stands */
+    ASK_CLOSED, /* answered, or no longer of interest; not asked again during this plug */
+};
+
+/* A device with what is decided and done about it. The fields that every step looks at come first. */
+struct slot {
+    enum slot_state state;
+    int rule;        /* deciding rule, -1 none */
+    int vm;          /* assignment: the VM that has it, -1 none */
+    int pick;        /* selection (remembered, or by --attach-connected), -1 none */
+    enum op_kind op; /* operation under way, OP_NONE if none */
+    int op_vm;       /* where that operation is */
+    int req;         /* index of the pending request that wants it moved, -1 none */
+    int req_vm;      /* where that request wants it, -1: nowhere */
+    enum ask_state ask;
+    bool managed;      /* policy applies: plugged while we ran, or given to a VM before */
+    bool announced;    /* usb_connected was told */
+    bool disconnected; /* taken away by a decision */
+    bool seen;         /* by the scan under way */
+    int suspended;     /* taken out of this VM by usb_suspend, -1 not */
+    enum role disconnected_by;
+    int failures;     /* in a row, at the current target */
+    int64_t retry_at; /* not before */
+    int64_t plugged_at;
+    uint32_t plug;                /* counts plugs: order of arrival */
+    uint8_t vm_busnum, vm_devnum; /* what its id in the VM was made of */
+    char reason[VH_TEXT_MAX];     /* why the last operation failed, "" if it did not */
+    struct device dev;
+};
+
+enum vm_state {
+    VM_DOWN,    /* nobody listens */
+    VM_UNKNOWN, /* somebody listens (or may): list before acting */
+    VM_UP,      /* listed; our assignments there are true */
+};
+
+struct vm {
+    enum vm_state state;
+    bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS will end this */
+    enum op_kind op;         /* operation under way, OP_NONE if none */
+    uint32_t op_serial;      /* its name */
+    int op_slot;             /* its slot, -1 if it concerns none */
+    char stale[VH_OPID_MAX]; /* id of ours to remove from it before anything else, "" none */
+    int failures;
+    int64_t retry_at;
+    char reason[VH_TEXT_MAX]; /* why it cannot be driven, "" if it can */
+};
+
+/* A request that waits for operations. */
+struct pending {
+    bool used;
+    struct client_ref client;
+    enum request_kind kind;
+    enum role role;
+    int left; /* devices still under way */
+    bool failed;
+    char text[VH_TEXT_MAX]; /* the first failure */
+};
+
+/* What is remembered of a device that may be away: keyed by identity, and by port where that is no identity. */
+struct memory {
+    bool used;
+    uint16_t vid, pid;
+    char serial[VH_STRING_MAX];
+    char port[VH_SYSNAME_MAX]; /* sys_name; "" where the serial suffices */
+    char vm[VH_NAME_MAX];      /* selection, "" none */
+    bool disconnected;
+    enum role by;
+    uint64_t stamp; /* larger is younger */
+};
+
+struct core_stats {
+    uint64_t facts, ops, op_failed, op_busy, op_unknown, attached, detached, plugged, unplugged, table_full;
+    uint64_t latency[16]; /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
+};
+
+struct core {
+    const struct conf *conf;
+    bool attach_connected;
+    uint32_t next_serial, next_plug;
+    uint64_t next_stamp;
+    int64_t wake_at; /* when something waits for time, else VH_NEVER */
+    int used;        /* slots in use lie below this index */
+    struct slot slot[CORE_SLOTS];
+    struct vm vm[VH_MAX_VMS];
+    struct pending pending[VH_MAX_CLIENTS];
+    struct memory memory[VH_MAX_MEMORY];
+    struct core_stats stats;
+};
+
+struct actions {
+    int n;
+    int ntexts;
+    struct action a[CORE_MAX_ACTIONS];
+    char texts[CORE_MAX_TEXTS][VH_ERROR_MAX];
+};
+
+void core_init(struct core *c, const struct conf *conf, bool attach_connected);
+/* One fact, whole. `out` is emptied first; its actions are to be done in order before the next step. */
+void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
+int64_t core_deadline(const struct core *c);      /* give FACT_TIME then; VH_NEVER if nothing waits for time */
+bool core_wants_vm(const struct core *c, int vm); /* is there anything to do at this VM? */
+/* Every invariant that must hold after any step. False with *why (static) naming the broken one. For simulation and
+ * fuzzing. */
+bool core_check(const struct core *c, const char **why);
+bool core_at_rest(const struct core *c,
+                  const char **why); /* no operation under way and every device where policy says */
+
+/* For rendering. */
+bool core_visible(const struct core *c, const struct slot *s, const struct request *r); /* does a usb_list show it? */
+const char *core_state_name(const struct core *c, const struct slot *s); /* idle pending attached waiting failed */
+/* Why the device is not (or not yet) in a VM; "" if it is. */
+void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb);
+bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s);
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * core_vm.c - facts about VMs and the ends of operations.
+ *
+ * What a VM holds is believed only from a confirmed operation or from a listing; after anything doubtful (a connection
+ * that broke in mid-command, an answer that never came) the VM is VM_UNKNOWN and is listed before anything else happens
+ * there.
+ */
+#include "core_parts.h"
+#include "log.h"
+#include "str.h"
+
+#include <string.h>
+
+static void vm_down(struct step *st, int v, const char *why) {
+    struct core *c = st->c;
+    struct vm *vm = &c->vm[v];
+    vm->state = VM_DOWN;
+    vm->busy = false;
+    vm->stale[0] = '\0';
+    vm->failures = 0;
+    vm->retry_at = 0;
+    (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->suspended == v)
+            s->suspended = -1; /* a VM that starts afresh was not suspended */
+        if ((s->state == SLOT_PRESENT || s->state == SLOT_GHOST) && s->vm == v && s->op == OP_NONE)
+            slot_unassign(st, i);
+        else if (s->state == SLOT_PRESENT && s->vm == v)
+            slot_unassign(st, i); /* its operation's end is still to come and will find it gone */
+    }
+}
+
+/* Somebody listens there (perhaps a new VMM): nothing is believed until it is listed. */
+static void vm_unknown(struct core *c, int v) {
+    struct vm *vm = &c->vm[v];
+    if (!c->conf->vms[v].supported)
+        return;
+    vm->state = VM_UNKNOWN;
+    vm->stale[0] = '\0';
+}
+
+void vm_fact(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
+    struct vm *vm = &c->vm[f->vm];
+    switch (f->kind) {
+    case FACT_VM_SOCKET:
+        vm_unknown(c, f->vm);
+        vm->busy = false;
+        vm->failures = 0;
+        vm->retry_at = 0;
+        break;
+    case FACT_VM_ANSWERS:
+        vm->busy = false;
+        vm->failures = 0;
+        vm->retry_at = 0;
+        break;
+    case FACT_VM_DOWN:
+        if (vm->state != VM_DOWN)
+            vm_down(st, f->vm, "");
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- listings ---- */
+
+static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, enum slot_state state) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state != state)
+            continue;
+        if (s->vm == v ? s->vm_busnum == f->busnum && s->vm_devnum == f->devnum
+                       : s->dev.busnum == f->busnum && s->dev.devnum == f->devnum)
+            return i;
+    }
+    return -1;
+}
+
+/* The VM has this id of ours: adopt it, know it already, or have it removed. */
+static void found_ours(struct step *st, int v, const struct vmm_found *f, bool kept[CORE_SLOTS]) {
+    struct core *c = st->c;
+    int ghost = slot_by_id(c, v, f, SLOT_GHOST);
+    if (ghost >= 0 && c->slot[ghost].vm == v) {
+        kept[ghost] = true;
+        return;
+    }
+    int i = f->busnum != 0 ? slot_by_id(c, v, f, SLOT_PRESENT) : -1;
+    if (i >= 0 && c->slot[i].vm == v) {
+        kept[i] = true;
+        return;
+    }
+    struct slot *s = i >= 0 ? &c->slot[i] : NULL;
+    if (s == NULL || s->vm >= 0 || s->op != OP_NONE || slot_is_hub(s)) {
+        (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
+        return;
+    }
+    s->vm_busnum = f->busnum;
+    s->vm_devnum = f->devnum;
+    kept[i] = true;
+    slot_assign(st, i, v);
+}
+
+static void listed(struct step *st, int v, const struct op_result *r) {
+    struct core *c = st->c;
+    bool kept[CORE_SLOTS] = {false};
+    c->vm[v].state = VM_UP;
+    c->vm[v].stale[0] = '\0';
+    for (int k = 0; k < r->nfound; k++) {
+        if (r->found[k].ours)
+            found_ours(st, v, &r->found[k], kept);
+    }
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->vm == v && !kept[i] && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST))
+            slot_unassign(st, i);
+    }
+}
+
+/* ---- the ends of operations ---- */
+
+static void vm_failed(struct step *st, int v, const char *text) {
+    struct vm *vm = &st->c->vm[v];
+    vm->failures++;
+    vm->retry_at = st->now + plan_backoff(vm->failures);
+    (void)str_copy(vm->reason, sizeof vm->reason, text);
+}
+
+static void slot_failed(struct step *st, struct slot *s, const char *text) {
+    s->failures++;
+    s->retry_at = st->now + plan_backoff(s->failures);
+    (void)str_copy(s->reason, sizeof s->reason, text);
+}
+
+static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
+    struct slot *s = &st->c->slot[i];
+    if (kind == OP_DETACH) {
+        if (s->vm == v)
+            slot_unassign(st, i);
+        s->failures = 0;
+        s->retry_at = 0;
+        s->reason[0] = '\0';
+    } else {
+        slot_assign(st, i, v);
+        if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)
+            s->pick = v; /* for as long as it is plugged in */
+    }
+    if (s->state != SLOT_PRESENT)
+        return;
+    bool reset = s->rule < 0 || st->c->conf->rules[s->rule].reset_on_release;
+    if (kind == OP_DETACH && reset && plan_target(st->c, s) < 0)
+        step_add(st, ACT_RELEASE)->slot = i;
+}
+
+static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
+    struct slot *s = &st->c->slot[i];
+    VH_ASSERT(s->op == kind && s->op_vm == v);
+    s->op = OP_NONE;
+    s->op_vm = -1;
+    if (r->status == OP_OK) {
+        slot_op_ok(st, i, v, kind);
+    } else {
+        if (r->status == OP_FAILED || r->status == OP_LOCAL)
+            slot_failed(st, s, r->text);
+    }
+    if (s->req >= 0 && s->vm == s->req_vm)
+        request_slot_done(st, i, NULL);
+    else if (s->req >= 0 && r->status != OP_OK)
+        request_slot_done(st, i, r->text);
+    if (s->state == SLOT_GHOST && s->vm < 0)
+        s->state = SLOT_DEAD;
+}
+
+/* What the end of any operation says about the VM itself. */
+static void vm_op_status(struct step *st, int v, const struct op_result *r) {
+    struct core *c = st->c;
+    struct vm *vm = &c->vm[v];
+    switch (r->status) {
+    case OP_OK:
+    case OP_FAILED:
+    case OP_LOCAL:
+        vm->busy = false;
+        if (r->status == OP_OK) {
+            vm->failures = 0;
+            vm->reason[0] = '\0';
+        }
+        break;
+    case OP_REFUSED:
+        vm_down(st, v, r->text);
+        break;
+    case OP_BUSY:
+        vm->busy = true;
+        c->stats.op_busy++;
+        (void)str_copy(vm->reason, sizeof vm->reason, r->text);
+        break;
+    case OP_UNKNOWN:
+        c->stats.op_unknown++;
+        if (vm->state != VM_DOWN) {
+            vm_unknown(c, v);
+            vm_failed(st, v, r->text);
+        }
+        break;
+    }
+}
+
+void vm_op_done(struct step *st, const struct op_result *r) {
+    struct core *c = st->c;
+    if (r->vm < 0 || r->vm >= c->conf->nvms || r->serial == 0 || c->vm[r->vm].op_serial != r->serial)
+        return; /* an answer to something long given up, or given twice */
+    struct vm *vm = &c->vm[r->vm];
+    enum op_kind kind = vm->op;
+    int slot = vm->op_slot;
+    vm->op = OP_NONE;
+    vm->op_serial = 0;
+    vm->op_slot = -1;
+    if (r->status == OP_FAILED || r->status == OP_LOCAL)
+        c->stats.op_failed++;
+    /* The VM's state first, so that a slot's failed request already sees it. */
+    bool alive = vm->state != VM_DOWN;
+    vm_op_status(st, r->vm, r);
+    if (slot >= 0) {
+        slot_op_end(st, slot, r->vm, kind, r);
+        if (r->status == OP_OK && !alive && c->slot[slot].vm == r->vm)
+            slot_unassign(st, slot); /* confirmed just before it died */
+        return;
+    }
+    if (kind == OP_LIST) {
+        if (r->status == OP_OK && alive)
+            listed(st, r->vm, r);
+        else if (r->status == OP_FAILED || r->status == OP_LOCAL)
+            vm_failed(st, r->vm, r->text);
+        if (r->status != OP_OK)
+            request_fail_vm(st, r->vm, r->text);
+    } else if (r->status == OP_OK) {
+        vm->stale[0] = '\0';
+        vm_unknown(c, r->vm); /* there may be more: list again */
+    } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
+        vm_failed(st, r->vm, r->text);
+    }
+}

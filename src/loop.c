@@ -1,0 +1,466 @@
+/*
+ * loop.c - one thread, one poll(): what happened becomes a fact, the core turns it into actions, the rooms do them.
+ *
+ * Owns the core's state, the order of work in one pass and the source of uevents. Decides nothing about devices or VMs.
+ * Readiness is handled before deadlines, so that a daemon that was stopped for a while reads the answers that
+ * came meanwhile before it calls them late.
+ */
+#include "loop.h"
+
+#include "access.h"
+#include "api.h"
+#include "core.h"
+#include "limits.h"
+#include "link.h"
+#include "log.h"
+#include "netlink.h"
+#include "server.h"
+#include "sock.h"
+#include "str.h"
+#include "watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS)
+
+static struct {
+    const struct loop_options *opt;
+    struct core core;
+    struct actions actions;
+    bool stepping;
+    int ndeferred;
+    struct fact deferred[DEFERRED_MAX];     /* facts that arose while actions were being done */
+    struct request request[VH_MAX_CLIENTS]; /* under way, by client slot */
+    int64_t now;
+    int uevents; /* descriptor of the uevent source */
+    int signals;
+    bool rescan; /* uevents were lost */
+    bool stop;
+    uint64_t full_logged;
+    struct pollset polls;
+} loop;
+
+/* ---- actions ---- */
+
+static void do_reply(const struct action *a) {
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    const struct request *r = &loop.request[a->client.index];
+    sb_init(&sb, text, sizeof text);
+    if (a->kind == ACT_REPLY_VERSION)
+        api_version(&sb, r->id);
+    else if (a->ok)
+        api_ok(&sb, r->id);
+    else
+        api_failed(&sb, r->id, loop.actions.texts[a->text]);
+    VH_ASSERT(sb_ok(&sb));
+    if (a->kind == ACT_REPLY && !a->ok)
+        log_info("request failed: by=\"%s\" error=\"%s\"", r->who.name, loop.actions.texts[a->text]);
+    server_reply(a->client, text, sb.len);
+}
+
+static void do_event(const struct action *a) {
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    const struct device *d = &loop.core.slot[a->slot].dev;
+    const char *vm = a->vm >= 0 ? loop.opt->conf->vms[a->vm].name : NULL;
+    sb_init(&sb, text, sizeof text);
+    api_event(&sb, &loop.core, a->event, a->slot, a->vm);
+    VH_ASSERT(sb_ok(&sb));
+    if (a->client.gen != 0) {
+        server_event_to(a->client, text, sb.len);
+        return;
+    }
+    log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(a->event), d->sys_name, d->node,
+             (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "", d->vendor_name, d->product_name);
+    server_event(text, sb.len);
+}
+
+static void do_op(const struct action *a) {
+    static const char *const names[] = {"none", "list", "attach", "detach"};
+    log_debug("operation %u: %s %s vm=%s", (unsigned)a->op.serial, names[a->op.kind], a->op.id,
+              loop.opt->conf->vms[a->vm].name);
+    link_op(a->vm, &a->op);
+}
+
+static void do_action(const struct action *a) {
+    switch (a->kind) {
+    case ACT_OP:
+        do_op(a);
+        break;
+    case ACT_EVENT:
+        do_event(a);
+        break;
+    case ACT_REPLY:
+    case ACT_REPLY_VERSION:
+        do_reply(a);
+        break;
+    case ACT_REPLY_LIST:
+        server_reply_parts(a->client);
+        break;
+    case ACT_SUBSCRIBE:
+        server_subscribe(a->client, true);
+        break;
+    case ACT_UNSUBSCRIBE:
+        server_subscribe(a->client, false);
+        break;
+    case ACT_RELEASE:
+        loop.opt->bus->release(&loop.core.slot[a->slot].dev);
+        break;
+    }
+}
+
+/* ---- facts ---- */
+
+static void step(const struct fact *f) {
+    loop.stepping = true;
+    core_step(&loop.core, f, loop.now, &loop.actions);
+    for (int i = 0; i < loop.actions.n; i++)
+        do_action(&loop.actions.a[i]);
+    loop.stepping = false;
+    if (loop.core.stats.table_full != loop.full_logged) {
+        loop.full_logged = loop.core.stats.table_full;
+        log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
+                 (unsigned long long)loop.full_logged);
+    }
+}
+
+/* Doing an action may itself bring up a fact, e.g. a client that is gone; it waits for its turn. */
+static void give(const struct fact *f) {
+    if (loop.stepping) {
+        VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
+                  f->kind == FACT_VM_ANSWERS);
+        VH_ASSERT(loop.ndeferred < DEFERRED_MAX);
+        loop.deferred[loop.ndeferred++] = *f;
+        return;
+    }
+    step(f);
+    for (int i = 0; i < loop.ndeferred; i++) {
+        struct fact next = loop.deferred[i];
+        step(&next);
+    }
+    loop.ndeferred = 0;
+}
+
+static void give_vm(enum fact_kind kind, int vm) {
+    struct fact f = {.kind = kind, .vm = vm};
+    give(&f);
+}
+
+/* ---- what rooms tell us: clients ---- */
+
+static void on_line(struct client_ref c, const struct principal *who, char *line, size_t len) {
+    char error[VH_ERROR_MAX];
+    struct request *r = &loop.request[c.index];
+    const char *why = error;
+    bool ok = false;
+    if (line == NULL) {
+        memset(r, 0, sizeof *r);
+        (void)str_fmt(error, sizeof error, "the line is longer than %d bytes", VH_LINE_MAX);
+    } else if (api_parse(r, line, len, error, sizeof error)) {
+        ok = access_may(who, r->kind, &why);
+    }
+    r->client = c;
+    r->who = *who;
+    if (ok) {
+        struct fact f = {.kind = FACT_REQUEST, .request = r};
+        give(&f);
+        return;
+    }
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text);
+    api_failed(&sb, r->id, why);
+    VH_ASSERT(sb_ok(&sb));
+    log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
+    server_reply(c, text, sb.len);
+}
+
+static void on_closed(struct client_ref c) {
+    struct fact f = {.kind = FACT_CLIENT_GONE, .client = c};
+    give(&f);
+}
+
+static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
+    bool more = api_list_part(&loop.core, &loop.request[c.index], cursor, out);
+    VH_ASSERT(sb_ok(out));
+    return more;
+}
+
+/* ---- what rooms tell us: VMs ---- */
+
+static const char *vm_name(int vm) {
+    return loop.opt->conf->vms[vm].name;
+}
+
+static void on_done(const struct op_result *r) {
+    if (r->status != OP_OK)
+        log_warn("operation failed: vm=%s error=\"%s\"", vm_name(r->vm), r->text);
+    struct fact f = {.kind = FACT_OP_DONE, .op = r};
+    give(&f);
+}
+
+static void on_answers(int vm) {
+    log_info("VM answers: vm=%s", vm_name(vm));
+    give_vm(FACT_VM_ANSWERS, vm);
+}
+
+static void vm_is_down(int vm, const char *why) {
+    if (loop.core.vm[vm].state != VM_DOWN)
+        log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
+    watch_process(vm, 0);
+    give_vm(FACT_VM_DOWN, vm);
+}
+
+static void on_again(int vm) {
+    give_vm(FACT_VM_SOCKET, vm);
+}
+
+/* Something behind the socket ended. The socket itself tells whether anybody is left. */
+static void look_again(int vm, const char *why) {
+    if (link_listening(vm)) {
+        give_vm(FACT_VM_SOCKET, vm);
+        return;
+    }
+    link_drop(vm);
+    vm_is_down(vm, why);
+}
+
+static void on_socket_there(int vm) {
+    log_info("VM socket appeared: vm=%s", vm_name(vm));
+    give_vm(FACT_VM_SOCKET, vm);
+}
+
+static void on_socket_gone(int vm) {
+    look_again(vm, "its socket was removed");
+}
+
+static void on_process_gone(int vm) {
+    look_again(vm, "its process ended");
+}
+
+static void on_mounts(void) {
+    loop.opt->bus->recheck(give);
+}
+
+/* The operation's device, opened at the last moment: it may have gone, or be in use by now. */
+static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
+    const struct vm *vm = &loop.core.vm[op->vm];
+    if (vm->op_serial != op->serial || vm->op_slot < 0 || loop.core.slot[vm->op_slot].state != SLOT_PRESENT) {
+        (void)str_copy(why, cap, "the device was unplugged");
+        return -1;
+    }
+    return loop.opt->bus->open_node(&loop.core.slot[vm->op_slot].dev, why, cap);
+}
+
+static const struct server_calls server_calls = {.line = on_line, .closed = on_closed, .part = on_part};
+static const struct link_calls link_calls = {
+    .done = on_done,
+    .answers = on_answers,
+    .down = vm_is_down,
+    .again = on_again,
+    .peer = watch_process,
+    .open_node = on_open_node,
+};
+static const struct watch_calls watch_calls = {
+    .socket_there = on_socket_there,
+    .socket_gone = on_socket_gone,
+    .process_gone = on_process_gone,
+    .mounts_changed = on_mounts,
+};
+
+/* ---- uevents ---- */
+
+static void scan(bool coldplug) {
+    loop.opt->bus->scan(coldplug, give);
+}
+
+static void uevents_reopen(void) {
+    (void)close(loop.uevents);
+    loop.uevents = loop.opt->fake_uevents ? netlink_open_fake(loop.opt->fake_uevents) : netlink_open();
+    if (loop.uevents < 0)
+        log_error("cannot reopen the uevent socket: %s; plugs go unnoticed until restart", strerror(errno));
+    loop.rescan = true;
+}
+
+/* One batch. After a loss the rest is drained first: what the queue still holds is older than what was lost. */
+static void uevents_ready(void) {
+    for (int i = 0; i < VH_UEVENT_BATCH; i++) {
+        char *msg;
+        size_t len;
+        struct uevent ev;
+        switch (netlink_read(loop.uevents, &msg, &len)) {
+        case NETLINK_GOT:
+            if (uevent_parse(&ev, msg, len))
+                (void)loop.opt->bus->uevent(&ev, give);
+            break;
+        case NETLINK_IGNORED:
+            break;
+        case NETLINK_LOST:
+            log_warn("uevents were lost: rescanning");
+            loop.rescan = true;
+            break;
+        case NETLINK_DEAD:
+            log_error("the uevent socket failed: opening it anew");
+            uevents_reopen();
+            return;
+        case NETLINK_EMPTY:
+            if (loop.rescan) {
+                loop.rescan = false;
+                scan(false);
+            }
+            return;
+        }
+    }
+}
+
+/* ---- signals ---- */
+
+static bool signals_open(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return false;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return false;
+    loop.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return loop.signals >= 0;
+}
+
+static void signals_ready(void) {
+    struct signalfd_siginfo info;
+    while (read(loop.signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            log_warn(
+                "SIGHUP: this version reads its configuration at start only; restart it (guests keep their devices)");
+            continue;
+        }
+        log_info("stopping: signal=%u", (unsigned)info.ssi_signo);
+        loop.stop = true;
+    }
+}
+
+/* ---- the loop ---- */
+
+static int64_t earliest(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t next_deadline(void) {
+    if (loop.rescan && loop.uevents >= 0)
+        return 0; /* a batch ended before the queue was empty */
+    int64_t at = core_deadline(&loop.core);
+    at = earliest(at, server_deadline());
+    at = earliest(at, link_deadline());
+    return earliest(at, loop.opt->bus->deadline());
+}
+
+static int wait_for_work(void) {
+    int64_t at = next_deadline();
+    struct timespec ts, *timeout = NULL;
+    if (at != VH_NEVER) {
+        int64_t left = at - sock_now();
+        if (left < 0)
+            left = 0;
+        ts.tv_sec = (time_t)(left / (1000 * VH_NSEC_PER_MSEC));
+        ts.tv_nsec = (long)(left % (1000 * VH_NSEC_PER_MSEC));
+        timeout = &ts;
+    }
+    return ppoll(loop.polls.fd, (nfds_t)loop.polls.n, timeout, NULL);
+}
+
+static void deadlines(void) {
+    link_tick(loop.now);
+    server_tick(loop.now);
+    loop.opt->bus->tick(loop.now, give);
+    if (core_deadline(&loop.core) <= loop.now) {
+        struct fact f = {.kind = FACT_TIME};
+        give(&f);
+    }
+}
+
+/* A monitor that is taken by somebody else is waited for only while there is something to do. */
+static void tell_wants(void) {
+    for (int v = 0; v < loop.opt->conf->nvms; v++) {
+        if (loop.core.vm[v].busy)
+            link_wanted(v, core_wants_vm(&loop.core, v));
+    }
+}
+
+static bool pass(void) {
+    struct pollset *ps = &loop.polls;
+    ps->n = 0;
+    int iu = loop.uevents >= 0 ? pollset_add(ps, loop.uevents, POLLIN) : -1;
+    int is = pollset_add(ps, loop.signals, POLLIN);
+    watch_fill(ps);
+    link_fill(ps);
+    server_fill(ps);
+    if (wait_for_work() < 0) {
+        if (errno == EINTR)
+            return true;
+        log_error("poll failed: %s", strerror(errno));
+        return false;
+    }
+    loop.now = sock_now();
+    if (pollset_got(ps, is, loop.signals))
+        signals_ready();
+    if (iu >= 0 && (loop.rescan || pollset_got(ps, iu, loop.uevents)))
+        uevents_ready();
+    watch_ready(ps);
+    link_ready(ps, loop.now);
+    server_ready(ps, loop.now);
+    deadlines();
+    tell_wants();
+    return !loop.stop;
+}
+
+static bool start(void) {
+    const struct loop_options *opt = loop.opt;
+    if (!signals_open()) {
+        log_error("cannot set up signals: %s", strerror(errno));
+        return false;
+    }
+    /* Before the scan, so that no plug falls between the two. */
+    loop.uevents = opt->fake_uevents ? netlink_open_fake(opt->fake_uevents) : netlink_open();
+    if (loop.uevents < 0) {
+        log_error("cannot open the uevent socket: %s", strerror(errno));
+        return false;
+    }
+    core_init(&loop.core, opt->conf, opt->attach_connected);
+    if (!opt->bus->start())
+        return false;
+    server_start(&opt->conf->api, &server_calls);
+    link_start(opt->conf, opt->vmms, &link_calls);
+    if (!watch_start(opt->conf, &watch_calls))
+        return false;
+    scan(true);
+    watch_look();
+    return true;
+}
+
+bool loop_run(const struct loop_options *options) {
+    loop.opt = options;
+    loop.now = sock_now();
+    bool ok = start();
+    if (ok) {
+        log_info("ready: devices=%d vms=%d rules=%d", loop.core.used, options->conf->nvms, options->conf->nrules);
+        while (pass()) {
+        }
+        ok = loop.stop;
+    }
+    server_stop();
+    link_stop();
+    watch_stop();
+    if (options->fake_uevents != NULL)
+        (void)unlink(options->fake_uevents);
+    return ok;
+}

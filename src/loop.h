@@ -1,0 +1,24 @@
+/*
+ * loop.h - the one loop: poll set and timers, facts to the core, its actions to the rooms. Knows no protocol.
+ */
+#ifndef VHOTPLUG_LOOP_H
+#define VHOTPLUG_LOOP_H
+
+#include "bus.h"
+#include "conf.h"
+#include "vmm.h"
+
+#include <stdbool.h>
+
+struct loop_options {
+    const struct conf *conf;
+    const struct bus *bus;
+    const struct vmm *const *vmms; /* ends with NULL */
+    const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
+    bool attach_connected;
+};
+
+/* Opens everything, says "ready", runs until SIGTERM or SIGINT. False (after logging why) if it could not start. */
+bool loop_run(const struct loop_options *options);
+
+#endif

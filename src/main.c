@@ -1,0 +1,259 @@
+/*
+ * main.c - the door: options, configuration, start order, and the only lists of buses and VMM types.
+ *
+ * Everything that can fail for good fails here, before "ready", with exit status 1 and the reason on stderr; 2 is for
+ * options that were not understood. The same binary called vhotplugcli (or as `vhotplug cli ...`) is the client.
+ */
+#include "bus_usb.h"
+#include "cli.h"
+#include "conf.h"
+#include "limits.h"
+#include "link.h"
+#include "log.h"
+#include "loop.h"
+#include "str.h"
+#include "sysfs.h"
+#include "usbids.h"
+#include "vmm_qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef VH_VERSION
+#define VH_VERSION "unknown"
+#endif
+
+#define DEFAULT_CONF "/etc/vhotplug.conf"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const struct vmm *const vmms[] = {&vmm_qemu, NULL};
+
+struct options {
+    const char *conf_path; /* NULL: the default one, if it exists */
+    const char *root;      /* NULL: / */
+    const char *uevents;
+    bool attach_connected, debug, check;
+};
+
+static struct conf conf;
+
+/* ---- texts ---- */
+
+static const char help[] =
+    "Usage: vhotplug [OPTION]...\n"
+    "Gives USB devices to virtual machines as they are plugged in, by the rules of its configuration, and serves a "
+    "JSON API.\n"
+    "\n"
+    "  -c, --config FILE       configuration (default: " DEFAULT_CONF
+    " if it exists, else built-in: no VMs, list and events)\n"
+    "  -a, --attach-connected  also give away what is plugged in already at start\n"
+    "  -d, --debug             log more\n"
+    "      --check             check the configuration, print every problem with its position, and exit\n"
+    "      --limits            print every compiled-in limit with its reason, and exit\n"
+    "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests)\n"
+    "      --uevents PATH      take uevents from a unix datagram socket made at PATH (for tests; needs --root)\n"
+    "      --version           print the version and exit\n"
+    "  -h, --help              print this and exit\n"
+    "\n"
+    "The log goes to stderr, one line an event. SIGTERM and SIGINT end the daemon; guests keep their devices.\n"
+    "Exit status: 0 ended as asked, 1 failed, 2 options not understood.\n"
+    "\n"
+    "Try it:  vhotplug -d   and in another shell   vhotplugcli usb list\n";
+
+static void print_limits(void) {
+#define X(name, value, reason) printf("%-22s %9ld  %s\n", #name + 3, (long)(value), reason);
+    VH_LIMITS(X)
+#undef X
+#define X(name, value, reason) printf("%-22s %6ld ms  %s\n", #name + 3, (long)(value), reason);
+    VH_TIMES(X)
+#undef X
+}
+
+static int usage(const char *why) {
+    fprintf(stderr, "vhotplug: %s\nTry 'vhotplug --help'.\n", why);
+    return EXIT_USAGE;
+}
+
+/* ---- configuration ---- */
+
+static void print_diag(const struct diag *d, void *arg) {
+    static const char *const levels[] = {"error", "warning", "note"};
+    const char *file = arg;
+    if (d->line > 0)
+        fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", file, d->line, d->column, levels[d->level], d->path,
+                d->path[0] != '\0' ? ": " : "", d->text);
+    else
+        fprintf(stderr, "%s: %s: %s%s%s\n", file, levels[d->level], d->path, d->path[0] != '\0' ? ": " : "", d->text);
+}
+
+static void log_diag(const struct diag *d, void *arg) {
+    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_DEBUG};
+    const char *file = arg;
+    log_line(levels[d->level], "%s:%u:%u: %s%s%s", file, d->line, d->column, d->path, d->path[0] != '\0' ? ": " : "",
+             d->text);
+}
+
+/* Pages that only start-up used go back to the kernel: resident memory is what running needs. */
+static void give_back(void *p, size_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + size) / page * page;
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* no harm if it fails */
+}
+
+static bool read_file(int fd, char *text, size_t cap, size_t *len) {
+    *len = 0;
+    while (*len < cap) {
+        ssize_t n = read(fd, text + *len, cap - *len);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            *len += (size_t)n;
+    }
+    errno = EFBIG;
+    return false;
+}
+
+static bool load_conf(const struct options *o, conf_diag_fn *report) {
+    static char text[VH_CONF_MAX + 1];
+    const char *path = o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno == ENOENT && o->conf_path == NULL) {
+            conf_default(&conf);
+            log_info("no %s: built-in configuration, no VMs", DEFAULT_CONF);
+            return true;
+        }
+        log_error("cannot open the configuration %s: %s", path, strerror(errno));
+        return false;
+    }
+    size_t len = 0;
+    bool ok = read_file(fd, text, sizeof text, &len);
+    if (!ok)
+        log_error("cannot read the configuration %s: %s", path,
+                  errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
+    (void)close(fd);
+    char name[VH_PATH_MAX];
+    if (!str_copy(name, sizeof name, path))
+        (void)str_copy(name, sizeof name, "configuration");
+    ok = ok && conf_parse(&conf, text, len, report, name);
+    size_t size = 0;
+    void *scratch = conf_scratch(&size);
+    give_back(scratch, size);
+    give_back(text, sizeof text);
+    return ok;
+}
+
+static int check(const struct options *o) {
+    bool ok = load_conf(o, print_diag);
+    printf("%s: %s: %d rules, %d VMs\n", o->conf_path != NULL ? o->conf_path : DEFAULT_CONF, ok ? "ok" : "not usable",
+           conf.nrules, conf.nvms);
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+/* ---- options ---- */
+
+enum { OPT_ROOT = 256, OPT_UEVENTS, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"attach-connected", no_argument, NULL, 'a'},
+    {"debug", no_argument, NULL, 'd'},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"uevents", required_argument, NULL, OPT_UEVENTS},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"limits", no_argument, NULL, OPT_LIMITS},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* True if an exit status was settled: the option said it all, or was not understood. */
+static bool parse_options(int argc, char **argv, struct options *o, int *status) {
+    int opt;
+    *status = EXIT_OK;
+    while ((opt = getopt_long(argc, argv, "c:adh", long_options, NULL)) != -1) {
+        switch (opt) {
+        case 'c':
+            o->conf_path = optarg;
+            break;
+        case 'a':
+            o->attach_connected = true;
+            break;
+        case 'd':
+            o->debug = true;
+            break;
+        case OPT_ROOT:
+            o->root = optarg;
+            break;
+        case OPT_UEVENTS:
+            o->uevents = optarg;
+            break;
+        case OPT_CHECK:
+            o->check = true;
+            break;
+        case OPT_LIMITS:
+            print_limits();
+            return true;
+        case OPT_VERSION:
+            printf("vhotplug %s (USB names: %s)\n", VH_VERSION, usbids_version());
+            return true;
+        case 'h':
+            fputs(help, stdout);
+            return true;
+        default:
+            fputs("Try 'vhotplug --help'.\n", stderr);
+            *status = EXIT_USAGE;
+            return true;
+        }
+    }
+    if (optind < argc)
+        *status = usage("unexpected argument");
+    else if (o->uevents != NULL && o->root == NULL)
+        *status = usage("--uevents is for tests and needs --root");
+    return *status != EXIT_OK;
+}
+
+static bool called_as_client(int argc, char **argv) {
+    if (argc < 1 || argv[0] == NULL)
+        return false;
+    const char *slash = strrchr(argv[0], '/');
+    return str_eq(slash != NULL ? slash + 1 : argv[0], "vhotplugcli");
+}
+
+int main(int argc, char **argv) {
+    if (called_as_client(argc, argv))
+        return cli_main(argc, argv);
+    if (argc > 1 && str_eq(argv[1], "cli"))
+        return cli_main(argc - 1, argv + 1);
+    struct options o = {0};
+    int status = EXIT_OK;
+    if (parse_options(argc, argv, &o, &status))
+        return fflush(stdout) == 0 ? status : EXIT_FAILED;
+    log_open("vhotplug", o.debug ? LOG_DEBUG : LOG_INFO);
+    if (o.check)
+        return check(&o);
+    if (!load_conf(&o, log_diag))
+        return EXIT_FAILED;
+    if (!sysfs_root(o.root != NULL ? o.root : "/")) {
+        log_error("cannot open the root directory %s: %s", o.root != NULL ? o.root : "/", strerror(errno));
+        return EXIT_FAILED;
+    }
+    struct loop_options lo = {
+        .conf = &conf,
+        .bus = &bus_usb,
+        .vmms = vmms,
+        .fake_uevents = o.uevents,
+        .attach_connected = o.attach_connected,
+    };
+    return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;
+}

@@ -1,0 +1,54 @@
+/*
+ * server.h - API clients: listeners, lines in, replies and events out. Knows nothing of what the lines mean.
+ *
+ * One request of a client is under way at a time: until it is answered no further line of that client is read (they
+ * wait in its socket). Output is direct where the socket takes it, else queued in fixed space. Events that arrive while
+ * a request is under way are sent after its reply. A list is produced part by part as the client reads.
+ */
+#ifndef VHOTPLUG_SERVER_H
+#define VHOTPLUG_SERVER_H
+
+#include "conf.h"
+#include "model.h"
+#include "sock.h"
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct server_calls {
+    /* A line came (line NULL: it was over VH_LINE_MAX). Exactly one server_reply or server_reply_parts must follow, now
+     * or later. */
+    void (*line)(struct client_ref c, const struct principal *who, char *line, size_t len);
+    /* The client is gone; no reply is wanted any more. */
+    void (*closed)(struct client_ref c);
+    /* Appends the next part (at most VH_REPLY_MAX bytes) of a reply begun with server_reply_parts; *cursor starts at 0
+     * and is the callee's. False after the last part, which ends with a newline. */
+    bool (*part)(struct client_ref c, uint32_t *cursor, struct sbuf *out);
+};
+
+struct server_stats {
+    uint32_t clients, subscribers;
+    uint64_t accepted, refused, requests, events_sent, events_dropped;
+};
+
+/* Opens what can be opened now and retries the rest later (VH_T_LISTEN_RETRY); logs each transport once. c must outlive
+ * it. */
+void server_start(const struct api_conf *c, const struct server_calls *calls);
+void server_reload(const struct api_conf *c); /* closes and opens listeners that changed; connected clients stay */
+void server_stop(void);                       /* closes everything, removes our socket file */
+
+void server_reply(struct client_ref c, const char *line, size_t len); /* newline included; len <= VH_REPLY_MAX */
+void server_reply_parts(struct client_ref c);
+void server_subscribe(struct client_ref c, bool on);
+void server_event(const char *line, size_t len); /* to every subscriber */
+void server_event_to(struct client_ref c, const char *line, size_t len);
+const struct server_stats *server_stats(void);
+
+void server_fill(struct pollset *ps);
+void server_ready(const struct pollset *ps, int64_t now);
+int64_t server_deadline(void);
+void server_tick(int64_t now);
+
+#endif
