@@ -1,0 +1,215 @@
+/*
+ * conf_keys.c - which keys the configuration knows: those we act on, those that exist in the schema but that this
+ * version does not act on, and what to say of one that nobody knows. Tables only; never looks at a value.
+ */
+#include "conf_read.h"
+#include "str.h"
+
+#include <string.h>
+
+struct key {
+    const char *name;
+    bool later; /* read and stored, not acted on yet */
+};
+
+static const struct key root_keys[] = {
+    [ROOT_USB] = {"usbPassthrough", false}, [ROOT_VMS] = {"vms", false},
+    [ROOT_GENERAL] = {"general", false},    [ROOT_DESCRIPTION] = {"description", false},
+    [ROOT_SCHEMA] = {"$schema", false},
+};
+
+static const struct key general_keys[] = {
+    [GEN_API] = {"api", false},
+    [GEN_RULE_MATCH] = {"ruleMatch", false},
+    [GEN_PERSISTENCY] = {"persistency", true},
+    [GEN_STATE_PATH] = {"statePath", true},
+    [GEN_LEASE] = {"leaseSeconds", true},
+    [GEN_RELEASE] = {"releaseOnExit", true},
+    [GEN_DESCRIPTION] = {"description", false},
+};
+
+static const struct key api_keys[] = {
+    [API_ENABLE] = {"enable", false},
+    [API_DISABLE] = {"disable", false},
+    [API_TRANSPORTS] = {"transports", false},
+    [API_HOST] = {"host", false},
+    [API_PORT] = {"port", false},
+    [API_TCP_PORT] = {"tcpPort", false},
+    [API_VSOCK_PORT] = {"vsockPort", false},
+    [API_ALLOWED_CIDS] = {"allowedCids", false},
+    [API_UNIX_SOCKET] = {"unixSocket", false},
+    [API_UNIX_USER] = {"unixSocketUser", false},
+    [API_UNIX_GROUP] = {"unixSocketGroup", false},
+    [API_UNIX_MODE] = {"unixSocketMode", false},
+    [API_DESCRIPTION] = {"description", false},
+};
+
+static const struct key vm_keys[] = {
+    [VMK_NAME] = {"name", false},
+    [VMK_TYPE] = {"type", false},
+    [VMK_SOCKET] = {"socket", false},
+    [VMK_CID] = {"cid", true},
+    [VMK_QMP] = {"qmp", false},
+    [VMK_PASSING] = {"usbPassing", false},
+    [VMK_DESCRIPTION] = {"description", false},
+};
+
+static const struct key rule_keys[] = {
+    [RULE_DESCRIPTION] = {"description", false},
+    [RULE_TARGET] = {"targetVm", false},
+    [RULE_ALLOWED] = {"allowedVms", false},
+    [RULE_ALLOW] = {"allow", false},
+    [RULE_DENY] = {"deny", false},
+    [RULE_TAG] = {"tag", false},
+    [RULE_SKIP] = {"skipOnSuspend", false},
+    [RULE_RESET] = {"resetOnRelease", false},
+    [RULE_ENABLE] = {"enable", false},
+    [RULE_DISABLE] = {"disable", false},
+};
+
+static const struct key entry_keys[] = {
+    [ENT_VENDOR_ID] = {"vendorId", false},
+    [ENT_PRODUCT_ID] = {"productId", false},
+    [ENT_VENDOR_NAME] = {"vendorName", false},
+    [ENT_PRODUCT_NAME] = {"productName", false},
+    [ENT_SERIAL] = {"serial", false},
+    [ENT_BUS] = {"bus", false},
+    [ENT_PORT] = {"port", false},
+    [ENT_DEV_CLASS] = {"deviceClass", false},
+    [ENT_DEV_SUBCLASS] = {"deviceSubclass", false},
+    [ENT_DEV_PROTOCOL] = {"deviceProtocol", false},
+    [ENT_IF_CLASS] = {"interfaceClass", false},
+    [ENT_IF_SUBCLASS] = {"interfaceSubclass", false},
+    [ENT_IF_PROTOCOL] = {"interfaceProtocol", false},
+    [ENT_REMOVABLE] = {"removable", false},
+    [ENT_DRIVER_PATH] = {"driverPath", false},
+    [ENT_DESCRIPTION] = {"description", false},
+    [ENT_ENABLE] = {"enable", false},
+    [ENT_DISABLE] = {"disable", false},
+};
+
+_Static_assert(sizeof root_keys / sizeof *root_keys == ROOT_KEYS, "every root key has a name");
+_Static_assert(sizeof general_keys / sizeof *general_keys == GENERAL_KEYS, "every general key has a name");
+_Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key has a name");
+_Static_assert(sizeof vm_keys / sizeof *vm_keys == VM_KEYS, "every VM key has a name");
+_Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule key has a name");
+_Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
+_Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
+
+static const struct {
+    const struct key *keys;
+    int n;
+    const char *place; /* for "it belongs in ..." */
+} objects[OBJ_COUNT] = {
+    [OBJ_ROOT] = {root_keys, ROOT_KEYS, "the top level"},
+    [OBJ_GENERAL] = {general_keys, GENERAL_KEYS, "'general'"},
+    [OBJ_API] = {api_keys, API_KEYS, "'general.api'"},
+    [OBJ_VM] = {vm_keys, VM_KEYS, "an element of 'vms'"},
+    [OBJ_RULE] = {rule_keys, RULE_KEYS, "a rule of 'usbPassthrough'"},
+    [OBJ_ENTRY] = {entry_keys, ENTRY_KEYS, "an 'allow' or 'deny' entry"},
+};
+
+/* Keys of the schema that nothing here reads yet. */
+static const struct {
+    enum conf_object o;
+    const char *name, *what;
+} later_only[] = {
+    {OBJ_ROOT, "pciPassthrough", "PCI devices are not passed yet"},
+    {OBJ_ROOT, "evdevPassthrough", "input devices other than USB are not passed yet"},
+    {OBJ_ROOT, "acpiPassthrough", "ACPI tables are not passed yet"},
+    {OBJ_ROOT, "usbAuthorization", "the kernel's USB authorization is left as it is"},
+    {OBJ_GENERAL, "modprobe", "no program is run to find drivers"},
+    {OBJ_GENERAL, "modinfo", "no program is run to find drivers"},
+    {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
+    {OBJ_GENERAL, "ovmfCode", "VMs are not started from here"},
+    {OBJ_GENERAL, "ovmfVars", "VMs are not started from here"},
+    {OBJ_API, "clients", "roles follow from the transport alone"},
+};
+
+/* What people write who know another tool, an older file or the API's words. */
+static const struct {
+    enum conf_object o;
+    const char *wrong, *right;
+} aliases[] = {
+    {OBJ_ENTRY, "vid", "vendorId"},        {OBJ_ENTRY, "idVendor", "vendorId"},    {OBJ_ENTRY, "pid", "productId"},
+    {OBJ_ENTRY, "idProduct", "productId"}, {OBJ_ENTRY, "class", "interfaceClass"}, {OBJ_ENTRY, "busnum", "bus"},
+    {OBJ_ENTRY, "name", "productName"},    {OBJ_RULE, "vm", "targetVm"},           {OBJ_RULE, "vms", "allowedVms"},
+    {OBJ_RULE, "ignore", "deny"},          {OBJ_VM, "qmpSocket", "socket"},        {OBJ_VM, "path", "socket"},
+};
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+int keys_find(const struct json *j, enum conf_object o, int key_token) {
+    for (int i = 0; i < objects[o].n; i++) {
+        if (json_string_is(j, key_token, objects[o].keys[i].name))
+            return i;
+    }
+    return -1;
+}
+
+bool keys_later(enum conf_object o, int index) {
+    return objects[o].keys[index].later;
+}
+
+const char *keys_name(enum conf_object o, int index) {
+    return objects[o].keys[index].name;
+}
+
+const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit) {
+    for (int i = 0; i < COUNT(later_only); i++) {
+        if (later_only[i].o == o && json_string_is(j, key_token, later_only[i].name)) {
+            *bit = UINT32_C(1) << i;
+            return later_only[i].what;
+        }
+    }
+    return NULL;
+}
+
+static const char *alias(enum conf_object o, const char *key) {
+    for (int i = 0; i < COUNT(aliases); i++) {
+        if (aliases[i].o == o && strcmp(key, aliases[i].wrong) == 0)
+            return aliases[i].right;
+    }
+    return NULL;
+}
+
+static const char *place_of(const char *key) {
+    for (int o = 0; o < OBJ_COUNT; o++) {
+        for (int i = 0; i < objects[o].n; i++) {
+            if (strcmp(key, objects[o].keys[i].name) == 0)
+                return objects[o].place;
+        }
+    }
+    return NULL;
+}
+
+static const char *nearest(enum conf_object o, const char *key) {
+    size_t len = strlen(key);
+    /* A third of the letters wrong is still a slip; beyond three it is another word. */
+    int best = len < 3 ? 0 : len < 6 ? 1 : len < 9 ? 2 : 3;
+    const char *found = NULL;
+    if (len > 63) /* str_distance's bound; no key of ours is near that long */
+        return NULL;
+    for (int i = 0; i < objects[o].n && best >= 0; i++) {
+        if (str_distance(key, objects[o].keys[i].name, best) <= best) {
+            found = objects[o].keys[i].name;
+            best = str_distance(key, found, best) - 1; /* from now on only a nearer one */
+        }
+    }
+    return found;
+}
+
+void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
+    const char *right = alias(o, key);
+    const char *place = place_of(key);
+    bool fits = true;
+    dst[0] = '\0';
+    if (!right && !place)
+        right = nearest(o, key);
+    if (right)
+        fits = str_fmt(dst, cap, ": did you mean '%s'?", right);
+    else if (place)
+        fits = str_fmt(dst, cap, ": it belongs in %s", place);
+    if (!fits)
+        dst[0] = '\0'; /* half a hint is none */
+}
