@@ -73,11 +73,11 @@ static void slots_reap(struct core *c) {
         c->used--;
 }
 
-bool slot_is_hub(const struct slot *s) {
-    if (s->dev.cls == 9)
+static bool is_hub(const struct device *d) {
+    if (d->cls == 9)
         return true;
-    for (int i = 0; i < s->dev.nifaces; i++) {
-        if (s->dev.ifaces[i].cls == 9)
+    for (int i = 0; i < d->nifaces; i++) {
+        if (d->ifaces[i].cls == 9)
             return true;
     }
     return false;
@@ -122,6 +122,7 @@ void slot_assign(struct step *st, int i, int vm) {
 void slot_plugged(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
+    s->hub = is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
     const struct memory *m = memory_find(c, &s->dev);
     if (m != NULL) {
@@ -162,7 +163,7 @@ static void unplug(struct step *st, int i) {
 
 static void announce(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->announced || !s->dev.settled || slot_is_hub(s))
+    if (s->announced || !s->dev.settled || s->hub)
         return;
     s->announced = true;
     step_event(st, EV_CONNECTED, i, -1);
@@ -182,6 +183,8 @@ static void plug(struct step *st, const struct fact *f) {
     s->managed = !f->coldplug || c->attach_connected;
     c->stats.plugged++;
     slot_plugged(st, i);
+    if (f->coldplug && s->rule >= 0)
+        s->doubt = c->conf->rules[s->rule].vm_mask; /* an earlier daemon may have given it to any of these */
     if (f->coldplug && s->managed && s->pick < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
         s->pick = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
     announce(st, i);
@@ -209,6 +212,7 @@ static void device_fact(struct step *st, const struct fact *f) {
     if (settled_now) {
         slot_plugged(st, i); /* the serial is known only now */
     } else {
+        s->hub = is_hub(&s->dev);
         s->rule = policy_rule(st->c->conf, &s->dev);
     }
     announce(st, i);

@@ -31,7 +31,7 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->state != SLOT_GHOST || s->req < 0, "a request waits for a ghost");
     MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
-    MUST(s->op == OP_NONE || !slot_is_hub(s) || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
+    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
     return true;
 }
 

@@ -23,7 +23,6 @@ void step_event(struct step *st, enum event_kind event, int slot, int vm);
 void slot_unassign(struct step *st, int i);       /* the VM no longer has it: tells, and frees a ghost */
 void slot_assign(struct step *st, int i, int vm); /* the VM has it now: tells */
 void slot_plugged(struct step *st, int i);        /* rule and memory looked up afresh */
-bool slot_is_hub(const struct slot *s);
 
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);

@@ -19,7 +19,7 @@ int plan_target(const struct core *c, const struct slot *s) {
         return -1;
     if (!s->managed)
         return s->vm;
-    if (s->rule < 0 || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
+    if (s->hub || s->rule < 0 || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return -1;
     if (!s->dev.settled)
         return s->vm;
@@ -36,7 +36,7 @@ bool plan_asks(const struct core *c, const struct slot *s) {
         return false;
     if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0)
         return false;
-    if (s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
+    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return false;
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;
@@ -110,7 +110,7 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         wake(c, s->retry_at);
         return;
     }
-    if (kind == OP_ATTACH && id_taken(c, i, vm))
+    if (kind == OP_ATTACH && (s->doubt != 0 || id_taken(c, i, vm)))
         return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
@@ -195,13 +195,18 @@ static void ask(struct step *st, int i) {
     }
 }
 
-/* A request whose next operation cannot happen fails now: the VM it needs is down, or the host has begun to use the
- * device. */
-static void fail_hopeless(struct step *st, int i) {
+/* A request is served when its device is certainly where it was wanted. One whose next operation cannot happen fails
+ * now: the VM it needs is down, or the host has begun to use the device. */
+static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
-    if (s->req < 0 || s->op != OP_NONE || s->vm == s->req_vm)
+    if (s->req < 0 || s->op != OP_NONE)
         return;
+    if (s->vm == s->req_vm) {
+        if (s->doubt == 0)
+            request_slot_done(st, i, NULL);
+        return;
+    }
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
     if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
@@ -222,7 +227,7 @@ void plan(struct step *st) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_GHOST)
             continue;
-        fail_hopeless(st, i);
+        settle_request(st, i);
         ask(st, i);
         consider(st, i, best);
     }

@@ -83,7 +83,8 @@ void request_slot_done(struct step *st, int i, const char *error) {
 void request_fail_vm(struct step *st, int vm, const char *error) {
     for (int i = 0; i < st->c->used; i++) {
         const struct slot *s = &st->c->slot[i];
-        if (s->state == SLOT_PRESENT && s->req >= 0 && s->op == OP_NONE && (s->vm == vm || s->req_vm == vm))
+        if (s->state == SLOT_PRESENT && s->req >= 0 && s->op == OP_NONE &&
+            (s->vm == vm || s->req_vm == vm || (s->doubt >> vm & 1) != 0))
             request_slot_done(st, i, error);
     }
 }
@@ -100,7 +101,7 @@ void request_client_gone(struct step *st, struct client_ref client) {
 
 static bool candidate(const struct core *c, const struct request *r, int i) {
     const struct slot *s = &c->slot[i];
-    return s->state == SLOT_PRESENT && !slot_is_hub(s) && core_selects(c, &r->sel, s);
+    return s->state == SLOT_PRESENT && !s->hub && core_selects(c, &r->sel, s);
 }
 
 static void describe(struct sbuf *sb, const struct selector *sel) {
@@ -175,15 +176,13 @@ static struct pending *pending_new(struct step *st, const struct request *r, int
     return NULL;
 }
 
-/* The slot is now this request's; done at once if nothing need happen. */
+/* The slot is now this request's; the plan finds it done at once if nothing need happen. */
 static void take(struct step *st, int i, int pending, int vm) {
     struct slot *s = &st->c->slot[i];
     s->req = pending;
     s->req_vm = vm;
     s->failures = 0;
     s->retry_at = 0;
-    if (s->op == OP_NONE && s->vm == vm)
-        request_slot_done(st, i, NULL);
 }
 
 /* ---- attach ---- */
@@ -314,10 +313,10 @@ static bool suspends(const struct core *c, const struct slot *s, int vm) {
     return s->rule < 0 || !c->conf->rules[s->rule].skip_on_suspend;
 }
 
-static bool resumes(const struct slot *s, int vm) {
+static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
-    return !s->disconnected;
+    return !s->disconnected && s->rule >= 0 && (c->conf->rules[s->rule].vm_mask >> s->suspended & 1) != 0;
 }
 
 static void suspend_or_resume(struct step *st, const struct request *r) {
@@ -337,7 +336,7 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     p->left = 1;
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!(down ? suspends(c, s, vm) : resumes(s, vm)))
+        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)))
             continue;
         int to = down ? -1 : s->suspended;
         s->suspended = down ? s->vm : -1;

@@ -32,7 +32,7 @@ bool core_visible(const struct core *c, const struct slot *s, const struct reque
         return false;
     if (r->all)
         return true;
-    if (slot_is_hub(s))
+    if (s->hub)
         return false;
     return s->rule >= 0 || s->vm >= 0 || s->dev.malformed[0] != '\0' || c->conf->nrules == 0;
 }
@@ -57,6 +57,8 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
         sb_fmt(sb, "VM '%s' is not running", vc->name);
     else if (s->failures > 0)
         sb_str(sb, s->reason);
+    else if (s->doubt != 0 && vm->state == VM_UP)
+        sb_str(sb, "another VM that may have it has not answered yet");
     else if (vm->reason[0] != '\0')
         sb_str(sb, vm->reason);
     else

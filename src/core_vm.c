@@ -11,6 +11,12 @@
 
 #include <string.h>
 
+/* Whatever the VM held is known now: all listed, or all gone. */
+static void doubt_ends(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++)
+        c->slot[i].doubt &= ~((vm_set)1 << v);
+}
+
 static void vm_down(struct step *st, int v, const char *why) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
@@ -20,14 +26,13 @@ static void vm_down(struct step *st, int v, const char *why) {
     vm->failures = 0;
     vm->retry_at = 0;
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
+    doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (s->suspended == v)
             s->suspended = -1; /* a VM that starts afresh was not suspended */
-        if ((s->state == SLOT_PRESENT || s->state == SLOT_GHOST) && s->vm == v && s->op == OP_NONE)
-            slot_unassign(st, i);
-        else if (s->state == SLOT_PRESENT && s->vm == v)
-            slot_unassign(st, i); /* its operation's end is still to come and will find it gone */
+        if ((s->state == SLOT_PRESENT || s->state == SLOT_GHOST) && s->vm == v)
+            slot_unassign(st, i); /* if an operation is under way, its end will find it so */
     }
 }
 
@@ -57,8 +62,7 @@ void vm_fact(struct step *st, const struct fact *f) {
         vm->retry_at = 0;
         break;
     case FACT_VM_DOWN:
-        if (vm->state != VM_DOWN)
-            vm_down(st, f->vm, "");
+        vm_down(st, f->vm, "");
         break;
     default:
         break;
@@ -93,7 +97,8 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         return;
     }
     struct slot *s = i >= 0 ? &c->slot[i] : NULL;
-    if (s == NULL || s->vm >= 0 || s->op != OP_NONE || slot_is_hub(s)) {
+    /* Without doubt about this very device the id is an older device's: the kernel uses numbers again. */
+    if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub) {
         (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
         return;
     }
@@ -112,6 +117,7 @@ static void listed(struct step *st, int v, const struct op_result *r) {
         if (r->found[k].ours)
             found_ours(st, v, &r->found[k], kept);
     }
+    doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (s->vm == v && !kept[i] && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST))
@@ -161,13 +167,14 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     s->op_vm = -1;
     if (r->status == OP_OK) {
         slot_op_ok(st, i, v, kind);
-    } else {
-        if (r->status == OP_FAILED || r->status == OP_LOCAL)
-            slot_failed(st, s, r->text);
+    } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
+        slot_failed(st, s, r->text);
+        if (r->status == OP_FAILED)
+            vm_unknown(st->c, v); /* the VMM and we may disagree about what it has, e.g. a duplicate id */
+    } else if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state != VM_DOWN) {
+        s->doubt |= (vm_set)1 << v;
     }
-    if (s->req >= 0 && s->vm == s->req_vm)
-        request_slot_done(st, i, NULL);
-    else if (s->req >= 0 && r->status != OP_OK)
+    if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
         request_slot_done(st, i, r->text);
     if (s->state == SLOT_GHOST && s->vm < 0)
         s->state = SLOT_DEAD;
