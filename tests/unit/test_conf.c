@@ -1,0 +1,1130 @@
+/*
+ * conf*.c: every key right and wrong, every problem with its exact place and path; files in the style of both existing
+ * daemons; the bounds.
+ */
+#include "conf.h"
+#include "policy.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+static struct conf c;
+static char seen[65536]; /* every diagnostic as a line: "error 1:2 path: text" */
+static bool with_notes;
+static int diags;
+
+static void collect(const struct diag *d, void *arg) {
+    static const char *const names[] = {"error", "warning", "note"};
+    size_t n = strlen(seen);
+    diags++;
+    CHECK(arg == &c);
+    if (d->level == DIAG_NOTE && !with_notes)
+        return;
+    snprintf(seen + n, sizeof seen - n, "%s %u:%u %s: %s\n", names[d->level], d->line, d->column, d->path, d->text);
+}
+
+static bool parse(const char *text) {
+    seen[0] = '\0';
+    diags = 0;
+    return conf_parse(&c, text, strlen(text), collect, &c);
+}
+
+/* Parses, and expects exactly these lines; success unless one is an error. */
+#define EXPECT(text, lines)                                     \
+    do {                                                        \
+        bool ok_ = parse(text);                                 \
+        CHECK_STR(seen, lines);                                 \
+        CHECK_INT(ok_, strstr("\n" lines, "\nerror ") == NULL); \
+    } while (0)
+
+/* What is between the quotes stands on line 2, so columns can be counted in it. */
+#define VM_A "{\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\"}"
+#define VM_B "{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\"}"
+#define ENTRY(x) "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[{\n" x "}]}]}"
+#define RULE(x) "{\"vms\":[" VM_A "," VM_B "],\"usbPassthrough\":[{\"allow\":[{\"bus\":1}],\n" x "}]}"
+#define VM(x) "{\"vms\":[{\n" x "}]}"
+#define GENERAL(x) "{\"general\":{\n" x "}}"
+#define API(x) "{\"general\":{\"api\":{\n" x "}}}"
+
+/* ---- the whole ---- */
+
+static void defaults(void) {
+    memset(&c, 0xa5, sizeof c);
+    conf_default(&c);
+    CHECK_INT(c.rule_match_any, false);
+    CHECK_INT(c.persistency, true);
+    CHECK_STR(c.state_path, "/var/lib/vhotplug/vhotplug.state");
+    CHECK_INT(c.lease_seconds, 0);
+    CHECK_INT(c.release_on_exit, false);
+    CHECK_INT(c.nrules + c.nentries + c.nvms, 0);
+    CHECK_INT(c.api.enable, true);
+    CHECK_INT(c.api.unix_on, true);
+    CHECK_INT(c.api.tcp_on, false);
+    CHECK_INT(c.api.vsock_on, false);
+    CHECK_STR(c.api.host, "127.0.0.1");
+    CHECK_INT(c.api.tcp_port, 2000);
+    CHECK_INT(c.api.vsock_port, 2000);
+    CHECK_STR(c.api.unix_path, "/var/lib/vhotplug/vhotplug.sock");
+    CHECK_STR(c.api.unix_user, "");
+    CHECK_STR(c.api.unix_group, "");
+    CHECK_INT(c.api.unix_mode, 0660);
+    CHECK_INT(c.api.cid_policy, CIDS_NOBODY);
+    CHECK_INT(c.api.ncids, 0);
+}
+
+static void empty_object_is_the_default(void) {
+    EXPECT("{}", "");
+    CHECK_INT(c.api.unix_on, true);
+    EXPECT("{\"general\":{}}", "");
+    CHECK_INT(c.api.unix_on, true);
+    EXPECT("{\"general\":{\"api\":{}}}", "");
+    CHECK_INT(c.api.unix_on, true);
+    CHECK_INT(c.api.tcp_on, false);
+    CHECK_INT(c.api.vsock_on, false);
+}
+
+static void a_second_parse_starts_afresh(void) {
+    CHECK(parse(GENERAL("\"ruleMatch\":\"any\",\"api\":{\"transports\":[\"tcp\"]}")));
+    CHECK(parse(ENTRY("\"bus\":1")));
+    CHECK_INT(c.rule_match_any, false);
+    CHECK_INT(c.api.tcp_on, false);
+    CHECK_INT(c.nrules, 1);
+    CHECK(parse("{}"));
+    CHECK_INT(c.nrules + c.nentries + c.nvms, 0);
+    CHECK_INT(c.nstrings, 0);
+}
+
+static void no_reporter_is_fine(void) {
+    CHECK(!conf_parse(&c, "[", 1, NULL, NULL));
+    CHECK(!conf_parse(&c, "[]", 2, NULL, NULL));
+    CHECK(conf_parse(&c, "{\"x\":1}", 7, NULL, NULL));
+}
+
+static void not_json(void) {
+    unsigned line = 0;
+    CHECK(!parse("{\n  \"vms\": [,]\n}"));
+    CHECK_INT(diags, 1);
+    CHECK(sscanf(seen, "error %u:", &line) == 1);
+    CHECK_INT(line, 2);
+    CHECK(strstr(seen, "error 2:11 : ") == seen);
+    CHECK(!parse(""));
+    CHECK_INT(diags, 1);
+    CHECK(!parse("{\"vms\":[],\"vms\":[]}")); /* twice the same key */
+    CHECK_INT(diags, 1);
+}
+
+static void root_types(void) {
+    EXPECT("[]", "error 1:1 : expected an object, found an array\n");
+    EXPECT(" 12", "error 1:2 : expected an object, found the number 12\n");
+    EXPECT("null", "error 1:1 : expected an object, found null\n");
+    EXPECT("{\"vms\":{}}", "error 1:8 vms: expected an array of VMs, found an object\n");
+    EXPECT("{\"usbPassthrough\":true}", "error 1:19 usbPassthrough: expected an array of rules, found true\n");
+    EXPECT("{\"general\":\"x\"}", "error 1:12 general: expected an object, found the string \"x\"\n");
+    EXPECT("{\"general\":{\"api\":1}}", "error 1:19 general.api: expected an object, found the number 1\n");
+    EXPECT("{\"vms\":null,\"usbPassthrough\":null,\"general\":null,\"pciPassthrough\":null}", "");
+    EXPECT("{\"$schema\":\"x\",\"description\":[\"any\",\"comment\"]}", "");
+}
+
+static void unknown_keys(void) {
+    EXPECT("{\"usbPassthru\":[]}",
+           "warning 1:2 usbPassthru: unknown key 'usbPassthru': did you mean 'usbPassthrough'?\n");
+    EXPECT("{\"x\":1}", "warning 1:2 x: unknown key 'x'\n");
+    EXPECT("{\"api\":{}}", "warning 1:2 api: unknown key 'api': it belongs in 'general'\n");
+    EXPECT(GENERAL("\"transports\":[]"),
+           "warning 2:1 general.transports: unknown key 'transports': it belongs in 'general.api'\n");
+    EXPECT(API("\"unixsocket\":\"/x\""),
+           "warning 2:1 general.api.unixsocket: unknown key 'unixsocket': did you mean 'unixSocket'?\n");
+    EXPECT(ENTRY("\"bus\":1,\"vendorID\":\"046d\""), "warning 2:9 usbPassthrough[0].allow[0].vendorID: unknown key "
+                                                     "'vendorID': did you mean 'vendorId'?\n");
+    EXPECT(ENTRY("\"bus\":1, \"vid\":\"046d\""),
+           "warning 2:10 usbPassthrough[0].allow[0].vid: unknown key 'vid': did you mean 'vendorId'?\n");
+    EXPECT(
+        RULE("\"targetVm\":\"a\",\"vendorId\":\"046d\""),
+        "warning 2:16 usbPassthrough[0].vendorId: unknown key 'vendorId': it belongs in an 'allow' or 'deny' entry\n");
+    EXPECT(RULE("\"vm\":\"a\""),
+           "warning 1:110 usbPassthrough[0]: neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies\n"
+           "warning 2:1 usbPassthrough[0].vm: unknown key 'vm': did you mean 'targetVm'?\n");
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"qmpSocket\":\"/a\",\"socket\":\"/a\""),
+           "warning 2:26 vms[0].qmpSocket: unknown key 'qmpSocket': did you mean 'socket'?\n");
+}
+
+static void a_long_unknown_key_is_shortened(void) {
+    char text[600] = "{\"";
+    memset(text + 2, 'k', 500);
+    strcpy(text + 502, "\":1}");
+    CHECK(parse(text));
+    CHECK(strstr(seen, "warning 1:2 (a very long path): unknown key 'kkkk") == seen);
+    CHECK(strstr(seen, "k...'\n") != NULL);
+    CHECK_INT(diags, 1);
+    /* shortened at a character, never inside one */
+    strcpy(text, "{\"");
+    for (int i = 0; i < 100; i++)
+        strcat(text, "\xc3\xa4");
+    strcat(text, "\":1}");
+    CHECK(parse(text));
+    CHECK(strstr(seen, "\xc3\xa4...'\n") != NULL);
+}
+
+static void keys_for_later(void) {
+    EXPECT("{\"pciPassthrough\":[{}],\"evdevPassthrough\":{\"targetVm\":\"a\"},\"acpiPassthrough\":[1],"
+           "\"usbAuthorization\":true}",
+           "warning 1:2 pciPassthrough: 'pciPassthrough' is accepted but not acted on yet: PCI devices are not passed "
+           "yet\n"
+           "warning 1:24 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on yet: input devices other "
+           "than USB are not passed yet\n"
+           "warning 1:60 acpiPassthrough: 'acpiPassthrough' is accepted but not acted on yet: ACPI tables are not "
+           "passed yet\n"
+           "warning 1:82 usbAuthorization: 'usbAuthorization' is accepted but not acted on yet: the kernel's USB "
+           "authorization is left as it is\n");
+    /* what asks for nothing needs no warning */
+    EXPECT("{\"pciPassthrough\":[],\"evdevPassthrough\":{\"disable\":true,\"targetVm\":\"a\"},\"acpiPassthrough\":{},"
+           "\"usbAuthorization\":false}",
+           "");
+    EXPECT("{\"evdevPassthrough\":{\"enable\":false}}", "");
+    EXPECT(
+        "{\"evdevPassthrough\":{\"enable\":false,\"disable\":false}}",
+        "warning 1:2 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on yet: input devices other than "
+        "USB are not passed yet\n");
+    EXPECT(
+        GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
+        "warning 2:1 general.modprobe: 'modprobe' is accepted but not acted on yet: no program is run to find "
+        "drivers\n"
+        "warning 2:16 general.modinfo: 'modinfo' is accepted but not acted on yet: no program is run to find "
+        "drivers\n"
+        "warning 2:30 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
+        "warning 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on yet: VMs are not started from here\n"
+        "warning 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on yet: VMs are not started from here\n");
+    EXPECT(API("\"clients\":[{\"uid\":0}]"), "warning 2:1 general.api.clients: 'clients' is accepted but not acted on "
+                                             "yet: roles follow from the transport alone\n");
+}
+
+/* ---- general ---- */
+
+static void general_values(void) {
+    EXPECT(GENERAL("\"ruleMatch\":\"any\""), "");
+    CHECK_INT(c.rule_match_any, true);
+    EXPECT(GENERAL("\"ruleMatch\":\"all\""), "");
+    CHECK_INT(c.rule_match_any, false);
+    EXPECT(GENERAL("\"ruleMatch\":\"some\""),
+           "error 2:13 general.ruleMatch: expected \"all\" or \"any\", found the string \"some\"\n");
+    EXPECT(GENERAL("\"persistency\":true"),
+           "warning 2:1 general.persistency: 'persistency' is accepted but not acted on yet\n");
+    EXPECT(GENERAL("\"persistency\":false"), "");
+    CHECK_INT(c.persistency, false);
+    EXPECT(GENERAL("\"persistency\":\"no\""),
+           "warning 2:1 general.persistency: 'persistency' is accepted but not acted on yet\n"
+           "error 2:15 general.persistency: expected true or false, found the string \"no\"\n");
+    EXPECT(GENERAL("\"statePath\":\"/x/state\",\"leaseSeconds\":30,\"releaseOnExit\":true"),
+           "warning 2:1 general.statePath: 'statePath' is accepted but not acted on yet\n"
+           "warning 2:24 general.leaseSeconds: 'leaseSeconds' is accepted but not acted on yet\n"
+           "warning 2:42 general.releaseOnExit: 'releaseOnExit' is accepted but not acted on yet\n");
+    CHECK_STR(c.state_path, "/x/state");
+    CHECK_INT(c.lease_seconds, 30);
+    CHECK_INT(c.release_on_exit, true);
+    CHECK(!parse(GENERAL("\"statePath\":\"x\"")));
+    CHECK(strstr(seen, "error 2:13 general.statePath: expected an absolute path, found the string \"x\"\n"));
+    CHECK(!parse(GENERAL("\"leaseSeconds\":86401")));
+    CHECK(strstr(seen, "error 2:16 general.leaseSeconds: expected seconds from 0 to 86400, found the number 86401\n"));
+    CHECK(!parse(GENERAL("\"leaseSeconds\":-1")));
+    CHECK(!parse(GENERAL("\"leaseSeconds\":1.5")));
+    EXPECT(GENERAL("\"ruleMatch\":null,\"persistency\":null,\"statePath\":null,\"leaseSeconds\":null,\"api\":null,"
+                   "\"modprobe\":null"),
+           "");
+}
+
+/* ---- general.api ---- */
+
+static void api_transports(void) {
+    EXPECT(API("\"transports\":[\"unix\",\"tcp\",\"vsock\"],\"allowedCids\":[3]"), "");
+    CHECK(c.api.unix_on && c.api.tcp_on && c.api.vsock_on);
+    EXPECT(API("\"transports\":[\"tcp\"]"), "");
+    CHECK(!c.api.unix_on && c.api.tcp_on && !c.api.vsock_on);
+    EXPECT(API("\"transports\":[]"), "warning 2:14 general.api.transports: no transport: nobody can reach the API\n");
+    CHECK(!c.api.unix_on && !c.api.tcp_on && !c.api.vsock_on);
+    EXPECT(API("\"transports\":[\"unix\",\"udp\",7]"),
+           "error 2:22 general.api.transports[1]: expected \"unix\", \"tcp\" or \"vsock\", found the string \"udp\"\n"
+           "error 2:28 general.api.transports[2]: expected \"unix\", \"tcp\" or \"vsock\", found the number 7\n");
+    EXPECT(API("\"transports\":\"unix\""), "error 2:14 general.api.transports: expected an array of \"unix\", \"tcp\" "
+                                           "and \"vsock\", found the string \"unix\"\n");
+}
+
+static void api_enable(void) {
+    EXPECT(API("\"enable\":false,\"transports\":[\"unix\",\"tcp\",\"vsock\"]"), "");
+    CHECK(!c.api.enable && !c.api.unix_on && !c.api.tcp_on && !c.api.vsock_on);
+    EXPECT(API("\"disable\":true"), "");
+    CHECK(!c.api.enable);
+    EXPECT(API("\"disable\":false"), "");
+    CHECK(c.api.enable && c.api.unix_on);
+    EXPECT(API("\"enable\":true,\"disable\":true"),
+           "warning 2:25 general.api.disable: 'enable' and 'disable' contradict each other: 'disable' decides\n");
+    CHECK(!c.api.enable);
+    EXPECT(API("\"enable\":false,\"disable\":true"), "");
+    EXPECT(API("\"enable\":1,\"disable\":\"x\""),
+           "error 2:10 general.api.enable: expected true or false, found the number 1\n"
+           "error 2:22 general.api.disable: expected true or false, found the string \"x\"\n");
+}
+
+static void api_host(void) {
+    static const char *const quiet[] = {"127.0.0.1", "127.9.9.9", "::1", "localhost"};
+    char text[256];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, API("\"transports\":[\"tcp\"],\"host\":\"%s\""), quiet[i]);
+        EXPECT(text, "");
+        CHECK_STR(c.api.host, quiet[i]);
+    }
+    EXPECT(API("\"transports\":[\"tcp\"],\"host\":\"fd00::1\""),
+           "warning 2:29 general.api.host: TCP knows no users: whoever reaches fd00::1 may move devices within the "
+           "rules\n");
+    EXPECT(API("\"host\":\"\",\"transports\":[\"tcp\"]"),
+           "warning 2:8 general.api.host: TCP knows no users: whoever reaches 0.0.0.0 may move devices within the "
+           "rules\n");
+    CHECK_STR(c.api.host, "0.0.0.0");
+    EXPECT(API("\"host\":\"0.0.0.0\""), ""); /* without TCP it opens nothing */
+    EXPECT(API("\"transports\":[\"tcp\"],\"host\":\"my.host\""),
+           "error 2:29 general.api.host: expected a numeric IPv4 or IPv6 address (names are not resolved), found the "
+           "string \"my.host\"\n");
+    EXPECT(API("\"host\":\"my.host\""), "warning 2:8 general.api.host: not a numeric address, which TCP would need; "
+                                        "\"tcp\" is not among the transports\n");
+    CHECK_STR(c.api.host, "127.0.0.1");
+    EXPECT(API("\"host\":5"),
+           "error 2:8 general.api.host: expected a numeric address such as \"127.0.0.1\", found the number 5\n");
+    CHECK(!parse(API("\"host\":\"1111111111222222222233333333334444444444555555555566666666667777\"")));
+    CHECK_STR(seen, "error 2:8 general.api.host: 64 bytes are too many here: at most 63\n");
+}
+
+static void api_ports(void) {
+    EXPECT(API("\"port\":3000"), "");
+    CHECK_INT(c.api.tcp_port, 3000);
+    CHECK_INT(c.api.vsock_port, 3000);
+    EXPECT(API("\"port\":\"3000\",\"tcpPort\":3001,\"vsockPort\":\"3002\""), "");
+    CHECK_INT(c.api.tcp_port, 3001);
+    CHECK_INT(c.api.vsock_port, 3002);
+    EXPECT(API("\"vsockPort\":4294967294,\"tcpPort\":65535"), "");
+    CHECK_INT(c.api.vsock_port, 4294967294);
+    CHECK_INT(c.api.tcp_port, 65535);
+    EXPECT(API("\"port\":70000"), ""); /* a VSOCK port may be that high, and TCP is off */
+    CHECK_INT(c.api.vsock_port, 70000);
+    CHECK_INT(c.api.tcp_port, 2000);
+    EXPECT(API("\"port\":70000,\"transports\":[\"tcp\"]"),
+           "error 2:8 general.api.port: expected a TCP port from 1 to 65535, found the number 70000\n");
+    EXPECT(API("\"port\":70000,\"transports\":[\"tcp\"],\"tcpPort\":5"), "");
+    EXPECT(API("\"port\":0,\"tcpPort\":65536,\"vsockPort\":4294967295"),
+           "error 2:8 general.api.port: expected a port number from 1, found the number 0\n"
+           "error 2:20 general.api.tcpPort: expected a TCP port from 1 to 65535, found the number 65536\n"
+           "error 2:38 general.api.vsockPort: expected a VSOCK port from 1 to 4294967294, found the number "
+           "4294967295\n");
+    EXPECT(API("\"port\":\"20x\""),
+           "error 2:8 general.api.port: expected a port number from 1, found the string \"20x\"\n");
+    EXPECT(API("\"port\":[1]"), "error 2:8 general.api.port: expected a port number from 1, found an array\n");
+    EXPECT(API("\"tcpPort\":\"0\""),
+           "error 2:11 general.api.tcpPort: expected a TCP port from 1 to 65535, found the string \"0\"\n");
+}
+
+#define VSOCK "\"transports\":[\"vsock\"]"
+
+static void api_cids(void) {
+    EXPECT(API(VSOCK ",\"allowedCids\":[3,\"4\",5]"), "");
+    CHECK_INT(c.api.cid_policy, CIDS_LISTED);
+    CHECK_INT(c.api.ncids, 3);
+    CHECK(c.api.cids[0] == 3 && c.api.cids[1] == 4 && c.api.cids[2] == 5);
+    EXPECT(API(VSOCK ",\"allowedCids\":\"any\""), "warning 2:38 general.api.allowedCids: every guest with a VSOCK "
+                                                  "device may move devices within the rules\n");
+    CHECK_INT(c.api.cid_policy, CIDS_ANY);
+    EXPECT(API("\"allowedCids\":\"any\""), "");
+    EXPECT(
+        API(VSOCK ",\"allowedCids\":[]"),
+        "warning 2:38 general.api.allowedCids: nobody may connect over VSOCK: allowedCids is empty; list the guests' "
+        "CIDs (\"allowedCids\": [3]) or open it to every guest (\"allowedCids\": \"any\")\n");
+    CHECK_INT(c.api.cid_policy, CIDS_NOBODY);
+    EXPECT(API(VSOCK), "warning 2:14 general.api.transports: nobody may connect over VSOCK: allowedCids is missing; "
+                       "list the guests' CIDs (\"allowedCids\": [3]) or open it to every guest (\"allowedCids\": "
+                       "\"any\")\n");
+    EXPECT(API(VSOCK ",\"allowedCids\":[3,3]"), "warning 2:41 general.api.allowedCids[1]: CID 3 is listed twice\n");
+    CHECK_INT(c.api.ncids, 1);
+    EXPECT(API(VSOCK ",\"allowedCids\":[-1,\"x\",4294967295,null]"),
+           "error 2:39 general.api.allowedCids[0]: expected a CID from 0 to 4294967294, found the number -1\n"
+           "error 2:42 general.api.allowedCids[1]: expected a CID from 0 to 4294967294, found the string \"x\"\n"
+           "error 2:46 general.api.allowedCids[2]: expected a CID from 0 to 4294967294, found the number 4294967295\n"
+           "error 2:57 general.api.allowedCids[3]: expected a CID from 0 to 4294967294, found null\n");
+    EXPECT(API(VSOCK ",\"allowedCids\":\"all\""),
+           "error 2:38 general.api.allowedCids: expected an array of CIDs, or \"any\", found the string \"all\"\n");
+    with_notes = true;
+    EXPECT(API(VSOCK ",\"allowedCids\":[0,1,2]"),
+           "note 2:39 general.api.allowedCids[0]: CID 0 is no guest: it lets the hypervisor in\n"
+           "note 2:41 general.api.allowedCids[1]: CID 1 is no guest: it lets every process of this host, over VSOCK "
+           "loopback in\n"
+           "note 2:43 general.api.allowedCids[2]: CID 2 is no guest: it lets every process of the host in\n");
+    with_notes = false;
+}
+
+static void too_many_cids(void) {
+    char text[2048] = "{\"general\":{\"api\":{\"allowedCids\":[3";
+    for (int i = 1; i < VH_MAX_CIDS; i++)
+        sprintf(text + strlen(text), ",%d", i + 3);
+    size_t n = strlen(text);
+    strcpy(text + n, "]}}}");
+    EXPECT(text, "");
+    CHECK_INT(c.api.ncids, VH_MAX_CIDS);
+    strcpy(text + n, ",1000]}}}");
+    CHECK(!parse(text));
+    CHECK(strstr(seen, "general.api.allowedCids[64]: more than 64 CIDs (VH_MAX_CIDS); \"allowedCids\": \"any\" opens"));
+}
+
+static void api_socket(void) {
+    EXPECT(API("\"unixSocket\":\"/run/v.sock\",\"unixSocketUser\":\"vh\",\"unixSocketGroup\":\"users\""), "");
+    CHECK_STR(c.api.unix_path, "/run/v.sock");
+    CHECK_STR(c.api.unix_user, "vh");
+    CHECK_STR(c.api.unix_group, "users");
+    EXPECT(API("\"unixSocketUser\":0,\"unixSocketGroup\":1000"), "");
+    CHECK_STR(c.api.unix_user, "0");
+    CHECK_STR(c.api.unix_group, "1000");
+    EXPECT(API("\"unixSocketUser\":null,\"unixSocketGroup\":null,\"unixSocketMode\":null"), "");
+    EXPECT(API("\"unixSocket\":\"v.sock\",\"unixSocketUser\":true,\"unixSocketGroup\":-1"),
+           "error 2:14 general.api.unixSocket: expected an absolute path, found the string \"v.sock\"\n"
+           "error 2:40 general.api.unixSocketUser: expected the name of a user, found true\n"
+           "error 2:63 general.api.unixSocketGroup: expected the name of a group, found the number -1\n");
+    EXPECT(API("\"unixSocket\":\"\",\"unixSocketUser\":\"a\\nb\",\"unixSocketGroup\":\"a\\u0000\""),
+           "error 2:14 general.api.unixSocket: expected an absolute path, found the string \"\"\n"
+           "error 2:34 general.api.unixSocketUser: control characters cannot be part of this value\n"
+           "error 2:59 general.api.unixSocketGroup: U+0000 cannot be part of a value\n");
+}
+
+static void a_socket_path_fits_sun_path(void) {
+    char path[VH_SUN_PATH_MAX + 1], text[400];
+    memset(path, 'x', sizeof path);
+    path[0] = '/';
+    path[VH_SUN_PATH_MAX - 1] = '\0';
+    snprintf(text, sizeof text, API("\"unixSocket\":\"%s\""), path);
+    EXPECT(text, "");
+    CHECK_STR(c.api.unix_path, path);
+    path[VH_SUN_PATH_MAX - 1] = 'x';
+    path[VH_SUN_PATH_MAX] = '\0';
+    snprintf(text, sizeof text, API("\"unixSocket\":\"%s\""), path);
+    EXPECT(text, "error 2:14 general.api.unixSocket: 108 bytes are too many here: at most 107\n");
+    snprintf(text, sizeof text, VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"%s\""), path);
+    EXPECT(text, "error 2:35 vms[0].socket: 108 bytes are too many here: at most 107\n");
+}
+
+static void api_mode(void) {
+    static const struct {
+        const char *text;
+        unsigned mode;
+    } right[] = {
+        {"\"0660\"", 0660}, {"\"660\"", 0660}, {"\"0o660\"", 0660}, {"\"0O600\"", 0600}, {"660", 0660},
+        {"600", 0600},      {"\"0000\"", 0},   {"\"0770\"", 0770},  {"\"0\"", 0},
+    };
+    static const char *const wrong[] = {"\"\"",   "\"0o\"",   "\"06600\"", "\"1777\"", "\"0680\"",
+                                        "\"rw\"", "\"0x1b\"", "6600",      "680",      "-660",
+                                        "6e2",    "true",     "[]",        "{}",       "1.0"};
+    char text[200];
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        snprintf(text, sizeof text, API("\"unixSocketMode\":%s"), right[i].text);
+        EXPECT(text, "");
+        CHECK_INT(c.api.unix_mode, right[i].mode);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, API("\"unixSocketMode\":%s"), wrong[i]);
+        CHECK(!parse(text));
+        CHECK(strstr(seen, "error 2:18 general.api.unixSocketMode: expected octal file permissions such as \"0660\", "
+                           "found ") == seen);
+    }
+    /* 0660 converted to decimal by a generator */
+    EXPECT(API("\"unixSocketMode\":432"),
+           "error 2:18 general.api.unixSocketMode: a number is read by its digits, so this is mode 0432, which shuts "
+           "out the socket's owner; write octal permissions as a string such as \"0660\"\n");
+    EXPECT(API("\"unixSocketMode\":\"0666\""),
+           "warning 2:18 general.api.unixSocketMode: every user of this host may connect, and is admin\n");
+    EXPECT(API("\"unixSocketMode\":\"0666\",\"transports\":[\"tcp\"]"), "");
+}
+
+/* ---- vms ---- */
+
+static void vm_values(void) {
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/run/a.sock\",\"description\":\"x\""), "");
+    CHECK_INT(c.nvms, 1);
+    CHECK_STR(c.vms[0].name, "a");
+    CHECK_STR(c.vms[0].type, "qemu");
+    CHECK_STR(c.vms[0].socket, "/run/a.sock");
+    CHECK_INT(c.vms[0].supported, true);
+    CHECK_INT(c.vms[0].keep_monitor, false);
+    CHECK_INT(c.vms[0].cid, 0);
+    CHECK_INT(c.vms[0].passing, PASS_AUTO);
+    CHECK_INT(c.vms[0].line, 1);
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"qmp\":\"keep\",\"usbPassing\":\"path\",\"cid\":3"),
+           "warning 2:73 vms[0].cid: 'cid' is accepted but not acted on yet\n");
+    CHECK_INT(c.vms[0].keep_monitor, true);
+    CHECK_INT(c.vms[0].passing, PASS_PATH);
+    CHECK_INT(c.vms[0].cid, 3);
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"qmp\":\"share\",\"usbPassing\":\"fd\""), "");
+    CHECK_INT(c.vms[0].keep_monitor, false);
+    CHECK_INT(c.vms[0].passing, PASS_FD);
+    CHECK_INT(conf_vm(&c, "a"), 0);
+    CHECK_INT(conf_vm(&c, "b"), -1);
+    CHECK_INT(conf_vm(&c, ""), -1);
+}
+
+static void vm_types(void) {
+    EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\"},\n"
+           "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}",
+           "warning 1:28 vms[0].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
+           "warning 2:20 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet\n");
+    CHECK_INT(c.nvms, 2);
+    CHECK_STR(c.vms[1].type, "cloud-hypervisor");
+    CHECK(!c.vms[0].supported && !c.vms[1].supported);
+    CHECK_INT(c.vms[1].line, 2);
+    EXPECT(VM("\"name\":\"a\",\"type\":\"xen\",\"socket\":\"/a\""),
+           "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the string \"xen\"\n");
+}
+
+static void vm_errors(void) {
+    EXPECT("{\"vms\":[7]}", "error 1:9 vms[0]: expected an object, found the number 7\n");
+    EXPECT("{\"vms\":[null]}", "error 1:9 vms[0]: expected an object, found null\n");
+    EXPECT("{\"vms\":[{}]}", "error 1:9 vms[0]: 'name' is missing\n"
+                             "error 1:9 vms[0]: 'type' is missing, for instance \"type\": \"qemu\"\n"
+                             "error 1:9 vms[0]: 'socket' is missing: the path of the VM's control socket\n");
+    EXPECT(VM("\"name\":\"\",\"type\":1,\"socket\":\"a\",\"qmp\":\"x\",\"usbPassing\":1,\"cid\":2"),
+           "error 2:8 vms[0].name: expected the name of a VM, found the string \"\"\n"
+           "error 2:18 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the number 1\n"
+           "error 2:29 vms[0].socket: expected an absolute path, found the string \"a\"\n"
+           "error 2:39 vms[0].qmp: expected \"share\" or \"keep\", found the string \"x\"\n"
+           "error 2:56 vms[0].usbPassing: expected \"auto\", \"fd\" or \"path\", found the number 1\n"
+           "warning 2:58 vms[0].cid: 'cid' is accepted but not acted on yet\n"
+           "error 2:64 vms[0].cid: expected a guest's CID, 3 or more, found the number 2\n");
+    CHECK(!parse(VM("\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\","
+                    "\"type\":\"qemu\",\"socket\":\"/a\"")));
+    CHECK_STR(seen, "error 2:8 vms[0].name: 64 bytes are too many here: at most 63\n");
+}
+
+static void vm_duplicates(void) {
+    EXPECT("{\"vms\":[" VM_A ",\n" VM_A "]}", "error 2:9 vms[1].name: a second VM named 'a'; the first is on line 1\n"
+                                              "warning 2:36 vms[1].socket: the VM 'a' has the same socket\n");
+    EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"cid\":3},\n"
+           "{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\",\"cid\":3}]}",
+           "warning 1:49 vms[0].cid: 'cid' is accepted but not acted on yet\n"
+           "error 2:47 vms[1].cid: the VM 'a' has CID 3 too\n");
+}
+
+static void too_many_vms(void) {
+    static char text[16384];
+    strcpy(text, "{\"vms\":[");
+    for (int i = 0; i < VH_MAX_VMS; i++)
+        sprintf(text + strlen(text), "%s{\"name\":\"v%d\",\"type\":\"qemu\",\"socket\":\"/v%d\"}", i ? ",\n" : "", i,
+                i);
+    size_t n = strlen(text);
+    strcpy(text + n, "]}");
+    EXPECT(text, "");
+    CHECK_INT(c.nvms, VH_MAX_VMS);
+    strcpy(text + n, ",\n" VM_A ",\n" VM_B "]}");
+    EXPECT(text, "error 65:1 vms[64]: more than 64 VMs (VH_MAX_VMS)\n");
+}
+
+/* ---- rules ---- */
+
+static void rule_values(void) {
+    EXPECT(RULE("\"targetVm\":\"b\",\"description\":\"d\",\"tag\":\"cam\",\"skipOnSuspend\":true,"
+                "\"resetOnRelease\":false"),
+           "");
+    CHECK_INT(c.nrules, 1);
+    CHECK_STR(c.rules[0].description, "d");
+    CHECK_STR(c.rules[0].tag, "cam");
+    CHECK(c.rules[0].enabled && c.rules[0].single && c.rules[0].skip_on_suspend && !c.rules[0].reset_on_release);
+    CHECK_INT(c.rules[0].nvms, 1);
+    CHECK_INT(c.rules[0].vms[0], 1);
+    CHECK_INT(c.rules[0].vm_mask, 2);
+    CHECK_INT(c.rules[0].line, 1);
+    CHECK_INT(c.rules[0].nallow, 1);
+    CHECK_INT(c.rules[0].ndeny, 0);
+    EXPECT(RULE("\"allowedVms\":[\"b\",\"a\"],\"deny\":[{\"bus\":2},{\"bus\":3}],\"tag\":\"\""), "");
+    CHECK(!c.rules[0].single && !c.rules[0].skip_on_suspend && c.rules[0].reset_on_release);
+    CHECK_STR(c.rules[0].description, "");
+    CHECK_STR(c.rules[0].tag, "");
+    CHECK_INT(c.rules[0].nvms, 2);
+    CHECK(c.rules[0].vms[0] == 1 && c.rules[0].vms[1] == 0); /* in the order written */
+    CHECK_INT(c.rules[0].vm_mask, 3);
+    CHECK_INT(c.rules[0].ndeny, 2);
+    CHECK_INT(c.entries[c.rules[0].deny].bus, 2);
+    CHECK_INT(c.entries[c.rules[0].deny + 1].bus, 3);
+    CHECK_INT(c.entries[c.rules[0].allow].bus, 1);
+    EXPECT(RULE("\"targetVm\":\"a\",\"allowedVms\":null,\"disable\":true"), "");
+    CHECK(!c.rules[0].enabled);
+    EXPECT(RULE("\"targetVm\":\"a\",\"enable\":false"), "");
+    CHECK(!c.rules[0].enabled);
+    EXPECT(RULE("\"targetVm\":\"a\",\"enable\":false,\"disable\":false"),
+           "warning 2:41 usbPassthrough[0].disable: 'enable' and 'disable' contradict each other: 'disable' decides\n");
+    CHECK(c.rules[0].enabled);
+}
+
+static void rule_vms(void) {
+    EXPECT(RULE("\"targetVm\":\"a\",\"allowedVms\":[\"b\"]"),
+           "error 2:29 usbPassthrough[0].allowedVms: 'targetVm' and 'allowedVms' cannot both be given\n");
+    EXPECT(RULE("\"targetVm\":\"a\",\"allowedVms\":[]"), "");
+    CHECK_INT(c.rules[0].vm_mask, 1);
+    EXPECT(RULE("\"targetVm\":\"\",\"allowedVms\":[\"b\"]"), "");
+    CHECK_INT(c.rules[0].vm_mask, 2);
+    EXPECT(RULE("\"allowedVms\":[]"),
+           "warning 1:110 usbPassthrough[0]: neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies\n");
+    CHECK(!c.rules[0].enabled);
+    EXPECT(RULE("\"allowedVms\":[\"a\",\"zz9\",\"b\",\"a\"]"),
+           "warning 2:19 usbPassthrough[0].allowedVms[1]: there is no VM 'zz9' in 'vms'\n"
+           "warning 2:29 usbPassthrough[0].allowedVms[3]: the VM 'a' is named twice\n");
+    CHECK_INT(c.rules[0].nvms, 2);
+    EXPECT(
+        RULE("\"targetVm\":\"netvm\""),
+        "warning 2:12 usbPassthrough[0].targetVm: there is no VM 'netvm' in 'vms'\n"
+        "warning 2:12 usbPassthrough[0].targetVm: the rule goes nowhere: a device that it decides for stays with the "
+        "host\n");
+    CHECK(c.rules[0].enabled && c.rules[0].single);
+    CHECK_INT(c.rules[0].nvms, 0);
+    EXPECT("{\"vms\":[{\"name\":\"net-vm\",\"type\":\"qemu\",\"socket\":\"/a\"}],\"usbPassthrough\":[{\"allow\":[{"
+           "\"bus\":1}],\n\"allowedVms\":[\"netvm\",\"net-vm\"]}]}",
+           "warning 2:15 usbPassthrough[0].allowedVms[0]: there is no VM 'netvm' in 'vms': did you mean 'net-vm'?\n");
+    EXPECT(RULE("\"targetVm\":7"),
+           "error 2:12 usbPassthrough[0].targetVm: expected the name of a VM, found the number 7\n");
+    EXPECT(RULE("\"allowedVms\":\"a\""),
+           "error 2:14 usbPassthrough[0].allowedVms: expected an array of names of VMs, found the string \"a\"\n");
+    EXPECT(RULE("\"allowedVms\":[\"a\",null]"),
+           "error 2:19 usbPassthrough[0].allowedVms[1]: expected the name of a VM, found null\n");
+}
+
+static void rules_before_vms_in_the_file(void) {
+    EXPECT("{\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[{\"bus\":1}]}],\n\"vms\":[" VM_A "]}", "");
+    CHECK_INT(c.rules[0].vm_mask, 1);
+}
+
+static void rule_errors(void) {
+    EXPECT("{\"usbPassthrough\":[[]]}", "error 1:20 usbPassthrough[0]: expected an object, found an array\n");
+    EXPECT(RULE("\"targetVm\":\"a\",\"deny\":{},\"tag\":1,\"skipOnSuspend\":\"yes\",\"description\":5"),
+           "error 2:23 usbPassthrough[0].deny: expected an array of entries, found an object\n"
+           "error 2:32 usbPassthrough[0].tag: expected a tag, found the number 1\n"
+           "error 2:50 usbPassthrough[0].skipOnSuspend: expected true or false, found the string \"yes\"\n"
+           "error 2:70 usbPassthrough[0].description: expected a string, found the number 5\n");
+    EXPECT(RULE("\"targetVm\":\"a\",\"tag\":\"0123456789012345678901234567890123456789012345678901234567890123\""),
+           "error 2:22 usbPassthrough[0].tag: 64 bytes are too many here: at most 63\n");
+    EXPECT("{\"vms\":[" VM_A "],\"usbPassthrough\":[\n{\"targetVm\":\"a\"},{\"targetVm\":\"a\",\"allow\":[]}]}",
+           "warning 2:1 usbPassthrough[0]: no 'allow' entry: the rule never applies\n"
+           "warning 2:18 usbPassthrough[1]: no 'allow' entry: the rule never applies\n");
+    EXPECT(ENTRY("},3,{\"bus\":1"),
+           "warning 1:94 usbPassthrough[0].allow[0]: an entry without any field matches nothing\n"
+           "error 2:3 usbPassthrough[0].allow[1]: expected an object, found the number 3\n");
+}
+
+/* ---- entries ---- */
+
+static void entry_ids(void) {
+    EXPECT(ENTRY("\"vendorId\":\"046D\",\"productId\":\"0xc52b\""), "");
+    CHECK_INT(c.entries[0].fields, F_VID | F_PID);
+    CHECK_INT(c.entries[0].vid, 0x046d);
+    CHECK_INT(c.entries[0].pid, 0xc52b);
+    CHECK_INT(c.entries[0].line, 1);
+    CHECK(c.entries[0].enabled);
+    CHECK_STR(c.entries[0].description, "");
+    EXPECT(ENTRY("\"vendorId\":\"46d\""),
+           "error 2:12 usbPassthrough[0].allow[0].vendorId: expected 4 hex digits: write \"046d\"\n");
+    EXPECT(ENTRY("\"vendorId\":1133"), "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex "
+                                       "digits such as \"046d\", found the number 1133\n");
+    EXPECT(ENTRY("\"vendorId\":\"046g\""), "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex "
+                                           "digits such as \"046d\", found the string \"046g\"\n");
+    EXPECT(ENTRY("\"vendorId\":\"\""), "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex "
+                                       "digits such as \"046d\", found the string \"\"\n");
+    EXPECT(ENTRY("\"vendorId\":\"0x\",\"productId\":\"00046d\""),
+           "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex digits such as \"046d\", found "
+           "the string \"0x\"\n"
+           "error 2:29 usbPassthrough[0].allow[0].productId: expected a string of 4 hex digits such as \"046d\", found "
+           "the string \"00046d\"\n");
+    EXPECT(ENTRY("\"productId\":\"c52b\""),
+           "warning 2:13 usbPassthrough[0].allow[0].productId: 'productId' without 'vendorId' means little: it differs "
+           "from one to the next\n");
+}
+
+static void entry_classes(void) {
+    EXPECT(ENTRY("\"deviceClass\":224,\"deviceSubclass\":\"1\",\"deviceProtocol\":\"0x01\",\"interfaceClass\":\"E0\","
+                 "\"interfaceSubclass\":0,\"interfaceProtocol\":255"),
+           "");
+    CHECK_INT(c.entries[0].fields,
+              F_DEV_CLASS | F_DEV_SUBCLASS | F_DEV_PROTOCOL | F_IF_CLASS | F_IF_SUBCLASS | F_IF_PROTOCOL);
+    CHECK_INT(c.entries[0].dev_class, 224);
+    CHECK_INT(c.entries[0].dev_sub, 1);
+    CHECK_INT(c.entries[0].dev_proto, 1);
+    CHECK_INT(c.entries[0].if_class, 0xe0);
+    CHECK_INT(c.entries[0].if_sub, 0);
+    CHECK_INT(c.entries[0].if_proto, 255);
+    EXPECT(ENTRY("\"interfaceClass\":\"14\""), ""); /* in a string hex, as lsusb prints classes */
+    CHECK_INT(c.entries[0].if_class, 0x14);
+    static const char *const wrong[] = {"256", "-1", "3.0", "\"\"", "\"0x\"", "\"100\"", "\"hid\"", "true", "[3]"};
+    char text[300];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, ENTRY("\"interfaceClass\":%s"), wrong[i]);
+        CHECK(!parse(text));
+        CHECK(strstr(seen,
+                     "error 2:18 usbPassthrough[0].allow[0].interfaceClass: expected a number from 0 to 255, or a "
+                     "string of two hex digits such as \"e0\", found ") == seen);
+    }
+    EXPECT(ENTRY("\"interfaceSubclass\":1,\"deviceSubclass\":1"),
+           "warning 2:21 usbPassthrough[0].allow[0].interfaceSubclass: 'interfaceSubclass' without 'interfaceClass' "
+           "means little: it differs from one to the next\n"
+           "warning 2:40 usbPassthrough[0].allow[0].deviceSubclass: 'deviceSubclass' without 'deviceClass' means "
+           "little: it differs from one to the next\n");
+}
+
+static void entry_places(void) {
+    static const struct {
+        const char *text, *port; /* NULL: an error */
+    } ports[] = {
+        {"2", "2"},         {"\"2\"", "2"},
+        {"\"2.3\"", "2.3"}, {"255", "255"},
+        {"22", "22"},       {"\"1.2.3.4.5.6\"", "1.2.3.4.5.6"},
+        {"0", NULL},        {"256", NULL},
+        {"-1", NULL},       {"\"\"", NULL},
+        {"\"2.\"", NULL},   {"\".2\"", NULL},
+        {"\"2..3\"", NULL}, {"\"02\"", NULL},
+        {"\"1-2\"", NULL},  {"\"2.999\"", NULL},
+        {"2e1", NULL},      {"\"two\"", NULL},
+        {"[2]", NULL},      {"\"1.1.1.1.1.1.1.1.1.1.1.1.1\"", NULL},
+        {"\"2.0\"", NULL},  {"\"2.3 \"", NULL},
+    };
+    char text[300];
+    EXPECT(ENTRY("\"bus\":\"3\",\"port\":7"), "");
+    CHECK_INT(c.entries[0].fields, F_BUS | F_PORT);
+    CHECK_INT(c.entries[0].bus, 3);
+    CHECK_STR(c.entries[0].port, "7");
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+        snprintf(text, sizeof text, ENTRY("\"port\":%s"), ports[i].text);
+        CHECK_INT(parse(text), ports[i].port != NULL);
+        if (ports[i].port)
+            CHECK_STR(c.entries[0].port, ports[i].port);
+    }
+    EXPECT(ENTRY("\"port\":2.3"),
+           "error 2:8 usbPassthrough[0].allow[0].port: a port path is written as a string: \"2.3\"\n");
+    EXPECT(ENTRY("\"port\":\"2:3\""),
+           "error 2:8 usbPassthrough[0].allow[0].port: expected a port from 1 to 255 such as "
+           "2, or a path behind hubs such as \"2.3\", found the string \"2:3\"\n");
+    EXPECT(ENTRY("\"bus\":0"),
+           "error 2:7 usbPassthrough[0].allow[0].bus: expected a bus number from 1 to 255, found the number 0\n");
+    EXPECT(ENTRY("\"bus\":\"256\""),
+           "error 2:7 usbPassthrough[0].allow[0].bus: expected a bus number from 1 to 255, found the string \"256\"\n");
+}
+
+static void entry_serial_and_description(void) {
+    EXPECT(ENTRY("\"serial\":\"A\\u00e4\\\"1\",\"description\":\"d\""), "");
+    CHECK_INT(c.entries[0].fields, F_SERIAL);
+    CHECK_STR(c.entries[0].serial, "A\xc3\xa4\"1");
+    CHECK_STR(c.entries[0].description, "d");
+    EXPECT(ENTRY("\"serial\":\"\",\"description\":[]"),
+           "error 2:10 usbPassthrough[0].allow[0].serial: expected a serial number, found the string \"\"\n"
+           "error 2:27 usbPassthrough[0].allow[0].description: expected a string, found an array\n");
+    EXPECT(ENTRY("\"serial\":12"),
+           "error 2:10 usbPassthrough[0].allow[0].serial: expected a string, found the number 12\n");
+    EXPECT(ENTRY("\"serial\":\"a\\u0000b\""),
+           "error 2:10 usbPassthrough[0].allow[0].serial: U+0000 cannot be part of a value\n");
+}
+
+static void entry_removable(void) {
+    EXPECT(ENTRY("\"removable\":[\"removable\",\"unknown\"]"), "");
+    CHECK_INT(c.entries[0].fields, F_REMOVABLE);
+    CHECK_INT(c.entries[0].removable, 1 << REMOVABLE_REMOVABLE | 1 << REMOVABLE_UNKNOWN);
+    EXPECT(ENTRY("\"removable\":\"fixed\""), "");
+    CHECK_INT(c.entries[0].removable, 1 << REMOVABLE_FIXED);
+    EXPECT(ENTRY("\"removable\":[]"),
+           "warning 2:13 usbPassthrough[0].allow[0].removable: an empty list: the entry matches nothing\n");
+    CHECK_INT(c.entries[0].fields, F_REMOVABLE);
+    CHECK_INT(c.entries[0].removable, 0);
+    EXPECT(
+        ENTRY("\"removable\":[\"fixd\",true]"),
+        "error 2:14 usbPassthrough[0].allow[0].removable[0]: expected \"fixed\", \"removable\" or \"unknown\", found "
+        "the string \"fixd\"\n"
+        "error 2:21 usbPassthrough[0].allow[0].removable[1]: expected \"fixed\", \"removable\" or \"unknown\", found "
+        "true\n");
+    EXPECT(ENTRY("\"removable\":true"),
+           "error 2:13 usbPassthrough[0].allow[0].removable: expected \"fixed\", \"removable\" or \"unknown\", or an "
+           "array of them, found true\n");
+    EXPECT(ENTRY("\"removable\":\"yes\""),
+           "error 2:13 usbPassthrough[0].allow[0].removable: expected \"fixed\", \"removable\" or \"unknown\", or an "
+           "array of them, found the string \"yes\"\n");
+}
+
+static void entry_patterns(void) {
+    EXPECT(ENTRY("\"vendorName\":\"logitech.*\",\"productName\":\".*c\\\\d+\\u0030\""), "");
+    CHECK_INT(c.entries[0].fields, F_VENDOR_NAME | F_PRODUCT_NAME);
+    CHECK(regex_match(&c.regexes, &c.entries[0].vendor_name, "Logitech, Inc.", 14));
+    CHECK(regex_match(&c.regexes, &c.entries[0].product_name, "Webcam C2700", 12));
+    CHECK(!regex_match(&c.regexes, &c.entries[0].product_name, "Webcam Cxx0", 11));
+    EXPECT(ENTRY("\"vendorName\":\"\""),
+           "error 2:14 usbPassthrough[0].allow[0].vendorName: expected a regular expression (an empty one would match "
+           "everything), found the string \"\"\n");
+    EXPECT(ENTRY("\"productName\":5"),
+           "error 2:15 usbPassthrough[0].allow[0].productName: expected a string, found the number 5\n");
+    /* the column is that of the character in the pattern, escapes counted */
+    CHECK(!parse(ENTRY("\"vendorName\":\"ab(?=c)\"")));
+    CHECK(strstr(seen, "usbPassthrough[0].allow[0].vendorName: regular expression: ") != NULL);
+    unsigned plain = 0, escaped = 0, line = 0;
+    CHECK(sscanf(seen, "error %u:%u", &line, &plain) == 2);
+    CHECK_INT(line, 2);
+    CHECK(plain >= 17 && plain <= 19); /* ( or ? or = */
+    CHECK(!parse(ENTRY("\"vendorName\":\"\\u0061\\/(?=c)\"")));
+    CHECK(sscanf(seen, "error %u:%u", &line, &escaped) == 2);
+    CHECK_INT(escaped, plain + 6); /* a is six bytes there, and / two */
+    CHECK(!parse(ENTRY("\"vendorName\":\"\\ud83d\\ude00\\u00e4\\u20ac(?=c)\"")));
+    CHECK(sscanf(seen, "error %u:%u", &line, &escaped) == 2);
+    CHECK_INT(escaped, plain - 2 + 24);
+}
+
+static void a_pattern_of_any_length(void) {
+    static char text[4096];
+    char pattern[VH_REGEX_PATTERN_MAX + 2];
+    memset(pattern, 'x', sizeof pattern);
+    pattern[VH_REGEX_PATTERN_MAX] = '\0';
+    snprintf(text, sizeof text, ENTRY("\"vendorName\":\"%s\""), pattern);
+    EXPECT(text, "");
+    pattern[VH_REGEX_PATTERN_MAX] = 'x';
+    pattern[VH_REGEX_PATTERN_MAX + 1] = '\0';
+    snprintf(text, sizeof text, ENTRY("\"vendorName\":\"%s\""), pattern);
+    EXPECT(text, "error 2:14 usbPassthrough[0].allow[0].vendorName: a regular expression of 513 bytes: at most 512 "
+                 "(VH_REGEX_PATTERN_MAX)\n");
+}
+
+static void driver_path_is_warned_of_once(void) {
+    EXPECT(ENTRY("\"driverPath\":\".*/x\"},{\"driverPath\":\".*/y\""),
+           "warning 2:14 usbPassthrough[0].allow[0].driverPath: 'driverPath' is accepted but not acted on yet: no "
+           "device's driver is known, so an entry that needs it does not match\n");
+    CHECK_INT(c.entries[1].fields, F_DRIVER_PATH);
+    CHECK(regex_match(&c.regexes, &c.entries[1].driver_path, "/lib/y", 6));
+}
+
+static void entry_switches(void) {
+    EXPECT(ENTRY("\"bus\":1,\"disable\":true"), "");
+    CHECK(!c.entries[0].enabled);
+    EXPECT(ENTRY("\"bus\":1,\"enable\":false"), "");
+    CHECK(!c.entries[0].enabled);
+    EXPECT(ENTRY("\"bus\":null,\"vendorId\":null"),
+           "warning 1:94 usbPassthrough[0].allow[0]: an entry without any field matches nothing\n");
+    CHECK_INT(c.entries[0].fields, 0);
+}
+
+/* ---- notes ---- */
+
+static void notes_on_readings(void) {
+    with_notes = true;
+    EXPECT(ENTRY("\"vendorId\":\"046d\",\"productId\":\"c52b\",\"serial\":\"x\",\"removable\":\"fixed\""), "");
+    EXPECT(
+        ENTRY("\"vendorId\":\"046d\",\"productName\":\"x\",\"bus\":1,\"deviceClass\":1,\"interfaceClass\":2,"
+              "\"vendorName\":\"y\""),
+        "note 1:94 usbPassthrough[0].allow[0]: every field must match here; with \"ruleMatch\": \"any\" one of these "
+        "would suffice: the ids, vendorName, productName, bus and port, the device class, the interface class\n");
+    EXPECT(ENTRY("\"removable\":\"fixed\""),
+           "note 1:94 usbPassthrough[0].allow[0]: 'removable' alone selects devices with \"ruleMatch\": \"all\" and "
+           "none with \"any\"\n");
+    EXPECT(ENTRY("\"port\":\"2\""), "note 1:94 usbPassthrough[0].allow[0]: port 2 is the port itself with "
+                                    "\"ruleMatch\": \"all\"; with \"any\" also what is behind a hub there\n");
+    EXPECT(ENTRY("\"port\":\"2.1\""), "");
+    EXPECT(ENTRY("\"bus\":1,\"vendorName\":\"y\",\"disable\":true"), "");
+    EXPECT("{\"general\":{\"ruleMatch\":\"any\"},\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":"
+           "[{\"bus\":1}],\"deny\":[\n{\"bus\":1,\"interfaceClass\":2}]}]}",
+           "note 2:1 usbPassthrough[0].deny[0]: any one suffices here (bus and port, the interface class); with "
+           "\"ruleMatch\": \"all\" every one must match\n");
+    with_notes = false;
+}
+
+static void notes_on_vms(void) {
+    with_notes = true;
+    EXPECT(RULE("\"targetVm\":\"b\""), "note 1:9 vms[0]: no rule uses the VM 'a'\n");
+    EXPECT(RULE("\"targetVm\":\"b\",\"disable\":true"), "note 1:9 vms[0]: no rule uses the VM 'a'\n"
+                                                        "note 1:50 vms[1]: no rule uses the VM 'b'\n");
+    EXPECT(RULE("\"allowedVms\":[\"b\",\"a\"]"), "");
+    with_notes = false;
+}
+
+/* Two rules with one entry each, the second on line 2. */
+#define TWO(general, first, second)                                                                \
+    "{\"general\":{" general "},\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\"," first \
+    "},{\"targetVm\":\"a\",\"allow\":[\n{" second "}]}]}"
+#define SHADOWED                                                                                                      \
+    "warning 2:1 usbPassthrough[1].allow[0]: never decides: rule 0 (line 1) already takes every such device, by the " \
+    "entry on line 1\n"
+
+static void shadowed_entries(void) {
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1}]", "\"bus\":1"), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1}]", "\"bus\":2"), "");
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1}]", "\"bus\":1,\"port\":3"), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1,\"port\":3}]", "\"bus\":1"), "");
+    EXPECT(TWO("", "\"allow\":[{\"port\":3}]", "\"port\":4"), "");
+    EXPECT(TWO("", "\"allow\":[{\"serial\":\"x\"}]", "\"serial\":\"x\""), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"serial\":\"x\"}]", "\"serial\":\"y\""), "");
+    EXPECT(TWO("", "\"allow\":[{\"productName\":\"x\"}]", "\"bus\":1,\"productName\":\"x\""), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"productName\":\"x\"}]", "\"productName\":\"xy\""), "");
+    EXPECT(TWO("", "\"allow\":[{\"removable\":[\"fixed\",\"unknown\"]}]", "\"removable\":\"fixed\""), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"removable\":[\"fixed\"]}]", "\"removable\":[\"fixed\",\"unknown\"]"), "");
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1}],\"deny\":[{\"port\":1}]", "\"bus\":1"), "");
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1}],\"deny\":[{\"port\":1,\"disable\":true}]", "\"bus\":1"), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"bus\":1,\"disable\":true}]", "\"bus\":1"), "");
+    EXPECT(TWO("", "\"disable\":true,\"allow\":[{\"bus\":1}]", "\"bus\":1"), "");
+    EXPECT(TWO("\"ruleMatch\":\"any\"", "\"allow\":[{\"bus\":1}]", "\"bus\":1"), SHADOWED);
+    EXPECT(TWO("\"ruleMatch\":\"any\"", "\"allow\":[{\"bus\":1}]", "\"bus\":1,\"vendorName\":\"x\""), "");
+    static const char *const numbers[] = {"vendorId\":\"0001\"",   "deviceClass\":1",     "deviceSubclass\":1",
+                                          "deviceProtocol\":1",    "interfaceClass\":1",  "interfaceSubclass\":1",
+                                          "interfaceProtocol\":1", "productId\":\"0001\""};
+    char text[700], other[64];
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        snprintf(text, sizeof text, TWO("", "\"allow\":[{\"%s}]", "\"%s"), numbers[i], numbers[i]);
+        CHECK(parse(text) && strstr(seen, SHADOWED));
+        strcpy(other, numbers[i]);
+        *strchr(other, '1') = '2';
+        snprintf(text, sizeof text, TWO("", "\"allow\":[{\"%s}]", "\"%s"), numbers[i], other);
+        CHECK(parse(text) && !strstr(seen, "never decides"));
+    }
+}
+
+/* ---- several at once ---- */
+
+static void in_the_order_of_the_file(void) {
+    EXPECT("{\n"
+           "  \"usbPassthrough\": [\n"
+           "    {\"targetVm\": \"a\", \"deny\": [{\"bus\": 0}], \"allow\": [{\"vendorId\": \"x\"}]}\n"
+           "  ],\n"
+           "  \"vms\": [{\"name\": \"a\", \"type\": \"qemu\"}],\n"
+           "  \"general\": {\"api\": {\"port\": 0}, \"\xc3\xa4\": 1, \"y\": 1}\n"
+           "}",
+           "error 3:40 usbPassthrough[0].deny[0].bus: expected a bus number from 1 to 255, found the number 0\n"
+           "error 3:68 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex digits such as \"046d\", found "
+           "the string \"x\"\n"
+           "error 5:11 vms[0]: 'socket' is missing: the path of the VM's control socket\n"
+           "error 6:31 general.api.port: expected a port number from 1, found the number 0\n"
+           "warning 6:35 general.\xc3\xa4: unknown key '\xc3\xa4'\n"
+           "warning 6:43 general.y: unknown key 'y'\n"); /* columns count characters, not bytes */
+    CHECK_INT(c.vms[0].line, 5);
+}
+
+static void too_many_problems_are_counted(void) {
+    static char text[65536];
+    strcpy(text, "{\"vms\":[");
+    for (int i = 0; i < 300; i++)
+        sprintf(text + strlen(text), "%s%d", i ? "," : "", i);
+    strcat(text, "],");
+    for (int i = 0; i < 300; i++)
+        sprintf(text + strlen(text), "\"k%d\":1,", i);
+    strcat(text, "\"z\":1}");
+    CHECK(!parse(text));
+    CHECK(strstr(seen, "error 0:0 : 172 more errors, not shown\n") != NULL);
+    CHECK(strstr(seen, "warning 0:0 : 173 more warnings, not shown\n") != NULL);
+    CHECK_INT(diags, 2 * 128 + 2);
+}
+
+/* ---- as the existing daemons' users write it ---- */
+
+static void the_style_of_the_peers(void) {
+    EXPECT("{\n"
+           "  \"usbPassthrough\": [\n"
+           "    { \"description\": \"Devices for the GUI\", \"targetVm\": \"gui-vm\", \"tag\": \"hid\",\n"
+           "      \"skipOnSuspend\": true,\n"
+           "      \"allow\": [\n"
+           "        { \"interfaceClass\": 3, \"interfaceProtocol\": 1, \"description\": \"HID Keyboard\" },\n"
+           "        { \"interfaceClass\": 8, \"interfaceSubclass\": 6, \"removable\": [\"removable\", \"unknown\"] },\n"
+           "        { \"productName\": \".*ethernet.*\", \"disable\": true }\n"
+           "      ],\n"
+           "      \"deny\": [ { \"vendorId\": \"0b95\", \"productId\": \"1790\", \"description\": \"AX88179\" } ] },\n"
+           "    { \"description\": \"Cameras\", \"allowedVms\": [\"gui-vm\", \"chat-vm\"], \"tag\": \"cam\",\n"
+           "      \"allow\": [ { \"interfaceClass\": 14 }, { \"bus\": 11, \"port\": 22 } ] },\n"
+           "    { \"targetVm\": \"chat-vm\", \"disable\": false, \"allow\": [ { \"deviceClass\": 224 } ] }\n"
+           "  ],\n"
+           "  \"pciPassthrough\": [],\n"
+           "  \"evdevPassthrough\": { \"disable\": true, \"targetVm\": \"gui-vm\" },\n"
+           "  \"vms\": [\n"
+           "    { \"name\": \"gui-vm\", \"type\": \"qemu\", \"socket\": \"/run/gui.sock\" },\n"
+           "    { \"name\": \"chat-vm\", \"type\": \"crosvm\", \"socket\": \"/run/chat.sock\" }\n"
+           "  ],\n"
+           "  \"general\": {\n"
+           "    \"api\": { \"enable\": true, \"host\": \"127.0.0.1\", \"port\": 2000,\n"
+           "      \"unixSocket\": \"/var/lib/vhotplug/vhotplug.sock\", \"unixSocketUser\": \"root\",\n"
+           "      \"unixSocketGroup\": \"users\", \"unixSocketMode\": \"0660\",\n"
+           "      \"transports\": [\"tcp\", \"vsock\", \"unix\"], \"allowedCids\": [3, 4, 5] },\n"
+           "    \"crosvm\": \"/usr/local/bin/crosvm\", \"persistency\": true,\n"
+           "    \"statePath\": \"/var/lib/vhotplug/vhotplug.state\", \"modprobe\": \"/sbin/modprobe\"\n"
+           "  }\n"
+           "}\n",
+           "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
+           "warning 26:5 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
+           "warning 26:40 general.persistency: 'persistency' is accepted but not acted on yet\n"
+           "warning 27:5 general.statePath: 'statePath' is accepted but not acted on yet\n"
+           "warning 27:54 general.modprobe: 'modprobe' is accepted but not acted on yet: no program is run to find "
+           "drivers\n");
+    CHECK_INT(c.nrules, 3);
+    CHECK_INT(c.nentries, 7);
+    CHECK_INT(c.nvms, 2);
+    CHECK_INT(c.entries[0].line, 6);
+    CHECK_INT(c.entries[3].line, 10);
+    CHECK_INT(c.rules[1].line, 11);
+    CHECK_STR(c.rules[0].tag, "hid");
+    struct device dev = {.vid = 0x04f2, .nifaces = 1, .ifaces = {{14, 1, 0}}, .vendor_name = "x", .product_name = "y"};
+    CHECK_INT(policy_rule(&c, &dev), 1);
+    dev.ifaces[0] = (struct usb_iface){3, 1, 1};
+    CHECK_INT(policy_rule(&c, &dev), 0);
+}
+
+/* As a generator writes it: null for what is not set. */
+static void nulls_for_what_is_not_set(void) {
+    EXPECT("{\"usbPassthrough\":[{\"description\":null,\"targetVm\":\"a\",\"allowedVms\":null,\"tag\":null,"
+           "\"skipOnSuspend\":null,\"enable\":null,\"allow\":[{\"vendorId\":\"046d\",\"productId\":\"c52b\","
+           "\"vendorName\":null,\"bus\":null,\"port\":null,\"interfaceClass\":null,\"removable\":null,"
+           "\"driverPath\":null,\"disable\":null}],\"deny\":null}],\"pciPassthrough\":null,"
+           "\"vms\":[" VM_A "],\"general\":{\"api\":{\"enable\":true,\"host\":null,\"transports\":null,"
+           "\"allowedCids\":null,\"tcpPort\":null,\"unixSocket\":null}}}",
+           "");
+    CHECK_INT(c.entries[0].fields, F_VID | F_PID);
+}
+
+/* ---- bounds ---- */
+
+static char big[VH_CONF_MAX + 64];
+
+static size_t many(unsigned rules, unsigned each) {
+    size_t n = (size_t)sprintf(big, "{\"vms\":[" VM_A "],\"usbPassthrough\":[");
+    for (unsigned i = 0; i < rules; i++) {
+        n += (size_t)sprintf(big + n, "%s\n{\"targetVm\":\"a\",\"tag\":\"t%u\",\"allow\":[", i ? "," : "", i);
+        for (unsigned k = 0; k < each; k++)
+            n += (size_t)sprintf(big + n, "%s{\"vendorId\":\"%04x\",\"interfaceClass\":%u}", k ? "," : "", i, k);
+        n += (size_t)sprintf(big + n, "]}");
+    }
+    return n + (size_t)sprintf(big + n, "]}");
+}
+
+static void rules_and_entries_to_the_last(void) {
+    many(VH_MAX_RULES, VH_MAX_ENTRIES / VH_MAX_RULES);
+    EXPECT(big, "");
+    CHECK_INT(c.nrules, VH_MAX_RULES);
+    CHECK_INT(c.nentries, VH_MAX_ENTRIES);
+    CHECK_INT(c.rules[VH_MAX_RULES - 1].line, VH_MAX_RULES + 1);
+    CHECK_INT(c.entries[VH_MAX_ENTRIES - 1].line, VH_MAX_RULES + 1);
+    CHECK_STR(c.rules[VH_MAX_RULES - 1].tag, "t511");
+    CHECK_INT(c.entries[VH_MAX_ENTRIES - 1].vid, 511);
+    many(VH_MAX_RULES + 3, 1);
+    EXPECT(big, "error 514:1 usbPassthrough[512]: more than 512 rules (VH_MAX_RULES)\n");
+    many(VH_MAX_RULES, VH_MAX_ENTRIES / VH_MAX_RULES);
+    size_t n = strlen(big);
+    strcpy(big + n - 4, ",{\"bus\":1},{\"bus\":1}]}]}");
+    CHECK(!parse(big));
+    CHECK(
+        strstr(seen, "usbPassthrough[511].allow[8]: more than 4096 allow and deny entries in all (VH_MAX_ENTRIES)\n"));
+    CHECK_INT(diags, 1);
+}
+
+static void strings_to_the_last(void) {
+    /* one description that leaves room for exactly the tag */
+    size_t n =
+        (size_t)sprintf(big, "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[{\"bus\":1}],"
+                             "\"tag\":\"t\",\"description\":\"");
+    memset(big + n, 'd', VH_CONF_STRINGS);
+    strcpy(big + n + VH_CONF_STRINGS - 1, "\"}]}");
+    CHECK(!parse(big));
+    CHECK(strstr(seen, "usbPassthrough[0].tag: no room for this string: all strings together may have 262144 bytes "
+                       "(VH_CONF_STRINGS)\n"));
+    memset(big + n, 'd', VH_CONF_STRINGS);
+    strcpy(big + n + VH_CONF_STRINGS - 3, "\"}]}");
+    EXPECT(big, "");
+    CHECK_INT(c.nstrings, VH_CONF_STRINGS);
+    CHECK_STR(c.rules[0].tag, "t");
+    memset(big + n, 'd', VH_CONF_STRINGS);
+    strcpy(big + n + VH_CONF_STRINGS, "\"}]}");
+    CHECK(!parse(big));
+    CHECK(strstr(seen, "usbPassthrough[0].description: no room for this string"));
+    n = (size_t)sprintf(big, "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"description\":\"");
+    memset(big + n, 'd', VH_CONF_STRINGS);
+    strcpy(big + n + VH_CONF_STRINGS - 2, "\",\"allow\":[{\"port\":22}]}]}");
+    CHECK(!parse(big));
+    CHECK(strstr(seen, "usbPassthrough[0].allow[0].port: no room for this string"));
+}
+
+static void a_mebibyte(void) {
+    size_t n = many(VH_MAX_RULES, 8);
+    memset(big + n, ' ', VH_CONF_MAX - n);
+    seen[0] = '\0';
+    CHECK(conf_parse(&c, big, VH_CONF_MAX, collect, &c));
+    CHECK_STR(seen, "");
+    big[VH_CONF_MAX] = ' ';
+    diags = 0;
+    CHECK(!conf_parse(&c, big, VH_CONF_MAX + 1, collect, &c));
+    CHECK_STR(seen, "error 0:0 : the file has more than 1048576 bytes (VH_CONF_MAX)\n");
+}
+
+static void too_many_tokens(void) {
+    size_t n = (size_t)sprintf(big, "{\"x\":[1");
+    while (n < VH_CONF_MAX - 4)
+        n += (size_t)sprintf(big + n, ",1");
+    strcpy(big + n, "]}");
+    CHECK(!parse(big));
+    CHECK_INT(diags, 1);
+}
+
+static void too_many_patterns(void) {
+    size_t n = (size_t)sprintf(big, "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[");
+    for (int i = 0; i < 4000; i++)
+        n += (size_t)sprintf(big + n, "%s{\"vendorName\":\"abcdefghijklmnopqrstuvwxyz%d\"}", i ? "," : "", i);
+    strcpy(big + n, "]}]}");
+    CHECK(!parse(big));
+    CHECK(strstr(seen, ".vendorName: regular expression: ") != NULL);
+}
+
+static void scratch(void) {
+    size_t size = 0;
+    void *p = conf_scratch(&size);
+    CHECK(p != NULL);
+    CHECK_INT((size_t)p % 4096, 0);
+    CHECK_INT(size % 4096, 0);
+    CHECK(parse(ENTRY("\"bus\":1,\"port\":2,\"productName\":\"x\"")));
+    memset(p, 0xa5, size); /* what was parsed does not live there */
+    CHECK_STR(c.entries[0].port, "2");
+    CHECK(regex_match(&c.regexes, &c.entries[0].product_name, "xy", 2));
+    CHECK(parse(ENTRY("\"bus\":1")));
+}
+
+int main(void) {
+    RUN(defaults);
+    RUN(empty_object_is_the_default);
+    RUN(a_second_parse_starts_afresh);
+    RUN(no_reporter_is_fine);
+    RUN(not_json);
+    RUN(root_types);
+    RUN(unknown_keys);
+    RUN(a_long_unknown_key_is_shortened);
+    RUN(keys_for_later);
+    RUN(general_values);
+    RUN(api_transports);
+    RUN(api_enable);
+    RUN(api_host);
+    RUN(api_ports);
+    RUN(api_cids);
+    RUN(too_many_cids);
+    RUN(api_socket);
+    RUN(a_socket_path_fits_sun_path);
+    RUN(api_mode);
+    RUN(vm_values);
+    RUN(vm_types);
+    RUN(vm_errors);
+    RUN(vm_duplicates);
+    RUN(too_many_vms);
+    RUN(rule_values);
+    RUN(rule_vms);
+    RUN(rules_before_vms_in_the_file);
+    RUN(rule_errors);
+    RUN(entry_ids);
+    RUN(entry_classes);
+    RUN(entry_places);
+    RUN(entry_serial_and_description);
+    RUN(entry_removable);
+    RUN(entry_patterns);
+    RUN(a_pattern_of_any_length);
+    RUN(driver_path_is_warned_of_once);
+    RUN(entry_switches);
+    RUN(notes_on_readings);
+    RUN(notes_on_vms);
+    RUN(shadowed_entries);
+    RUN(in_the_order_of_the_file);
+    RUN(too_many_problems_are_counted);
+    RUN(the_style_of_the_peers);
+    RUN(nulls_for_what_is_not_set);
+    RUN(rules_and_entries_to_the_last);
+    RUN(strings_to_the_last);
+    RUN(a_mebibyte);
+    RUN(too_many_tokens);
+    RUN(too_many_patterns);
+    RUN(scratch);
+    TEST_MAIN_END;
+}
