@@ -4,7 +4,6 @@
  */
 #include "access.h"
 
-#include "log.h"
 #include "str.h"
 
 static bool cid_listed(const struct api_conf *c, uint32_t cid) {
@@ -15,29 +14,28 @@ static bool cid_listed(const struct api_conf *c, uint32_t cid) {
     return false;
 }
 
+/* Who cannot be named in the log is not let in; no address is that long. */
+static void settle(struct principal *p, enum role role, bool named) {
+    p->role = named ? role : ROLE_NONE;
+    p->vm = -1;
+}
+
 /* The socket's file permissions have let this peer in, and they are the host's own word on who administers it. */
 void access_unix(const struct api_conf *c, uint32_t uid, uint32_t gid, int32_t pid, struct principal *p) {
     (void)c;
-    p->role = ROLE_ADMIN;
-    p->vm = -1;
-    VH_ASSERT(str_fmt(p->name, sizeof p->name, "unix uid=%u gid=%u pid=%d", uid, gid, pid));
+    settle(p, ROLE_ADMIN, str_fmt(p->name, sizeof p->name, "unix uid=%u gid=%u pid=%d", uid, gid, pid));
 }
 
 void access_vsock(const struct api_conf *c, uint32_t cid, struct principal *p) {
     /* 0 to 2 are the hypervisor, the loopback and the host: never a guest, so "any" does not mean them. */
-    bool guest = cid > 2;
-    bool in = cid_listed(c, cid) || (guest && c->cid_policy == CIDS_ANY);
-    p->role = in && c->cid_policy != CIDS_NOBODY ? ROLE_OPERATOR : ROLE_NONE;
-    p->vm = -1;
-    VH_ASSERT(str_fmt(p->name, sizeof p->name, "vsock cid=%u", cid));
+    bool in = cid_listed(c, cid) || (cid > 2 && c->cid_policy == CIDS_ANY);
+    enum role role = in && c->cid_policy != CIDS_NOBODY ? ROLE_OPERATOR : ROLE_NONE;
+    settle(p, role, str_fmt(p->name, sizeof p->name, "vsock cid=%u", cid));
 }
 
 void access_tcp(const struct api_conf *c, const char *address, struct principal *p) {
     (void)c;
-    p->role = ROLE_OPERATOR;
-    p->vm = -1;
-    if (!str_fmt(p->name, sizeof p->name, "tcp %s", address))
-        p->role = ROLE_NONE; /* no address is that long: who cannot be named is not let in */
+    settle(p, ROLE_OPERATOR, str_fmt(p->name, sizeof p->name, "tcp %s", address));
 }
 
 #define MAY(kind) (1u << (kind))

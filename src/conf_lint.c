@@ -103,9 +103,10 @@ static void shadow(struct reader *r, int rule, int entry) {
         for (int e = early->allow; e < early->allow + early->nallow; e++) {
             if (!covers(r, e, entry))
                 continue;
-            rd_warn(r, conf_scratch_area.entry_tok[entry],
-                    "never decides: rule %d (line %u) already takes every such device, by the entry on line %u", i,
-                    early->line, c->entries[e].line);
+            rd_warn(
+                r, conf_scratch_area.entry_tok[entry],
+                "never decides: usbPassthrough[%d] (line %u) already takes every such device, by the entry on line %u",
+                i, early->line, c->entries[e].line);
             return;
         }
     }

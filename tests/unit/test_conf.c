@@ -837,8 +837,9 @@ static void notes_on_vms(void) {
 #define TWO(general, first, second)                                                                \
     "{\"general\":{" general "},\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\"," first \
     "},{\"targetVm\":\"a\",\"allow\":[\n{" second "}]}]}"
-#define SHADOWED                                                                                                      \
-    "warning 2:1 usbPassthrough[1].allow[0]: never decides: rule 0 (line 1) already takes every such device, by the " \
+#define SHADOWED                                                                                                  \
+    "warning 2:1 usbPassthrough[1].allow[0]: never decides: usbPassthrough[0] (line 1) already takes every such " \
+    "device, by the "                                                                                             \
     "entry on line 1\n"
 
 static void shadowed_entries(void) {
