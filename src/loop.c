@@ -444,6 +444,10 @@ static bool start(void) {
         return false;
     scan(true);
     watch_look();
+    for (int v = 0; v < opt->conf->nvms; v++) {
+        if (loop.core.vm[v].state == VM_DOWN)
+            give_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
+    }
     return true;
 }
 
