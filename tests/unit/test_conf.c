@@ -972,6 +972,65 @@ static void nulls_for_what_is_not_set(void) {
     CHECK_INT(c.entries[0].fields, F_VID | F_PID);
 }
 
+/* ---- what we ship and print ---- */
+
+static char file_text[65536];
+
+static char *read_whole(const char *path) {
+    char name[512];
+    const char *end = strstr(__FILE__, "tests/unit/test_conf.c");
+    snprintf(name, sizeof name, "%.*s%s", (int)(end - __FILE__), __FILE__, path);
+    FILE *f = fopen(name, "r");
+    CHECK(f != NULL);
+    file_text[0] = '\0';
+    if (!f)
+        return file_text;
+    size_t n = fread(file_text, 1, sizeof file_text - 1, f);
+    CHECK(n < sizeof file_text - 1);
+    file_text[n] = '\0';
+    fclose(f);
+    return file_text;
+}
+
+static void the_shipped_file_is_clean(void) {
+    EXPECT(read_whole("rootfs-overlay/etc/vhotplug.conf"), "");
+    CHECK_INT(c.nvms, 3);
+    CHECK_INT(c.nrules, 4);
+    CHECK(c.api.unix_on && c.api.vsock_on && !c.api.tcp_on);
+    struct device dev = {.vid = 0x0b95,
+                         .vendor_name = "ASIX",
+                         .product_name = "AX88179 Gigabit Ethernet",
+                         .nifaces = 1,
+                         .ifaces = {{255, 255, 0}}};
+    CHECK_INT(policy_rule(&c, &dev), 1);
+    dev = (struct device){
+        .vid = 0x046d, .pid = 0xc52b, .vendor_name = "x", .product_name = "y", .nifaces = 1, .ifaces = {{3, 1, 1}}};
+    CHECK_INT(policy_rule(&c, &dev), -1);
+    dev.pid = 1;
+    CHECK_INT(policy_rule(&c, &dev), 0);
+    dev.ifaces[0] = (struct usb_iface){8, 6, 80};
+    dev.removable = REMOVABLE_FIXED;
+    CHECK_INT(policy_rule(&c, &dev), -1);
+    dev.removable = REMOVABLE_REMOVABLE;
+    CHECK_INT(policy_rule(&c, &dev), 3);
+}
+
+static void the_manuals_examples_are_clean(void) {
+    int examples = 0;
+    char *text = read_whole("docs/config.md");
+    for (char *p = strstr(text, "```json\n"); p; p = strstr(p, "```json\n")) {
+        char *end = strstr(p + 8, "```");
+        CHECK(end != NULL);
+        if (!end)
+            return;
+        *end = '\0';
+        EXPECT(p + 8, "");
+        p = end + 3;
+        examples++;
+    }
+    CHECK(examples > 0);
+}
+
 /* ---- bounds ---- */
 
 static char big[VH_CONF_MAX + 64];
@@ -1121,6 +1180,8 @@ int main(void) {
     RUN(too_many_problems_are_counted);
     RUN(the_style_of_the_peers);
     RUN(nulls_for_what_is_not_set);
+    RUN(the_shipped_file_is_clean);
+    RUN(the_manuals_examples_are_clean);
     RUN(rules_and_entries_to_the_last);
     RUN(strings_to_the_last);
     RUN(a_mebibyte);
