@@ -33,7 +33,7 @@ FUZZ_TIME ?= 15
 V ?= 0
 
 Q := $(if $(filter-out 0,$(V)),,@)
-say = $(if $(filter-out 0,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
+say = $(if $(filter-out 0,$(V)),@:,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -82,7 +82,7 @@ SECTIONS := -ffunction-sections -fdata-sections
 # No path of the machine that builds gets into the binary: two builds of one commit are alike.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 # -iquote: src/limits.h must not stand in for the C library's <limits.h>.
-BASE_CPPFLAGS := $(STD) -iquote src -iquote $(B)/gen -DVH_VERSION='"$(VERSION)"'
+BASE_CPPFLAGS := $(STD) -iquote src -iquote $(GEN) -DVH_VERSION='"$(VERSION)"'
 BASE_CFLAGS := $(WARNINGS) $(STACK) $(HARDEN) $(SECTIONS) $(REPRODUCIBLE)
 BASE_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 
@@ -118,6 +118,7 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 # ---- the binary ----
 
 SRC := $(sort $(wildcard src/*.c))
+GEN := build/gen
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 
 all: $(B)/vhotplug
@@ -132,7 +133,7 @@ $(B)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(B)/obj/%.o: src/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
+$(B)/obj/%.o: src/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE) $(GENERATED)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
@@ -185,51 +186,137 @@ install: all
 		$(DESTDIR)$(DOCDIR)/vhotplug.conf.example)
 	$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(s) $(wildcard docs/*.$(s)) &&)) true
 
-# ---- tests: made by this machine's own compiler, sources with assertions and sanitizers ----
+# ---- tests: programs for this machine, by its own compiler ----
 
 T := build/test
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-# HEAP_OWN_NAMES: the sanitizers need a malloc of their own.
-TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -iquote src -iquote $(B)/gen -DVH_VERSION='"$(VERSION)"' \
-	-isystem $(T)/libusb/include/libusb-1.0
-TEST_WARNINGS := $(filter-out -Werror,$(WARNINGS))
-TEST_CFLAGS ?= -O1 -g
 TEST_LIBUSB := $(T)/libusb/lib/libusb-1.0.a
+# HEAP_OWN_NAMES: the sanitizers and the machine's C library keep their own malloc.
+TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -iquote src -iquote tests/unit -iquote $(GEN) -DVH_VERSION='"$(VERSION)"' \
+	-isystem $(T)/libusb/include/libusb-1.0
+TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O1 $(SANITIZE)
+SIM_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2
+FUZZ_CC = $(CLANG) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+
 TEST_SRC := $(filter-out src/main.c,$(SRC))
 UNIT := $(patsubst tests/unit/%.c,$(T)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZ := $(patsubst tests/fuzz/%.c,$(T)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 $(TEST_LIBUSB): $(FETCHED) scripts/build-libusb.sh
 	$(call say,LIBUSB,$(T)/libusb)
 	$(Q)CC='$(TEST_CC)' CFLAGS='-O1 -g' HOST= scripts/build-libusb.sh $(FETCHED) $(T)/libusb
 	$(Q)touch $@
 
-$(T)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
-	@mkdir -p $(@D)
-	$(call say,TESTCC,$<)
-	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_WARNINGS) $(TEST_CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+# All of src/ but main.c as an archive, three times: sanitized, fast, and instrumented for the fuzzers.
+define variant
+$(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB) $(GENERATED)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$< ($(1)))
+	$$(Q)$$($(2)) -MMD -MP -c -o $$@ $$<
+$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+-include $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.d)
+endef
+$(eval $(call variant,unit,UNIT_CC))
+$(eval $(call variant,sim,SIM_CC))
+$(eval $(call variant,fuzz,FUZZ_CC))
 
-$(T)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/obj/%.o)
-	@rm -f $@
-	$(Q)ar rcs $@ $^
+test_link = -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
-$(T)/unit/%: tests/unit/%.c $(T)/libvhotplug.a Makefile
-	@mkdir -p $(@D)
-	$(call say,TEST,$<)
-	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_WARNINGS) $(TEST_CFLAGS) $(SANITIZE) -MMD -MP -MF $@.d -MT $@ -o $@ $< \
-		$(T)/libvhotplug.a $(TEST_LIBUSB) -lpthread
+$(T)/unit/%: tests/unit/%.c $(T)/unit/libvhotplug.a Makefile
+	$(call say,CC,$<)
+	$(Q)$(UNIT_CC) $(test_link)
 
--include $(patsubst src/%.c,$(T)/obj/%.d,$(TEST_SRC)) $(UNIT:%=%.d)
+$(T)/sim/sim: tests/sim/sim.c $(T)/sim/libvhotplug.a Makefile
+	$(call say,CC,$<)
+	$(Q)$(SIM_CC) $(test_link)
 
-.PHONY: tests unit
+$(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
+	$(call say,CC,$<)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(test_link)
+
+-include $(UNIT:%=%.d) $(T)/sim/sim.d $(FUZZ:%=%.d)
+
+.PHONY: tests unit sim simulate fuzzers fuzz check
 tests: $(UNIT)
+sim: $(T)/sim/sim
+fuzzers: $(FUZZ)
+
 # Each program's output is TAP; all of them run even if one fails.
 unit: $(UNIT)
 	@bad=0; for t in $(UNIT); do echo "# $${t##*/}"; scripts/tap.sh $${t##*/} $$t || bad=1; done; exit $$bad
 
+simulate: $(T)/sim/sim
+	@scripts/tap.sh sim $(T)/sim/sim -s $(SEED) -n $(SEEDS) -f $(FACTS)
+
+# Runs the committed inputs, then new ones for FUZZ_TIME seconds. With -j the targets run side by side.
+RUN_FUZZ := $(FUZZ:$(T)/fuzz/%=run-%)
+fuzz: $(RUN_FUZZ)
+.PHONY: $(RUN_FUZZ)
+$(RUN_FUZZ): run-%: $(T)/fuzz/%
+	@scripts/fuzz.sh $< $(FUZZ_TIME)
+
+check:
+	@scripts/check.sh
+
+# ---- lint ----
+
+LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-floors
+LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
+LINT_ALL := $(LINT_C) $(sort $(wildcard src/*.h tests/*/*.h))
+LINT_FLAGS = $(TEST_CPPFLAGS) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
+SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/(ba)?sh' \
+	tests board rootfs-overlay 2>/dev/null))
+
+.PHONY: lint $(LINT) format
+lint: $(LINT)
+lint-format:
+	$(call say,LINT,clang-format)
+	$(Q)clang-format --dry-run -Werror $(LINT_ALL)
+lint-gcc lint-clang: | $(TEST_LIBUSB) $(GENERATED)
+lint-gcc:
+	$(call say,LINT,gcc)
+	$(Q)gcc $(LINT_FLAGS) $(LINT_C)
+lint-clang:
+	$(call say,LINT,clang)
+	$(Q)$(CLANG) $(LINT_FLAGS) $(LINT_C)
+lint-cppcheck:
+	$(call say,LINT,cppcheck)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc $(SRC)
+lint-tidy: | $(TEST_LIBUSB) $(GENERATED)
+	$(call say,LINT,clang-tidy)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(SRC) -- $(TEST_CPPFLAGS)
+lint-shell:
+	$(call say,LINT,shellcheck)
+	$(Q)shellcheck $(SHELL_SCRIPTS)
+lint-floors: $(OBJ)
+	$(call say,LINT,floors)
+	$(Q)NM='$(NM)' scripts/check-floors.sh $(B)/obj
+
+format:
+	clang-format -i $(LINT_ALL)
+
 # ---- house-keeping ----
 
-.PHONY: clean distclean
+.PHONY: clean distclean help
+# What was downloaded stays until distclean.
 clean:
-	find build -mindepth 1 -maxdepth 1 ! -name download ! -name board -exec rm -rf {} + 2>/dev/null || true
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name download ! -name board -exec rm -rf {} +
+
 distclean:
 	rm -rf build
+
+help:
+	@echo 'make                     build/vhotplug (static, for $(ARCH)) and build/vhotplugcli'
+	@echo 'make install             into $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX)'
+	@echo 'make check               everything: scripts/check.sh installs what it needs, builds, runs all tests'
+	@echo 'make unit                unit tests with address and undefined-behaviour sanitizers'
+	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
+	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
+	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, floors (-k: all findings)'
+	@echo 'make format              clang-format on all sources'
+	@echo 'make clean, distclean    clean keeps downloads'
+	@echo 'Variables: CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG LIBUSB=fetch|system LIBUSB_TARBALL USB_IDS=FILE|no WERROR=no V=1'

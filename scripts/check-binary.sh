@@ -47,6 +47,6 @@ else
     # And malloc itself is the arena's.
     malloc_at=$(printf '%s\n' "$names" | awk '$3 == "malloc" {print $1}')
     arena_at=$(printf '%s\n' "$names" | awk '$3 == "heap_malloc" {print $1}')
-    [ -n "$malloc_at" ] && [ "$malloc_at" = "$arena_at" ] || broken "malloc is not the fixed arena's"
+    [ "${malloc_at:-none}" = "$arena_at" ] || broken "malloc is not the fixed arena's"
 fi
 exit $bad
