@@ -1,0 +1,169 @@
+#!/bin/sh
+# Builds and tests everything. Needs a Debian machine with apt and root or sudo: what is missing is installed; elsewhere it is
+# named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
+#
+# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system board
+#        FUZZ_TIME=15            seconds for each fuzzer
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+FUZZ_TIME=${FUZZ_TIME:-15}
+logs=build/check
+passed=0 failed=0 skipped=0
+begin=$(date +%s)
+jobs=$(nproc 2>/dev/null || echo 1)
+child=
+
+elapsed() {
+    s=$(($(date +%s) - ${1:-$begin}))
+    printf '%d:%02d' $((s / 60)) $((s % 60))
+}
+
+count() { # FILE PATTERN
+    grep -Ec "$2" "$1"
+}
+
+# The child is its own process group (timeout sees to that), so an interrupt reaches all of it.
+stop() {
+    [ -z "$child" ] || kill "$child" 2>/dev/null
+    echo "interrupted after $(elapsed)"
+    exit 130
+}
+trap stop INT TERM
+
+# Waits for $child; says now and then how far it is.
+watch() { # LOG SINCE
+    said=$2
+    while kill -0 "$child" 2>/dev/null; do
+        sleep 1
+        now=$(date +%s)
+        [ $((now - said)) -ge 30 ] || continue
+        said=$now
+        echo "         ... $(elapsed "$2"), $(count "$1" '^ok') passed so far"
+    done
+    wait "$child"
+}
+
+# Runs a part to its log and adds up its TAP lines. A part that dies, or prints no test, is a failure more.
+part() { # NAME SECONDS TITLE COMMAND...
+    name=$1 limit=$2 title=$3
+    shift 3
+    log=$logs/$name.log
+    since=$(date +%s)
+    printf '[%5s] %s\n' "$(elapsed)" "$title"
+    timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    watch "$log" "$since"
+    status=$?
+    child=
+    ok=$(count "$log" '^ok([[:space:]]|$)')
+    bad=$(count "$log" '^not ok([[:space:]]|$)')
+    skip=$(count "$log" '^ok[[:space:]].*# *[Ss][Kk][Ii][Pp]')
+    why=
+    if [ "$status" = 124 ]; then
+        why="not finished after $limit s"
+    elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+        why="ended with status $status"
+    elif [ $((ok + bad)) = 0 ]; then
+        why="printed no test"
+    fi
+    [ -z "$why" ] || bad=$((bad + 1))
+    ok=$((ok - skip))
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    printf '         %s: %d passed, %d failed%s, %s\n' "$name" "$ok" "$bad" \
+        "$([ "$skip" = 0 ] || echo ", $skip skipped")" "$(elapsed "$since")"
+    [ "$bad" = 0 ] && return
+    echo "         --- $name${why:+: $why}; $log says:"
+    if [ "$bad" -gt 0 ] && grep -Eq '^not ok' "$log"; then
+        # A harness says why above its line or below it.
+        grep -E -B 12 -A 12 '^not ok([[:space:]]|$)' "$log" | grep -Ev '^ok ' | tail -n 120
+    fi
+    [ -z "$why" ] || tail -n 40 "$log"
+    echo "         ---"
+}
+
+need() { # NAME PURPOSE: installs; if it cannot, that part has failed
+    scripts/need.sh "$2" && return
+    failed=$((failed + 1))
+    echo "         $1: not run, see above"
+    return 1
+}
+
+do_build() {
+    need build build || finish
+    part build 900 "build: static binary for this machine" sh -c 'make -j'"$jobs"' &&
+        echo "ok - builds" && scripts/check-binary.sh build/vhotplug build/*/vhotplug.full && echo "ok - static-PIE, sealed, no allocator of libc" &&
+        build/vhotplug --version && echo "ok - runs"'
+    [ -x build/vhotplug ] || finish
+}
+
+do_floors() {
+    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-floors && echo "ok - floors"'
+}
+
+do_unit() {
+    need unit test || return
+    part unit 1200 "unit tests: address and undefined-behaviour sanitizers" make -j"$jobs" unit
+}
+
+do_fuzz() {
+    need fuzz fuzz || return
+    part fuzz 1800 "fuzzers: committed inputs, then $FUZZ_TIME s of new ones each" make -j"$jobs" fuzz FUZZ_TIME="$FUZZ_TIME"
+}
+
+do_simulation() {
+    need simulation test || return
+    part simulation 600 "core simulation: 2 million facts with faults" make -j"$jobs" simulate SEED=1 SEEDS=20 FACTS=100000
+}
+
+# shellcheck disable=SC2016 # the inner shell expands
+do_system() {
+    part system 900 "system tests: the static binary, scripted VMMs and clients" sh -c '
+        bad=0
+        for t in tests/system/test_*.py; do
+            echo "# $t"
+            scripts/tap.sh "$(basename "$t" .py)" python3 "$t" || bad=1
+        done
+        exit $bad'
+}
+
+do_board() {
+    need board board || return
+    part board 1500 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh tests/board/run.sh
+}
+
+finish() {
+    [ "$skipped" = 0 ] || echo "$skipped skipped"
+    echo "[$(elapsed)] logs are in $logs/"
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}
+
+all="build floors unit fuzz simulation system board"
+for p in "$@"; do
+    case " $all " in
+    *" $p "*) ;;
+    *)
+        echo "usage: check.sh [PART...], of: $all" >&2
+        exit 2
+        ;;
+    esac
+done
+mkdir -p "$logs"
+[ $# -gt 0 ] || {
+    # shellcheck disable=SC2086 # the list is words
+    set -- $all
+}
+for p in "$@"; do
+    case $p in
+    build) do_build ;;
+    floors) do_floors ;;
+    unit) do_unit ;;
+    fuzz) do_fuzz ;;
+    simulation) do_simulation ;;
+    system) do_system ;;
+    board) do_board ;;
+    esac
+done
+finish

@@ -1,0 +1,112 @@
+#!/bin/sh
+# Installs what is missing for a purpose, by Debian's package names, with apt and root or sudo. Elsewhere, or without the
+# right to install, it names what is missing. Nothing is done if all is there.
+#
+# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, lint, board (the emulated one)
+# exit: 0 all there now, 1 something is missing
+set -u
+
+# "probe package": a program on the PATH, an absolute path, or can_fuzz.
+packages() {
+    case $1 in
+    build)
+        echo "gcc gcc
+            make make
+            musl-gcc musl-tools
+            bzip2 bzip2
+            /usr/include/jsmn.h libjsmn-dev
+            /usr/include/linux/usbdevice_fs.h linux-libc-dev
+            python3 python3
+            /usr/share/misc/usb.ids usb.ids"
+        ;;
+    test)
+        packages build
+        echo "/usr/include/stdio.h libc6-dev"
+        ;;
+    fuzz)
+        packages test
+        echo "clang clang
+            can_fuzz libclang-rt-dev"
+        ;;
+    lint)
+        packages test
+        echo "clang clang
+            clang-format clang-format
+            clang-tidy clang-tidy
+            cppcheck cppcheck
+            shellcheck shellcheck"
+        ;;
+    board)
+        packages build
+        echo "qemu-system-x86_64 qemu-system-x86
+            busybox busybox-static
+            modprobe kmod
+            cpio cpio"
+        ;;
+    *)
+        echo "need: no such purpose: $1" >&2
+        exit 2
+        ;;
+    esac
+}
+
+PATH=$PATH:/usr/sbin:/sbin # kmod's programs, also for users
+
+can_fuzz() {
+    echo 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n > 0; }' |
+        clang -fsanitize=fuzzer,address -x c - -o /dev/null >/dev/null 2>&1
+}
+
+is_there() {
+    case $1 in
+    can_fuzz) can_fuzz ;;
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+missing() { # PURPOSE...: the packages, each once
+    for purpose; do
+        packages "$purpose"
+    done | sort -u | while read -r probe package; do
+        is_there "$probe" || echo "$package"
+    done | sort -u
+}
+
+for purpose; do
+    packages "$purpose" >/dev/null
+done
+lacking=$(missing "$@" | tr '\n' ' ')
+[ -n "$lacking" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "need: missing here, by their Debian names: $lacking" >&2
+    exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null 2>&1; then
+    sudo=sudo
+else
+    echo "need: missing: $lacking- run as root or with sudo: apt-get install --no-install-recommends $lacking" >&2
+    exit 1
+fi
+
+echo "installing: $lacking"
+install() {
+    # shellcheck disable=SC2086 # the packages are words
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install --no-install-recommends $lacking </dev/null
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Package lists may be absent or old: then once more after an update.
+if ! install >"$log" 2>&1 && ! { $sudo apt-get -q update && install; } >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    echo "need: apt-get could not install: $lacking" >&2
+    exit 1
+fi
+lacking=$(missing "$@" | tr '\n' ' ')
+[ -z "$lacking" ] || {
+    echo "need: still missing after the installation: $lacking" >&2
+    exit 1
+}
