@@ -24,6 +24,7 @@ count() { # FILE PATTERN
 }
 
 # The child is its own process group (timeout sees to that), so an interrupt reaches all of it.
+# shellcheck disable=SC2317 # called by the trap
 stop() {
     [ -z "$child" ] || kill "$child" 2>/dev/null
     echo "interrupted after $(elapsed)"
