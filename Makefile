@@ -64,6 +64,7 @@ NM ?= $(CROSS)nm
 READELF ?= $(CROSS)readelf
 
 B := build/$(ARCH)
+GEN := build/gen
 LIBUSB ?= $(if $(WRAPPER),fetch,system)
 
 cc-option = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
@@ -118,7 +119,6 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 # ---- the binary ----
 
 SRC := $(sort $(wildcard src/*.c))
-GEN := build/gen
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 
 all: $(B)/vhotplug
