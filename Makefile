@@ -82,8 +82,8 @@ HARDEN := -fPIE -fstack-protector-strong $(call cc-option,-fstack-clash-protecti
 SECTIONS := -ffunction-sections -fdata-sections
 # No path of the machine that builds gets into the binary: two builds of one commit are alike.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
-# -iquote: src/limits.h must not stand in for the C library's <limits.h>.
-BASE_CPPFLAGS := $(STD) -iquote src -iquote $(GEN) -DVH_VERSION='"$(VERSION)"'
+# No -I src: src/limits.h must not stand in for the C library's <limits.h>.
+BASE_CPPFLAGS := $(STD) -iquote $(GEN) -DVH_VERSION='"$(VERSION)"'
 BASE_CFLAGS := $(WARNINGS) $(STACK) $(HARDEN) $(SECTIONS) $(REPRODUCIBLE)
 BASE_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 
@@ -191,7 +191,7 @@ install: all
 T := build/test
 TEST_LIBUSB := $(T)/libusb/lib/libusb-1.0.a
 # HEAP_OWN_NAMES: the sanitizers and the machine's C library keep their own malloc.
-TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -iquote src -iquote tests/unit -iquote $(GEN) -DVH_VERSION='"$(VERSION)"' \
+TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -iquote $(GEN) -DVH_VERSION='"$(VERSION)"' \
 	-isystem $(T)/libusb/include/libusb-1.0
 TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -223,7 +223,10 @@ $(eval $(call variant,unit,UNIT_CC))
 $(eval $(call variant,sim,SIM_CC))
 $(eval $(call variant,fuzz,FUZZ_CC))
 
-test_link = -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.a $(TEST_LIBUSB) -lpthread
+# For the programs alone: gcc's own <limits.h> finds src/limits.h through it, and then has INT_MAX but no PATH_MAX.
+TEST_INCLUDE := -iquote src -iquote tests/unit
+
+test_link = $(TEST_INCLUDE) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
 $(T)/unit/%: tests/unit/%.c $(T)/unit/libvhotplug.a Makefile
 	$(call say,CC,$<)
@@ -266,7 +269,7 @@ check:
 LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-floors
 LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
 LINT_ALL := $(LINT_C) $(sort $(wildcard src/*.h tests/*/*.h))
-LINT_FLAGS = $(TEST_CPPFLAGS) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
+LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
 SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/(ba)?sh' \
 	tests board rootfs-overlay 2>/dev/null))
 

@@ -4,6 +4,7 @@
 #ifndef VHOTPLUG_NETLINK_H
 #define VHOTPLUG_NETLINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
