@@ -36,8 +36,7 @@ struct server_stats {
 /* Opens what can be opened now and retries the rest later (VH_T_LISTEN_RETRY); logs each transport once. c must outlive
  * it. */
 void server_start(const struct api_conf *c, const struct server_calls *calls);
-void server_reload(const struct api_conf *c); /* closes and opens listeners that changed; connected clients stay */
-void server_stop(void);                       /* closes everything, removes our socket file */
+void server_stop(void); /* closes everything, removes our socket file */
 
 void server_reply(struct client_ref c, const char *line, size_t len); /* newline included; len <= VH_REPLY_MAX */
 void server_reply_parts(struct client_ref c);

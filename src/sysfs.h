@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 bool sysfs_root(const char *dir); /* opens the root; false with errno */
+bool sysfs_root_is_real(void);    /* is the root "/"? */
 int sysfs_open(
     const char *path,
     int flags); /* path like "/sys/bus/usb/devices" or relative to the root; O_CLOEXEC added; -1 with errno */

@@ -1,0 +1,202 @@
+/*
+ * client.c - one API client's output in its right order, in fixed space. Never waits for the client.
+ *
+ * While nothing is queued, bytes go straight to the socket, so that a client that reads costs no memory of its own.
+ */
+#include "client.h"
+
+#include "log.h"
+#include "sock.h"
+#include "str.h"
+
+#include <errno.h>
+#include <string.h>
+
+void client_open(struct client *c, int fd, const struct principal *who) {
+    c->state = CLIENT_OPEN;
+    c->fd = fd;
+    c->poll = -1;
+    c->subscribed = c->asked = c->parts = c->unread = c->eof = false;
+    c->lost = 0;
+    c->who = *who;
+    c->head_at = c->head_len = c->queue_at = c->queue_len = c->barrier = 0;
+    linebuf_init(&c->in, c->in_buf, sizeof c->in_buf);
+}
+
+bool client_owes(const struct client *c) {
+    return c->head_len > 0 || c->parts || c->barrier > 0 || (c->queue_len > 0 && !c->asked);
+}
+
+bool client_reads(const struct client *c) {
+    return c->state == CLIENT_OPEN && !c->asked && !c->parts && c->head_len == 0;
+}
+
+/* Bytes that the socket took; what it did not take stays the caller's. A broken connection takes everything. */
+static size_t try_send(struct client *c, const char *p, size_t n) {
+    ssize_t sent = sock_send(c->fd, p, n, -1);
+    if (sent >= 0)
+        return (size_t)sent;
+    c->state = CLIENT_DEAD;
+    return n;
+}
+
+static void begin_answer(struct client *c) {
+    VH_ASSERT(c->asked && !c->parts && c->head_len == 0);
+    c->asked = false;
+}
+
+void client_reply(struct client *c, const char *line, size_t len) {
+    VH_ASSERT(len <= sizeof c->head);
+    begin_answer(c);
+    size_t sent = c->barrier == 0 ? try_send(c, line, len) : 0;
+    if (c->state == CLIENT_DEAD)
+        return;
+    memcpy(c->head, line + sent, len - sent);
+    c->head_at = 0;
+    c->head_len = len - sent;
+}
+
+void client_reply_parts(struct client *c) {
+    begin_answer(c);
+    c->parts = true;
+    c->cursor = 0;
+}
+
+/* ---- the queue ---- */
+
+static bool enqueue(struct client *c, const char *p, size_t n) {
+    if (n > sizeof c->queue - c->queue_len)
+        return false;
+    if (n > sizeof c->queue - c->queue_at - c->queue_len) {
+        memmove(c->queue, c->queue + c->queue_at, c->queue_len);
+        c->queue_at = 0;
+    }
+    memcpy(c->queue + c->queue_at + c->queue_len, p, n);
+    c->queue_len += n;
+    return true;
+}
+
+/* The loss is told where it happened, before the next event that fits. */
+static bool tell_loss(struct client *c) {
+    char line[80];
+    struct sbuf sb;
+    if (c->lost == 0)
+        return true;
+    sb_init(&sb, line, sizeof line);
+    sb_str(&sb, "{\"event\": \"notifications_lost\", \"count\": ");
+    sb_uint(&sb, c->lost);
+    sb_str(&sb, "}\n");
+    if (!enqueue(c, line, sb.len))
+        return false;
+    c->lost = 0;
+    return true;
+}
+
+void client_event(struct client *c, const char *line, size_t len, struct server_stats *stats) {
+    if (c->state != CLIENT_OPEN && c->state != CLIENT_CLOSING)
+        return;
+    size_t sent = 0;
+    if (c->queue_len == 0 && c->lost == 0 && !c->asked && !c->parts && c->head_len == 0)
+        sent = try_send(c, line, len);
+    if (c->state == CLIENT_DEAD)
+        return;
+    if (sent == len) {
+        stats->events_sent++;
+        return;
+    }
+    /* A half-sent line cannot be dropped; it fits, because the queue was empty. */
+    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->queue / 2) || !tell_loss(c) ||
+        !enqueue(c, line + sent, len - sent)) {
+        c->lost++;
+        stats->events_dropped++;
+        return;
+    }
+    stats->events_sent++;
+    if (!c->asked && !c->parts && c->head_len == 0)
+        c->barrier = c->queue_len; /* nothing is under way: all of it may go */
+}
+
+/* ---- sending ---- */
+
+static bool flush_queue(struct client *c, size_t n) {
+    size_t sent = n > 0 ? try_send(c, c->queue + c->queue_at, n) : 0;
+    if (c->state == CLIENT_DEAD)
+        return false;
+    c->queue_at += sent;
+    c->queue_len -= sent;
+    c->barrier -= c->barrier < sent ? c->barrier : sent;
+    if (c->queue_len == 0)
+        c->queue_at = 0;
+    return sent == n;
+}
+
+static bool flush_head(struct client *c) {
+    if (c->head_len == 0)
+        return true;
+    size_t sent = try_send(c, c->head + c->head_at, c->head_len);
+    if (c->state == CLIENT_DEAD)
+        return false;
+    c->head_at += sent;
+    c->head_len -= sent;
+    return c->head_len == 0;
+}
+
+/* Several parts are rendered and sent at once. Of what the socket does not take only the part that was cut is kept;
+ * the ones after it are made again later, from the cursor as it was. */
+static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
+    enum { BATCH = 64 * 1024, PARTS = BATCH / 256 };
+    static char text[BATCH];
+    static struct {
+        size_t end;
+        uint32_t cursor;
+        bool more;
+    } part[PARTS];
+    int n = 0;
+    size_t len = 0;
+    bool more = c->parts;
+    uint32_t cursor = c->cursor;
+    while (more && n < PARTS && sizeof text - len > VH_REPLY_MAX) {
+        struct sbuf sb;
+        sb_init(&sb, text + len, VH_REPLY_MAX);
+        more = calls->part(ref, &cursor, &sb);
+        VH_ASSERT(sb_ok(&sb));
+        len += sb.len;
+        part[n].end = len;
+        part[n].cursor = cursor;
+        part[n++].more = more;
+    }
+    if (n == 0)
+        return true;
+    size_t sent = try_send(c, text, len);
+    if (c->state == CLIENT_DEAD)
+        return false;
+    int k = 0;
+    while (k < n - 1 && part[k].end <= sent)
+        k++;
+    c->cursor = part[k].cursor;
+    c->parts = part[k].more;
+    c->head_at = 0;
+    c->head_len = part[k].end - sent;
+    memcpy(c->head, text + sent, c->head_len);
+    return c->head_len == 0;
+}
+
+void client_flush(struct client *c, struct client_ref ref, const struct server_calls *calls) {
+    if (c->state != CLIENT_OPEN && c->state != CLIENT_CLOSING)
+        return;
+    if (!c->asked && !c->parts && c->head_len == 0)
+        c->barrier = c->queue_len;
+    if (!flush_queue(c, c->barrier) || !flush_head(c))
+        return;
+    for (int i = 0; c->parts && i < 16; i++) {
+        if (!flush_parts(c, ref, calls))
+            return;
+    }
+    if (c->asked || c->parts)
+        return;
+    if (flush_queue(c, c->queue_len) && c->lost > 0 && tell_loss(c)) {
+        c->barrier = c->queue_len;
+        (void)flush_queue(c, c->queue_len);
+    }
+    c->barrier = c->queue_len;
+}

@@ -1,0 +1,172 @@
+/*
+ * hostuse.c - what the host uses, from /proc and the links of /sys. Owns the snapshot; decides nothing.
+ *
+ * A block device or network interface below a USB device has that device's name as a component of its sysfs path, e.g.
+ * .../usb1/1-2/1-2:1.0/host3/target3:0:0/3:0:0:0/block/sda/sda1. The innermost such component names the device.
+ */
+#include "hostuse.h"
+
+#include "limits.h"
+#include "log.h"
+#include "str.h"
+#include "sysfs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_USES 64
+#define TABLE_MAX (256 * 1024) /* mountinfo of a host with many containers */
+
+static struct {
+    char sys_name[VH_SYSNAME_MAX];
+    char why[VH_TEXT_MAX];
+} uses[MAX_USES];
+static int nuses;
+static char table[TABLE_MAX];
+
+static bool is_device_name(const char *s, size_t n) {
+    return n > 2 && n < VH_SYSNAME_MAX && isdigit((unsigned char)s[0]) && memchr(s, '-', n) != NULL &&
+           strspn(s, "0123456789-.") >= n;
+}
+
+/* The innermost USB device on a sysfs path; false if there is none. */
+static bool usb_device_of(const char *path, char *name) {
+    bool found = false;
+    for (const char *s = path; s != NULL; s = strchr(s, '/')) {
+        s += *s == '/';
+        size_t n = strcspn(s, "/");
+        if (is_device_name(s, n))
+            found = str_copyn(name, VH_SYSNAME_MAX, s, n);
+    }
+    return found;
+}
+
+static void add_use(const char *link, const char *what, const char *which) {
+    char path[VH_PATH_MAX], name[VH_SYSNAME_MAX];
+    if (sysfs_link(link, path, sizeof path) < 0 || !usb_device_of(path, name))
+        return;
+    if (nuses == MAX_USES) {
+        log_warn("more than %d uses of USB devices by the host: the rest is not protected", MAX_USES);
+        return;
+    }
+    memcpy(uses[nuses].sys_name, name, sizeof name);
+    (void)str_fmt(uses[nuses].why, sizeof uses[nuses].why, "%s %s", what, which); /* an explanation may be cut */
+    nuses++;
+}
+
+/* Reads a /proc table whole; its lines are then taken with next_line. */
+static char *read_table(const char *path) {
+    int root = sysfs_open("/", O_PATH | O_DIRECTORY);
+    ssize_t n = root < 0 ? -1 : sysfs_text(root, path, table, sizeof table);
+    if (n < 0 && errno == EOVERFLOW)
+        log_warn("/%s is larger than %d bytes: the host's storage may go unprotected", path, TABLE_MAX);
+    if (root >= 0)
+        (void)close(root);
+    return table;
+}
+
+static char *next_line(char **at) {
+    char *line = *at, *end = strchr(line, '\n');
+    if (*line == '\0')
+        return NULL;
+    *at = end != NULL ? end + 1 : line + strlen(line);
+    if (end != NULL)
+        *end = '\0';
+    return line;
+}
+
+/* The line's n-th field from 0, cut out of it; "" if there is none. */
+static char *field(char *line, int n) {
+    char *save = NULL, *f = strtok_r(line, " \t", &save);
+    while (n-- > 0 && f != NULL)
+        f = strtok_r(NULL, " \t", &save);
+    return f != NULL ? f : line + strlen(line);
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime ...": Documentation/filesystems/proc.rst, 3.5 */
+static void look_mounts(void) {
+    char *at = read_table("proc/self/mountinfo"), *line;
+    while ((line = next_line(&at)) != NULL) {
+        char *save = NULL, link[64], *number = NULL, *point = NULL;
+        char *f = strtok_r(line, " ", &save);
+        for (int i = 0; f != NULL && i < 5; i++, f = strtok_r(NULL, " ", &save)) {
+            if (i == 2)
+                number = f;
+            else if (i == 4)
+                point = f;
+        }
+        if (number == NULL || point == NULL || str_starts(number, "0:"))
+            continue;
+        if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
+            add_use(link, "holds the mounted file system", point);
+    }
+}
+
+static void look_swaps(void) {
+    char *at = read_table("proc/swaps"), *line;
+    while ((line = next_line(&at)) != NULL) {
+        char link[128];
+        const char *path = field(line, 0);
+        if (str_starts(path, "/dev/") && str_fmt(link, sizeof link, "/sys/class/block/%s", path + 5))
+            add_use(link, "holds the swap space", path);
+    }
+}
+
+/* dm, md and bcache appear as holders of what they are built upon. */
+static void look_holders(void) {
+    struct sysfs_dir blocks, holders;
+    const char *name, *holder;
+    char path[VH_PATH_MAX];
+    if (!sysfs_dir_open(&blocks, "/sys/class/block"))
+        return;
+    while ((name = sysfs_dir_next(&blocks)) != NULL) {
+        if (!str_fmt(path, sizeof path, "%s/holders", name) || !sysfs_dir_open_at(&holders, blocks.fd, path))
+            continue;
+        while ((holder = sysfs_dir_next(&holders)) != NULL) {
+            if (str_fmt(path, sizeof path, "/sys/class/block/%s", name))
+                add_use(path, "is part of", holder);
+        }
+        sysfs_dir_close(&holders);
+    }
+    sysfs_dir_close(&blocks);
+}
+
+static void add_route(const char *interface) {
+    char link[128];
+    if (str_fmt(link, sizeof link, "/sys/class/net/%s", interface))
+        add_use(link, "carries the default route by", interface);
+}
+
+static void look_routes(void) {
+    char copy[256];
+    char *at = read_table("proc/net/route"), *line;
+    while ((line = next_line(&at)) != NULL) { /* Iface Destination Gateway Flags ... */
+        if (str_copy(copy, sizeof copy, line) && str_eq(field(copy, 1), "00000000"))
+            add_route(field(line, 0));
+    }
+    at = read_table("proc/net/ipv6_route");
+    while ((line = next_line(&at)) != NULL) { /* destination, its length, ..., device last */
+        char *device = strrchr(line, ' ');
+        if (device != NULL && str_starts(line, "00000000000000000000000000000000 00 ") && !str_eq(device + 1, "lo"))
+            add_route(device + 1);
+    }
+}
+
+void hostuse_look(void) {
+    nuses = 0;
+    look_mounts();
+    look_swaps();
+    look_holders();
+    look_routes();
+}
+
+bool hostuse_reason(const char *sys_name, char *why, size_t cap) {
+    for (int i = 0; i < nuses; i++) {
+        if (str_eq(uses[i].sys_name, sys_name))
+            return str_copy(why, cap, uses[i].why) || true;
+    }
+    return false;
+}

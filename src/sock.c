@@ -1,0 +1,244 @@
+/*
+ * sock.c - sockets without surprises. Owns nothing: descriptors are the caller's. All are non-blocking and
+ * close-on-exec.
+ */
+#include "sock.h"
+
+#include "log.h"
+#include "model.h"
+#include "str.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BACKLOG 64
+
+/* ---- poll set ---- */
+
+int pollset_add(struct pollset *ps, int fd, short events) {
+    VH_ASSERT(ps->n < VH_MAX_POLL);
+    ps->fd[ps->n] = (struct pollfd){.fd = fd, .events = events};
+    return ps->n++;
+}
+
+short pollset_got(const struct pollset *ps, int index, int fd) {
+    if (index < 0 || index >= ps->n || fd < 0 || ps->fd[index].fd != fd)
+        return 0;
+    return ps->fd[index].revents;
+}
+
+int64_t sock_now(void) {
+    struct timespec ts;
+    VH_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
+    return (int64_t)ts.tv_sec * 1000 * VH_NSEC_PER_MSEC + ts.tv_nsec;
+}
+
+/* ---- listening ---- */
+
+static int fail(int fd) {
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int open_socket(int family) {
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static bool unix_address(struct sockaddr_un *a, const char *path) {
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    if (str_copy(a->sun_path, sizeof a->sun_path, path))
+        return true;
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+/* A file that nobody listens at any more may be replaced; a live socket or anything else may not. */
+static bool clear_path(const char *path) {
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT;
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    int fd = sock_connect_unix(path);
+    if (fd >= 0 || errno == EAGAIN) {
+        if (fd >= 0)
+            (void)close(fd);
+        errno = EADDRINUSE;
+        return false;
+    }
+    return unlink(path) == 0 || errno == ENOENT;
+}
+
+int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) {
+    struct sockaddr_un a;
+    if (!unix_address(&a, path) || !clear_path(path))
+        return -1;
+    int fd = open_socket(AF_UNIX);
+    if (fd < 0)
+        return -1;
+    /* Nobody can connect before listen(), so owner and mode are in force before the first client. */
+    mode_t old = umask(0177);
+    int bound = bind(fd, (const struct sockaddr *)&a, sizeof a);
+    (void)umask(old);
+    if (bound != 0)
+        return fail(fd);
+    if (((uid >= 0 || gid >= 0) && chown(path, (uid_t)uid, (gid_t)gid) != 0) || chmod(path, mode) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        (void)unlink(path);
+        errno = saved;
+        return fail(fd);
+    }
+    return fd;
+}
+
+static int listen_at(int fd, const void *address, size_t len) {
+    if (fd < 0)
+        return -1;
+    if (bind(fd, address, (socklen_t)len) != 0 || listen(fd, BACKLOG) != 0)
+        return fail(fd);
+    return fd;
+}
+
+int sock_listen_tcp(const char *host, uint16_t port, bool v6only) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int on = 1, only = v6only;
+    if (inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &v4.sin_addr) == 1) {
+        int fd = open_socket(AF_INET);
+        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
+            return fail(fd);
+        return listen_at(fd, &v4, sizeof v4);
+    }
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) {
+        errno = EINVAL;
+        return -1;
+    }
+    int fd = open_socket(AF_INET6);
+    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+                    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0))
+        return fail(fd);
+    return listen_at(fd, &v6, sizeof v6);
+}
+
+int sock_listen_vsock(uint32_t port) {
+    struct sockaddr_vm a;
+    memset(&a, 0, sizeof a);
+    a.svm_family = AF_VSOCK;
+    a.svm_cid = VMADDR_CID_ANY;
+    a.svm_port = port;
+    return listen_at(open_socket(AF_VSOCK), &a, sizeof a);
+}
+
+/* ---- connections ---- */
+
+int sock_accept(int listener) {
+    int fd;
+    do {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    return fd;
+}
+
+int sock_connect_unix(const char *path) {
+    struct sockaddr_un a;
+    if (!unix_address(&a, path))
+        return -1;
+    int fd = open_socket(AF_UNIX);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
+        return fail(fd);
+    return fd;
+}
+
+bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
+    struct ucred c;
+    socklen_t len = sizeof c;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) != 0)
+        return false;
+    *uid = c.uid;
+    *gid = c.gid;
+    *pid = c.pid;
+    return true;
+}
+
+bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
+    struct sockaddr_vm a;
+    socklen_t len = sizeof a;
+    if (getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.svm_family != AF_VSOCK)
+        return false;
+    *cid = a.svm_cid;
+    *port = a.svm_port;
+    return true;
+}
+
+bool sock_peer_tcp(int fd, char *text, size_t cap) {
+    struct sockaddr_storage a;
+    socklen_t len = sizeof a;
+    char buf[INET6_ADDRSTRLEN];
+    const char *s = NULL;
+    if (getpeername(fd, (struct sockaddr *)&a, &len) != 0)
+        return false;
+    if (a.ss_family == AF_INET)
+        s = inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&a)->sin_addr, buf, sizeof buf);
+    else if (a.ss_family == AF_INET6)
+        s = inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&a)->sin6_addr, buf, sizeof buf);
+    if (s == NULL)
+        return false;
+    if (str_starts(s, "::ffff:") && strchr(s, '.') != NULL)
+        s += strlen("::ffff:");
+    int on = 1; /* answers are single small writes: none should wait for an ack */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return str_copy(text, cap, s);
+}
+
+ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(sizeof(int))];
+    } control;
+    if (pass_fd >= 0) {
+        memset(&control, 0, sizeof control);
+        m.msg_control = control.buf;
+        m.msg_controllen = sizeof control.buf;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
+ssize_t sock_recv(int fd, void *p, size_t n) {
+    ssize_t got;
+    do {
+        got = recv(fd, p, n, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0) {
+        errno = 0;
+        return -1;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : got;
+}
