@@ -83,7 +83,7 @@ SECTIONS := -ffunction-sections -fdata-sections
 # No path of the machine that builds gets into the binary: two builds of one commit are alike.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 # No -I src: src/limits.h must not stand in for the C library's <limits.h>.
-BASE_CPPFLAGS := $(STD) -iquote $(GEN) -DVH_VERSION='"$(VERSION)"'
+BASE_CPPFLAGS := $(STD) -DVH_VERSION='"$(VERSION)"'
 BASE_CFLAGS := $(WARNINGS) $(STACK) $(HARDEN) $(SECTIONS) $(REPRODUCIBLE)
 BASE_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 
@@ -120,6 +120,13 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 
 SRC := $(sort $(wildcard src/*.c))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
+# The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.
+ifneq ($(USB_IDS),no)
+NAMES := $(GEN)/usbids_table.c
+OBJ += $(B)/obj/usbids_table.o
+else
+BASE_CPPFLAGS += -DUSB_IDS_NONE
+endif
 
 all: $(B)/vhotplug
 	$(Q)ln -sfn $(ARCH)/vhotplug build/vhotplug
@@ -133,10 +140,22 @@ $(B)/flags: FORCE
 .PHONY: FORCE
 FORCE:
 
-$(B)/obj/%.o: src/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE) $(GENERATED)
+$(B)/obj/%.o: src/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+ifneq ($(NAMES),)
+$(NAMES): $(USB_IDS) scripts/usbids.py
+	@mkdir -p $(@D)
+	$(call say,NAMES,$(USB_IDS))
+	$(Q)$(PYTHON) scripts/usbids.py $(USB_IDS) $@
+
+$(B)/obj/usbids_table.o: $(NAMES) $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -iquote src -c -o $@ $<
+endif
 
 $(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags
 	$(call say,LINK,$@)
@@ -191,8 +210,8 @@ install: all
 T := build/test
 TEST_LIBUSB := $(T)/libusb/lib/libusb-1.0.a
 # HEAP_OWN_NAMES: the sanitizers and the machine's C library keep their own malloc.
-TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -iquote $(GEN) -DVH_VERSION='"$(VERSION)"' \
-	-isystem $(T)/libusb/include/libusb-1.0
+TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -DVH_VERSION='"$(VERSION)"' \
+	-isystem $(T)/libusb/include/libusb-1.0 $(if $(NAMES),,-DUSB_IDS_NONE)
 TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O1 $(SANITIZE)
@@ -210,11 +229,14 @@ $(TEST_LIBUSB): $(FETCHED) scripts/build-libusb.sh
 
 # All of src/ but main.c as an archive, three times: sanitized, fast, and instrumented for the fuzzers.
 define variant
-$(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB) $(GENERATED)
+$(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)$$($(2)) -MMD -MP -c -o $$@ $$<
-$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o)
+$(T)/$(1)/obj/usbids_table.o: $(NAMES) Makefile
+	@mkdir -p $$(@D)
+	$$(Q)$$($(2)) -iquote src -c -o $$@ $$<
+$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(if $(NAMES),$(T)/$(1)/obj/usbids_table.o)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 -include $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.d)
@@ -278,7 +300,7 @@ lint: $(LINT)
 lint-format:
 	$(call say,LINT,clang-format)
 	$(Q)clang-format --dry-run -Werror $(LINT_ALL)
-lint-gcc lint-clang: | $(TEST_LIBUSB) $(GENERATED)
+lint-gcc lint-clang: | $(TEST_LIBUSB)
 lint-gcc:
 	$(call say,LINT,gcc)
 	$(Q)gcc $(LINT_FLAGS) $(LINT_C)
@@ -289,7 +311,7 @@ lint-cppcheck:
 	$(call say,LINT,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc $(SRC)
-lint-tidy: | $(TEST_LIBUSB) $(GENERATED)
+lint-tidy: | $(TEST_LIBUSB)
 	$(call say,LINT,clang-tidy)
 	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(SRC) -- $(TEST_CPPFLAGS)
 lint-shell:

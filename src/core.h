@@ -50,8 +50,8 @@ struct slot {
     bool disconnected; /* taken away by a decision */
     bool seen;         /* by the scan under way */
     bool hub;
-    vm_set doubt;      /* VMs that may have it although we cannot tell: it goes nowhere until they are listed or down */
-    int suspended;     /* taken out of this VM by usb_suspend, -1 not */
+    vm_set doubt;  /* VMs that may have it although we cannot tell: it goes nowhere until they are listed or down */
+    int suspended; /* taken out of this VM by usb_suspend, -1 not */
     enum role disconnected_by;
     int failures;     /* in a row, at the current target */
     int64_t retry_at; /* not before */

@@ -44,7 +44,7 @@
     X(VH_JSON_DEPTH, 32, "nesting of any JSON text that we read")                                            \
     X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                  \
     X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                 \
-    X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")               \
+    X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")              \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")          \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")    \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                             \

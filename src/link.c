@@ -190,6 +190,7 @@ static void begin(struct link *l) {
         node = calls->open_node(&l->op, why, sizeof why);
         if (node < 0) {
             finish(l, OP_LOCAL, why);
+            l->linger_until = sock_now() + VH_T_LINGER * VH_NSEC_PER_MSEC;
             return;
         }
     }

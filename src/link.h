@@ -30,20 +30,18 @@ struct link_calls {
 
 /* `types` ends with NULL. c must outlive the links. */
 void link_start(const struct conf *c, const struct vmm *const *types, const struct link_calls *calls);
-    const struct conf *c); /* VMs whose name, type and socket are unchanged keep their link, under their new index */
-    void link_op(
-        int vm,
-        const struct vmm_op *op); /* begins it; asserts that none is under way. `done` is never called from within */
-    /* Does anybody listen at the VM's socket? One non-blocking connect; used when its process has ended. */
-    bool link_listening(int vm);
-    void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
-    void link_wanted(int vm, bool wanted); /* a link waiting in line for a busy monitor stays while wanted */
-    bool link_connected(int vm);
-    void link_stop(void);
+/* Begins it; asserts that none is under way. `done` is never called from within. */
+void link_op(int vm, const struct vmm_op *op);
+/* Does anybody listen at the VM's socket? One non-blocking connect; used when its process has ended. */
+bool link_listening(int vm);
+void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
+void link_wanted(int vm, bool wanted); /* a link waiting in line for a busy monitor stays while wanted */
+bool link_connected(int vm);
+void link_stop(void);
 
-    void link_fill(struct pollset *ps);
-    void link_ready(const struct pollset *ps, int64_t now);
-    int64_t link_deadline(void);
-    void link_tick(int64_t now);
+void link_fill(struct pollset *ps);
+void link_ready(const struct pollset *ps, int64_t now);
+int64_t link_deadline(void);
+void link_tick(int64_t now);
 
 #endif

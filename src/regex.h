@@ -3,9 +3,10 @@
  *
  * Compiled at start-up into fixed tables (a Thompson automaton), run by state sets: no recursion, no heap,
  * time proportional to pattern times text whatever the pattern. Anchored at the start only, like re.match.
- * Syntax: . * + ? {m} {m,} {,n} {m,n} and their lazy forms, | () (?:) [] [^] with ranges and classes, \d \D \w \W \s \S
- * \b \B ^ $ \A \Z, \xHH \uHHHH \n \t \r and escaped punctuation. What it cannot run (back references, look-around,
- * inline flags, possessive forms) is a compile error, never a silent non-match. Text is UTF-8; '.' is one character.
+ * Syntax: . * + ? {m} {m,} {,n} {m,n} and their lazy forms, | () (?:) (?P<name>) [] [^] with ranges and classes,
+ * \d \D \w \W \s \S \b \B ^ $ \A \Z, \xHH \uHHHH \UHHHHHHHH, octal, \n \t \r \a \f \v and escaped punctuation; (?i) at
+ * the start changes nothing. What it cannot run (back references, look-around, other flags, possessive forms) is a
+ * compile error, never a silent non-match. Text is UTF-8; '.' is one character.
  */
 #ifndef VHOTPLUG_REGEX_H
 #define VHOTPLUG_REGEX_H
@@ -18,17 +19,15 @@
 
 struct regex_inst {
     uint8_t op;
-    uint8_t arg8;
-    uint16_t x, y;
-    uint32_t c;
+    uint32_t arg; /* a character, a set's index in the pool, or a target within the pattern */
 };
 
 struct regex_set {
     uint32_t ascii[4];    /* one bit for each of the first 128 characters */
     uint32_t range[8][2]; /* ranges of characters above, both ends included */
     uint8_t nranges;
+    uint8_t classes; /* \d \D \w \W \s \S for characters above */
     bool negated;
-    bool word_above, digit_above, space_above; /* classes over non-ASCII characters */
 };
 
 /* Storage for all patterns of one configuration. */

@@ -21,7 +21,6 @@ struct watch_calls {
 
 bool watch_start(const struct conf *c,
                  const struct watch_calls *calls); /* tells socket_there for each present socket in watch_look */
-void watch_reload(const struct conf *c);
 void watch_look(void);                   /* compares every socket with what was last told, and tells the differences */
 void watch_process(int vm, int32_t pid); /* pid <= 0: none */
 void watch_stop(void);
