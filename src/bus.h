@@ -5,10 +5,11 @@
 #define VHOTPLUG_BUS_H
 
 #include "model.h"
-#include "uevent.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+struct uevent;
 
 typedef void fact_fn(const struct fact *f);
 

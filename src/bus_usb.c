@@ -13,6 +13,7 @@
 #include "sock.h"
 #include "str.h"
 #include "sysfs.h"
+#include "uevent.h"
 #include "usbdesc.h"
 #include "usbids.h"
 #include "usbreset.h"

@@ -71,7 +71,8 @@ static struct problem *new_problem(struct reader *r, enum diag_level level) {
     return p;
 }
 
-static void say(struct reader *r, enum diag_level level, int tok, size_t within, const char *fmt, va_list ap) {
+__attribute__((format(printf, 5, 0))) static void say(struct reader *r, enum diag_level level, int tok, size_t within,
+                                                      const char *fmt, va_list ap) {
     struct problem *p = new_problem(r, level);
     struct sbuf sb;
     if (!p)

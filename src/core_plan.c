@@ -222,8 +222,8 @@ void plan(struct step *st) {
     struct core *c = st->c;
     struct candidate best[VH_MAX_VMS];
     c->wake_at = VH_NEVER;
-    for (int v = 0; v < c->conf->nvms; v++)
-        best[v].slot = -1;
+    for (int v = 0; v < VH_MAX_VMS; v++)
+        best[v] = (struct candidate){.slot = -1};
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_GHOST)
             continue;

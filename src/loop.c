@@ -17,6 +17,7 @@
 #include "server.h"
 #include "sock.h"
 #include "str.h"
+#include "uevent.h"
 #include "watch.h"
 
 #include <errno.h>

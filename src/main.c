@@ -68,10 +68,10 @@ static const char help[] =
     "Try it:  vhotplug -d   and in another shell   vhotplugcli usb list\n";
 
 static void print_limits(void) {
-#define X(name, value, reason) printf("%-22s %9ld  %s\n", #name + 3, (long)(value), reason);
+#define X(name, value, reason) printf("%-22s %9ld  %s\n", &#name[3], (long)(value), reason);
     VH_LIMITS(X)
 #undef X
-#define X(name, value, reason) printf("%-22s %6ld ms  %s\n", #name + 3, (long)(value), reason);
+#define X(name, value, reason) printf("%-22s %6ld ms  %s\n", &#name[3], (long)(value), reason);
     VH_TIMES(X)
 #undef X
 }
@@ -102,10 +102,9 @@ static void log_diag(const struct diag *d, void *arg) {
 
 /* Pages that only start-up used go back to the kernel: resident memory is what running needs. */
 static void give_back(void *p, size_t size) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + size) / page * page;
-    if (to > from)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* no harm if it fails */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)p % page) % page;
+    if (size >= skip + page)
+        (void)madvise((char *)p + skip, (size - skip) / page * page, MADV_DONTNEED); /* no harm if it fails */
 }
 
 static bool read_file(int fd, char *text, size_t cap, size_t *len) {

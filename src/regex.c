@@ -178,7 +178,7 @@ static bool escaped_char(struct compiler *c, size_t start, uint32_t *out) {
 static uint8_t class_of(char e) {
     static const char letters[] = "dDwWsS";
     const char *p = e != '\0' ? strchr(letters, e) : NULL;
-    return p != NULL ? (uint8_t)(1U << (p - letters)) : 0;
+    return p != NULL ? (uint8_t)(1U << (p - letters) & 0xffU) : 0;
 }
 
 static bool in_classes(uint8_t classes, uint32_t ch) {
@@ -266,7 +266,7 @@ static bool set_item(struct compiler *c, struct regex_set *s) {
 static bool parse_set(struct compiler *c) {
     size_t start = c->at++;
     struct regex_set s;
-    memset(&s, 0, sizeof s); /* padding too: sets are compared as bytes */
+    memset(&s, 0, sizeof s);
     s.negated = take(c, '^');
     bool first = true;
     while (more(c) && (first || !next_is(c, ']'))) {

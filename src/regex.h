@@ -25,9 +25,9 @@ struct regex_inst {
 struct regex_set {
     uint32_t ascii[4];    /* one bit for each of the first 128 characters */
     uint32_t range[8][2]; /* ranges of characters above, both ends included */
-    uint8_t nranges;
+    uint16_t nranges;
     uint8_t classes; /* \d \D \w \W \s \S for characters above */
-    bool negated;
+    uint8_t negated; /* no bool, no padding: sets are compared as bytes */
 };
 
 /* Storage for all patterns of one configuration. */

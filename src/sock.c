@@ -136,7 +136,7 @@ int sock_listen_tcp(const char *host, uint16_t port, bool v6only) {
 }
 
 int sock_listen_vsock(uint32_t port) {
-    struct sockaddr_vm a;
+    struct sockaddr_vm a = {0};
     memset(&a, 0, sizeof a);
     a.svm_family = AF_VSOCK;
     a.svm_cid = VMADDR_CID_ANY;
@@ -178,7 +178,7 @@ bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
 }
 
 bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
-    struct sockaddr_vm a;
+    struct sockaddr_vm a = {0};
     socklen_t len = sizeof a;
     if (getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.svm_family != AF_VSOCK)
         return false;
@@ -188,7 +188,7 @@ bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
 }
 
 bool sock_peer_tcp(int fd, char *text, size_t cap) {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {0};
     socklen_t len = sizeof a;
     char buf[INET6_ADDRSTRLEN];
     const char *s = NULL;
@@ -208,6 +208,7 @@ bool sock_peer_tcp(int fd, char *text, size_t cap) {
 }
 
 ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
+    /* sendmsg() only reads, but an iovec serves readers and writers. NOLINTNEXTLINE(performance-no-int-to-ptr) */
     struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
     union {
