@@ -1,0 +1,150 @@
+"""A made-up host below a directory: /sys, /dev, /proc as the kernel shows them, and its uevents."""
+import os
+import shutil
+import socket
+import struct
+
+HID_KEYBOARD = (3, 1, 1)
+HID_MOUSE = (3, 1, 2)
+STORAGE = (8, 6, 0x50)
+HUB = (9, 0, 0)
+VIDEO = (14, 1, 0)
+
+
+def descriptors(vid, pid, interfaces, device_class=(0, 0, 0), bcd=0x0200):
+    """A device descriptor and one configuration, as /sys/.../descriptors holds them."""
+    out = struct.pack("<BBHBBBBHHHBBBB", 18, 1, bcd, *device_class, 64, vid, pid, 0x0100, 1, 2, 3, 1)
+    body = b"".join(struct.pack("<BBBBBBBBB", 9, 4, n, 0, 1, *triple, 0) + struct.pack("<BBBBHB", 7, 5, 0x81, 3, 8, 10)
+                    for n, triple in enumerate(interfaces))
+    return out + struct.pack("<BBHBBBBB", 9, 2, 9 + len(body), len(interfaces), 1, 0, 0x80, 50) + body
+
+
+class Device:
+    """One plugged-in device. `port` is "1-2.3": bus and port path."""
+
+    def __init__(self, port, vid, pid, interfaces, devnum, **attributes):
+        self.name, self.vid, self.pid, self.interfaces, self.devnum = port, vid, pid, interfaces, devnum
+        self.attributes = attributes
+        self.bus = int(port.split("-")[0])
+        self.port_path = port.split("-")[1]
+        self.node = f"/dev/bus/usb/{self.bus:03}/{devnum:03}"
+
+    def __str__(self):
+        return f"{self.name} {self.node}"
+
+
+class Host:
+    def __init__(self, root):
+        self.root = root
+        self.uevents = os.path.join(root, "uevents")
+        self.devices = {}
+        self.seqnum = 1000
+        self.last_devnum = {}
+        self.trash = 0
+        for d in ("sys/bus/usb/devices", "sys/class/block", "sys/class/net", "sys/dev/block", "dev/bus/usb", "proc/self",
+                  "proc/net", "lib/modules", "trash"):
+            os.makedirs(os.path.join(root, d))
+        for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("swaps", "Filename Type Size\n"),
+                           ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):
+            self.write("proc/" + name, text)
+        self.bus(1)
+
+    def path(self, *parts):
+        return os.path.join(self.root, *(p.lstrip("/") for p in parts))
+
+    def write(self, path, text):
+        with open(self.path(path), "wb") as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+
+    def bus(self, number):
+        """A root hub."""
+        hub = Device(f"{number}-0", 0x1d6b, 2, [HUB], 1)
+        hub.name, hub.port_path = f"usb{number}", "0"
+        hub.attributes = {"device_class": HUB, "product": "xHCI Host Controller"}
+        self.last_devnum[number] = 1
+        self._make(hub, f"sys/devices/pci0000:00/usb{number}")
+        return hub
+
+    def _directory(self, port):
+        bus, path = port.split("-")
+        parts = path.split(".")
+        names = [f"{bus}-{'.'.join(parts[:i + 1])}" for i in range(len(parts))]
+        return "/".join([f"sys/devices/pci0000:00/usb{bus}"] + names)
+
+    def _make(self, device, directory):
+        a = dict(device.attributes)
+        device.directory = directory
+        os.makedirs(self.path(directory))
+        data = a.pop("descriptors", None)
+        if data is None:
+            data = descriptors(device.vid, device.pid, device.interfaces, a.pop("device_class", (0, 0, 0)))
+        a.pop("device_class", None)
+        values = {"busnum": f"{device.bus}", "devnum": f"{device.devnum}", "devpath": device.port_path, "speed": "480",
+                  "idVendor": f"{device.vid:04x}", "idProduct": f"{device.pid:04x}", "removable": "unknown",
+                  "bDeviceClass": "00", "authorized": "1"}
+        values.update(a)
+        for key, value in values.items():
+            if value is not None:
+                self.write(f"{directory}/{key}", f"{value}\n")
+        self.write(f"{directory}/descriptors", data)
+        os.makedirs(self.path(f"dev/bus/usb/{device.bus:03}"), exist_ok=True)
+        self.write(device.node, b"")
+        link = self.path("sys/bus/usb/devices", device.name)
+        os.symlink(os.path.relpath(self.path(directory), os.path.dirname(link)), link)
+        self.devices[device.name] = device
+
+    def send(self, action, devpath, **env):
+        self.seqnum += 1
+        env = {"ACTION": action, "DEVPATH": devpath, **env, "SEQNUM": str(self.seqnum)}
+        text = f"{action}@{devpath}\0" + "".join(f"{k}={v}\0" for k, v in env.items())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(self.uevents)
+            s.send(text.encode())
+
+    def event(self, action, device, devnum=None):
+        n = device.devnum if devnum is None else devnum
+        self.send(action, "/" + device.directory.split("/", 1)[1], SUBSYSTEM="usb", MAJOR="189", MINOR="1",
+                  DEVNAME=f"bus/usb/{device.bus:03}/{n:03}", DEVTYPE="usb_device",
+                  PRODUCT=f"{device.vid:x}/{device.pid:x}/100", BUSNUM=f"{device.bus:03}", DEVNUM=f"{n:03}")
+
+    def place(self, port, vid=0x046d, pid=0xc31c, interfaces=(HID_KEYBOARD,), devnum=None, **attributes):
+        """The device is in sysfs, but nobody was told."""
+        bus = int(port.split("-")[0])
+        if devnum is None:
+            devnum = self.last_devnum[bus] = self.last_devnum[bus] % 127 + 1
+        device = Device(port, vid, pid, list(interfaces), devnum, **attributes)
+        self._make(device, self._directory(port))
+        return device
+
+    def plug(self, port, *args, bind=True, **kwargs):
+        device = self.place(port, *args, **kwargs)
+        self.event("add", device)
+        if bind:
+            self.event("bind", device)
+        return device
+
+    def vanish(self, device):
+        """Gone from sysfs and /dev without a word. The directory's inode stays in use, as the kernel gives out new ones."""
+        os.unlink(self.path("sys/bus/usb/devices", device.name))
+        os.unlink(self.path(device.node))
+        self.trash += 1
+        os.rename(self.path(device.directory), self.path(f"trash/{self.trash}"))
+        del self.devices[device.name]
+
+    def unplug(self, device):
+        self.vanish(device)
+        self.event("unbind", device)
+        self.event("remove", device)
+
+    def mount(self, device, point="/mnt/stick"):
+        """The host mounts a partition of this stick."""
+        block = f"{device.directory}/{device.name}:1.0/host3/target3:0:0/3:0:0:0/block/sda/sda1"
+        os.makedirs(self.path(block), exist_ok=True)
+        link = self.path("sys/dev/block/8:1")
+        if not os.path.islink(link):
+            os.symlink(os.path.relpath(self.path(block), os.path.dirname(link)), link)
+        self.write("proc/self/mountinfo",
+                   f"1 1 0:1 / / rw - tmpfs tmpfs rw\n36 1 8:1 / {point} rw - ext4 /dev/sda1 rw\n")
+
+    def close(self):
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,227 @@
+"""One test's surroundings: a made-up host, scripted VMs, the real daemon, API clients. All of it ends with the test."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from fakehost import Host
+from fakeqemu import Qemu
+from tap import Failed, scaled
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("VHOTPLUG", os.path.join(TOP, "build/vhotplug"))
+CLIENT = os.environ.get("VHOTPLUGCLI", os.path.join(TOP, "build/vhotplugcli"))
+
+
+class Api:
+    """An API connection. Events that come while a response is awaited are kept, in order."""
+
+    def __init__(self, address, timeout=5):
+        self.socket = socket.socket(*address[0])
+        self.socket.settimeout(scaled(timeout))
+        self.socket.connect(address[1])
+        self.buffer = b""
+        self.events = []
+        self.lines = []  # all that came, parsed
+
+    def send(self, *requests):
+        data = b""
+        for r in requests:
+            data += r if isinstance(r, bytes) else json.dumps(r).encode() + b"\n"
+        self.socket.sendall(data)
+
+    def line(self):
+        while b"\n" not in self.buffer:
+            try:
+                data = self.socket.recv(65536)
+            except TimeoutError:
+                raise Failed(f"no line from the API; events so far: {self.events}") from None
+            if not data:
+                raise EOFError("the daemon closed the connection")
+            self.buffer += data
+        text, self.buffer = self.buffer.split(b"\n", 1)
+        message = json.loads(text)
+        self.lines.append(message)
+        return message
+
+    def response(self):
+        while True:
+            message = self.line()
+            if "event" not in message:
+                return message
+            self.events.append(message)
+
+    def ask(self, action, **fields):
+        self.send({"action": action, **fields})
+        return self.response()
+
+    def ok(self, action, **fields):
+        reply = self.ask(action, **fields)
+        if reply.get("result") != "ok":
+            raise Failed(f"{action} {fields}: {reply}")
+        return reply
+
+    def fails(self, action, text, **fields):
+        reply = self.ask(action, **fields)
+        if reply.get("result") != "failed" or text not in reply.get("error", ""):
+            raise Failed(f"{action} {fields}: expected a failure with {text!r}, got {reply}")
+        return reply["error"]
+
+    def list(self, **fields):
+        return {d["device_node"]: d for d in self.ok("usb_list", **fields)["usb_devices"]}
+
+    def event(self, kind, **expected):
+        """The next event must be this one."""
+        message = self.events.pop(0) if self.events else self.line()
+        if message.get("event") != kind:
+            raise Failed(f"expected the event {kind}, got {message}")
+        for key, value in expected.items():
+            got = message["usb_device"].get(key) if key not in message else message[key]
+            if got != value:
+                raise Failed(f"{kind}: {key} is {got!r}, expected {value!r}")
+        return message
+
+    def await_event(self, kind, **expected):
+        """Passes over others until this one comes."""
+        while True:
+            message = self.events.pop(0) if self.events else self.line()
+            if message.get("event") == kind and all(
+                    (message["usb_device"].get(k) if k not in message else message[k]) == v for k, v in expected.items()):
+                return message
+
+    def close(self):
+        self.socket.close()
+
+
+class Daemon:
+    def __init__(self, world, conf, *options, binary=BINARY, ready=True):
+        self.log = []
+        self.changed = threading.Condition()
+        self.conf = conf if isinstance(conf, str) else json.dumps(conf)
+        path = os.path.join(world.dir, "vhotplug.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(self.conf)
+        self.command = [binary, "-d", "-c", path, "--root", world.host.root, "--uevents", world.host.uevents, *options]
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True, errors="replace")
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if ready:
+            self.wait_log(r"ready:")
+
+    def _read(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.log.append(line.rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.log.append("(end)")
+            self.changed.notify_all()
+
+    def wait_log(self, pattern, timeout=5, since=0):
+        end = time.monotonic() + scaled(timeout)
+        with self.changed:
+            while True:
+                for line in self.log[since:]:
+                    if re.search(pattern, line):
+                        return line
+                if self.log and self.log[-1] == "(end)":
+                    raise Failed(f"the daemon ended without logging {pattern!r}")
+                if not self.changed.wait(end - time.monotonic()) and time.monotonic() >= end:
+                    raise Failed(f"never logged: {pattern!r}")
+
+    def logged(self, pattern):
+        with self.changed:
+            return [line for line in self.log if re.search(pattern, line)]
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(scaled(5))
+        self.reader.join(scaled(5))
+        return status
+
+
+class World:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="vh-")
+        self.host = Host(os.path.join(self.dir, "root"))
+        self.socket = os.path.join(self.dir, "api.sock")
+        self.qemus, self.daemons, self.clients = [], [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for client in self.clients:
+            client.close()
+        statuses = [d.stop() for d in self.daemons if d.process.poll() is None]
+        for qemu in self.qemus:
+            if not qemu.closing:
+                qemu.end()
+        self.story = "\n".join("log: " + line for d in self.daemons for line in d.log[-80:])
+        self.host.close()
+        subprocess.run(["rm", "-rf", self.dir], check=True)
+        if kind is None and any(statuses):
+            raise Failed(f"the daemon did not end cleanly: {statuses}")
+
+    def explain(self):
+        return getattr(self, "story", "")
+
+    def vm_path(self, name):
+        return os.path.join(self.dir, "vms", name + ".sock")
+
+    def qemu(self, name, **kwargs):
+        qemu = Qemu(self.vm_path(name), **kwargs)
+        self.qemus.append(qemu)
+        return qemu
+
+    def conf(self, rules=(), vms=("vm1", "vm2"), api=None, vm_options=None, **general):
+        """A configuration: rules as in usbPassthrough, VMs by name."""
+        return {
+            "usbPassthrough": list(rules),
+            "vms": [{"name": n, "type": "qemu", "socket": self.vm_path(n), **((vm_options or {}).get(n, {}))} for n in vms],
+            "general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": self.socket, **(api or {})},
+                        "persistency": False, **general},
+        }
+
+    def daemon(self, conf, *options, **kwargs):
+        daemon = Daemon(self, conf, *options, **kwargs)
+        self.daemons.append(daemon)
+        return daemon
+
+    def api(self, address=None, events=False, timeout=5):
+        client = Api(address or ((socket.AF_UNIX, socket.SOCK_STREAM), self.socket), timeout)
+        self.clients.append(client)
+        if events:
+            client.ok("enable_notifications")
+        return client
+
+    def cli(self, *arguments, binary=CLIENT):
+        return subprocess.run([binary, "-u", self.socket, *arguments], capture_output=True, text=True, timeout=scaled(20),
+                              check=False)
+
+
+def rule(vm, *allow, **fields):
+    """A rule: target VM or list of allowed VMs, allow entries."""
+    target = {"targetVm": vm} if isinstance(vm, str) else {"allowedVms": list(vm)}
+    return {**target, "allow": list(allow), **fields}
+
+
+def vhp(device):
+    return f"vhp-usb-{device.bus}-{device.devnum}"
+
+
+def ids(device):
+    return {"vendorId": f"{device.vid:04x}", "productId": f"{device.pid:04x}"}
+
+
+KEYBOARD = {"interfaceClass": 3, "interfaceProtocol": 1}
+MOUSE = {"interfaceClass": 3, "interfaceProtocol": 2}
+STICK = {"interfaceClass": 8}
