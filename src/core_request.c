@@ -99,9 +99,11 @@ void request_client_gone(struct step *st, struct client_ref client) {
 
 /* ---- which devices ---- */
 
+/* A hub is meant only by who names its very place, and then told why it stays. */
 static bool candidate(const struct core *c, const struct request *r, int i) {
     const struct slot *s = &c->slot[i];
-    return s->state == SLOT_PRESENT && !s->hub && core_selects(c, &r->sel, s);
+    bool may = !s->hub || (r->kind == REQ_ATTACH && (r->sel.by_node || r->sel.by_port));
+    return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
 }
 
 static void describe(struct sbuf *sb, const struct selector *sel) {

@@ -59,6 +59,13 @@ static unsigned fdset_of(const struct vmm_op *op) {
     return 760000u + op->busnum * 128u + op->devnum;
 }
 
+static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
+    char args[64];
+    if (!str_fmt(args, sizeof args, "\"fdset-id\": %u", fdset_of(&cv->op)))
+        VH_ASSERT(false);
+    command(cv, out, STEP_REMOVE_FD, "remove-fd", args);
+}
+
 static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
     const struct vmm_op *op = &cv->op;
     char args[256];
@@ -79,15 +86,13 @@ static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
     VH_ASSERT(ok);
     command(cv, out, STEP_ADD, "device_add", args);
     /* QEMU has its own duplicate by now; what stays in the set would keep the node open after an unplug. */
-    ok = str_fmt(args, sizeof args, "\"fdset-id\": %u", set);
-    VH_ASSERT(ok);
-    command(cv, out, STEP_REMOVE_FD, "remove-fd", args);
+    begin_remove_fd(cv, out);
     out->pass_fd = true;
 }
 
 static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
     char args[VH_OPID_MAX + 16];
-    cv->op = *op;
+    cv->op = *op; /* remove-fd goes by it */
     cv->waiting = 0;
     cv->failed = false;
     cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = found};
@@ -102,6 +107,7 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
         if (!str_fmt(args, sizeof args, "\"id\": \"%s\"", op->id))
             VH_ASSERT(false);
         command(cv, out, STEP_DEL, "device_del", args);
+        begin_remove_fd(cv, out); /* a QEMU before 9.1 that did not run at the attach kept it */
         break;
     case OP_LIST:
         command(cv, out, STEP_LIST, "qom-list", "\"path\": \"/machine/peripheral\"");

@@ -1,0 +1,410 @@
+"""On the emulated board: what the kernel, QEMU and VSOCK really do. One boot, two VMs without a guest, one with (CID 3)."""
+import json
+import os
+import shutil
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "board/qemu-x86_64"), os.path.join(TOP, "tests/system")]
+
+from board import BUILD, Board, BoardError, Json, Timeout, Vm, sh, until  # noqa: E402
+from tap import check, contains, equal, run, scaled, test  # noqa: E402
+
+BINARY = os.path.join(TOP, "build/vhotplug")
+LOGS = os.path.join(TOP, "build/check/board")
+SOCKET = "/run/vhotplug.sock"
+HID = {"interfaceClass": 3}
+STORAGE = {"interfaceClass": 8}
+
+
+def conf(rules, vms=("vm1", "vm2"), options=None, api=None, **general):
+    return json.dumps({
+        "usbPassthrough": rules,
+        "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp", **(options or {}).get(n, {})} for n in vms],
+        "general": {"api": {"enable": True, "transports": ["unix", "tcp", "vsock"], "host": "127.0.0.1", "unixSocket": SOCKET,
+                            "allowedCids": [1, 3], **(api or {})}, "persistency": False, **general},
+    })
+
+
+BOOT_CONF = conf([{"targetVm": "vm1", "allow": [HID]}, {"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}])
+
+
+class Shared:
+    """What all tests share: the board, the two VMs, the guest that boots in the background."""
+
+    board = None
+    vms = {}
+    guest = None
+
+
+def start_guest(board):
+    """A VM with a kernel of its own, CID 3, and our client in it. Its boot takes about a minute: it begins early."""
+    script = os.path.join(BUILD, "guest-script")
+    with open(script, "w", encoding="utf-8") as f:
+        f.write(GUEST)
+    shutil.copy(os.path.realpath(BINARY), os.path.join(BUILD, "vhotplugcli"))
+    shutil.copy(script, os.path.join(BUILD, "guest"))
+    os.chmod(os.path.join(BUILD, "guest"), 0o755)
+    os.environ["GUEST_FILES"] = f"{BUILD}/vhotplugcli {BUILD}/guest"
+    sh("mkinitramfs.sh", "guest", BUILD, os.path.join(BUILD, "guest.cpio"))
+    return Vm(board, "guest", machine=("-M", "q35", "-m", "256"), options=[
+        "-kernel", os.path.join(BUILD, "vmlinux"), "-initrd", os.path.join(BUILD, "guest.cpio"), "-append",
+        "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr mitigations=off", "-device",
+        "vhost-vsock-pci,guest-cid=3", "-serial", "file:/run/guest.log"])
+
+
+# The board's daemon belongs to other tests meanwhile: the guest waits for the word on VSOCK port 3000 of the host.
+GUEST = """#!/bin/sh
+say() { echo "guest: $*"; }
+say "up"
+while ! vhotplugcli -t vsock -p 3000 version >/dev/null 2>&1; do sleep 1; done
+say "version $(vhotplugcli -p 3000 version)"
+say "list $(vhotplugcli -p 3000 usb list --short)"
+say "attach $(vhotplugcli -p 3000 usb attach --vid 0627 --pid 0001 --vm guest 2>&1) status $?"
+n=0
+while ! grep -qs 0627 /sys/bus/usb/devices/*/idVendor && [ $n -lt 600 ]; do n=$((n + 1)); sleep 0.1; done
+say "sees $(cat /sys/bus/usb/devices/1-1/idVendor):$(cat /sys/bus/usb/devices/1-1/idProduct)"
+say "refused $(vhotplugcli -p 3000 usb attach --vid 0627 --pid 0001 --vm vm1 2>&1) status $?"
+say "end"
+while :; do sleep 1000; done
+"""
+
+
+class BoardWorld:
+    """One test: its daemon, its API connections, its plugs. The board lives on."""
+
+    def __init__(self):
+        self.daemon = None
+        self.clients, self.plugged, self.extra_vms = [], [], []
+        self.log_path = "/run/vhotplug.log"
+        self.story = ""
+
+    @property
+    def board(self):
+        if Shared.board is None:
+            board = Board(LOGS, daemon=BINARY, config=BOOT_CONF, options="-d -c /etc/vhotplug.conf")
+            board.boot(scaled(60))
+            Shared.board = board
+            Shared.guest = start_guest(board)
+        return Shared.board
+
+    def vm(self, name):
+        if name not in Shared.vms:
+            vm = Vm(self.board, name)
+            vm.wait_up(scaled(30))
+            Shared.vms[name] = vm
+        return Shared.vms[name]
+
+    def extra_vm(self, name, **kwargs):
+        vm = Vm(self.board, name, **kwargs)
+        self.extra_vms.append(vm)
+        vm.wait_up(scaled(30))
+        return vm
+
+    def stop_boot_daemon(self):
+        if self.board.exists("/run/vhotplug.pid"):
+            pid = self.board.read("/run/vhotplug.pid").strip()
+            self.board.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.05; done; rm /run/vhotplug.pid")
+
+    def start(self, text, *options):
+        """A daemon of this test's own, in place of the one from the initramfs."""
+        self.stop_boot_daemon()
+        self.board.write("/run/test.conf", text, create=True)
+        self.daemon = self.board.spawn(["/usr/bin/vhotplug", "-d", "-c", "/run/test.conf", *options], root="board")
+        while "ready:" not in (line := self.daemon.line(scaled(10)) or "ready: never"):
+            self.story += line + "\n"
+        check("never" not in line, "the daemon did not start")
+
+    def stop(self, signal=15):
+        self.daemon.kill(signal)
+        status, out = self.daemon.wait(scaled(10))
+        self.story += out
+        self.daemon = None
+        return status
+
+    def api(self, to="unix:" + SOCKET, notifications=True):
+        api = self.board.api(to, scaled(10), notifications)
+        self.clients.append(api)
+        return api
+
+    def plug(self, driver, name, **properties):
+        self.board.plug(driver, name, **properties)
+        self.plugged.append(name)
+
+    def plug_stick(self, name, **properties):
+        self.board.plug_stick(name, **properties)
+        self.plugged.append(name)
+
+    def unplug(self, name):
+        self.plugged.remove(name)
+        self.board.unplug(name)
+
+    def driver(self, sys_name):
+        """The host driver of the device's first interface, or None."""
+        link = f"/sys/bus/usb/devices/{sys_name}:1.0/driver"
+        return self.board.readlink(link).rsplit("/", 1)[1] if self.board.exists(link) else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for name in reversed(self.plugged):
+            self.board.unplug(name)
+        if kind is None:
+            for vm in Shared.vms.values():
+                until(lambda vm=vm: vm.devices() == [], scaled(5), f"the devices out of {vm.name}")
+        for client in self.clients:
+            client.close()
+        if self.daemon:
+            self.stop()
+        for vm in self.extra_vms:
+            vm.kill()
+        if kind is not None and self.board.exists(self.log_path):
+            self.story += self.board.read(self.log_path)[-4000:]
+
+    def explain(self):
+        return self.story
+
+
+@test
+def the_daemon_is_ready_from_the_initramfs_over_every_transport(w):
+    log = w.board.read("/run/vhotplug.log")
+    contains(log, "ready:")
+    for to in ("unix:" + SOCKET, "tcp:127.0.0.1:2000", "vsock:1:2000"):
+        # vsock_loopback is loaded long after the daemon: the address was bound before.
+        contains(w.api(to, notifications=False).ok("version")["version"], ".")
+
+
+@test
+def a_keyboard_goes_to_its_vm_and_comes_back_out(w):
+    vm1 = w.vm("vm1")
+    vm1.look.execute("cont")  # a QEMU before 9.1 closes sets only while it runs
+    api = w.api()
+    w.plug("usb-kbd", "kbd", port="3")
+    sent = api.told("usb_connected")["usb_device"]
+    equal((sent["vid"], sent["pid"], sent["port_path"], sent["interfaces"]), ("0627", "0001", "3", ":030101:"))
+    equal(api.told("usb_attached", device_node=sent["device_node"])["vm"], "vm1")
+    equal(vm1.devices(), [f"vhp-usb-{sent['busnum']}-{sent['devnum']}"])
+    contains(vm1.info_usb(), "QEMU USB Keyboard")
+    equal(vm1.fdsets(), [], "descriptors left in QEMU")
+    listed = api.devices()[0]
+    equal((listed["vm"], listed["state"], listed["allowed_vms"]), ("vm1", "attached", ["vm1"]))
+    w.unplug("kbd")
+    api.told("usb_detached", vm="vm1")
+    api.told("usb_disconnected", device_node=sent["device_node"])
+    until(lambda: vm1.devices() == [], scaled(5), "the device out of QEMU")
+
+
+@test
+def a_stick_is_asked_about_chosen_moved_and_given_back_to_the_host(w):
+    vm1, vm2 = w.vm("vm1"), w.vm("vm2")
+    api, applet = w.api(), w.api("vsock:1:2000")
+    w.plug_stick("stick")
+    asked = applet.told("usb_select_vm")
+    equal(asked["allowed_vms"], ["vm1", "vm2"])
+    node, name = asked["usb_device"]["device_node"], asked["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usb-storage", scaled(10), "the host's driver")
+    applet.ok("usb_attach", device_node=node, vm="vm2")
+    api.told("usb_attached", vm="vm2")
+    applet.ok("usb_attach", vid=asked["usb_device"]["vid"], pid=asked["usb_device"]["pid"], vm="vm1")
+    api.told("usb_detached", vm="vm2")
+    api.told("usb_attached", vm="vm1")
+    equal((len(vm1.devices()), vm2.devices()), (1, []))
+    applet.ok("usb_detach", device_node=node)
+    until(lambda: w.driver(name) == "usb-storage", scaled(10), "the host's driver again")
+    equal(api.devices(disconnected=True)[0]["device_node"], node)
+
+
+@test
+def behind_a_hub_the_device_is_given_not_the_hub(w):
+    vm1 = w.vm("vm1")
+    api = w.api()
+    w.plug("usb-hub", "hub", port="5")
+    w.plug("usb-mouse", "mouse", port="5.2")
+    told = api.told("usb_connected")["usb_device"]
+    equal(told["port_path"], "5.2")
+    api.told("usb_attached", sys_name=told["sys_name"])
+    hubs = [d for d in api.devices(all=True) if d["device_class"] == 9]
+    check(len(hubs) == 3 and all(d["state"] == "idle" for d in hubs), f"the two root hubs and the hub: {hubs}")
+    node = [d for d in hubs if d["port_path"] == "5"][0]["device_node"]
+    contains(api.call("usb_attach", device_node=node, vm="vm1")["error"], "is a hub")
+    w.plugged.remove("mouse")
+    w.unplug("hub")  # all at once
+    api.told("usb_disconnected", sys_name=told["sys_name"])
+    until(lambda: vm1.devices() == [], scaled(5), "the device out of QEMU")
+
+
+@test
+def mounted_storage_stays_with_the_host(w):
+    w.vm("vm1")
+    api = w.api()
+    w.plug_stick("stick", size=64 << 20)
+    node = api.told("usb_select_vm")["usb_device"]["device_node"]
+    until(lambda: w.board.exists("/dev/sda"), scaled(10), "/dev/sda")
+    w.board.run("mke2fs -F /dev/sda && mount -t ext4 /dev/sda /tmp")
+    answer = api.call("usb_attach", device_node=node, vm="vm1")
+    equal(answer["result"], "failed")
+    contains(answer["error"], "mounted file system")
+    equal(api.devices()[0]["state"], "idle")
+    w.board.run("umount /tmp")
+    api.ok("usb_attach", device_node=node, vm="vm1")
+
+
+@test
+def a_killed_vm_loses_its_devices_and_gets_them_back(w):
+    vm1 = w.vm("vm1")
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_attached", vm="vm1")
+    equal(vm1.kill(), -9)
+    api.told("usb_detached", vm="vm1")
+    equal(api.devices()[0]["state"], "waiting")
+    contains(api.call("usb_attach", vid="0627", pid="0001", vm="vm1")["error"], "not running")
+    del Shared.vms["vm1"]
+    w.board.unlink("/run/vm1.qmp")
+    w.board.unlink("/run/vm1.look.qmp")
+    w.vm("vm1")
+    api.told("usb_attached", vm="vm1")
+    equal(len(w.vm("vm1").devices()), 1)
+
+
+@test
+def what_the_daemon_gave_is_adopted_when_it_starts_again(w):
+    vm1 = w.vm("vm1")
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}]))
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_attached")["usb_device"]
+    equal(w.stop(9), -9)
+    equal(len(vm1.devices()), 1)
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}]))
+    api = w.api()
+    until(lambda: api.devices()[0]["vm"] == "vm1", scaled(5), "the device recognised")
+    vhp = f"vhp-usb-{told['busnum']}-{told['devnum']}"
+    equal(vm1.devices(), [vhp])
+    equal([e for _, e in vm1.look.events if e["event"] == "DEVICE_DELETED" and e["data"].get("device") == vhp], [], "removals")
+    w.unplug("kbd")
+    api.told("usb_detached", vm="vm1")
+    until(lambda: vm1.devices() == [], scaled(5), "the device out of QEMU")
+
+
+@test
+def at_start_present_devices_are_given_only_when_asked_for(w):
+    vm1 = w.vm("vm1")
+    w.plug("usb-kbd", "kbd")
+    until(w.board.usb, scaled(5), "the keyboard in sysfs")
+    w.start(conf([{"targetVm": "vm2", "allow": [HID]}]))
+    equal(w.api().devices()[0]["state"], "idle")
+    equal(w.stop(), 0)
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}]), "-a")
+    until(lambda: vm1.devices(), scaled(10), "the keyboard in vm1")
+
+
+@test
+def a_monitor_that_somebody_else_holds_delays_only_its_own_vm(w):
+    w.vm("vm1"), w.vm("vm2")
+    w.start(conf([{"targetVm": "vm1", "allow": [{**HID, "interfaceProtocol": 1}]},
+                  {"targetVm": "vm2", "allow": [{**HID, "interfaceProtocol": 2}]}]))
+    api = w.api()
+    holder = w.board.connect("unix:/run/vm1.qmp")
+    contains(holder.line(scaled(10)), "QMP")  # now it is ours
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_connected")
+    w.plug("usb-mouse", "mouse")
+    api.told("usb_attached", vm="vm2")
+    check("usb_attached" not in api.names(), "the keyboard waits")
+    holder.close()
+    api.told("usb_attached", vm="vm1", timeout=scaled(15))
+
+
+@test
+def an_unprivileged_sandboxed_qemu_takes_devices(w):
+    w.start(conf([{"targetVm": "vm3", "allow": [HID]}], vms=("vm3",)))
+    w.board.run("chmod 1777 /run")  # where it makes its sockets
+    vm3 = w.extra_vm("vm3", prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"),
+                     options=("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"))
+    api = w.api()
+    w.plug("usb-tablet", "tablet")
+    api.told("usb_attached", vm="vm3", timeout=scaled(10))
+    equal(len(vm3.devices()), 1)
+
+
+@test
+def by_bus_and_address_where_that_is_asked_for(w):
+    vm1 = w.vm("vm1")
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}], options={"vm1": {"usbPassing": "path"}}))
+    api = w.api()
+    # QEMU learns of new nodes from udev, which is not there: only what it saw at its own start can be named.
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_connected")["usb_device"]
+    listed = until(lambda: [d for d in api.devices() if d["state"] in ("attached", "failed")], scaled(10), "an outcome")[0]
+    if listed["state"] == "attached":
+        equal(vm1.devices(), [f"vhp-usb-{told['busnum']}-{told['devnum']}"])
+    else:
+        contains(listed["reason"], "failed to find host usb device")
+
+
+@test
+def an_unauthorised_device_is_known_by_its_descriptors(w):
+    w.vm("vm1")
+    w.start(conf([{"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}]))
+    api = w.api()
+    for path in w.board.glob("/sys/bus/usb/devices/usb*/authorized_default"):
+        w.board.write(path, "0")
+    try:
+        w.plug_stick("stick")
+        asked = api.told("usb_select_vm")["usb_device"]
+        equal(asked["interfaces"], ":080650:")
+        check(not w.board.glob(f"/sys/bus/usb/devices/{asked['sys_name']}:*"), "no interface directory exists")
+    finally:
+        for path in w.board.glob("/sys/bus/usb/devices/usb*/authorized_default"):
+            w.board.write(path, "1")
+
+
+@test
+def only_allowed_cids_come_in(w):
+    w.start(conf([], api={"allowedCids": [77]}))
+    stranger = Json(w.board.connect("vsock:1:2000"))
+    try:
+        stranger.send({"action": "usb_list"})
+        answer = stranger.answer(scaled(5))
+    except (BoardError, Timeout):
+        answer = None
+    equal(answer, None)
+    equal(w.api().ok("version")["result"], "ok")
+
+
+@test
+def a_guest_asks_over_vsock_and_then_sees_the_device(w):
+    """The guest kernel under the nested QEMU, CID 3, with our client, over real VSOCK."""
+    w.start(conf([{"allowedVms": ["guest", "vm1"], "allow": [HID]}], vms=("guest", "vm1"),
+                 api={"vsockPort": 3000, "allowedCids": [3]}))
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_select_vm")
+    until(lambda: w.board.exists("/run/guest.log") and "guest: end" in w.board.read("/run/guest.log"), scaled(100),
+          "the guest's story", every=0.5)
+    story = w.board.read("/run/guest.log").replace("\r", "")
+    w.story += story
+    contains(story, "guest: version")
+    contains(story, "guest: list 0627:0001")
+    contains(story, "guest: attach  status 0")
+    contains(story, "guest: sees 0627:0001")
+    api.told("usb_attached", vm="guest")
+
+
+@test
+def the_daemon_ends_cleanly(w):
+    w.start(conf([]))
+    check(w.board.exists(SOCKET), "the socket")
+    equal(w.stop(), 0)
+    check(not w.board.exists(SOCKET), "no socket is left")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("VH_TEST_PATIENCE", "4")
+    try:
+        run(BoardWorld)
+    finally:
+        if Shared.board:
+            Shared.board.stop()
