@@ -49,7 +49,7 @@ struct entry {
 struct rule {
     const char *description, *tag; /* "" if none */
     bool enabled, skip_on_suspend, reset_on_release;
-    bool single;             /* written as targetVm: no choice, no question */
+    bool single;             /* targetVm, or only one allowed: no choice, no question */
     uint8_t nvms;            /* 0: matches but goes nowhere (all its VMs unknown) */
     uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */
     vm_set vm_mask;

@@ -344,15 +344,16 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
         rd_error(r, allowed, "'targetVm' and 'allowedVms' cannot both be given");
         return;
     }
-    if (!is_empty(r, target)) {
-        rule->single = true;
+    bool named = !is_empty(r, target);
+    if (named) {
         read_rule_vm(r, rule, target);
     } else if (rd_array(r, allowed, "an array of names of VMs")) {
         for (int t = json_first(&r->j, allowed); t >= 0; t = json_next(&r->j, t))
             read_rule_vm(r, rule, t);
     }
+    rule->single = named || rule->nvms == 1;
     if (rule->nvms == 0 && r->count[DIAG_ERROR] == 0)
-        rd_warn(r, rule->single ? target : allowed,
+        rd_warn(r, named ? target : allowed,
                 "the rule goes nowhere: a device that it decides for stays with the host");
 }
 

@@ -195,6 +195,10 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
         sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
         return -1;
     }
+    if (s->hub) {
+        sb_fmt(why, "%s is a hub: hubs stay with the host", s->dev.node);
+        return -1;
+    }
     if (s->dev.protect[0] != '\0') {
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
         return -1;

@@ -178,7 +178,7 @@ static bool escaped_char(struct compiler *c, size_t start, uint32_t *out) {
 static uint8_t class_of(char e) {
     static const char letters[] = "dDwWsS";
     const char *p = e != '\0' ? strchr(letters, e) : NULL;
-    return p != NULL ? (uint8_t)(1U << (p - letters) & 0xffU) : 0;
+    return (uint8_t)(p != NULL ? 1U << (p - letters) : 0U);
 }
 
 static bool in_classes(uint8_t classes, uint32_t ch) {
