@@ -23,8 +23,8 @@ class Api:
 
     def __init__(self, address, timeout=5):
         self.socket = socket.socket(*address[0])
+        self.socket.connect(address[1])  # blocking: a full queue of connections is waited for
         self.socket.settimeout(scaled(timeout))
-        self.socket.connect(address[1])
         self.buffer = b""
         self.events = []
         self.lines = []  # all that came, parsed
