@@ -1,0 +1,209 @@
+"""The host's side: what is there at start, odd devices, replugs, storage in use, uevents that lie."""
+import os
+import socket
+
+from fakehost import HID_KEYBOARD, HID_MOUSE, HUB, STORAGE, VIDEO, descriptors
+from tap import check, contains, equal, run, test
+from world import KEYBOARD, MOUSE, STICK, World, rule, vhp
+
+
+@test
+def what_is_there_at_start_is_known_but_left_alone(w):
+    vm1 = w.qemu("vm1")
+    kbd = w.host.place("1-2")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    equal((api.list()[kbd.node]["vm"], api.list()[kbd.node]["state"]), (None, "idle"))
+    mouse = w.host.plug("1-3", 0x046d, 0xc077, [HID_MOUSE])
+    api.event("usb_connected", device_node=mouse.node)
+    equal(vm1.count("device_add"), 0)
+    api.ok("usb_attach", device_node=kbd.node)
+    equal(list(vm1.devices), [vhp(kbd)])
+
+
+@test
+def with_a_it_is_given_away_too(w):
+    vm1 = w.qemu("vm1")
+    kbd, stick = w.host.place("1-2"), w.host.place("1-3", 0x0951, 0x1666, [STORAGE])
+    w.daemon(w.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK)]), "-a")
+    vm1.wait_device(vhp(kbd))
+    vm1.wait_device(vhp(stick))
+
+
+@test
+def the_first_applicable_rule_decides_and_deny_passes_on(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    w.daemon(w.conf([rule("vm1", {"interfaceClass": 3}, deny=[{"vendorId": "dead"}]), rule("vm2", {"interfaceClass": 3})]))
+    a, b = w.host.plug("1-2"), w.host.plug("1-3", 0xdead, 1, [HID_KEYBOARD])
+    vm1.wait_device(vhp(a))
+    vm2.wait_device(vhp(b))
+    equal((len(vm1.devices), len(vm2.devices)), (1, 1))
+
+
+@test
+def names_ports_and_several_interfaces_are_matched(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    w.daemon(w.conf([
+        rule("vm1", {"vendorName": "acme (inc|ltd)\\.?$", "productName": "cam.*"}),
+        rule("vm2", {"bus": 1, "port": "4.2"}),
+        rule("vm1", {"serial": "007"}),
+        rule("vm2", {"interfaceClass": 14, "interfaceSubclass": 1}),
+    ]))
+    w.host.plug("1-4", 0x05e3, 0x0608, [HUB], device_class=HUB)
+    cases = [(vm1, w.host.plug("1-2", 0xfff0, 1, [VIDEO], manufacturer="ACME Ltd.", product="Camera")),
+             (vm2, w.host.plug("1-4.2", 0xfff0, 2)),
+             (vm1, w.host.plug("1-5", 0xfff0, 3, serial="007")),
+             (vm2, w.host.plug("1-6", 0xfff0, 4, [(1, 1, 0), VIDEO]))]
+    for vm, device in cases:
+        vm.wait_device(vhp(device))
+    equal((len(vm1.devices), len(vm2.devices)), (2, 2))
+
+
+@test
+def malformed_descriptors_are_listed_and_never_given_away(w):
+    w.qemu("vm1")
+    good = descriptors(0x046d, 0xc31c, [HID_KEYBOARD])
+    bad = [b"", good[:17], good[:30], good[:18], good + b"\0", good[:18] + b"\0" * 20, b"\xff" * 300, good[:-1]]
+    devices = [w.host.place(f"1-{n}", descriptors=data) for n, data in enumerate(bad, 1)]
+    w.daemon(w.conf([rule("vm1", {"vendorId": "046d"})]), "-a")
+    api = w.api()
+    listed = api.list()
+    for device, data in zip(devices, bad):
+        got = listed[device.node]
+        equal((got["vid"], got["vm"], got["allowed_vms"]), ("046d", None, []), repr(data))
+        check(got["reason"], repr(data))
+        api.fails("usb_attach", "unclassifiable", device_node=device.node, vm="vm1")
+
+
+@test
+def without_a_bind_event_the_device_is_used_after_a_while(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    kbd = w.host.plug("1-2", bind=False)
+    vm1.wait_device(vhp(kbd), timeout=10)
+
+
+@test
+def a_replug_on_the_same_port_is_a_new_device(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", {"interfaceClass": 3})]))
+    api = w.api(events=True)
+    old = w.host.plug("1-2")
+    api.await_event("usb_attached", device_node=old.node)
+    w.host.vanish(old)  # its remove event comes together with the new one's add
+    new = w.host.plug("1-2", 0x046d, 0xc077, [HID_MOUSE])
+    api.await_event("usb_detached", device_node=old.node)
+    api.await_event("usb_disconnected", device_node=old.node)
+    api.event("usb_connected", device_node=new.node, pid="c077")
+    api.event("usb_attached", device_node=new.node)
+    vm1.wait(lambda q: list(q.devices) == [vhp(new)], "only the new one")
+
+
+@test
+def a_reset_seen_in_the_middle_is_no_unplug(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbd = w.host.plug("1-2")
+    api.await_event("usb_attached")
+    w.host.write(f"{kbd.directory}/devnum", "0\n")
+    w.host.event("change", kbd, devnum=0)
+    w.host.write(f"{kbd.directory}/devnum", f"{kbd.devnum}\n")
+    w.host.event("change", kbd)
+    equal(api.list()[kbd.node]["state"], "attached")
+    equal(api.events, [])
+    equal(vm1.count("device_add"), 1)
+
+
+@test
+def mounted_storage_is_protected_until_it_is_unmounted(w):
+    vm1 = w.qemu("vm1")
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    w.host.mount(stick)
+    w.daemon(w.conf([rule("vm1", STICK)]), "-a")
+    api = w.api()
+    contains(api.list()[stick.node]["reason"], "/mnt/stick")
+    api.fails("usb_attach", "/mnt/stick", device_node=stick.node, vm="vm1")
+    equal(vm1.count("device_add"), 0)
+    w.host.write("proc/self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n")
+    w.host.send("change", "/" + stick.directory.split("/", 1)[1] + "/1-2:1.0/host3/block/sda", SUBSYSTEM="block", DEVTYPE="disk")
+    vm1.wait_device(vhp(stick))
+
+
+@test
+def events_without_a_device_behind_them_do_nothing(w):
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbd = w.host.plug("1-2")
+    api.event("usb_connected")
+    w.host.event("remove", kbd)  # it is still there
+    w.host.event("add", kbd)
+    w.host.event("bind", kbd)
+    w.host.send("add", "/devices/pci0000:00/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    w.host.send("remove", "/devices/pci0000:00/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    w.host.send("add", "/devices/pci0000:00/usb1/../../../../etc", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.connect(w.host.uevents)
+        for junk in (b"\0", b"add@", b"add@/x\0ACTION", b"\xff" * 8000, b"add@/a\0" * 100, b"libudev\0\xfe\xed\xca\xfe" + b"x" * 60):
+            s.send(junk)
+    w.host.plug("1-3", 0x046d, 0xc077, [HID_MOUSE])
+    api.event("usb_connected", pid="c077")
+    equal(list(api.list()), [kbd.node])
+
+
+@test
+def two_hundred_and_fifty_devices_are_all_known_and_more_are_said_to_be_too_many(w):
+    for n in range(2, 7):
+        w.host.bus(n)
+    daemon = w.daemon(w.conf())
+    api = w.api(timeout=20)
+    for n in range(250):  # and six root hubs
+        w.host.plug(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n)
+    while len(api.list()) < 250:
+        pass
+    w.host.plug("6-40", 0xfff0, 0xffff)
+    daemon.wait_log("a table is full")
+    equal(len(api.list()), 250)
+    api.ok("version")
+
+
+@test
+def a_vms_devices_are_taken_in_rule_order(w):
+    devices = [w.host.place("1-2", 0x046d, 0xc077, [HID_MOUSE]), w.host.place("1-3")]
+    w.daemon(w.conf([rule("vm1", KEYBOARD), rule("vm1", MOUSE)]), "-a")
+    vm1 = w.qemu("vm1")
+    for device in devices:
+        vm1.wait_device(vhp(device))
+    equal([c.arguments["id"] for c in vm1.named("device_add")], [vhp(devices[1]), vhp(devices[0])])
+
+
+@test
+def a_device_whose_node_cannot_be_opened_fails_with_the_reason(w):
+    w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbd = w.host.place("1-2")
+    os.unlink(w.host.path(kbd.node))
+    w.host.event("add", kbd)
+    w.host.event("bind", kbd)
+    api.event("usb_connected")
+    daemon.wait_log(r"operation failed.*cannot open")
+    equal(api.list()[kbd.node]["state"], "failed")
+    contains(api.list()[kbd.node]["reason"], "No such file")
+    w.host.write(kbd.node, b"")
+    api.event("usb_attached")
+
+
+@test
+def a_node_that_is_a_link_is_not_followed(w):
+    w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    kbd = w.host.place("1-2")
+    os.unlink(w.host.path(kbd.node))
+    os.symlink("/etc/passwd", w.host.path(kbd.node))
+    w.host.event("add", kbd)
+    w.host.event("bind", kbd)
+    daemon.wait_log(r"operation failed.*cannot open")
+
+
+run(World)

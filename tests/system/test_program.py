@@ -1,0 +1,177 @@
+"""The two programs as their users start them: options, exit codes, messages, the client's output."""
+import json
+import os
+import signal
+import subprocess
+
+from fakehost import STORAGE
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, CLIENT, KEYBOARD, STICK, World, rule
+
+
+def call(*arguments, **kwargs):
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=scaled(10), check=False, **kwargs)
+
+
+def checked(w, text):
+    path = os.path.join(w.dir, "x.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return call(BINARY, "--check", "-c", path)
+
+
+@test
+def help_version_and_limits_are_told_on_standard_output(_):
+    for program in (BINARY, CLIENT):
+        done = call(program, "--help")
+        equal((done.returncode, done.stderr), (0, ""))
+        contains(done.stdout, "Usage:")
+        contains(done.stdout, "Exit status:")
+        done = call(program, "--version")
+        equal((done.returncode, done.stdout.split()[0]), (0, os.path.basename(program)))
+    limits = call(BINARY, "--limits")
+    equal(limits.returncode, 0)
+    contains(limits.stdout, "MAX_DEVICES")
+    check(len(limits.stdout.splitlines()) > 40, "every limit")
+
+
+@test
+def what_is_not_understood_is_usage_and_exits_with_2(_):
+    for arguments in (["--frobnicate"], ["-c"], ["extra"], ["--uevents", "/tmp/x"], ["-z"]):
+        done = call(BINARY, *arguments)
+        equal((done.returncode, done.stdout), (2, ""), str(arguments))
+        contains(done.stderr, "--help")
+    for arguments in ([], ["usb"], ["usb", "fly"], ["usb", "attach"], ["usb", "attach", "--vid", "1111"], ["-t", "pigeon", "version"],
+                      ["-p", "0", "version"], ["-c", "x", "version"], ["usb", "list", "--vm", "x"],
+                      ["usb", "list", "--connected", "--disconnected"], ["usb", "attach", "--devnode", "/d", "--tag", "t"]):
+        done = call(CLIENT, *arguments)
+        equal((done.returncode, done.stdout), (2, ""), str(arguments))
+        contains(done.stderr, "--help")
+
+
+@test
+def a_bad_configuration_stops_the_start_with_its_place(w):
+    text = '{\n  "vms": [\n    {"name": "a", "type": "qemu", "socket": 5}\n  ]\n}\n'
+    done = checked(w, text)
+    equal(done.returncode, 1)
+    contains(done.stderr, "x.conf:3:")
+    contains(done.stderr, "vms[0].socket")
+    daemon = w.daemon(text, ready=False)
+    equal(daemon.process.wait(scaled(5)), 1)
+    check(any("vms[0].socket" in line for line in daemon.log), str(daemon.log))
+    for text in ("", "{", "[]", '{"general": 1}', '{"usbPassthrough": [{"targetVm": "nobody", "allow": [{"vendorName": "("}]}]}', "\x00"):
+        done = checked(w, text)
+        equal(done.returncode, 1, repr(text))
+        contains(done.stderr, "x.conf:")
+    equal(call(BINARY, "--check", "-c", "/no/such/file").returncode, 1)
+    equal(call(BINARY, "-c", w.dir, "--root", w.host.root).returncode, 1)
+
+
+@test
+def a_good_configuration_is_said_to_be_good(w):
+    done = checked(w, json.dumps(w.conf([rule("vm1", KEYBOARD)])))
+    equal(done.returncode, 0)
+    contains(done.stdout, "1 rules, 2 VMs")
+    done = checked(w, '{"usbPasthrough": []}')
+    equal(done.returncode, 0)
+    contains(done.stderr, "usbPassthrough")  # what was meant
+
+
+@test
+def both_signals_end_it_cleanly(w):
+    for how in (signal.SIGTERM, signal.SIGINT):
+        daemon = w.daemon(w.conf())
+        client = w.api()
+        client.ok("version")
+        equal(daemon.stop(how), 0)
+        check(not os.path.exists(w.socket), "its socket is removed")
+        equal(client.socket.recv(1), b"")
+        check(all(line.startswith("<") for line in daemon.log[:-1]), "levels, because this is no terminal")
+        os.unlink(w.host.uevents) if os.path.exists(w.host.uevents) else None
+
+
+@test
+def hangup_does_not_end_it(w):
+    daemon = w.daemon(w.conf())
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log("SIGHUP")
+    w.api().ok("version")
+
+
+@test
+def a_missing_root_is_an_error(_):
+    done = call(BINARY, "--root", "/no/such/dir", "--uevents", "/tmp/none", "-c", "/dev/null")
+    equal(done.returncode, 1)
+
+
+@test
+def the_client_lists_as_scripts_expect(w):
+    w.qemu("vm1")
+    stick = w.host.place("1-2", 0xfff0, 0x1234, [STORAGE], manufacturer="Acme\x1b[31m", product="Stick", serial="42")
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    done = w.cli("usb", "list", "--short")
+    equal((done.returncode, done.stdout, done.stderr), (0, "fff0:1234 Acme?[31m Stick\n", ""))
+    done = w.cli("usb", "list")
+    lines = done.stdout.split("\n")
+    equal((lines[0], lines[-2:]), ("fff0:1234 Acme?[31m Stick", ["", ""]))
+    check("  device_node     : " + stick.node in lines, done.stdout)
+    check("  allowed_vms     : vm1, vm2" in lines, done.stdout)
+    equal(w.cli("usb", "list", "--disconnected").stdout, "")
+    equal(w.cli("usb", "attach", "--devnode", stick.node, "--vm", "vm1").returncode, 0)
+    equal(w.cli("usb", "detach", "--vid", "fff0", "--pid", "1234").returncode, 0)
+    contains(w.cli("usb", "list", "--disconnected").stdout, stick.node)
+    equal(w.cli("usb", "attach", "--bus", "1", "--port", "2", "--vm", "vm1").returncode, 0)
+    done = w.cli("usb", "attach", "--devnode", stick.node, "--vm", "vm9")
+    equal((done.returncode, done.stdout), (1, ""))
+    contains(done.stderr, "vm9")
+    equal(json.loads(w.cli("--json", "usb", "list").stdout)["result"], "ok")
+    equal(w.cli("usb", "suspend").returncode, 0)
+    equal(w.cli("usb", "resume", "--vm", "vm1").returncode, 0)
+    equal(w.cli("version").stdout.count("."), 2)
+    equal(call(BINARY, "cli", "-u", w.socket, "version").stdout, w.cli("version").stdout)
+
+
+@test
+def the_client_says_when_nobody_is_there(w):
+    done = call(CLIENT, "-u", os.path.join(w.dir, "none.sock"), "usb", "list")
+    equal((done.returncode, done.stdout), (1, ""))
+    contains(done.stderr, "none.sock")
+    done = call(CLIENT, "-t", "tcp", "-p", "1", "version")
+    equal(done.returncode, 1)
+    contains(done.stderr, "127.0.0.1 port 1")
+    equal(call(CLIENT, "-s", "not.an.address", "version").returncode, 1)
+
+
+@test
+def listening_prints_events_and_survives_a_restart(w):
+    daemon = w.daemon(w.conf())
+    client = subprocess.Popen([CLIENT, "-u", w.socket, "listen"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        daemon.wait_log("API client connected")
+        probe = w.api()
+        kbd = w.host.plug("1-2")
+        equal(json.loads(client.stdout.readline())["usb_device"]["device_node"], kbd.node)
+        probe.close()
+        equal(daemon.stop(), 0)
+        contains(client.stderr.readline(), "trying again")
+        again = w.daemon(w.conf())
+        again.wait_log("API client connected")
+        w.host.unplug(kbd)
+        equal(json.loads(client.stdout.readline())["event"], "usb_disconnected")
+    finally:
+        client.kill()
+        client.wait()
+        client.stdout.close()
+        client.stderr.close()
+
+
+@test
+def without_a_configuration_it_lists_and_tells(w):
+    """The bare binary is useful: no VMs, every device, a unix socket."""
+    w.host.place("1-2")
+    daemon = w.daemon(json.dumps({"general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": w.socket}}}))
+    equal(len(w.api().list()), 1)
+    daemon.wait_log("ready: devices=2")
+
+
+run(World)
