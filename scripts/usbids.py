@@ -35,7 +35,7 @@ class Text:
 
     def add(self, name):
         if name not in self.at:
-            data = name.encode("utf-8")[:180].decode("utf-8", "ignore").encode("utf-8") + b"\0"
+            data = name.encode("utf-8")[:155].decode("utf-8", "ignore").encode("utf-8") + b"\0"
             self.at[name] = self.size
             self.parts.append(data)
             self.size += len(data)
@@ -70,6 +70,7 @@ def main():
         f.write("};\nconst char usbids_text[] = {\n")
         numbers(f, [b if b < 128 else b - 256 for b in b"".join(text.parts)])
         f.write(f'}};\nconst char usbids_date[] = "{date}";\n')
+        f.write("const size_t usbids_sizes[] = {sizeof usbids_vendors, sizeof usbids_pids, sizeof usbids_names, sizeof usbids_text};\n")
 
 
 if __name__ == "__main__":

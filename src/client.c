@@ -12,15 +12,16 @@
 #include <errno.h>
 #include <string.h>
 
-void client_open(struct client *c, int fd, const struct principal *who) {
+void client_open(struct client *c, struct client_room *room, int fd, const struct principal *who) {
     c->state = CLIENT_OPEN;
+    c->room = room;
     c->fd = fd;
     c->poll = -1;
     c->subscribed = c->asked = c->parts = c->unread = c->eof = false;
     c->lost = 0;
     c->who = *who;
     c->head_at = c->head_len = c->queue_at = c->queue_len = c->barrier = 0;
-    linebuf_init(&c->in, c->in_buf, sizeof c->in_buf);
+    linebuf_init(&c->in, room->in, sizeof room->in);
 }
 
 bool client_owes(const struct client *c) {
@@ -46,12 +47,12 @@ static void begin_answer(struct client *c) {
 }
 
 void client_reply(struct client *c, const char *line, size_t len) {
-    VH_ASSERT(len <= sizeof c->head);
+    VH_ASSERT(len <= sizeof c->room->head);
     begin_answer(c);
     size_t sent = c->barrier == 0 ? try_send(c, line, len) : 0;
     if (c->state == CLIENT_DEAD)
         return;
-    memcpy(c->head, line + sent, len - sent);
+    memcpy(c->room->head, line + sent, len - sent);
     c->head_at = 0;
     c->head_len = len - sent;
 }
@@ -65,13 +66,13 @@ void client_reply_parts(struct client *c) {
 /* ---- the queue ---- */
 
 static bool enqueue(struct client *c, const char *p, size_t n) {
-    if (n > sizeof c->queue - c->queue_len)
+    if (n > sizeof c->room->queue - c->queue_len)
         return false;
-    if (n > sizeof c->queue - c->queue_at - c->queue_len) {
-        memmove(c->queue, c->queue + c->queue_at, c->queue_len);
+    if (n > sizeof c->room->queue - c->queue_at - c->queue_len) {
+        memmove(c->room->queue, c->room->queue + c->queue_at, c->queue_len);
         c->queue_at = 0;
     }
-    memcpy(c->queue + c->queue_at + c->queue_len, p, n);
+    memcpy(c->room->queue + c->queue_at + c->queue_len, p, n);
     c->queue_len += n;
     return true;
 }
@@ -105,7 +106,7 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
         return;
     }
     /* A half-sent line cannot be dropped; it fits, because the queue was empty. */
-    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->queue / 2) || !tell_loss(c) ||
+    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->room->queue / 2) || !tell_loss(c) ||
         !enqueue(c, line + sent, len - sent)) {
         c->lost++;
         stats->events_dropped++;
@@ -119,7 +120,7 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
 /* ---- sending ---- */
 
 static bool flush_queue(struct client *c, size_t n) {
-    size_t sent = n > 0 ? try_send(c, c->queue + c->queue_at, n) : 0;
+    size_t sent = n > 0 ? try_send(c, c->room->queue + c->queue_at, n) : 0;
     if (c->state == CLIENT_DEAD)
         return false;
     c->queue_at += sent;
@@ -133,7 +134,7 @@ static bool flush_queue(struct client *c, size_t n) {
 static bool flush_head(struct client *c) {
     if (c->head_len == 0)
         return true;
-    size_t sent = try_send(c, c->head + c->head_at, c->head_len);
+    size_t sent = try_send(c, c->room->head + c->head_at, c->head_len);
     if (c->state == CLIENT_DEAD)
         return false;
     c->head_at += sent;
@@ -144,7 +145,7 @@ static bool flush_head(struct client *c) {
 /* Several parts are rendered and sent at once. Of what the socket does not take only the part that was cut is kept;
  * the ones after it are made again later, from the cursor as it was. */
 static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
-    enum { BATCH = 64 * 1024, PARTS = BATCH / 256 };
+    enum { BATCH = 48 * 1024, PARTS = BATCH / 256 };
     static char text[BATCH];
     static struct {
         size_t end;
@@ -177,7 +178,7 @@ static bool flush_parts(struct client *c, struct client_ref ref, const struct se
     c->parts = part[k].more;
     c->head_at = 0;
     c->head_len = part[k].end - sent;
-    memcpy(c->head, text + sent, c->head_len);
+    memcpy(c->room->head, text + sent, c->head_len);
     return c->head_len == 0;
 }
 

@@ -23,6 +23,13 @@ enum client_state {
     CLIENT_DEAD,    /* to be freed after the pass */
 };
 
+/* Touched only by clients that send unfinished lines or do not read: apart, so that others take no pages. */
+struct client_room {
+    char in[VH_LINE_MAX];
+    char head[VH_REPLY_MAX];
+    char queue[VH_QUEUE_MAX];
+};
+
 struct client {
     enum client_state state;
     int fd;
@@ -40,12 +47,10 @@ struct client {
     size_t head_at, head_len;   /* unsent bytes of the reply in head */
     size_t queue_at, queue_len; /* queued bytes: a flat buffer that is moved when it must */
     size_t barrier;             /* bytes of the queue that go before the reply; all of them if nothing is under way */
-    char in_buf[VH_LINE_MAX];
-    char head[VH_REPLY_MAX];
-    char queue[VH_QUEUE_MAX];
+    struct client_room *room;
 };
 
-void client_open(struct client *c, int fd, const struct principal *who);
+void client_open(struct client *c, struct client_room *room, int fd, const struct principal *who);
 void client_reply(struct client *c, const char *line, size_t len);
 void client_reply_parts(struct client *c);
 void client_event(struct client *c, const char *line, size_t len, struct server_stats *stats);

@@ -353,8 +353,7 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
     }
     rule->single = named || rule->nvms == 1;
     if (rule->nvms == 0 && r->count[DIAG_ERROR] == 0)
-        rd_warn(r, named ? target : allowed,
-                "the rule goes nowhere: a device that it decides for stays with the host");
+        rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
 }
 
 static void read_tag(struct reader *r, struct rule *rule, int tok) {

@@ -13,7 +13,7 @@
 #include <string.h>
 
 void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
-    memset(c, 0, sizeof *c);
+    VH_ASSERT(c->conf == NULL);
     c->conf = conf;
     c->attach_connected = attach_connected;
     c->wake_at = VH_NEVER;
@@ -107,7 +107,6 @@ void slot_assign(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     s->vm = vm;
     s->failures = 0;
-    s->reason[0] = '\0';
     if (s->state != SLOT_PRESENT)
         return;
     if (!s->managed || s->ask != ASK_NO)

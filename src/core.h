@@ -58,7 +58,6 @@ struct slot {
     int64_t plugged_at;
     uint32_t plug;                /* counts plugs: order of arrival */
     uint8_t vm_busnum, vm_devnum; /* what its id in the VM was made of */
-    char reason[VH_TEXT_MAX];     /* why the last operation failed, "" if it did not */
     struct device dev;
 };
 
@@ -116,6 +115,7 @@ struct core {
     int64_t wake_at; /* when something waits for time, else VH_NEVER */
     int used;        /* slots in use lie below this index */
     struct slot slot[CORE_SLOTS];
+    char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
     struct memory memory[VH_MAX_MEMORY];
@@ -129,6 +129,7 @@ struct actions {
     char texts[CORE_MAX_TEXTS][VH_ERROR_MAX];
 };
 
+/* c is all zero bytes, as a static object is: not cleared here, so that only what is used takes memory. */
 void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 /* One fact, whole. `out` is emptied first; its actions are to be done in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);

@@ -56,7 +56,7 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
     else if (vm->state == VM_DOWN)
         sb_fmt(sb, "VM '%s' is not running", vc->name);
     else if (s->failures > 0)
-        sb_str(sb, s->reason);
+        sb_str(sb, c->reason[s - c->slot]);
     else if (s->doubt != 0 && vm->state == VM_UP)
         sb_str(sb, "another VM that may have it has not answered yet");
     else if (vm->reason[0] != '\0')
@@ -74,7 +74,7 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
     else if (s->dev.protect[0] != '\0')
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
     else if (s->vm >= 0)
-        sb_fmt(sb, "%s", s->failures > 0 ? s->reason : "being taken out of its VM");
+        sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");
     else if (target >= 0)
         reason_waiting(c, s, target, sb);
     else if (s->disconnected)

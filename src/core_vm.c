@@ -137,7 +137,7 @@ static void vm_failed(struct step *st, int v, const char *text) {
 static void slot_failed(struct step *st, struct slot *s, const char *text) {
     s->failures++;
     s->retry_at = st->now + plan_backoff(s->failures);
-    (void)str_copy(s->reason, sizeof s->reason, text);
+    (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text);
 }
 
 static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
@@ -147,7 +147,6 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
             slot_unassign(st, i);
         s->failures = 0;
         s->retry_at = 0;
-        s->reason[0] = '\0';
     } else {
         slot_assign(st, i, v);
         if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)

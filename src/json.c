@@ -281,15 +281,21 @@ static bool check_text(struct reader *r) {
     return r->at == r->n || bad(r, "something follows the value");
 }
 
-static uint32_t table_mask(int maxtok) {
+/* A key with its value takes five bytes or more: a short text uses, and touches, little of the table. */
+static uint32_t table_mask(size_t len, int maxtok) {
     uint32_t size = 64;
-    while (size < KEY_TABLE && size < 2 * (uint32_t)maxtok)
+    while (size < KEY_TABLE && size < 2 * (uint32_t)maxtok && size < len / 2)
         size *= 2;
     return size - 1;
 }
 
+void *json_scratch(size_t *size) {
+    *size = sizeof seen_keys;
+    return seen_keys;
+}
+
 bool json_parse(struct json *j, const char *text, size_t len, jsmntok_t *tok, int maxtok, struct json_error *err) {
-    struct reader r = {.s = text, .n = len, .mask = table_mask(maxtok)};
+    struct reader r = {.s = text, .n = len, .mask = table_mask(len, maxtok)};
     if (++generation == 0) { /* the numbers begin anew: forget everything once */
         memset(seen_keys, 0, sizeof seen_keys);
         generation = 1;

@@ -32,6 +32,9 @@ struct json_error {
  * value. */
 bool json_parse(struct json *j, const char *text, size_t len, jsmntok_t *tok, int maxtok, struct json_error *err);
 
+/* The parser's static scratch memory: a large text touches much of it. Its pages may be given back to the kernel. */
+void *json_scratch(size_t *size);
+
 enum json_type { JSON_NONE, JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_BOOL, JSON_NULL };
 enum json_type json_type(const struct json *j, int t); /* JSON_NONE for t < 0 */
 const char *json_type_name(enum json_type type);       /* "an object", "a string", ... for error texts */

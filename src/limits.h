@@ -8,52 +8,52 @@
 #define VHOTPLUG_LIMITS_H
 
 /* X(name, value, reason) */
-#define VH_LIMITS(X)                                                                                         \
-    X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                       \
-    X(VH_MAX_GHOSTS, 64, "unplugged devices that still await removal from a VM")                             \
-    X(VH_MAX_VMS, 64, "VMs in the configuration: one bit each in a 64-bit set")                              \
-    X(VH_MAX_RULES, 512, "rules in the configuration")                                                       \
-    X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                         \
-    X(VH_MAX_CIDS, 64, "members of allowedCids")                                                             \
-    X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                               \
-    X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                     \
-    X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                         \
-    X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")     \
-    X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                       \
-    X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles, and ours")   \
-    X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")            \
-    X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                      \
-    X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                             \
-    X(VH_STRING_MAX, 192,                                                                                    \
-      "a USB string as UTF-8 with NUL: 126 UTF-16 units rarely need more; longer is cut at a "               \
-      "character and the device marked")                                                                     \
-    X(VH_NAME_MAX, 64, "the name of a VM or a tag, with NUL")                                                \
-    X(VH_TEXT_MAX, 256, "a rule's description, a reason or an error text, with NUL")                         \
-    X(VH_ERROR_MAX, 512, "an error reply's text, with NUL: it may list devices")                             \
-    X(VH_PATH_MAX, 1024, "a path that we build, with NUL")                                                   \
-    X(VH_SUN_PATH_MAX, 108, "a unix socket path with NUL: the kernel's sun_path")                            \
-    X(VH_ID_MAX, 72, "a request's id as printed, with NUL")                                                  \
-    X(VH_OPID_MAX, 64, "the id of a device in a VM, with NUL")                                               \
-    X(VH_CONF_MAX, 1048576, "bytes of the configuration file")                                               \
-    X(VH_CONF_TOKENS, 65536, "JSON tokens in the configuration file")                                        \
-    X(VH_CONF_STRINGS, 262144, "bytes of strings kept from the configuration")                               \
-    X(VH_REGEX_PATTERN_MAX, 512, "bytes of one pattern")                                                     \
-    X(VH_REGEX_PROG_MAX, 1024, "instructions of one compiled pattern; bounds {m,n}")                         \
-    X(VH_REGEX_POOL, 32768, "instructions over all patterns of a configuration")                             \
-    X(VH_REGEX_SETS, 2048, "character classes over all patterns of a configuration")                         \
-    X(VH_JSON_DEPTH, 32, "nesting of any JSON text that we read")                                            \
-    X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                  \
-    X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                 \
-    X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")              \
-    X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")          \
-    X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")    \
-    X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                             \
-    X(VH_QMP_OUT_MAX, 2048, "bytes of one command batch to a VMM")                                           \
-    X(VH_UEVENT_MAX, 8192, "bytes of one uevent: the kernel's environment is 2048, its path less than 4096") \
-    X(VH_UEVENT_BATCH, 64, "uevents read per wake-up before other work gets its turn")                       \
-    X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                            \
-    X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                        \
-    X(VH_SCAN_ENTRIES, 4096, "directory entries looked at in /sys/bus/usb/devices")                          \
+#define VH_LIMITS(X)                                                                                          \
+    X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                        \
+    X(VH_MAX_GHOSTS, 64, "unplugged devices that still await removal from a VM")                              \
+    X(VH_MAX_VMS, 64, "VMs in the configuration: one bit each in a 64-bit set")                               \
+    X(VH_MAX_RULES, 512, "rules in the configuration")                                                        \
+    X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                          \
+    X(VH_MAX_CIDS, 64, "members of allowedCids")                                                              \
+    X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                                \
+    X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                      \
+    X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
+    X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
+    X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                        \
+    X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles, and ours")    \
+    X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")             \
+    X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                       \
+    X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                              \
+    X(VH_STRING_MAX, 160, "a USB string or name as UTF-8 with NUL: all of ASCII's 126, and usb.ids' longest") \
+    X(VH_PROTECT_MAX, 96, "why the host keeps a device, with NUL; a long mount point is cut")                 \
+    X(VH_MALFORMED_MAX, 64, "why descriptors are not trusted, with NUL")                                      \
+    X(VH_NAME_MAX, 64, "the name of a VM or a tag, with NUL")                                                 \
+    X(VH_TEXT_MAX, 256, "a rule's description, a reason or an error text, with NUL")                          \
+    X(VH_ERROR_MAX, 512, "an error reply's text, with NUL: it may list devices")                              \
+    X(VH_PATH_MAX, 1024, "a path that we build, with NUL")                                                    \
+    X(VH_SUN_PATH_MAX, 108, "a unix socket path with NUL: the kernel's sun_path")                             \
+    X(VH_ID_MAX, 72, "a request's id as printed, with NUL")                                                   \
+    X(VH_OPID_MAX, 64, "the id of a device in a VM, with NUL")                                                \
+    X(VH_CONF_MAX, 1048576, "bytes of the configuration file")                                                \
+    X(VH_CONF_TOKENS, 65536, "JSON tokens in the configuration file")                                         \
+    X(VH_CONF_STRINGS, 262144, "bytes of strings kept from the configuration")                                \
+    X(VH_REGEX_PATTERN_MAX, 512, "bytes of one pattern")                                                      \
+    X(VH_REGEX_PROG_MAX, 1024, "instructions of one compiled pattern; bounds {m,n}")                          \
+    X(VH_REGEX_POOL, 32768, "instructions over all patterns of a configuration")                              \
+    X(VH_REGEX_SETS, 2048, "character classes over all patterns of a configuration")                          \
+    X(VH_JSON_DEPTH, 32, "nesting of any JSON text that we read")                                             \
+    X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                   \
+    X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                  \
+    X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")               \
+    X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")           \
+    X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")     \
+    X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                              \
+    X(VH_QMP_OUT_MAX, 2048, "bytes of one command batch to a VMM")                                            \
+    X(VH_UEVENT_MAX, 8192, "bytes of one uevent: the kernel's environment is 2048, its path less than 4096")  \
+    X(VH_UEVENT_BATCH, 64, "uevents read per wake-up before other work gets its turn")                        \
+    X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                             \
+    X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                         \
+    X(VH_SCAN_ENTRIES, 4096, "directory entries looked at in /sys/bus/usb/devices")                           \
     X(VH_ARENA_SIZE, 131072, "bytes of the fixed arena behind malloc: libusb and libc internals only")
 
 enum vh_limit {

@@ -67,3 +67,11 @@ enum line_result linebuf_next(struct linebuf *lb, char **line, size_t *len) {
 bool linebuf_empty(const struct linebuf *lb) {
     return lb->start == lb->end && !lb->skipping;
 }
+
+void linebuf_move(struct linebuf *lb, char *buf) {
+    memcpy(buf, lb->buf + lb->start, lb->end - lb->start);
+    lb->end -= lb->start;
+    lb->scanned -= lb->scanned < lb->start ? lb->scanned : lb->start;
+    lb->start = 0;
+    lb->buf = buf;
+}

@@ -457,6 +457,7 @@ bool loop_run(const struct loop_options *options) {
     loop.now = sock_now();
     bool ok = start();
     if (ok) {
+        options->started();
         log_info("ready: devices=%d vms=%d rules=%d", loop.core.used, options->conf->nvms, options->conf->nrules);
         while (pass()) {
         }

@@ -16,6 +16,7 @@ struct loop_options {
     const struct vmm *const *vmms; /* ends with NULL */
     const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
     bool attach_connected;
+    void (*started)(void); /* called once, when all is ready */
 };
 
 /* Opens everything, says "ready", runs until SIGTERM or SIGINT. False (after logging why) if it could not start. */

@@ -7,6 +7,7 @@
 #include "bus_usb.h"
 #include "cli.h"
 #include "conf.h"
+#include "json.h"
 #include "limits.h"
 #include "link.h"
 #include "log.h"
@@ -101,10 +102,22 @@ static void log_diag(const struct diag *d, void *arg) {
 }
 
 /* Pages that only start-up used go back to the kernel: resident memory is what running needs. */
-static void give_back(void *p, size_t size) {
+static void give_back(const void *p, size_t size) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)p % page) % page;
     if (size >= skip + page)
-        (void)madvise((char *)p + skip, (size - skip) / page * page, MADV_DONTNEED); /* no harm if it fails */
+        (void)madvise((char *)(uintptr_t)p + skip, (size - skip) / page * page,
+                      MADV_DONTNEED); /* no harm if it fails */
+}
+
+/* Names are looked up at plugs; the scan at start has touched most of the table. */
+static void give_back_scratch(void) {
+    size_t size = 0;
+    const void *p = conf_scratch(&size);
+    give_back(p, size);
+    p = json_scratch(&size);
+    give_back(p, size);
+    for (int part = 0; (p = usbids_table(part, &size)) != NULL; part++)
+        give_back(p, size);
 }
 
 static bool read_file(int fd, char *text, size_t cap, size_t *len) {
@@ -145,9 +158,6 @@ static bool load_conf(const struct options *o, conf_diag_fn *report) {
     if (!str_copy(name, sizeof name, path))
         (void)str_copy(name, sizeof name, "configuration");
     ok = ok && conf_parse(&conf, text, len, report, name);
-    size_t size = 0;
-    void *scratch = conf_scratch(&size);
-    give_back(scratch, size);
     give_back(text, sizeof text);
     return ok;
 }
@@ -253,6 +263,7 @@ int main(int argc, char **argv) {
         .vmms = vmms,
         .fake_uevents = o.uevents,
         .attach_connected = o.attach_connected,
+        .started = give_back_scratch,
     };
     return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;
 }

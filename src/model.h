@@ -30,9 +30,9 @@ struct device {
     char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
     char serial[VH_STRING_MAX];      /* "" if none */
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
-    char protect[VH_TEXT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
-    char malformed[VH_TEXT_MAX];   /* why its descriptors are not trusted, "" if they are */
-    char driver_path[VH_TEXT_MAX]; /* the module that would drive it, "" if unknown */
+    char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
+    char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
+    const char *driver_path;          /* the module that would drive it, NULL if unknown; not owned */
     uint16_t vid, pid, bcd_device;
     uint8_t cls, sub, proto;
     uint8_t busnum, devnum, root_port;

@@ -57,7 +57,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     case F_PRODUCT_NAME:
         return name_matches(c, &e->product_name, dev->product_name);
     default: /* F_DRIVER_PATH */
-        return dev->driver_path[0] != '\0' && !has_telling_interface(dev) &&
+        return dev->driver_path != NULL && !has_telling_interface(dev) &&
                name_matches(c, &e->driver_path, dev->driver_path);
     }
 }

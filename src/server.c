@@ -41,6 +41,7 @@ static struct {
 } server;
 
 static struct client clients[VH_MAX_CLIENTS];
+static struct client_room rooms[VH_MAX_CLIENTS];
 
 const struct server_stats *server_stats(void) {
     return &server.stats;
@@ -199,7 +200,7 @@ static void admit(enum transport t, int fd) {
         struct client *c = &clients[i];
         if (c->state != CLIENT_FREE)
             continue;
-        client_open(c, fd, &who);
+        client_open(c, &rooms[i], fd, &who);
         if (++server.next_gen == 0)
             server.next_gen = 1;
         c->gen = server.next_gen;
@@ -274,8 +275,12 @@ static void at_eof(struct client *c) {
     }
 }
 
+/* Whole lines pass through a buffer that all clients share; only what is left unfinished goes to the client's own. */
 static void read_ready(struct client *c) {
+    static char shared[VH_LINE_MAX];
     size_t room = 0;
+    if (linebuf_empty(&c->in))
+        linebuf_move(&c->in, shared);
     char *space = linebuf_space(&c->in, &room);
     if (room == 0)
         return;
@@ -288,6 +293,8 @@ static void read_ready(struct client *c) {
         c->state = CLIENT_DEAD;
     if (c->state != CLIENT_DEAD)
         take_lines(c);
+    if (c->in.buf == shared)
+        linebuf_move(&c->in, c->room->in);
 }
 
 static void client_ready(struct client *c, short got) {

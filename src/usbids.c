@@ -20,6 +20,12 @@ const char *usbids_version(void) {
     return "none";
 }
 
+const void *usbids_table(int part, size_t *size) {
+    (void)part;
+    *size = 0;
+    return NULL;
+}
+
 #else
 
 #include "usbids_table.h"
@@ -64,6 +70,14 @@ const char *usbids_product(uint16_t vid, uint16_t pid) {
 
 const char *usbids_version(void) {
     return usbids_date;
+}
+
+const void *usbids_table(int part, size_t *size) {
+    const void *const parts[] = {usbids_vendors, usbids_pids, usbids_names, usbids_text};
+    if (part < 0 || part >= 4)
+        return NULL;
+    *size = usbids_sizes[part];
+    return parts[part];
 }
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef VHOTPLUG_USBIDS_TABLE_H
 #define VHOTPLUG_USBIDS_TABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct usbids_vendor {
@@ -20,5 +21,6 @@ extern const uint16_t usbids_pids[];                /* by pid within a vendor */
 extern const uint32_t usbids_names[];               /* of the product at the same index: offset into usbids_text */
 extern const char usbids_text[];                    /* each name ends with a NUL */
 extern const char usbids_date[];
+extern const size_t usbids_sizes[4]; /* bytes of the arrays above, in their order from usbids_vendors */
 
 #endif

@@ -565,6 +565,7 @@ static void restart_daemon(void) {
         w.client[k].gen++;
         w.client[k].asked = false;
     }
+    memset(&w.core, 0, sizeof w.core);
     core_init(&w.core, &conf, chance(50));
     w.coldplug = true;
     for (int p = 0; p < PORTS; p++)

@@ -102,6 +102,7 @@ static void one_device(void) {
         "\"usbPassthrough\":[{\"allowedVms\":[\"vm1\",\"vm2\"],\"tag\":\"t\",\"allow\":[{\"vendorId\":\"046d\"}]}]}";
     if (!conf_parse(&conf, text, sizeof text - 1, NULL, NULL))
         exit(1);
+    memset(&core, 0, sizeof core);
     core_init(&core, &conf, false);
     static struct actions out;
     struct device d = {.incarnation = 1,

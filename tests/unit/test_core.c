@@ -35,6 +35,7 @@ static const char text[] =
 static void begin(bool attach_connected) {
     if (conf.nvms == 0 && !conf_parse(&conf, text, sizeof text - 1, no_diag, NULL))
         exit(1);
+    memset(&core, 0, sizeof core);
     core_init(&core, &conf, attach_connected);
     now = 0;
 }

@@ -102,7 +102,7 @@ static void a_vendor_specific_device(void) {
     dev.nifaces = 2;
     dev.ifaces[0] = (struct usb_iface){0xff, 1, 0};
     dev.ifaces[1] = (struct usb_iface){0, 0, 0};
-    strcpy(dev.driver_path, "/lib/modules/6.1/uvcvideo.ko");
+    dev.driver_path = "/lib/modules/6.1/uvcvideo.ko";
 }
 
 static void each_field_alone_matches(void) {
@@ -249,7 +249,7 @@ static void driver_path_only_without_telling_classes(void) {
         CHECK_INT(policy_entry_misses(&c, &e, &dev), F_DRIVER_PATH);
         dev.nifaces = 0;
         CHECK(policy_entry_matches(&c, &e, &dev));
-        dev.driver_path[0] = '\0'; /* unknown: even .* would not match */
+        dev.driver_path = NULL; /* unknown: even .* would not match */
         e.driver_path = pattern(".*");
         CHECK(!policy_entry_matches(&c, &e, &dev));
     }
