@@ -279,10 +279,7 @@ static bool usb_uevent(const struct uevent *ev, fact_fn *emit) {
     }
     if (!str_eq(ev->subsystem, "usb") || !str_eq(ev->devtype, "usb_device") || !is_device(name))
         return false;
-    bool bound = str_eq(ev->action, "bind");
-    if (bound)
-        hostuse_look();
-    look(name, bound ? SIGHT_BOUND : SIGHT_NEW, false, emit);
+    look(name, str_eq(ev->action, "bind") ? SIGHT_BOUND : SIGHT_NEW, false, emit);
     return true;
 }
 
@@ -319,17 +316,42 @@ static bool node_is_right(int fd, const struct device *dev) {
     return S_ISCHR(st.st_mode) && major(st.st_rdev) == USB_MAJOR && minor(st.st_rdev) == number;
 }
 
+/* Is what has this name still the same plug? */
+static bool still_there(const struct device *dev) {
+    char path[VH_PATH_MAX];
+    struct stat st;
+    uint64_t devnum = 0;
+    int dir = str_fmt(path, sizeof path, DEVICES "/%s", dev->sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
+    if (dir < 0)
+        return false;
+    bool same = fstat(dir, &st) == 0 && (uint64_t)st.st_ino == dev->incarnation &&
+                sysfs_uint(dir, "devnum", 10, 127, &devnum) && devnum == dev->devnum;
+    (void)close(dir);
+    return same;
+}
+
+/* Audio, HID, printers, smart cards, video: no block device or network interface of the host comes from these. */
+static bool may_back_the_host(const struct device *dev) {
+    for (int i = 0; i < dev->nifaces; i++) {
+        uint8_t c = dev->ifaces[i].cls;
+        if (c != 0x01 && c != 0x03 && c != 0x07 && c != 0x0b && c != 0x0e)
+            return true;
+    }
+    return false;
+}
+
 static int usb_open_node(const struct device *dev, char *why, size_t cap) {
-    static struct device fresh;
-    hostuse_look();
-    if (read_device(dev->sys_name, SIGHT_NEW, &fresh) != LOOK_OK || fresh.incarnation != dev->incarnation ||
-        fresh.devnum != dev->devnum) {
+    char use[VH_TEXT_MAX];
+    if (!still_there(dev)) {
         (void)str_copy(why, cap, "the device is gone");
         return -1;
     }
-    if (fresh.protect[0] != '\0') {
-        (void)str_fmt(why, cap, "stays with the host: it %s", fresh.protect);
-        return -1;
+    if (may_back_the_host(dev)) {
+        hostuse_look(); /* the latest moment to see that it was mounted */
+        if (hostuse_reason(dev->sys_name, use, sizeof use)) {
+            (void)str_fmt(why, cap, "stays with the host: it %s", use);
+            return -1;
+        }
     }
     int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
     if (fd < 0) {

@@ -59,12 +59,9 @@ static void add_use(const char *link, const char *what, const char *which) {
 
 /* Reads a /proc table whole; its lines are then taken with next_line. */
 static char *read_table(const char *path) {
-    int root = sysfs_open("/", O_PATH | O_DIRECTORY);
-    ssize_t n = root < 0 ? -1 : sysfs_text(root, path, table, sizeof table);
+    ssize_t n = sysfs_table(path, table, sizeof table);
     if (n < 0 && errno == EOVERFLOW)
-        log_warn("/%s is larger than %d bytes: the host's storage may go unprotected", path, TABLE_MAX);
-    if (root >= 0)
-        (void)close(root);
+        log_warn("%s is larger than %d bytes: the host's storage may go unprotected", path, TABLE_MAX);
     return table;
 }
 
@@ -88,7 +85,7 @@ static char *field(char *line, int n) {
 
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime ...": Documentation/filesystems/proc.rst, 3.5 */
 static void look_mounts(void) {
-    char *at = read_table("proc/self/mountinfo"), *line;
+    char *at = read_table("/proc/self/mountinfo"), *line;
     while ((line = next_line(&at)) != NULL) {
         char *save = NULL, link[64], *number = NULL, *point = NULL;
         char *f = strtok_r(line, " ", &save);
@@ -106,7 +103,7 @@ static void look_mounts(void) {
 }
 
 static void look_swaps(void) {
-    char *at = read_table("proc/swaps"), *line;
+    char *at = read_table("/proc/swaps"), *line;
     while ((line = next_line(&at)) != NULL) {
         char link[128];
         const char *path = field(line, 0);
@@ -142,12 +139,12 @@ static void add_route(const char *interface) {
 
 static void look_routes(void) {
     char copy[256];
-    char *at = read_table("proc/net/route"), *line;
+    char *at = read_table("/proc/net/route"), *line;
     while ((line = next_line(&at)) != NULL) { /* Iface Destination Gateway Flags ... */
         if (str_copy(copy, sizeof copy, line) && str_eq(field(copy, 1), "00000000"))
             add_route(field(line, 0));
     }
-    at = read_table("proc/net/ipv6_route");
+    at = read_table("/proc/net/ipv6_route");
     while ((line = next_line(&at)) != NULL) { /* destination, its length, ..., device last */
         char *device = strrchr(line, ' ');
         if (device != NULL && str_starts(line, "00000000000000000000000000000000 00 ") && !str_eq(device + 1, "lo"))

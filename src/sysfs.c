@@ -46,10 +46,14 @@ int sysfs_open(const char *path, int flags) {
 }
 
 /* Reads to the end of the file; EOVERFLOW if it is longer than cap. */
-static ssize_t read_all(int fd, char *dst, size_t cap) {
+/* sysfs gives a text attribute whole to one read() of a page, and it ends with a newline: no second read is needed to
+ * see the end. Tables of /proc come in pieces that end so, too. */
+static ssize_t read_all(int fd, char *dst, size_t cap, bool attribute) {
     size_t len = 0;
     char more;
     for (;;) {
+        if (attribute && len > 0 && dst[len - 1] == '\n')
+            return (ssize_t)len;
         ssize_t n = len < cap ? read(fd, dst + len, cap - len) : read(fd, &more, 1);
         if (n < 0 && errno == EINTR)
             continue;
@@ -65,21 +69,25 @@ static ssize_t read_all(int fd, char *dst, size_t cap) {
     }
 }
 
-ssize_t sysfs_bytes(int dirfd, const char *name, void *dst, size_t cap) {
+static ssize_t read_file(int dirfd, const char *name, void *dst, size_t cap, bool attribute) {
     int fd = sysfs_open_at(dirfd, name, O_RDONLY);
     if (fd < 0)
         return -1;
-    ssize_t n = read_all(fd, dst, cap);
+    ssize_t n = read_all(fd, dst, cap, attribute);
     int saved = errno;
     (void)close(fd);
     errno = saved;
     return n;
 }
 
-ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap) {
+ssize_t sysfs_bytes(int dirfd, const char *name, void *dst, size_t cap) {
+    return read_file(dirfd, name, dst, cap, false);
+}
+
+static ssize_t read_text(int dirfd, const char *name, char *dst, size_t cap, bool attribute) {
     VH_ASSERT(cap >= 2);
     dst[0] = '\0';
-    ssize_t n = sysfs_bytes(dirfd, name, dst, cap - 1);
+    ssize_t n = read_file(dirfd, name, dst, cap - 1, attribute);
     if (n < 0) {
         dst[0] = '\0';
         return -1;
@@ -88,6 +96,15 @@ ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap) {
         n--;
     dst[n] = '\0';
     return (ssize_t)strlen(dst);
+}
+
+ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap) {
+    return read_text(dirfd, name, dst, cap, true);
+}
+
+ssize_t sysfs_table(const char *path, char *dst, size_t cap) {
+    VH_ASSERT(root >= 0);
+    return read_text(root, path + (path[0] == '/'), dst, cap, false);
 }
 
 bool sysfs_uint(int dirfd, const char *name, int base, uint64_t max, uint64_t *out) {

@@ -18,6 +18,9 @@ BINARY = os.environ.get("VHOTPLUG", os.path.join(TOP, "build/vhotplug"))
 CLIENT = os.environ.get("VHOTPLUGCLI", os.path.join(TOP, "build/vhotplugcli"))
 
 
+MEMORY = "/dev/shm"  # as /run and /sys are: nothing of the host's storage in the way
+
+
 class Api:
     """An API connection. Events that come while a response is awaited are kept, in order."""
 
@@ -150,7 +153,7 @@ class Daemon:
 
 class World:
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="vh-")
+        self.dir = tempfile.mkdtemp(prefix="vh-", dir=MEMORY if os.path.isdir(MEMORY) else None)
         self.host = Host(os.path.join(self.dir, "root"))
         self.socket = os.path.join(self.dir, "api.sock")
         self.qemus, self.daemons, self.clients = [], [], []
