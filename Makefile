@@ -286,6 +286,11 @@ $(RUN_FUZZ): run-%: $(T)/fuzz/%
 check:
 	@scripts/check.sh
 
+# Figures only: nothing here passes or fails.
+.PHONY: bench
+bench: all
+	@$(PYTHON) tests/bench/bench.py
+
 # ---- lint ----
 
 LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-floors
@@ -341,6 +346,7 @@ help:
 	@echo 'make unit                unit tests with address and undefined-behaviour sanitizers'
 	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
+	@echo 'make bench               latencies, start-up time, idle wake-ups, memory, size: figures, no verdicts'
 	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, floors (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'
