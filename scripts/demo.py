@@ -456,7 +456,6 @@ def keep(board, screen, relay):
                     "usb detach --vid 46f4 --pid 0001", "usb suspend --vm desktop", "usb resume"):
         screen.line(f"  {to} {command}", screen.CYAN)
     screen.line(f"  {CLI} -t tcp -p {relay.port} usb list --json", screen.CYAN)
-    screen.line("Ctrl-C ends it.", screen.BOLD)
 
 
 # ---- --shell
@@ -496,7 +495,7 @@ def shell(board, screen):
                 if not data or LEAVE in data:
                     return
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        termios.tcsetattr(0, termios.TCSAFLUSH, before)  # what the terminal answered to the board is not for our caller
         sock.close()
         print()
 
@@ -535,8 +534,7 @@ def perform(options, screen, state):
             if options.shell:
                 shell(board, screen)
             if options.keep:
-                if options.shell:
-                    screen.line("Still running: Ctrl-C ends it.", screen.BOLD)
+                screen.line("It runs until Ctrl-C.", screen.BOLD)
                 board.down.wait()
                 raise BoardError("the board is gone")
         except (BoardError, OSError) as e:
@@ -544,7 +542,9 @@ def perform(options, screen, state):
             if log:
                 screen.line("the daemon's log ends with", screen.RED)
                 screen.proof("\n".join(log.splitlines()[-15:]))
-            raise e
+            if board.down.is_set():
+                raise BoardError(f"the board is gone; see {os.path.relpath(LOGS)}/console.log and qemu.log") from e
+            raise
         finally:
             ignore_signals()
             save_log(board)

@@ -3,6 +3,7 @@
  * was told, and whatever was accepted decides for a device without trouble.
  */
 #include "conf.h"
+#include "must.h"
 #include "policy.h"
 
 #include <stdlib.h>
@@ -10,12 +11,6 @@
 
 static struct conf conf;
 static size_t length, lines;
-
-#define MUST(e)      \
-    do {             \
-        if (!(e))    \
-            abort(); \
-    } while (0)
 
 static void see(const struct diag *d, void *arg) {
     bool *failed = arg;
@@ -39,7 +34,6 @@ static void check_tables(void) {
         MUST(conf_vm(&conf, conf.vms[i].name) == i && conf.vms[i].socket[0] == '/');
 }
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev = {
         .vid = 0x046d,

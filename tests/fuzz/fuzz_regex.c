@@ -1,0 +1,33 @@
+/*
+ * fuzz_regex.c - a pattern and a text, split at the first NUL: compiling ends, errors are within the pattern and change
+ * nothing, and matching is the same twice.
+ */
+#include "must.h"
+#include "regex.h"
+
+#include <string.h>
+
+static struct regex_pool pool;
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    struct regex re = {0};
+    struct regex_error err = {0};
+    const unsigned char *nul = memchr(data, 0, size);
+    size_t len = nul != NULL ? (size_t)(nul - data) : size;
+    char *pattern = malloc(len + 1), *text = malloc(size - len + 1);
+    memcpy(pattern, data, len);
+    memcpy(text, data + len, size - len);
+    regex_pool_reset(&pool);
+    if (regex_compile(&pool, &re, pattern, len, &err)) {
+        MUST(re.count > 0 && re.count <= VH_REGEX_PROG_MAX && pool.ninst == re.count);
+        bool first = regex_match(&pool, &re, text, size - len);
+        MUST(first == regex_match(&pool, &re, text, size - len));
+        if (regex_match(&pool, &re, "", 0) && memchr(pattern, '$', len) == NULL && memchr(pattern, '\\', len) == NULL)
+            MUST(first); /* re.match takes a prefix: what matches nothing matches before anything */
+    } else {
+        MUST(err.at <= len && err.why != NULL && pool.ninst == 0 && pool.nsets == 0);
+    }
+    free(pattern);
+    free(text);
+    return 0;
+}
