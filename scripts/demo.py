@@ -39,6 +39,9 @@ CONFIG = {
     "general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": SOCKET}, "persistency": False},
 }
 
+PLUGGED = """A keyboard is plugged in, and a stick that waits for a choice. (Names come from the USB ID table, which calls every
+input device of QEMU a tablet.)"""
+
 # For the login shell on the console.
 PROFILE = f"""export PS1='board# '
 alias vhotplugcli='vhotplugcli -t unix -u {SOCKET}'
@@ -200,9 +203,9 @@ class Story:
 
     def info_usb(self, name, condition, what):
         """The VM's own word, once it says what it should."""
-        text = until(lambda: (t := self.vms[name].info_usb()) is not None and condition(t) and [t], PATIENCE, what)[0]
+        until(lambda: condition(self.vms[name].info_usb()), PATIENCE, what)
         self.screen.say(f"{name}: (qemu) info usb")
-        self.screen.proof(text.strip() or "(no devices)")
+        self.screen.proof(self.vms[name].info_usb().strip() or "(no devices)")
 
     def has(self, name, product):
         self.info_usb(name, lambda t: product in t, f"{product} in {name}")
@@ -450,7 +453,7 @@ def keep(board, screen, relay):
     screen.line("The board keeps running; its API is reachable from this machine.", screen.BOLD)
     screen.line(f"  unix socket  {relay.path}")
     screen.line(f"  TCP          127.0.0.1:{relay.port}")
-    screen.line("A keyboard is plugged in, and a stick that waits for a choice. In another terminal, for example:")
+    screen.line(PLUGGED + " In another terminal, for example:")
     to = f"{CLI} -t unix -u {relay.path}"
     for command in ("usb list", "usb list --short --all", "listen", "usb attach --vid 46f4 --pid 0001 --vm media",
                     "usb detach --vid 46f4 --pid 0001", "usb suspend --vm desktop", "usb resume"):
@@ -467,7 +470,7 @@ def shell(board, screen):
 
     screen.line()
     screen.line("This is the board's console now; Ctrl-] leaves it.", screen.BOLD)
-    screen.line("A keyboard is plugged in, and a stick that waits for a choice. For example:")
+    screen.line(PLUGGED + " For example:")
     for command in ("vhotplugcli usb list", "vhotplugcli usb attach --vid 46f4 --pid 0001 --vm media",
                     "cat /run/vhotplug.log /etc/vhotplug.conf", "dmesg | tail"):
         screen.line("  " + command, screen.CYAN)
@@ -519,13 +522,14 @@ def perform(options, screen, state):
     profile = os.path.join(LOGS, "profile")
     with open(profile, "w", encoding="utf-8") as f:
         f.write(PROFILE)
-    board = Board(LOGS, daemon=BINARY, config=json.dumps(CONFIG, indent=2) + "\n", options="-d -c /etc/vhotplug.conf", console=options.shell,
-                  files=[("/etc/profile", profile)])
-    with board:
+    config = json.dumps(CONFIG, indent=2) + "\n"
+    with Board(LOGS, daemon=BINARY, config=config, options="-d -c /etc/vhotplug.conf", console=options.shell,
+               files=[("/etc/profile", profile)]) as board:
         try:
             story = Story(board, screen)
             story.tell()
             story.summary()
+            save_log(board)
             if options.shell or options.keep:
                 state["told"] = True
                 story.encore()
@@ -547,7 +551,6 @@ def perform(options, screen, state):
             raise
         finally:
             ignore_signals()
-            save_log(board)
 
 
 def main():

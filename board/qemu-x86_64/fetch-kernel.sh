@@ -4,6 +4,7 @@
 #
 # vmlinux is the kernel without its decompressor: an emulated CPU spends more time unpacking than booting.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # kmod's programs, also for users
 
 [ $# -eq 1 ] || { echo "usage: fetch-kernel.sh DIR" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)

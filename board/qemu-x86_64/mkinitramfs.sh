@@ -4,6 +4,7 @@
 #   mkinitramfs.sh guest DIR OUT    the smallest that brings a guest's USB and VSOCK up; $GUEST_FILES are put into its /bin
 # DIR is where fetch-kernel.sh put the kernel.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # kmod's programs, also for users
 
 [ $# -eq 3 ] || { echo "usage: mkinitramfs.sh board|guest DIR OUT" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
