@@ -14,8 +14,10 @@
 
 uint32_t chars_fold(uint32_t c);  /* the small letter, or c itself; the Kelvin sign folds to k and the long s to s */
 uint32_t chars_upper(uint32_t c); /* the capital letter, or c itself */
-bool chars_is_word(uint32_t c);   /* letters, digits and _ */
-bool chars_is_digit(uint32_t c);  /* decimal digits */
+/* The letters of which two capitals exist: the n-th second one from 0, 0 after the last. */
+uint32_t chars_second_capital(uint32_t n);
+bool chars_is_word(uint32_t c);  /* letters, digits and _ */
+bool chars_is_digit(uint32_t c); /* decimal digits */
 bool chars_is_space(uint32_t c);
 
 #endif

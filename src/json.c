@@ -456,9 +456,9 @@ bool json_int(const struct json *j, int t, int64_t min, int64_t max, int64_t *ou
     size_t n = (size_t)(j->tok[t].end - j->tok[t].start);
     bool negative = p[0] == '-';
     uint64_t v = 0;
-    if (!str_uint(p + negative, n - negative, INT64_MAX, &v))
+    if (!str_uint(p + negative, n - negative, (uint64_t)INT64_MAX + negative, &v))
         return false;
-    int64_t value = negative ? -(int64_t)v : (int64_t)v;
+    int64_t value = negative ? -1 - (int64_t)(v - 1) : (int64_t)v; /* INT64_MIN too; v - 1 of 0 wraps to -1 */
     if (value < min || value > max)
         return false;
     *out = value;

@@ -104,7 +104,7 @@ static void log_diag(const struct diag *d, void *arg) {
 /* Pages that only start-up used go back to the kernel: resident memory is what running needs. */
 static void give_back(const void *p, size_t size) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)p % page) % page;
-    if (size >= skip + page)
+    if (size >= skip + page) /* madvise() takes no const. NOLINTNEXTLINE(performance-no-int-to-ptr) */
         (void)madvise((char *)(uintptr_t)p + skip, (size - skip) / page * page,
                       MADV_DONTNEED); /* no harm if it fails */
 }

@@ -49,6 +49,7 @@ struct compiler {
     uint32_t atom;   /* start of what a quantifier would repeat */
     bool can_repeat; /* there is such a thing */
     bool repeated;   /* it has a quantifier already */
+    bool in_set;     /* within [ ]: no back references there */
     int depth;
     struct group group[DEPTH_MAX];
 };
@@ -140,13 +141,14 @@ static bool hex(struct compiler *c, size_t digits, size_t start, uint32_t *out) 
     return true;
 }
 
-/* \0 to \377, three digits unless it begins with 0; anything else with a digit is a back reference. */
+/* \0 to \377, three digits unless it begins with 0 or stands in a set; other digits are a back reference. */
 static bool octal(struct compiler *c, size_t start, uint32_t *out) {
     size_t n = 0;
     *out = 0;
     while (n < 3 && c->at + n < c->len && c->s[c->at + n] >= '0' && c->s[c->at + n] <= '7')
         *out = *out * 8 + (uint32_t)(c->s[c->at + n++] - '0');
-    if (c->s[c->at] != '0' && n < 3)
+    bool octal_digits = n == 3 || c->s[c->at] == '0' || (c->in_set && n > 0);
+    if (!octal_digits)
         return fail(c, start, "back references are not supported: they have no linear-time match");
     if (*out > 0377)
         return fail(c, start, "octal escape above \\377");
@@ -191,7 +193,7 @@ static void set_ascii(struct regex_set *s, uint32_t ch) {
     s->ascii[ch / 32] |= 1U << ch % 32;
 }
 
-static bool set_range(struct compiler *c, struct regex_set *s, uint32_t from, uint32_t to, size_t at) {
+static bool set_chars(struct compiler *c, struct regex_set *s, uint32_t from, uint32_t to, size_t at) {
     for (uint32_t ch = from; ch <= to && ch < 128; ch++) {
         set_ascii(s, chars_fold(ch));
         set_ascii(s, chars_upper(ch));
@@ -202,6 +204,21 @@ static bool set_range(struct compiler *c, struct regex_set *s, uint32_t from, ui
         return fail(c, at, "too many ranges beyond ASCII in one [ ]: at most 8");
     s->range[s->nranges][0] = from < 128 ? 128 : from;
     s->range[s->nranges++][1] = to;
+    return true;
+}
+
+/* A range that holds a second capital, such as the Kelvin sign, holds its small letter too; the matcher sees to the
+ * rest of letter case. */
+static bool set_range(struct compiler *c, struct regex_set *s, uint32_t from, uint32_t to, size_t at) {
+    uint32_t second = 0;
+    if (!set_chars(c, s, from, to, at))
+        return false;
+    for (uint32_t n = 0; (second = chars_second_capital(n)) != 0; n++) {
+        uint32_t small = chars_fold(second);
+        bool covered = (small >= from && small <= to) || (small < 128 && (s->ascii[small / 32] >> small % 32 & 1) != 0);
+        if (second >= from && second <= to && !covered && !set_chars(c, s, small, small, at))
+            return false;
+    }
     return true;
 }
 
@@ -269,11 +286,13 @@ static bool parse_set(struct compiler *c) {
     memset(&s, 0, sizeof s);
     s.negated = take(c, '^');
     bool first = true;
+    c->in_set = true;
     while (more(c) && (first || !next_is(c, ']'))) {
         first = false;
         if (!set_item(c, &s))
             return false;
     }
+    c->in_set = false;
     if (!take(c, ']'))
         return fail(c, start, "[ without ]");
     return emit_set(c, &s, start);
@@ -549,8 +568,8 @@ static bool in_set(const struct regex_set *s, uint32_t ch) {
     bool in = false;
     if (ch < 128) {
         in = s->ascii[ch / 32] >> ch % 32 & 1;
-    } else if (ch != CHARS_INVALID) {
-        uint32_t form[3] = {ch, chars_fold(ch), chars_upper(ch)};
+    } else {
+        uint32_t form[3] = {ch, chars_fold(ch), chars_upper(chars_fold(ch))};
         for (int f = 0; f < 3 && !in; f++) {
             if (form[f] < 128)
                 in = s->ascii[form[f] / 32] >> form[f] % 32 & 1;

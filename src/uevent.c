@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define SEEN_SEQNUM (1U << 31)
+
 /* The value if s is "key=...", else NULL. */
 static const char *value_of(const char *s, const char *key) {
     size_t n = strlen(key);
@@ -17,7 +19,7 @@ static const char *value_of(const char *s, const char *key) {
 }
 
 /* One KEY=VALUE. A key that we know must not come twice. False if the message is refused. */
-static bool take(struct uevent *ev, const char *s, bool *numbered) {
+static bool take(struct uevent *ev, const char *s, unsigned *seen) {
     const struct {
         const char *key;
         const char **field;
@@ -30,8 +32,9 @@ static bool take(struct uevent *ev, const char *s, bool *numbered) {
         v = value_of(s, known[i].key);
         if (v == NULL)
             continue;
-        if ((*known[i].field)[0] != '\0')
+        if ((*seen & 1U << i) != 0)
             return false;
+        *seen |= 1U << i;
         *known[i].field = v;
         return true;
     }
@@ -40,9 +43,9 @@ static bool take(struct uevent *ev, const char *s, bool *numbered) {
     v = value_of(s, "SEQNUM");
     if (v == NULL)
         return true;
-    if (*numbered || !str_uint(v, strlen(v), UINT64_MAX, &ev->seqnum))
+    if ((*seen & SEEN_SEQNUM) != 0 || !str_uint(v, strlen(v), UINT64_MAX, &ev->seqnum))
         return false;
-    *numbered = true;
+    *seen |= SEEN_SEQNUM;
     return true;
 }
 
@@ -57,12 +60,12 @@ bool uevent_parse(struct uevent *ev, const char *msg, size_t len) {
     *ev = (struct uevent){.action = "", .devpath = "", .subsystem = "", .devtype = "", .devname = "", .driver = ""};
     if (len == 0 || msg[len - 1] != '\0')
         return false;
-    bool numbered = false;
+    unsigned seen = 0;
     for (size_t at = strlen(msg) + 1; at < len; at += strlen(msg + at) + 1) {
-        if (!take(ev, msg + at, &numbered))
+        if (!take(ev, msg + at, &seen))
             return false;
     }
-    return numbered && header_agrees(ev, msg);
+    return (seen & SEEN_SEQNUM) != 0 && ev->subsystem[0] != '\0' && header_agrees(ev, msg);
 }
 
 const char *uevent_name(const char *devpath) {

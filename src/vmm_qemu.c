@@ -193,7 +193,7 @@ static void fail_step(struct vmm_conv *cv, const struct json *j, int error, enum
         return; /* what follows a failure is its consequence */
     cv->failed = true;
     cv->result.status = OP_FAILED;
-    if (!json_string(j, json_get(j, error, "desc"), text, sizeof text))
+    if (!json_string(j, json_get(j, error, "desc"), text, sizeof text) || text[0] == '\0')
         (void)str_copy(text, sizeof text, "QEMU refused without a readable reason");
     (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* same bound */
 }

@@ -14,14 +14,15 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     struct regex_error err = {0};
     const unsigned char *nul = memchr(data, 0, size);
     size_t len = nul != NULL ? (size_t)(nul - data) : size;
-    char *pattern = malloc(len + 1), *text = malloc(size - len + 1);
+    size_t from = nul != NULL ? len + 1 : len, n = size - from;
+    char *pattern = malloc(len + 1), *text = malloc(n + 1);
     memcpy(pattern, data, len);
-    memcpy(text, data + len, size - len);
+    memcpy(text, data + from, n);
     regex_pool_reset(&pool);
     if (regex_compile(&pool, &re, pattern, len, &err)) {
         MUST(re.count > 0 && re.count <= VH_REGEX_PROG_MAX && pool.ninst == re.count);
-        bool first = regex_match(&pool, &re, text, size - len);
-        MUST(first == regex_match(&pool, &re, text, size - len));
+        bool first = regex_match(&pool, &re, text, n);
+        MUST(first == regex_match(&pool, &re, text, n));
         if (regex_match(&pool, &re, "", 0) && memchr(pattern, '$', len) == NULL && memchr(pattern, '\\', len) == NULL)
             MUST(first); /* re.match takes a prefix: what matches nothing matches before anything */
     } else {

@@ -463,6 +463,8 @@ static void what_stays_with_the_host(void) {
     vm_up(0);
     plug("1-4", 9, 9); /* a hub: not even announced */
     CHECK_INT(out.n, 0);
+    ask(REQ_ATTACH, 9, "a");
+    CHECK_STR(error(), "/dev/bus/usb/001/009 is a hub: hubs stay with the host");
     plug_as("1-5", 10, 3, false, false);
     snprintf(dev.malformed, sizeof dev.malformed, "bLength 0");
     dev.settled = true;

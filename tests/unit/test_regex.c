@@ -119,6 +119,12 @@ static void second_capitals_in_sets_are_the_letter_too(void) {
     YES("[ς]", "σ");
     YES("[ς]", "Σ");
     NO("[^ſ]", "s");
+    YES("[Σ]", "ς"); /* and the other way about */
+    YES("[σ]", "ς");
+    NO("[^Σ]", "ς");
+    YES("[\xc3\x85]", "\xe2\x84\xab");
+    YES("[Μ]", "µ");
+    YES("[S]", "ſ");
 }
 
 static void dot_is_any_character_but_a_line_feed(void) {
@@ -656,7 +662,7 @@ static void patterns_too_large_are_refused(void) {
     refused("a{4294967297}", 1, too_large);
     refused("a{,4294967295}", 1, too_large);
     refused("((a{1000}){1000})", 16, too_large);
-    refused("((((a{10}){10}){10}){10}){10}", 19, too_large);
+    refused("((((a{10}){10}){10}){10}){10}", 24, too_large);
     refused("a{1024}", 7, too_large);
     memset(text, 'a', VH_REGEX_PATTERN_MAX + 1);
     refused_bytes(text, VH_REGEX_PATTERN_MAX + 1, 0, "the pattern is too long");
@@ -751,7 +757,7 @@ static void a_full_pool_refuses_and_keeps_what_it_has(void) {
     while (compile("c", 1)) /* to the last instruction */
         n++;
     CHECK_INT(pool.ninst, VH_REGEX_POOL);
-    refused("c", 0, "all patterns together are too large");
+    refused("c", 1, "all patterns together are too large");
     refused("", 0, "all patterns together are too large");
     refused("(", 0, "( without )");
     refused("[c]", 3, "all patterns together are too large");
@@ -785,7 +791,7 @@ static void patterns_that_explode_elsewhere_end(void) {
         "(a|aa)+b",
         "(.*a){50}b",
         "(a?){300}a{300}b",
-        "((a{1,8}){1,8}){1,8}b",
+        "((a{1,6}){1,6}){1,6}b",
         "(a*?)*?b",
         "(|a)*b",
         "(.*)*.*.*.*b",
@@ -821,14 +827,14 @@ static void folding_is_stable(void) {
     CHECK(chars_fold(CHARS_INVALID) == CHARS_INVALID && chars_upper(CHARS_INVALID) == CHARS_INVALID);
 }
 
-static void what_has_case_is_a_letter(void) {
+static void classes_do_not_contradict_each_other(void) {
     for (uint32_t c = 0; c <= 0x10ffff; c++) {
-        if (chars_fold(c) != c || chars_upper(c) != c)
-            CHECK(chars_is_word(c) && !chars_is_digit(c) && !chars_is_space(c));
-        if (chars_is_digit(c))
-            CHECK(chars_is_word(c));
-        if (chars_is_space(c))
-            CHECK(!chars_is_word(c));
+        bool cased = chars_fold(c) != c || chars_upper(c) != c;
+        bool word = chars_is_word(c), digit = chars_is_digit(c), space = chars_is_space(c);
+        if ((cased && (!word || digit)) || (digit && !word) || (space && word)) {
+            test_ok = false;
+            printf("# U+%04x: case %d, word %d, digit %d, space %d\n", (unsigned)c, cased, word, digit, space);
+        }
     }
     CHECK(!chars_is_word(CHARS_INVALID) && !chars_is_digit(CHARS_INVALID) && !chars_is_space(CHARS_INVALID));
 }
@@ -874,6 +880,6 @@ int main(void) {
     RUN(sets_run_out_too);
     RUN(patterns_that_explode_elsewhere_end);
     RUN(folding_is_stable);
-    RUN(what_has_case_is_a_letter);
+    RUN(classes_do_not_contradict_each_other);
     TEST_MAIN_END;
 }

@@ -1,0 +1,123 @@
+/*
+ * test_usbids.c - usbids.c: the whole table is found again, what is not in it has no name.
+ */
+#include "test.h"
+#include "usbids.h"
+
+#ifdef USB_IDS_NONE
+
+static void without_a_table_nothing_has_a_name(void) {
+    size_t size = 77;
+    for (uint32_t id = 0; id <= UINT16_MAX; id++)
+        CHECK(usbids_vendor((uint16_t)id)[0] == '\0' && usbids_product((uint16_t)id, 1)[0] == '\0');
+    CHECK_STR(usbids_version(), "none");
+    CHECK(usbids_table(0, &size) == NULL && size == 0);
+}
+
+int main(void) {
+    RUN(without_a_table_nothing_has_a_name);
+    TEST_MAIN_END;
+}
+
+#else
+
+#include "limits.h"
+#include "str.h"
+#include "usbids_table.h"
+
+/* Whole characters, none of them a control character, not longer than a device's name may be. */
+static bool presentable(const char *s) {
+    size_t left = strlen(s);
+    if (left == 0 || left >= VH_STRING_MAX)
+        return false;
+    while (left > 0) {
+        uint32_t c = 0;
+        size_t n = utf8_len(s, left, &c);
+        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+            return false;
+        s += n;
+        left -= n;
+    }
+    return true;
+}
+
+static void every_vendor_is_found(void) {
+    CHECK(usbids_nvendors > 0);
+    for (uint32_t i = 0; i < usbids_nvendors; i++) {
+        const struct usbids_vendor *v = &usbids_vendors[i];
+        CHECK(i == 0 || v->vid > usbids_vendors[i - 1].vid);
+        CHECK(usbids_vendor(v->vid) == usbids_text + v->name);
+        CHECK(presentable(usbids_vendor(v->vid)));
+    }
+}
+
+static void every_product_is_found(void) {
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < usbids_nvendors; i++) {
+        const struct usbids_vendor *v = &usbids_vendors[i];
+        CHECK_INT(v->first, first); /* one vendor's after the other's */
+        first += v->count;
+        for (uint32_t k = v->first; k < v->first + v->count; k++) {
+            CHECK(k == v->first || usbids_pids[k] > usbids_pids[k - 1]);
+            CHECK(usbids_product(v->vid, usbids_pids[k]) == usbids_text + usbids_names[k]);
+            CHECK(presentable(usbids_product(v->vid, usbids_pids[k])));
+        }
+    }
+    CHECK_INT(usbids_sizes[1], first * sizeof usbids_pids[0]);
+    CHECK_INT(usbids_sizes[2], first * sizeof usbids_names[0]);
+}
+
+static void unknown_numbers_have_no_name(void) {
+    uint32_t known = 0;
+    for (uint32_t id = 0; id <= UINT16_MAX; id++) {
+        bool named = usbids_vendor((uint16_t)id)[0] != '\0';
+        known += named;
+        if (!named) {
+            CHECK_STR(usbids_product((uint16_t)id, 0), "");
+            CHECK_STR(usbids_product((uint16_t)id, UINT16_MAX), "");
+        }
+    }
+    CHECK_INT(known, usbids_nvendors);
+}
+
+static void a_known_vendors_unknown_products_have_no_name(void) {
+    for (uint32_t i = 0; i < usbids_nvendors; i += 1 + usbids_nvendors / 50) {
+        const struct usbids_vendor *v = &usbids_vendors[i];
+        uint32_t known = 0;
+        for (uint32_t id = 0; id <= UINT16_MAX; id++)
+            known += usbids_product(v->vid, (uint16_t)id)[0] != '\0';
+        CHECK_INT(known, v->count);
+    }
+}
+
+static void the_parts_of_the_table_are_all_of_it(void) {
+    size_t size = 0;
+    const void *const parts[] = {usbids_vendors, usbids_pids, usbids_names, usbids_text};
+    for (int i = 0; i < 4; i++) {
+        CHECK(usbids_table(i, &size) == parts[i]);
+        CHECK_INT(size, usbids_sizes[i]);
+    }
+    CHECK_INT(usbids_sizes[0], usbids_nvendors * sizeof usbids_vendors[0]);
+    CHECK(usbids_sizes[3] > 0 && usbids_text[usbids_sizes[3] - 1] == '\0');
+    for (uint32_t i = 0; i < usbids_nvendors; i++)
+        CHECK(usbids_vendors[i].name < usbids_sizes[3]);
+    for (size_t i = 0; i < usbids_sizes[2] / sizeof usbids_names[0]; i++)
+        CHECK(usbids_names[i] < usbids_sizes[3]);
+    CHECK(usbids_table(4, &size) == NULL && usbids_table(-1, &size) == NULL);
+}
+
+static void the_database_has_a_date(void) {
+    CHECK(usbids_version()[0] != '\0' && strcmp(usbids_version(), "none") != 0);
+}
+
+int main(void) {
+    RUN(every_vendor_is_found);
+    RUN(every_product_is_found);
+    RUN(unknown_numbers_have_no_name);
+    RUN(a_known_vendors_unknown_products_have_no_name);
+    RUN(the_parts_of_the_table_are_all_of_it);
+    RUN(the_database_has_a_date);
+    TEST_MAIN_END;
+}
+
+#endif
