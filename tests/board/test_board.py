@@ -362,6 +362,31 @@ def an_unauthorised_device_is_known_by_its_descriptors(w):
 
 
 @test
+def what_a_storm_of_uevents_drowned_is_found_by_looking(w):
+    vm1 = w.vm("vm1")
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}]))
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    old = api.told("usb_attached")["usb_device"]["sys_name"]
+    w.board.run(f"kill -STOP {w.daemon.pid}")
+    # More than any receive buffer holds, while nobody reads. What comes afterwards is dropped by the kernel.
+    w.board.run("n=0; while [ $n -lt 400 ]; do for f in /sys/class/tty/*/uevent; do echo add >$f; done; n=$((n + 1)); done",
+                timeout=scaled(60))
+    w.unplug("kbd")
+    until(lambda: old not in w.board.usb(), scaled(5), "the keyboard out of sysfs")
+    w.plug("usb-tablet", "tablet")
+    new = until(lambda: list(w.board.usb()), scaled(5), "the tablet in sysfs")[0]
+    w.board.run(f"kill -CONT {w.daemon.pid}")
+    api.told("usb_disconnected", sys_name=old, timeout=scaled(20))
+    told = api.told("usb_attached", sys_name=new, timeout=scaled(20))["usb_device"]
+    until(lambda: vm1.devices() == [f"vhp-usb-{told['busnum']}-{told['devnum']}"], scaled(5), "only the tablet in vm1")
+    w.unplug("tablet")
+    until(lambda: vm1.devices() == [], scaled(5), "the tablet out of vm1")
+    equal(w.stop(), 0)
+    contains(w.story, "uevents were lost")
+
+
+@test
 def only_allowed_cids_come_in(w):
     w.start(conf([], api={"allowedCids": [77]}))
     stranger = Json(w.board.connect("vsock:1:2000"))
