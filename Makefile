@@ -203,7 +203,7 @@ install: all
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
 	$(if $(wildcard rootfs-overlay/etc/vhotplug.conf),install -m 644 rootfs-overlay/etc/vhotplug.conf \
 		$(DESTDIR)$(DOCDIR)/vhotplug.conf.example)
-	$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(s) $(wildcard docs/*.$(s)) &&)) true
+	@$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(s) $(wildcard docs/*.$(s)) &&)) :
 
 # ---- tests: programs for this machine, by its own compiler ----
 

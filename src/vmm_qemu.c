@@ -28,11 +28,10 @@ enum step { /* of an operation; also its bit in conv->waiting */
 enum { FEATURE_PROBED = 1, FEATURE_HOSTDEVICE = 2 };
 
 static jsmntok_t tokens[VH_QMP_TOKENS];
-static struct vmm_found found[VH_MAX_FOUND];
 
 static void qemu_reset(struct vmm_conv *cv) {
     uint32_t features = cv->features;
-    memset(cv, 0, sizeof *cv);
+    memset(cv, 0, offsetof(struct vmm_conv, found));
     cv->features = features;
 }
 
@@ -95,7 +94,7 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
     cv->op = *op; /* remove-fd goes by it */
     cv->waiting = 0;
     cv->failed = false;
-    cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = found};
+    cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = cv->found};
     out->pass_fd = false;
     if (!cv->negotiated)
         command(cv, out, STEP_CAPS, "qmp_capabilities", "");
@@ -156,7 +155,7 @@ static void take_list(struct vmm_conv *cv, const struct json *j, int array) {
             continue;
         f.ours = parse_id(f.id, &f);
         if (cv->result.nfound < VH_MAX_FOUND)
-            found[cv->result.nfound++] = f;
+            cv->found[cv->result.nfound++] = f;
     }
 }
 

@@ -30,8 +30,7 @@ def every_line_of_the_definition_works_as_printed(w):
     equal(api.ask("enable_notifications"), {"result": "ok"})
     api.ask("disable_notifications")
     device = w.host.plug("3-4", 0x1111, 0x2222, [STORAGE], devnum=78)
-    while not api.list():
-        pass
+    api.list_until(len)
     reply = api.ask("usb_list")
     equal(sorted(reply), ["result", "usb_devices"])
     got = reply["usb_devices"][0]
@@ -190,8 +189,7 @@ def errors_name_the_thing(w):
     api = w.api()
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
     w.host.plug("1-3", 0x046d, 0xc077, [HID_MOUSE])
-    while len(api.list(all=True)) < 3:
-        pass
+    api.list_until(lambda devices: len(devices) == 3, all=True)
     api.fails("usb_attach", "/dev/bus/usb/009/009", device_node="/dev/bus/usb/009/009", vm="vm1")
     api.fails("usb_attach", "'vm7'", device_node=stick.node, vm="vm7")
     api.fails("usb_attach", "do not allow", device_node=stick.node, vm="vm2")
@@ -253,15 +251,13 @@ def clients_that_vanish_in_the_middle_of_requests_harm_nobody(w):
     w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
     api = w.api()
-    while not api.list():
-        pass
+    api.list_until(len)
     for _ in range(100):
         rude = w.api()
         rude.send({"action": "usb_attach", "device_node": stick.node, "vm": "vm1"}, b'{"half')
         rude.close()
     vm1.wait(lambda q: q.count("device_add") >= 1, "an attach")
-    while api.list()[stick.node]["state"] != "attached":
-        pass
+    api.list_until(lambda devices: devices[stick.node]["state"] == "attached")
 
 
 @test

@@ -159,8 +159,7 @@ def two_hundred_and_fifty_devices_are_all_known_and_more_are_said_to_be_too_many
     api = w.api(timeout=20)
     for n in range(250):  # and six root hubs
         w.host.plug(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n)
-    while len(api.list()) < 250:
-        pass
+    api.list_until(lambda devices: len(devices) == 250)
     w.host.plug("6-40", 0xfff0, 0xffff)
     daemon.wait_log("a table is full")
     equal(len(api.list()), 250)

@@ -57,7 +57,7 @@ def a_bad_configuration_stops_the_start_with_its_place(w):
     contains(done.stderr, "x.conf:3:")
     contains(done.stderr, "vms[0].socket")
     daemon = w.daemon(text, ready=False)
-    equal(daemon.process.wait(scaled(5)), 1)
+    equal(daemon.stop(), 1)
     check(any("vms[0].socket" in line for line in daemon.log), str(daemon.log))
     for text in ("", "{", "[]", '{"general": 1}', '{"usbPassthrough": [{"targetVm": "nobody", "allow": [{"vendorName": "("}]}]}', "\x00"):
         done = checked(w, text)

@@ -68,7 +68,7 @@ def a_refusal_is_told_in_the_vmms_words_and_tried_again(w):
     vm1.wait(lambda q: q.count("device_add") >= 1, "an attempt")
     vm1.wait_device(vhp(stick))
     equal(len(refusals), 3)
-    equal(vm1.fdsets, {}, "sets after refusals")
+    vm1.wait(lambda q: not q.fdsets, "empty sets after refusals")
     api.event("usb_attached")
 
 
@@ -196,7 +196,7 @@ def what_is_ours_is_adopted_or_removed_and_the_rest_left_alone(w):
     vm2.wait_device(vhp(mouse), there=False)
     vm1.wait_device("vhp-usb-9-99", there=False)
     api = w.api()
-    equal([d["vm"] for d in api.list().values()], ["vm1", "vm1"])
+    api.list_until(lambda devices: [d["vm"] for d in devices.values()] == ["vm1", "vm1"])
     equal(sorted(vm1.devices), sorted([vhp(kbd), vhp(mouse), "users-own", "net0"]))
     equal([c.arguments["id"] for c in vm1.named("device_add")], [vhp(mouse)], "the keyboard was never touched")
     vm1.wait(lambda q: list(q.fdsets) == [5], "our leftover set gone, theirs kept")
@@ -296,9 +296,8 @@ def a_crowd_of_vms_and_devices_comes_to_rest(w):
     for n, qemu in enumerate(qemus, 1):
         qemu.wait(lambda q: len(q.devices) == 1, f"device {n}")
     api = w.api()
-    while any(d["vm"] is None for d in api.list().values()):  # the last answer is on its way
-        pass
-    equal({d["port_path"]: d["vm"] for d in api.list().values()}, {str(i): n for i, n in enumerate(names, 1)})
+    wanted = {str(i): n for i, n in enumerate(names, 1)}
+    api.list_until(lambda devices: {d["port_path"]: d["vm"] for d in devices.values()} == wanted)
 
 
 @test
@@ -312,8 +311,7 @@ def sigterm_leaves_guests_their_devices(w):
     again = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
     vm1.wait(lambda q: q.count("query-fdsets") == 2, "its question what is there")
     api = w.api()
-    while api.list()[kbd.node]["vm"] != "vm1":
-        pass
+    api.list_until(lambda devices: devices[kbd.node]["vm"] == "vm1")
     equal(vm1.count("device_add"), 1)
     contains(" ".join(again.log), "ready")
 

@@ -78,6 +78,14 @@ class Api:
     def list(self, **fields):
         return {d["device_node"]: d for d in self.ok("usb_list", **fields)["usb_devices"]}
 
+    def list_until(self, condition, **fields):
+        """Lists until the list is as wanted: a VM has done something before the daemon has read that it did."""
+        end = time.monotonic() + scaled(5)
+        while not condition(listed := self.list(**fields)):
+            if time.monotonic() > end:
+                raise Failed(f"the list never came to be as wanted: {listed}")
+        return listed
+
     def event(self, kind, **expected):
         """The next event must be this one."""
         message = self.events.pop(0) if self.events else self.line()
@@ -144,8 +152,8 @@ class Daemon:
             return [line for line in self.log if re.search(pattern, line)]
 
     def stop(self, how=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(how)
+        if self.process.poll() is None and "ready" in str(self.log):
+            self.process.send_signal(how)  # one that never was ready ends by itself
         status = self.process.wait(scaled(5))
         self.reader.join(scaled(5))
         return status
