@@ -16,6 +16,10 @@
     X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                          \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                              \
     X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                                \
+    X(VH_MAX_LATCHES, 64, "tags that a decision keeps away from every VM")                                    \
+    X(VH_STATE_MAX, 524288, "bytes of the state file")                                                        \
+    X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                \
+    X(VH_STATE_EXTRA, 16384, "bytes of the state file's members that we do not know and keep")                \
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                      \
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
