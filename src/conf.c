@@ -36,7 +36,7 @@ void conf_default(struct conf *c) {
 
 int conf_vm(const struct conf *c, const char *name) {
     for (int i = 0; i < c->nvms; i++) {
-        if (str_eq(c->vms[i].name, name))
+        if (!c->vms[i].retired && str_eq(c->vms[i].name, name))
             return i;
     }
     return -1;

@@ -64,6 +64,7 @@ struct vm_conf {
     char type[24]; /* "qemu"; others are known but not acted on yet */
     char socket[VH_SUN_PATH_MAX];
     bool supported;
+    bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */
     uint32_t cid;      /* 0 if not given */
     enum usb_passing passing;
@@ -119,6 +120,11 @@ void conf_default(struct conf *c); /* no file: unix API, no VMs, no rules */
  * pages. The strings of *c point into *c: it must not be copied. */
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
+/* Moves the VMs of a freshly parsed configuration to the indices that they have in `old`, the one in force. VMs of old
+ * that are gone from fresh stay as retired rows if they are in `busy`. False if there are not enough rows; fresh is
+ * then not to be used. Not reentrant. */
+bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy);
+bool conf_same_vm(const struct vm_conf *a, const struct vm_conf *b); /* by name, type and socket */
 /* Returns the static scratch memory used by conf_parse, so that the caller may give its pages back to the kernel.
  * Aligned to 4096 bytes; where pages are larger, round inward. */
 void *conf_scratch(size_t *size);

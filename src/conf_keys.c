@@ -22,10 +22,10 @@ static const struct key root_keys[] = {
 static const struct key general_keys[] = {
     [GEN_API] = {"api", false},
     [GEN_RULE_MATCH] = {"ruleMatch", false},
-    [GEN_PERSISTENCY] = {"persistency", true},
-    [GEN_STATE_PATH] = {"statePath", true},
-    [GEN_LEASE] = {"leaseSeconds", true},
-    [GEN_RELEASE] = {"releaseOnExit", true},
+    [GEN_PERSISTENCY] = {"persistency", false},
+    [GEN_STATE_PATH] = {"statePath", false},
+    [GEN_LEASE] = {"leaseSeconds", false},
+    [GEN_RELEASE] = {"releaseOnExit", false},
     [GEN_DESCRIPTION] = {"description", false},
 };
 

@@ -20,6 +20,7 @@
     X(VH_STATE_MAX, 524288, "bytes of the state file")                                                        \
     X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                \
     X(VH_STATE_EXTRA, 16384, "bytes of the state file's members that we do not know and keep")                \
+    X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                         \
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                      \
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
@@ -35,6 +36,7 @@
     X(VH_TEXT_MAX, 256, "a rule's description, a reason or an error text, with NUL")                          \
     X(VH_ERROR_MAX, 512, "an error reply's text, with NUL: it may list devices")                              \
     X(VH_PATH_MAX, 1024, "a path that we build, with NUL")                                                    \
+    X(VH_REALPATH_MAX, 4096, "what realpath() may fill: the kernel's PATH_MAX")                               \
     X(VH_SUN_PATH_MAX, 108, "a unix socket path with NUL: the kernel's sun_path")                             \
     X(VH_ID_MAX, 72, "a request's id as printed, with NUL")                                                   \
     X(VH_OPID_MAX, 64, "the id of a device in a VM, with NUL")                                                \
@@ -76,6 +78,16 @@ enum vh_limit {
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind to listen; doubles") \
     X(VH_T_CONNECT_MAX, 5000, "longest delay before a refused or full listener is tried again")                \
     X(VH_T_SETTLE, 1500, "a new device whose `bind` uevent has not come is used anyway after so long")         \
+    X(VH_T_STALL, 1000, "the loop did not run for so long: that time counts for no deadline")                  \
+    X(VH_T_SAVE_RETRY, 30000, "a state file that could not be written is tried again after so long; doubles")  \
+    X(VH_T_SAVE_RETRY_MAX, 3600000, "longest delay before a state file is tried again")                        \
+    X(VH_T_RELEASE, 20000, "a device that came back from a VM is used anyway if its reset takes longer")       \
+    X(VH_T_STOP, 10000, "releaseOnExit: devices that are not out of their VMs after so long stay there")       \
+    X(VH_T_FLAP_COST, 200, "one plug on a port is forgotten after so long")                                    \
+    X(VH_T_FLAP_BURST, 2000, "a port with more plugs than are forgotten in so long flaps: ten at once")        \
+    X(VH_T_FLAP_HOLD, 1000, "a device on a flapping port must stay so long before it is used; doubles")        \
+    X(VH_T_FLAP_HOLD_MAX, 30000, "longest time that a device on a flapping port must stay")                    \
+    X(VH_T_FLAP_FORGIVE, 60000, "bursts further apart than this are not one trouble: the hold starts anew")    \
     X(VH_T_LISTEN_RETRY, 5000, "a transport that could not be opened is tried again after so long")
 
 enum vh_time_limit {

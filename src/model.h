@@ -121,6 +121,13 @@ struct vmm_found { /* a host device that a VM reports */
     char id[VH_OPID_MAX];
     uint8_t busnum, devnum; /* 0 if it cannot be told */
     bool ours;              /* the id carries our prefix */
+    /* Not ours, and given as a filter rather than as a device: which it has cannot be told, so all that fit count. 0
+     * and
+     * "" match any. */
+    bool filter;
+    uint16_t vid, pid;
+    uint8_t filter_bus;
+    char port[VH_PORTPATH_MAX];
 };
 
 struct op_result {
@@ -134,6 +141,8 @@ struct op_result {
 
 /* ---- facts: what happened ---- */
 
+struct conf;
+
 enum fact_kind {
     FACT_SCAN_BEGIN, /* a full scan follows; devices not told of before its end are gone */
     FACT_SCAN_END,
@@ -145,7 +154,11 @@ enum fact_kind {
     FACT_OP_DONE,
     FACT_REQUEST,
     FACT_CLIENT_GONE,
-    FACT_TIME, /* a deadline of core_deadline() has passed */
+    FACT_SAVED,    /* the end of an ACT_SAVE: `ok`, or why not in `text` */
+    FACT_RELEASED, /* the end of the ACT_RELEASE of the plug named `token` */
+    FACT_RELOAD,   /* a new configuration, its VMs at the same indices (conf_align) */
+    FACT_STOP,     /* the daemon will end: take every device out of its VM */
+    FACT_TIME,     /* a deadline of core_deadline() has passed */
 };
 
 struct fact {
@@ -157,6 +170,10 @@ struct fact {
     const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
+    bool ok;                       /* FACT_SAVED */
+    const char *text;              /* FACT_SAVED */
+    uint32_t token;                /* FACT_RELEASED */
+    const struct conf *conf;       /* FACT_RELOAD */
 };
 
 /* ---- actions: what to do ---- */
@@ -171,7 +188,10 @@ enum action_kind {
     ACT_REPLY_VERSION,
     ACT_SUBSCRIBE,
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
-    ACT_RELEASE,     /* the device in slot came back from a VM and stays with the host: reset, bind host drivers */
+    ACT_RELEASE,     /* the device in slot came back from a VM (vm: which has just died, -1 none): reset it, let host
+                        drivers bind, then tell FACT_RELEASED with `token`, whatever came of it */
+    ACT_SAVE,  /* write the memories to disk before any action that follows, then tell FACT_SAVED as the next fact */
+    ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold` milliseconds */
 };
 
 struct action {
@@ -181,7 +201,9 @@ struct action {
     int slot; /* device slot, or -1 */
     int vm;   /* or -1 */
     struct client_ref client;
-    uint16_t text; /* index into actions.text for ACT_REPLY with !ok */
+    uint16_t text;   /* index into actions.text for ACT_REPLY with !ok */
+    uint32_t token;  /* ACT_RELEASE */
+    int64_t hold_ms; /* ACT_FLAPS */
     struct vmm_op op;
 };
 

@@ -147,6 +147,15 @@ static bool one_matches(const struct conf *c, const struct device *dev, uint16_t
     return false;
 }
 
+bool policy_denies(const struct conf *c, const struct device *dev) {
+    for (int i = 0; i < c->nrules; i++) {
+        const struct rule *rule = &c->rules[i];
+        if (rule->enabled && one_matches(c, dev, rule->deny, rule->ndeny))
+            return true;
+    }
+    return false;
+}
+
 int policy_rule(const struct conf *c, const struct device *dev) {
     if (dev->malformed[0] != '\0') /* no allow entry matches it, so no rule can apply */
         return -1;

@@ -17,6 +17,8 @@
 
 /* The deciding rule's index, or -1 if none applies. */
 int policy_rule(const struct conf *c, const struct device *dev);
+/* Does a deny entry of any enabled rule match? For devices without a rule: "unknown" is not "forbidden". */
+bool policy_denies(const struct conf *c, const struct device *dev);
 /* In the configured reading. Whether the device is malformed is not looked at: that is a matter of allow entries. */
 bool policy_entry_matches(const struct conf *c, const struct entry *e, const struct device *dev);
 /* Fields of e (enum entry_field bits) that do not match dev, under the strict reading. 0: all match. Of the interface

@@ -1,0 +1,222 @@
+/*
+ * release.c - the helper that resets devices, and its queue. Owns both ends of the socket between them; what a release
+ * is, the bus knows.
+ */
+#include "release.h"
+
+#include "limits.h"
+#include "log.h"
+#include "str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { AT_HELPER = 8, PROCESS_WAIT_MS = 2000 };
+
+struct message { /* to the helper; back goes the token alone */
+    uint32_t token;
+    struct device dev;
+};
+
+struct job {
+    bool used, sent;
+    int pidfd; /* our copy, until sent */
+    int64_t deadline;
+    struct message message;
+};
+
+static struct job jobs[VH_MAX_DEVICES]; /* in no order: sent in that of their deadlines */
+static int sock = -1, sock_poll = -1;
+static release_done_fn *tell;
+
+/* ---- in the helper ---- */
+
+/* Is the process gone that had the device? Only then nothing of it holds the interfaces any more. */
+static void wait_for_process(int pidfd) {
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    while (poll(&p, 1, PROCESS_WAIT_MS) < 0 && errno == EINTR) {
+    }
+}
+
+/* Reads one message with its descriptor; false at the end of the daemon. */
+static bool receive(int fd, struct message *m, int *pidfd) {
+    union {
+        char buf[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {.iov_base = m, .iov_len = sizeof *m};
+    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control};
+    ssize_t n;
+    *pidfd = -1;
+    do
+        n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+    if (n > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(pidfd, CMSG_DATA(c), sizeof *pidfd);
+    return n == (ssize_t)sizeof *m;
+}
+
+/* Signals are the daemon's: a terminal's and a service manager's go to both, and the work under way is finished. */
+static _Noreturn void helper(int fd, const struct bus *bus) {
+    static struct message m;
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    int pidfd;
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        (void)signal(ignored[i], SIG_IGN);
+    (void)prctl(PR_SET_NAME, "vhotplug-reset");
+    while (receive(fd, &m, &pidfd)) {
+        if (pidfd >= 0) {
+            wait_for_process(pidfd);
+            (void)close(pidfd);
+        }
+        m.dev.driver_path = NULL;
+        bus->release(&m.dev);
+        if (send(fd, &m.token, sizeof m.token, MSG_NOSIGNAL) < 0)
+            break;
+    }
+    _exit(0);
+}
+
+/* ---- in the daemon ---- */
+
+bool release_start(const struct bus *bus, release_done_fn *done) {
+    int pair[2];
+    tell = done;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_error("cannot make a socket for the reset helper: %s", strerror(errno));
+        return false;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(pair[0]);
+        helper(pair[1], bus);
+    }
+    (void)close(pair[1]);
+    sock = pair[0];
+    if (pid < 0 || fcntl(sock, F_SETFL, O_NONBLOCK) != 0) {
+        log_error("cannot start the reset helper: %s", strerror(errno));
+        (void)close(sock);
+        sock = -1;
+        return false;
+    }
+    return true;
+}
+
+static void end(struct job *j) {
+    if (j->pidfd >= 0)
+        (void)close(j->pidfd);
+    j->used = false;
+    tell(j->message.token);
+}
+
+static void helper_gone(void) {
+    log_error("the reset helper ended: devices come back from VMs as they are, until the daemon is started again");
+    (void)close(sock);
+    sock = -1;
+}
+
+static struct job *next_job(int *at_helper) {
+    struct job *next = NULL;
+    *at_helper = 0;
+    for (int i = 0; i < VH_MAX_DEVICES; i++) {
+        struct job *j = &jobs[i];
+        if (j->used && j->sent)
+            (*at_helper)++;
+        else if (j->used && (next == NULL || j->deadline < next->deadline))
+            next = j;
+    }
+    return next;
+}
+
+/* What does not fit into the socket waits until an answer makes room. */
+static void send_jobs(void) {
+    int at_helper = 0;
+    for (struct job *j = next_job(&at_helper); sock >= 0 && j != NULL && at_helper < AT_HELPER;
+         j = next_job(&at_helper)) {
+        ssize_t n = sock_send(sock, &j->message, sizeof j->message, j->pidfd);
+        if (n == 0)
+            return;
+        if (n < 0) {
+            helper_gone();
+            return;
+        }
+        if (j->pidfd >= 0)
+            (void)close(j->pidfd);
+        j->pidfd = -1;
+        j->sent = true;
+    }
+}
+
+void release_begin(uint32_t token, const struct device *dev, int pidfd) {
+    struct job *j = jobs;
+    while (j < jobs + VH_MAX_DEVICES && j->used)
+        j++;
+    if (j == jobs + VH_MAX_DEVICES) {
+        log_warn("too many resets at once: device=%s is used as it is", dev->sys_name);
+        tell(token);
+        return;
+    }
+    *j = (struct job){.used = true, .pidfd = -1, .deadline = sock_now() + VH_T_RELEASE * VH_NSEC_PER_MSEC};
+    j->message.token = token;
+    j->message.dev = *dev;
+    if (pidfd >= 0)
+        j->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0); /* without it, the reset may come a moment too early */
+    if (sock < 0)
+        j->deadline = 0;
+    send_jobs();
+}
+
+void release_stop(void) {
+    if (sock >= 0)
+        (void)close(sock); /* the helper ends with what it has in hand */
+    sock = -1;
+}
+
+void release_fill(struct pollset *ps) {
+    sock_poll = sock >= 0 ? pollset_add(ps, sock, POLLIN) : -1;
+}
+
+void release_ready(const struct pollset *ps) {
+    uint32_t token = 0;
+    if (pollset_got(ps, sock_poll, sock) == 0)
+        return;
+    ssize_t n = sock_recv(sock, &token, sizeof token);
+    if (n == 0)
+        return;
+    if (n != (ssize_t)sizeof token) {
+        helper_gone();
+        return;
+    }
+    for (int i = 0; i < VH_MAX_DEVICES; i++) {
+        if (jobs[i].used && jobs[i].sent && jobs[i].message.token == token)
+            end(&jobs[i]);
+    }
+    send_jobs();
+}
+
+int64_t release_deadline(void) {
+    int64_t at = VH_NEVER;
+    for (int i = 0; i < VH_MAX_DEVICES; i++) {
+        if (jobs[i].used && (sock < 0 || jobs[i].deadline < at))
+            at = sock < 0 ? 0 : jobs[i].deadline;
+    }
+    return at;
+}
+
+void release_tick(int64_t now) {
+    for (int i = 0; i < VH_MAX_DEVICES; i++) {
+        struct job *j = &jobs[i];
+        if (!j->used || (sock >= 0 && j->deadline > now))
+            continue;
+        if (sock >= 0)
+            log_warn("a reset takes too long: device=%s", j->message.dev.sys_name);
+        end(j);
+    }
+    send_jobs();
+}
