@@ -254,15 +254,19 @@ $(T)/unit/%: tests/unit/%.c $(T)/unit/libvhotplug.a Makefile
 	$(call say,CC,$<)
 	$(Q)$(UNIT_CC) $(test_link)
 
-$(T)/sim/sim: tests/sim/sim.c $(T)/sim/libvhotplug.a Makefile
+$(T)/sim/world.o: tests/sim/world.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(SIM_CC) $(TEST_INCLUDE) -MMD -MP -c -o $@ $<
+
+$(T)/sim/sim: tests/sim/sim.c $(T)/sim/world.o $(T)/sim/libvhotplug.a Makefile
 	$(call say,CC,$<)
-	$(Q)$(SIM_CC) $(test_link)
+	$(Q)$(SIM_CC) $(subst $<,$< $(T)/sim/world.o,$(test_link))
 
 $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(test_link)
 
--include $(UNIT:%=%.d) $(T)/sim/sim.d $(FUZZ:%=%.d)
+-include $(UNIT:%=%.d) $(T)/sim/sim.d $(T)/sim/world.d $(FUZZ:%=%.d)
 
 .PHONY: tests unit sim simulate fuzzers fuzz check
 tests: $(UNIT)

@@ -365,6 +365,8 @@ static void allowed_vms(struct sbuf *sb, const struct core *c, const struct slot
             sb_str(sb, ", ");
         sb_json(sb, c->conf->vms[r->vms[i]].name);
     }
+    if (r == NULL && s->lease >= 0)
+        sb_json(sb, c->conf->vms[s->lease].name);
     sb_char(sb, ']');
 }
 
@@ -393,7 +395,10 @@ static void device_identity(struct sbuf *sb, const struct device *d) {
 static void device_situation(struct sbuf *sb, const struct core *c, const struct slot *s) {
     member(sb, "allowed_vms");
     allowed_vms(sb, c, s);
-    member_text_or_null(sb, "vm", s->vm >= 0 ? c->conf->vms[s->vm].name : "");
+    int vm = s->vm >= 0 ? s->vm : s->foreign;
+    member_text_or_null(sb, "vm", vm >= 0 ? c->conf->vms[vm].name : "");
+    member(sb, "foreign");
+    sb_str(sb, s->vm < 0 && s->foreign >= 0 ? "true" : "false");
     member(sb, "disconnected");
     sb_str(sb, s->disconnected ? "true" : "false");
     member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");

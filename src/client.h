@@ -42,6 +42,7 @@ struct client {
     bool eof;
     uint32_t cursor;
     uint64_t lost; /* events dropped since the last that fitted */
+    enum transport transport;
     struct principal who;
     struct linebuf in;
     size_t head_at, head_len;   /* unsent bytes of the reply in head */

@@ -42,7 +42,7 @@ void step_event(struct step *st, enum event_kind event, int slot, int vm) {
 
 static void slot_clear(struct slot *s) {
     memset(s, 0, sizeof *s);
-    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = -1;
+    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = s->foreign = s->lease = -1;
 }
 
 static int slot_alloc(struct core *c) {
@@ -117,19 +117,40 @@ void slot_assign(struct step *st, int i, int vm) {
     step_event(st, EV_ATTACHED, i, vm);
 }
 
-/* Rule, remembered selection and decision, as they are now. */
-void slot_plugged(struct step *st, int i) {
-    struct core *c = st->c;
-    struct slot *s = &c->slot[i];
+void slot_release(struct step *st, int i, int vm) {
+    struct slot *s = &st->c->slot[i];
+    if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !st->c->conf->rules[s->rule].reset_on_release))
+        return;
+    s->releasing = true;
+    struct action *a = step_add(st, ACT_RELEASE);
+    a->slot = i;
+    a->vm = vm;
+    a->token = s->plug;
+}
+
+static void released(struct step *st, uint32_t token) {
+    for (int i = 0; i < st->c->used; i++) {
+        struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->plug == token)
+            s->releasing = false;
+    }
+}
+
+/* The rule, and what is remembered, as they are now. */
+static void slot_judge(struct core *c, struct slot *s) {
     s->hub = is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
-    const struct memory *m = memory_find(c, &s->dev);
-    if (m != NULL) {
-        if (m->vm[0] != '\0')
-            s->pick = conf_vm(c->conf, m->vm);
-        s->disconnected = m->disconnected;
-        s->disconnected_by = m->by;
-    }
+    memory_refresh(c, s);
+}
+
+/* The same, and which of several VMs, once all is known of a plug. */
+static void slot_plugged(struct step *st, int i) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    slot_judge(c, s);
+    if (s->vm < 0)
+        s->pick = memory_selection(c, &s->dev);
+    port_lease(c, s);
 }
 
 /* ---- devices come and go ---- */
@@ -149,6 +170,7 @@ static void unplug(struct step *st, int i) {
     if (s->req >= 0)
         request_slot_done(st, i, "the device was unplugged");
     st->c->stats.unplugged++;
+    port_unplugged(st, i);
     if (s->vm >= 0) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, s->vm);
@@ -160,12 +182,19 @@ static void unplug(struct step *st, int i) {
     s->retry_at = 0;
 }
 
-static void announce(struct step *st, int i) {
+void slot_announce(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->announced || !s->dev.settled || s->hub)
+    if (s->announced || !s->dev.settled || s->hub || s->hold_until != 0)
         return;
     s->announced = true;
     step_event(st, EV_CONNECTED, i, -1);
+}
+
+static vm_set supported_vms(const struct conf *conf) {
+    vm_set all = 0;
+    for (int v = 0; v < conf->nvms; v++)
+        all |= (vm_set)conf->vms[v].supported << v;
+    return all;
 }
 
 static void plug(struct step *st, const struct fact *f) {
@@ -177,16 +206,18 @@ static void plug(struct step *st, const struct fact *f) {
     s->state = SLOT_PRESENT;
     s->dev = *f->device;
     s->seen = true;
-    s->plug = c->next_plug++;
+    s->plug = ++c->next_plug; /* never 0, soon enough: it is the token of its reset */
     s->plugged_at = st->now;
     s->managed = !f->coldplug || c->attach_connected;
     c->stats.plugged++;
+    if (!f->coldplug)
+        port_plugged(st, i);
     slot_plugged(st, i);
-    if (f->coldplug && s->rule >= 0)
-        s->doubt = c->conf->rules[s->rule].vm_mask; /* an earlier daemon may have given it to any of these */
+    if (f->coldplug && !s->hub)
+        s->doubt = supported_vms(c->conf); /* an earlier daemon, by an earlier policy, may have given it to any */
     if (f->coldplug && s->managed && s->pick < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
         s->pick = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
-    announce(st, i);
+    slot_announce(st, i);
 }
 
 /* Two plugs on one port are two devices, however alike. */
@@ -208,13 +239,13 @@ static void device_fact(struct step *st, const struct fact *f) {
     bool settled_now = f->device->settled && !s->dev.settled;
     s->dev = *f->device;
     s->seen = true;
-    if (settled_now) {
+    if (settled_now)
         slot_plugged(st, i); /* the serial is known only now */
-    } else {
-        s->hub = is_hub(&s->dev);
-        s->rule = policy_rule(st->c->conf, &s->dev);
-    }
-    announce(st, i);
+    else
+        slot_judge(st->c, s);
+    if (s->foreign >= 0)
+        vm_look(st->c, s->foreign); /* a reset, as when a VM lets it go */
+    slot_announce(st, i);
 }
 
 static void scan_begin(struct core *c) {
@@ -235,8 +266,60 @@ static void gone_fact(struct step *st, const char *sys_name) {
         unplug(st, i);
 }
 
+/* A row that is another VM now, or none: what was chosen for the old one is not meant for it. */
+static bool is_other_vm(const struct conf *old, const struct conf *fresh, int v) {
+    return v >= 0 &&
+           (v >= fresh->nvms || v >= old->nvms || fresh->vms[v].retired || !conf_same_vm(&old->vms[v], &fresh->vms[v]));
+}
+
+static void forget_other_vms(struct core *c, const struct conf *old) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (is_other_vm(old, c->conf, s->pick))
+            s->pick = s->state == SLOT_PRESENT ? memory_selection(c, &s->dev) : -1;
+        if (is_other_vm(old, c->conf, s->lease))
+            s->lease = -1;
+    }
+    for (int v = 0; v < old->nvms; v++) {
+        if (is_other_vm(old, c->conf, v))
+            port_forget_vm(c, v);
+    }
+}
+
+/* The same VMs at the same indices, perhaps more; other rules. Who is asked for a VM is asked anew if the choice is
+ * another one. */
+static void reload(struct step *st, const struct conf *conf) {
+    struct core *c = st->c;
+    const struct conf *old = c->conf;
+    c->conf = conf;
+    forget_other_vms(c, old);
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state != SLOT_PRESENT)
+            continue;
+        vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;
+        slot_judge(c, s);
+        port_lease(c, s);
+        if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
+            request_slot_done(st, i, "a new configuration does not allow it");
+        if (s->vm < 0 && before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0))
+            s->ask = ASK_NO;
+        s->failures = 0;
+        s->retry_at = 0;
+    }
+}
+
+static void stop(struct step *st) {
+    st->c->stopping = true;
+    for (int i = 0; i < st->c->used; i++) {
+        const struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->req >= 0 && s->req_vm >= 0)
+            request_slot_done(st, i, "the daemon is ending");
+    }
+}
+
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
-    struct step st = {.c = c, .now = now, .out = out};
+    struct step st = {.c = c, .now = now, .out = out, .saves = false};
     out->n = 0;
     out->ntexts = 0;
     c->stats.facts++;
@@ -267,6 +350,18 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         break;
     case FACT_CLIENT_GONE:
         request_client_gone(&st, f->client);
+        break;
+    case FACT_SAVED:
+        memory_saved(&st, f->ok, f->text);
+        break;
+    case FACT_RELEASED:
+        released(&st, f->token);
+        break;
+    case FACT_RELOAD:
+        reload(&st, f->conf);
+        break;
+    case FACT_STOP:
+        stop(&st);
         break;
     case FACT_TIME:
         break;

@@ -10,6 +10,7 @@
 
 #include "conf.h"
 #include "limits.h"
+#include "memory.h"
 #include "model.h"
 #include "str.h"
 
@@ -52,9 +53,15 @@ struct slot {
     bool hub;
     vm_set doubt;  /* VMs that may have it although we cannot tell: it goes nowhere until they are listed or down */
     int suspended; /* taken out of this VM by usb_suspend, -1 not */
+    int foreign; /* the VM that has it by somebody else's doing, -1 none: it goes nowhere else, and is not ours to take
+                  */
+    int lease;   /* the VM of the device that was on its port a moment ago, -1 none */
+    bool releasing;     /* being reset and given to host drivers */
+    int64_t hold_until; /* its port flaps: neither told of nor given away before; 0 not */
     enum role disconnected_by;
-    int failures;     /* in a row, at the current target */
-    int64_t retry_at; /* not before */
+    enum role restore_by; /* the decision that comes back if the attach under way fails */
+    int failures;         /* in a row, at the current target */
+    int64_t retry_at;     /* not before */
     int64_t plugged_at;
     uint32_t plug;                /* counts plugs: order of arrival */
     uint8_t vm_busnum, vm_devnum; /* what its id in the VM was made of */
@@ -90,20 +97,21 @@ struct pending {
     char text[VH_TEXT_MAX]; /* the first failure */
 };
 
-/* What is remembered of a device that may be away: keyed by identity, and by port where that is no identity. */
-struct memory {
-    bool used;
-    uint16_t vid, pid;
-    char serial[VH_STRING_MAX];
-    char port[VH_SYSNAME_MAX]; /* sys_name; "" where the serial suffices */
-    char vm[VH_NAME_MAX];      /* selection, "" none */
-    bool disconnected;
-    enum role by;
-    uint64_t stamp; /* larger is younger */
+/* A port's short memory: who had its last device, and how often it was plugged lately. */
+struct port {
+    char sys_name[VH_SYSNAME_MAX]; /* "" free */
+    int lease;                     /* VM, -1 none */
+    int64_t lease_until;
+    int64_t plugs_until; /* all its plugs are forgotten then */
+    int64_t used_at;     /* last plug or unplug */
+    int64_t hold_ms;     /* of the last burst; 0: it never flapped */
+    int64_t flapped_at;  /* the last plug of that burst */
+    bool flaps;
 };
 
 struct core_stats {
-    uint64_t facts, ops, op_failed, op_busy, op_unknown, attached, detached, plugged, unplugged, table_full;
+    uint64_t flaps, saves, save_failed, facts, ops, op_failed, op_busy, op_unknown, attached, detached, plugged,
+        unplugged, table_full;
     uint64_t latency[16]; /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
 };
 
@@ -118,7 +126,16 @@ struct core {
     char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
-    struct memory memory[VH_MAX_MEMORY];
+    struct port port[VH_MAX_PORTS];
+    bool persist;  /* memories go to disk; set by whoever loaded them */
+    bool dirty;    /* they differ from the disk */
+    bool stopping; /* after FACT_STOP */
+    int save_failures;
+    int64_t save_at;   /* not before, after a failure */
+    bool saving;       /* a decision is being saved: `decision` goes on with FACT_SAVED */
+    bool dirty_before; /* without that decision */
+    struct request decision;
+    struct memories memories;
     struct core_stats stats;
 };
 
@@ -133,8 +150,10 @@ struct actions {
 void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 /* One fact, whole. `out` is emptied first; its actions are to be done in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
-int64_t core_deadline(const struct core *c);      /* give FACT_TIME then; VH_NEVER if nothing waits for time */
-bool core_wants_vm(const struct core *c, int vm); /* is there anything to do at this VM? */
+int64_t core_deadline(const struct core *c); /* give FACT_TIME then; VH_NEVER if nothing waits for time */
+bool core_holds(const struct core *c);       /* after FACT_STOP: is there a device that is still to be taken out? */
+bool core_vm_in_use(const struct core *c, int vm); /* has it devices of ours, or an operation under way? */
+bool core_wants_vm(const struct core *c, int vm);  /* is there anything to do at this VM? */
 /* Every invariant that must hold after any step. False with *why (static) naming the broken one. For simulation and
  * fuzzing. */
 bool core_check(const struct core *c, const char **why);

@@ -31,6 +31,8 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->state != SLOT_GHOST || s->req < 0, "a request waits for a ghost");
     MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
+    MUST(s->pick < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
+    MUST(s->hold_until == 0 || !s->announced, "a device was told of before it had stayed");
     MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
     return true;
 }
@@ -62,6 +64,21 @@ static bool check_vms(const struct core *c, const char **why) {
     return true;
 }
 
+static bool check_memories(const struct core *c, const char **why) {
+    const struct memories *ms = &c->memories;
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        const struct memory *m = &ms->m[i];
+        MUST(!m->used || m->stamp <= ms->stamp, "a memory from the future");
+        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus, "a memory of nothing");
+    }
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        MUST(s->state != SLOT_PRESENT || s->disconnected == (s->disconnected_by != ROLE_NONE),
+             "a decision without an author");
+    }
+    return true;
+}
+
 bool core_check(const struct core *c, const char **why) {
     for (int i = 0; i < CORE_SLOTS; i++) {
         MUST(i < c->used || c->slot[i].state == SLOT_FREE, "a slot in use lies above the mark");
@@ -74,7 +91,7 @@ bool core_check(const struct core *c, const char **why) {
             MUST(c->slot[k].state != SLOT_PRESENT || !str_eq(c->slot[i].dev.sys_name, c->slot[k].dev.sys_name),
                  "one port holds two devices");
     }
-    return check_pending(c, why) && check_vms(c, why);
+    return check_pending(c, why) && check_vms(c, why) && check_memories(c, why);
 }
 
 bool core_at_rest(const struct core *c, const char **why) {
@@ -90,7 +107,8 @@ bool core_at_rest(const struct core *c, const char **why) {
             continue;
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
-        MUST(s->vm == target || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
+        MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or for its port");
+        MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
              "a device is not where policy says");
     }
     return true;

@@ -15,14 +15,18 @@ int plan_target(const struct core *c, const struct slot *s) {
         return -1;
     if (s->req >= 0)
         return s->req_vm;
+    if (c->stopping)
+        return -1;
     if (s->disconnected || s->suspended >= 0)
         return -1;
     if (!s->managed)
         return s->vm;
-    if (s->hub || s->rule < 0 || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
+    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return -1;
     if (!s->dev.settled)
         return s->vm;
+    if (s->rule < 0)
+        return s->lease;
     const struct rule *r = &c->conf->rules[s->rule];
     if (s->pick >= 0 && (r->vm_mask >> s->pick & 1) != 0)
         return s->pick;
@@ -31,10 +35,14 @@ int plan_target(const struct core *c, const struct slot *s) {
     return r->single && r->nvms > 0 ? r->vms[0] : -1;
 }
 
+bool plan_allows(const struct core *c, const struct slot *s, int vm) {
+    return s->rule >= 0 ? (c->conf->rules[s->rule].vm_mask >> vm & 1) != 0 : s->lease == vm;
+}
+
 bool plan_asks(const struct core *c, const struct slot *s) {
     if (s->state != SLOT_PRESENT || s->rule < 0 || s->vm >= 0 || s->op != OP_NONE || s->req >= 0)
         return false;
-    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0)
+    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->foreign >= 0 || c->stopping)
         return false;
     if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return false;
@@ -110,7 +118,9 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         wake(c, s->retry_at);
         return;
     }
-    if (kind == OP_ATTACH && (s->doubt != 0 || id_taken(c, i, vm)))
+    if (kind == OP_ATTACH && (s->doubt != 0 || s->foreign >= 0 || s->releasing || id_taken(c, i, vm)))
+        return;
+    if (kind == OP_ATTACH && s->hold_until != 0)
         return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
@@ -209,13 +219,39 @@ static void settle_request(struct step *st, int i) {
     }
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
-    if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
+    if (s->foreign >= 0 && s->doubt == 0)
+        (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
+                      c->conf->vms[s->foreign].name);
+    else if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
     else if (c->vm[vm].state == VM_DOWN)
         (void)str_fmt(text, sizeof text, "VM '%s' is not running", c->conf->vms[vm].name);
     else
         return;
     request_slot_done(st, i, text);
+}
+
+/* A device on a port that flapped has stayed long enough: as if it were plugged in now. */
+static void stays(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->hold_until == 0 || s->state != SLOT_PRESENT)
+        return;
+    if (s->hold_until > st->now) {
+        wake(st->c, s->hold_until);
+        return;
+    }
+    port_quiet(st, i);
+    slot_announce(st, i);
+}
+
+static void save_again(struct step *st) {
+    struct core *c = st->c;
+    if (!c->dirty || !c->persist || c->saving || c->save_failures == 0)
+        return;
+    if (c->save_at > st->now)
+        wake(c, c->save_at);
+    else
+        memory_changed(st);
 }
 
 void plan(struct step *st) {
@@ -227,12 +263,36 @@ void plan(struct step *st) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_GHOST)
             continue;
+        stays(st, i);
         settle_request(st, i);
         ask(st, i);
         consider(st, i, best);
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
+    save_again(st); /* last: what was done above may have changed what is remembered */
+}
+
+bool core_holds(const struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_GHOST;
+        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing))
+            return true;
+    }
+    return false;
+}
+
+bool core_vm_in_use(const struct core *c, int v) {
+    if (c->vm[v].op != OP_NONE || c->vm[v].stale[0] != '\0')
+        return true;
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_GHOST;
+        if (there && (s->vm == v || s->foreign == v || (s->req >= 0 && s->req_vm == v) || (s->doubt >> v & 1) != 0))
+            return true;
+    }
+    return false;
 }
 
 bool core_wants_vm(const struct core *c, int v) {

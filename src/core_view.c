@@ -34,13 +34,14 @@ bool core_visible(const struct core *c, const struct slot *s, const struct reque
         return true;
     if (s->hub)
         return false;
-    return s->rule >= 0 || s->vm >= 0 || s->dev.malformed[0] != '\0' || c->conf->nrules == 0;
+    return s->rule >= 0 || s->vm >= 0 || s->foreign >= 0 || s->lease >= 0 || s->dev.malformed[0] != '\0' ||
+           c->conf->nrules == 0;
 }
 
 const char *core_state_name(const struct core *c, const struct slot *s) {
     if (s->op != OP_NONE || s->req >= 0)
         return "pending";
-    if (s->vm >= 0)
+    if (s->vm >= 0 || s->foreign >= 0)
         return "attached";
     int target = plan_target(c, s);
     if (s->failures > 0 && target >= 0)
@@ -57,6 +58,8 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
         sb_fmt(sb, "VM '%s' is not running", vc->name);
     else if (s->failures > 0)
         sb_str(sb, c->reason[s - c->slot]);
+    else if (s->releasing)
+        sb_str(sb, "being reset after its last VM");
     else if (s->doubt != 0 && vm->state == VM_UP)
         sb_str(sb, "another VM that may have it has not answered yet");
     else if (vm->reason[0] != '\0')
@@ -73,6 +76,10 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
         sb_fmt(sb, "unclassifiable: %s", s->dev.malformed);
     else if (s->dev.protect[0] != '\0')
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
+    else if (s->foreign >= 0)
+        sb_str(sb, "somebody else attached it there");
+    else if (s->hold_until != 0)
+        sb_str(sb, "its port flaps: it has to stay for a while first");
     else if (s->vm >= 0)
         sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");
     else if (target >= 0)

@@ -17,6 +17,14 @@ static void doubt_ends(struct core *c, int v) {
         c->slot[i].doubt &= ~((vm_set)1 << v);
 }
 
+/* What others gave it is gone with it, or about to be listed again. */
+static void foreign_ends(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].foreign == v)
+            c->slot[i].foreign = -1;
+    }
+}
+
 static void vm_down(struct step *st, int v, const char *why) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
@@ -27,12 +35,14 @@ static void vm_down(struct step *st, int v, const char *why) {
     vm->retry_at = 0;
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
     doubt_ends(c, v);
+    foreign_ends(c, v);
+    memory_resume(st, v); /* a VM that starts afresh was not suspended */
     for (int i = 0; i < c->used; i++) {
-        struct slot *s = &c->slot[i];
-        if (s->suspended == v)
-            s->suspended = -1; /* a VM that starts afresh was not suspended */
-        if ((s->state == SLOT_PRESENT || s->state == SLOT_GHOST) && s->vm == v)
-            slot_unassign(st, i); /* if an operation is under way, its end will find it so */
+        const struct slot *s = &c->slot[i];
+        if ((s->state != SLOT_PRESENT && s->state != SLOT_GHOST) || s->vm != v)
+            continue;
+        slot_unassign(st, i); /* if an operation is under way, its end will find it so */
+        slot_release(st, i, v);
     }
 }
 
@@ -43,6 +53,11 @@ static void vm_unknown(struct core *c, int v) {
         return;
     vm->state = VM_UNKNOWN;
     vm->stale[0] = '\0';
+}
+
+void vm_look(struct core *c, int v) {
+    if (c->vm[v].state == VM_UP)
+        vm_unknown(c, v);
 }
 
 void vm_fact(struct step *st, const struct fact *f) {
@@ -108,14 +123,33 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
     slot_assign(st, i, v);
 }
 
+/* Not ours: never touched, but nobody else gets the device. A filter may have any device that fits it. */
+static void found_foreign(struct core *c, int v, const struct vmm_found *f) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        const struct device *d = &s->dev;
+        if (s->state != SLOT_PRESENT || s->hub || s->vm == v || (!f->filter && f->busnum == 0))
+            continue;
+        bool fits = (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum);
+        if (f->filter)
+            fits = fits && (f->filter_bus == 0 || f->filter_bus == d->busnum) && (f->vid == 0 || f->vid == d->vid) &&
+                   (f->pid == 0 || f->pid == d->pid) && (f->port[0] == '\0' || str_eq(f->port, d->port_path));
+        if (fits)
+            s->foreign = v;
+    }
+}
+
 static void listed(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     bool kept[CORE_SLOTS] = {false};
     c->vm[v].state = VM_UP;
     c->vm[v].stale[0] = '\0';
+    foreign_ends(c, v);
     for (int k = 0; k < r->nfound; k++) {
         if (r->found[k].ours)
             found_ours(st, v, &r->found[k], kept);
+        else
+            found_foreign(c, v, &r->found[k]);
     }
     doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
@@ -152,11 +186,8 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
         if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)
             s->pick = v; /* for as long as it is plugged in */
     }
-    if (s->state != SLOT_PRESENT)
-        return;
-    bool reset = s->rule < 0 || st->c->conf->rules[s->rule].reset_on_release;
-    if (kind == OP_DETACH && reset && plan_target(st->c, s) < 0)
-        step_add(st, ACT_RELEASE)->slot = i;
+    if (kind == OP_DETACH && plan_target(st->c, s) < 0)
+        slot_release(st, i, -1);
 }
 
 static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
@@ -173,6 +204,8 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     } else if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state != VM_DOWN) {
         s->doubt |= (vm_set)1 << v;
     }
+    if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state == VM_DOWN)
+        slot_release(st, i, v); /* it died with the device in its hands */
     if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
         request_slot_done(st, i, r->text);
     if (s->state == SLOT_GHOST && s->vm < 0)

@@ -46,23 +46,38 @@ struct link {
 
 static struct link links[VH_MAX_VMS];
 static const struct conf *conf;
+static const struct vmm *const *types;
 static const struct link_calls *calls;
 
 static int index_of(const struct link *l) {
     return (int)(l - links);
 }
 
-void link_start(const struct conf *c, const struct vmm *const *types, const struct link_calls *table) {
+static void link_init(struct link *l, const char *type) {
+    l->state = LINK_IDLE;
+    l->fd = l->poll = -1;
+    l->deadline = l->connect_at = l->linger_until = VH_NEVER;
+    l->vmm = NULL;
+    l->features = 0;
+    for (int i = 0; types[i] != NULL; i++) {
+        if (str_eq(types[i]->type, type))
+            l->vmm = types[i];
+    }
+}
+
+void link_start(const struct conf *c, const struct vmm *const *list, const struct link_calls *table) {
     conf = c;
+    types = list;
     calls = table;
+    for (int v = 0; v < c->nvms; v++)
+        link_init(&links[v], c->vms[v].type);
+}
+
+void link_reload(const struct conf *c, vm_set changed) {
+    conf = c;
     for (int v = 0; v < c->nvms; v++) {
-        struct link *l = &links[v];
-        l->fd = l->poll = -1;
-        l->deadline = l->connect_at = l->linger_until = VH_NEVER;
-        for (int i = 0; types[i] != NULL; i++) {
-            if (str_eq(types[i]->type, c->vms[v].type))
-                l->vmm = types[i];
-        }
+        if ((changed >> v & 1) != 0)
+            link_init(&links[v], c->vms[v].type);
     }
 }
 

@@ -30,6 +30,9 @@ struct link_calls {
 
 /* `types` ends with NULL. c must outlive the links. */
 void link_start(const struct conf *c, const struct vmm *const *types, const struct link_calls *calls);
+/* Another configuration, aligned with the last one (conf_align). `changed`: rows that are another VM now; these links
+ * have been dropped. */
+void link_reload(const struct conf *c, vm_set changed);
 /* Begins it; asserts that none is under way. `done` is never called from within. */
 void link_op(int vm, const struct vmm_op *op);
 /* Does anybody listen at the VM's socket? One non-blocking connect; used when its process has ended. */

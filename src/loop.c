@@ -14,8 +14,10 @@
 #include "link.h"
 #include "log.h"
 #include "netlink.h"
+#include "release.h"
 #include "server.h"
 #include "sock.h"
+#include "state.h"
 #include "str.h"
 #include "uevent.h"
 #include "watch.h"
@@ -27,10 +29,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS)
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + VH_MAX_DEVICES + 1)
 
 static struct {
     const struct loop_options *opt;
+    const struct conf *conf; /* in force */
     struct core core;
     struct actions actions;
     bool stepping;
@@ -42,6 +45,9 @@ static struct {
     int signals;
     bool rescan; /* uevents were lost */
     bool stop;
+    bool hangup;         /* the configuration is to be read again */
+    int64_t leave_until; /* stopping: devices are taken out of their VMs, but not for longer */
+    bool save_failed;    /* as last logged */
     uint64_t full_logged;
     struct pollset polls;
 } loop;
@@ -69,7 +75,7 @@ static void do_event(const struct action *a) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
     const struct device *d = &loop.core.slot[a->slot].dev;
-    const char *vm = a->vm >= 0 ? loop.opt->conf->vms[a->vm].name : NULL;
+    const char *vm = a->vm >= 0 ? loop.conf->vms[a->vm].name : NULL;
     sb_init(&sb, text, sizeof text);
     api_event(&sb, &loop.core, a->event, a->slot, a->vm);
     VH_ASSERT(sb_ok(&sb));
@@ -85,8 +91,33 @@ static void do_event(const struct action *a) {
 static void do_op(const struct action *a) {
     static const char *const names[] = {"none", "list", "attach", "detach"};
     log_debug("operation %u: %s %s vm=%s", (unsigned)a->op.serial, names[a->op.kind], a->op.id,
-              loop.opt->conf->vms[a->vm].name);
+              loop.conf->vms[a->vm].name);
     link_op(a->vm, &a->op);
+}
+
+static void give(const struct fact *f);
+
+/* Once for a trouble, however often it is tried. */
+static void do_save(void) {
+    struct fact f = {.kind = FACT_SAVED};
+    f.ok = state_save(&loop.core.memories, &f.text);
+    if (!f.ok && !loop.save_failed)
+        log_error("the state cannot be saved: %s", f.text);
+    if (f.ok && loop.save_failed)
+        log_info("the state is saved again");
+    loop.save_failed = !f.ok;
+    give(&f);
+}
+
+static void do_release(const struct action *a) {
+    const struct device *d = &loop.core.slot[a->slot].dev;
+    log_debug("reset: device=%s", d->sys_name);
+    release_begin(a->token, d, a->vm >= 0 ? watch_pidfd(a->vm) : -1);
+}
+
+static void do_flaps(const struct action *a) {
+    log_warn("port flaps: device=%s, left alone until one has stayed for %lld ms", loop.core.slot[a->slot].dev.sys_name,
+             (long long)a->hold_ms);
 }
 
 static void do_action(const struct action *a) {
@@ -111,7 +142,13 @@ static void do_action(const struct action *a) {
         server_subscribe(a->client, false);
         break;
     case ACT_RELEASE:
-        loop.opt->bus->release(&loop.core.slot[a->slot].dev);
+        do_release(a);
+        break;
+    case ACT_SAVE:
+        do_save();
+        break;
+    case ACT_FLAPS:
+        do_flaps(a);
         break;
     }
 }
@@ -135,7 +172,7 @@ static void step(const struct fact *f) {
 static void give(const struct fact *f) {
     if (loop.stepping) {
         VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
-                  f->kind == FACT_VM_ANSWERS);
+                  f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED);
         VH_ASSERT(loop.ndeferred < DEFERRED_MAX);
         loop.deferred[loop.ndeferred++] = *f;
         return;
@@ -146,6 +183,7 @@ static void give(const struct fact *f) {
         step(&next);
     }
     loop.ndeferred = 0;
+    VH_ASSERT(!loop.core.saving);
 }
 
 static void give_vm(enum fact_kind kind, int vm) {
@@ -196,7 +234,7 @@ static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
 /* ---- what rooms tell us: VMs ---- */
 
 static const char *vm_name(int vm) {
-    return loop.opt->conf->vms[vm].name;
+    return loop.conf->vms[vm].name;
 }
 
 static void on_done(const struct op_result *r) {
@@ -214,8 +252,13 @@ static void on_answers(int vm) {
 static void vm_is_down(int vm, const char *why) {
     if (loop.core.vm[vm].state != VM_DOWN)
         log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
+    give_vm(FACT_VM_DOWN, vm); /* while its process is still known: it may be a moment from its end */
     watch_process(vm, 0);
-    give_vm(FACT_VM_DOWN, vm);
+}
+
+static void on_released(uint32_t token) {
+    struct fact f = {.kind = FACT_RELEASED, .token = token};
+    give(&f);
 }
 
 static void on_again(int vm) {
@@ -337,17 +380,69 @@ static bool signals_open(void) {
     return loop.signals >= 0;
 }
 
+/* With releaseOnExit the devices come out of their VMs first; a second signal ends that. */
+static void begin_stop(unsigned signal) {
+    struct fact f = {.kind = FACT_STOP};
+    log_info("stopping: signal=%u", signal);
+    if (!loop.conf->release_on_exit || loop.core.stopping) {
+        loop.stop = true;
+        return;
+    }
+    loop.leave_until = loop.now + VH_T_STOP * VH_NSEC_PER_MSEC;
+    give(&f);
+}
+
+static void look_for_end(void) {
+    if (!loop.core.stopping || loop.stop)
+        return;
+    bool late = loop.now >= loop.leave_until;
+    loop.stop = late || !core_holds(&loop.core);
+    if (late)
+        log_warn("stopping: some devices could not be taken out of their VMs in time");
+}
+
 static void signals_ready(void) {
     struct signalfd_siginfo info;
     while (read(loop.signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
-            log_warn(
-                "SIGHUP: this version reads its configuration at start only; restart it (guests keep their devices)");
-            continue;
-        }
-        log_info("stopping: signal=%u", (unsigned)info.ssi_signo);
-        loop.stop = true;
+        if (info.ssi_signo == SIGHUP)
+            loop.hangup = true;
+        else
+            begin_stop(info.ssi_signo);
     }
+}
+
+/* ---- another configuration ---- */
+
+/* All valid or nothing changes. Rows that are another VM now have nothing to do with the old one: it goes down. */
+static void reload(void) {
+    const struct conf *old = loop.conf;
+    vm_set busy = 0, changed = 0;
+    for (int v = 0; v < old->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(&loop.core, v) << v;
+    const struct conf *fresh = loop.opt->reload(old, busy);
+    if (fresh == NULL) {
+        log_error("configuration not reloaded: the one in force stays");
+        return;
+    }
+    if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
+        log_warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        bool same = v < fresh->nvms && v < old->nvms && conf_same_vm(&fresh->vms[v], &old->vms[v]);
+        changed |= (vm_set)!same << v;
+        if (same || v >= old->nvms)
+            continue;
+        link_drop(v);
+        give_vm(FACT_VM_DOWN, v);
+    }
+    loop.conf = fresh;
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    give(&f);
+    link_reload(fresh, changed);
+    watch_reload(fresh, changed);
+    server_reload(&fresh->api);
+    watch_look();
+    loop.opt->started();
+    log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
 }
 
 /* ---- the loop ---- */
@@ -360,28 +455,49 @@ static int64_t next_deadline(void) {
     if (loop.rescan && loop.uevents >= 0)
         return 0; /* a batch ended before the queue was empty */
     int64_t at = core_deadline(&loop.core);
+    if (loop.core.stopping)
+        at = earliest(at, loop.leave_until);
     at = earliest(at, server_deadline());
     at = earliest(at, link_deadline());
+    at = earliest(at, release_deadline());
     return earliest(at, loop.opt->bus->deadline());
 }
 
+/* A pass that took much longer than it asked for was not slow: the process (SIGSTOP) or the whole machine stood still.
+ * That time counts for no deadline, for the other side may have stood still as well. */
+static void skip_lost_time(int64_t begun, int64_t asked) {
+    int64_t lost = sock_now() - begun - asked;
+    if (lost < VH_T_STALL * VH_NSEC_PER_MSEC)
+        return;
+    log_info("did not run for %lld ms: deadlines wait as long", (long long)(lost / VH_NSEC_PER_MSEC));
+    sock_skip(lost);
+}
+
 static int wait_for_work(void) {
-    int64_t at = next_deadline();
+    int64_t at = next_deadline(), begun = sock_now(), left = 0;
     struct timespec ts, *timeout = NULL;
+    if (loop.now != 0)
+        skip_lost_time(loop.now, 0); /* since the last pass woke up */
     if (at != VH_NEVER) {
-        int64_t left = at - sock_now();
-        if (left < 0)
-            left = 0;
+        begun = sock_now();
+        left = at > begun ? at - begun : 0;
         ts.tv_sec = (time_t)(left / (1000 * VH_NSEC_PER_MSEC));
         ts.tv_nsec = (long)(left % (1000 * VH_NSEC_PER_MSEC));
         timeout = &ts;
     }
-    return ppoll(loop.polls.fd, (nfds_t)loop.polls.n, timeout, NULL);
+    int n = ppoll(loop.polls.fd, (nfds_t)loop.polls.n, timeout, NULL);
+    if (timeout != NULL) {
+        int saved = errno;
+        skip_lost_time(begun, left);
+        errno = saved;
+    }
+    return n;
 }
 
 static void deadlines(void) {
     link_tick(loop.now);
     server_tick(loop.now);
+    release_tick(loop.now);
     loop.opt->bus->tick(loop.now, give);
     if (core_deadline(&loop.core) <= loop.now) {
         struct fact f = {.kind = FACT_TIME};
@@ -391,7 +507,7 @@ static void deadlines(void) {
 
 /* A monitor that is taken by somebody else is waited for only while there is something to do. */
 static void tell_wants(void) {
-    for (int v = 0; v < loop.opt->conf->nvms; v++) {
+    for (int v = 0; v < loop.conf->nvms; v++) {
         if (loop.core.vm[v].busy)
             link_wanted(v, core_wants_vm(&loop.core, v));
     }
@@ -405,6 +521,7 @@ static bool pass(void) {
     watch_fill(ps);
     link_fill(ps);
     server_fill(ps);
+    release_fill(ps);
     if (wait_for_work() < 0) {
         if (errno == EINTR)
             return true;
@@ -419,13 +536,21 @@ static bool pass(void) {
     watch_ready(ps);
     link_ready(ps, loop.now);
     server_ready(ps, loop.now);
+    release_ready(ps);
     deadlines();
     tell_wants();
+    if (loop.hangup) {
+        loop.hangup = false;
+        reload();
+    }
+    look_for_end();
     return !loop.stop;
 }
 
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
+    if (!release_start(opt->bus, on_released))
+        return false;
     if (!signals_open()) {
         log_error("cannot set up signals: %s", strerror(errno));
         return false;
@@ -437,6 +562,10 @@ static bool start(void) {
         return false;
     }
     core_init(&loop.core, opt->conf, opt->attach_connected);
+    if (opt->conf->persistency) {
+        state_load(opt->conf->state_path, &loop.core.memories);
+        loop.core.persist = true;
+    }
     if (!opt->bus->start())
         return false;
     server_start(&opt->conf->api, &server_calls);
@@ -445,7 +574,7 @@ static bool start(void) {
         return false;
     scan(true);
     watch_look();
-    for (int v = 0; v < opt->conf->nvms; v++) {
+    for (int v = 0; v < loop.conf->nvms; v++) {
         if (loop.core.vm[v].state == VM_DOWN)
             give_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
     }
@@ -454,6 +583,7 @@ static bool start(void) {
 
 bool loop_run(const struct loop_options *options) {
     loop.opt = options;
+    loop.conf = options->conf;
     loop.now = sock_now();
     bool ok = start();
     if (ok) {
@@ -463,6 +593,7 @@ bool loop_run(const struct loop_options *options) {
         }
         ok = loop.stop;
     }
+    release_stop();
     server_stop();
     link_stop();
     watch_stop();

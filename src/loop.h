@@ -12,11 +12,14 @@
 
 struct loop_options {
     const struct conf *conf;
+    /* Reads the configuration again into another place than that of the one in force (`old`), aligned with it
+     * (conf_align); NULL, all problems logged, if it is not usable. */
+    const struct conf *(*reload)(const struct conf *old, vm_set busy);
     const struct bus *bus;
     const struct vmm *const *vmms; /* ends with NULL */
     const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
     bool attach_connected;
-    void (*started)(void); /* called once, when all is ready */
+    void (*started)(void); /* called when all is ready, and after each reload */
 };
 
 /* Opens everything, says "ready", runs until SIGTERM or SIGINT. False (after logging why) if it could not start. */

@@ -43,7 +43,8 @@ struct options {
     bool attach_connected, debug, check;
 };
 
-static struct conf conf;
+static struct conf confs[2]; /* the one in force, and room for the next */
+static struct options given;
 
 /* ---- texts ---- */
 
@@ -63,7 +64,11 @@ static const char help[] =
     "      --version           print the version and exit\n"
     "  -h, --help              print this and exit\n"
     "\n"
-    "The log goes to stderr, one line an event. SIGTERM and SIGINT end the daemon; guests keep their devices.\n"
+    "The log goes to stderr, one line an event. SIGTERM and SIGINT end the daemon; guests keep their "
+    "devices\n"
+    "unless general.releaseOnExit says otherwise. SIGHUP reads the configuration again: all of it, or nothing if it "
+    "has "
+    "errors.\n"
     "Exit status: 0 ended as asked, 1 failed, 2 options not understood.\n"
     "\n"
     "Try it:  vhotplug -d   and in another shell   vhotplugcli usb list\n";
@@ -135,13 +140,13 @@ static bool read_file(int fd, char *text, size_t cap, size_t *len) {
     return false;
 }
 
-static bool load_conf(const struct options *o, conf_diag_fn *report) {
+static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *report) {
     static char text[VH_CONF_MAX + 1];
     const char *path = o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno == ENOENT && o->conf_path == NULL) {
-            conf_default(&conf);
+            conf_default(conf);
             log_info("no %s: built-in configuration, no VMs", DEFAULT_CONF);
             return true;
         }
@@ -157,15 +162,26 @@ static bool load_conf(const struct options *o, conf_diag_fn *report) {
     char name[VH_PATH_MAX];
     if (!str_copy(name, sizeof name, path))
         (void)str_copy(name, sizeof name, "configuration");
-    ok = ok && conf_parse(&conf, text, len, report, name);
+    ok = ok && conf_parse(conf, text, len, report, name);
     give_back(text, sizeof text);
     return ok;
 }
 
+static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
+    struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
+    if (!load_conf(fresh, &given, log_diag))
+        return NULL;
+    if (!conf_align(fresh, old, busy)) {
+        log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
+        return NULL;
+    }
+    return fresh;
+}
+
 static int check(const struct options *o) {
-    bool ok = load_conf(o, print_diag);
+    bool ok = load_conf(&confs[0], o, print_diag);
     printf("%s: %s: %d rules, %d VMs\n", o->conf_path != NULL ? o->conf_path : DEFAULT_CONF, ok ? "ok" : "not usable",
-           conf.nrules, conf.nvms);
+           confs[0].nrules, confs[0].nvms);
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -244,25 +260,25 @@ int main(int argc, char **argv) {
         return cli_main(argc, argv);
     if (argc > 1 && str_eq(argv[1], "cli"))
         return cli_main(argc - 1, argv + 1);
-    struct options o = {0};
     int status = EXIT_OK;
-    if (parse_options(argc, argv, &o, &status))
+    if (parse_options(argc, argv, &given, &status))
         return fflush(stdout) == 0 ? status : EXIT_FAILED;
-    log_open("vhotplug", o.debug ? LOG_DEBUG : LOG_INFO);
-    if (o.check)
-        return check(&o);
-    if (!load_conf(&o, log_diag))
+    log_open("vhotplug", given.debug ? LOG_DEBUG : LOG_INFO);
+    if (given.check)
+        return check(&given);
+    if (!load_conf(&confs[0], &given, log_diag))
         return EXIT_FAILED;
-    if (!sysfs_root(o.root != NULL ? o.root : "/")) {
-        log_error("cannot open the root directory %s: %s", o.root != NULL ? o.root : "/", strerror(errno));
+    if (!sysfs_root(given.root != NULL ? given.root : "/")) {
+        log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
         return EXIT_FAILED;
     }
     struct loop_options lo = {
-        .conf = &conf,
+        .conf = &confs[0],
+        .reload = reload_conf,
         .bus = &bus_usb,
         .vmms = vmms,
-        .fake_uevents = o.uevents,
-        .attach_connected = o.attach_connected,
+        .fake_uevents = given.uevents,
+        .attach_connected = given.attach_connected,
         .started = give_back_scratch,
     };
     return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;

@@ -201,6 +201,7 @@ static void admit(enum transport t, int fd) {
         if (c->state != CLIENT_FREE)
             continue;
         client_open(c, &rooms[i], fd, &who);
+        c->transport = t;
         if (++server.next_gen == 0)
             server.next_gen = 1;
         c->gen = server.next_gen;
@@ -424,20 +425,75 @@ void server_event_to(struct client_ref ref, const char *line, size_t len) {
         client_event(c, line, len, &server.stats);
 }
 
-void server_stop(void) {
+static bool wants(const struct api_conf *c, enum transport t) {
+    return c->enable && (t == TRANSPORT_UNIX ? c->unix_on : t == TRANSPORT_TCP ? c->tcp_on : c->vsock_on);
+}
+
+/* Is this transport at the same place, under the same rights? */
+static bool same_place(const struct api_conf *a, const struct api_conf *b, enum transport t) {
+    switch (t) {
+    case TRANSPORT_UNIX:
+        return str_eq(a->unix_path, b->unix_path) && str_eq(a->unix_user, b->unix_user) &&
+               str_eq(a->unix_group, b->unix_group) && a->unix_mode == b->unix_mode;
+    case TRANSPORT_TCP:
+        return str_eq(a->host, b->host) && a->tcp_port == b->tcp_port;
+    case TRANSPORT_VSOCK:
+        return a->vsock_port == b->vsock_port;
+    }
+    return false;
+}
+
+static void listener_close(struct listener *l) {
     struct stat st;
+    if (l->fd < 0)
+        return;
+    (void)close(l->fd);
+    l->fd = -1;
+    if (l->transport == TRANSPORT_UNIX && lstat(server.conf->unix_path, &st) == 0 && st.st_dev == server.unix_dev &&
+        st.st_ino == server.unix_ino)
+        (void)unlink(server.conf->unix_path);
+}
+
+static void judge_again(struct client *c) {
+    struct principal who = {.role = ROLE_NONE, .vm = -1};
+    if (wants(server.conf, c->transport) && identify(c->transport, c->fd, &who) && who.role != ROLE_NONE) {
+        c->who = who;
+        return;
+    }
+    log_info("API client sent away by the new configuration: by=\"%s\"", c->who.name);
+    c->state = CLIENT_DEAD; /* freed by server_ready() */
+}
+
+void server_reload(const struct api_conf *c) {
+    bool keep[3];
+    for (int i = 0; i < 3; i++) {
+        enum transport t = server.listener[i].transport;
+        keep[i] = wants(c, t) && server.listener[i].wanted && same_place(server.conf, c, t);
+        if (!keep[i])
+            listener_close(&server.listener[i]);
+    }
+    server.conf = c;
+    for (int i = 0; i < 3; i++) {
+        struct listener *l = &server.listener[i];
+        l->wanted = wants(c, l->transport);
+        if (keep[i])
+            continue;
+        l->retry_at = VH_NEVER;
+        l->told = false;
+        if (l->wanted)
+            listener_open(l);
+    }
+    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
+        if (clients[i].state == CLIENT_OPEN || clients[i].state == CLIENT_CLOSING)
+            judge_again(&clients[i]);
+    }
+}
+
+void server_stop(void) {
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         if (clients[i].state != CLIENT_FREE)
             client_free(&clients[i]);
     }
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        if (l->fd < 0)
-            continue;
-        (void)close(l->fd);
-        l->fd = -1;
-        if (l->transport == TRANSPORT_UNIX && lstat(server.conf->unix_path, &st) == 0 && st.st_dev == server.unix_dev &&
-            st.st_ino == server.unix_ino)
-            (void)unlink(server.conf->unix_path);
-    }
+    for (int i = 0; i < 3; i++)
+        listener_close(&server.listener[i]);
 }

@@ -36,6 +36,9 @@ struct server_stats {
 /* Opens what can be opened now and retries the rest later (VH_T_LISTEN_RETRY); logs each transport once. c must outlive
  * it. */
 void server_start(const struct api_conf *c, const struct server_calls *calls);
+/* Another configuration: transports that differ are opened anew, and every client is judged again by what the kernel
+ * said of it; who may not come in any more is gone. */
+void server_reload(const struct api_conf *c);
 void server_stop(void); /* closes everything, removes our socket file */
 
 void server_reply(struct client_ref c, const char *line, size_t len); /* newline included; len <= VH_REPLY_MAX */

@@ -36,10 +36,17 @@ short pollset_got(const struct pollset *ps, int index, int fd) {
     return ps->fd[index].revents;
 }
 
+static int64_t skipped;
+
 int64_t sock_now(void) {
     struct timespec ts;
     VH_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
-    return (int64_t)ts.tv_sec * 1000 * VH_NSEC_PER_MSEC + ts.tv_nsec;
+    return (int64_t)ts.tv_sec * 1000 * VH_NSEC_PER_MSEC + ts.tv_nsec - skipped;
+}
+
+void sock_skip(int64_t lost) {
+    VH_ASSERT(lost >= 0);
+    skipped += lost;
 }
 
 /* ---- listening ---- */

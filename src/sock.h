@@ -36,6 +36,8 @@ ssize_t sock_send(int fd, const void *p, size_t n,
                   int pass_fd); /* MSG_NOSIGNAL; pass_fd -1: none; bytes, 0 for would-block, -1 with errno */
 ssize_t sock_recv(int fd, void *p,
                   size_t n); /* bytes, 0 for would-block, -1 with errno; end of file is -1 with errno 0 */
-int64_t sock_now(void);      /* CLOCK_MONOTONIC, ns */
+/* Nanoseconds of CLOCK_MONOTONIC, less the time during which this process could not run. */
+int64_t sock_now(void);
+void sock_skip(int64_t lost); /* nanoseconds, not negative: takes them out of sock_now() from here on */
 
 #endif

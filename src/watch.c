@@ -104,6 +104,27 @@ void watch_process(int v, int32_t pid) {
         pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1; /* pidfds are close-on-exec; without one, EOF tells */
 }
 
+int watch_pidfd(int v) {
+    return vms[v].pidfd;
+}
+
+void watch_reload(const struct conf *c, vm_set changed) {
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        if ((changed >> v & 1) == 0)
+            continue;
+        watch_process(v, 0);
+        vms[v].there = false;
+    }
+    conf = c;
+    int fresh = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without the directories that nobody needs any more */
+    if (fresh < 0) {
+        log_warn("the old directories stay watched: %s", strerror(errno));
+        return;
+    }
+    (void)close(inotify);
+    inotify = fresh;
+}
+
 void watch_stop(void) {
     for (int v = 0; v < VH_MAX_VMS; v++)
         watch_process(v, 0);

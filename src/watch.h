@@ -23,6 +23,9 @@ bool watch_start(const struct conf *c,
                  const struct watch_calls *calls); /* tells socket_there for each present socket in watch_look */
 void watch_look(void);                   /* compares every socket with what was last told, and tells the differences */
 void watch_process(int vm, int32_t pid); /* pid <= 0: none */
+int watch_pidfd(int vm);                 /* of that process; stays ours; -1 if it is not known, or has ended */
+/* Another configuration, aligned with the last one (conf_align). `changed`: rows that are another VM now. */
+void watch_reload(const struct conf *c, vm_set changed);
 void watch_stop(void);
 
 void watch_fill(struct pollset *ps);

@@ -142,7 +142,8 @@ static void lists_are_json_to_the_letter(void) {
     while (api_list_part(&core, &list, &cursor, &sb))
         CHECK(sb.len < 4000);
     CHECK_STR(text, "{\"result\": \"ok\", \"usb_devices\": [{" IDENTITY
-                    ", \"allowed_vms\": [\"vm1\", \"vm2\"], \"vm\": null, \"disconnected\": false, \"tag\": \"t\", "
+                    ", \"allowed_vms\": [\"vm1\", \"vm2\"], \"vm\": null, \"foreign\": false, \"disconnected\": false, "
+                    "\"tag\": \"t\", "
                     "\"state\": \"waiting\", \"reason\": \"waiting for a choice of VM\"}]}\n");
     sb_init(&sb, text, sizeof text);
     list.disconnected = TRI_YES;

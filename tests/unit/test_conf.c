@@ -207,17 +207,12 @@ static void general_values(void) {
     CHECK_INT(c.rule_match_any, false);
     EXPECT(GENERAL("\"ruleMatch\":\"some\""),
            "error 2:13 general.ruleMatch: expected \"all\" or \"any\", found the string \"some\"\n");
-    EXPECT(GENERAL("\"persistency\":true"),
-           "warning 2:1 general.persistency: 'persistency' is accepted but not acted on yet\n");
+    EXPECT(GENERAL("\"persistency\":true"), "");
     EXPECT(GENERAL("\"persistency\":false"), "");
     CHECK_INT(c.persistency, false);
     EXPECT(GENERAL("\"persistency\":\"no\""),
-           "warning 2:1 general.persistency: 'persistency' is accepted but not acted on yet\n"
            "error 2:15 general.persistency: expected true or false, found the string \"no\"\n");
-    EXPECT(GENERAL("\"statePath\":\"/x/state\",\"leaseSeconds\":30,\"releaseOnExit\":true"),
-           "warning 2:1 general.statePath: 'statePath' is accepted but not acted on yet\n"
-           "warning 2:24 general.leaseSeconds: 'leaseSeconds' is accepted but not acted on yet\n"
-           "warning 2:42 general.releaseOnExit: 'releaseOnExit' is accepted but not acted on yet\n");
+    EXPECT(GENERAL("\"statePath\":\"/x/state\",\"leaseSeconds\":30,\"releaseOnExit\":true"), "");
     CHECK_STR(c.state_path, "/x/state");
     CHECK_INT(c.lease_seconds, 30);
     CHECK_INT(c.release_on_exit, true);
@@ -943,8 +938,6 @@ static void the_style_of_the_peers(void) {
            "}\n",
            "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
            "warning 26:5 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
-           "warning 26:40 general.persistency: 'persistency' is accepted but not acted on yet\n"
-           "warning 27:5 general.statePath: 'statePath' is accepted but not acted on yet\n"
            "warning 27:54 general.modprobe: 'modprobe' is accepted but not acted on yet: no program is run to find "
            "drivers\n");
     CHECK_INT(c.nrules, 3);

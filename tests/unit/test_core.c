@@ -2,160 +2,7 @@
  * test_core.c - the core's behaviour, story by story. The simulation shows that nothing breaks; this shows that it does
  * the right thing.
  */
-#include "conf.h"
-#include "core.h"
-#include "core_parts.h"
-#include "test.h"
-
-#include <stdlib.h>
-
-static struct conf conf;
-static struct core core;
-static struct actions out;
-static int64_t now;
-static struct device dev;
-
-static void no_diag(const struct diag *d, void *arg) {
-    (void)arg;
-    if (d->level == DIAG_ERROR)
-        printf("# %u:%u %s: %s\n", d->line, d->column, d->path, d->text);
-}
-
-/* hid: one VM; stick: two VMs to choose from; skip: not suspended. */
-static const char text[] =
-    "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": \"qemu\", "
-    "\"socket\": \"/run/b\"}],"
-    " \"usbPassthrough\": ["
-    "{\"description\": \"hid\", \"targetVm\": \"a\", \"tag\": \"input\", \"allow\": [{\"interfaceClass\": 3}]},"
-    "{\"description\": \"stick\", \"allowedVms\": [\"a\", \"b\"], \"tag\": \"disk\", \"allow\": [{\"interfaceClass\": "
-    "8}]},"
-    "{\"description\": \"skip\", \"targetVm\": \"b\", \"skipOnSuspend\": true, \"allow\": [{\"interfaceClass\": "
-    "14}]}]}";
-
-static void begin(bool attach_connected) {
-    if (conf.nvms == 0 && !conf_parse(&conf, text, sizeof text - 1, no_diag, NULL))
-        exit(1);
-    memset(&core, 0, sizeof core);
-    core_init(&core, &conf, attach_connected);
-    now = 0;
-}
-
-static void step(const struct fact *f) {
-    const char *why = "";
-    core_step(&core, f, now, &out);
-    if (!core_check(&core, &why)) {
-        test_ok = false;
-        printf("# broken: %s\n", why);
-    }
-}
-
-static void vm_fact_of(enum fact_kind kind, int vm) {
-    struct fact f = {.kind = kind, .vm = vm};
-    step(&f);
-}
-
-/* The next action of a kind, from *from on; NULL if there is none. */
-static const struct action *action(enum action_kind kind) {
-    for (int i = 0; i < out.n; i++) {
-        if (out.a[i].kind == kind)
-            return &out.a[i];
-    }
-    return NULL;
-}
-
-static const struct action *event(enum event_kind kind) {
-    for (int i = 0; i < out.n; i++) {
-        if (out.a[i].kind == ACT_EVENT && out.a[i].event == kind)
-            return &out.a[i];
-    }
-    return NULL;
-}
-
-static const struct action *op(enum op_kind kind, int vm) {
-    for (int i = 0; i < out.n; i++) {
-        if (out.a[i].kind == ACT_OP && out.a[i].op.kind == kind && out.a[i].vm == vm)
-            return &out.a[i];
-    }
-    return NULL;
-}
-
-static void done_with(int vm, enum op_status status, const char *why, const struct vmm_found *found, int n) {
-    struct op_result r = {
-        .serial = core.vm[vm].op_serial, .vm = vm, .status = status, .found = found, .nfound = (uint16_t)n};
-    snprintf(r.text, sizeof r.text, "%s", why);
-    struct fact f = {.kind = FACT_OP_DONE, .op = &r};
-    step(&f);
-}
-
-static void done(int vm, enum op_status status) {
-    done_with(vm, status, status == OP_OK ? "" : "it said no", NULL, 0);
-}
-
-static void vm_up(int vm) {
-    vm_fact_of(FACT_VM_SOCKET, vm);
-    CHECK(op(OP_LIST, vm) != NULL);
-    done(vm, OP_OK);
-}
-
-static void plug_as(const char *name, int devnum, uint8_t cls, bool settled, bool coldplug) {
-    static uint64_t incarnation;
-    memset(&dev, 0, sizeof dev);
-    dev.incarnation = ++incarnation;
-    snprintf(dev.sys_name, sizeof dev.sys_name, "%s", name);
-    snprintf(dev.port_path, sizeof dev.port_path, "%s", strchr(name, '-') + 1);
-    snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/001/%03d", devnum);
-    snprintf(dev.vendor_name, sizeof dev.vendor_name, "V");
-    snprintf(dev.product_name, sizeof dev.product_name, "P");
-    snprintf(dev.serial, sizeof dev.serial, "S%s", name);
-    dev.vid = 0x1234;
-    dev.pid = cls;
-    dev.busnum = 1;
-    dev.devnum = (uint8_t)devnum;
-    dev.settled = settled;
-    dev.nifaces = 1;
-    dev.ifaces[0].cls = cls;
-    struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
-    step(&f);
-}
-
-static void plug(const char *name, int devnum, uint8_t cls) {
-    plug_as(name, devnum, cls, true, false);
-}
-
-static void unplug(const char *name) {
-    struct fact f = {.kind = FACT_GONE, .sys_name = name};
-    step(&f);
-}
-
-static void ask_as(enum role role, enum request_kind kind, int devnum, const char *vm) {
-    static struct request r;
-    memset(&r, 0, sizeof r);
-    r.kind = kind;
-    r.client = (struct client_ref){.index = 3, .gen = 9};
-    r.who.role = role;
-    snprintf(r.vm, sizeof r.vm, "%s", vm);
-    if (devnum > 0) {
-        r.sel.by_node = true;
-        r.sel.node_bus = 1;
-        r.sel.node_dev = (uint8_t)devnum;
-    }
-    struct fact f = {.kind = FACT_REQUEST, .request = &r};
-    step(&f);
-}
-
-static void ask(enum request_kind kind, int devnum, const char *vm) {
-    ask_as(ROLE_ADMIN, kind, devnum, vm);
-}
-
-static bool replied(bool ok) {
-    const struct action *a = action(ACT_REPLY);
-    return a != NULL && a->ok == ok && a->client.index == 3 && a->client.gen == 9;
-}
-
-static const char *error(void) {
-    const struct action *a = action(ACT_REPLY);
-    return a != NULL && !a->ok ? out.texts[a->text] : "(no failure)";
-}
+#include "core_story.h"
 
 /* ---- stories ---- */
 
@@ -221,7 +68,10 @@ static void vm_that_dies_loses_its_devices_and_gets_them_back(void) {
     plugged_device_goes_to_its_vm();
     vm_fact_of(FACT_VM_DOWN, 0);
     CHECK(event(EV_DETACHED) != NULL && op(OP_DETACH, 0) == NULL);
+    CHECK(action(ACT_RELEASE) != NULL && action(ACT_RELEASE)->vm == 0); /* reset once that process is gone */
     vm_up(0);
+    CHECK(op(OP_ATTACH, 0) == NULL); /* not in the middle of the reset */
+    released();
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
@@ -274,7 +124,7 @@ static void attach_to_a_vm_that_is_down_fails_at_once(void) {
     ask(REQ_ATTACH, 7, "b");
     CHECK(replied(false));
     CHECK_STR(error(), "VM 'b' is not running");
-    CHECK(core.memory[0].used == false);
+    CHECK(core.memories.m[0].used == false);
 }
 
 static void refusals_name_the_thing(void) {
@@ -452,6 +302,7 @@ static void suspend_and_resume_put_back_the_same(void) {
     done(0, OP_OK);
     CHECK(replied(true));
     CHECK(!core.slot[0].disconnected);
+    released();
     ask(REQ_RESUME, 0, "");
     CHECK(op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);

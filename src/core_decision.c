@@ -1,0 +1,262 @@
+/*
+ * core_decision.c - attach and detach: what somebody decides about a device, or about a tag.
+ *
+ * A detach is a decision: the device stays away until somebody of at least the same role attaches it, and a detach by
+ * tag also keeps away what is plugged in later. Both come in two parts: first the decision is written down and saved,
+ * with nothing done yet, so that a full disk can refuse it; then the devices are moved. An attach that fails leaves
+ * the decision as it was.
+ */
+#include "access.h"
+#include "core_parts.h"
+#include "log.h"
+#include "str.h"
+
+#include <string.h>
+
+/* ---- attach ---- */
+
+/* Why the device itself cannot go anywhere; false with why filled. */
+static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
+    if (s->dev.malformed[0] != '\0')
+        sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
+    else if (s->hub)
+        sb_fmt(why, "%s is a hub: hubs stay with the host", s->dev.node);
+    else if (s->dev.protect[0] != '\0')
+        sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
+    else if (s->hold_until != 0)
+        sb_fmt(why, "%s is on a port that flaps: it has to stay for a while first", s->dev.node);
+    else if (c->stopping)
+        sb_str(why, "the daemon is ending");
+    return why->len == 0;
+}
+
+/* The VM that this attach means; -1 with why filled. */
+static int attach_vm(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
+    int named = r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
+    if (!may_leave_host(c, s, why))
+        return -1;
+    if (r->vm[0] != '\0' && named < 0) {
+        sb_fmt(why, "unknown VM '%s'", r->vm);
+        return -1;
+    }
+    if (s->rule >= 0 ? c->conf->rules[s->rule].nvms == 0 : s->lease < 0) {
+        sb_fmt(why, "no rule gives %s to any VM", s->dev.node);
+        return -1;
+    }
+    if (named >= 0 && !plan_allows(c, s, named)) {
+        sb_fmt(why, "the rules do not allow %s in VM '%s'", s->dev.node, r->vm);
+        return -1;
+    }
+    if (named >= 0)
+        return named;
+    if (s->rule < 0)
+        return s->lease;
+    return s->pick >= 0 && plan_allows(c, s, s->pick) ? s->pick : c->conf->rules[s->rule].vms[0];
+}
+
+static int attach_check(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
+    int vm = attach_vm(c, r, s, why);
+    if (vm < 0)
+        return -1;
+    const struct vm_conf *vc = &c->conf->vms[vm];
+    if (s->req >= 0)
+        sb_fmt(why, "%s is busy: another request is moving it", s->dev.node);
+    else if (s->disconnected && s->disconnected_by > r->who.role)
+        sb_fmt(why, "%s was taken away by an %s", s->dev.node, access_role_name(s->disconnected_by));
+    else if (!vc->supported)
+        sb_fmt(why, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
+    else if (c->vm[vm].state == VM_DOWN && s->vm != vm)
+        sb_fmt(why, "VM '%s' is not running", vc->name);
+    return why->len == 0 ? vm : -1;
+}
+
+/* Every device meant that may be attached, on its way. */
+static void attach_go(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int k = -1;
+    struct pending *p = pending_new(st, r, &k);
+    if (p == NULL)
+        return;
+    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    for (int i = 0; i < c->used; i++) {
+        char text[VH_TEXT_MAX + VH_ERROR_MAX];
+        struct sbuf why;
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        sb_init(&why, text, sizeof text);
+        int vm = attach_check(c, r, s, &why);
+        if (vm < 0) {
+            pending_fail(p, text);
+            continue;
+        }
+        s->managed = true;
+        s->suspended = -1;
+        if (s->foreign >= 0) { /* somebody else's doing may have been undone since: look before saying no */
+            s->doubt |= (vm_set)1 << s->foreign;
+            vm_look(c, s->foreign);
+        }
+        p->left++;
+        request_take(st, i, k, vm);
+    }
+    pending_part_done(st, p);
+}
+
+/* Lifts what stands against this device. The decision itself comes back if the attach fails. */
+static bool lift(struct core *c, const struct request *r, struct slot *s) {
+    char text[VH_TEXT_MAX + VH_ERROR_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    s->restore_by = ROLE_NONE;
+    if (!s->disconnected || attach_check(c, r, s, &why) < 0)
+        return false;
+    s->restore_by = memory_decision(c, &s->dev);
+    (void)memory_decide(c, &s->dev, ROLE_NONE);
+    if (!request_is_tag(r))
+        (void)memory_exempt(c, s);
+    return true;
+}
+
+static bool refuse_latched(struct step *st, const struct request *r, enum role by) {
+    struct sbuf sb;
+    if (by <= r->who.role)
+        return false;
+    sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+    sb_fmt(&sb, "what has the tag '%s' was taken away by an %s", r->sel.tag, access_role_name(by));
+    return true;
+}
+
+void request_attach(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int n = 0;
+    bool lifted = false;
+    if (!request_select(st, r, &n))
+        return;
+    enum role latched = request_is_tag(r) ? memory_latched(c, r->sel.tag) : ROLE_NONE;
+    if (refuse_latched(st, r, latched))
+        return;
+    memory_begin(c);
+    for (int i = 0; i < c->used; i++) {
+        if (request_means(c, r, i))
+            lifted = lift(c, r, &c->slot[i]) || lifted;
+    }
+    if (latched != ROLE_NONE)
+        (void)memory_latch(c, r->sel.tag, ROLE_NONE);
+    if (lifted || latched != ROLE_NONE) {
+        memory_decided(st, r);
+        return;
+    }
+    memory_refuse(c);
+    attach_go(st, r);
+}
+
+void attach_ended(struct step *st, int i, bool ok) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    enum role restore = s->restore_by;
+    s->restore_by = ROLE_NONE;
+    if (ok) {
+        s->pick = s->vm;
+        if (s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, &s->dev, s->vm))
+            c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
+        return;
+    }
+    bool exempt = memory_unexempt(c, s);
+    if (restore != ROLE_NONE)
+        (void)memory_decide(c, &s->dev, restore);
+    if (exempt || restore != ROLE_NONE)
+        memory_changed(st);
+    memory_refresh(c, s);
+}
+
+/* ---- detach ---- */
+
+/* Why this device cannot be taken away by us; NULL if it can. */
+static const char *detach_obstacle(const struct slot *s) {
+    if (s->req >= 0)
+        return "the device is busy: another request is moving it";
+    if (s->foreign >= 0)
+        return "somebody else attached the device to its VM: it has to be taken out there";
+    return NULL;
+}
+
+static void detach_go(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int k = -1;
+    struct pending *p = pending_new(st, r, &k);
+    if (p == NULL)
+        return;
+    p->left = 1;
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        const char *obstacle = detach_obstacle(s);
+        if (obstacle != NULL) {
+            pending_fail(p, obstacle);
+            continue;
+        }
+        if (s->ask == ASK_OPEN)
+            s->ask = ASK_CLOSED;
+        p->left++;
+        request_take(st, i, k, -1);
+    }
+    pending_part_done(st, p);
+}
+
+static enum role higher(enum role a, enum role b) {
+    return a > b ? a : b;
+}
+
+/* About one device. A higher role's decision stays the higher role's. */
+static const char *decide_device(struct core *c, const struct request *r) {
+    const char *error = "no such USB device";
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        error = detach_obstacle(s);
+        if (error == NULL && !memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
+            error = "too many decisions are remembered: attach some devices again first";
+    }
+    return error;
+}
+
+void request_detach(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int n = 0;
+    if (!request_select(st, r, &n))
+        return;
+    const char *error = NULL;
+    memory_begin(c);
+    if (!request_is_tag(r))
+        error = decide_device(c, r);
+    else if (!memory_latch(c, r->sel.tag, higher(memory_latched(c, r->sel.tag), r->who.role)))
+        error = "too many tags are kept away: attach some again first";
+    if (error != NULL) {
+        memory_refuse(c);
+        reply_failed_text(st, r->client, error);
+        return;
+    }
+    memory_decided(st, r);
+}
+
+/* ---- the second part ---- */
+
+void request_saved(struct step *st, const struct request *r, const char *why) {
+    struct core *c = st->c;
+    if (why != NULL) {
+        struct sbuf sb;
+        for (int i = 0; i < c->used; i++) {
+            if (c->slot[i].req < 0)
+                c->slot[i].restore_by = ROLE_NONE;
+        }
+        sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+        sb_fmt(&sb, "nothing was changed, because the decision cannot be saved: %s", why);
+        return;
+    }
+    if (r->kind == REQ_ATTACH)
+        attach_go(st, r);
+    else
+        detach_go(st, r);
+}

@@ -1,0 +1,1014 @@
+/*
+ * world.c - what can happen to the core, and what must then be true. The world knows better than the core: who really
+ * holds a device, what is really on the disk.
+ */
+#include "world.h"
+
+#include "conf.h"
+#include "core.h"
+#include "core_parts.h"
+#include "limits.h"
+#include "memory.h"
+#include "str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORTS 24
+#define VMS 6
+#define CLIENTS 8
+#define HOLDS 64
+#define NOBODY (-1)
+
+/* ---- the world ---- */
+
+struct port_world {
+    bool present;
+    struct device dev;
+};
+
+struct hold { /* a device inside a VM, with the plug it really is */
+    bool used, foreign;
+    uint8_t bus, dev;
+    uint64_t incarnation;
+};
+
+struct world_vm {
+    bool alive, busy;
+    struct hold hold[HOLDS];
+    struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
+    uint64_t op_incarnation;
+    bool executed; /* the effect has happened, the answer has not been given */
+    bool waiting_in_line;
+};
+
+struct world_client {
+    uint32_t gen;
+    bool asked, saved; /* saved: what it decided is on the disk */
+    struct request req;
+};
+
+static struct {
+    uint64_t rng, seed;
+    int64_t now;
+    uint64_t next_incarnation;
+    int next_devnum;
+    bool faults, verbose, coldplug, disk_full;
+    struct port_world port[PORTS];
+    struct world_vm vm[VMS];
+    struct world_client client[CLIENTS];
+    uint32_t resets[CORE_SLOTS]; /* tokens of resets under way, 0 free */
+    struct world_counts counts;
+} w;
+
+static struct core core;
+static struct actions actions;
+static struct conf confs[2];
+static const struct conf *conf;
+static struct memories on_disk;
+static char disk[VH_STATE_MAX];
+static size_t disk_len;
+static world_fail_fn *tell_failure;
+
+static _Noreturn void fail(const char *why) {
+    tell_failure(why);
+    abort();
+}
+
+static uint64_t mix(uint64_t x) { /* splitmix64 */
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static uint32_t rnd(uint32_t below) {
+    w.rng = mix(w.rng);
+    return (uint32_t)((w.rng >> 11) % below);
+}
+
+static bool chance(uint32_t percent) {
+    return rnd(100) < percent;
+}
+
+/* Faults happen only while they are on. */
+static bool fault(uint32_t percent) {
+    return w.faults && chance(percent);
+}
+
+const struct world_counts *world_counts(void) {
+    return &w.counts;
+}
+
+/* The world's VM of a row of the configuration, NOBODY for an empty row. */
+static int world_of(int row) {
+    const char *name = conf->vms[row].name;
+    return str_starts(name, "vm") && name[2] >= '0' && name[2] < '0' + VMS ? name[2] - '0' : NOBODY;
+}
+
+static int row_of(int vm) {
+    for (int v = 0; v < conf->nvms; v++) {
+        if (world_of(v) == vm)
+            return v;
+    }
+    return NOBODY;
+}
+
+static int holders(uint64_t incarnation, bool foreign) {
+    int n = 0;
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++) {
+            const struct hold *x = &w.vm[v].hold[h];
+            n += w.vm[v].alive && x->used && x->foreign == foreign && x->incarnation == incarnation;
+        }
+    }
+    return n;
+}
+
+static struct hold *hold_find(int v, uint8_t bus, uint8_t dev) {
+    for (int h = 0; h < HOLDS; h++) {
+        struct hold *x = &w.vm[v].hold[h];
+        if (x->used && !x->foreign && x->bus == bus && x->dev == dev)
+            return x;
+    }
+    return NULL;
+}
+
+static struct hold *hold_free(int v) {
+    for (int h = 0; h < HOLDS; h++) {
+        if (!w.vm[v].hold[h].used)
+            return &w.vm[v].hold[h];
+    }
+    return NULL;
+}
+
+void world_print(void) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state != SLOT_FREE)
+            fprintf(stderr,
+                    "  slot %d state %d %s inc %llu vm %d pick %d op %d@%d req %d->%d doubt %llx target %d rule %d "
+                    "foreign %d lease %d hold %lld reset %d disc %d susp %d\n",
+                    i, s->state, s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm, s->pick, s->op,
+                    s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt, plan_target(&core, s), s->rule,
+                    s->foreign, s->lease, (long long)s->hold_until, s->releasing, s->disconnected, s->suspended);
+    }
+    for (int v = 0; v < VMS; v++) {
+        int row = row_of(v);
+        fprintf(stderr, "  vm%d row %d", v, row);
+        if (row >= 0)
+            fprintf(stderr, " retired %d core state %d busy %d op %d", conf->vms[row].retired, core.vm[row].state,
+                    core.vm[row].busy, core.vm[row].op);
+        fprintf(stderr, "; world alive %d busy %d holds", w.vm[v].alive, w.vm[v].busy);
+        for (int h = 0; h < HOLDS; h++) {
+            const struct hold *x = &w.vm[v].hold[h];
+            if (x->used)
+                fprintf(stderr, " %d-%d/%llu%s", x->bus, x->dev, (unsigned long long)x->incarnation,
+                        x->foreign ? "(foreign)" : "");
+        }
+        fprintf(stderr, "\n");
+    }
+}
+
+/* ---- checking actions ---- */
+
+static void check_attach(const struct action *a) {
+    const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
+    if (s == NULL || s->state != SLOT_PRESENT)
+        fail("attaching nothing");
+    if (s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0' || s->hub)
+        fail("attaching a device that stays with the host");
+    bool leased = s->rule < 0 && s->lease == a->vm;
+    if (!leased && (s->rule < 0 || (conf->rules[s->rule].vm_mask >> a->vm & 1) == 0))
+        fail("attaching against the rules");
+    if (conf->vms[a->vm].retired)
+        fail("attaching to a VM that is gone from the configuration");
+    if (s->disconnected && s->req < 0)
+        fail("attaching a disconnected device");
+    if (s->suspended >= 0 && s->req < 0)
+        fail("attaching a suspended device");
+    if (s->foreign >= 0)
+        fail("attaching what somebody else has attached");
+    if (s->releasing)
+        fail("attaching in the middle of a reset");
+    if (s->hold_until != 0)
+        fail("attaching from a port that flaps");
+    if (core.stopping)
+        fail("attaching at the end");
+    w.counts.leased += leased;
+}
+
+static void begin_op(const struct action *a) {
+    int v = world_of(a->vm);
+    if (v == NOBODY)
+        fail("an operation at an empty row");
+    struct world_vm *vm = &w.vm[v];
+    if (vm->op.kind != OP_NONE)
+        fail("a second operation at one VM");
+    if (a->op.kind == OP_ATTACH)
+        check_attach(a);
+    vm->op = a->op;
+    vm->executed = false;
+    vm->op_incarnation = a->op.kind == OP_ATTACH ? core.slot[a->slot].dev.incarnation : 0;
+}
+
+/* Is a decision against this device on the disk? */
+static bool disk_has_decision(const struct device *d) {
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        const struct memory *m = &on_disk.m[i];
+        if (m->used && m->by != ROLE_NONE && m->vid == d->vid && m->pid == d->pid && str_eq(m->serial, d->serial))
+            return true;
+    }
+    return false;
+}
+
+static void check_detached(const struct request *r) {
+    for (int p = 0; p < PORTS; p++) {
+        const struct device *d = &w.port[p].dev;
+        if (!w.port[p].present || !r->sel.by_node || d->busnum != r->sel.node_bus || d->devnum != r->sel.node_dev)
+            continue;
+        if (holders(d->incarnation, false) != 0)
+            fail("a detach said ok and the device is still in a VM");
+    }
+}
+
+static void check_decision_on_disk(const struct request *r) {
+    bool found = false;
+    for (int p = 0; p < PORTS && !r->sel.by_tag; p++) {
+        const struct device *d = &w.port[p].dev;
+        bool meant = w.port[p].present && r->sel.by_node && d->busnum == r->sel.node_bus &&
+                     d->devnum == r->sel.node_dev && d->settled;
+        if (meant && !disk_has_decision(d))
+            fail("a decision was saved, and is not on the disk");
+    }
+    for (int i = 0; i < VH_MAX_LATCHES && r->sel.by_tag; i++)
+        found = found || (on_disk.latch[i].by != ROLE_NONE && str_eq(on_disk.latch[i].tag, r->sel.tag));
+    if (r->sel.by_tag && !found)
+        fail("a decision about a tag was saved, and is not on the disk");
+    w.counts.latched += r->sel.by_tag;
+    struct world_client *c = &w.client[r->client.index];
+    c->saved = c->saved || c->gen == r->client.gen;
+}
+
+static void reply(const struct action *a) {
+    struct world_client *c = &w.client[a->client.index];
+    if (a->client.gen != c->gen)
+        return; /* the server would drop it */
+    if (!c->asked)
+        fail("a reply without a request");
+    c->asked = false;
+    if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH && core.persist && !c->saved)
+        fail("a detach said ok and was not saved");
+    if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH)
+        check_detached(&c->req);
+    if (a->kind == ACT_REPLY && !a->ok && actions.texts[a->text][0] == '\0')
+        fail("a failure without a reason");
+}
+
+static void begin_reset(const struct action *a) {
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.resets[i] == a->token)
+            fail("a second reset of one plug");
+    }
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.resets[i] == 0) {
+            w.resets[i] = a->token;
+            return;
+        }
+    }
+    fail("more resets than devices");
+}
+
+/* The disk holds what the codec made of it. */
+static bool save(void) {
+    struct sbuf sb;
+    if (w.disk_full) {
+        w.counts.refused_saves++;
+        return false;
+    }
+    sb_init(&sb, disk, sizeof disk);
+    memory_print(&core.memories, "boot", &sb);
+    if (!sb_ok(&sb))
+        fail("the state does not fit into its file");
+    disk_len = sb.len;
+    on_disk = core.memories;
+    if (core.saving && core.decision.kind == REQ_DETACH)
+        check_decision_on_disk(&core.decision);
+    return true;
+}
+
+static bool do_action(const struct action *a) {
+    switch (a->kind) {
+    case ACT_OP:
+        begin_op(a);
+        break;
+    case ACT_REPLY:
+    case ACT_REPLY_LIST:
+    case ACT_REPLY_VERSION:
+        reply(a);
+        break;
+    case ACT_EVENT:
+        w.counts.attaches += a->event == EV_ATTACHED;
+        break;
+    case ACT_RELEASE:
+        begin_reset(a);
+        break;
+    case ACT_FLAPS:
+        w.counts.flaps++;
+        break;
+    default:
+        break;
+    }
+    return a->kind == ACT_SAVE;
+}
+
+static void step(const struct fact *f) {
+    const char *why = "";
+    bool saves = false, saved = false;
+    if (w.verbose)
+        printf("%llu: fact %d vm %d name %s op %d/%d\n", (unsigned long long)w.counts.facts, f->kind, f->vm,
+               f->device     ? f->device->sys_name
+               : f->sys_name ? f->sys_name
+                             : "-",
+               f->op ? (int)f->op->status : -1, f->op ? f->op->vm : -1);
+    w.counts.facts++;
+    core_step(&core, f, w.now, &actions);
+    if (!core_check(&core, &why))
+        fail(why);
+    for (int i = 0; i < actions.n; i++) {
+        const struct action *a = &actions.a[i];
+        if (w.verbose)
+            printf("   action %d event %d slot %d vm %d op %d %s\n", a->kind, a->event, a->slot, a->vm, a->op.kind,
+                   a->op.id);
+        if (a->kind == ACT_SAVE)
+            saved = save(); /* before what follows it */
+        saves = do_action(a) || saves;
+    }
+    if (saves) {
+        struct fact end = {.kind = FACT_SAVED, .ok = saved, .text = "the disk is full"};
+        step(&end);
+    }
+    if (core.saving)
+        fail("a decision hangs in the air");
+}
+
+/* ---- devices ---- */
+
+/* Numbers are used again soon, so that ids in VMs meet newer devices of the same number. */
+static uint8_t free_devnum(int bus) {
+    for (;;) {
+        int n = 1 + w.next_devnum++ % 20;
+        bool used = false;
+        for (int p = 0; p < PORTS; p++)
+            used = used || (w.port[p].present && w.port[p].dev.busnum == bus && w.port[p].dev.devnum == n);
+        if (!used)
+            return (uint8_t)n;
+    }
+}
+
+/* What other tools gave a VM goes with the device: that VM notices in its own time, and so do we. */
+static void drop_foreign(uint64_t incarnation) {
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++) {
+            struct hold *x = &w.vm[v].hold[h];
+            if (x->foreign && x->incarnation == incarnation)
+                x->used = false;
+        }
+    }
+}
+
+static void remove_device(int p) {
+    if (w.port[p].present)
+        drop_foreign(w.port[p].dev.incarnation);
+    w.port[p].present = false;
+}
+
+static void identify(struct device *d) {
+    d->vid = 0x1000;
+    d->pid = (uint16_t)rnd(8);
+    if (chance(50))
+        snprintf(d->serial, sizeof d->serial, "S%u", rnd(6));
+    const struct device *other = &w.port[rnd(PORTS)].dev;
+    if (chance(10)) { /* a twin */
+        d->pid = other->pid;
+        memcpy(d->serial, other->serial, sizeof d->serial);
+    }
+}
+
+static void make_device(int p) {
+    struct device *d = &w.port[p].dev;
+    remove_device(p);
+    memset(d, 0, sizeof *d);
+    d->incarnation = ++w.next_incarnation;
+    snprintf(d->sys_name, sizeof d->sys_name, "%d-%d", 1 + p % 3, 1 + p / 3);
+    snprintf(d->port_path, sizeof d->port_path, "%d", 1 + p / 3);
+    d->busnum = (uint8_t)(1 + p % 3);
+    d->devnum = free_devnum(d->busnum);
+    w.port[p].present = true;
+    snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03d/%03d", d->busnum, d->devnum);
+    d->root_port = (uint8_t)(1 + p / 3);
+    snprintf(d->vendor_name, sizeof d->vendor_name, "v");
+    snprintf(d->product_name, sizeof d->product_name, "p");
+    identify(d);
+    d->settled = w.coldplug || chance(50);
+    d->nifaces = 1;
+    d->ifaces[0].cls = chance(4) ? 9 : 3;
+    if (chance(3))
+        snprintf(d->malformed, sizeof d->malformed, "bLength 0");
+    if (chance(4))
+        snprintf(d->protect, sizeof d->protect, "holds /boot");
+}
+
+static void tell_device(int p) {
+    struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug};
+    step(&f);
+}
+
+static void tell_gone(const char *name) {
+    struct fact f = {.kind = FACT_GONE, .sys_name = name};
+    step(&f);
+}
+
+static void scan(void) {
+    struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = w.coldplug};
+    step(&f);
+    for (int p = 0; p < PORTS; p++) {
+        if (w.port[p].present)
+            tell_device(p);
+    }
+    f.kind = FACT_SCAN_END;
+    step(&f);
+}
+
+/* Something about a device changes; the string of a serial is read only once the kernel is done with it. */
+static void change_event(int p) {
+    struct device *d = &w.port[p].dev;
+    d->settled = true;
+    if (chance(10) && holders(d->incarnation, false) == 0)
+        snprintf(d->protect, sizeof d->protect, "%s", chance(50) ? "holds /boot" : "");
+    tell_device(p);
+}
+
+/* A VM notices nothing of an unplug: the id stays in it. */
+static void replug(int p) {
+    char name[VH_SYSNAME_MAX];
+    bool was = w.port[p].present;
+    memcpy(name, w.port[p].dev.sys_name, sizeof name);
+    remove_device(p);
+    if (was && !fault(15))
+        tell_gone(name);
+    if (!was || chance(30)) {
+        make_device(p);
+        if (!fault(10))
+            tell_device(p);
+    }
+}
+
+static void plug_event(void) {
+    int p = (int)rnd(PORTS);
+    if (w.port[p].present && chance(20)) {
+        change_event(p);
+        return;
+    }
+    for (int n = chance(2) ? 30 : 1; n > 0; n--) { /* a bad contact, or one plug */
+        replug(p);
+        if (n > 1)
+            w.now += (int64_t)rnd(20) * VH_NSEC_PER_MSEC;
+    }
+    if (chance(30))
+        scan();
+}
+
+/* ---- VMs ---- */
+
+static void done(int v, enum op_status status, const struct vmm_found *found, int n) {
+    struct world_vm *vm = &w.vm[v];
+    struct op_result r = {
+        .serial = vm->op.serial, .vm = vm->op.vm, .status = status, .found = found, .nfound = (uint16_t)n};
+    snprintf(r.text, sizeof r.text, "status %d", status);
+    vm->op.kind = OP_NONE;
+    struct fact f = {.kind = FACT_OP_DONE, .op = &r};
+    step(&f);
+    if (fault(5))
+        step(&f); /* the same answer once more */
+}
+
+static bool execute_attach(int v) {
+    struct world_vm *vm = &w.vm[v];
+    bool there = false;
+    for (int p = 0; p < PORTS; p++)
+        there = there || (w.port[p].present && w.port[p].dev.incarnation == vm->op_incarnation);
+    struct hold *h = hold_free(v);
+    if (!there || h == NULL || hold_find(v, vm->op.busnum, vm->op.devnum) != NULL)
+        return false;
+    if (holders(vm->op_incarnation, false) != 0)
+        fail("a device given to a second VM");
+    *h = (struct hold){.used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .incarnation = vm->op_incarnation};
+    return true;
+}
+
+/* The effect, in the world. False if the VMM refuses. */
+static bool execute(int v) {
+    struct world_vm *vm = &w.vm[v];
+    unsigned bus = 0, dev = 0;
+    vm->executed = true;
+    if (vm->op.kind == OP_ATTACH)
+        return execute_attach(v);
+    if (vm->op.kind != OP_DETACH)
+        return true;
+    if (sscanf(vm->op.id, "vhp-usb-%u-%u", &bus, &dev) != 2)
+        fail("a strange id");
+    struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
+    if (h != NULL)
+        h->used = false;
+    return true; /* not found is as good */
+}
+
+static void answer_list(int v) {
+    static struct vmm_found found[HOLDS];
+    int n = 0;
+    memset(found, 0, sizeof found);
+    for (int h = 0; h < HOLDS; h++) {
+        const struct hold *x = &w.vm[v].hold[h];
+        if (!x->used)
+            continue;
+        snprintf(found[n].id, sizeof found[n].id, "%s-%d-%d", x->foreign ? "usb" : "vhp-usb", x->bus, x->dev);
+        found[n].busnum = x->bus;
+        found[n].devnum = x->dev;
+        found[n].ours = !x->foreign;
+        n++;
+    }
+    done(v, OP_OK, found, n);
+}
+
+static void advance_op(int v) {
+    struct world_vm *vm = &w.vm[v];
+    if (vm->op.kind == OP_NONE)
+        return;
+    if (!vm->alive) {
+        done(v, vm->executed ? OP_UNKNOWN : chance(50) ? OP_REFUSED : OP_UNKNOWN, NULL, 0);
+        return;
+    }
+    if (vm->busy && !vm->executed) {
+        if (fault(90))
+            return;
+        vm->waiting_in_line = true;
+        done(v, OP_BUSY, NULL, 0);
+        return;
+    }
+    if (!vm->executed && fault(4)) {
+        done(v, OP_FAILED, NULL, 0); /* as while it migrates */
+    } else if (!vm->executed && fault(3)) {
+        done(v, OP_LOCAL, NULL, 0);
+    } else if (fault(4)) {
+        if (!vm->executed && chance(50))
+            (void)execute(v);
+        done(v, OP_UNKNOWN, NULL, 0);
+    } else if (!vm->executed && !execute(v)) {
+        done(v, OP_FAILED, NULL, 0);
+    } else if (fault(30)) {
+        return; /* done there, the answer still on its way */
+    } else if (vm->op.kind == OP_LIST) {
+        answer_list(v);
+    } else {
+        done(v, OP_OK, NULL, 0);
+    }
+}
+
+static void tell_vm(enum fact_kind kind, int v) {
+    struct fact f = {.kind = kind, .vm = row_of(v)};
+    if (f.vm != NOBODY)
+        step(&f);
+}
+
+static void stop_vm(int v) {
+    struct world_vm *vm = &w.vm[v];
+    vm->alive = vm->busy = vm->waiting_in_line = false;
+    memset(vm->hold, 0, sizeof vm->hold);
+    if (chance(50) && vm->op.kind != OP_NONE)
+        done(v, OP_UNKNOWN, NULL, 0);
+    tell_vm(FACT_VM_DOWN, v);
+}
+
+static void end_busy(int v) {
+    struct world_vm *vm = &w.vm[v];
+    bool waited = vm->waiting_in_line;
+    vm->busy = vm->waiting_in_line = false;
+    if (waited)
+        tell_vm(FACT_VM_ANSWERS, v);
+}
+
+static void vm_event(void) {
+    int v = (int)rnd(VMS);
+    struct world_vm *vm = &w.vm[v];
+    if (!vm->alive) {
+        if (vm->op.kind != OP_NONE)
+            advance_op(v);
+        vm->alive = true;
+        tell_vm(FACT_VM_SOCKET, v);
+    } else if (chance(20)) {
+        stop_vm(v);
+    } else if (vm->busy) {
+        end_busy(v);
+    } else if (chance(30)) {
+        vm->busy = vm->op.kind == OP_NONE;
+    } else if (chance(30)) {
+        tell_vm(FACT_VM_SOCKET, v); /* nothing happened, but somebody thought so */
+    }
+}
+
+/* Another tool gives a VM a device that nobody has, or takes it out again; QEMU tells nobody. */
+static void foreign_event(void) {
+    int v = (int)rnd(VMS), p = (int)rnd(PORTS);
+    const struct device *d = &w.port[p].dev;
+    struct hold *h = hold_free(v);
+    for (int k = 0; k < HOLDS; k++) {
+        struct hold *x = &w.vm[v].hold[k];
+        if (x->used && x->foreign && chance(50)) {
+            x->used = false;
+            for (int q = 0; q < PORTS; q++) { /* taking a device out resets it: the kernel tells of that */
+                if (w.port[q].present && w.port[q].dev.incarnation == x->incarnation)
+                    tell_device(q);
+            }
+            return;
+        }
+    }
+    if (!w.vm[v].alive || !w.port[p].present || h == NULL || holders(d->incarnation, false) != 0 ||
+        holders(d->incarnation, true) != 0)
+        return;
+    *h =
+        (struct hold){.used = true, .foreign = true, .bus = d->busnum, .dev = d->devnum, .incarnation = d->incarnation};
+    w.counts.foreign++;
+}
+
+static void reset_event(void) {
+    int i = (int)rnd(CORE_SLOTS);
+    for (int n = 0; n < CORE_SLOTS; n++, i = (i + 1) % CORE_SLOTS) {
+        if (w.resets[i] == 0)
+            continue;
+        struct fact f = {.kind = FACT_RELEASED, .token = w.resets[i]};
+        w.resets[i] = 0;
+        step(&f);
+        return;
+    }
+}
+
+/* ---- clients ---- */
+
+static void choose_device(struct request *r) {
+    const struct device *d = &w.port[rnd(PORTS)].dev;
+    if (chance(60)) {
+        r->sel.by_node = true;
+        r->sel.node_bus = d->busnum;
+        r->sel.node_dev = d->devnum;
+    } else if (chance(50)) {
+        r->sel.by_vid = r->sel.by_pid = true;
+        r->sel.vid = d->vid;
+        r->sel.pid = d->pid;
+    } else {
+        r->sel.by_tag = true;
+        snprintf(r->sel.tag, sizeof r->sel.tag, "t%u", rnd(3));
+    }
+}
+
+static void client_event(void) {
+    static const enum request_kind kinds[] = {REQ_ATTACH, REQ_ATTACH,  REQ_ATTACH, REQ_DETACH,
+                                              REQ_LIST,   REQ_SUSPEND, REQ_RESUME, REQ_SUBSCRIBE};
+    int k = (int)rnd(CLIENTS);
+    struct world_client *c = &w.client[k];
+    if (c->asked) {
+        if (chance(10)) {
+            struct fact f = {.kind = FACT_CLIENT_GONE, .client = {.index = (uint16_t)k, .gen = c->gen}};
+            c->gen++;
+            c->asked = false;
+            step(&f);
+        }
+        return;
+    }
+    struct request *r = &c->req;
+    memset(r, 0, sizeof *r);
+    r->kind = kinds[rnd(8)];
+    r->client = (struct client_ref){.index = (uint16_t)k, .gen = c->gen};
+    r->who.role = chance(70) ? ROLE_ADMIN : ROLE_OPERATOR;
+    if (chance(60))
+        snprintf(r->vm, sizeof r->vm, "vm%u", rnd(VMS + 1));
+    choose_device(r);
+    c->asked = true;
+    c->saved = false;
+    w.counts.requests++;
+    struct fact f = {.kind = FACT_REQUEST, .request = r};
+    step(&f);
+}
+
+/* ---- configurations ---- */
+
+#define VM(n) "{\"name\": \"vm" n "\", \"type\": \"qemu\", \"socket\": \"/run/" n "\"}"
+#define ALLOW(pid) "\"allow\": [{\"vendorId\": \"1000\", \"productId\": \"000" pid "\"}]"
+
+static const char *const texts[] = {
+    "{\"vms\": [" VM("0") ", " VM("1") ", " VM("2") ", " VM("3") ", " VM("4") ", " VM(
+        "5") "], \"usbPassthrough\": ["
+             "{\"targetVm\": \"vm0\", \"tag\": \"t0\", " ALLOW(
+                 "0") "},"
+                      "{\"targetVm\": \"vm1\", \"tag\": \"t1\", " ALLOW(
+                          "1") ", \"deny\": [{\"bus\": 2}]},"
+                               "{\"allowedVms\": [\"vm0\", \"vm1\", \"vm2\"], \"tag\": \"t1\","
+                               " \"allow\": [{\"vendorId\": \"1000\", \"productId\": \"0002\"}, {\"vendorId\": "
+                               "\"1000\", \"productId\": "
+                               "\"0003\"}]},"
+                               "{\"allowedVms\": [\"vm3\", \"vm4\"], \"tag\": \"t2\", \"skipOnSuspend\": true, " ALLOW(
+                                   "4") "},"
+                                        "{\"targetVm\": \"vm5\", \"allow\": [{\"interfaceClass\": 3}], \"deny\": "
+                                        "[{\"vendorId\": \"1000\", "
+                                        "\"productId\": \"0007\"}]}]}",
+
+    "{\"vms\": [" VM("5") ", " VM("4") ", " VM("3") ", " VM("2") ", " VM(
+        "1") "], \"general\": {\"leaseSeconds\": 3, "
+             "\"releaseOnExit\": true}, \"usbPassthrough\": ["
+             "{\"targetVm\": \"vm2\", \"tag\": \"t0\", \"resetOnRelease\": false, " ALLOW(
+                 "0") "},"
+                      "{\"targetVm\": \"vm1\", \"tag\": \"t1\", " ALLOW(
+                          "1") "},"
+                               "{\"allowedVms\": [\"vm5\", \"vm2\"], \"tag\": \"t1\", " ALLOW(
+                                   "2") ", \"deny\": [{\"bus\": 3}]},"
+                                        "{\"allowedVms\": [\"vm3\", \"vm4\", \"vm1\"], \"tag\": \"t2\", " ALLOW(
+                                            "4") "}]}",
+
+    "{\"vms\": [" VM("0") ", " VM("1") ", " VM(
+        "3") "], \"general\": {\"persistency\": true, \"leaseSeconds\": 1}, "
+             "\"usbPassthrough\": ["
+             "{\"targetVm\": \"vm0\", \"tag\": \"t2\", \"allow\": [{\"interfaceClass\": 3, \"bus\": 1}]},"
+             "{\"allowedVms\": [\"vm3\", \"vm1\"], \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3, \"bus\": "
+             "2}]}]}",
+};
+
+static void print_diag(const struct diag *d, void *arg) {
+    (void)arg;
+    if (d->level == DIAG_ERROR)
+        fprintf(stderr, "%u:%u: %s: %s\n", d->line, d->column, d->path, d->text);
+}
+
+static struct conf *read_conf(void) {
+    struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
+    const char *text = texts[rnd(sizeof texts / sizeof *texts)];
+    if (!conf_parse(fresh, text, strlen(text), print_diag, NULL))
+        fail("a configuration of our own is wrong");
+    return fresh;
+}
+
+/* As the loop does it. */
+static void reload_event(void) {
+    const struct conf *old = conf;
+    vm_set busy = 0;
+    for (int v = 0; v < old->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(&core, v) << v;
+    struct conf *fresh = read_conf();
+    if (!conf_align(fresh, old, busy))
+        fail("no room for a few VMs");
+    for (int v = 0; v < old->nvms; v++) {
+        struct fact f = {.kind = FACT_VM_DOWN, .vm = v};
+        if (v >= fresh->nvms || !conf_same_vm(&fresh->vms[v], &old->vms[v]))
+            step(&f);
+    }
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    bool known[VMS];
+    for (int v = 0; v < VMS; v++)
+        known[v] = row_of(v) != NOBODY;
+    conf = fresh;
+    step(&f);
+    for (int v = 0; v < VMS; v++) {
+        if (!known[v])
+            tell_vm(w.vm[v].alive ? FACT_VM_SOCKET : FACT_VM_DOWN, v);
+        if (row_of(v) == NOBODY)
+            w.vm[v].waiting_in_line = false;
+    }
+    w.counts.reloads++;
+}
+
+/* ---- rest ---- */
+
+static void time_passes(int64_t by) {
+    w.now += by;
+    if (core_deadline(&core) <= w.now) {
+        struct fact f = {.kind = FACT_TIME};
+        step(&f);
+    }
+}
+
+static void check_core_believes_truth(void) {
+    int plugged = 0, known = 0;
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        known += s->state == SLOT_PRESENT;
+        if (s->state != SLOT_PRESENT || s->vm < 0)
+            continue;
+        const struct hold *h = hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum);
+        if (h == NULL || h->incarnation != s->dev.incarnation)
+            fail("at rest: the core believes in a device that the VM does not have");
+    }
+    for (int p = 0; p < PORTS; p++)
+        plugged += w.port[p].present;
+    if (plugged != known)
+        fail("at rest: the core does not know every device");
+}
+
+static bool core_knows(int vm, uint64_t incarnation) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state == SLOT_PRESENT && s->vm == row_of(vm) && s->dev.incarnation == incarnation)
+            return true;
+    }
+    return false;
+}
+
+/* A VM that is not in the configuration cannot be asked; one that was is emptied before it is forgotten. */
+static void check_vms(void) {
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++) {
+            const struct hold *x = &w.vm[v].hold[h];
+            if (x->used && !x->foreign && w.vm[v].alive && row_of(v) != NOBODY && !core_knows(v, x->incarnation))
+                fail("at rest: a VM has a device that the core does not know of");
+        }
+    }
+}
+
+static void check_disk(void) {
+    static struct memories again;
+    static char text[VH_STATE_MAX], why[VH_TEXT_MAX];
+    unsigned dropped = 0;
+    struct sbuf sb;
+    if (core.dirty)
+        fail("at rest: something is not saved");
+    if (disk_len == 0)
+        return;
+    memset(&again, 0, sizeof again);
+    if (!memory_parse(&again, disk, disk_len, "boot", &dropped, why, sizeof why) || dropped != 0)
+        fail("at rest: what is on the disk cannot be read");
+    sb_init(&sb, text, sizeof text);
+    memory_print(&again, "boot", &sb);
+    if (!sb_ok(&sb) || sb.len != disk_len || memcmp(text, disk, disk_len) != 0)
+        fail("at rest: what is on the disk is read as something else");
+}
+
+static bool resets_under_way(void) {
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.resets[i] != 0)
+            return true;
+    }
+    return false;
+}
+
+void world_rest(void) {
+    const char *why = "";
+    w.faults = w.disk_full = false;
+    w.counts.rests++;
+    for (int p = 0; p < PORTS; p++)
+        w.port[p].dev.settled = true;
+    scan();
+    for (int v = 0; v < VMS; v++)
+        end_busy(v);
+    for (int round = 0; !core_at_rest(&core, &why) || resets_under_way() || core.dirty; round++) {
+        if (round > 5000)
+            fail(core.dirty ? "no rest: the state is never saved" : resets_under_way() ? "no rest: resets" : why);
+        for (int v = 0; v < VMS; v++)
+            advance_op(v);
+        reset_event();
+        int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
+        time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
+    }
+    check_core_believes_truth();
+    check_vms();
+    check_disk();
+    for (int k = 0; k < CLIENTS; k++) {
+        if (w.client[k].asked)
+            fail("at rest: a request was never answered");
+    }
+    w.faults = true;
+}
+
+/* ---- a daemon that ends and starts again ---- */
+
+/* While no daemon runs, no number is used again: the kernel goes through all 127 first, this world only through 20. */
+static void no_reuse(void) {
+    for (int p = 0; p < PORTS; p++) {
+        const struct device *d = &w.port[p].dev;
+        for (int v = 0; w.port[p].present && v < VMS; v++) {
+            struct hold *h = hold_find(v, d->busnum, d->devnum);
+            if (h != NULL && h->incarnation != d->incarnation)
+                h->used = false;
+        }
+    }
+}
+
+/* A VM that the new configuration does not name is not the daemon's any more: its user has emptied it. */
+static void forget_unnamed(void) {
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; row_of(v) == NOBODY && h < HOLDS; h++) {
+            if (!w.vm[v].hold[h].foreign)
+                w.vm[v].hold[h].used = false;
+        }
+    }
+}
+
+static void load(void) {
+    char why[VH_TEXT_MAX];
+    unsigned dropped = 0;
+    memset(&core, 0, sizeof core);
+    memset(&on_disk, 0, sizeof on_disk);
+    core_init(&core, conf, chance(50));
+    core.persist = chance(90);
+    if (!core.persist)
+        return;
+    if (disk_len > 0 && !memory_parse(&core.memories, disk, disk_len, "boot", &dropped, why, sizeof why))
+        fail("what was saved cannot be read");
+    if (dropped > 0)
+        fail("what was saved is not all read");
+    on_disk = core.memories;
+}
+
+static void restart(void) {
+    for (int v = 0; v < VMS; v++) {
+        w.vm[v].op.kind = OP_NONE; /* whatever was executed stays executed */
+        w.vm[v].waiting_in_line = false;
+    }
+    for (int k = 0; k < CLIENTS; k++) {
+        w.client[k].gen++;
+        w.client[k].asked = false;
+    }
+    memset(w.resets, 0, sizeof w.resets);
+    conf = read_conf();
+    no_reuse();
+    forget_unnamed();
+    load();
+    w.coldplug = true;
+    for (int p = 0; p < PORTS; p++)
+        w.port[p].dev.settled = true;
+    scan();
+    w.coldplug = false;
+    for (int v = 0; v < VMS; v++)
+        tell_vm(w.vm[v].alive ? FACT_VM_SOCKET : FACT_VM_DOWN, v);
+    w.counts.restarts++;
+}
+
+/* releaseOnExit: nothing of ours is left in a VM that answers. */
+static void stop_event(void) {
+    struct fact f = {.kind = FACT_STOP};
+    step(&f);
+    world_rest();
+    if (core_holds(&core))
+        fail("at the end: a device is held");
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++) {
+            if (w.vm[v].alive && row_of(v) != NOBODY && w.vm[v].hold[h].used && !w.vm[v].hold[h].foreign)
+                fail("at the end: a VM has a device of ours");
+        }
+    }
+    w.counts.stops++;
+    restart();
+}
+
+void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
+    memset(&w, 0, sizeof w);
+    tell_failure = fail_fn;
+    w.seed = seed;
+    w.rng = mix(seed);
+    w.verbose = verbose;
+    w.faults = true;
+    disk_len = 0;
+    conf = NULL;
+    for (int k = 0; k < CLIENTS; k++)
+        w.client[k].gen = 1;
+    for (int p = 0; p < PORTS; p++)
+        make_device(p);
+    restart();
+}
+
+void world_event(uint64_t number) {
+    w.rng = mix(w.seed ^ mix(number + 1));
+    uint32_t what = rnd(1000);
+    if (what < 220)
+        plug_event();
+    else if (what < 320)
+        vm_event();
+    else if (what < 520)
+        client_event();
+    else if (what < 900)
+        advance_op((int)rnd(VMS));
+    else if (what < 940)
+        time_passes((int64_t)rnd(2000) * VH_NSEC_PER_MSEC);
+    else if (what < 980)
+        reset_event();
+    else if (what < 988)
+        foreign_event();
+    else if (what < 994)
+        w.disk_full = chance(30);
+    else if (what < 998)
+        reload_event();
+    else if (what == 998)
+        world_rest();
+    else if (chance(50))
+        restart();
+    else if (chance(30))
+        stop_event();
+}

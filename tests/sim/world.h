@@ -1,0 +1,25 @@
+/*
+ * world.h - a simulated host for the core: ports with devices, VMs that really hold them, monitors, a disk, clients,
+ * other tools, and a daemon that is restarted and given other configurations. Every event is drawn from its own seed,
+ * so that events can be left out of a run and the rest stays what it was.
+ */
+#ifndef VHOTPLUG_SIM_WORLD_H
+#define VHOTPLUG_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef void world_fail_fn(const char *why); /* does not return */
+
+struct world_counts {
+    uint64_t facts, attaches, requests, rests, reloads, restarts, foreign, leased, flaps, refused_saves, latched, stops;
+};
+
+/* verbose: prints every fact and action. */
+void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail);
+void world_event(uint64_t number);             /* the event of this number: something happens */
+void world_rest(void);                         /* faults stop; everything must come to rest where policy says */
+void world_print(void);                        /* the state of the core and of the world, to stderr */
+const struct world_counts *world_counts(void); /* since world_begin */
+
+#endif
