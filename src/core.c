@@ -148,6 +148,7 @@ static void slot_plugged(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
     slot_judge(c, s);
+    vm_filters(c, s);
     if (s->vm < 0)
         s->pick = memory_selection(c, &s->dev);
     port_lease(c, s);

@@ -86,6 +86,13 @@ struct vm {
     char reason[VH_TEXT_MAX]; /* why it cannot be driven, "" if it can */
 };
 
+/* A VM's own filter (`-device usb-host,vendorid=...`): QEMU takes any device that fits as soon as it is plugged in. */
+struct filter {
+    bool used;
+    int vm;
+    struct vmm_found fits;
+};
+
 /* A request that waits for operations. */
 struct pending {
     bool used;
@@ -127,6 +134,7 @@ struct core {
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
     struct port port[VH_MAX_PORTS];
+    struct filter filter[VH_MAX_FILTERS];
     bool persist;  /* memories go to disk; set by whoever loaded them */
     bool dirty;    /* they differ from the disk */
     bool stopping; /* after FACT_STOP */

@@ -30,7 +30,8 @@ void slot_announce(struct step *st, int i);        /* usb_connected, once it is 
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);
 void vm_op_done(struct step *st, const struct op_result *r);
-void vm_look(struct core *c, int vm); /* have it listed again, if it is up */
+void vm_filters(struct core *c, struct slot *s); /* a new device: does a VM take it by itself? */
+void vm_look(struct core *c, int vm);            /* have it listed again, if it is up */
 
 /* core_plan.c */
 int plan_target(const struct core *c, const struct slot *s);          /* the VM where it should be, -1 none */

@@ -23,6 +23,8 @@ static void foreign_ends(struct core *c, int v) {
         if (c->slot[i].foreign == v)
             c->slot[i].foreign = -1;
     }
+    for (int i = 0; i < VH_MAX_FILTERS; i++)
+        c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
 }
 
 static void vm_down(struct step *st, int v, const char *why) {
@@ -123,19 +125,38 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
     slot_assign(st, i, v);
 }
 
-/* Not ours: never touched, but nobody else gets the device. A filter may have any device that fits it. */
+static bool fits(const struct vmm_found *f, const struct device *d) {
+    bool known = f->busnum != 0 || f->devnum != 0 || f->vid != 0 || f->pid != 0 || f->port[0] != '\0';
+    return known && (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum) &&
+           (f->vid == 0 || f->vid == d->vid) && (f->pid == 0 || f->pid == d->pid) &&
+           (f->port[0] == '\0' || str_eq(f->port, d->port_path));
+}
+
+static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
+    for (int i = 0; i < VH_MAX_FILTERS; i++) {
+        if (c->filter[i].used)
+            continue;
+        c->filter[i] = (struct filter){.used = true, .vm = v, .fits = *f};
+        return;
+    }
+    c->stats.table_full++; /* what fits it now is found; what is plugged in later is not */
+}
+
+/* Not ours: never touched, but nobody else gets the device. */
 static void found_foreign(struct core *c, int v, const struct vmm_found *f) {
+    if (f->filter)
+        remember_filter(c, v, f);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        const struct device *d = &s->dev;
-        if (s->state != SLOT_PRESENT || s->hub || s->vm == v || (!f->filter && f->busnum == 0))
-            continue;
-        bool fits = (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum);
-        if (f->filter)
-            fits = fits && (f->filter_bus == 0 || f->filter_bus == d->busnum) && (f->vid == 0 || f->vid == d->vid) &&
-                   (f->pid == 0 || f->pid == d->pid) && (f->port[0] == '\0' || str_eq(f->port, d->port_path));
-        if (fits)
+        if (s->state == SLOT_PRESENT && !s->hub && s->vm != v && fits(f, &s->dev))
             s->foreign = v;
+    }
+}
+
+void vm_filters(struct core *c, struct slot *s) {
+    for (int i = 0; i < VH_MAX_FILTERS; i++) {
+        if (c->filter[i].used && !s->hub && s->vm < 0 && s->foreign < 0 && fits(&c->filter[i].fits, &s->dev))
+            s->foreign = c->filter[i].vm;
     }
 }
 

@@ -25,6 +25,7 @@
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                        \
+    X(VH_MAX_FILTERS, 64, "filters by which VMs take devices without us, over all VMs")                       \
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles, and ours")    \
     X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")             \
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                       \

@@ -297,7 +297,11 @@ static bool take_line(struct link *l, const char *line, size_t len) {
         lost(l, "the monitor does not speak the protocol");
         return false;
     }
-    if (sb_ok(&out.text) && out.text.len > 0 && out.text.len <= sizeof l->out - l->out_len) {
+    if (!sb_ok(&out.text) || out.text.len > sizeof l->out - l->out_len) {
+        lost(l, "the monitor does not take commands");
+        return false;
+    }
+    if (out.text.len > 0) {
         memcpy(l->out + l->out_len, extra, out.text.len);
         l->out_len += out.text.len;
         if (!flush(l, -1)) {

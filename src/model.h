@@ -119,14 +119,12 @@ enum op_status {
 
 struct vmm_found { /* a host device that a VM reports */
     char id[VH_OPID_MAX];
+    bool ours, anonymous;   /* the id carries our prefix; the VMM made the id up */
     uint8_t busnum, devnum; /* 0 if it cannot be told */
-    bool ours;              /* the id carries our prefix */
-    /* Not ours, and given as a filter rather than as a device: which it has cannot be told, so all that fit count. 0
-     * and
-     * "" match any. */
+    /* Not ours, and given as a filter rather than as a device: the VM may have, or take later, any that fits. 0 and ""
+     * match any; if nothing is said at all, it matches none. */
     bool filter;
     uint16_t vid, pid;
-    uint8_t filter_bus;
     char port[VH_PORTPATH_MAX];
 };
 

@@ -28,6 +28,8 @@ struct vmm_conv {
     uint32_t waiting;        /* replies still expected, one bit a step */
     bool failed;             /* a step failed; result.text holds the first reason */
     uint32_t features;       /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
+    int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for, */
+    bool absent;             /* which the VMM knows to be gone */
     struct op_result result; /* result.found points at found[] */
     /* Each conversation its own: a listing comes in several lines, and those of other VMs in between. Last, and not
      * cleared by reset: it takes memory only as far as it is used. */

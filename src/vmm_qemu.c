@@ -23,7 +23,18 @@ enum step { /* of an operation; also its bit in conv->waiting */
             STEP_LIST_ANON,
             STEP_PROPS,
             STEP_FDSETS,
+            STEP_HOSTBUS, /* properties of one device of others, in the order of the table below */
+            STEP_HOSTADDR,
+            STEP_VENDORID,
+            STEP_PRODUCTID,
+            STEP_HOSTPORT,
+            STEP_HOSTDEVICE,
+            STEP_ATTACHED,
+            STEP_END
 };
+
+static const char *const properties[STEP_END - STEP_HOSTBUS] = {"hostbus",  "hostaddr",   "vendorid", "productid",
+                                                                "hostport", "hostdevice", "attached"};
 
 enum { FEATURE_PROBED = 1, FEATURE_HOSTDEVICE = 2 };
 
@@ -94,6 +105,7 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
     cv->op = *op; /* remove-fd goes by it */
     cv->waiting = 0;
     cv->failed = false;
+    cv->asked = -1;
     cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = cv->found};
     out->pass_fd = false;
     if (!cv->negotiated)
@@ -143,21 +155,112 @@ static bool parse_id(const char *id, struct vmm_found *f) {
     return true; /* with the prefix but not of this form: ours of another version, removed as stale */
 }
 
+/* QEMU itself takes letters, digits and "-._" in an id, and makes up "device[0]". */
 static bool safe_id(const char *id) {
-    return strcspn(id, "\"\\") == strlen(id);
+    for (const char *s = id; *s != '\0'; s++) {
+        if (*s == '"' || *s == '\\' || *s == '/' || (unsigned char)*s < 0x20)
+            return false;
+    }
+    return id[0] != '\0';
 }
 
-static void take_list(struct vmm_conv *cv, const struct json *j, int array) {
+static void fail(struct vmm_conv *cv, const char *text) {
+    if (cv->failed)
+        return; /* what follows a failure is its consequence */
+    cv->failed = true;
+    cv->result.status = OP_FAILED;
+    (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* an explanation may be cut */
+}
+
+static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool anonymous) {
     for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
-        struct vmm_found f = {.ours = false};
+        struct vmm_found f = {.anonymous = anonymous};
         if (!json_string_is(j, json_get(j, t, "type"), "child<usb-host>") ||
             !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id) || !safe_id(f.id))
             continue;
-        f.ours = parse_id(f.id, &f);
-        if (cv->result.nfound < VH_MAX_FOUND)
-            cv->found[cv->result.nfound++] = f;
+        f.ours = !anonymous && parse_id(f.id, &f);
+        if (cv->result.nfound == VH_MAX_FOUND) {
+            fail(cv, "it reports more host devices than can be listed");
+            return;
+        }
+        cv->found[cv->result.nfound++] = f;
     }
 }
+
+/* ---- devices that others attached ---- */
+
+/* "/dev/bus/usb/001/002". A set ("/dev/fdset/3") does not tell which device it holds. */
+static void parse_node(const char *node, struct vmm_found *f) {
+    static const char prefix[] = "/dev/bus/usb/";
+    uint64_t bus = 0, dev = 0;
+    if (str_starts(node, prefix) && strlen(node) == sizeof prefix - 1 + 7 && node[sizeof prefix - 1 + 3] == '/' &&
+        str_uint(node + sizeof prefix - 1, 3, 255, &bus) && str_uint(node + sizeof prefix + 3, 3, 127, &dev)) {
+        f->busnum = (uint8_t)bus;
+        f->devnum = (uint8_t)dev;
+    }
+}
+
+static void take_property(struct vmm_conv *cv, const struct json *j, int value, int step) {
+    struct vmm_found *f = &cv->found[cv->asked];
+    char text[VH_NODE_MAX];
+    int64_t n = 0;
+    bool there = true;
+    switch (step) {
+    case STEP_HOSTBUS:
+        f->busnum = json_int(j, value, 0, 255, &n) ? (uint8_t)n : 0;
+        break;
+    case STEP_HOSTADDR:
+        f->devnum = json_int(j, value, 0, 127, &n) ? (uint8_t)n : 0;
+        break;
+    case STEP_VENDORID:
+        f->vid = json_int(j, value, 0, UINT16_MAX, &n) ? (uint16_t)n : 0;
+        break;
+    case STEP_PRODUCTID:
+        f->pid = json_int(j, value, 0, UINT16_MAX, &n) ? (uint16_t)n : 0;
+        break;
+    case STEP_HOSTPORT:
+        if (!json_string(j, value, f->port, sizeof f->port))
+            f->port[0] = '\0';
+        break;
+    case STEP_HOSTDEVICE:
+        if (json_string(j, value, text, sizeof text))
+            parse_node(text, f);
+        break;
+    default:
+        cv->absent = json_bool(j, value, &there) && !there;
+    }
+}
+
+/* QEMU opens a device named by bus and address alone at once; anything else is a filter that goes on looking. */
+static void properties_known(struct vmm_conv *cv) {
+    struct vmm_found *f = &cv->found[cv->asked];
+    f->filter = f->vid != 0 || f->pid != 0 || f->port[0] != '\0' || (f->busnum == 0) != (f->devnum == 0);
+    if (cv->absent && !f->filter)
+        f->busnum = f->devnum = 0;
+}
+
+/* What it is after is asked one device at a time: a batch must fit. False if there is no more to ask about. */
+static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
+    char args[VH_OPID_MAX + 96];
+    if (cv->asked >= 0)
+        properties_known(cv);
+    cv->absent = false;
+    cv->asked++;
+    while (cv->asked < cv->result.nfound && cv->found[cv->asked].ours)
+        cv->asked++;
+    if (cv->asked >= cv->result.nfound)
+        return false;
+    for (int step = STEP_HOSTBUS; step < STEP_END; step++) {
+        const struct vmm_found *f = &cv->found[cv->asked];
+        bool ok = str_fmt(args, sizeof args, "\"path\": \"/machine/peripheral%s/%s\", \"property\": \"%s\"",
+                          f->anonymous ? "-anon" : "", f->id, properties[step - STEP_HOSTBUS]);
+        VH_ASSERT(ok);
+        command(cv, out, (enum step)step, "qom-get", args);
+    }
+    return true;
+}
+
+/* ---- answers about the VMM itself ---- */
 
 static void take_properties(struct vmm_conv *cv, const struct json *j, int array) {
     cv->features |= FEATURE_PROBED;
@@ -184,17 +287,13 @@ static void take_fdsets(struct vmm_conv *cv, const struct json *j, int array, st
 
 static void fail_step(struct vmm_conv *cv, const struct json *j, int error, enum step step) {
     char text[VH_TEXT_MAX];
-    if (step == STEP_REMOVE_FD || step == STEP_LIST_ANON || step == STEP_FDSETS || step == STEP_PROPS)
+    if (step == STEP_REMOVE_FD || step == STEP_LIST_ANON || step >= STEP_PROPS)
         return; /* does not decide the operation */
     if (step == STEP_DEL && json_string_is(j, json_get(j, error, "class"), "DeviceNotFound"))
         return; /* it is out */
-    if (cv->failed)
-        return; /* what follows a failure is its consequence */
-    cv->failed = true;
-    cv->result.status = OP_FAILED;
     if (!json_string(j, json_get(j, error, "desc"), text, sizeof text) || text[0] == '\0')
         (void)str_copy(text, sizeof text, "QEMU refused without a readable reason");
-    (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* same bound */
+    fail(cv, text);
 }
 
 /* "<serial>.<step>" of the operation under way; -1 for anything else. */
@@ -205,7 +304,7 @@ static int step_of(const struct vmm_conv *cv, const struct json *j) {
         return -1;
     const char *dot = strchr(id, '.');
     if (dot == NULL || !str_uint(id, (size_t)(dot - id), UINT32_MAX, &serial) ||
-        !str_uint(dot + 1, strlen(dot + 1), STEP_FDSETS, &step) || serial != cv->op.serial)
+        !str_uint(dot + 1, strlen(dot + 1), STEP_END - 1, &step) || serial != cv->op.serial)
         return -1;
     return (cv->waiting >> step & 1) != 0 ? (int)step : -1;
 }
@@ -223,12 +322,14 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
     else if (step == STEP_CAPS)
         cv->negotiated = true;
     else if (step == STEP_LIST || step == STEP_LIST_ANON)
-        take_list(cv, j, value);
+        take_list(cv, j, value, step == STEP_LIST_ANON);
     else if (step == STEP_PROPS)
         take_properties(cv, j, value);
     else if (step == STEP_FDSETS)
         take_fdsets(cv, j, value, out);
-    if (cv->waiting != 0)
+    else if (step >= STEP_HOSTBUS)
+        take_property(cv, j, value, step);
+    if (cv->waiting != 0 || (cv->op.kind == OP_LIST && !cv->failed && ask_next(cv, out)))
         return VMM_WAIT;
     cv->op.kind = OP_NONE;
     return VMM_DONE;

@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
             MUST(!done && cv.result.nfound <= VH_MAX_FOUND && cv.op.kind == OP_NONE);
             MUST(memchr(cv.result.text, 0, sizeof cv.result.text) != NULL);
             for (int i = 0; i < cv.result.nfound; i++)
-                MUST(memchr(cv.result.found[i].id, 0, VH_OPID_MAX) && strpbrk(cv.result.found[i].id, "\"\\") == NULL);
+                MUST(memchr(cv.result.found[i].id, 0, VH_OPID_MAX) &&
+                     strpbrk(cv.result.found[i].id, "\"\\/\n") == NULL);
             done = true;
         }
         MUST(step != VMM_READY || (data[0] & 128) != 0);

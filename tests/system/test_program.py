@@ -91,14 +91,6 @@ def both_signals_end_it_cleanly(w):
 
 
 @test
-def hangup_does_not_end_it(w):
-    daemon = w.daemon(w.conf())
-    daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_log("SIGHUP")
-    w.api().ok("version")
-
-
-@test
 def a_missing_root_is_an_error(_):
     done = call(BINARY, "--root", "/no/such/dir", "--uevents", "/tmp/none", "-c", "/dev/null")
     equal(done.returncode, 1)

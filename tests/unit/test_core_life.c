@@ -478,6 +478,11 @@ static void a_filter_has_all_that_fits_it(void) {
     struct vmm_found found = {.id = "any", .filter = true, .vid = 0x1234, .pid = 3};
     done_with(1, OP_OK, "", &found, 1);
     CHECK(core.slot[0].foreign == 1 && core.slot[1].foreign == 1 && core.slot[2].foreign == -1);
+    plug("1-4", 9, 3); /* QEMU takes it by itself, sooner or later */
+    vm_up(0);
+    CHECK(core.slot[3].foreign == 1 && op(OP_ATTACH, 0) == NULL);
+    vm_fact_of(FACT_VM_DOWN, 1);
+    CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
 /* ---- other configurations ---- */

@@ -103,6 +103,89 @@ static void what_is_not_qmp_is_bad(void) {
     CHECK(line(&a, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}") == VMM_WAIT);
 }
 
+/* The answers to the questions about one device of others, in the order of the steps. */
+static enum vmm_step last;
+static void answer_properties(struct vmm_conv *cv, int serial, const char *bus, const char *addr, const char *vid,
+                              const char *pid, const char *port, const char *node, const char *attached) {
+    const char *const values[] = {bus, addr, vid, pid, port, node, attached};
+    for (int i = 0; i < 7; i++) {
+        char reply[128];
+        snprintf(reply, sizeof reply, "{\"return\": %s, \"id\": \"%d.%d\"}", values[i], serial, 9 + i);
+        if (values[i][0] == '!') /* QEMU does not know the property */
+            snprintf(reply, sizeof reply,
+                     "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"%d.%d\"}", serial, 9 + i);
+        last = line(cv, reply);
+    }
+}
+
+/* A listing with these devices of others, up to the questions about the first of them. */
+static void list_with(const char *named, const char *anonymous) {
+    char reply[512];
+    fresh(&a);
+    begin(&a, OP_LIST, 1, false);
+    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
+    snprintf(reply, sizeof reply, "{\"return\": [%s], \"id\": \"1.5\"}", named);
+    line(&a, reply);
+    snprintf(reply, sizeof reply, "{\"return\": [%s], \"id\": \"1.6\"}", anonymous);
+    line(&a, reply);
+    line(&a, "{\"return\": [], \"id\": \"1.8\"}");
+    sb_init(&out.text, text, sizeof text);
+    last = line(&a, "{\"return\": [], \"id\": \"1.7\"}");
+}
+
+#define HOST_DEVICE(name) "{\"name\": \"" name "\", \"type\": \"child<usb-host>\"}"
+
+static void others_devices_are_asked_about_one_by_one(void) {
+    list_with(HOST_DEVICE("vhp-usb-1-2") ", " HOST_DEVICE("cam") ", {\"name\": \"kbd\", \"type\": \"child<usb-kbd>\"}",
+              HOST_DEVICE("device[0]"));
+    CHECK(last == VMM_WAIT && sb_ok(&out.text));
+    CHECK(strstr(text, "{\"execute\": \"qom-get\", \"id\": \"1.9\", \"arguments\": {\"path\": "
+                       "\"/machine/peripheral/cam\", \"property\": \"hostbus\"}}\n") == text);
+    CHECK(strstr(text, "\"attached\"") != NULL && strstr(text, "kbd") == NULL && strstr(text, "vhp") == NULL);
+    sb_init(&out.text, text, sizeof text);
+    answer_properties(&a, 1, "0", "0", "0", "0", "\"\"", "\"/dev/bus/usb/003/014\"", "true");
+    CHECK(last == VMM_WAIT && strstr(text, "\"/machine/peripheral-anon/device[0]\"") != NULL);
+    answer_properties(&a, 1, "1", "0", "1133", "0", "\"2.3\"", "!", "!");
+    CHECK(last == VMM_DONE && a.result.status == OP_OK && a.result.nfound == 3);
+    const struct vmm_found *cam = &a.found[1], *any = &a.found[2];
+    CHECK(!cam->ours && !cam->filter && cam->busnum == 3 && cam->devnum == 14);
+    CHECK(any->filter && any->busnum == 1 && any->devnum == 0 && any->vid == 1133 && any->pid == 0);
+    CHECK_STR(any->port, "2.3");
+}
+
+static void what_is_gone_or_unknown_is_nobodys(void) {
+    list_with(HOST_DEVICE("a") ", " HOST_DEVICE("b") ", " HOST_DEVICE("c") ", " HOST_DEVICE("d"), "");
+    answer_properties(&a, 1, "1", "5", "0", "0", "\"\"", "\"\"", "false"); /* unplugged, and QEMU knows */
+    answer_properties(&a, 1, "0", "0", "0", "0", "\"\"", "\"/dev/fdset/9\"", "true");
+    answer_properties(&a, 1, "!", "!", "!", "!", "!", "!", "!");
+    answer_properties(&a, 1, "0", "0", "5", "6", "\"\"", "\"\"", "false"); /* a filter goes on looking */
+    CHECK(last == VMM_DONE && a.result.status == OP_OK && a.result.nfound == 4);
+    for (int i = 0; i < 3; i++)
+        CHECK(!a.found[i].filter && a.found[i].busnum == 0 && a.found[i].devnum == 0 && a.found[i].vid == 0);
+    CHECK(a.found[3].filter && a.found[3].vid == 5 && a.found[3].pid == 6);
+}
+
+static void names_that_no_qemu_gives_are_not_sent_back(void) {
+    list_with(HOST_DEVICE("a\\\"b") ", " HOST_DEVICE("a/b") ", " HOST_DEVICE("a\\nb") ", " HOST_DEVICE(""), "");
+    CHECK(last == VMM_DONE && a.result.nfound == 0);
+}
+
+static void more_than_can_be_listed_fails(void) {
+    static char reply[VH_QMP_LINE_MAX];
+    size_t n = (size_t)snprintf(reply, sizeof reply, "{\"id\": \"1.5\", \"return\": [");
+    fresh(&a);
+    begin(&a, OP_LIST, 1, false);
+    for (int i = 0; i <= VH_MAX_FOUND; i++)
+        n += (size_t)snprintf(reply + n, sizeof reply - n, "%s" HOST_DEVICE("vhp-usb-%d-%d"), i > 0 ? ", " : "",
+                              i / 100 + 1, i % 100 + 1);
+    snprintf(reply + n, sizeof reply - n, "]}");
+    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
+    line(&a, reply);
+    line(&a, "{\"return\": [], \"id\": \"1.6\"}");
+    line(&a, "{\"return\": [], \"id\": \"1.8\"}");
+    CHECK(line(&a, "{\"return\": [], \"id\": \"1.7\"}") == VMM_DONE && a.result.status == OP_FAILED);
+}
+
 /* The answers to a listing come in several lines; those of another VM come in between. */
 static void two_listings_at_once_do_not_mix(void) {
     fresh(&a);
@@ -116,7 +199,9 @@ static void two_listings_at_once_do_not_mix(void) {
              "\"child<usb-host>\"}], \"id\": \"2.5\"}");
     line(&b, "{\"return\": [], \"id\": \"2.6\"}");
     line(&b, "{\"return\": [], \"id\": \"2.8\"}");
-    CHECK(line(&b, "{\"return\": [{\"name\": \"hostdevice\"}], \"id\": \"2.7\"}") == VMM_DONE);
+    CHECK(line(&b, "{\"return\": [{\"name\": \"hostdevice\"}], \"id\": \"2.7\"}") == VMM_WAIT);
+    answer_properties(&b, 2, "1", "7", "0", "0", "\"\"", "\"\"", "true");
+    CHECK(last == VMM_DONE && b.result.found[1].busnum == 1 && b.result.found[1].devnum == 7);
     line(&a, "{\"return\": [], \"id\": \"1.6\"}");
     line(&a, "{\"return\": [], \"id\": \"1.8\"}");
     CHECK(line(&a, "{\"return\": [{\"name\": \"hostbus\"}], \"id\": \"1.7\"}") == VMM_DONE);
@@ -146,6 +231,10 @@ int main(void) {
     RUN(only_its_own_answers_end_an_operation);
     RUN(what_is_not_qmp_is_bad);
     RUN(two_listings_at_once_do_not_mix);
+    RUN(others_devices_are_asked_about_one_by_one);
+    RUN(what_is_gone_or_unknown_is_nobodys);
+    RUN(names_that_no_qemu_gives_are_not_sent_back);
+    RUN(more_than_can_be_listed_fails);
     RUN(our_sets_that_were_left_behind_are_removed_and_no_others);
     TEST_MAIN_END;
 }
