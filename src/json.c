@@ -302,7 +302,7 @@ bool json_parse(struct json *j, const char *text, size_t len, jsmntok_t *tok, in
     }
     err->at = 0;
     err->why = "";
-    if (len > VH_CONF_MAX) {
+    if (len > VH_JSON_MAX) {
         err->why = "the text is too long";
         return false;
     }

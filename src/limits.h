@@ -17,7 +17,7 @@
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                              \
     X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                                \
     X(VH_MAX_LATCHES, 64, "tags that a decision keeps away from every VM")                                    \
-    X(VH_STATE_MAX, 524288, "bytes of the state file")                                                        \
+    X(VH_STATE_MAX, 2097152, "bytes of the state file: the table full of serials that JSON must escape")      \
     X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                \
     X(VH_STATE_EXTRA, 16384, "bytes of the state file's members that we do not know and keep")                \
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                         \
@@ -48,6 +48,7 @@
     X(VH_REGEX_PROG_MAX, 1024, "instructions of one compiled pattern; bounds {m,n}")                          \
     X(VH_REGEX_POOL, 32768, "instructions over all patterns of a configuration")                              \
     X(VH_REGEX_SETS, 2048, "character classes over all patterns of a configuration")                          \
+    X(VH_JSON_MAX, 2097152, "bytes of any JSON text that we read")                                            \
     X(VH_JSON_DEPTH, 32, "nesting of any JSON text that we read")                                             \
     X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                   \
     X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                  \

@@ -48,8 +48,13 @@ static void print_id(struct sbuf *sb, const struct memory *m) {
     sb_json(sb, text);
 }
 
-static bool has_id(const struct memory *m, const struct id *id) {
-    return m->used && m->vid == id->vid && m->pid == id->pid && str_eq(m->serial, id->serial);
+/* An id does not tell the serial "None" from the lack of one. */
+static const char *as_in_id(const char *serial) {
+    return str_eq(serial, NO_SERIAL) ? "" : serial;
+}
+
+static bool has_id(const struct memory *m, uint16_t vid, uint16_t pid, const char *serial) {
+    return m->used && m->vid == vid && m->pid == pid && str_eq(as_in_id(m->serial), as_in_id(serial));
 }
 
 static enum role parse_role(const struct json *j, int t) {
@@ -168,13 +173,13 @@ static void merge_selection(struct reader *r, const struct id *id, const char *v
     bool known = false, agrees = false;
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         const struct memory *m = &r->ms->m[i];
-        if (!has_id(m, id))
+        if (!has_id(m, id->vid, id->pid, id->serial))
             continue;
         known = said[i] = true;
         agrees = agrees || str_eq(m->vm, vm);
     }
     for (int i = 0; known && !agrees && i < VH_MAX_MEMORY; i++) {
-        if (has_id(&r->ms->m[i], id))
+        if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
             (void)str_copy(r->ms->m[i].vm, sizeof r->ms->m[i].vm, vm); /* it fitted before */
     }
     struct memory *m = known ? NULL : add(r, id, false);
@@ -209,13 +214,13 @@ static void merge_decision(struct reader *r, const struct id *id, bool said[VH_M
     bool known = false, decided = false;
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         const struct memory *m = &r->ms->m[i];
-        if (!has_id(m, id))
+        if (!has_id(m, id->vid, id->pid, id->serial))
             continue;
         known = said[i] = true;
         decided = decided || m->by != ROLE_NONE;
     }
     for (int i = 0; known && !decided && i < VH_MAX_MEMORY; i++) {
-        if (has_id(&r->ms->m[i], id))
+        if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
             r->ms->m[i].by = ROLE_OPERATOR;
     }
     struct memory *m = known ? NULL : add(r, id, true);
@@ -345,7 +350,7 @@ static const struct memory *after(const struct memories *ms, const struct memory
 static bool said_later(const struct memories *ms, const struct memory *m, bool selection) {
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         const struct memory *o = &ms->m[i];
-        if (o->used && o->stamp > m->stamp && o->vid == m->vid && o->pid == m->pid && str_eq(o->serial, m->serial) &&
+        if (o->stamp > m->stamp && has_id(o, m->vid, m->pid, m->serial) &&
             (selection ? o->vm[0] != '\0' : o->by != ROLE_NONE))
             return true;
     }

@@ -434,13 +434,13 @@ static void tokens_are_bounded(void) {
 }
 
 static void length_is_bounded(void) {
-    char *text = malloc(VH_CONF_MAX + 1);
+    char *text = malloc(VH_JSON_MAX + 1);
     if (text == NULL)
         exit(1);
-    memset(text, ' ', VH_CONF_MAX + 1);
+    memset(text, ' ', VH_JSON_MAX + 1);
     text[0] = '1';
-    CHECK(json_parse(&j, text, VH_CONF_MAX, tok, 1, &err));
-    CHECK(!json_parse(&j, text, VH_CONF_MAX + 1, tok, 1, &err));
+    CHECK(json_parse(&j, text, VH_JSON_MAX, tok, 1, &err));
+    CHECK(!json_parse(&j, text, VH_JSON_MAX + 1, tok, 1, &err));
     CHECK_STR(err.why, "the text is too long");
     free(text);
 }

@@ -1,0 +1,227 @@
+/* The state file: what older daemons wrote, what we write, what one takes from the other, and what is nobody's. */
+#include "memory.h"
+#include "test.h"
+
+static const char boot[] = "this-boot";
+static struct memories ms;
+static char text[VH_STATE_MAX], why[VH_TEXT_MAX];
+static unsigned dropped;
+
+static bool parse(const char *s) {
+    memset(&ms, 0, sizeof ms);
+    why[0] = '\0';
+    return memory_parse(&ms, s, strlen(s), boot, &dropped, why, sizeof why);
+}
+
+static const char *print(void) {
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text - 1);
+    memory_print(&ms, boot, &sb);
+    CHECK(sb_ok(&sb));
+    text[sb.len] = '\0';
+    return text;
+}
+
+/* What is at this place in order of age. */
+static const struct memory *nth(int n) {
+    static const struct memory none;
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        if (ms.m[i].used && n-- == 0)
+            return &ms.m[i];
+    }
+    return &none;
+}
+
+static int count(void) {
+    int n = 0;
+    for (int i = 0; i < VH_MAX_MEMORY; i++)
+        n += ms.m[i].used;
+    return n;
+}
+
+static void a_peers_file_is_understood(void) {
+    CHECK(parse("{\n  \"selected_vms\": {\"0951:1666:4C53\": \"vm1\", \"046d:c52b:None\": \"vm2\"},\n"
+                "  \"disconnected_devices\": [\"046d:c52b:None\", \"1234:abcd:x:y\"]\n}\n"));
+    CHECK_INT(dropped, 0);
+    CHECK_INT(count(), 3);
+    CHECK(nth(0)->vid == 0x0951 && nth(0)->pid == 0x1666 && nth(0)->by == ROLE_NONE);
+    CHECK_STR(nth(0)->serial, "4C53");
+    CHECK_STR(nth(0)->vm, "vm1");
+    CHECK_STR(nth(0)->port, ""); /* any port */
+    CHECK_STR(nth(1)->serial, "");
+    CHECK_STR(nth(1)->vm, "vm2");
+    CHECK_INT(nth(1)->by, ROLE_OPERATOR); /* whoever it was */
+    CHECK_INT(nth(1)->was_by, ROLE_OPERATOR);
+    CHECK_STR(nth(2)->serial, "x:y");
+    CHECK_INT(nth(2)->by, ROLE_OPERATOR);
+}
+
+static void a_peer_can_read_what_is_written(void) {
+    memset(&ms, 0, sizeof ms);
+    ms.m[4] = (struct memory){.used = true, .vid = 0x46d, .pid = 0xc52b, .port = "1-2", .vm = "a", .stamp = 1};
+    ms.m[2] = (struct memory){
+        .used = true, .vid = 0x951, .pid = 0x1666, .serial = "S\"1", .by = ROLE_ADMIN, .vm = "b", .stamp = 2};
+    CHECK_STR(print(), "{\n"
+                       "  \"selected_vms\": {\n"
+                       "    \"046d:c52b:None\": \"a\",\n"
+                       "    \"0951:1666:S\\\"1\": \"b\"\n"
+                       "  },\n"
+                       "  \"disconnected_devices\": [\n"
+                       "    \"0951:1666:S\\\"1\"\n"
+                       "  ],\n"
+                       "  \"devices\": [\n"
+                       "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\"},\n"
+                       "    {\"id\": \"0951:1666:S\\\"1\", \"vm\": \"b\", \"disconnected_by\": \"admin\"}\n"
+                       "  ]\n"
+                       "}\n");
+    memset(&ms, 0, sizeof ms);
+    CHECK_STR(print(), "{\n  \"selected_vms\": {},\n  \"disconnected_devices\": [],\n  \"devices\": []\n}\n");
+}
+
+static void everything_comes_back(void) {
+    static const char all[] =
+        "{\n"
+        "  \"selected_vms\": {\n"
+        "    \"046d:c52b:None\": \"b\"\n"
+        "  },\n"
+        "  \"disconnected_devices\": [\n"
+        "    \"046d:c52b:None\"\n"
+        "  ],\n"
+        "  \"devices\": [\n"
+        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\", \"disconnected_by\": \"guest\"},\n"
+        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-3\", \"vm\": \"b\", \"suspended\": \"b\"},\n"
+        "    {\"id\": \"1234:5678:None\", \"serial\": true, \"port\": \"2-1.4\", \"exempt\": \"2-17\"}\n"
+        "  ],\n"
+        "  \"boot_id\": \"this-boot\",\n"
+        "  \"disconnected_tags\": {\n"
+        "    \"sticks\": \"operator\",\n"
+        "    \"k b\": \"admin\"\n"
+        "  },\n"
+        "  \"theirs\": [1, {\"a\": null}], \"note\": \"x\"\n"
+        "}\n";
+    CHECK(parse(all));
+    CHECK_INT(dropped, 0);
+    CHECK_STR(nth(2)->serial, "None");
+    CHECK(nth(2)->exempt_bus == 2 && nth(2)->exempt_dev == 17);
+    CHECK_STR(print(), all);
+}
+
+static void what_a_peer_changed_since_is_believed(void) {
+    const char *devices =
+        "\"devices\": [{\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\"}, "
+        "{\"id\": \"0951:1666:S\", \"port\": \"1-3\", \"vm\": \"a\", \"disconnected_by\": \"admin\"}]";
+    char file[1024];
+    /* another choice, a decision lifted, another one made */
+    snprintf(file, sizeof file,
+             "{\"selected_vms\": {\"046d:c52b:None\": \"b\"}, \"disconnected_devices\": [\"046d:c52b:None\"], %s}",
+             devices);
+    CHECK(parse(file));
+    CHECK_INT(count(), 1); /* nothing is left to say about the other one */
+    CHECK_STR(nth(0)->vm, "b");
+    CHECK_STR(nth(0)->port, "1-2");
+    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    /* not mentioned is not changed */
+    snprintf(file, sizeof file, "{%s}", devices);
+    CHECK(parse(file));
+    CHECK_STR(nth(0)->vm, "a");
+    CHECK_INT(nth(1)->by, ROLE_ADMIN);
+}
+
+static void twins_keep_their_own(void) {
+    CHECK(parse("{\"selected_vms\": {\"046d:c52b:None\": \"b\"}, \"disconnected_devices\": [], \"devices\": ["
+                "{\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\"}, "
+                "{\"id\": \"046d:c52b:None\", \"port\": \"1-3\", \"vm\": \"b\"}]}"));
+    CHECK_INT(count(), 2);
+    CHECK_STR(nth(0)->vm, "a");
+    CHECK_STR(nth(1)->vm, "b");
+}
+
+static void another_boots_suspensions_are_over(void) {
+    static const char file[] =
+        "{\"devices\": [{\"id\": \"046d:c52b:None\", \"suspended\": \"a\"}, {\"id\": \"046d:c52b:None\", \"exempt\": "
+        "\"1-2\", \"disconnected_by\": \"admin\"}], \"boot_id\": \"%s\"}";
+    char filled[512];
+    snprintf(filled, sizeof filled, file, "another-boot");
+    CHECK(parse(filled));
+    CHECK_INT(count(), 1);
+    CHECK(nth(0)->by == ROLE_ADMIN && nth(0)->exempt_bus == 0);
+    snprintf(filled, sizeof filled, file, boot);
+    CHECK(parse(filled));
+    CHECK_INT(count(), 2);
+}
+
+static void entries_without_sense_are_counted_and_left_out(void) {
+    CHECK(parse(
+        "{\"selected_vms\": {\"046d:c52b:1\": \"a\", \"046d\": \"a\", \"046d:c52b:2\": 5, \"046d:c52b:3\": \"\"}, "
+        "\"disconnected_devices\": [7, \"046g:c52b:1\", \"046d-c52b-1\"], \"devices\": [5, {\"id\": \"x\"}, "
+        "{\"id\": \"0001:0002:None\", \"vm\": 5}], \"disconnected_tags\": {\"\": \"admin\"}}"));
+    CHECK_INT(count(), 1);
+    CHECK_INT(dropped, 3 + 3 + 3 + 1);
+}
+
+static void what_is_no_state_file_is_said_to_be_none(void) {
+    static const char *const bad[][2] = {
+        {"", "not JSON: "},
+        {"{\"selected_vms\": {\"046d:c5", "not JSON: "},
+        {"[]", "not a JSON object"},
+        {"{\"selected_vms\": []}", "'selected_vms' is no object"},
+        {"{\"disconnected_devices\": {}}", "'disconnected_devices' is no array"},
+        {"{\"devices\": {}}", "'devices' is no array"},
+        {"{\"disconnected_tags\": []}", "'disconnected_tags' is no object"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK(!parse(bad[i][0]));
+        if (strncmp(why, bad[i][1], strlen(bad[i][1])) != 0)
+            CHECK_STR(why, bad[i][1]);
+    }
+}
+
+static void decisions_come_before_selections_when_it_is_full(void) {
+    static char file[VH_STATE_MAX];
+    size_t n = (size_t)snprintf(file, sizeof file, "{\"selected_vms\": {");
+    for (int i = 0; i < VH_MAX_MEMORY; i++)
+        n += (size_t)snprintf(file + n, sizeof file - n, "%s\"046d:c52b:%d\": \"a\"", i > 0 ? ", " : "", i);
+    snprintf(file + n, sizeof file - n, "}, \"disconnected_devices\": [\"0951:1666:1\"]}");
+    CHECK(parse(file));
+    CHECK_INT(dropped, 1);
+    CHECK_INT(count(), VH_MAX_MEMORY);
+    bool there = false, oldest = false;
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        there = there || (ms.m[i].by == ROLE_OPERATOR && ms.m[i].vid == 0x0951);
+        oldest = oldest || strcmp(ms.m[i].serial, "0") == 0;
+    }
+    CHECK(there && !oldest);
+}
+
+/* The largest that the core can hold, with serials that grow when they are written, must fit into a file. */
+static void the_largest_fits(void) {
+    memset(&ms, 0, sizeof ms);
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        struct memory *m = &ms.m[i];
+        *m = (struct memory){.used = true, .vid = 1, .pid = (uint16_t)i, .by = ROLE_OPERATOR, .stamp = (uint64_t)i + 1};
+        memset(m->serial, 1, 126); /* the longest that USB knows; each of these takes six bytes in JSON */
+        memset(m->vm, 'v', sizeof m->vm - 1);
+        memset(m->port, '1', sizeof m->port - 1);
+    }
+    size_t len = strlen(print());
+    static char again[VH_STATE_MAX];
+    memcpy(again, text, len + 1);
+    CHECK(parse(again) && dropped == 0);
+    CHECK_STR(why, "");
+    CHECK_INT(count(), VH_MAX_MEMORY);
+    CHECK(strcmp(print(), again) == 0);
+}
+
+int main(void) {
+    RUN(a_peers_file_is_understood);
+    RUN(a_peer_can_read_what_is_written);
+    RUN(everything_comes_back);
+    RUN(what_a_peer_changed_since_is_believed);
+    RUN(twins_keep_their_own);
+    RUN(another_boots_suspensions_are_over);
+    RUN(entries_without_sense_are_counted_and_left_out);
+    RUN(what_is_no_state_file_is_said_to_be_none);
+    RUN(decisions_come_before_selections_when_it_is_full);
+    RUN(the_largest_fits);
+    TEST_MAIN_END;
+}
