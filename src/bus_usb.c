@@ -7,6 +7,7 @@
  */
 #include "bus_usb.h"
 
+#include "hostdriver.h"
 #include "hostuse.h"
 #include "limits.h"
 #include "log.h"
@@ -341,7 +342,7 @@ static bool may_back_the_host(const struct device *dev) {
 }
 
 static int usb_open_node(const struct device *dev, char *why, size_t cap) {
-    char use[VH_TEXT_MAX];
+    char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
     if (!still_there(dev)) {
         (void)str_copy(why, cap, "the device is gone");
         return -1;
@@ -352,6 +353,10 @@ static int usb_open_node(const struct device *dev, char *why, size_t cap) {
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
             return -1;
         }
+    }
+    if (hostdriver_claimed(dev->sys_name, interface)) {
+        (void)str_fmt(why, cap, "another program uses it: interface=%s driver=usbfs", interface);
+        return -1;
     }
     int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
     if (fd < 0) {
@@ -365,31 +370,10 @@ static int usb_open_node(const struct device *dev, char *why, size_t cap) {
     return -1;
 }
 
-/* Interfaces that no driver has taken again, e.g. because QEMU was killed, are offered to the host's drivers. */
-static void offer_to_drivers(const struct device *dev) {
-    static struct sysfs_dir d;
-    const char *name;
-    char path[VH_PATH_MAX], driver[VH_PATH_MAX];
-    if (!str_fmt(path, sizeof path, DEVICES "/%s", dev->sys_name) || !sysfs_dir_open(&d, path))
-        return;
-    int bus = sysfs_open("/sys/bus/usb", O_PATH | O_DIRECTORY);
-    while (bus >= 0 && (name = sysfs_dir_next(&d)) != NULL) {
-        if (!str_starts(name, dev->sys_name) || strchr(name, ':') == NULL)
-            continue;
-        if (!str_fmt(path, sizeof path, DEVICES "/%s/driver", name) || sysfs_link(path, driver, sizeof driver) >= 0)
-            continue;
-        if (!sysfs_write(bus, "drivers_probe", name) && errno != ENODEV)
-            log_debug("drivers_probe: interface=%s error=\"%s\"", name, strerror(errno));
-    }
-    if (bus >= 0)
-        (void)close(bus);
-    sysfs_dir_close(&d);
-}
-
 static void usb_release(const struct device *dev) {
     char why[VH_TEXT_MAX] = "";
     if (!sysfs_root_is_real()) { /* a test's stand-in has nothing to reset */
-        offer_to_drivers(dev);
+        hostdriver_offer(dev->sys_name);
         return;
     }
     int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
@@ -398,7 +382,7 @@ static void usb_release(const struct device *dev) {
     if (node_is_right(fd, dev) && !usbreset(fd, why, sizeof why))
         log_info("reset failed: device=%s error=%s", dev->sys_name, why);
     (void)close(fd);
-    offer_to_drivers(dev);
+    hostdriver_offer(dev->sys_name);
 }
 
 const struct bus bus_usb = {

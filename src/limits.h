@@ -28,6 +28,7 @@
     X(VH_MAX_FILTERS, 64, "filters by which VMs take devices without us, over all VMs")                       \
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles, and ours")    \
     X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")             \
+    X(VH_IFNAME_MAX, 64, "the name of an interface, as 1-2.3:1.0, or of a driver, with NUL")                  \
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                       \
     X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                              \
     X(VH_STRING_MAX, 160, "a USB string or name as UTF-8 with NUL: all of ASCII's 126, and usb.ids' longest") \

@@ -41,10 +41,10 @@ class Host:
         self.seqnum = 1000
         self.last_devnum = {}
         self.trash = 0
-        for d in ("sys/bus/usb/devices", "sys/class/block", "sys/class/net", "sys/dev/block", "dev/bus/usb", "proc/self",
+        for d in ("proc/sys/kernel/random", "sys/bus/usb/devices", "sys/class/block", "sys/class/net", "sys/dev/block", "dev/bus/usb", "proc/self",
                   "proc/net", "lib/modules", "trash"):
             os.makedirs(os.path.join(root, d))
-        for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("swaps", "Filename Type Size\n"),
+        for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("sys/kernel/random/boot_id", "boot-1\n"), ("swaps", "Filename Type Size\n"),
                            ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):
             self.write("proc/" + name, text)
         self.bus(1)
@@ -127,6 +127,9 @@ class Host:
         """Gone from sysfs and /dev without a word. The directory's inode stays in use, as the kernel gives out new ones."""
         os.unlink(self.path("sys/bus/usb/devices", device.name))
         os.unlink(self.path(device.node))
+        for name in os.listdir(self.path("sys/bus/usb/devices")):
+            if name.startswith(device.name + ":"):
+                os.unlink(self.path("sys/bus/usb/devices", name))
         self.trash += 1
         os.rename(self.path(device.directory), self.path(f"trash/{self.trash}"))
         del self.devices[device.name]
@@ -145,6 +148,20 @@ class Host:
             os.symlink(os.path.relpath(self.path(block), os.path.dirname(link)), link)
         self.write("proc/self/mountinfo",
                    f"1 1 0:1 / / rw - tmpfs tmpfs rw\n36 1 8:1 / {point} rw - ext4 /dev/sda1 rw\n")
+
+    def driver(self, device, interface, name):
+        """The host's driver of an interface of the active configuration; None: none has it."""
+        directory = f"{device.directory}/{device.name}:1.{interface}"
+        link = self.path(directory, "driver")
+        os.makedirs(self.path(directory), exist_ok=True)
+        if not os.path.islink(self.path("sys/bus/usb/devices", f"{device.name}:1.{interface}")):
+            os.symlink(os.path.relpath(self.path(directory), self.path("sys/bus/usb/devices")),
+                       self.path("sys/bus/usb/devices", f"{device.name}:1.{interface}"))
+        if os.path.islink(link):
+            os.unlink(link)
+        if name:
+            os.makedirs(self.path("sys/bus/usb/drivers", name), exist_ok=True)
+            os.symlink(os.path.relpath(self.path("sys/bus/usb/drivers", name), self.path(directory)), link)
 
     def close(self):
         shutil.rmtree(self.root, ignore_errors=True)

@@ -32,6 +32,7 @@ class Qemu:
         self.commands = []
         self.devices = {}  # id -> driver
         self.anonymous = {}
+        self.properties = {}  # of devices that others attached
         self.fdsets = {}
         self.opened = {}  # device id -> what its descriptor was
         self.connections = 0
@@ -70,6 +71,13 @@ class Qemu:
     def named(self, name):
         with self.changed:
             return [c for c in self.commands if c.name == name]
+
+    def give(self, name, anonymous=False, **properties):
+        """Somebody else gives the VM a host device."""
+        with self.changed:
+            (self.anonymous if anonymous else self.devices)[name] = "usb-host"
+            self.properties[name] = {"hostbus": 0, "hostaddr": 0, "vendorid": 0, "productid": 0, "hostport": "",
+                                     "hostdevice": "", "attached": True, **properties}
 
     def event(self, name, **data):
         if self.client:
@@ -191,6 +199,13 @@ class Qemu:
             table = self.devices if a["path"] == "/machine/peripheral" else self.anonymous
             return {"return": [{"name": "type", "type": "string"}] +
                     [{"name": i, "type": f"child<{driver}>"} for i, driver in table.items()]}
+        if command.name == "qom-get":
+            device = a["path"].rsplit("/", 1)[1]
+            if device not in self.properties:
+                return self.error(f"Device '{device}' not found", "DeviceNotFound")
+            if a["property"] not in self.properties[device]:
+                return self.error(f"Property 'usb-host.{a['property']}' not found")
+            return {"return": self.properties[device][a["property"]]}
         if command.name == "device-list-properties":
             return {"return": [{"name": "hostbus", "type": "uint32"}] +
                     ([{"name": "hostdevice", "type": "str"}] if self.hostdevice else [])}

@@ -151,6 +151,14 @@ class Daemon:
         with self.changed:
             return [line for line in self.log if re.search(pattern, line)]
 
+    def configure(self, conf):
+        """Another configuration, and the word that there is one."""
+        with open(self.command[self.command.index("-c") + 1], "w", encoding="utf-8") as f:
+            f.write(conf if isinstance(conf, str) else json.dumps(conf))
+        since = len(self.log)
+        self.process.send_signal(signal.SIGHUP)
+        return self.wait_log(r"configuration (not )?reloaded", since=since)
+
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None and "ready" in str(self.log):
             self.process.send_signal(how)  # one that never was ready ends by itself

@@ -1,0 +1,308 @@
+"""What is remembered, and for how long: the state file, decisions, tags, suspension."""
+import json
+import os
+
+from fakehost import HID_MOUSE, STORAGE
+from tap import check, contains, equal, run, test
+from world import KEYBOARD, MOUSE, STICK, World, rule, vhp
+
+CHOICE = [rule(["vm1", "vm2"], STICK)]
+
+
+def state_path(w):
+    return os.path.join(w.dir, "state", "state.json")
+
+
+def remembering(w, rules, **more):
+    return w.conf(rules, persistency=True, statePath=state_path(w), **more)
+
+
+def state(w):
+    with open(state_path(w), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def write_state(w, text):
+    os.makedirs(os.path.dirname(state_path(w)), exist_ok=True)
+    with open(state_path(w), "wb") as f:
+        f.write(text if isinstance(text, bytes) else json.dumps(text).encode())
+
+
+def stick(w, port="1-2", **more):
+    return w.host.plug(port, 0x0951, 0x1666, [STORAGE], **more)
+
+
+@test
+def a_choice_outlives_the_daemon(w):
+    vm2 = w.qemu("vm2")
+    daemon = w.daemon(remembering(w, CHOICE))
+    api = w.api(events=True)
+    first = stick(w, serial="4C53")
+    api.await_event("usb_select_vm")
+    api.ok("usb_attach", device_node=first.node, vm="vm2")
+    saved = state(w)
+    equal(saved["selected_vms"], {"0951:1666:4C53": "vm2"})
+    equal(saved["disconnected_devices"], [])
+    equal(daemon.stop(), 0)
+    w.host.vanish(first)
+    w.daemon(remembering(w, CHOICE))
+    api = w.api(events=True)
+    again = stick(w, "1-4", serial="4C53")
+    api.event("usb_connected")
+    api.event("usb_attached", vm="vm2")  # without a question
+    vm2.wait_device(vhp(again))
+
+
+@test
+def the_other_daemons_files_are_understood_and_their_members_kept(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    write_state(w, {"selected_vms": {"0951:1666:4C53": "vm2", "0951:1666:None": "vm1"},
+                    "disconnected_devices": ["046d:c077:None"], "future": {"x": [1, None, "\u00e4"]}})
+    w.daemon(remembering(w, [*CHOICE, rule("vm1", MOUSE)]))
+    api = w.api(events=True)
+    with_serial, without = stick(w, "1-2", serial="4C53"), stick(w, "1-3")
+    mouse = w.host.plug("1-4", 0x046d, 0xc077, [HID_MOUSE])
+    devices = api.list_until(lambda d: d[with_serial.node]["vm"] and d[without.node]["vm"])
+    equal([devices[n.node]["vm"] for n in (with_serial, without, mouse)], ["vm2", "vm1", None])
+    equal(devices[mouse.node]["disconnected"], True)
+    api.ok("usb_attach", device_node=mouse.node)
+    saved = state(w)
+    equal(saved["future"], {"x": [1, None, "\u00e4"]})
+    equal(saved["disconnected_devices"], [])
+    equal(saved["selected_vms"], {"0951:1666:4C53": "vm2", "0951:1666:None": "vm1"})
+
+
+@test
+def a_decision_outlives_daemon_and_plug(w):
+    w.qemu("vm1")
+    daemon = w.daemon(remembering(w, [rule("vm1", STICK)]))
+    api = w.api(events=True)
+    first = stick(w, serial="1")
+    api.await_event("usb_attached")
+    api.ok("usb_detach", device_node=first.node)
+    equal(state(w)["disconnected_devices"], ["0951:1666:1"])
+    daemon.process.kill()
+    daemon.process.wait()
+    w.host.vanish(first)
+    second = w.host.place("1-3", 0x0951, 0x1666, [STORAGE], serial="1")
+    w.daemon(remembering(w, [rule("vm1", STICK)]), "-a")
+    api = w.api(events=True)
+    device = api.list(disconnected=True)[second.node]
+    equal((device["disconnected"], device["vm"]), (True, None))
+    api.ok("usb_attach", device_node=second.node)
+    equal(state(w)["disconnected_devices"], [])
+
+
+@test
+def twins_are_told_apart_by_their_ports(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    daemon = w.daemon(remembering(w, CHOICE))
+    api = w.api()
+    left, right = stick(w, "1-2"), stick(w, "1-3")
+    api.list_until(lambda d: len(d) == 2)
+    api.ok("usb_attach", device_node=left.node, vm="vm1")
+    api.ok("usb_attach", device_node=right.node, vm="vm2")
+    equal(daemon.stop(), 0)
+    w.host.vanish(left), w.host.vanish(right)
+    w.daemon(remembering(w, CHOICE))
+    api = w.api()
+    right, left = stick(w, "1-3"), stick(w, "1-2")
+    devices = api.list_until(lambda d: len(d) == 2 and all(x["vm"] for x in d.values()))
+    equal((devices[left.node]["vm"], devices[right.node]["vm"]), ("vm1", "vm2"))
+
+
+@test
+def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    for text in (b"", b"{", b"[]", b"\0" * 4096, b'{"selected_vms": {"0951:1666:1": "vm1"', b'{"selected_vms": 5}'):
+        write_state(w, text)
+        daemon = w.daemon(remembering(w, CHOICE))
+        daemon.wait_log(r"^<3>.*state file cannot be used.*kept=")
+        with open(state_path(w) + ".corrupt", "rb") as f:
+            equal(f.read(), text)
+        check(not os.path.exists(state_path(w)), "it was moved")
+        device = stick(w)
+        api = w.api()
+        api.list_until(lambda d: device.node in d)
+        api.ok("usb_attach", device_node=device.node, vm="vm2")
+        equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
+        equal(daemon.stop(), 0)
+        w.host.unplug(device) if os.path.exists(w.host.uevents) else w.host.vanish(device)
+
+
+@test
+def a_directory_in_the_files_place_is_set_aside_too(w):
+    os.makedirs(state_path(w))
+    daemon = w.daemon(remembering(w, CHOICE))
+    daemon.wait_log("state file cannot be used.*Is a directory")
+    check(os.path.isdir(state_path(w) + ".corrupt"))
+
+
+@test
+def nothing_is_decided_that_cannot_be_saved(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    os.makedirs(os.path.join(w.dir, "state"))
+    daemon = w.daemon(remembering(w, [rule("vm1", STICK, tag="sticks")]))
+    api = w.api(events=True)
+    device = stick(w)
+    api.await_event("usb_attached")
+    os.rmdir(os.path.join(w.dir, "state"))
+    with open(os.path.join(w.dir, "state"), "w", encoding="utf-8"):
+        pass  # where the directory was, there is a file
+    for selector in ({"device_node": device.node}, {"tag": "sticks"}):
+        error = api.fails("usb_detach", "nothing was changed, because the decision cannot be saved", **selector)
+        contains(error, "Not a directory")
+    listed = api.list()[device.node]
+    equal((listed["vm"], listed["disconnected"]), ("vm1", False))
+    equal([e["event"] for e in api.events], [])
+    another = stick(w, "1-3")
+    api.await_event("usb_attached", device_node=another.node)  # no tag was latched
+    os.unlink(os.path.join(w.dir, "state"))
+    api.ok("usb_detach", device_node=device.node)
+    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+    daemon.wait_log(r"<3>.*the state cannot be saved: .*Not a directory")
+
+
+@test
+def a_choice_that_cannot_be_saved_is_kept_and_saved_later(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    os.makedirs(os.path.join(w.dir, "state"))
+    daemon = w.daemon(remembering(w, CHOICE))
+    api = w.api()
+    device = stick(w)
+    api.list_until(lambda d: device.node in d)
+    os.rmdir(os.path.join(w.dir, "state"))
+    with open(os.path.join(w.dir, "state"), "w", encoding="utf-8"):
+        pass
+    api.ok("usb_attach", device_node=device.node, vm="vm2")  # it is attached: that much is done
+    daemon.wait_log("<3>.*the state cannot be saved: .*Not a directory")
+    os.unlink(os.path.join(w.dir, "state"))
+    api.ok("usb_detach", device_node=device.node)  # and with the next change all is saved
+    daemon.wait_log("the state is saved again")
+    equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
+
+
+@test
+def a_half_written_file_of_a_daemon_that_died_is_no_matter(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    write_state(w, {"selected_vms": {"0951:1666:None": "vm2"}, "disconnected_devices": []})
+    with open(state_path(w) + ".new", "wb") as f:
+        f.write(b'{"selected_')
+    w.daemon(remembering(w, CHOICE))
+    api = w.api(events=True)
+    device = stick(w)
+    api.await_event("usb_attached", vm="vm2")
+    api.ok("usb_detach", device_node=device.node)
+    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+    equal(os.listdir(os.path.dirname(state_path(w))), ["state.json"])
+
+
+@test
+def a_link_stays_a_link(w):
+    w.qemu("vm1")
+    real = os.path.join(w.dir, "data")
+    os.makedirs(real), os.makedirs(os.path.dirname(state_path(w)))
+    with open(os.path.join(real, "s.json"), "w", encoding="utf-8") as f:
+        f.write("{}")
+    os.symlink("../data/s.json", state_path(w))
+    w.daemon(remembering(w, [rule("vm1", STICK)]))
+    api = w.api(events=True)
+    device = stick(w)
+    api.await_event("usb_attached")
+    api.ok("usb_detach", device_node=device.node)
+    check(os.path.islink(state_path(w)))
+    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+
+
+@test
+def without_persistency_nothing_is_written_and_nothing_outlives(w):
+    w.qemu("vm1")
+    conf = w.conf([rule("vm1", STICK)], persistency=False, statePath=state_path(w))
+    daemon = w.daemon(conf)
+    api = w.api(events=True)
+    device = stick(w)
+    api.await_event("usb_attached")
+    api.ok("usb_detach", device_node=device.node)
+    w.host.unplug(device)
+    api.await_event("usb_disconnected")
+    device = stick(w)
+    api.await_event("usb_connected")
+    equal(api.list()[device.node]["disconnected"], True, "as long as the daemon runs")
+    equal(daemon.stop(), 0)
+    check(not os.path.exists(os.path.dirname(state_path(w))))
+    w.daemon(conf, "-a")
+    w.api().list_until(lambda d: d[device.node]["vm"] == "vm1")
+
+
+@test
+def a_tag_is_a_kill_switch_also_for_what_comes_later(w):
+    vm1 = w.qemu("vm1")
+    conf = remembering(w, [rule("vm1", STICK, tag="sticks"), rule("vm1", KEYBOARD)])
+    daemon = w.daemon(conf)
+    api = w.api(events=True)
+    first, kbd = stick(w), w.host.plug("1-9")
+    api.list_until(lambda d: len(d) == 2 and all(x["vm"] for x in d.values()))
+    api.ok("usb_detach", tag="sticks")
+    equal(list(vm1.devices), [vhp(kbd)])
+    api.fails("usb_detach", "no rule has the tag 'stick'", tag="stick")
+    second = stick(w, "1-3", serial="other")
+    api.await_event("usb_connected", device_node=second.node)
+    equal(api.list()[second.node]["disconnected"], True)
+    equal(daemon.stop(), 0)
+    w.daemon(conf, "-a")
+    api = w.api(events=True)
+    equal({n: d["disconnected"] for n, d in api.list(all=True).items() if n in (first.node, second.node)},
+          {first.node: True, second.node: True})
+    third = stick(w, "1-4", serial="third")
+    api.await_event("usb_connected", device_node=third.node)
+    api.ok("usb_attach", tag="sticks")
+    for device in (first, second, third):
+        vm1.wait_device(vhp(device))
+    vm1.wait_device(vhp(stick(w, "1-5", serial="fourth")))
+    check("disconnected_tags" not in state(w))
+
+
+@test
+def one_device_may_be_attached_in_spite_of_its_tag(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(remembering(w, [rule("vm1", STICK, tag="sticks")]))
+    api = w.api(events=True)
+    first, second = stick(w), stick(w, "1-3", serial="2")
+    api.list_until(lambda d: len(d) == 2 and all(x["vm"] for x in d.values()))
+    api.ok("usb_detach", tag="sticks")
+    api.ok("usb_attach", device_node=first.node)
+    equal(list(vm1.devices), [vhp(first)])
+    equal(api.list()[second.node]["disconnected"], True)
+    w.host.unplug(first)
+    api.await_event("usb_disconnected")
+    again = stick(w)
+    api.await_event("usb_connected")
+    equal(api.list()[again.node]["disconnected"], True, "that was about that plug")
+
+
+@test
+def what_suspend_took_resume_puts_back_also_after_a_restart(w):
+    vm1 = w.qemu("vm1")
+    conf = remembering(w, [rule("vm1", STICK), rule("vm1", KEYBOARD, skipOnSuspend=True)])
+    daemon = w.daemon(conf)
+    api = w.api(events=True)
+    device, kbd = stick(w), w.host.plug("1-9")
+    api.list_until(lambda d: len(d) == 2 and all(x["vm"] for x in d.values()))
+    api.ok("usb_suspend", vm="vm1")
+    equal(list(vm1.devices), [vhp(kbd)])
+    equal(state(w)["disconnected_devices"], [], "no decision")
+    equal(daemon.stop(), 0)
+    daemon = w.daemon(conf, "-a")
+    api = w.api(events=True)
+    api.list_until(lambda d: d[kbd.node]["vm"] == "vm1")
+    equal(api.list()[device.node]["vm"], None)
+    api.ok("usb_resume")
+    vm1.wait_device(vhp(device))
+    api.ok("usb_suspend")
+    equal(daemon.stop(), 0)
+    w.host.write("proc/sys/kernel/random/boot_id", "boot-2\n")  # the host was started anew: nobody is suspended
+    w.daemon(conf, "-a")
+    vm1.wait_device(vhp(device))
+
+
+run(World)
