@@ -287,6 +287,13 @@ fuzz: $(RUN_FUZZ)
 $(RUN_FUZZ): run-%: $(T)/fuzz/%
 	@scripts/fuzz.sh $< $(FUZZ_TIME)
 
+# The static binary against scripted VMs and clients. With -j2 -O two files of them run side by side.
+RUN_SYSTEM := $(patsubst tests/system/%.py,run-%,$(sort $(wildcard tests/system/test_*.py)))
+.PHONY: system $(RUN_SYSTEM)
+system: $(RUN_SYSTEM)
+$(RUN_SYSTEM): run-%: all
+	@scripts/tap.sh $* $(PYTHON) tests/system/$*.py
+
 check:
 	@scripts/check.sh
 
@@ -349,6 +356,7 @@ help:
 	@echo 'make check               everything: scripts/check.sh installs what it needs, builds, runs all tests'
 	@echo 'make unit                unit tests with address and undefined-behaviour sanitizers'
 	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
+	@echo 'make system              the binary against scripted VMs and clients; -j2 -O runs two files of tests at a time'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
 	@echo 'make bench               latencies, start-up time, idle wake-ups, memory, size: figures, no verdicts'
 	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, floors (-k: all findings)'

@@ -77,7 +77,7 @@ enum vh_limit {
     X(VH_T_COMMAND, 10000, "a VMM's answer: device_add was seen to block QEMU for 1.8 s under emulation")      \
     X(VH_T_LINGER, 250, "an idle monitor connection is kept so long: then others may have the monitor")        \
     X(VH_T_RETRY_MIN, 250, "first delay before an operation is tried again; doubles")                          \
-    X(VH_T_RETRY_MAX, 30000, "longest delay before an operation is tried again")                               \
+    X(VH_T_RETRY_MAX, 10000, "longest such delay: so late may a device come into a VM that has migrated")      \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind to listen; doubles") \
     X(VH_T_CONNECT_MAX, 5000, "longest delay before a refused or full listener is tried again")                \
     X(VH_T_SETTLE, 1500, "a new device whose `bind` uevent has not come is used anyway after so long")         \

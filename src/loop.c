@@ -49,6 +49,7 @@ static struct {
     int64_t leave_until; /* stopping: devices are taken out of their VMs, but not for longer */
     bool save_failed;    /* as last logged */
     uint64_t full_logged;
+    char failure[VH_MAX_VMS][VH_TEXT_MAX]; /* of its last operation, as logged; "" it went well */
     struct pollset polls;
 } loop;
 
@@ -237,9 +238,16 @@ static const char *vm_name(int vm) {
     return loop.conf->vms[vm].name;
 }
 
+/* What is tried again and again is said once, until it goes well or fails otherwise. */
 static void on_done(const struct op_result *r) {
-    if (r->status != OP_OK)
-        log_warn("operation failed: vm=%s error=\"%s\"", vm_name(r->vm), r->text);
+    char *last = loop.failure[r->vm];
+    if (r->status == OP_OK) {
+        last[0] = '\0';
+    } else {
+        log_line(str_eq(last, r->text) ? LOG_DEBUG : LOG_WARN, "operation failed: vm=%s error=\"%s\"", vm_name(r->vm),
+                 r->text);
+        (void)str_copy(last, VH_TEXT_MAX, r->text); /* same bound */
+    }
     struct fact f = {.kind = FACT_OP_DONE, .op = r};
     give(&f);
 }
@@ -473,6 +481,13 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
     sock_skip(lost);
 }
 
+/* While a VM is waited for, no longer than a stall at once: else a stall that begins within the wait is told from it
+ * only by its excess. */
+static int64_t wait_span(int64_t left) {
+    int64_t slice = VH_T_STALL * VH_NSEC_PER_MSEC;
+    return link_deadline() != VH_NEVER && left > slice ? slice : left;
+}
+
 static int wait_for_work(void) {
     int64_t at = next_deadline(), begun = sock_now(), left = 0;
     struct timespec ts, *timeout = NULL;
@@ -480,7 +495,7 @@ static int wait_for_work(void) {
         skip_lost_time(loop.now, 0); /* since the last pass woke up */
     if (at != VH_NEVER) {
         begun = sock_now();
-        left = at > begun ? at - begun : 0;
+        left = wait_span(at > begun ? at - begun : 0);
         ts.tv_sec = (time_t)(left / (1000 * VH_NSEC_PER_MSEC));
         ts.tv_nsec = (long)(left % (1000 * VH_NSEC_PER_MSEC));
         timeout = &ts;

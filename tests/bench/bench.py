@@ -34,7 +34,7 @@ def plug():
             for n in range(ROUNDS):
                 if not options:
                     vm1.wait_idle()
-                kbd = w.host.place("1-2")
+                kbd = w.host.place(f"1-{1 + n % 100}")  # a port that is plugged so often flaps
                 at = time.monotonic_ns()
                 w.host.event("add", kbd)
                 at_bind = time.monotonic_ns()
@@ -61,7 +61,7 @@ def ready():
             subprocess.run([os.path.join(TOP, "build/vhotplug"), "--version"], stdout=subprocess.DEVNULL, check=True)
             bare.append((time.monotonic_ns() - at) / 1000)
             at = time.monotonic_ns()
-            w.daemon(conf, ready=False)
+            daemon = w.daemon(conf, ready=False)
             while True:
                 try:
                     api = w.api()
@@ -70,6 +70,7 @@ def ready():
                     pass
             api.ok("version")
             times.append((time.monotonic_ns() - at) / 1000)
+            daemon.wait_log("ready:")
     print(f"ready with 30 devices: {spread(times, 'us')}; starting and ending a program that does nothing: {spread(bare, 'us')}")
 
 

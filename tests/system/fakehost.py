@@ -41,11 +41,11 @@ class Host:
         self.seqnum = 1000
         self.last_devnum = {}
         self.trash = 0
-        for d in ("proc/sys/kernel/random", "sys/bus/usb/devices", "sys/class/block", "sys/class/net", "sys/dev/block", "dev/bus/usb", "proc/self",
-                  "proc/net", "lib/modules", "trash"):
+        for d in ("proc/sys/kernel/random", "proc/self", "proc/net", "sys/bus/usb/devices", "sys/class/block", "sys/class/net",
+                  "sys/dev/block", "dev/bus/usb", "lib/modules", "trash"):
             os.makedirs(os.path.join(root, d))
-        for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("sys/kernel/random/boot_id", "boot-1\n"), ("swaps", "Filename Type Size\n"),
-                           ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):
+        for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("swaps", "Filename Type Size\n"),
+                           ("sys/kernel/random/boot_id", "boot-1\n"), ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):
             self.write("proc/" + name, text)
         self.bus(1)
 
@@ -133,6 +133,10 @@ class Host:
         self.trash += 1
         os.rename(self.path(device.directory), self.path(f"trash/{self.trash}"))
         del self.devices[device.name]
+
+    def forget_trash(self, keep):
+        """The directories of long gone devices: all but the last ones, whose inodes must not come again at once."""
+        shutil.rmtree(self.path(f"trash/{self.trash - keep}"), ignore_errors=True)
 
     def unplug(self, device):
         self.vanish(device)
