@@ -11,6 +11,7 @@
 #include "hostuse.h"
 #include "limits.h"
 #include "log.h"
+#include "modules.h"
 #include "sock.h"
 #include "str.h"
 #include "sysfs.h"
@@ -36,7 +37,9 @@ struct known {
     int64_t first_seen;
     bool settled;
     bool protected;
+    bool drivers_known;
     char sys_name[VH_SYSNAME_MAX];
+    const char *driver_path[VH_MAX_DRIVERS];
 };
 
 static struct known known[VH_MAX_DEVICES];
@@ -114,6 +117,22 @@ static void read_descriptors(int dir, struct device *dev) {
         dev->vid = (uint16_t)v;
     if (sysfs_uint(dir, "idProduct", 16, 0xffff, &v))
         dev->pid = (uint16_t)v;
+}
+
+/* Looked up once a plug: its descriptors stay as they are, or it is another plug. */
+static void find_drivers(struct device *dev, struct known *k) {
+    const char *why = "";
+    if (k != NULL && k->drivers_known) {
+        memcpy(dev->driver_path, k->driver_path, sizeof dev->driver_path);
+        return;
+    }
+    bool told = modules_of(dev, &why);
+    if (!told)
+        (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
+    if (k != NULL && told) {
+        memcpy(k->driver_path, dev->driver_path, sizeof k->driver_path);
+        k->drivers_known = true;
+    }
 }
 
 static void name_device(int dir, struct device *dev) {
@@ -202,6 +221,7 @@ static enum look read_device(const char *name, enum sight sight, struct device *
         dev->settled = k == NULL || k->settled;
         read_removable(dir, dev);
         read_descriptors(dir, dev);
+        find_drivers(dev, k);
         name_device(dir, dev);
         protect(dev);
         if (k != NULL)
@@ -229,6 +249,7 @@ static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emi
 
 static bool usb_start(void) {
     struct sysfs_dir d;
+    modules_open();
     if (sysfs_dir_open(&d, DEVICES))
         sysfs_dir_close(&d);
     else

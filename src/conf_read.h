@@ -102,7 +102,6 @@ struct reader {
     struct json j;
     unsigned stored, count[3]; /* problems kept; found of each level */
     uint32_t said_later[OBJ_COUNT], said_later_only[OBJ_COUNT];
-    bool said_driver_path;
     size_t line_at; /* the line counter's place */
     uint32_t line;
 };

@@ -276,12 +276,6 @@ static void read_entry(struct reader *r, int object) {
     lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
     lonely_field(r, v, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);
     lonely_field(r, v, ENT_IF_SUBCLASS, ENT_IF_CLASS);
-    if ((e->fields & F_DRIVER_PATH) && !r->said_driver_path) {
-        r->said_driver_path = true;
-        rd_warn(r, v[ENT_DRIVER_PATH],
-                "'driverPath' is accepted but not acted on yet: no device's driver is known, so "
-                "an entry that needs it does not match");
-    }
 }
 
 static void read_entries(struct reader *r, int array, uint16_t *first, uint16_t *n) {

@@ -24,6 +24,9 @@
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                      \
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
+    X(VH_MAX_DRIVERS, 8, "kernel modules that may drive one device; more is unclassifiable")                  \
+    X(VH_MODULE_PATHS, 131072, "bytes of modules' paths: a distribution has a thousand drivers for USB")      \
+    X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 58")                                \
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                        \
     X(VH_MAX_FILTERS, 64, "filters by which VMs take devices without us, over all VMs")                       \
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles, and ours")    \

@@ -13,6 +13,7 @@
 #include "limits.h"
 #include "link.h"
 #include "log.h"
+#include "modules.h"
 #include "netlink.h"
 #include "release.h"
 #include "server.h"
@@ -421,6 +422,16 @@ static void signals_ready(void) {
 
 /* ---- another configuration ---- */
 
+static void warn_without_modules(const struct conf *c) {
+    const char *dir = "";
+    for (int i = 0; i < c->nentries && !modules_there(&dir); i++) {
+        if (c->entries[i].fields & F_DRIVER_PATH) {
+            log_warn("no module lists in %s: 'driverPath' matches nothing", dir);
+            return;
+        }
+    }
+}
+
 /* All valid or nothing changes. Rows that are another VM now have nothing to do with the old one: it goes down. */
 static void reload(void) {
     const struct conf *old = loop.conf;
@@ -450,6 +461,7 @@ static void reload(void) {
     server_reload(&fresh->api);
     watch_look();
     loop.opt->started();
+    warn_without_modules(fresh);
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
 }
 
@@ -583,6 +595,7 @@ static bool start(void) {
     }
     if (!opt->bus->start())
         return false;
+    warn_without_modules(opt->conf);
     server_start(&opt->conf->api, &server_calls);
     link_start(opt->conf, opt->vmms, &link_calls);
     if (!watch_start(opt->conf, &watch_calls))

@@ -18,7 +18,7 @@ typedef uint64_t vm_set;
 enum removable { REMOVABLE_UNKNOWN, REMOVABLE_FIXED, REMOVABLE_REMOVABLE };
 
 struct usb_iface {
-    uint8_t cls, sub, proto;
+    uint8_t cls, sub, proto, number;
 };
 
 /* A host device as the bus sees it now. */
@@ -32,7 +32,8 @@ struct device {
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
     char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
-    const char *driver_path;          /* the module that would drive it, NULL if unknown; not owned */
+    /* The modules that would drive its interfaces, by path; the first NULL ends them. Not owned. */
+    const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
     uint8_t cls, sub, proto;
     uint8_t busnum, devnum, root_port;

@@ -4,6 +4,7 @@
  */
 #include "policy.h"
 
+#include "modalias.h"
 #include "str.h"
 
 #include <string.h>
@@ -15,10 +16,9 @@ static bool name_matches(const struct conf *c, const struct regex *re, const cha
     return regex_match(&c->regexes, re, text, strlen(text));
 }
 
-/* Classes 0 and 255 leave the choice of a driver to the ids; any other names the function itself. */
-static bool has_telling_interface(const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
-        if (dev->ifaces[i].cls != 0 && dev->ifaces[i].cls != 255)
+static bool driver_matches(const struct conf *c, const struct regex *re, const struct device *dev) {
+    for (int i = 0; i < VH_MAX_DRIVERS && dev->driver_path[i] != NULL; i++) {
+        if (name_matches(c, re, dev->driver_path[i]))
             return true;
     }
     return false;
@@ -57,8 +57,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     case F_PRODUCT_NAME:
         return name_matches(c, &e->product_name, dev->product_name);
     default: /* F_DRIVER_PATH */
-        return dev->driver_path != NULL && !has_telling_interface(dev) &&
-               name_matches(c, &e->driver_path, dev->driver_path);
+        return modalias_tells(dev) && driver_matches(c, &e->driver_path, dev);
     }
 }
 

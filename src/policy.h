@@ -7,7 +7,8 @@
  * "any" (general.ruleMatch, the peers' reading): one of these groups suffices - vendorId with productId, vendorName,
  * productName, bus with port, device class, interface class, driverPath - where a group's given fields must all match,
  * and a port without a dot also takes what is behind a hub there. `removable` and `serial` always restrict; a serial
- * may stand alone. driverPath matches only where no interface has a class other than 0 or 255.
+ * may stand alone. driverPath matches only where no interface has a class other than 0 or 255; one of several modules
+ * suffices.
  */
 #ifndef VHOTPLUG_POLICY_H
 #define VHOTPLUG_POLICY_H

@@ -75,7 +75,7 @@ static _Noreturn void helper(int fd, const struct bus *bus) {
             wait_for_process(pidfd);
             (void)close(pidfd);
         }
-        m.dev.driver_path = NULL;
+        memset(m.dev.driver_path, 0, sizeof m.dev.driver_path); /* the daemon's memory */
         bus->release(&m.dev);
         if (send(fd, &m.token, sizeof m.token, MSG_NOSIGNAL) < 0)
             break;

@@ -30,7 +30,7 @@ static bool add_interface(const unsigned char *p, struct device *dev, const char
         *why = "too many interfaces";
         return false;
     }
-    dev->ifaces[dev->nifaces++] = (struct usb_iface){.cls = p[5], .sub = p[6], .proto = p[7]};
+    dev->ifaces[dev->nifaces++] = (struct usb_iface){.cls = p[5], .sub = p[6], .proto = p[7], .number = p[2]};
     return true;
 }
 

@@ -42,10 +42,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         .port_path = "2.3",
         .vendor_name = "Logitech",
         .product_name = "Mouse",
-        .driver_path = "/lib/modules/x.ko",
+        .driver_path = {"/lib/modules/x.ko"},
         .serial = "1",
         .nifaces = 1,
-        .ifaces = {{255, 1, 2}},
+        .ifaces = {{255, 1, 2, 0}},
     };
     bool failed = false;
     length = size;

@@ -120,7 +120,7 @@ static void one_device(void) {
                        .settled = true,
                        .removable = REMOVABLE_REMOVABLE,
                        .nifaces = 2,
-                       .ifaces = {{3, 1, 1}, {3, 0, 0}}};
+                       .ifaces = {{3, 1, 1, 0}, {3, 0, 0, 1}}};
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     core_step(&core, &f, 0, &out);
 }

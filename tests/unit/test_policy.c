@@ -25,7 +25,7 @@ static void a_webcam(void) {
         .vendor_name = "Logitech, Inc.",
         .product_name = "Webcam C270",
         .nifaces = 2,
-        .ifaces = {{0x0e, 1, 0}, {0x01, 2, 0}},
+        .ifaces = {{0x0e, 1, 0, 0}, {0x01, 2, 0, 1}},
     };
 }
 
@@ -100,9 +100,9 @@ static const uint16_t fields[] = {
 
 static void a_vendor_specific_device(void) {
     dev.nifaces = 2;
-    dev.ifaces[0] = (struct usb_iface){0xff, 1, 0};
-    dev.ifaces[1] = (struct usb_iface){0, 0, 0};
-    dev.driver_path = "/lib/modules/6.1/uvcvideo.ko";
+    dev.ifaces[0] = (struct usb_iface){0xff, 1, 0, 0};
+    dev.ifaces[1] = (struct usb_iface){0, 0, 0, 1};
+    dev.driver_path[0] = "/lib/modules/6.1/uvcvideo.ko";
 }
 
 static void each_field_alone_matches(void) {
@@ -249,7 +249,7 @@ static void driver_path_only_without_telling_classes(void) {
         CHECK_INT(policy_entry_misses(&c, &e, &dev), F_DRIVER_PATH);
         dev.nifaces = 0;
         CHECK(policy_entry_matches(&c, &e, &dev));
-        dev.driver_path = NULL; /* unknown: even .* would not match */
+        dev.driver_path[0] = NULL; /* unknown: even .* would not match */
         e.driver_path = pattern(".*");
         CHECK(!policy_entry_matches(&c, &e, &dev));
     }

@@ -1,0 +1,157 @@
+/*
+ * test_modalias.c - names of interfaces, depmod's patterns, its lists whole and garbled.
+ */
+#include "modalias.h"
+#include "test.h"
+
+#include <stdlib.h>
+
+static struct device dev;
+
+static void a_device(uint16_t vid, uint16_t pid, uint16_t bcd) {
+    memset(&dev, 0, sizeof dev);
+    dev.vid = vid;
+    dev.pid = pid;
+    dev.bcd_device = bcd;
+    dev.nifaces = 2;
+    dev.ifaces[0] = (struct usb_iface){.cls = 0xff, .sub = 0xff, .proto = 0, .number = 0};
+    dev.ifaces[1] = (struct usb_iface){.cls = 0x03, .sub = 0x01, .proto = 0x02, .number = 0x0a};
+}
+
+/* As read from the modalias attributes of a real machine. */
+static void names_are_as_the_kernel_writes_them(void) {
+    char name[VH_MODALIAS_MAX];
+    a_device(0x0b95, 0x1790, 0x0100);
+    modalias_of(&dev, 0, name);
+    CHECK_STR(name, "usb:v0B95p1790d0100dc00dsc00dp00icFFiscFFip00in00");
+    dev.cls = 0xef;
+    dev.sub = 2;
+    dev.proto = 1;
+    modalias_of(&dev, 1, name);
+    CHECK_STR(name, "usb:v0B95p1790d0100dcEFdsc02dp01ic03isc01ip02in0A");
+}
+
+static bool matches(const char *pattern, const char *text) {
+    return modalias_matches(pattern, strlen(pattern), text);
+}
+
+static void patterns_of_depmod(void) {
+    static const char name[] = "usb:v0B95p1790d0100dc00dsc00dp00icFFiscFFip00in00";
+    CHECK(matches("usb:v0B95p1790d*dc*dsc*dp*icFFiscFFip00in*", name));
+    CHECK(!matches("usb:v0B95p1791d*dc*dsc*dp*icFFiscFFip00in*", name));
+    CHECK(!matches("usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*", name));
+    CHECK(matches("usb:v*p*d*dc*dsc*dp*icFFisc*ip*in*", name));
+    CHECK(matches("usb:v0B95p1790d0[0-1]*dc*dsc*dp*ic*isc*ip*in*", name));
+    CHECK(!matches("usb:v0B95p1790d0[2-9]*dc*dsc*dp*ic*isc*ip*in*", name));
+    CHECK(matches("usb:v0B95p1790d0[0-9A-F]??dc00*", name));
+    CHECK(matches("*", name) && matches("usb:*", name) && !matches("usb:", name) && !matches("", name));
+    CHECK(!matches("pci:*", name));
+}
+
+static void sets(void) {
+    CHECK(matches("[abc]", "b") && !matches("[abc]", "d") && matches("[!abc]", "d") && !matches("[!abc]", "a"));
+    CHECK(matches("[a-cx]", "x") && matches("[a-cx]", "c") && !matches("[a-cx]", "d"));
+    CHECK(matches("[]]", "]") && matches("[a-]", "-") && matches("[a-]", "a") && !matches("[a-]", "b"));
+    CHECK(matches("[", "[") && matches("[ab", "[ab") && !matches("[ab", "a")); /* no set: a bracket */
+    CHECK(!matches("[a-c]", ""));
+}
+
+/* A star that has taken too little takes more; one before it need not. */
+static void stars_in_linear_time(void) {
+    static char text[4096], pattern[4096];
+    CHECK(matches("a*b*c", "aXbYbZc") && !matches("a*b*c", "aXbYbZ"));
+    CHECK(matches("*aab", "aaaaaaab") && matches("**", "") && matches("a**", "a"));
+    memset(text, 'a', sizeof text - 1);
+    for (size_t i = 0; i + 2 < sizeof pattern; i += 2)
+        memcpy(pattern + i, "*a", 2);
+    pattern[sizeof pattern - 3] = 'b';
+    CHECK(!matches(pattern, text)); /* with more memory than one star this would never end */
+}
+
+static struct modalias_list list(const char *text, size_t n, char end) {
+    return (struct modalias_list){text, n, end};
+}
+
+static bool is(const struct modalias_name *n, const char *s) {
+    return n->n == strlen(s) && memcmp(n->p, s, n->n) == 0;
+}
+
+static void entries_for_usb_are_found(void) {
+    static const char text[] =
+        "# Aliases\nalias pci:v* e1000\nalias usb:v1* one\nalias usb:v2\nalias\n\nalias usb:v3* three";
+    struct modalias_list l = list(text, sizeof text - 1, '\n');
+    struct modalias_name pattern, module;
+    size_t at = 0;
+    CHECK(modalias_next(&l, &at, &pattern, &module) && is(&pattern, "usb:v1*") && is(&module, "one"));
+    CHECK(modalias_next(&l, &at, &pattern, &module) && is(&pattern, "usb:v3*") && is(&module, "three"));
+    CHECK(!modalias_next(&l, &at, &pattern, &module) && !modalias_next(&l, &at, &pattern, &module));
+    l = list(NULL, 0, '\n');
+    at = 0;
+    CHECK(!modalias_next(&l, &at, &pattern, &module));
+}
+
+static void built_in_drivers_have_strings(void) {
+    static const char text[] =
+        "usbhid.license=GPL\0usbhid.alias=usb:v*ic03*\0x.alias=pci:v*\0.alias=usb:v*\0nodot\0a.b";
+    struct modalias_list l = list(text, sizeof text, '\0');
+    struct modalias_name pattern, module;
+    size_t at = 0;
+    CHECK(modalias_next(&l, &at, &pattern, &module) && is(&pattern, "usb:v*ic03*") && is(&module, "usbhid"));
+    CHECK(!modalias_next(&l, &at, &pattern, &module));
+}
+
+static void paths_by_name(void) {
+    static const char text[] =
+        "kernel/drivers/net/usb/asix.ko.xz: kernel/drivers/net/usb/usbnet.ko.xz kernel/x/mii.ko.xz\n"
+        "kernel/drivers/net/usb/usbnet.ko.zst:\nkernel/sound/snd-usb-audio.ko:\n"
+        "updates/asix2.ko\n/opt/extra.ko.gz:\nkernel/k.kob\n";
+    struct modalias_list l = list(text, sizeof text - 1, '\n');
+    struct modalias_name path;
+#define PATH(name) modalias_path(&l, &(struct modalias_name){name, strlen(name)}, &path)
+    CHECK(PATH("asix") && is(&path, "kernel/drivers/net/usb/asix.ko.xz"));
+    CHECK(PATH("usbnet") && is(&path, "kernel/drivers/net/usb/usbnet.ko.zst"));
+    CHECK(PATH("snd_usb_audio") && is(&path, "kernel/sound/snd-usb-audio.ko"));
+    CHECK(PATH("asix2") && is(&path, "updates/asix2.ko"));
+    CHECK(PATH("extra") && is(&path, "/opt/extra.ko.gz"));
+    CHECK(!PATH("mii") && !PATH("asi") && !PATH("k") && !PATH("")); /* needed by another is not there itself */
+}
+
+/* Every prefix of the lists, in memory that ends with it. */
+static void cut_lists_are_read_to_their_end(void) {
+    static const char text[] = "alias usb:v1*[a-c] one\nkernel/a/one.ko: kernel/b.ko\nx.alias=usb:v1\n";
+    for (size_t n = 0; n <= sizeof text; n++) {
+        char *copy = malloc(n + 1);
+        struct modalias_name pattern, module, path;
+        memcpy(copy, text, n);
+        for (int end = 0; end <= '\n'; end += '\n') {
+            struct modalias_list l = list(copy, n, (char)end);
+            for (size_t at = 0; modalias_next(&l, &at, &pattern, &module);)
+                (void)modalias_matches(pattern.p, pattern.n, "usb:v1b");
+            (void)modalias_path(&l, &(struct modalias_name){"one", 3}, &path);
+        }
+        free(copy);
+    }
+    CHECK(true);
+}
+
+static void only_classes_that_say_nothing_leave_it_to_the_ids(void) {
+    a_device(1, 2, 3);
+    CHECK(!modalias_tells(&dev));
+    dev.ifaces[1].cls = 0;
+    CHECK(modalias_tells(&dev));
+    dev.nifaces = 0;
+    CHECK(modalias_tells(&dev));
+}
+
+int main(void) {
+    RUN(names_are_as_the_kernel_writes_them);
+    RUN(patterns_of_depmod);
+    RUN(sets);
+    RUN(stars_in_linear_time);
+    RUN(entries_for_usb_are_found);
+    RUN(built_in_drivers_have_strings);
+    RUN(paths_by_name);
+    RUN(cut_lists_are_read_to_their_end);
+    RUN(only_classes_that_say_nothing_leave_it_to_the_ids);
+    TEST_MAIN_END;
+}
