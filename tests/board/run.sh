@@ -1,8 +1,18 @@
 #!/bin/sh
-# The tests on the emulated board: a real kernel, real QEMU, real VSOCK. Prints TAP.
+# The tests on the emulated board: a real kernel, real QEMU, real VSOCK. Prints TAP. Each file of tests boots its own.
 #
-# usage: run.sh [TEST...]      names of test functions; all without
+# usage: run.sh [FILE [TEST...]]      FILE: board, life, ... (tests/board/test_FILE.py); TEST: a function in it; all without
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 [ -x build/vhotplug ] || { echo "run.sh: no build/vhotplug: run make first" >&2; exit 1; }
-exec scripts/tap.sh board python3 tests/board/test_board.py "$@"
+if [ $# -gt 0 ]; then
+    file=$1
+    shift
+    exec scripts/tap.sh "$file" python3 "tests/board/test_$file.py" "$@"
+fi
+bad=0
+for t in tests/board/test_*.py; do
+    echo "# $t"
+    scripts/tap.sh "$(basename "$t" .py)" python3 "$t" || bad=1
+done
+exit $bad
