@@ -29,13 +29,23 @@ bool log_enabled(enum log_level level) {
     return level <= most;
 }
 
-/* What a device or a client calls itself must not look like a line of its own. */
-static void defuse(char *s, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c < 0x20 || c == 0x7f)
-            s[i] = '?';
+/* What a device or a client calls itself must neither look like a line of its own nor steer who reads it: a question
+ * mark stands for each such character, and for each byte that is none. The new length. */
+static size_t defuse(char *s, size_t n) {
+    size_t to = 0;
+    for (size_t from = 0; from < n;) {
+        uint32_t c = 0;
+        size_t len = utf8_len(s + from, n - from, &c);
+        if (len == 0 || utf8_steers(c)) {
+            s[to++] = '?';
+            from += len > 0 ? len : 1;
+            continue;
+        }
+        memmove(s + to, s + from, len);
+        to += len;
+        from += len;
     }
+    return to;
 }
 
 void log_line(enum log_level level, const char *fmt, ...) {
@@ -58,9 +68,9 @@ void log_line(enum log_level level, const char *fmt, ...) {
         sb.full = false;
         sb_fmt(&sb, "(a line of over %d bytes was left out: %.64s)", LINE_MAX_BYTES, fmt);
     }
-    defuse(line + before, sb.len - before);
-    line[sb.len] = '\n';
-    ssize_t n = write(STDERR_FILENO, line, sb.len + 1);
+    size_t len = before + defuse(line + before, sb.len - before);
+    line[len] = '\n';
+    ssize_t n = write(STDERR_FILENO, line, len + 1);
     (void)n; /* a log that cannot be written is lost; the daemon goes on */
     errno = saved;
 }

@@ -79,8 +79,7 @@ void sb_fmt(struct sbuf *sb, const char *fmt, ...) {
     va_end(ap);
 }
 
-/* Characters that could end a line, hide text or turn its direction around where somebody prints the string. */
-static bool must_escape(uint32_t c) {
+bool utf8_steers(uint32_t c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200e && c <= 0x200f) ||
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
@@ -97,7 +96,7 @@ void sb_json(struct sbuf *sb, const char *s) {
         } else if (c == '"' || c == '\\') {
             sb_char(sb, '\\');
             sb_char(sb, (char)c);
-        } else if (must_escape(c)) {
+        } else if (utf8_steers(c)) {
             sb_str(sb, "\\u");
             sb_hex(sb, c, 4);
         } else {

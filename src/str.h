@@ -45,6 +45,8 @@ bool str_uint(const char *s, size_t n, uint64_t max, uint64_t *out);
 bool str_hex(const char *s, size_t n, uint32_t *out);
 /* Length of the valid UTF-8 sequence at s (1..4), 0 if invalid or n is 0. Overlong forms and surrogates are invalid. */
 size_t utf8_len(const char *s, size_t n, uint32_t *codepoint);
+/* Could it end a line, steer a terminal, hide text or turn its direction around where somebody prints it? */
+bool utf8_steers(uint32_t codepoint);
 /* Edit distance for "did you mean", at most `max`; returns max + 1 if larger. Case ignored. Strings up to 63 bytes. */
 int str_distance(const char *a, const char *b, int max);
 

@@ -1,0 +1,206 @@
+"""Devices that lie, on the emulated board: descriptors that the real kernel takes and we must not believe, by USB/IP."""
+import json
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(TOP, "board/qemu-x86_64"), os.path.join(TOP, "tests/system")]
+
+from board import Board, Vm, until  # noqa: E402
+from tap import check, contains, equal, run, scaled, test  # noqa: E402
+from usbip import UsbIp, config, device, interface, keyboard, simple  # noqa: E402
+
+BINARY = os.path.join(TOP, "build/vhotplug")
+SOCKET = "/run/vhotplug.sock"
+ANY = [{"interfaceClass": 3}, {"interfaceClass": 8}, {"interfaceClass": 255}, {"deviceClass": 0}, {"vendorId": "f0a5"}]
+STRINGS = {1: "Maker", 2: "Thing", 3: "0123"}
+VID = 0xF0A5  # nobody's
+STEERS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def conf(rules):
+    return json.dumps({
+        "usbPassthrough": rules,
+        "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp"} for n in ("vm1", "vm2")],
+        "general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": SOCKET}, "persistency": True,
+                    "statePath": "/run/vhotplug.state"},
+    })
+
+
+class Shared:
+    """The board, its USB/IP ports and a VM: for all tests."""
+
+    board = usb = vm1 = None
+
+
+class Devices:
+    """One test: a daemon of its own, and what it plugs."""
+
+    def __init__(self):
+        self.daemon, self.api, self.story = None, None, ""
+
+    def start(self, rules):
+        if Shared.board is None:
+            Shared.board = Board(os.path.join(TOP, "build/check/usbip"), files=[("/usr/bin/vhotplug", os.path.realpath(BINARY))])
+            Shared.board.boot(scaled(60))
+            Shared.vm1 = Vm(Shared.board, "vm1")
+            Shared.usb = UsbIp(Shared.board, scaled(30))
+            Shared.vm1.wait_up(scaled(30))
+        Shared.board.write("/run/test.conf", conf(rules), create=True)
+        self.daemon = Shared.board.spawn(["/usr/bin/vhotplug", "-d", "-c", "/run/test.conf"], root="board")
+        self.api = Shared.board.api("unix:" + SOCKET, scaled(20), notifications=True)
+        return Shared.usb, Shared.vm1, self.api
+
+    def stop(self):
+        """Its log is the story."""
+        if self.api:
+            self.api.close()
+        self.daemon.kill(15)
+        self.story += self.daemon.wait(scaled(10))[1]
+        self.daemon = None
+        return self.story
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for port in sorted(Shared.usb.plugged if Shared.usb else ()):
+            Shared.usb.unplug(port)
+        if self.daemon:
+            until(lambda: not Shared.board.usb(), scaled(20), "everything unplugged")
+            self.stop()
+        if Shared.board and Shared.board.exists("/run/vhotplug.state"):
+            Shared.board.unlink("/run/vhotplug.state")
+
+    def explain(self):
+        return self.story
+
+
+def listed(api, name):
+    """The device as the daemon lists it once the kernel is done with it."""
+    found = [d for d in api.devices(all=True) if d["sys_name"] == name]
+    return found[0] if found else None
+
+
+@test
+def an_honest_keyboard_goes_to_its_vm(w):
+    usb, vm1, api = w.start([{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}])
+    usb.plug(0, keyboard(VID, 1), STRINGS)
+    told = api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]
+    equal((told["sys_name"], told["vid"], told["interfaces"]), (usb.sys_name(0), "f0a5", ":030101:"))
+    equal((told["vendor_name"], told["product_name"], told["serial"]), ("Maker", "Thing", "0123"))
+    equal(len(vm1.devices()), 1)
+    usb.unplug(0)
+    api.told("usb_disconnected", sys_name=usb.sys_name(0), timeout=scaled(20))
+    until(lambda: vm1.devices() == [], scaled(10), "the device out of QEMU")
+
+
+def hid(**fields):
+    return interface(0, 3, 1, 1, **fields)
+
+
+# What a device says, and why it is not believed. The kernel itself takes all of these.
+NO_FIT = "wTotalLength does not fit"
+SHORT = "a descriptor shorter than its own header"
+LIES = [
+    ("longer than it is", (device(VID, 2), [config(hid(), total=200)]), NO_FIT),
+    ("of the greatest length", (device(VID, 2), [config(hid(), total=65535)]), NO_FIT),
+    ("with a descriptor of length 0", (device(VID, 2), [config(hid() + bytes(9))]), NO_FIT),
+    ("with a descriptor of length 1", (device(VID, 2), [config(hid() + bytes((1, 5, 0, 0)))]), NO_FIT),
+    ("with a descriptor over the end", (device(VID, 2), [config(hid() + bytes((200, 5)) + bytes(7))]), NO_FIT),
+    ("with fewer interfaces than it says", (device(VID, 2), [config(hid(), interfaces=2)]), "another number of interfaces"),
+    ("with more interfaces than it says", (device(VID, 2), [config(hid() + interface(1, 8, 6, 80))]), "another number of interfaces"),
+    ("with 255 interfaces", (device(VID, 2), [config(b"".join(interface(n, 3, 1, 1) for n in range(255)), interfaces=255)]),
+     "too many interfaces"),
+    ("with a short interface", (device(VID, 2), [config(hid() + bytes((8, 4, 1, 0, 0, 8, 6, 80)), interfaces=2)]),
+     "an interface descriptor is too short"),
+    ("with a configuration inside", (device(VID, 2), [config(hid() + config(b""))]), "a configuration inside a configuration"),
+    ("with a device inside", (device(VID, 2), [config(hid() + device(VID, 3))]), "a configuration inside a configuration"),
+    ("with a device descriptor of 17", (b"\x11" + device(VID, 2)[1:], [config(hid())]), "the device descriptor is malformed"),
+    ("with a device descriptor of 255", (b"\xff" + device(VID, 2)[1:], [config(hid())]), "the device descriptor is malformed"),
+    ("with a second configuration cut short", (device(VID, 2, configs=2), [config(hid()), config(hid(), total=90, value=2)]), NO_FIT),
+]
+
+
+@test
+def what_lies_about_itself_is_listed_and_given_to_nobody(w):
+    usb, vm1, api = w.start([{"targetVm": "vm1", "allow": ANY}])
+    for port, (_, descriptors, _) in enumerate(LIES):
+        usb.plug(port, descriptors, STRINGS)
+    usb.plug(len(LIES), keyboard(VID, 1), STRINGS)  # the last one is honest
+    api.told("usb_attached", vm="vm1", timeout=scaled(30))
+    equal(len(vm1.devices()), 1, "only the honest one")
+    for port, (what, _, why) in enumerate(LIES):
+        name = usb.sys_name(port)
+        seen = until(lambda name=name: listed(api, name), scaled(20), f"a device {what}")
+        contains(seen["reason"], "unclassifiable: ")
+        contains(seen["reason"], why)
+        equal((seen["state"], seen["vm"], seen["allowed_vms"], seen["interfaces"]), ("idle", None, [], None), what)
+        refused = api.call("usb_attach", device_node=seen["device_node"], vm="vm1")
+        equal(refused["result"], "failed", what)
+        contains(refused["error"], "unclassifiable")
+    equal(len(vm1.devices()), 1, "still only the honest one")
+
+
+@test
+def a_twin_is_asked_about_and_does_not_follow(w):
+    usb, _, api = w.start([{"allowedVms": ["vm1", "vm2"], "allow": [{"interfaceClass": 3}]}])
+    usb.plug(3, keyboard(VID, 1), STRINGS)
+    first = api.told("usb_select_vm", timeout=scaled(20))["usb_device"]
+    api.ok("usb_attach", device_node=first["device_node"], vm="vm1")
+    api.told("usb_attached", vm="vm1", timeout=scaled(10))
+    usb.plug(4, keyboard(VID, 1), STRINGS)  # the same vendor, product and serial number
+    twin = api.told("usb_select_vm", sys_name=usb.sys_name(4), timeout=scaled(20))["usb_device"]
+    equal(twin["serial"], first["serial"])
+    equal(listed(api, usb.sys_name(4))["vm"], None)
+    # The first one is known where it was.
+    usb.unplug(3)
+    api.told("usb_disconnected", sys_name=usb.sys_name(3), timeout=scaled(20))
+    usb.plug(3, keyboard(VID, 1), STRINGS)
+    api.told("usb_attached", sys_name=usb.sys_name(3), vm="vm1", timeout=scaled(20))
+
+
+@test
+def strings_that_steer_terminals_and_readers_stay_data(w):
+    usb, _, api = w.start([{"allowedVms": ["vm1", "vm2"], "allow": [{"interfaceClass": 255}]}])
+    evil = {1: "\x1b[2J\x1b]0;owned\x07", 2: 'a"\n{"event":"usb_attached"}\n', 3: "\u202egnp.exe\u2066\0tail"}
+    usb.plug(0, simple(VID, 7, 255), evil)
+    usb.plug(1, simple(VID, 8, 255), {1: b"\x06\x03\x00\xd8\x00\xd8", 2: "\U0001f5b1" * 30, 3: b"\x03\x03\x41"})
+    for port in (0, 1):
+        api.told("usb_select_vm", sys_name=usb.sys_name(port), timeout=scaled(20))
+    found = listed(api, usb.sys_name(0))
+    # Nothing is lost of it for those who read JSON.
+    contains(found["vendor_name"], "[2J")
+    contains(found["product_name"], '{"event":"usb_attached"}')
+    lines = []
+    api.said = lambda _, line: lines.append(line)
+    api.ok("usb_list")
+    check(lines and not any(STEERS.search(line) for line in lines), f"a character that steers in {lines}")
+    for port in (0, 1):
+        usb.unplug(port)
+        api.told("usb_disconnected", sys_name=usb.sys_name(port), timeout=scaled(20))
+    for line in w.stop().splitlines():  # also splits at characters that end lines for readers of Unicode
+        check(line.startswith("<"), f"a line that the daemon did not write: {line!r}")
+        check(not STEERS.search(line), f"a character that steers terminals or readers in {line!r}")
+
+
+@test
+def a_device_that_never_tells_its_strings_delays_nobody(w):
+    usb, _, api = w.start([{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}])
+    other = usb.ports - 1  # another hub: the kernel itself lets the ports of one hub wait for each other
+    usb.plug(0, keyboard(VID, 1), STRINGS, mute=(1, 2, 3))
+    until(lambda: usb.seen(0) > 0, scaled(10), "the kernel's first question")
+    usb.plug(other, keyboard(VID, 1), STRINGS)
+    api.told("usb_attached", sys_name=usb.sys_name(other), vm="vm1", timeout=scaled(20))
+    equal(listed(api, usb.sys_name(0)), None)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("VH_TEST_PATIENCE", "4")
+    try:
+        run(Devices)
+    finally:
+        if Shared.board:
+            Shared.board.stop()

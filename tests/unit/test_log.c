@@ -1,0 +1,115 @@
+/*
+ * test_log.c - log.c: one line for each event, whatever a device or a client calls itself; levels; errno survives.
+ */
+#include "log.h"
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char got[8192];
+
+/* What log_line writes to stderr, in got. */
+#define LOGGED(...)                                             \
+    do {                                                        \
+        int pipe_[2], saved_ = dup(STDERR_FILENO);              \
+        if (saved_ < 0 || pipe(pipe_) != 0)                     \
+            exit(1);                                            \
+        (void)dup2(pipe_[1], STDERR_FILENO);                    \
+        (void)close(pipe_[1]);                                  \
+        log_line(__VA_ARGS__);                                  \
+        (void)dup2(saved_, STDERR_FILENO);                      \
+        (void)close(saved_);                                    \
+        ssize_t n_ = read(pipe_[0], got, sizeof got - 1);       \
+        got[n_ > 0 ? n_ : 0] = '\0';                            \
+        (void)close(pipe_[0]);                                  \
+    } while (0)
+
+static void a_line_carries_its_level(void) {
+    log_open("me", LOG_DEBUG);
+    LOGGED(LOG_ERROR, "%s", "text");
+    CHECK_STR(got, "<3>me: text\n");
+    LOGGED(LOG_DEBUG, "n=%d", 5);
+    CHECK_STR(got, "<7>me: n=5\n");
+}
+
+static void what_is_above_the_level_is_dropped(void) {
+    log_open("me", LOG_WARN);
+    CHECK(log_enabled(LOG_ERROR) && log_enabled(LOG_WARN) && !log_enabled(LOG_INFO));
+    LOGGED(LOG_INFO, "text");
+    CHECK_STR(got, "");
+    log_open("me", LOG_DEBUG);
+}
+
+static void nothing_in_a_line_ends_it(void) {
+    LOGGED(LOG_INFO, "%s", "a\nb\rc\x1b[2J\x7f\x01z");
+    CHECK_STR(got, "<6>me: a?b?c?[2J??z\n");
+}
+
+static void nothing_in_a_line_steers_a_terminal_or_turns_text(void) {
+    LOGGED(LOG_INFO, "%s", "\xc2\x9b" "2J\xc2\x85|\xe2\x80\xae" "exe|\xe2\x81\xa6|\xe2\x80\xa8|\xef\xbb\xbf");
+    CHECK_STR(got, "<6>me: ?2J?|?exe|?|?|?\n");
+    LOGGED(LOG_INFO, "%s", "ä€\xf0\x9f\x98\x80\xc2\xa0");
+    CHECK_STR(got, "<6>me: ä€\xf0\x9f\x98\x80\xc2\xa0\n");
+}
+
+static void what_is_no_utf8_is_replaced(void) {
+    LOGGED(LOG_INFO, "%s", "a\xff|\xc3|\xe2\x80|\xed\xa0\x80");
+    CHECK_STR(got, "<6>me: a?|?|??|???\n");
+}
+
+static void a_line_that_is_too_long_is_told_not_cut(void) {
+    char big[4096];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    LOGGED(LOG_WARN, "name=%s", big);
+    CHECK_STR(got, "<4>me: (a line of over 2048 bytes was left out: name=%s)\n");
+    big[2048 - 2 - 7] = '\0'; /* the longest that fits with its prefix, newline and NUL */
+    LOGGED(LOG_WARN, "%s", big);
+    CHECK_INT(strlen(got), 2047);
+    CHECK(got[2046] == '\n' && got[2045] == 'x');
+}
+
+static void errno_survives(void) {
+    errno = ENOTDIR;
+    LOGGED(LOG_INFO, "x");
+    errno = ENOTDIR;
+    int saved = dup(STDERR_FILENO);
+    (void)close(STDERR_FILENO);
+    errno = ENOTDIR;
+    log_line(LOG_ERROR, "a line that cannot be written");
+    CHECK_INT(errno, ENOTDIR);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+}
+
+static void a_broken_invariant_says_where_and_aborts(void) {
+    int out[2], status = 0;
+    if (pipe(out) != 0)
+        exit(1);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)dup2(out[1], STDERR_FILENO);
+        vh_assert_failed("a == b", "file.c", 12);
+    }
+    (void)close(out[1]);
+    ssize_t n = read(out[0], got, sizeof got - 1);
+    got[n > 0 ? n : 0] = '\0';
+    (void)close(out[0]);
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK_STR(got, "<3>me: assertion failed: file.c:12: a == b\n");
+}
+
+int main(void) {
+    RUN(a_line_carries_its_level);
+    RUN(what_is_above_the_level_is_dropped);
+    RUN(nothing_in_a_line_ends_it);
+    RUN(nothing_in_a_line_steers_a_terminal_or_turns_text);
+    RUN(what_is_no_utf8_is_replaced);
+    RUN(a_line_that_is_too_long_is_told_not_cut);
+    RUN(errno_survives);
+    RUN(a_broken_invariant_says_where_and_aborts);
+    TEST_MAIN_END;
+}
