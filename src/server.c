@@ -410,6 +410,7 @@ void server_subscribe(struct client_ref ref, bool on) {
         server.stats.subscribers++;
     else
         server.stats.subscribers--;
+    log_debug("API client %s: by=\"%s\"", on ? "subscribes" : "unsubscribes", c->who.name);
 }
 
 void server_event(const char *line, size_t len) {

@@ -1,81 +1,38 @@
 """Devices that lie, on the emulated board: descriptors that the real kernel takes and we must not believe, by USB/IP."""
-import json
-import os
 import re
-import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.join(TOP, "board/qemu-x86_64"), os.path.join(TOP, "tests/system")]
+from rig import HID, BoardWorld, Shared, conf, main, scaled
+from board import until
+from tap import check, contains, equal, test
+from usbip import UsbIp, config, device, interface, keyboard, simple
 
-from board import Board, Vm, until  # noqa: E402
-from tap import check, contains, equal, run, scaled, test  # noqa: E402
-from usbip import UsbIp, config, device, interface, keyboard, simple  # noqa: E402
-
-BINARY = os.path.join(TOP, "build/vhotplug")
-SOCKET = "/run/vhotplug.sock"
-ANY = [{"interfaceClass": 3}, {"interfaceClass": 8}, {"interfaceClass": 255}, {"deviceClass": 0}, {"vendorId": "f0a5"}]
+ANY = [HID, {"interfaceClass": 8}, {"interfaceClass": 255}, {"deviceClass": 0}, {"vendorId": "f0a5"}]
 STRINGS = {1: "Maker", 2: "Thing", 3: "0123"}
 VID = 0xF0A5  # nobody's
 STEERS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
-def conf(rules):
-    return json.dumps({
-        "usbPassthrough": rules,
-        "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp"} for n in ("vm1", "vm2")],
-        "general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": SOCKET}, "persistency": True,
-                    "statePath": "/run/vhotplug.state"},
-    })
+class Devices(BoardWorld):
+    """A daemon of the test's own, and what it plugs by USB/IP."""
 
+    usb = None
 
-class Shared:
-    """The board, its USB/IP ports and a VM: for all tests."""
-
-    board = usb = vm1 = None
-
-
-class Devices:
-    """One test: a daemon of its own, and what it plugs."""
-
-    def __init__(self):
-        self.daemon, self.api, self.story = None, None, ""
-
-    def start(self, rules):
-        if Shared.board is None:
-            Shared.board = Board(os.path.join(TOP, "build/check/usbip"), files=[("/usr/bin/vhotplug", os.path.realpath(BINARY))])
-            Shared.board.boot(scaled(60))
-            Shared.vm1 = Vm(Shared.board, "vm1")
-            Shared.usb = UsbIp(Shared.board, scaled(30))
-            Shared.vm1.wait_up(scaled(30))
-        Shared.board.write("/run/test.conf", conf(rules), create=True)
-        self.daemon = Shared.board.spawn(["/usr/bin/vhotplug", "-d", "-c", "/run/test.conf"], root="board")
-        self.api = Shared.board.api("unix:" + SOCKET, scaled(20), notifications=True)
-        return Shared.usb, Shared.vm1, self.api
-
-    def stop(self):
-        """Its log is the story."""
-        if self.api:
-            self.api.close()
-        self.daemon.kill(15)
-        self.story += self.daemon.wait(scaled(10))[1]
-        self.daemon = None
-        return self.story
-
-    def __enter__(self):
-        return self
+    def begin(self, rules):
+        """(the USB/IP ports, vm1, the API)"""
+        vm1 = self.vm("vm1")
+        if Devices.usb is None:
+            Devices.usb = UsbIp(self.board, scaled(30))
+        self.start(conf(rules, persistency=True, statePath="/run/vhotplug.state"))
+        return self.usb, vm1, self.api()
 
     def __exit__(self, kind, value, trace):
-        for port in sorted(Shared.usb.plugged if Shared.usb else ()):
-            Shared.usb.unplug(port)
-        if self.daemon:
-            until(lambda: not Shared.board.usb(), scaled(20), "everything unplugged")
-            self.stop()
-        if Shared.board and Shared.board.exists("/run/vhotplug.state"):
-            Shared.board.unlink("/run/vhotplug.state")
-
-    def explain(self):
-        return self.story
+        for port in sorted(self.usb.plugged if self.usb else ()):
+            self.usb.unplug(port)
+        if self.usb:
+            until(lambda: not self.board.usb(), scaled(20), "everything unplugged")
+        super().__exit__(kind, value, trace)
+        if self.board.exists("/run/vhotplug.state"):
+            self.board.unlink("/run/vhotplug.state")
 
 
 def listed(api, name):
@@ -86,7 +43,7 @@ def listed(api, name):
 
 @test
 def an_honest_keyboard_goes_to_its_vm(w):
-    usb, vm1, api = w.start([{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}])
+    usb, vm1, api = w.begin([{"targetVm": "vm1", "allow": [HID]}])
     usb.plug(0, keyboard(VID, 1), STRINGS)
     told = api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]
     equal((told["sys_name"], told["vid"], told["interfaces"]), (usb.sys_name(0), "f0a5", ":030101:"))
@@ -126,7 +83,7 @@ LIES = [
 
 @test
 def what_lies_about_itself_is_listed_and_given_to_nobody(w):
-    usb, vm1, api = w.start([{"targetVm": "vm1", "allow": ANY}])
+    usb, vm1, api = w.begin([{"targetVm": "vm1", "allow": ANY}])
     for port, (_, descriptors, _) in enumerate(LIES):
         usb.plug(port, descriptors, STRINGS)
     usb.plug(len(LIES), keyboard(VID, 1), STRINGS)  # the last one is honest
@@ -146,7 +103,7 @@ def what_lies_about_itself_is_listed_and_given_to_nobody(w):
 
 @test
 def a_twin_is_asked_about_and_does_not_follow(w):
-    usb, _, api = w.start([{"allowedVms": ["vm1", "vm2"], "allow": [{"interfaceClass": 3}]}])
+    usb, _, api = w.begin([{"allowedVms": ["vm1", "vm2"], "allow": [HID]}])
     usb.plug(3, keyboard(VID, 1), STRINGS)
     first = api.told("usb_select_vm", timeout=scaled(20))["usb_device"]
     api.ok("usb_attach", device_node=first["device_node"], vm="vm1")
@@ -164,7 +121,7 @@ def a_twin_is_asked_about_and_does_not_follow(w):
 
 @test
 def strings_that_steer_terminals_and_readers_stay_data(w):
-    usb, _, api = w.start([{"allowedVms": ["vm1", "vm2"], "allow": [{"interfaceClass": 255}]}])
+    usb, _, api = w.begin([{"allowedVms": ["vm1", "vm2"], "allow": [{"interfaceClass": 255}]}])
     evil = {1: "\x1b[2J\x1b]0;owned\x07", 2: 'a"\n{"event":"usb_attached"}\n', 3: "\u202egnp.exe\u2066\0tail"}
     usb.plug(0, simple(VID, 7, 255), evil)
     usb.plug(1, simple(VID, 8, 255), {1: b"\x06\x03\x00\xd8\x00\xd8", 2: "\U0001f5b1" * 30, 3: b"\x03\x03\x41"})
@@ -181,14 +138,15 @@ def strings_that_steer_terminals_and_readers_stay_data(w):
     for port in (0, 1):
         usb.unplug(port)
         api.told("usb_disconnected", sys_name=usb.sys_name(port), timeout=scaled(20))
-    for line in w.stop().splitlines():  # also splits at characters that end lines for readers of Unicode
+    equal(w.stop(), 0)
+    for line in w.story.splitlines():  # also splits at characters that end lines for readers of Unicode
         check(line.startswith("<"), f"a line that the daemon did not write: {line!r}")
         check(not STEERS.search(line), f"a character that steers terminals or readers in {line!r}")
 
 
 @test
 def a_device_that_never_tells_its_strings_delays_nobody(w):
-    usb, _, api = w.start([{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}])
+    usb, _, api = w.begin([{"targetVm": "vm1", "allow": [HID]}])
     other = usb.ports - 1  # another hub: the kernel itself lets the ports of one hub wait for each other
     usb.plug(0, keyboard(VID, 1), STRINGS, mute=(1, 2, 3))
     until(lambda: usb.seen(0) > 0, scaled(10), "the kernel's first question")
@@ -198,9 +156,4 @@ def a_device_that_never_tells_its_strings_delays_nobody(w):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("VH_TEST_PATIENCE", "4")
-    try:
-        run(Devices)
-    finally:
-        if Shared.board:
-            Shared.board.stop()
+    main(Devices)

@@ -139,7 +139,7 @@ def listening_prints_events_and_survives_a_restart(w):
     daemon = w.daemon(w.conf())
     client = subprocess.Popen([CLIENT, "-u", w.socket, "listen"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        daemon.wait_log("API client connected")
+        daemon.wait_log("API client subscribes")
         probe = w.api()
         kbd = w.host.plug("1-2")
         equal(json.loads(client.stdout.readline())["usb_device"]["device_node"], kbd.node)
@@ -147,7 +147,7 @@ def listening_prints_events_and_survives_a_restart(w):
         equal(daemon.stop(), 0)
         contains(client.stderr.readline(), "trying again")
         again = w.daemon(w.conf())
-        again.wait_log("API client connected")
+        again.wait_log("API client subscribes")
         w.host.unplug(kbd)
         equal(json.loads(client.stdout.readline())["event"], "usb_disconnected")
     finally:

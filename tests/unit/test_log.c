@@ -12,19 +12,19 @@
 static char got[8192];
 
 /* What log_line writes to stderr, in got. */
-#define LOGGED(...)                                             \
-    do {                                                        \
-        int pipe_[2], saved_ = dup(STDERR_FILENO);              \
-        if (saved_ < 0 || pipe(pipe_) != 0)                     \
-            exit(1);                                            \
-        (void)dup2(pipe_[1], STDERR_FILENO);                    \
-        (void)close(pipe_[1]);                                  \
-        log_line(__VA_ARGS__);                                  \
-        (void)dup2(saved_, STDERR_FILENO);                      \
-        (void)close(saved_);                                    \
-        ssize_t n_ = read(pipe_[0], got, sizeof got - 1);       \
-        got[n_ > 0 ? n_ : 0] = '\0';                            \
-        (void)close(pipe_[0]);                                  \
+#define LOGGED(...)                                       \
+    do {                                                  \
+        int pipe_[2], saved_ = dup(STDERR_FILENO);        \
+        if (saved_ < 0 || pipe(pipe_) != 0)               \
+            exit(1);                                      \
+        (void)dup2(pipe_[1], STDERR_FILENO);              \
+        (void)close(pipe_[1]);                            \
+        log_line(__VA_ARGS__);                            \
+        (void)dup2(saved_, STDERR_FILENO);                \
+        (void)close(saved_);                              \
+        ssize_t n_ = read(pipe_[0], got, sizeof got - 1); \
+        got[n_ > 0 ? n_ : 0] = '\0';                      \
+        (void)close(pipe_[0]);                            \
     } while (0)
 
 static void a_line_carries_its_level(void) {
@@ -49,7 +49,10 @@ static void nothing_in_a_line_ends_it(void) {
 }
 
 static void nothing_in_a_line_steers_a_terminal_or_turns_text(void) {
-    LOGGED(LOG_INFO, "%s", "\xc2\x9b" "2J\xc2\x85|\xe2\x80\xae" "exe|\xe2\x81\xa6|\xe2\x80\xa8|\xef\xbb\xbf");
+    LOGGED(LOG_INFO, "%s",
+           "\xc2\x9b"
+           "2J\xc2\x85|\xe2\x80\xae"
+           "exe|\xe2\x81\xa6|\xe2\x80\xa8|\xef\xbb\xbf");
     CHECK_STR(got, "<6>me: ?2J?|?exe|?|?|?\n");
     LOGGED(LOG_INFO, "%s", "ä€\xf0\x9f\x98\x80\xc2\xa0");
     CHECK_STR(got, "<6>me: ä€\xf0\x9f\x98\x80\xc2\xa0\n");
