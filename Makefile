@@ -8,8 +8,11 @@ VERSION := 0.1.0
 
 # ---- what can be set from outside ----
 
+# Another architecture without a CC: Debian's cross gcc, and Debian's musl of that architecture below build/download.
+HOST_ARCH := $(shell uname -m)
+FOREIGN := $(if $(filter default,$(origin CC)),$(filter-out $(HOST_ARCH),$(ARCH)))
 ifeq ($(origin CC),default)
-CC := musl-gcc
+CC := $(if $(FOREIGN),$(CURDIR)/build/download/cross-$(ARCH)/musl-gcc,musl-gcc)
 endif
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
@@ -19,6 +22,8 @@ SBINDIR ?= $(PREFIX)/sbin
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/vhotplug
+# "no" leaves the symbols to a packager who strips by himself.
+STRIP_INSTALLED ?= yes
 # Names of USB devices: a usb.ids file, or "no" to leave the table out.
 USB_IDS ?= $(firstword $(wildcard /usr/share/misc/usb.ids /usr/share/hwdata/usb.ids) no)
 # Warnings are errors; WERROR=no for compilers that we do not know.
@@ -48,6 +53,14 @@ all:
 # Goals that need no compiler must not fail for want of one.
 NO_CC_GOALS := clean distclean help format unit simulate fuzz lint check tests sim fuzzers
 ifneq ($(filter-out $(NO_CC_GOALS),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(FOREIGN),)
+ifeq ($(wildcard $(CC)),)
+$(info $(shell scripts/cross-toolchain.sh $(ARCH) $(dir $(CC))))
+endif
+ifeq ($(wildcard $(CC)),)
+$(error no toolchain for $(ARCH): see above)
+endif
+endif
 ifeq ($(shell command -v $(firstword $(CC))),)
 $(error no $(firstword $(CC)): install musl-tools (Debian), or name a musl toolchain with CC=)
 endif
@@ -58,7 +71,7 @@ ARCH ?= $(firstword $(subst -, ,$(MACHINE)))
 
 # musl-gcc is a wrapper around a gcc that is not musl's own.
 WRAPPER := $(filter musl-gcc,$(notdir $(firstword $(CC))))
-CROSS := $(if $(WRAPPER),,$(patsubst %gcc,%,$(filter %-gcc,$(firstword $(CC)))))
+CROSS := $(if $(WRAPPER),$(if $(FOREIGN),$(MACHINE)-),$(patsubst %gcc,%,$(filter %-gcc,$(firstword $(CC)))))
 STRIP ?= $(CROSS)strip
 NM ?= $(CROSS)nm
 READELF ?= $(CROSS)readelf
@@ -97,10 +110,12 @@ ENDFILES := $(call crt,crtendS.o) $(MUSL_LIB)crtn.o
 # The wrapper searches musl's headers alone; the kernel's and jsmn.h come in as links, after musl's.
 SYSINCLUDE := $(B)/include
 SYSCPPFLAGS := -idirafter $(SYSINCLUDE)
-KERNEL_HEADERS ?= /usr/include
+KERNEL_HEADERS ?= $(if $(FOREIGN),/usr/$(MACHINE)/include,/usr/include)
 else
 STARTFILES := -static-pie
 endif
+# Buildroot's static builds say -static, which beats -static-pie in gcc's choice of start files.
+override LDFLAGS := $(filter-out -static,$(LDFLAGS))
 
 FETCHED := build/download/libusb-1.0.26.tar.bz2
 ifeq ($(LIBUSB),fetch)
@@ -128,9 +143,9 @@ else
 BASE_CPPFLAGS += -DUSB_IDS_NONE
 endif
 
+# build/vhotplug is always one that runs here.
 all: $(B)/vhotplug
-	$(Q)ln -sfn $(ARCH)/vhotplug build/vhotplug
-	$(Q)ln -sfn $(ARCH)/vhotplug build/vhotplugcli
+	$(if $(filter $(HOST_ARCH),$(ARCH)),$(Q)ln -sfn $(ARCH)/vhotplug build/vhotplug && ln -sfn $(ARCH)/vhotplug build/vhotplugcli)
 
 # Rebuilds everything when the commands change. The file's time moves only then.
 $(B)/flags: FORCE
@@ -176,10 +191,10 @@ $(FETCHED):
 
 ifneq ($(SYSINCLUDE),)
 JSMN := $(firstword $(wildcard $(KERNEL_HEADERS)/jsmn.h /usr/include/jsmn.h /usr/local/include/jsmn.h))
-ASM := $(firstword $(wildcard $(KERNEL_HEADERS)/$(ARCH)-linux-gnu/asm $(KERNEL_HEADERS)/$(MACHINE)/asm $(KERNEL_HEADERS)/asm))
+ASM := $(firstword $(if $(FOREIGN),,$(wildcard $(KERNEL_HEADERS)/$(ARCH)-linux-gnu/asm)) $(wildcard $(KERNEL_HEADERS)/$(MACHINE)/asm $(KERNEL_HEADERS)/asm))
 $(SYSINCLUDE): Makefile
 	@test -n '$(JSMN)' || { echo "no jsmn.h: install libjsmn-dev (Debian)" >&2; exit 1; }
-	@test -n '$(ASM)' || { echo "no kernel headers: install linux-libc-dev (Debian), or set KERNEL_HEADERS=" >&2; exit 1; }
+	@test -n '$(ASM)' || { echo "no kernel headers: install linux-libc-dev$(if $(FOREIGN),-ARCH-cross) (Debian), or set KERNEL_HEADERS=" >&2; exit 1; }
 	@rm -rf $@.new $@ && mkdir -p $@.new
 	@ln -s $(KERNEL_HEADERS)/linux $(KERNEL_HEADERS)/asm-generic $(ASM) $(JSMN) $@.new/
 	@mv $@.new $@
@@ -198,7 +213,7 @@ endif
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
-	install -m 755 $(B)/vhotplug $(DESTDIR)$(SBINDIR)/vhotplug
+	install -m 755 $(B)/vhotplug$(if $(filter no,$(STRIP_INSTALLED)),.full) $(DESTDIR)$(SBINDIR)/vhotplug
 	ln -sfn $$(realpath -m -s --relative-to=$(BINDIR) $(SBINDIR)/vhotplug) $(DESTDIR)$(BINDIR)/vhotplugcli
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
 	$(if $(wildcard rootfs-overlay/etc/vhotplug.conf),install -m 644 rootfs-overlay/etc/vhotplug.conf \
@@ -302,6 +317,8 @@ check:
 bench: all
 	@$(PYTHON) tests/bench/bench.py
 
+include board/cross.mk
+
 # ---- lint ----
 
 LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-floors
@@ -352,6 +369,8 @@ distclean:
 
 help:
 	@echo 'make                     build/vhotplug (static, for $(ARCH)) and build/vhotplugcli'
+	@echo 'make ARCH=ARCH           for aarch64, armv7 (hard float) or riscv64, with Debian'\''s cross gcc: build/ARCH/vhotplug'
+	@echo 'make ARCH=ARCH cross-unit  its unit tests, run by qemu-user'
 	@echo 'make install             into $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX)'
 	@echo 'make check               everything: scripts/check.sh installs what it needs, builds, runs all tests'
 	@echo 'make unit                unit tests with address and undefined-behaviour sanitizers'

@@ -2,7 +2,8 @@
 # Installs what is missing for a purpose, by Debian's package names, with apt and root or sudo. Elsewhere, or without the
 # right to install, it names what is missing. Nothing is done if all is there.
 #
-# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, lint, board (the emulated one)
+# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, lint, board (the emulated one),
+#        cross (aarch64 on another machine), cross-armv7, cross-riscv64
 # exit: 0 all there now, 1 something is missing
 set -u
 
@@ -35,6 +36,25 @@ packages() {
             clang-tidy clang-tidy
             cppcheck cppcheck
             shellcheck shellcheck"
+        ;;
+    cross)
+        packages build
+        echo "aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+            /usr/aarch64-linux-gnu/include/linux/usbdevice_fs.h linux-libc-dev-arm64-cross
+            qemu-aarch64-static qemu-user-static
+            pkg-config pkgconf"
+        ;;
+    cross-armv7)
+        packages build
+        echo "arm-linux-gnueabihf-gcc gcc-arm-linux-gnueabihf
+            /usr/arm-linux-gnueabihf/include/linux/usbdevice_fs.h linux-libc-dev-armhf-cross
+            qemu-arm-static qemu-user-static"
+        ;;
+    cross-riscv64)
+        packages build
+        echo "riscv64-linux-gnu-gcc gcc-riscv64-linux-gnu
+            /usr/riscv64-linux-gnu/include/linux/usbdevice_fs.h linux-libc-dev-riscv64-cross
+            qemu-riscv64-static qemu-user-static"
         ;;
     board)
         packages build

@@ -68,7 +68,8 @@ def main():
         f.write("};\nconst uint32_t usbids_names[] = {\n")
         numbers(f, names or [0])
         f.write("};\nconst char usbids_text[] = {\n")
-        numbers(f, [b if b < 128 else b - 256 for b in b"".join(text.parts)])
+        # A character constant is right whether char is signed (x86) or not (Arm).
+        numbers(f, [b if b < 128 else f"'\\x{b:02x}'" for b in b"".join(text.parts)])
         f.write(f'}};\nconst char usbids_date[] = "{date}";\n')
         f.write("const size_t usbids_sizes[] = {sizeof usbids_vendors, sizeof usbids_pids, sizeof usbids_names, sizeof usbids_text};\n")
 

@@ -138,7 +138,7 @@ static void alignment_is_kept(void) {
     CHECK(heap_aligned_alloc(SIZE_MAX / 2 + 1, 1) == NULL);
     void *p = &seed;
     errno = 0;
-    CHECK_INT(heap_posix_memalign(&p, 4, 1), EINVAL);
+    CHECK_INT(heap_posix_memalign(&p, sizeof(void *) / 2, 1), EINVAL);
     CHECK_INT(heap_posix_memalign(&p, 64, VH_ARENA_SIZE), ENOMEM);
     CHECK(p == &seed && errno == 0);
     CHECK_INT(heap_posix_memalign(&p, 256, 9), 0);

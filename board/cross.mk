@@ -1,0 +1,25 @@
+# The product's own objects, for whatever machine they are, tested as they are: linked with the unit tests, run by qemu-user if
+# this machine cannot. Only the arena leaves malloc to the C library, since tests take memory too.
+
+X := $(B)/unit
+CROSS_UNIT := $(patsubst tests/unit/%.c,$(X)/%,$(sort $(wildcard tests/unit/test_*.c)))
+CROSS_OBJ := $(filter-out $(B)/obj/main.o $(B)/obj/heap.o,$(OBJ)) $(X)/heap.o
+QEMU_USER ?= $(if $(filter $(HOST_ARCH),$(ARCH)),,qemu-$(patsubst armv7,arm,$(ARCH))-static)
+
+$(X)/heap.o: src/heap.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -DHEAP_OWN_NAMES -MMD -MP -c -o $@ $<
+
+$(X)/%.o: tests/unit/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
+	@mkdir -p $(@D)
+	$(Q)$(filter-out -Wstack-usage=%,$(COMPILE)) $(TEST_INCLUDE) -MMD -MP -c -o $@ $<
+
+$(X)/test_%: $(X)/test_%.o $(CROSS_OBJ) $(LIBUSB_A) $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $< $(CROSS_OBJ) $(LIBUSB_LIBS) $(ENDFILES)
+
+-include $(CROSS_UNIT:=.d)
+
+.PHONY: cross-unit
+cross-unit: $(CROSS_UNIT)
+	@bad=0; for t in $(CROSS_UNIT); do echo "# $(ARCH) $${t##*/}"; scripts/tap.sh $(ARCH)-$${t##*/} $(QEMU_USER) $$t || bad=1; done; exit $$bad

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Builds as Buildroot and Yocto do: CC, LDFLAGS and PKG_CONFIG from outside, a sysroot that is not this machine's, its own libusb
+# and jsmn.h, nothing fetched. The sysroot is made up from what the aarch64 cross build has. Prints TAP; the log on a failure.
+#
+# usage: test_foreign.sh       after `make ARCH=aarch64`
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+top=$PWD
+from=$top/build/download/cross-aarch64/sysroot/usr
+tree=$top/build/check/foreign.d
+gnu=aarch64-linux-gnu
+tool=$tree/host/bin/aarch64-made-up-linux-musl
+count=0 failed=0
+
+test_that() { # NAME COMMAND...
+    name=$1
+    shift
+    count=$((count + 1))
+    if "$@" >"$tree/log" 2>&1; then
+        echo "ok $count - $name"
+    else
+        echo "not ok $count - $name"
+        sed 's/^/# /' "$tree/log"
+        failed=1
+    fi
+}
+
+[ -f build/aarch64/libusb/lib/libusb-1.0.a ] || { echo "test_foreign: run make ARCH=aarch64 first" >&2; exit 1; }
+rm -rf "$tree"
+mkdir -p "$tree/sysroot/usr/lib/pkgconfig" "$tree/sysroot/usr/include" "$tree/host/bin"
+cp -a "$from/include/aarch64-linux-musl/." "$tree/sysroot/usr/include/"
+cp "$from"/lib/aarch64-linux-musl/*.[ao] "$tree/sysroot/usr/lib/"
+for headers in linux asm asm-generic; do cp -a "/usr/$gnu/include/$headers" "$tree/sysroot/usr/include/"; done
+cp /usr/include/jsmn.h "$tree/sysroot/usr/include/"
+cp -a build/aarch64/libusb/include/libusb-1.0 "$tree/sysroot/usr/include/"
+cp build/aarch64/libusb/lib/libusb-1.0.a "$tree/sysroot/usr/lib/"
+cat >"$tree/sysroot/usr/lib/pkgconfig/libusb-1.0.pc" <<'PC'
+prefix=/usr
+libdir=${prefix}/lib
+includedir=${prefix}/include
+Name: libusb-1.0
+Description: made-up sysroot
+Version: 1.0.26
+Libs: -L${libdir} -lusb-1.0
+Libs.private: -pthread
+Cflags: -I${includedir}/libusb-1.0
+PC
+cat >"$tool-gcc" <<EOF
+#!/bin/sh
+exec $gnu-gcc --sysroot=$tree/sysroot -nostdinc -isystem $tree/sysroot/usr/include \\
+    -isystem \$($gnu-gcc -print-file-name=include) -B$tree/sysroot/usr/lib/ -L$tree/sysroot/usr/lib -mno-outline-atomics "\$@"
+EOF
+for t in strip nm readelf; do ln -s "$(command -v $gnu-$t)" "$tool-$t"; done
+cat >"$tree/host/bin/pkg-config" <<EOF
+#!/bin/sh
+export PKG_CONFIG_SYSROOT_DIR=$tree/sysroot PKG_CONFIG_LIBDIR=$tree/sysroot/usr/lib/pkgconfig
+exec $(command -v pkg-config) "\$@"
+EOF
+chmod +x "$tool-gcc" "$tree/host/bin/pkg-config"
+
+# Both pass their toolchain through the environment; its tools are found on the PATH. The build is a copy, as theirs are.
+# shellcheck disable=SC2317 # called through test_that
+foreign() { # LDFLAGS MAKE-ARG...
+    flags=$1
+    shift
+    env -u MAKEFLAGS PATH="$tree/host/bin:$PATH" CC=aarch64-made-up-linux-musl-gcc CFLAGS='-Os -g0' LDFLAGS="$flags" \
+        PKG_CONFIG="$tree/host/bin/pkg-config" make -C "$tree/src" -j2 "$@"
+}
+mkdir "$tree/src"
+cp -a Makefile src scripts docs board rootfs-overlay tests README.md LICENSE "$tree/src/"
+
+binary=$tree/src/build/aarch64/vhotplug
+test_that "Buildroot's way: static flags, no table of names" foreign -static USB_IDS=no
+test_that "nothing was fetched" test ! -e "$tree/src/build/download"
+test_that "the binary is checked as the native one is" env READELF="$gnu-readelf" NM="$gnu-nm" \
+    scripts/check-binary.sh "$binary" "$binary.full"
+test_that "it runs" qemu-aarch64-static "$binary" --version
+test_that "Yocto's way: hash style given, installed unstripped" foreign '-Wl,-O1 -Wl,--hash-style=gnu' STRIP_INSTALLED=no \
+    DESTDIR="$tree/image" PREFIX=/usr install
+test_that "the client is a link to it" test "$(readlink "$tree/image/usr/bin/vhotplugcli")" = ../sbin/vhotplug
+test_that "with symbols, for the packager to strip" sh -c "$gnu-nm '$tree/image/usr/sbin/vhotplug' | grep -q ' T main'"
+# shellcheck disable=SC2016 # for the inner shell
+test_that "without a libusb in the sysroot the build says so" sh -c '
+    rm "$1"/sysroot/usr/lib/libusb-1.0.a
+    rm -f "$1"/src/build/aarch64/vhotplug*
+    ! env PATH="$1/host/bin:$PATH" CC=aarch64-made-up-linux-musl-gcc PKG_CONFIG="$1/host/bin/pkg-config" make -C "$1/src" 2>"$1/err"
+    grep -q usb "$1/err"' sh "$tree"
+echo "1..$count"
+exit $failed
