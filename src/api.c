@@ -6,6 +6,7 @@
  */
 #include "api.h"
 
+#include "access.h"
 #include "json.h"
 #include "limits.h"
 #include "str.h"
@@ -199,6 +200,14 @@ static const struct {
     {"version", REQ_VERSION},
 };
 
+const char *api_request_name(enum request_kind kind) {
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        if (requests[i].kind == kind)
+            return requests[i].name;
+    }
+    return requests[0].name; /* REQ_AUDIT is a way to subscribe */
+}
+
 static bool parse_action(struct parse *p) {
     char name[32];
     int t = field(p, "action");
@@ -235,6 +244,16 @@ static void parse_id(struct parse *p) {
     }
 }
 
+/* "audit": true is a right of its own, so it is another request. */
+static void parse_subscribe(struct parse *p) {
+    bool audit = false;
+    int t = field(p, "audit");
+    if (t >= 0 && !json_bool(p->j, t, &audit))
+        complain(p, "audit", t, "true or false");
+    if (audit)
+        p->r->kind = REQ_AUDIT;
+}
+
 static void parse_fields(struct parse *p) {
     parse_id(p);
     if (!parse_action(p))
@@ -254,6 +273,9 @@ static void parse_fields(struct parse *p) {
         parse_vm(p);
         break;
     case REQ_SUBSCRIBE:
+        parse_subscribe(p);
+        break;
+    case REQ_AUDIT:
     case REQ_UNSUBSCRIBE:
     case REQ_VERSION:
         break;
@@ -357,20 +379,28 @@ static void member_interfaces(struct sbuf *sb, const struct device *d) {
     sb_char(sb, '"');
 }
 
-static void allowed_vms(struct sbuf *sb, const struct core *c, const struct slot *s) {
-    sb_char(sb, '[');
+/* The name of a VM, or null if there is none or this one may not know it. */
+static void member_vm(struct sbuf *sb, const char *name, const struct core *c, const struct principal *who, int vm) {
+    bool known = vm >= 0 && (access_sees_all(who) || (who->role == ROLE_GUEST && who->vm == vm));
+    member_text_or_null(sb, name, known ? c->conf->vms[vm].name : "");
+}
+
+static void allowed_vms(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
     const struct rule *r = s->rule >= 0 ? &c->conf->rules[s->rule] : NULL;
-    for (int i = 0; r != NULL && i < r->nvms; i++) {
-        if (i > 0)
+    int n = r != NULL ? r->nvms : s->lease >= 0, shown = 0;
+    sb_char(sb, '[');
+    for (int i = 0; i < n; i++) {
+        int vm = r != NULL ? r->vms[i] : s->lease;
+        if (!access_sees_all(who) && (who->role != ROLE_GUEST || who->vm != vm))
+            continue;
+        if (shown++ > 0)
             sb_str(sb, ", ");
-        sb_json(sb, c->conf->vms[r->vms[i]].name);
+        sb_json(sb, c->conf->vms[vm].name);
     }
-    if (r == NULL && s->lease >= 0)
-        sb_json(sb, c->conf->vms[s->lease].name);
     sb_char(sb, ']');
 }
 
-static void device_identity(struct sbuf *sb, const struct device *d) {
+static void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
     static const char *const removable[] = {"unknown", "fixed", "removable"};
     sb_str(sb, "{\"device_node\": ");
     sb_json(sb, d->node);
@@ -378,7 +408,7 @@ static void device_identity(struct sbuf *sb, const struct device *d) {
     member_hex4(sb, "pid", d->pid);
     member_text(sb, "vendor_name", d->vendor_name);
     member_text(sb, "product_name", d->product_name);
-    member_text_or_null(sb, "serial", d->serial);
+    member_text_or_null(sb, "serial", serial ? d->serial : "");
     member_interfaces(sb, d);
     member_uint(sb, "device_class", d->cls);
     member_uint(sb, "device_subclass", d->sub);
@@ -392,29 +422,40 @@ static void device_identity(struct sbuf *sb, const struct device *d) {
     member_text(sb, "removable", removable[d->removable]);
 }
 
-static void device_situation(struct sbuf *sb, const struct core *c, const struct slot *s) {
-    member(sb, "allowed_vms");
-    allowed_vms(sb, c, s);
-    int vm = s->vm >= 0 ? s->vm : s->foreign;
-    member_text_or_null(sb, "vm", vm >= 0 ? c->conf->vms[vm].name : "");
-    member(sb, "foreign");
-    sb_str(sb, s->vm < 0 && s->foreign >= 0 ? "true" : "false");
-    member(sb, "disconnected");
-    sb_str(sb, s->disconnected ? "true" : "false");
-    member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
-    member_text(sb, "state", core_state_name(c, s));
+/* Why it is where it is. A reason may name VMs and the host's paths: only who sees all reads it; a guest has words of
+ * its own. */
+static void situation_reason(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
     char text[VH_ERROR_MAX];
     struct sbuf reason;
     sb_init(&reason, text, sizeof text);
-    core_reason(c, s, &reason);
+    if (who->role == ROLE_GUEST)
+        sb_str(&reason, core_guest_reason(c, s, who->vm));
+    else if (access_sees_all(who))
+        core_reason(c, s, &reason);
     member_text_or_null(sb, "reason", text);
 }
 
-void api_device(struct sbuf *sb, const struct core *c, int slot, bool in_list) {
+static void device_situation(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
+    bool guest = who->role == ROLE_GUEST;
+    int vm = s->vm >= 0 ? s->vm : s->foreign;
+    bool foreign = s->vm < 0 && s->foreign >= 0 && (!guest || s->foreign == who->vm);
+    member(sb, "allowed_vms");
+    allowed_vms(sb, c, who, s);
+    member_vm(sb, "vm", c, who, vm);
+    member(sb, "foreign");
+    sb_str(sb, foreign ? "true" : "false");
+    member(sb, "disconnected");
+    sb_str(sb, s->disconnected ? "true" : "false");
+    member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
+    member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
+    situation_reason(sb, c, who, s);
+}
+
+void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list) {
     const struct slot *s = &c->slot[slot];
-    device_identity(sb, &s->dev);
+    device_identity(sb, &s->dev, access_sees_all(who));
     if (in_list)
-        device_situation(sb, c, s);
+        device_situation(sb, c, who, s);
     sb_char(sb, '}');
 }
 
@@ -437,7 +478,7 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
     }
     if (wrote)
         sb_str(sb, ", ");
-    api_device(sb, c, (int)next - 1, true);
+    api_device(sb, c, &r->who, (int)next - 1, true);
     *cursor = (next + 1) | CURSOR_WROTE;
     return true;
 }
@@ -452,16 +493,35 @@ const char *api_event_name(enum event_kind kind) {
     return names[kind];
 }
 
-void api_event(struct sbuf *sb, const struct core *c, enum event_kind kind, int slot, int vm) {
+bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm) {
+    const struct slot *s = &c->slot[slot];
+    switch (who->role) {
+    case ROLE_ADMIN:
+    case ROLE_OPERATOR:
+        return true;
+    case ROLE_OBSERVER:
+        return kind != EV_SELECT_VM; /* it cannot answer */
+    case ROLE_GUEST:
+        if (kind == EV_ATTACHED || kind == EV_DETACHED)
+            return vm == who->vm; /* where else it goes is not a guest's business */
+        return core_guest_sees(c, s, who->vm);
+    case ROLE_NONE:
+        break;
+    }
+    return false;
+}
+
+void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
+               int vm) {
     sb_str(sb, "{\"event\": \"");
     sb_str(sb, api_event_name(kind));
     sb_str(sb, "\", \"usb_device\": ");
-    api_device(sb, c, slot, false);
+    api_device(sb, c, who, slot, false);
     if (kind == EV_ATTACHED || kind == EV_DETACHED)
-        member_text(sb, "vm", c->conf->vms[vm].name);
+        member_vm(sb, "vm", c, who, vm);
     if (kind == EV_SELECT_VM) {
         member(sb, "allowed_vms");
-        allowed_vms(sb, c, &c->slot[slot]);
+        allowed_vms(sb, c, who, &c->slot[slot]);
     }
     sb_str(sb, "}\n");
 }

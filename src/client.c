@@ -17,8 +17,10 @@ void client_open(struct client *c, struct client_room *room, int fd, const struc
     c->room = room;
     c->fd = fd;
     c->poll = -1;
-    c->subscribed = c->asked = c->parts = c->unread = c->eof = false;
+    c->subscribed = c->audit = c->asked = c->parts = c->unread = c->eof = false;
     c->lost = 0;
+    c->slow_until = 0;
+    c->line_until = VH_NEVER;
     c->who = *who;
     c->head_at = c->head_len = c->queue_at = c->queue_len = c->barrier = 0;
     linebuf_init(&c->in, room->in, sizeof room->in);

@@ -41,7 +41,11 @@ struct client {
     bool unread; /* input may still hold whole lines */
     bool eof;
     uint32_t cursor;
-    uint64_t lost; /* events dropped since the last that fitted */
+    bool audit;         /* wants audit events, too */
+    int place;          /* of its peer in the quotas */
+    int64_t slow_until; /* its peer has asked too much: no line is taken before */
+    int64_t line_until; /* the line begun must be finished by then, VH_NEVER if none is begun */
+    uint64_t lost;      /* events dropped since the last that fitted */
     enum transport transport;
     struct principal who;
     struct linebuf in;

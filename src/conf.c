@@ -1,7 +1,8 @@
 /*
  * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. The parts below have files of
- * their own: conf_api.c (general.api), conf_rule.c (usbPassthrough), conf_lint.c (what is right but odd), on the
- * ground of conf_keys.c (known keys) and conf_read.c (values and problems). Never opens a file.
+ * their own: conf_api.c (general.api), conf_clients.c (who may come in), conf_rule.c (usbPassthrough), conf_lint.c
+ * (what is right but odd), on the ground of conf_keys.c (known keys) and conf_read.c (values and problems). Never opens
+ * a file.
  */
 #include "conf.h"
 
@@ -29,7 +30,10 @@ void conf_default(struct conf *c) {
                                .tcp_port = 2000,
                                .vsock_port = 2000,
                                .unix_mode = 0660,
-                               .cid_policy = CIDS_NOBODY};
+                               .cid_policy = CIDS_NOBODY,
+                               .peer_clients = VH_PEER_CLIENTS,
+                               .peer_rate = VH_PEER_RATE,
+                               .line_seconds = VH_LINE_SECONDS};
     VH_ASSERT(str_copy(c->api.host, sizeof c->api.host, "127.0.0.1"));
     VH_ASSERT(str_copy(c->api.unix_path, sizeof c->api.unix_path, DEFAULT_SOCKET));
 }
@@ -188,7 +192,7 @@ static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_
 }
 
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg) {
-    struct reader r = {.c = c, .line = 1};
+    struct reader r = {.c = c, .line = 1, .api_object = -1};
     int v[CONF_KEYS_MAX];
     conf_default(c);
     if (!read_json(&r, text, len, report, arg))
@@ -198,7 +202,8 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
             read_general(&r, v[ROOT_GENERAL]);
         if (v[ROOT_VMS] >= 0)
             read_vms(&r, v[ROOT_VMS]);
-        if (v[ROOT_USB] >= 0) /* last: rules name VMs */
+        conf_read_clients(&r, r.api_object); /* after the VMs, as rules are: both name them */
+        if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
         if (r.count[DIAG_ERROR] == 0)
             conf_lint(&r);

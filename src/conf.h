@@ -71,6 +71,18 @@ struct vm_conf {
     uint32_t line;
 };
 
+enum access_kind { ACCESS_CID, ACCESS_UID, ACCESS_GID, ACCESS_NET };
+
+/* One entry of general.api.clients: who, and as what. */
+struct access_conf {
+    enum access_kind kind;
+    enum role role;
+    int vm;          /* ROLE_GUEST: of this VM; else -1 */
+    uint32_t id;     /* CID, uid or gid */
+    uint8_t net[16]; /* ACCESS_NET: IPv6, or IPv4 mapped into it */
+    uint8_t bits;    /* of it that count */
+};
+
 enum cid_policy { CIDS_NOBODY, CIDS_LISTED, CIDS_ANY };
 
 struct api_conf {
@@ -84,6 +96,12 @@ struct api_conf {
     enum cid_policy cid_policy;
     uint32_t cids[VH_MAX_CIDS];
     uint16_t ncids;
+    bool only_clients; /* general.api.clients is given: who is in no entry of it has no access */
+    uint16_t naccess;
+    struct access_conf access[VH_MAX_ACCESS]; /* of `clients`, else of the VMs with a "cid"; the first match decides */
+    uint16_t peer_clients;                    /* connections of one peer */
+    uint32_t peer_rate;                       /* requests per second of one peer that is no admin */
+    uint16_t line_seconds;                    /* for a line to be finished */
 };
 
 struct conf {

@@ -53,6 +53,13 @@ static void renumber_rules(struct conf *c, const int where[VH_MAX_VMS]) {
     }
 }
 
+static void renumber_guests(struct api_conf *api, const int where[VH_MAX_VMS]) {
+    for (int i = 0; i < api->naccess; i++) {
+        if (api->access[i].vm >= 0)
+            api->access[i].vm = where[api->access[i].vm];
+    }
+}
+
 bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
     static struct vm_conf rows[VH_MAX_VMS];
     int where[VH_MAX_VMS];
@@ -79,5 +86,6 @@ bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
     memcpy(fresh->vms, rows, (size_t)n * sizeof *rows);
     fresh->nvms = (uint16_t)n;
     renumber_rules(fresh, where);
+    renumber_guests(&fresh->api, where);
     return true;
 }

@@ -1,6 +1,7 @@
 /*
  * conf_api.c - general.api: which transports, where, and who may come in. Warns where the API is open to nobody or to
- * everybody. Reads values only; opening sockets and resolving user names is the server's.
+ * everybody. Reads values only; opening sockets and resolving user names is the server's. `clients` is
+ * conf_clients.c's.
  */
 #include "conf_read.h"
 #include "log.h"
@@ -95,7 +96,7 @@ static void read_cid(struct reader *r, int tok) {
     api->cids[api->ncids++] = (uint32_t)cid;
 }
 
-static void read_cids(struct reader *r, int tok, int api_object, int transports) {
+static void read_cids(struct reader *r, int tok) {
     struct api_conf *api = &r->c->api;
     if (tok >= 0 && json_type(&r->j, tok) == JSON_STRING && json_string_is(&r->j, tok, "any")) {
         api->cid_policy = CIDS_ANY;
@@ -111,15 +112,6 @@ static void read_cids(struct reader *r, int tok, int api_object, int transports)
     }
     if (api->ncids > 0)
         api->cid_policy = CIDS_LISTED;
-    else if (api->vsock_on && (tok < 0 || json_size(&r->j, tok) == 0))
-        rd_warn(
-            r,
-            tok >= 0          ? tok
-            : transports >= 0 ? transports
-                              : api_object,
-            "nobody may connect over VSOCK: allowedCids is %s; list the guests' CIDs (\"allowedCids\": [3]) or open "
-            "it to every guest (\"allowedCids\": \"any\")",
-            tok >= 0 ? "empty" : "missing");
 }
 
 /* A user or group: a name, or a number. */
@@ -178,9 +170,12 @@ void conf_read_api(struct reader *r, int object) {
         api->unix_on = api->tcp_on = api->vsock_on = false;
     read_host(r, v[API_HOST]);
     read_ports(r, v);
-    read_cids(r, v[API_ALLOWED_CIDS], object, v[API_TRANSPORTS]);
+    read_cids(r, v[API_ALLOWED_CIDS]);
     (void)rd_path(r, v[API_UNIX_SOCKET], api->unix_path, sizeof api->unix_path);
     read_owner(r, v[API_UNIX_USER], api->unix_user, sizeof api->unix_user, "the name of a user");
     read_owner(r, v[API_UNIX_GROUP], api->unix_group, sizeof api->unix_group, "the name of a group");
     read_mode(r, v[API_UNIX_MODE]);
+    if (v[API_LIMITS] >= 0)
+        conf_read_limits(r, v[API_LIMITS]);
+    r->api_object = object; /* who may come in is read when the VMs are known */
 }

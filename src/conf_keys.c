@@ -42,14 +42,33 @@ static const struct key api_keys[] = {
     [API_UNIX_USER] = {"unixSocketUser", false},
     [API_UNIX_GROUP] = {"unixSocketGroup", false},
     [API_UNIX_MODE] = {"unixSocketMode", false},
+    [API_CLIENTS] = {"clients", false},
+    [API_LIMITS] = {"limits", false},
     [API_DESCRIPTION] = {"description", false},
+};
+
+static const struct key client_keys[] = {
+    [CLI_CID] = {"cid", false},
+    [CLI_UID] = {"uid", false},
+    [CLI_GID] = {"gid", false},
+    [CLI_TCP] = {"tcp", false},
+    [CLI_ROLE] = {"role", false},
+    [CLI_VM] = {"vm", false},
+    [CLI_DESCRIPTION] = {"description", false},
+};
+
+static const struct key limit_keys[] = {
+    [LIM_CLIENTS] = {"connectionsPerPeer", false},
+    [LIM_RATE] = {"requestsPerSecond", false},
+    [LIM_LINE] = {"lineSeconds", false},
+    [LIM_DESCRIPTION] = {"description", false},
 };
 
 static const struct key vm_keys[] = {
     [VMK_NAME] = {"name", false},
     [VMK_TYPE] = {"type", false},
     [VMK_SOCKET] = {"socket", false},
-    [VMK_CID] = {"cid", true},
+    [VMK_CID] = {"cid", false},
     [VMK_QMP] = {"qmp", false},
     [VMK_PASSING] = {"usbPassing", false},
     [VMK_DESCRIPTION] = {"description", false},
@@ -95,6 +114,8 @@ _Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key ha
 _Static_assert(sizeof vm_keys / sizeof *vm_keys == VM_KEYS, "every VM key has a name");
 _Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule key has a name");
 _Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
+_Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
+_Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
 _Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
 
 static const struct {
@@ -108,6 +129,8 @@ static const struct {
     [OBJ_VM] = {vm_keys, VM_KEYS, "an element of 'vms'"},
     [OBJ_RULE] = {rule_keys, RULE_KEYS, "a rule of 'usbPassthrough'"},
     [OBJ_ENTRY] = {entry_keys, ENTRY_KEYS, "an 'allow' or 'deny' entry"},
+    [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
+    [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
 };
 
 /* Keys of the schema that nothing here reads yet. */
@@ -124,7 +147,6 @@ static const struct {
     {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
     {OBJ_GENERAL, "ovmfCode", "VMs are not started from here"},
     {OBJ_GENERAL, "ovmfVars", "VMs are not started from here"},
-    {OBJ_API, "clients", "roles follow from the transport alone"},
 };
 
 /* What people write who know another tool, an older file or the API's words. */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* The objects of the schema; each has a table of its keys. */
-enum conf_object { OBJ_ROOT, OBJ_GENERAL, OBJ_API, OBJ_VM, OBJ_RULE, OBJ_ENTRY, OBJ_COUNT };
+enum conf_object { OBJ_ROOT, OBJ_GENERAL, OBJ_API, OBJ_VM, OBJ_RULE, OBJ_ENTRY, OBJ_CLIENT, OBJ_LIMITS, OBJ_COUNT };
 
 enum root_key { ROOT_USB, ROOT_VMS, ROOT_GENERAL, ROOT_DESCRIPTION, ROOT_SCHEMA, ROOT_KEYS };
 enum general_key {
@@ -39,10 +39,14 @@ enum api_key {
     API_UNIX_USER,
     API_UNIX_GROUP,
     API_UNIX_MODE,
+    API_CLIENTS,
+    API_LIMITS,
     API_DESCRIPTION,
     API_KEYS
 };
 enum vm_key { VMK_NAME, VMK_TYPE, VMK_SOCKET, VMK_CID, VMK_QMP, VMK_PASSING, VMK_DESCRIPTION, VM_KEYS };
+enum client_key { CLI_CID, CLI_UID, CLI_GID, CLI_TCP, CLI_ROLE, CLI_VM, CLI_DESCRIPTION, CLIENT_KEYS };
+enum limit_key { LIM_CLIENTS, LIM_RATE, LIM_LINE, LIM_DESCRIPTION, LIMIT_KEYS };
 enum rule_key {
     RULE_DESCRIPTION,
     RULE_TARGET,
@@ -102,6 +106,7 @@ struct reader {
     struct json j;
     unsigned stored, count[3]; /* problems kept; found of each level */
     uint32_t said_later[OBJ_COUNT], said_later_only[OBJ_COUNT];
+    int api_object; /* general.api, -1 none */
     size_t line_at; /* the line counter's place */
     uint32_t line;
 };
@@ -149,9 +154,11 @@ const char *rd_keep(struct reader *r, int tok);
 /* "disable" and "enable"; disable wins, as the peers have it for rules. */
 bool rd_enabled(struct reader *r, int enable, int disable);
 
-/* ---- conf_rule.c, conf_lint.c, conf_api.c ---- */
+/* ---- conf_rule.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
 void conf_read_rules(struct reader *r, int array);
 void conf_read_api(struct reader *r, int object);
+void conf_read_limits(struct reader *r, int object);
+void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */
 void conf_lint(struct reader *r);
 
 #endif

@@ -42,7 +42,8 @@ void step_event(struct step *st, enum event_kind event, int slot, int vm) {
 
 static void slot_clear(struct slot *s) {
     memset(s, 0, sizeof *s);
-    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = s->foreign = s->lease = -1;
+    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = s->nap = s->away = s->foreign =
+        s->lease = -1;
 }
 
 static int slot_alloc(struct core *c) {
@@ -280,6 +281,10 @@ static void forget_other_vms(struct core *c, const struct conf *old) {
             s->pick = s->state == SLOT_PRESENT ? memory_selection(c, &s->dev) : -1;
         if (is_other_vm(old, c->conf, s->lease))
             s->lease = -1;
+        if (is_other_vm(old, c->conf, s->nap))
+            s->nap = -1;
+        if (is_other_vm(old, c->conf, s->away))
+            s->away = -1;
     }
     for (int v = 0; v < old->nvms; v++) {
         if (is_other_vm(old, c->conf, v))
@@ -323,6 +328,7 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
     struct step st = {.c = c, .now = now, .out = out, .saves = false};
     out->n = 0;
     out->ntexts = 0;
+    out->naudits = 0;
     c->stats.facts++;
     slots_reap(c);
     switch (f->kind) {

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_GHOSTS)
-#define CORE_MAX_ACTIONS (4 * CORE_SLOTS + 2 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
+#define CORE_MAX_ACTIONS (4 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* each client has at most one request under way */
 
 enum slot_state {
@@ -53,6 +53,8 @@ struct slot {
     bool hub;
     vm_set doubt;  /* VMs that may have it although we cannot tell: it goes nowhere until they are listed or down */
     int suspended; /* taken out of this VM by usb_suspend, -1 not */
+    int nap;       /* the same, if it was the VM's own guest that suspended it; remembered nowhere else */
+    int away;      /* put away by the guest of this VM, until it takes it back; -1 not */
     int foreign; /* the VM that has it by somebody else's doing, -1 none: it goes nowhere else, and is not ours to take
                   */
     int lease;   /* the VM of the device that was on its port a moment ago, -1 none */
@@ -76,6 +78,7 @@ enum vm_state {
 
 struct vm {
     enum vm_state state;
+    bool alive;              /* it has been listed since it was down, or since its socket was made: it is the VM */
     bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS will end this */
     enum op_kind op;         /* operation under way, OP_NONE if none */
     uint32_t op_serial;      /* its name */
@@ -93,15 +96,22 @@ struct filter {
     struct vmm_found fits;
 };
 
+/* Who asked for what, about which device, and what came of it. */
+struct audit {
+    struct request asked;
+    enum audit_outcome outcome;
+    unsigned devices;            /* that were moved, or should have been */
+    char device[VH_SYSNAME_MAX]; /* the first of them, "" if none was found */
+    uint16_t vid, pid;
+};
+
 /* A request that waits for operations. */
 struct pending {
     bool used;
-    struct client_ref client;
-    enum request_kind kind;
-    enum role role;
     int left; /* devices still under way */
     bool failed;
     char text[VH_TEXT_MAX]; /* the first failure */
+    struct audit audit;     /* with the request itself */
 };
 
 /* A port's short memory: who had its last device, and how often it was plugged lately. */
@@ -152,6 +162,8 @@ struct actions {
     int ntexts;
     struct action a[CORE_MAX_ACTIONS];
     char texts[CORE_MAX_TEXTS][VH_ERROR_MAX];
+    int naudits;
+    struct audit audits[CORE_MAX_TEXTS];
 };
 
 /* c is all zero bytes, as a static object is: not cleared here, so that only what is used takes memory. */
@@ -173,6 +185,11 @@ bool core_visible(const struct core *c, const struct slot *s, const struct reque
 const char *core_state_name(const struct core *c, const struct slot *s); /* idle pending attached waiting failed */
 /* Why the device is not (or not yet) in a VM; "" if it is. */
 void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb);
+/* What a guest of this VM sees: is the device there for it, how is it doing, and why. */
+bool core_guest_sees(const struct core *c, const struct slot *s, int vm);
+const char *core_guest_state(const struct core *c, const struct slot *s, int vm);
+const char *core_guest_reason(const struct core *c, const struct slot *s, int vm); /* "": nothing to say */
+void core_describe(struct sbuf *sb, const struct selector *sel);                   /* " /dev/bus/usb/001/002 tag 'x'" */
 bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s);
 
 #endif

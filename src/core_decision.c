@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+static enum role higher(enum role a, enum role b) {
+    return a > b ? a : b;
+}
+
 /* ---- attach ---- */
 
 /* Why the device itself cannot go anywhere; false with why filled. */
@@ -54,12 +58,29 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
     return s->pick >= 0 && plan_allows(c, s, s->pick) ? s->pick : c->conf->rules[s->rule].vms[0];
 }
 
+/* Is it being moved by a request that this one must not push aside? A higher role does not wait for a lower one, which
+ * could keep its devices busy for ever. */
+static bool request_keeps(const struct core *c, const struct request *r, const struct slot *s) {
+    return s->req >= 0 && c->pending[s->req].audit.asked.who.role >= r->who.role;
+}
+
+/* That request ends; what it had lifted is the new one's to restore. */
+static void push_aside(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->req < 0)
+        return;
+    struct pending *p = &st->c->pending[s->req];
+    s->req = -1;
+    pending_fail(p, "a higher role has decided about the device meanwhile");
+    pending_part_done(st, p);
+}
+
 static int attach_check(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
     int vm = attach_vm(c, r, s, why);
     if (vm < 0)
         return -1;
     const struct vm_conf *vc = &c->conf->vms[vm];
-    if (s->req >= 0)
+    if (request_keeps(c, r, s))
         sb_fmt(why, "%s is busy: another request is moving it", s->dev.node);
     else if (s->disconnected && s->disconnected_by > r->who.role)
         sb_fmt(why, "%s was taken away by an %s", s->dev.node, access_role_name(s->disconnected_by));
@@ -90,8 +111,9 @@ static void attach_go(struct step *st, const struct request *r) {
             pending_fail(p, text);
             continue;
         }
+        push_aside(st, i);
         s->managed = true;
-        s->suspended = -1;
+        s->suspended = s->nap = -1;
         if (s->foreign >= 0) { /* somebody else's doing may have been undone since: look before saying no */
             s->doubt |= (vm_set)1 << s->foreign;
             vm_look(c, s->foreign);
@@ -107,7 +129,8 @@ static bool lift(struct core *c, const struct request *r, struct slot *s) {
     char text[VH_TEXT_MAX + VH_ERROR_MAX];
     struct sbuf why;
     sb_init(&why, text, sizeof text);
-    s->restore_by = ROLE_NONE;
+    if (s->req < 0)
+        s->restore_by = ROLE_NONE;
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
         return false;
     s->restore_by = memory_decision(c, &s->dev);
@@ -121,7 +144,7 @@ static bool refuse_latched(struct step *st, const struct request *r, enum role b
     struct sbuf sb;
     if (by <= r->who.role)
         return false;
-    sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
     sb_fmt(&sb, "what has the tag '%s' was taken away by an %s", r->sel.tag, access_role_name(by));
     return true;
 }
@@ -150,20 +173,23 @@ void request_attach(struct step *st, const struct request *r) {
     attach_go(st, r);
 }
 
-void attach_ended(struct step *st, int i, bool ok) {
+void attach_ended(struct step *st, int i, enum role by, bool ok) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
     enum role restore = s->restore_by;
     s->restore_by = ROLE_NONE;
     if (ok) {
         s->pick = s->vm;
-        if (s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, &s->dev, s->vm))
+        s->away = -1;
+        if (s->nap >= 0)
+            s->suspended = s->nap = -1;
+        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, &s->dev, s->vm))
             c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
         return;
     }
     bool exempt = memory_unexempt(c, s);
     if (restore != ROLE_NONE)
-        (void)memory_decide(c, &s->dev, restore);
+        (void)memory_decide(c, &s->dev, higher(restore, memory_decision(c, &s->dev)));
     if (exempt || restore != ROLE_NONE)
         memory_changed(st);
     memory_refresh(c, s);
@@ -172,8 +198,8 @@ void attach_ended(struct step *st, int i, bool ok) {
 /* ---- detach ---- */
 
 /* Why this device cannot be taken away by us; NULL if it can. */
-static const char *detach_obstacle(const struct slot *s) {
-    if (s->req >= 0)
+static const char *detach_obstacle(const struct core *c, const struct request *r, const struct slot *s) {
+    if (request_keeps(c, r, s))
         return "the device is busy: another request is moving it";
     if (s->foreign >= 0)
         return "somebody else attached the device to its VM: it has to be taken out there";
@@ -191,21 +217,19 @@ static void detach_go(struct step *st, const struct request *r) {
         struct slot *s = &c->slot[i];
         if (!request_means(c, r, i))
             continue;
-        const char *obstacle = detach_obstacle(s);
+        const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL) {
             pending_fail(p, obstacle);
             continue;
         }
+        push_aside(st, i);
+        s->restore_by = ROLE_NONE;
         if (s->ask == ASK_OPEN)
             s->ask = ASK_CLOSED;
         p->left++;
         request_take(st, i, k, -1);
     }
     pending_part_done(st, p);
-}
-
-static enum role higher(enum role a, enum role b) {
-    return a > b ? a : b;
 }
 
 /* About one device. A higher role's decision stays the higher role's. */
@@ -215,7 +239,7 @@ static const char *decide_device(struct core *c, const struct request *r) {
         struct slot *s = &c->slot[i];
         if (!request_means(c, r, i))
             continue;
-        error = detach_obstacle(s);
+        error = detach_obstacle(c, r, s);
         if (error == NULL && !memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
             error = "too many decisions are remembered: attach some devices again first";
     }
@@ -235,7 +259,7 @@ void request_detach(struct step *st, const struct request *r) {
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
         memory_refuse(c);
-        reply_failed_text(st, r->client, error);
+        reply_failed_text(st, r, error);
         return;
     }
     memory_decided(st, r);
@@ -251,7 +275,7 @@ void request_saved(struct step *st, const struct request *r, const char *why) {
             if (c->slot[i].req < 0)
                 c->slot[i].restore_by = ROLE_NONE;
         }
-        sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "nothing was changed, because the decision cannot be saved: %s", why);
         return;
     }

@@ -207,7 +207,7 @@ void memory_refresh(struct core *c, struct slot *s) {
         by = l->by;
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
-    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : -1;
+    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->nap;
 }
 
 void memory_refresh_all(struct core *c) {
@@ -325,7 +325,7 @@ void memory_resume(struct step *st, int vm) {
     }
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].suspended >= 0 && (vm < 0 || c->slot[i].suspended == vm))
-            c->slot[i].suspended = -1;
+            c->slot[i].suspended = c->slot[i].nap = -1;
     }
     if (any)
         memory_changed(st);

@@ -2,9 +2,9 @@
  * core_parts.h - what the parts of the core share with each other and with nobody else.
  *
  * core.c applies facts about devices, core_port.c knows ports, core_vm.c applies facts about VMs and operations,
- * core_request.c requests and core_decision.c those that decide something for longer; core_plan.c compares targets with
- * assignments, core_memory.c remembers devices that are away, core_view.c explains, core_check.c states the invariants.
- * All are pure.
+ * core_request.c requests, core_decision.c those that decide something for longer, core_guest.c those of guests;
+ * core_plan.c compares targets with assignments, core_memory.c remembers devices that are away, core_view.c explains,
+ * core_check.c states the invariants. All are pure.
  */
 #ifndef VHOTPLUG_CORE_PARTS_H
 #define VHOTPLUG_CORE_PARTS_H
@@ -49,10 +49,10 @@ bool request_select(struct step *st, const struct request *r, int *count); /* fa
 void request_take(struct step *st, int slot, int pending, int vm);         /* the slot is now that request's */
 struct pending *pending_new(struct step *st, const struct request *r, int *index); /* NULL: refused */
 void pending_fail(struct pending *p, const char *text);                            /* the first reason stays */
-void pending_part_done(struct step *st, struct pending *p); /* one of p->left; answers the last */
-/* Returns the text to be filled; a scratch that nobody reads if there is no client any more. */
-char *reply_failed(struct step *st, struct client_ref client);
-void reply_failed_text(struct step *st, struct client_ref client, const char *text);
+void pending_part_done(struct step *st, struct pending *p);   /* one of p->left; answers the last */
+char *reply_failed(struct step *st, const struct request *r); /* returns the text to be filled */
+void reply_failed_text(struct step *st, const struct request *r, const char *text);
+void request_refuse_ambiguous(struct step *st, const struct request *r);
 
 void request_client_gone(struct step *st, struct client_ref client);
 void request_slot_done(struct step *st, int slot,
@@ -62,9 +62,15 @@ void request_fail_vm(struct step *st, int vm, const char *error); /* everything 
 /* core_decision.c */
 void request_attach(struct step *st, const struct request *r);
 void request_detach(struct step *st, const struct request *r);
-void attach_ended(struct step *st, int slot, bool ok); /* a device's part of an attach */
+void attach_ended(struct step *st, int slot, enum role by, bool ok); /* a device's part of an attach */
 /* The decision was saved (why NULL) or refused: the request that took it goes on. */
 void request_saved(struct step *st, const struct request *r, const char *why);
+
+/* core_guest.c */
+bool guest_may(const struct core *c, const struct request *r, const struct slot *s); /* touch it, by this request? */
+bool guest_names_itself(const struct core *c, const struct request *r);              /* or no VM at all */
+void guest_move(struct step *st, const struct request *r);                           /* attach, detach */
+const char *guest_error(const struct request *r); /* what it is told of somebody's trouble with a device */
 
 /* core_port.c */
 void port_plugged(struct step *st, int slot);

@@ -4,11 +4,24 @@
  * One pass over the slots and one over the VMs, after every fact. Detaching comes before attaching, then the order of
  * rules, then the order of plugs. Waiting for time is a number (wake_at), never a wait.
  */
+#include "access.h"
 #include "core_parts.h"
 #include "log.h"
 #include "str.h"
 
 #include <string.h>
+
+/* By rule and choice. */
+static int rule_target(const struct core *c, const struct slot *s) {
+    if (s->rule < 0)
+        return s->lease;
+    const struct rule *r = &c->conf->rules[s->rule];
+    if (s->pick >= 0 && (r->vm_mask >> s->pick & 1) != 0)
+        return s->pick;
+    if (s->vm >= 0 && (r->vm_mask >> s->vm & 1) != 0)
+        return s->vm;
+    return r->single && r->nvms > 0 ? r->vms[0] : -1;
+}
 
 int plan_target(const struct core *c, const struct slot *s) {
     if (s->state != SLOT_PRESENT)
@@ -20,19 +33,13 @@ int plan_target(const struct core *c, const struct slot *s) {
     if (s->disconnected || s->suspended >= 0)
         return -1;
     if (!s->managed)
-        return s->vm;
+        return s->vm == s->away ? -1 : s->vm;
     if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return -1;
     if (!s->dev.settled)
         return s->vm;
-    if (s->rule < 0)
-        return s->lease;
-    const struct rule *r = &c->conf->rules[s->rule];
-    if (s->pick >= 0 && (r->vm_mask >> s->pick & 1) != 0)
-        return s->pick;
-    if (s->vm >= 0 && (r->vm_mask >> s->vm & 1) != 0)
-        return s->vm;
-    return r->single && r->nvms > 0 ? r->vms[0] : -1;
+    int vm = rule_target(c, s);
+    return vm == s->away ? -1 : vm; /* what its guest put away stays away from that VM, not from where others want it */
 }
 
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {
@@ -42,7 +49,8 @@ bool plan_allows(const struct core *c, const struct slot *s, int vm) {
 bool plan_asks(const struct core *c, const struct slot *s) {
     if (s->state != SLOT_PRESENT || s->rule < 0 || s->vm >= 0 || s->op != OP_NONE || s->req >= 0)
         return false;
-    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->foreign >= 0 || c->stopping)
+    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->away >= 0 || s->foreign >= 0 ||
+        c->stopping)
         return false;
     if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return false;
@@ -206,7 +214,8 @@ static void ask(struct step *st, int i) {
 }
 
 /* A request is served when its device is certainly where it was wanted. One whose next operation cannot happen fails
- * now: the VM it needs is down, or the host has begun to use the device. */
+ * now: the VM it needs is down, the host has begun to use the device, or a higher role's decision turns out to concern
+ * it (its serial or its tag is known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -222,6 +231,8 @@ static void settle_request(struct step *st, int i) {
     if (s->foreign >= 0 && s->doubt == 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
+    else if (s->req_vm >= 0 && s->disconnected && s->disconnected_by > c->pending[s->req].audit.asked.who.role)
+        (void)str_fmt(text, sizeof text, "it was taken away by an %s", access_role_name(s->disconnected_by));
     else if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
     else if (c->vm[vm].state == VM_DOWN)

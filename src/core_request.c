@@ -5,6 +5,7 @@
  * A request never drives a VM itself: it changes where its devices should be, and is answered when the plan has brought
  * them there or an operation has failed.
  */
+#include "access.h"
 #include "core_parts.h"
 #include "log.h"
 #include "str.h"
@@ -12,6 +13,18 @@
 #include <string.h>
 
 /* ---- answers ---- */
+
+static bool is_audited(enum request_kind kind) {
+    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME || kind == REQ_AUDIT;
+}
+
+static void tell_audit(struct step *st, const struct audit *audit, uint16_t text) {
+    VH_ASSERT(st->out->naudits < CORE_MAX_TEXTS);
+    struct action *a = step_add(st, ACT_AUDIT);
+    a->audit = (uint16_t)st->out->naudits;
+    a->text = text;
+    st->out->audits[st->out->naudits++] = *audit;
+}
 
 static void reply_ok(struct step *st, struct client_ref client) {
     if (client.gen == 0)
@@ -21,28 +34,39 @@ static void reply_ok(struct step *st, struct client_ref client) {
     a->ok = true;
 }
 
-char *reply_failed(struct step *st, struct client_ref client) {
-    static char nobody[VH_ERROR_MAX];
-    if (client.gen == 0)
-        return nobody;
+/* Also if nobody is there any more: what was tried is told. */
+static char *failed_as(struct step *st, const struct audit *audit) {
     VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
-    struct action *a = step_add(st, ACT_REPLY);
-    a->client = client;
-    a->ok = false;
-    a->text = (uint16_t)st->out->ntexts;
-    return st->out->texts[st->out->ntexts++];
+    uint16_t text = (uint16_t)st->out->ntexts++;
+    if (is_audited(audit->asked.kind))
+        tell_audit(st, audit, text);
+    if (audit->asked.client.gen != 0) {
+        struct action *a = step_add(st, ACT_REPLY);
+        a->client = audit->asked.client;
+        a->ok = false;
+        a->text = text;
+    }
+    return st->out->texts[text];
 }
 
-void reply_failed_text(struct step *st, struct client_ref client, const char *text) {
-    (void)str_copy(reply_failed(st, client), VH_ERROR_MAX, text); /* same or smaller bound everywhere */
+char *reply_failed(struct step *st, const struct request *r) {
+    struct audit audit = {.asked = *r, .outcome = AUDIT_REFUSED};
+    return failed_as(st, &audit);
+}
+
+void reply_failed_text(struct step *st, const struct request *r, const char *text) {
+    (void)str_copy(reply_failed(st, r), VH_ERROR_MAX, text); /* same or smaller bound everywhere */
 }
 
 static void finish(struct step *st, struct pending *p) {
     VH_ASSERT(p->left == 0);
-    if (p->failed)
-        reply_failed_text(st, p->client, p->text);
-    else
-        reply_ok(st, p->client);
+    p->audit.outcome = p->failed ? AUDIT_FAILED : AUDIT_OK;
+    if (p->failed) {
+        (void)str_copy(failed_as(st, &p->audit), VH_ERROR_MAX, p->text); /* a smaller bound */
+    } else {
+        tell_audit(st, &p->audit, 0);
+        reply_ok(st, p->audit.asked.client);
+    }
     p->used = false;
 }
 
@@ -66,10 +90,11 @@ void request_slot_done(struct step *st, int i, const char *error) {
     VH_ASSERT(s->req >= 0 && c->pending[s->req].used);
     struct pending *p = &c->pending[s->req];
     s->req = -1;
-    if (p->kind == REQ_ATTACH)
-        attach_ended(st, i, error == NULL);
+    const struct request *r = &p->audit.asked;
+    if (r->kind == REQ_ATTACH)
+        attach_ended(st, i, r->who.role, error == NULL);
     if (error != NULL)
-        pending_fail(p, error);
+        pending_fail(p, r->who.role == ROLE_GUEST ? guest_error(r) : error);
     pending_part_done(st, p);
 }
 
@@ -85,8 +110,9 @@ void request_fail_vm(struct step *st, int vm, const char *error) {
 void request_client_gone(struct step *st, struct client_ref client) {
     for (int k = 0; k < VH_MAX_CLIENTS; k++) {
         struct pending *p = &st->c->pending[k];
-        if (p->used && p->client.index == client.index && p->client.gen == client.gen)
-            p->client.gen = 0; /* what was begun goes on; nobody is told */
+        struct client_ref *asker = &p->audit.asked.client;
+        if (p->used && asker->index == client.index && asker->gen == client.gen)
+            asker->gen = 0; /* what was begun goes on; nobody is told */
     }
 }
 
@@ -98,14 +124,25 @@ bool request_is_tag(const struct request *r) {
     return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid;
 }
 
-/* A hub is meant only by who names its very place, and then told why it stays. */
-bool request_means(const struct core *c, const struct request *r, int i) {
-    const struct slot *s = &c->slot[i];
+/* Not what the asker may bring back: then the other of two alike is meant. */
+static bool is_out_of_reach(const struct request *r, const struct slot *s) {
+    return r->kind == REQ_ATTACH && !r->sel.by_tag && s->disconnected && s->disconnected_by > r->who.role;
+}
+
+static bool fits(const struct core *c, const struct request *r, const struct slot *s) {
     bool may = !s->hub || (r->kind == REQ_ATTACH && (r->sel.by_node || r->sel.by_port));
     return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
 }
 
-static void describe(struct sbuf *sb, const struct selector *sel) {
+/* A hub is meant only by who names its very place, and then told why it stays. */
+bool request_means(const struct core *c, const struct request *r, int i) {
+    const struct slot *s = &c->slot[i];
+    if (s->state == SLOT_PRESENT && r->who.role == ROLE_GUEST && !guest_may(c, r, s))
+        return false; /* before anything else: what is hidden costs the same time as what does not fit */
+    return fits(c, r, s) && !is_out_of_reach(r, s);
+}
+
+void core_describe(struct sbuf *sb, const struct selector *sel) {
     if (sel->by_node)
         sb_fmt(sb, " /dev/bus/usb/%03u/%03u", (unsigned)sel->node_bus, (unsigned)sel->node_dev);
     if (sel->by_bus)
@@ -120,10 +157,10 @@ static void describe(struct sbuf *sb, const struct selector *sel) {
         sb_fmt(sb, " tag '%s'", sel->tag);
 }
 
-static void refuse_ambiguous(struct step *st, const struct request *r) {
+void request_refuse_ambiguous(struct step *st, const struct request *r) {
     struct core *c = st->c;
     struct sbuf sb;
-    sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
     sb_str(&sb, "ambiguous:");
     int left = 0;
     for (int i = 0; i < c->used; i++) {
@@ -148,6 +185,22 @@ static bool tag_known(const struct core *c, const char *tag) {
     return false;
 }
 
+/* Nothing that fits is left. */
+static void refuse_none(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    struct sbuf sb;
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (!fits(c, r, s))
+            continue;
+        sb_fmt(&sb, "%s was taken away by an %s", s->dev.node, access_role_name(s->disconnected_by));
+        return;
+    }
+    sb_str(&sb, "no such USB device:");
+    core_describe(&sb, &r->sel);
+}
+
 bool request_select(struct step *st, const struct request *r, int *count) {
     int n = 0;
     for (int i = 0; i < st->c->used; i++)
@@ -156,19 +209,16 @@ bool request_select(struct step *st, const struct request *r, int *count) {
     bool whole_tag = request_is_tag(r);
     if (whole_tag && !tag_known(st->c, r->sel.tag)) {
         struct sbuf sb;
-        sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "no rule has the tag '%s'", r->sel.tag);
         return false;
     }
     if (n == 0 && !whole_tag) {
-        struct sbuf sb;
-        sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
-        sb_str(&sb, "no such USB device:");
-        describe(&sb, &r->sel);
+        refuse_none(st, r);
         return false;
     }
     if (n > 1 && !r->sel.by_tag) {
-        refuse_ambiguous(st, r);
+        request_refuse_ambiguous(st, r);
         return false;
     }
     return true;
@@ -180,20 +230,24 @@ struct pending *pending_new(struct step *st, const struct request *r, int *index
         if (!p->used) {
             memset(p, 0, sizeof *p);
             p->used = true;
-            p->client = r->client;
-            p->kind = r->kind;
-            p->role = r->who.role;
+            p->audit.asked = *r;
             *index = k;
             return p;
         }
     }
-    reply_failed_text(st, r->client, "too many requests are under way");
+    reply_failed_text(st, r, "too many requests are under way");
     return NULL;
 }
 
 /* The plan finds it done at once if nothing need happen. */
 void request_take(struct step *st, int i, int pending, int vm) {
     struct slot *s = &st->c->slot[i];
+    struct audit *audit = &st->c->pending[pending].audit;
+    if (audit->devices++ == 0) {
+        memcpy(audit->device, s->dev.sys_name, sizeof audit->device);
+        audit->vid = s->dev.vid;
+        audit->pid = s->dev.pid;
+    }
     s->req = pending;
     s->req_vm = vm;
     s->failures = 0;
@@ -208,6 +262,7 @@ static bool suspends(const struct core *c, const struct slot *s, int vm) {
     return s->rule < 0 || !c->conf->rules[s->rule].skip_on_suspend;
 }
 
+/* A guest puts back what it has taken out itself, and nothing else. */
 static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
@@ -218,11 +273,15 @@ static bool resumes(const struct core *c, const struct slot *s, int vm) {
 
 static void suspend_or_resume(struct step *st, const struct request *r) {
     struct core *c = st->c;
-    bool down = r->kind == REQ_SUSPEND;
-    int vm = r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
+    bool down = r->kind == REQ_SUSPEND, guest = r->who.role == ROLE_GUEST;
+    int vm = guest ? r->who.vm : r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
+    if (guest && !guest_names_itself(c, r)) {
+        reply_failed_text(st, r, "not allowed: a guest suspends and resumes its own VM only");
+        return;
+    }
     if (r->vm[0] != '\0' && vm < 0) {
         struct sbuf sb;
-        sb_init(&sb, reply_failed(st, r->client), VH_ERROR_MAX);
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "unknown VM '%s'", r->vm);
         return;
     }
@@ -233,15 +292,17 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     p->left = 1; /* our own, so that it cannot end while we are still at it */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)))
+        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->nap != vm))
             continue;
         int to = down ? -1 : s->suspended;
-        if (down)
+        if (guest)
+            s->suspended = s->nap = down ? vm : -1;
+        else if (down)
             memory_suspend(st, s, s->vm);
         p->left++;
         request_take(st, i, k, to);
     }
-    if (!down)
+    if (!down && !guest)
         memory_resume(st, vm);
     pending_part_done(st, p);
 }
@@ -250,7 +311,13 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
 
 static void subscribe(struct step *st, const struct request *r) {
     struct core *c = st->c;
-    step_add(st, ACT_SUBSCRIBE)->client = r->client;
+    struct action *sub = step_add(st, ACT_SUBSCRIBE);
+    sub->client = r->client;
+    sub->audits = r->kind == REQ_AUDIT;
+    if (sub->audits) {
+        struct audit audit = {.asked = *r, .outcome = AUDIT_OK};
+        tell_audit(st, &audit, 0);
+    }
     reply_ok(st, r->client);
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT || c->slot[i].ask != ASK_OPEN)
@@ -265,6 +332,7 @@ static void subscribe(struct step *st, const struct request *r) {
 void request_fact(struct step *st, const struct request *r) {
     switch (r->kind) {
     case REQ_SUBSCRIBE:
+    case REQ_AUDIT:
         subscribe(st, r);
         break;
     case REQ_UNSUBSCRIBE:
@@ -275,10 +343,13 @@ void request_fact(struct step *st, const struct request *r) {
         step_add(st, ACT_REPLY_LIST)->client = r->client;
         break;
     case REQ_ATTACH:
-        request_attach(st, r);
-        break;
     case REQ_DETACH:
-        request_detach(st, r);
+        if (r->who.role == ROLE_GUEST)
+            guest_move(st, r);
+        else if (r->kind == REQ_ATTACH)
+            request_attach(st, r);
+        else
+            request_detach(st, r);
         break;
     case REQ_SUSPEND:
     case REQ_RESUME:

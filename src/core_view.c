@@ -24,7 +24,7 @@ bool core_selects(const struct core *c, const struct selector *sel, const struct
 }
 
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r) {
-    if (s->state != SLOT_PRESENT)
+    if (s->state != SLOT_PRESENT || (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
         return false;
     if (r->sel.by_tag && !core_selects(c, &r->sel, s))
         return false;
@@ -86,6 +86,8 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
         reason_waiting(c, s, target, sb);
     else if (s->disconnected)
         sb_fmt(sb, "disconnected by an %s", access_role_name(s->disconnected_by));
+    else if (s->away >= 0)
+        sb_fmt(sb, "detached by the guest of VM '%s'", c->conf->vms[s->away].name);
     else if (s->suspended >= 0)
         sb_str(sb, "suspended");
     else if (s->rule < 0)

@@ -31,6 +31,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
     vm->state = VM_DOWN;
+    vm->alive = false;
     vm->busy = false;
     vm->stale[0] = '\0';
     vm->failures = 0;
@@ -40,7 +41,9 @@ static void vm_down(struct step *st, int v, const char *why) {
     foreign_ends(c, v);
     memory_resume(st, v); /* a VM that starts afresh was not suspended */
     for (int i = 0; i < c->used; i++) {
-        const struct slot *s = &c->slot[i];
+        struct slot *s = &c->slot[i];
+        if (s->away == v)
+            s->away = -1; /* nor has its guest put anything away */
         if ((s->state != SLOT_PRESENT && s->state != SLOT_GHOST) || s->vm != v)
             continue;
         slot_unassign(st, i); /* if an operation is under way, its end will find it so */
@@ -69,6 +72,7 @@ void vm_fact(struct step *st, const struct fact *f) {
     switch (f->kind) {
     case FACT_VM_SOCKET:
         vm_unknown(c, f->vm);
+        vm->alive = false; /* perhaps another VMM, or not the VM at all: it has to show */
         vm->busy = false;
         vm->failures = 0;
         vm->retry_at = 0;
@@ -164,6 +168,7 @@ static void listed(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     bool kept[CORE_SLOTS] = {false};
     c->vm[v].state = VM_UP;
+    c->vm[v].alive = true;
     c->vm[v].stale[0] = '\0';
     foreign_ends(c, v);
     for (int k = 0; k < r->nfound; k++) {

@@ -15,6 +15,8 @@
     X(VH_MAX_RULES, 512, "rules in the configuration")                                                        \
     X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                          \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                              \
+    X(VH_MAX_ACCESS, 128, "entries of general.api.clients: twice as many as VMs")                             \
+    X(VH_MAX_GROUPS, 256, "groups of a unix client; one that is in more is sent away unjudged")               \
     X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                                \
     X(VH_MAX_LATCHES, 64, "tags that a decision keeps away from every VM")                                    \
     X(VH_STATE_MAX, 2097152, "bytes of the state file: the table full of serials that JSON must escape")      \
@@ -22,6 +24,15 @@
     X(VH_STATE_EXTRA, 16384, "bytes of the state file's members that we do not know and keep")                \
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                         \
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                      \
+    X(VH_ADMIN_CLIENTS, 8, "of these, kept for admins: whatever others do, an admin gets in")                 \
+    X(VH_PEER_CLIENTS, 16, "default of connectionsPerPeer: so that no CID, uid or address takes all")         \
+    X(VH_MAX_PEERS, 128, "peers whose requests are counted: all clients and as many that have left")          \
+    X(VH_PEER_RATE, 100, "default of requestsPerSecond of a peer that is no admin; nobody clicks faster")     \
+    X(VH_PEER_BURST, 2, "seconds' worth of requests that a peer may make at once")                            \
+    X(VH_CHANGE_COST, 10, "a request that moves devices counts as so many: VMs and disk have work, too")      \
+    X(VH_LINE_SECONDS, 10, "default of lineSeconds: an unfinished line ends its connection")                  \
+    X(VH_LOG_KEYS, 64, "peers and devices whose log lines are counted")                                       \
+    X(VH_LOG_BURST, 20, "log lines about one of them at once; then one a second, the rest is counted")        \
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                          \
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")      \
     X(VH_MAX_DRIVERS, 8, "kernel modules that may drive one device; more is unclassifiable")                  \
@@ -57,6 +68,7 @@
     X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                   \
     X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                  \
     X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")               \
+    X(VH_AUDIT_MAX, 1920, "bytes of an audit line: a log line without its head")                              \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")           \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")     \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                              \
@@ -94,6 +106,7 @@ enum vh_limit {
     X(VH_T_FLAP_HOLD, 1000, "a device on a flapping port must stay so long before it is used; doubles")        \
     X(VH_T_FLAP_HOLD_MAX, 30000, "longest time that a device on a flapping port must stay")                    \
     X(VH_T_FLAP_FORGIVE, 60000, "bursts further apart than this are not one trouble: the hold starts anew")    \
+    X(VH_T_LOG_REFILL, 1000, "one more log line about a peer or a device is allowed after so long")            \
     X(VH_T_LISTEN_RETRY, 5000, "a transport that could not be opened is tried again after so long")
 
 enum vh_time_limit {
@@ -105,6 +118,9 @@ enum vh_time_limit {
 _Static_assert(VH_MAX_VMS <= 64, "sets of VMs are uint64_t");
 _Static_assert(VH_QUEUE_MAX >= VH_REPLY_MAX + 64, "a queue holds at least one reply and a loss notice");
 _Static_assert(VH_MAX_POLL >= VH_MAX_LISTENERS + VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 8, "poll() has room for all");
+_Static_assert(VH_MAX_ACCESS >= VH_MAX_VMS, "every VM can have a CID");
+_Static_assert(VH_MAX_PEERS >= 2 * VH_MAX_CLIENTS, "a peer that is connected is never forgotten");
+_Static_assert(VH_ADMIN_CLIENTS < VH_MAX_CLIENTS, "others get in, too");
 _Static_assert(VH_NAME_MAX < VH_TEXT_MAX, "an error text can name a VM");
 
 #endif

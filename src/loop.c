@@ -13,6 +13,7 @@
 #include "limits.h"
 #include "link.h"
 #include "log.h"
+#include "log_limit.h"
 #include "modules.h"
 #include "netlink.h"
 #include "release.h"
@@ -20,6 +21,7 @@
 #include "sock.h"
 #include "state.h"
 #include "str.h"
+#include "tell.h"
 #include "uevent.h"
 #include "watch.h"
 
@@ -68,26 +70,7 @@ static void do_reply(const struct action *a) {
     else
         api_failed(&sb, r->id, loop.actions.texts[a->text]);
     VH_ASSERT(sb_ok(&sb));
-    if (a->kind == ACT_REPLY && !a->ok)
-        log_info("request failed: by=\"%s\" error=\"%s\"", r->who.name, loop.actions.texts[a->text]);
     server_reply(a->client, text, sb.len);
-}
-
-static void do_event(const struct action *a) {
-    static char text[VH_REPLY_MAX];
-    struct sbuf sb;
-    const struct device *d = &loop.core.slot[a->slot].dev;
-    const char *vm = a->vm >= 0 ? loop.conf->vms[a->vm].name : NULL;
-    sb_init(&sb, text, sizeof text);
-    api_event(&sb, &loop.core, a->event, a->slot, a->vm);
-    VH_ASSERT(sb_ok(&sb));
-    if (a->client.gen != 0) {
-        server_event_to(a->client, text, sb.len);
-        return;
-    }
-    log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(a->event), d->sys_name, d->node,
-             (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "", d->vendor_name, d->product_name);
-    server_event(text, sb.len);
 }
 
 static void do_op(const struct action *a) {
@@ -128,7 +111,10 @@ static void do_action(const struct action *a) {
         do_op(a);
         break;
     case ACT_EVENT:
-        do_event(a);
+        tell_event(&loop.core, a, a->client.gen != 0 ? &loop.request[a->client.index].who : NULL, loop.now);
+        break;
+    case ACT_AUDIT:
+        tell_audit(&loop.core, &loop.actions.audits[a->audit], loop.actions.texts[a->text], loop.now);
         break;
     case ACT_REPLY:
     case ACT_REPLY_VERSION:
@@ -138,10 +124,10 @@ static void do_action(const struct action *a) {
         server_reply_parts(a->client);
         break;
     case ACT_SUBSCRIBE:
-        server_subscribe(a->client, true);
+        server_subscribe(a->client, true, a->audits);
         break;
     case ACT_UNSUBSCRIBE:
-        server_subscribe(a->client, false);
+        server_subscribe(a->client, false, false);
         break;
     case ACT_RELEASE:
         do_release(a);
@@ -209,6 +195,8 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     r->client = c;
     r->who = *who;
     if (ok) {
+        if (r->kind >= REQ_ATTACH && r->kind <= REQ_RESUME)
+            server_charge(c, VH_CHANGE_COST - 1); /* one is counted already */
         struct fact f = {.kind = FACT_REQUEST, .request = r};
         give(&f);
         return;
@@ -219,7 +207,15 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     api_failed(&sb, r->id, why);
     VH_ASSERT(sb_ok(&sb));
     log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
+    if (why != error) { /* it was understood, and is not for this role */
+        struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
+        tell_audit(&loop.core, &a, why, loop.now);
+    }
     server_reply(c, text, sb.len);
+}
+
+static void on_refused(const struct principal *who, const char *why) {
+    tell_refused(&loop.core, who, why, loop.now);
 }
 
 static void on_closed(struct client_ref c) {
@@ -311,7 +307,8 @@ static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
     return loop.opt->bus->open_node(&loop.core.slot[vm->op_slot].dev, why, cap);
 }
 
-static const struct server_calls server_calls = {.line = on_line, .closed = on_closed, .part = on_part};
+static const struct server_calls server_calls = {
+    .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part};
 static const struct link_calls link_calls = {
     .done = on_done,
     .answers = on_answers,
@@ -478,6 +475,7 @@ static int64_t next_deadline(void) {
     if (loop.core.stopping)
         at = earliest(at, loop.leave_until);
     at = earliest(at, server_deadline());
+    at = earliest(at, log_limit_deadline());
     at = earliest(at, link_deadline());
     at = earliest(at, release_deadline());
     return earliest(at, loop.opt->bus->deadline());
@@ -524,6 +522,7 @@ static int wait_for_work(void) {
 static void deadlines(void) {
     link_tick(loop.now);
     server_tick(loop.now);
+    log_limit_tick(loop.now);
     release_tick(loop.now);
     loop.opt->bus->tick(loop.now, give);
     if (core_deadline(&loop.core) <= loop.now) {
@@ -538,6 +537,16 @@ static void tell_wants(void) {
         if (loop.core.vm[v].busy)
             link_wanted(v, core_wants_vm(&loop.core, v));
     }
+}
+
+/* Guests come and go with their VMs. */
+static void tell_server_of_vms(void) {
+    vm_set alive = 0, down = 0;
+    for (int v = 0; v < loop.conf->nvms; v++) {
+        alive |= (vm_set)loop.core.vm[v].alive << v;
+        down |= (vm_set)(loop.core.vm[v].state == VM_DOWN) << v;
+    }
+    server_vms(alive, down);
 }
 
 static bool pass(void) {
@@ -562,9 +571,11 @@ static bool pass(void) {
         uevents_ready();
     watch_ready(ps);
     link_ready(ps, loop.now);
+    tell_server_of_vms();
     server_ready(ps, loop.now);
     release_ready(ps);
     deadlines();
+    tell_server_of_vms(); /* again: what was just done may have shown that one is down */
     tell_wants();
     if (loop.hangup) {
         loop.hangup = false;

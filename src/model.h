@@ -47,14 +47,21 @@ struct device {
 
 enum role { ROLE_NONE, ROLE_OBSERVER, ROLE_GUEST, ROLE_OPERATOR, ROLE_ADMIN }; /* ascending */
 
+enum transport { TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_VSOCK };
+
+/* What quotas count: everything behind one uid, one CID or one address (of IPv6: one /64, which one host may have). */
+struct peer {
+    enum transport transport;
+    uint8_t id[16];
+};
+
 /* Who asks: fixed at accept, from kernel facts. */
 struct principal {
     enum role role;
-    int vm;        /* ROLE_GUEST: its VM, else -1 */
+    int vm; /* ROLE_GUEST: its VM, else -1; with ROLE_NONE: the VM that is not running, else -1 */
+    struct peer peer;
     char name[96]; /* for log lines: "unix uid=0 pid=12", "vsock cid=3", "tcp 127.0.0.1" */
 };
-
-enum transport { TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_VSOCK };
 
 /* A client slot and its generation: a late answer never reaches the slot's next user. */
 struct client_ref {
@@ -64,6 +71,7 @@ struct client_ref {
 
 enum request_kind {
     REQ_SUBSCRIBE,
+    REQ_AUDIT, /* subscribe, to audit events too */
     REQ_UNSUBSCRIBE,
     REQ_LIST,
     REQ_ATTACH,
@@ -179,6 +187,8 @@ struct fact {
 
 enum event_kind { EV_CONNECTED, EV_DISCONNECTED, EV_ATTACHED, EV_DETACHED, EV_SELECT_VM };
 
+enum audit_outcome { AUDIT_OK, AUDIT_REFUSED, AUDIT_FAILED };
+
 enum action_kind {
     ACT_OP,         /* hand `op` to the VM's link */
     ACT_EVENT,      /* tell subscribers (or only `client`, if its gen is not 0) about slot */
@@ -186,6 +196,7 @@ enum action_kind {
     ACT_REPLY_LIST, /* answer `client` with the device list it asked for */
     ACT_REPLY_VERSION,
     ACT_SUBSCRIBE,
+    ACT_AUDIT,       /* tell of actions.audits[audit]; the reason is actions.texts[text] unless it went well */
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
     ACT_RELEASE,     /* the device in slot came back from a VM (vm: which has just died, -1 none): reset it, let host
                         drivers bind, then tell FACT_RELEASED with `token`, whatever came of it */
@@ -200,7 +211,9 @@ struct action {
     int slot; /* device slot, or -1 */
     int vm;   /* or -1 */
     struct client_ref client;
-    uint16_t text;   /* index into actions.text for ACT_REPLY with !ok */
+    bool audits;     /* ACT_SUBSCRIBE: to audit events, too */
+    uint16_t audit;  /* ACT_AUDIT */
+    uint16_t text;   /* index into actions.texts for ACT_REPLY with !ok */
     uint32_t token;  /* ACT_RELEASE */
     int64_t hold_ms; /* ACT_FLAPS */
     struct vmm_op op;

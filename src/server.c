@@ -10,6 +10,7 @@
 #include "access.h"
 #include "client.h"
 #include "log.h"
+#include "quota.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -36,12 +37,13 @@ static struct {
     ino_t unix_ino;
     int64_t now;
     uint32_t next_gen;
-    uint64_t refused_logged;
+    vm_set alive; /* VMs whose guests may come in */
     struct server_stats stats;
 } server;
 
 static struct client clients[VH_MAX_CLIENTS];
 static struct client_room rooms[VH_MAX_CLIENTS];
+static struct quota quota;
 
 const struct server_stats *server_stats(void) {
     return &server.stats;
@@ -154,63 +156,93 @@ static struct client *by_ref(struct client_ref ref) {
     return ref.gen != 0 && c->gen == ref.gen && c->state != CLIENT_FREE && c->state != CLIENT_DEAD ? c : NULL;
 }
 
+/* What the kernel says of the other end, and what that makes of it. False if the kernel says nothing, or too much. */
 static bool identify(enum transport t, int fd, struct principal *who) {
-    uint32_t uid = 0, gid = 0, cid = 0, port = 0;
-    int32_t pid = 0;
-    char address[64];
+    static struct peer_facts f;
+    uint32_t port = 0;
+    f = (struct peer_facts){.transport = t};
+    bool known = false;
     switch (t) {
     case TRANSPORT_UNIX:
-        if (!sock_peer_unix(fd, &uid, &gid, &pid))
-            return false;
-        access_unix(server.conf, uid, gid, pid, who);
+        f.ngroups = sock_peer_groups(fd, f.groups, VH_MAX_GROUPS);
+        known = f.ngroups >= 0 && sock_peer_unix(fd, &f.uid, &f.gid, &f.pid);
         break;
     case TRANSPORT_TCP:
-        if (!sock_peer_tcp(fd, address, sizeof address))
-            return false;
-        access_tcp(server.conf, address, who);
+        known = sock_peer_tcp(fd, f.address, f.text, sizeof f.text);
         break;
     case TRANSPORT_VSOCK:
-        if (!sock_peer_vsock(fd, &cid, &port))
-            return false;
-        access_vsock(server.conf, cid, who);
+        known = sock_peer_vsock(fd, &f.cid, &port);
         break;
     }
-    return true;
+    if (known)
+        access_judge(server.conf, &f, server.alive, who);
+    return known;
 }
 
-/* Refusals come in floods; powers of two of them are logged. */
 static void refuse(int fd, const struct principal *who, const char *why) {
     (void)close(fd);
-    uint64_t n = ++server.stats.refused;
-    if ((n & (n - 1)) == 0)
-        log_warn("API client refused: by=\"%s\" reason=\"%s\" so_far=%llu", who->name, why, (unsigned long long)n);
+    server.stats.refused++;
+    server.calls->refused(who, why);
+}
+
+/* Nobody waits for the line to get through. The reasons are ours and need no escape. */
+static void say_failed(int fd, const char *why) {
+    char line[160];
+    struct sbuf sb;
+    sb_init(&sb, line, sizeof line);
+    sb_fmt(&sb, "{\"result\": \"failed\", \"error\": \"%s\"}\n", why);
+    VH_ASSERT(sb_ok(&sb));
+    (void)sock_send(fd, line, sb.len, -1);
+}
+
+/* Who has a right to come in is told why not now. */
+static void refuse_aloud(int fd, const struct principal *who, const char *why) {
+    say_failed(fd, why);
+    refuse(fd, who, why);
+}
+
+/* Whatever others do, an admin finds a place. */
+static struct client *free_client(enum role role) {
+    struct client *free = NULL;
+    int others = 0;
+    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
+        if (clients[i].state == CLIENT_FREE)
+            free = free != NULL ? free : &clients[i];
+        else
+            others += clients[i].who.role != ROLE_ADMIN;
+    }
+    return role == ROLE_ADMIN || others < VH_MAX_CLIENTS - VH_ADMIN_CLIENTS ? free : NULL;
 }
 
 static void admit(enum transport t, int fd) {
-    struct principal who = {.role = ROLE_NONE, .vm = -1};
+    struct principal who = {.role = ROLE_NONE, .vm = -1, .name = "unknown"};
     if (!identify(t, fd, &who)) {
-        (void)close(fd); /* gone already */
+        refuse(fd, &who, "the kernel does not say who it is");
         return;
     }
     if (who.role == ROLE_NONE) {
-        refuse(fd, &who, "not allowed");
+        refuse(fd, &who, who.vm >= 0 ? "its VM is not running" : "not allowed");
         return;
     }
-    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
-        struct client *c = &clients[i];
-        if (c->state != CLIENT_FREE)
-            continue;
-        client_open(c, &rooms[i], fd, &who);
-        c->transport = t;
-        if (++server.next_gen == 0)
-            server.next_gen = 1;
-        c->gen = server.next_gen;
-        server.stats.accepted++;
-        server.stats.clients++;
-        log_debug("API client connected: by=\"%s\"", who.name);
+    struct client *c = free_client(who.role);
+    if (c == NULL) {
+        refuse_aloud(fd, &who, "too many clients");
         return;
     }
-    refuse(fd, &who, "too many clients");
+    int place = quota_enter(&quota, &who.peer, server.conf->peer_clients);
+    if (place < 0) {
+        refuse_aloud(fd, &who, "too many connections of this peer");
+        return;
+    }
+    client_open(c, &rooms[c - clients], fd, &who);
+    c->transport = t;
+    c->place = place;
+    if (++server.next_gen == 0)
+        server.next_gen = 1;
+    c->gen = server.next_gen;
+    server.stats.accepted++;
+    server.stats.clients++;
+    log_debug("API client connected: by=\"%s\" role=%s", who.name, access_role_name(who.role));
 }
 
 static void accept_ready(struct listener *l) {
@@ -232,6 +264,7 @@ static void client_free(struct client *c) {
     if (c->subscribed)
         server.stats.subscribers--;
     server.stats.clients--;
+    quota_leave(&quota, c->place);
     (void)close(c->fd);
     log_debug("API client gone: by=\"%s\"", c->who.name);
     struct client_ref ref = ref_of(c);
@@ -240,19 +273,49 @@ static void client_free(struct client *c) {
     server.calls->closed(ref);
 }
 
+static bool is_limited(const struct client *c) {
+    return c->who.role != ROLE_ADMIN; /* who may take every device away needs no flood to do harm */
+}
+
+/* Has its peer asked so much lately that the next line must wait? */
+static bool must_wait(struct client *c) {
+    c->slow_until = is_limited(c) ? quota_ready(&quota, c->place) : 0;
+    return c->slow_until > server.now;
+}
+
+static void charge(const struct client *c, unsigned cost) {
+    if (is_limited(c))
+        quota_charge(&quota, c->place, cost, server.conf->peer_rate, server.now);
+}
+
+/* Does its buffer hold a line that is not finished? While a request is under way, or the peer must wait, nobody looks.
+ */
+static bool line_is_begun(const struct client *c) {
+    return c->state == CLIENT_OPEN && client_reads(c) && !c->unread && !c->eof && !linebuf_empty(&c->in);
+}
+
 /* Hands over whole lines, one request at a time; the reply may come from within the call. */
 static void take_lines(struct client *c) {
     c->unread = false;
     for (int i = 0; client_reads(c); i++) {
         char *line = NULL;
         size_t len = 0;
-        enum line_result r = linebuf_next(&c->in, &line, &len);
-        if (r == LINE_NONE)
+        if (must_wait(c)) {
+            c->unread = true;
             return;
+        }
+        enum line_result r = linebuf_next(&c->in, &line, &len);
+        if (r == LINE_NONE) {
+            if (c->line_until == VH_NEVER && line_is_begun(c))
+                c->line_until = server.now + (int64_t)server.conf->line_seconds * 1000 * VH_NSEC_PER_MSEC;
+            return;
+        }
         if (i == LINES_PER_PASS - 1)
             c->unread = true; /* the others' turn */
         c->asked = true;
         c->barrier = c->queue_len;
+        c->line_until = VH_NEVER;
+        charge(c, 1);
         server.stats.requests++;
         server.calls->line(ref_of(c), &c->who, r == LINE_OK ? line : NULL, len);
         if (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING)
@@ -305,9 +368,9 @@ static void client_ready(struct client *c, short got) {
     }
     if ((got & POLLOUT) != 0)
         client_flush(c, ref_of(c), server.calls);
-    if (c->state != CLIENT_DEAD && c->unread && client_reads(c))
+    if (c->state != CLIENT_DEAD && c->unread && client_reads(c) && c->slow_until <= server.now)
         take_lines(c);
-    if (c->state != CLIENT_DEAD && (got & POLLIN) != 0 && client_reads(c) && !c->eof)
+    if (c->state != CLIENT_DEAD && (got & POLLIN) != 0 && client_reads(c) && !c->unread && !c->eof)
         read_ready(c);
     if (c->state != CLIENT_DEAD && c->eof && client_reads(c) && !c->unread && !client_owes(c))
         c->state = CLIENT_DEAD; /* everything it asked is answered */
@@ -327,7 +390,7 @@ void server_fill(struct pollset *ps) {
         if (c->state == CLIENT_FREE)
             continue;
         int events = 0;
-        if (client_reads(c) && !c->eof)
+        if (client_reads(c) && !c->unread && !c->eof)
             events |= POLLIN;
         if (client_owes(c))
             events |= POLLOUT;
@@ -353,10 +416,17 @@ void server_ready(const struct pollset *ps, int64_t now) {
     }
 }
 
-/* Is there something to do for this client that no readiness will tell of? */
-static bool client_due(const struct client *c) {
-    return c->state == CLIENT_DEAD ||
-           (c->state == CLIENT_OPEN && client_reads(c) && (c->unread || (c->eof && !client_owes(c))));
+/* When there is something to do for this client that no readiness will tell of. */
+static int64_t client_due(const struct client *c) {
+    if (c->state == CLIENT_DEAD)
+        return 0;
+    if (c->state != CLIENT_OPEN || !client_reads(c))
+        return VH_NEVER;
+    if (c->unread)
+        return c->slow_until;
+    if (c->eof)
+        return client_owes(c) ? VH_NEVER : 0;
+    return line_is_begun(c) ? c->line_until : VH_NEVER;
 }
 
 int64_t server_deadline(void) {
@@ -366,10 +436,22 @@ int64_t server_deadline(void) {
             at = server.listener[i].retry_at;
     }
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
-        if (client_due(&clients[i]))
-            return 0;
+        int64_t due = client_due(&clients[i]);
+        at = due < at ? due : at;
     }
     return at;
+}
+
+static void send_away(struct client *c, const char *why) {
+    server.calls->refused(&c->who, why);
+    server.stats.refused++;
+    c->state = CLIENT_DEAD; /* freed by server_ready() */
+}
+
+/* A line that is begun and never ended would keep its room for ever. */
+static void line_too_late(struct client *c) {
+    say_failed(c->fd, "the line was not finished in time");
+    send_away(c, "a line was not finished in time");
 }
 
 void server_tick(int64_t now) {
@@ -380,6 +462,10 @@ void server_tick(int64_t now) {
         l->retry_at = VH_NEVER;
         if (l->fd < 0)
             listener_open(l);
+    }
+    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
+        if (line_is_begun(&clients[i]) && clients[i].line_until <= now)
+            line_too_late(&clients[i]);
     }
 }
 
@@ -401,22 +487,46 @@ void server_reply_parts(struct client_ref ref) {
     client_flush(c, ref, server.calls);
 }
 
-void server_subscribe(struct client_ref ref, bool on) {
-    struct client *c = by_ref(ref);
-    if (c == NULL || c->subscribed == on)
-        return;
-    c->subscribed = on;
-    if (on)
-        server.stats.subscribers++;
-    else
-        server.stats.subscribers--;
-    log_debug("API client %s: by=\"%s\"", on ? "subscribes" : "unsubscribes", c->who.name);
+void server_charge(struct client_ref ref, unsigned cost) {
+    const struct client *c = by_ref(ref);
+    if (c != NULL)
+        charge(c, cost);
 }
 
-void server_event(const char *line, size_t len) {
-    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
-        if (clients[i].subscribed)
-            client_event(&clients[i], line, len, &server.stats);
+void server_subscribe(struct client_ref ref, bool events, bool audit) {
+    struct client *c = by_ref(ref);
+    if (c == NULL)
+        return;
+    if (events && !c->subscribed)
+        server.stats.subscribers++;
+    else if (!events && c->subscribed)
+        server.stats.subscribers--;
+    if (events != c->subscribed)
+        log_debug("API client %s: by=\"%s\"", events ? "subscribes" : "unsubscribes", c->who.name);
+    c->subscribed = events;
+    c->audit = audit;
+}
+
+bool server_subscriber(int *cursor, bool audit, struct client_ref *ref, const struct principal **who) {
+    while (*cursor < VH_MAX_CLIENTS) {
+        const struct client *c = &clients[(*cursor)++];
+        bool open = c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING;
+        if (!open || !(audit ? c->audit : c->subscribed))
+            continue;
+        *ref = ref_of(c);
+        *who = &c->who;
+        return true;
+    }
+    return false;
+}
+
+void server_vms(vm_set alive, vm_set down) {
+    server.alive = alive;
+    for (int i = 0; i < VH_MAX_CLIENTS && down != 0; i++) {
+        struct client *c = &clients[i];
+        bool open = c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING;
+        if (open && c->who.role == ROLE_GUEST && (down >> c->who.vm & 1) != 0)
+            send_away(c, "its VM has ended");
     }
 }
 
@@ -455,14 +565,16 @@ static void listener_close(struct listener *l) {
         (void)unlink(server.conf->unix_path);
 }
 
+/* The principal is fixed at accept: who would be another one now has to come again. */
 static void judge_again(struct client *c) {
     struct principal who = {.role = ROLE_NONE, .vm = -1};
-    if (wants(server.conf, c->transport) && identify(c->transport, c->fd, &who) && who.role != ROLE_NONE) {
-        c->who = who;
-        return;
-    }
-    log_info("API client sent away by the new configuration: by=\"%s\"", c->who.name);
-    c->state = CLIENT_DEAD; /* freed by server_ready() */
+    vm_set alive = server.alive;
+    if (c->who.role == ROLE_GUEST)
+        server.alive |= (vm_set)1 << c->who.vm; /* its end is told by server_vms() */
+    bool known = wants(server.conf, c->transport) && identify(c->transport, c->fd, &who);
+    server.alive = alive;
+    if (!known || who.role != c->who.role || who.vm != c->who.vm)
+        send_away(c, "another configuration");
 }
 
 void server_reload(const struct api_conf *c) {

@@ -22,6 +22,10 @@
 
 #define BACKLOG 64
 
+#ifndef SO_PEERGROUPS /* Linux 4.13; the same number on every machine that has no numbers of its own */
+#define SO_PEERGROUPS 59
+#endif
+
 /* ---- poll set ---- */
 
 int pollset_add(struct pollset *ps, int fd, short events) {
@@ -184,6 +188,14 @@ bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
     return true;
 }
 
+int sock_peer_groups(int fd, uint32_t *groups, int most) {
+    _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "groups are 32-bit numbers");
+    socklen_t len = (socklen_t)((size_t)most * sizeof *groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
+        return -1;
+    return (int)(len / sizeof *groups);
+}
+
 bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
     struct sockaddr_vm a = {0};
     socklen_t len = sizeof a;
@@ -194,17 +206,24 @@ bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
     return true;
 }
 
-bool sock_peer_tcp(int fd, char *text, size_t cap) {
+bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
     struct sockaddr_storage a = {0};
     socklen_t len = sizeof a;
     char buf[INET6_ADDRSTRLEN];
     const char *s = NULL;
+    memset(address, 0, 16);
     if (getpeername(fd, (struct sockaddr *)&a, &len) != 0)
         return false;
-    if (a.ss_family == AF_INET)
-        s = inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)&a)->sin_addr, buf, sizeof buf);
-    else if (a.ss_family == AF_INET6)
-        s = inet_ntop(AF_INET6, &((struct sockaddr_in6 *)(void *)&a)->sin6_addr, buf, sizeof buf);
+    if (a.ss_family == AF_INET) {
+        const struct in_addr *v4 = &((struct sockaddr_in *)(void *)&a)->sin_addr;
+        address[10] = address[11] = 0xff;
+        memcpy(address + 12, v4, 4);
+        s = inet_ntop(AF_INET, v4, buf, sizeof buf);
+    } else if (a.ss_family == AF_INET6) {
+        const struct in6_addr *v6 = &((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+        memcpy(address, v6, 16);
+        s = inet_ntop(AF_INET6, v6, buf, sizeof buf);
+    }
     if (s == NULL)
         return false;
     if (str_starts(s, "::ffff:") && strchr(s, '.') != NULL)

@@ -30,8 +30,11 @@ int sock_listen_vsock(uint32_t port);
 int sock_accept(int listener);           /* non-blocking client or -1 with errno */
 int sock_connect_unix(const char *path); /* non-blocking; -1 with errno */
 bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid);
+/* Supplementary groups: how many, at most `most`; -1 with errno, ERANGE if there are more. */
+int sock_peer_groups(int fd, uint32_t *groups, int most);
 bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port);
-bool sock_peer_tcp(int fd, char *text, size_t cap); /* numeric address; v4-mapped shown as v4 */
+bool sock_peer_tcp(int fd, uint8_t address[16], char *text,
+                   size_t cap); /* numeric; v4 as its place in v6, shown as v4 */
 ssize_t sock_send(int fd, const void *p, size_t n,
                   int pass_fd); /* MSG_NOSIGNAL; pass_fd -1: none; bytes, 0 for would-block, -1 with errno */
 ssize_t sock_recv(int fd, void *p,

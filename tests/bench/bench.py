@@ -98,7 +98,7 @@ def memory():
         for n in range(250):
             w.host.place(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n, [STORAGE], manufacturer="Some Manufacturer", product="Some Product",
                          serial=f"{n:020}")
-        daemon = w.daemon(w.conf([rule("vm1", STICK)]))
+        daemon = w.daemon(w.conf([rule("vm1", STICK)], api={"limits": {"connectionsPerPeer": 64}}))
         print(f"memory at start, 256 devices: {status(daemon, 'VmRSS')} KiB resident")
         clients = [w.api(events=True) for _ in range(64)]
         for c in clients:

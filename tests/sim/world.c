@@ -196,10 +196,26 @@ static void check_attach(const struct action *a) {
         fail("attaching from a port that flaps");
     if (core.stopping)
         fail("attaching at the end");
+    if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
+        fail("a lower role undid a higher one's decision");
     w.counts.leased += leased;
 }
 
+/* What moves for a guest is its own or nobody's. */
+static void check_guest(const struct action *a) {
+    const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
+    const struct request *r = s != NULL && s->req >= 0 ? &core.pending[s->req].audit.asked : NULL;
+    if (r == NULL || r->who.role != ROLE_GUEST)
+        return;
+    w.counts.guests++;
+    if (a->vm != r->who.vm)
+        fail("a guest moved a device at another VM");
+    if (a->op.kind == OP_ATTACH && s->disconnected)
+        fail("a guest undid a decision");
+}
+
 static void begin_op(const struct action *a) {
+    check_guest(a);
     int v = world_of(a->vm);
     if (v == NOBODY)
         fail("an operation at an empty row");
@@ -258,7 +274,8 @@ static void reply(const struct action *a) {
     if (!c->asked)
         fail("a reply without a request");
     c->asked = false;
-    if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH && core.persist && !c->saved)
+    if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH && core.persist && !c->saved &&
+        c->req.who.role != ROLE_GUEST)
         fail("a detach said ok and was not saved");
     if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH)
         check_detached(&c->req);
@@ -293,6 +310,8 @@ static bool save(void) {
         fail("the state does not fit into its file");
     disk_len = sb.len;
     on_disk = core.memories;
+    if (core.saving && core.decision.who.role == ROLE_GUEST)
+        fail("what a guest did was written down");
     if (core.saving && core.decision.kind == REQ_DETACH)
         check_decision_on_disk(&core.decision);
     return true;
@@ -690,9 +709,17 @@ static void client_event(void) {
     memset(r, 0, sizeof *r);
     r->kind = kinds[rnd(8)];
     r->client = (struct client_ref){.index = (uint16_t)k, .gen = c->gen};
-    r->who.role = chance(70) ? ROLE_ADMIN : ROLE_OPERATOR;
+    r->who.role = chance(60) ? ROLE_ADMIN : ROLE_OPERATOR;
+    r->who.vm = -1;
     if (chance(60))
         snprintf(r->vm, sizeof r->vm, "vm%u", rnd(VMS + 1));
+    int row = row_of((int)rnd(VMS));
+    if (chance(30) && row >= 0 && core.vm[row].state != VM_DOWN && !conf->vms[row].retired) {
+        r->who.role = ROLE_GUEST;
+        r->who.vm = row;
+        if (chance(80))
+            r->vm[0] = '\0';
+    }
     choose_device(r);
     c->asked = true;
     c->saved = false;

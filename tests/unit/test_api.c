@@ -10,6 +10,7 @@
 
 static struct request r;
 static char error[VH_ERROR_MAX];
+static const struct principal admin = {.role = ROLE_ADMIN, .vm = -1};
 
 static bool parse(const char *line) {
     return api_parse(&r, line, strlen(line), error, sizeof error);
@@ -17,6 +18,9 @@ static bool parse(const char *line) {
 
 static void every_request_of_the_definition(void) {
     CHECK(parse("{\"action\": \"enable_notifications\"}") && r.kind == REQ_SUBSCRIBE);
+    CHECK(parse("{\"action\": \"enable_notifications\", \"audit\": null}") && r.kind == REQ_SUBSCRIBE);
+    CHECK(parse("{\"action\": \"enable_notifications\", \"audit\": false}") && r.kind == REQ_SUBSCRIBE);
+    CHECK(parse("{\"action\": \"enable_notifications\", \"audit\": true}") && r.kind == REQ_AUDIT);
     CHECK(parse("{\"action\": \"usb_list\"}") && r.kind == REQ_LIST && r.disconnected == TRI_ANY && !r.all);
     CHECK(parse("{\"action\": \"usb_attach\", \"device_node\": \"/dev/bus/usb/003/078\", \"vm\": \"vm1\"}"));
     CHECK(r.kind == REQ_ATTACH && r.sel.by_node && r.sel.node_bus == 3 && r.sel.node_dev == 78);
@@ -135,7 +139,7 @@ static void one_device(void) {
 static void lists_are_json_to_the_letter(void) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
-    struct request list = {.kind = REQ_LIST};
+    struct request list = {.kind = REQ_LIST, .who = {.role = ROLE_ADMIN, .vm = -1}};
     uint32_t cursor = 0;
     one_device();
     sb_init(&sb, text, sizeof text);
@@ -157,7 +161,7 @@ static void event_is(enum event_kind kind, int vm, const char *expected) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
     sb_init(&sb, text, sizeof text);
-    api_event(&sb, &core, kind, 0, vm);
+    api_event(&sb, &core, &admin, kind, 0, vm);
     CHECK_STR(text, expected);
 }
 

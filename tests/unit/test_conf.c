@@ -194,8 +194,6 @@ static void keys_for_later(void) {
         "warning 2:30 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
         "warning 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on yet: VMs are not started from here\n"
         "warning 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on yet: VMs are not started from here\n");
-    EXPECT(API("\"clients\":[{\"uid\":0}]"), "warning 2:1 general.api.clients: 'clients' is accepted but not acted on "
-                                             "yet: roles follow from the transport alone\n");
 }
 
 /* ---- general ---- */
@@ -365,6 +363,137 @@ static void too_many_cids(void) {
     CHECK(strstr(seen, "general.api.allowedCids[64]: more than 64 CIDs (VH_MAX_CIDS); \"allowedCids\": \"any\" opens"));
 }
 
+/* ---- general.api.clients, general.api.limits ---- */
+
+#define WITH_VMS(clients)                                                                                           \
+    "{\"vms\":[{\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\"},{\"name\":\"b\",\"type\":\"qemu\",\"socket\":"  \
+    "\"/b\",\"cid\":4}],\n\"usbPassthrough\":[{\"allowedVms\":[\"a\",\"b\"],\"allow\":[{\"vendorId\":\"1111\"}]}]," \
+    "\"general\":{\"api\":{\"clients\":\n" clients "}}}"
+
+static void clients_values(void) {
+    EXPECT(WITH_VMS("[{\"uid\":0,\"role\":\"admin\"},{\"gid\":\"50\",\"role\":\"operator\",\"vm\":null},"
+                    "{\"cid\":4,\"role\":\"guest\",\"vm\":\"b\",\"description\":\"x\"},"
+                    "{\"tcp\":\"10.0.0.0/8\",\"role\":\"observer\"},{\"tcp\":\"::1\",\"role\":\"operator\"}]"),
+           "");
+    CHECK(c.api.only_clients);
+    CHECK_INT(c.api.naccess, 5);
+    const struct access_conf *a = c.api.access;
+    CHECK(a[0].kind == ACCESS_UID && a[0].id == 0 && a[0].role == ROLE_ADMIN && a[0].vm == -1);
+    CHECK(a[1].kind == ACCESS_GID && a[1].id == 50 && a[1].role == ROLE_OPERATOR);
+    CHECK(a[2].kind == ACCESS_CID && a[2].id == 4 && a[2].role == ROLE_GUEST && a[2].vm == 1);
+    CHECK(a[3].kind == ACCESS_NET && a[3].bits == 104 && a[3].net[12] == 10 && a[3].role == ROLE_OBSERVER);
+    CHECK(a[4].kind == ACCESS_NET && a[4].bits == 128 && a[4].net[15] == 1 && a[4].role == ROLE_OPERATOR);
+}
+
+/* What one entry says, with the VMs' CIDs out of the way. */
+#define ONE(entry) WITH_VMS("[{\"cid\":4,\"role\":\"guest\",\"vm\":\"b\"},\n" entry "]")
+#define AT "general.api.clients[1]"
+
+static void clients_errors(void) {
+    EXPECT(ONE("{\"role\":\"admin\"}"),
+           "error 4:1 " AT ": nobody is named: exactly one of 'cid', 'uid', 'gid' and 'tcp' says who is meant\n");
+    EXPECT(ONE("{\"uid\":0,\"gid\":0,\"role\":\"admin\"}"),
+           "error 4:1 " AT ": too much is named: exactly one of 'cid', 'uid', 'gid' and 'tcp' says who is meant\n");
+    EXPECT(ONE("{\"uid\":0}"),
+           "error 4:1 " AT ": 'role' is missing: \"admin\", \"operator\", \"guest\" or \"observer\"\n");
+    EXPECT(ONE("{\"uid\":0,\"role\":\"root\"}"),
+           "error 4:17 " AT ".role: expected \"admin\", \"operator\", \"guest\" or "
+           "\"observer\", found the string \"root\"\n");
+    EXPECT(ONE("{\"uid\":\"root\",\"role\":\"admin\"}"),
+           "error 4:8 " AT ".uid: expected a user's number from 0 to 4294967294 (names are not resolved), found the "
+           "string \"root\"\n");
+    EXPECT(ONE("{\"cid\":3,\"role\":\"guest\"}"),
+           "error 4:1 " AT ": 'vm' is missing: a guest is the guest of one VM\n");
+    EXPECT(ONE("{\"cid\":3,\"role\":\"guest\",\"vm\":\"c\"}"), "error 4:30 " AT ".vm: no VM named 'c' in 'vms'\n");
+    EXPECT(ONE("{\"cid\":3,\"role\":\"operator\",\"vm\":\"a\"}"),
+           "error 4:33 " AT ".vm: only a \"guest\" belongs to a VM\n");
+    EXPECT(ONE("{\"tcp\":\"127.0.0.1\",\"role\":\"admin\"}"),
+           "error 4:27 " AT ".role: TCP knows no users: an address is \"operator\" at most\n");
+    EXPECT(ONE("{\"tcp\":\"10.0.0.1/8\",\"role\":\"observer\"}"),
+           "error 4:8 " AT ".tcp: the address has bits beyond its prefix: \"10.0.0.1/8\" would be no network\n");
+    EXPECT(ONE("{\"tcp\":\"fd00::1/64\",\"role\":\"observer\"}"),
+           "error 4:8 " AT ".tcp: the address has bits beyond its prefix: \"fd00::1/64\" would be no network\n");
+    EXPECT(ONE("{\"cid\":4,\"role\":\"operator\"}"),
+           "error 4:1 " AT ": the same client as in entry [0], and the first one counts\n");
+    EXPECT(ONE("{\"cid\":3,\"rolle\":\"guest\",\"vm\":\"a\"}"),
+           "error 4:1 " AT ": 'role' is missing: \"admin\", \"operator\", \"guest\" or \"observer\"\n"
+           "warning 4:10 " AT ".rolle: unknown key 'rolle': did you mean 'role'?\n");
+    EXPECT(ONE("7"), "error 4:1 " AT ": expected an object, found the number 7\n");
+    EXPECT(WITH_VMS("7"), "error 3:1 general.api.clients: expected an array of clients, found the number 7\n");
+}
+
+static void networks_that_are_none(void) {
+    static const char *const wrong[] = {"",       "x",      "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8/8",
+                                        "::/129", "10.0.0", "localhost",   "/8",        "1.2.3.4/08x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[640];
+        snprintf(text, sizeof text, "{\"general\":{\"api\":{\"clients\":[{\"tcp\":\"%s\",\"role\":\"observer\"}]}}}",
+                 wrong[i]);
+        CHECK(!parse(text));
+        CHECK(strstr(seen, "clients[0].tcp: expected an address or a network") != NULL);
+    }
+}
+
+static void clients_that_never_decide(void) {
+    EXPECT(ONE("{\"tcp\":\"10.0.0.0/8\",\"role\":\"observer\"},{\"tcp\":\"10.1.0.0/16\",\"role\":\"operator\"}"),
+           "error 4:40 general.api.clients[2]: never decides: entry [1] already means every such address, and the "
+           "first one counts\n");
+    EXPECT(ONE("{\"tcp\":\"10.1.0.0/16\",\"role\":\"observer\"},{\"tcp\":\"10.0.0.0/8\",\"role\":\"operator\"}"), "");
+}
+
+static void clients_and_the_older_keys(void) {
+    EXPECT(WITH_VMS("[]"), "warning 3:1 general.api.clients: nobody may use the API: no client is listed\n"
+                           "warning 3:1 general.api.clients: CID 4 of the VM 'b' is not listed: it has no access\n");
+    CHECK(c.api.only_clients);
+    EXPECT(WITH_VMS("[{\"cid\":4,\"role\":\"guest\",\"vm\":\"b\"}],\"allowedCids\":[3]"),
+           "warning 3:51 general.api.allowedCids: does not count: 'clients' alone says who may come in\n");
+    EXPECT(WITH_VMS("null"), ""); /* the VM's CID makes a guest */
+    CHECK(!c.api.only_clients);
+    CHECK_INT(c.api.naccess, 1);
+    CHECK(c.api.access[0].kind == ACCESS_CID && c.api.access[0].id == 4 && c.api.access[0].role == ROLE_GUEST);
+    CHECK_INT(c.api.access[0].vm, 1);
+    EXPECT(WITH_VMS("null,\"transports\":[\"vsock\"]"), ""); /* somebody may connect */
+    EXPECT(WITH_VMS("null,\"allowedCids\":[4]"), "warning 3:20 general.api.allowedCids: CID 4 is the guest of the VM "
+                                                 "'b', which says so: it is no operator\n");
+    with_notes = true;
+    EXPECT(ONE("{\"cid\":3,\"role\":\"operator\"}"),
+           "note 4:1 general.api.clients[1]: counts whether or not a VM with CID 3 runs: who may open the host's "
+           "vhost-vsock device may claim it\n");
+    with_notes = false;
+}
+
+static void too_many_clients(void) {
+    static char text[16384];
+    strcpy(text, "{\"general\":{\"api\":{\"clients\":[{\"uid\":0,\"role\":\"admin\"}");
+    for (int i = 1; i < VH_MAX_ACCESS; i++)
+        sprintf(text + strlen(text), ",{\"uid\":%d,\"role\":\"admin\"}", i);
+    size_t n = strlen(text);
+    strcpy(text + n, "]}}}");
+    EXPECT(text, "");
+    CHECK_INT(c.api.naccess, VH_MAX_ACCESS);
+    strcpy(text + n, ",{\"uid\":1000,\"role\":\"admin\"}]}}}");
+    CHECK(!parse(text));
+    CHECK(strstr(seen, "general.api.clients[128]: more than 128 entries (VH_MAX_ACCESS)") != NULL);
+}
+
+static void limits_values(void) {
+    EXPECT(API("\"limits\":{}"), "");
+    CHECK_INT(c.api.peer_clients, VH_PEER_CLIENTS);
+    CHECK_INT(c.api.peer_rate, VH_PEER_RATE);
+    CHECK_INT(c.api.line_seconds, VH_LINE_SECONDS);
+    EXPECT(API("\"limits\":{\"connectionsPerPeer\":64,\"requestsPerSecond\":\"5\",\"lineSeconds\":1}"), "");
+    CHECK_INT(c.api.peer_clients, 64);
+    CHECK_INT(c.api.peer_rate, 5);
+    CHECK_INT(c.api.line_seconds, 1);
+    EXPECT(API("\"limits\":{\"connectionsPerPeer\":65,\"requestsPerSecond\":0,\"lineSeconds\":0,\"x\":1}"),
+           "error 2:32 general.api.limits.connectionsPerPeer: expected connections, from 1 to 64 (VH_MAX_CLIENTS), "
+           "found the number 65\n"
+           "error 2:55 general.api.limits.requestsPerSecond: expected requests per second, from 1 to 100000, found "
+           "the number 0\n"
+           "error 2:71 general.api.limits.lineSeconds: expected seconds from 1 to 3600, found the number 0\n"
+           "warning 2:73 general.api.limits.x: unknown key 'x'\n");
+}
+
 static void api_socket(void) {
     EXPECT(API("\"unixSocket\":\"/run/v.sock\",\"unixSocketUser\":\"vh\",\"unixSocketGroup\":\"users\""), "");
     CHECK_STR(c.api.unix_path, "/run/v.sock");
@@ -446,7 +575,7 @@ static void vm_values(void) {
     CHECK_INT(c.vms[0].passing, PASS_AUTO);
     CHECK_INT(c.vms[0].line, 1);
     EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"qmp\":\"keep\",\"usbPassing\":\"path\",\"cid\":3"),
-           "warning 2:73 vms[0].cid: 'cid' is accepted but not acted on yet\n");
+           "");
     CHECK_INT(c.vms[0].keep_monitor, true);
     CHECK_INT(c.vms[0].passing, PASS_PATH);
     CHECK_INT(c.vms[0].cid, 3);
@@ -483,7 +612,6 @@ static void vm_errors(void) {
            "error 2:29 vms[0].socket: expected an absolute path, found the string \"a\"\n"
            "error 2:39 vms[0].qmp: expected \"share\" or \"keep\", found the string \"x\"\n"
            "error 2:56 vms[0].usbPassing: expected \"auto\", \"fd\" or \"path\", found the number 1\n"
-           "warning 2:58 vms[0].cid: 'cid' is accepted but not acted on yet\n"
            "error 2:64 vms[0].cid: expected a guest's CID, 3 or more, found the number 2\n");
     CHECK(!parse(VM("\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\","
                     "\"type\":\"qemu\",\"socket\":\"/a\"")));
@@ -495,7 +623,6 @@ static void vm_duplicates(void) {
                                               "warning 2:36 vms[1].socket: the VM 'a' has the same socket\n");
     EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"cid\":3},\n"
            "{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\",\"cid\":3}]}",
-           "warning 1:49 vms[0].cid: 'cid' is accepted but not acted on yet\n"
            "error 2:47 vms[1].cid: the VM 'a' has CID 3 too\n");
 }
 
@@ -1144,6 +1271,13 @@ int main(void) {
     RUN(api_ports);
     RUN(api_cids);
     RUN(too_many_cids);
+    RUN(clients_values);
+    RUN(clients_errors);
+    RUN(networks_that_are_none);
+    RUN(clients_that_never_decide);
+    RUN(clients_and_the_older_keys);
+    RUN(too_many_clients);
+    RUN(limits_values);
     RUN(api_socket);
     RUN(a_socket_path_fits_sun_path);
     RUN(api_mode);

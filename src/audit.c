@@ -1,0 +1,88 @@
+/*
+ * audit.c - the wording of audit lines and audit events (docs/security.md). Owns no state; what is worth a line is
+ * decided by the core (requests) and by the loop (connections, requests that nobody of that role may make).
+ */
+#include "audit.h"
+
+#include "access.h"
+#include "limits.h"
+#include "log.h"
+
+#include <string.h>
+
+const char *audit_outcome_name(enum audit_outcome o) {
+    static const char *const names[] = {[AUDIT_OK] = "ok", [AUDIT_REFUSED] = "refused", [AUDIT_FAILED] = "failed"};
+    return names[o];
+}
+
+/* Both forms have the same members in the same order. */
+struct writer {
+    struct sbuf *sb;
+    bool json;
+};
+
+static void key(const struct writer *w, const char *name) {
+    sb_str(w->sb, w->json ? ", \"" : " ");
+    sb_str(w->sb, name);
+    sb_str(w->sb, w->json ? "\": " : "=");
+}
+
+static void text(const struct writer *w, const char *name, const char *value) {
+    if (value == NULL || value[0] == '\0')
+        return;
+    key(w, name);
+    sb_json(w->sb, value);
+}
+
+/* A word of ours: in the log it needs no quotes. */
+static void word(const struct writer *w, const char *name, const char *value) {
+    key(w, name);
+    if (w->json)
+        sb_json(w->sb, value);
+    else
+        sb_str(w->sb, value);
+}
+
+static void about(const struct writer *w, const struct audit *a) {
+    char asked[VH_ERROR_MAX], id[10];
+    struct sbuf sb;
+    if (a == NULL)
+        return;
+    sb_init(&sb, asked, sizeof asked);
+    core_describe(&sb, &a->asked.sel);
+    VH_ASSERT(sb_ok(&sb));
+    text(w, "asked", asked[0] == ' ' ? asked + 1 : asked);
+    text(w, "vm", a->asked.vm);
+    text(w, "request", a->asked.id);
+    if (a->devices == 0)
+        return;
+    VH_ASSERT(str_fmt(id, sizeof id, "%04x:%04x", (unsigned)a->vid, (unsigned)a->pid));
+    word(w, "device", a->device);
+    word(w, "id", id);
+    key(w, "devices");
+    sb_uint(w->sb, a->devices);
+}
+
+static void members(const struct writer *w, const struct core *c, const struct audit_entry *e) {
+    text(w, "by", e->who->name);
+    word(w, "role", access_role_name(e->who->role));
+    if (e->who->vm >= 0 && e->who->vm < c->conf->nvms)
+        text(w, "of", c->conf->vms[e->who->vm].name);
+    word(w, "action", e->action);
+    about(w, e->a);
+    word(w, "outcome", e->outcome);
+    text(w, "reason", e->reason);
+}
+
+void audit_line(struct sbuf *sb, const struct core *c, const struct audit_entry *e) {
+    const struct writer w = {.sb = sb, .json = false};
+    sb_str(sb, "audit:");
+    members(&w, c, e);
+}
+
+void audit_event(struct sbuf *sb, const struct core *c, const struct audit_entry *e) {
+    const struct writer w = {.sb = sb, .json = true};
+    sb_str(sb, "{\"event\": \"audit\"");
+    members(&w, c, e);
+    sb_str(sb, "}\n");
+}

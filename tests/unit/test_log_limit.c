@@ -1,0 +1,66 @@
+/* log_limit.c: floods become one line. */
+#include "limits.h"
+#include "log_limit.h"
+#include "test.h"
+
+#define SEC ((int64_t)1000000000)
+
+static int64_t now = 1000 * SEC;
+
+static int lines(uint64_t key, int tries) {
+    int n = 0;
+    for (int i = 0; i < tries; i++)
+        n += log_may(key, "somebody", now);
+    return n;
+}
+
+static void a_key_has_a_burst_then_a_line_a_second(void) {
+    CHECK_INT(lines(11, 1000), VH_LOG_BURST);
+    now += 3 * SEC;
+    CHECK_INT(lines(11, 1000), 3);
+}
+
+static void others_have_their_own(void) {
+    CHECK_INT(lines(12, 5), 5);
+}
+
+static void what_was_left_out_is_told_later(void) {
+    CHECK(log_limit_deadline() > now);
+    CHECK(log_limit_deadline() <= now + 10 * SEC);
+    now = log_limit_deadline();
+    log_limit_tick(now); /* one warning about key 11 */
+    CHECK_INT(log_limit_deadline(), INT64_MAX);
+}
+
+static void quiet_gives_the_burst_back(void) {
+    now += 100 * SEC;
+    CHECK_INT(lines(11, 1000), VH_LOG_BURST);
+}
+
+/* An attacker with many names must not have many times the allowance. */
+static void all_together_have_an_allowance_too(void) {
+    int n = 0;
+    now += 1000 * SEC;
+    for (uint64_t key = 100; key < 5100; key++)
+        n += lines(key, VH_LOG_BURST);
+    CHECK_INT(n, 10 * VH_LOG_BURST);
+    now += 100 * SEC;
+    log_limit_tick(now);
+    CHECK_INT(lines(11, 3), 3);
+}
+
+static void keys_tell_apart(void) {
+    CHECK(log_key("a", 1) != log_key("b", 1));
+    CHECK(log_key("a", 1) == log_key("a", 1));
+    CHECK(log_key("", 0) != 0);
+}
+
+int main(void) {
+    RUN(a_key_has_a_burst_then_a_line_a_second);
+    RUN(others_have_their_own);
+    RUN(what_was_left_out_is_told_later);
+    RUN(quiet_gives_the_burst_back);
+    RUN(all_together_have_an_allowance_too);
+    RUN(keys_tell_apart);
+    TEST_MAIN_END;
+}
