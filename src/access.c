@@ -110,6 +110,7 @@ void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set a
 #define MAY(kind) (1u << (kind))
 #define MAY_LISTEN (MAY(REQ_SUBSCRIBE) | MAY(REQ_UNSUBSCRIBE) | MAY(REQ_LIST) | MAY(REQ_VERSION))
 #define MAY_MOVE (MAY(REQ_ATTACH) | MAY(REQ_DETACH) | MAY(REQ_SUSPEND) | MAY(REQ_RESUME))
+#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_STATS)) /* rules, serials, who has what */
 
 static const struct {
     const char *name, *why;
@@ -119,8 +120,8 @@ static const struct {
     [ROLE_OBSERVER] = {"observer", "not allowed: an observer may only list and listen", MAY_LISTEN},
     [ROLE_GUEST] = {"guest", "not allowed: a guest may only list, listen and move its own devices",
                     MAY_LISTEN | MAY_MOVE},
-    [ROLE_OPERATOR] = {"operator", "not allowed for an operator", MAY_LISTEN | MAY_MOVE},
-    [ROLE_ADMIN] = {"admin", "not allowed for an admin", MAY_LISTEN | MAY_MOVE | MAY(REQ_AUDIT)},
+    [ROLE_OPERATOR] = {"operator", "not allowed for an operator", MAY_LISTEN | MAY_MOVE | MAY_LOOK},
+    [ROLE_ADMIN] = {"admin", "not allowed for an admin", MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT)},
 };
 
 bool access_may(const struct principal *p, enum request_kind kind, const char **why) {

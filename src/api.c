@@ -7,6 +7,7 @@
 #include "api.h"
 
 #include "access.h"
+#include "api_parts.h"
 #include "json.h"
 #include "limits.h"
 #include "str.h"
@@ -19,14 +20,7 @@
 
 /* ---- requests ---- */
 
-/* What a parse needs, so that the fields' functions stay short. */
-struct parse {
-    const struct json *j;
-    struct request *r;
-    struct sbuf error; /* empty while all is well */
-};
-
-static void complain(struct parse *p, const char *field, int t, const char *expected) {
+void parse_complain(struct parse *p, const char *field, int t, const char *expected) {
     if (p->error.len > 0)
         return;
     enum json_type type = json_type(p->j, t);
@@ -38,18 +32,18 @@ static void complain(struct parse *p, const char *field, int t, const char *expe
 }
 
 /* The field's token, or -1 if it is absent or null. */
-static int field(const struct parse *p, const char *name) {
-    int t = json_get(p->j, 0, name);
+int parse_field(const struct parse *p, const char *name) {
+    int t = json_get(p->j, p->object, name);
     return json_type(p->j, t) == JSON_NULL ? -1 : t;
 }
 
-static bool field_text(struct parse *p, const char *name, char *dst, size_t cap, const char *expected) {
-    int t = field(p, name);
+bool parse_text(struct parse *p, const char *name, char *dst, size_t cap, const char *expected) {
+    int t = parse_field(p, name);
     dst[0] = '\0';
     if (t < 0)
         return false;
     if (json_type(p->j, t) != JSON_STRING || !json_string(p->j, t, dst, cap)) {
-        complain(p, name, t, expected);
+        parse_complain(p, name, t, expected);
         dst[0] = '\0';
         return false;
     }
@@ -57,8 +51,8 @@ static bool field_text(struct parse *p, const char *name, char *dst, size_t cap,
 }
 
 /* A number, or a decimal string as some clients send it. */
-static bool field_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, const char *expected) {
-    int t = field(p, name);
+bool parse_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, const char *expected) {
+    int t = parse_field(p, name);
     if (t < 0)
         return false;
     int64_t v = 0;
@@ -70,21 +64,21 @@ static bool field_uint(struct parse *p, const char *name, uint64_t max, uint64_t
     if (json_type(p->j, t) == JSON_STRING && json_string(p->j, t, text, sizeof text) &&
         str_uint(text, strlen(text), max, out))
         return true;
-    complain(p, name, t, expected);
+    parse_complain(p, name, t, expected);
     return false;
 }
 
-static bool field_hex4(struct parse *p, const char *name, uint16_t *out) {
+bool parse_hex4(struct parse *p, const char *name, uint16_t *out) {
     char text[8];
     uint32_t v = 0;
     static const char expected[] = "4 hexadecimal digits";
-    if (!field_text(p, name, text, sizeof text, expected)) {
-        if (field(p, name) >= 0)
-            complain(p, name, field(p, name), expected);
+    if (!parse_text(p, name, text, sizeof text, expected)) {
+        if (parse_field(p, name) >= 0)
+            parse_complain(p, name, parse_field(p, name), expected);
         return false;
     }
     if (strlen(text) != 4 || !str_hex(text, 4, &v)) {
-        complain(p, name, field(p, name), expected);
+        parse_complain(p, name, parse_field(p, name), expected);
         return false;
     }
     *out = (uint16_t)v;
@@ -108,7 +102,7 @@ static bool parse_node(const char *s, struct selector *sel) {
 }
 
 /* "2" or "2.3": numbers 1..255 with dots between them. */
-static bool valid_port(const char *s) {
+bool parse_port_path(const char *s) {
     while (true) {
         size_t n = strspn(s, "0123456789");
         uint64_t v = 0;
@@ -125,34 +119,34 @@ static bool valid_port(const char *s) {
 static void parse_port(struct parse *p) {
     struct selector *sel = &p->r->sel;
     static const char expected[] = "a port number or a path such as \"2.3\"";
-    int t = field(p, "port");
+    int t = parse_field(p, "port");
     if (t < 0)
         return;
     int64_t v = 0;
     if (json_type(p->j, t) == JSON_NUMBER && json_int(p->j, t, 1, 255, &v))
         sel->by_port = str_fmt(sel->port, sizeof sel->port, "%d", (int)v);
     else if (json_type(p->j, t) == JSON_STRING && json_string(p->j, t, sel->port, sizeof sel->port))
-        sel->by_port = valid_port(sel->port);
+        sel->by_port = parse_port_path(sel->port);
     if (!sel->by_port)
-        complain(p, "port", t, expected);
+        parse_complain(p, "port", t, expected);
 }
 
 static void parse_selector(struct parse *p) {
     struct selector *sel = &p->r->sel;
     char node[VH_NODE_MAX];
     static const char node_expected[] = "a node such as \"/dev/bus/usb/003/078\"";
-    if (field_text(p, "device_node", node, sizeof node, node_expected)) {
+    if (parse_text(p, "device_node", node, sizeof node, node_expected)) {
         sel->by_node = parse_node(node, sel);
         if (!sel->by_node)
-            complain(p, "device_node", field(p, "device_node"), node_expected);
+            parse_complain(p, "device_node", parse_field(p, "device_node"), node_expected);
     }
     uint64_t bus = 0;
-    sel->by_bus = field_uint(p, "bus", 255, &bus, "a bus number");
+    sel->by_bus = parse_uint(p, "bus", 255, &bus, "a bus number");
     sel->bus = (uint8_t)bus;
     parse_port(p);
-    sel->by_vid = field_hex4(p, "vid", &sel->vid);
-    sel->by_pid = field_hex4(p, "pid", &sel->pid);
-    sel->by_tag = field_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
+    sel->by_vid = parse_hex4(p, "vid", &sel->vid);
+    sel->by_pid = parse_hex4(p, "pid", &sel->pid);
+    sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
 }
 
 /* A request that moves devices must say which, and not half of it. */
@@ -170,20 +164,20 @@ static void require_selector(struct parse *p) {
 }
 
 static void parse_vm(struct parse *p) {
-    (void)field_text(p, "vm", p->r->vm, sizeof p->r->vm, "the name of a VM, at most 63 bytes");
+    (void)parse_text(p, "vm", p->r->vm, sizeof p->r->vm, "the name of a VM, at most 63 bytes");
 }
 
 static void parse_list(struct parse *p) {
     bool b = false;
-    int t = field(p, "disconnected");
+    int t = parse_field(p, "disconnected");
     if (t >= 0 && !json_bool(p->j, t, &b))
-        complain(p, "disconnected", t, "true, false or null");
+        parse_complain(p, "disconnected", t, "true, false or null");
     else if (t >= 0)
         p->r->disconnected = b ? TRI_YES : TRI_NO;
-    t = field(p, "all");
+    t = parse_field(p, "all");
     if (t >= 0 && !json_bool(p->j, t, &p->r->all))
-        complain(p, "all", t, "true or false");
-    p->r->sel.by_tag = field_text(p, "tag", p->r->sel.tag, sizeof p->r->sel.tag, "a tag of at most 63 bytes");
+        parse_complain(p, "all", t, "true or false");
+    p->r->sel.by_tag = parse_text(p, "tag", p->r->sel.tag, sizeof p->r->sel.tag, "a tag of at most 63 bytes");
 }
 
 static const struct {
@@ -197,6 +191,8 @@ static const struct {
     {"usb_detach", REQ_DETACH},
     {"usb_suspend", REQ_SUSPEND},
     {"usb_resume", REQ_RESUME},
+    {"explain", REQ_EXPLAIN},
+    {"stats", REQ_STATS},
     {"version", REQ_VERSION},
 };
 
@@ -210,7 +206,7 @@ const char *api_request_name(enum request_kind kind) {
 
 static bool parse_action(struct parse *p) {
     char name[32];
-    int t = field(p, "action");
+    int t = parse_field(p, "action");
     if (t < 0) {
         sb_str(&p->error, "\"action\" is missing");
         return false;
@@ -223,21 +219,22 @@ static bool parse_action(struct parse *p) {
             }
         }
     }
-    complain(p, "action", t,
-             "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications or version");
+    parse_complain(
+        p, "action", t,
+        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats or version");
     return false;
 }
 
 /* The id is echoed as it came: a string or a number, bounded. */
 static void parse_id(struct parse *p) {
-    int t = field(p, "id");
+    int t = parse_field(p, "id");
     if (t < 0)
         return;
     enum json_type type = json_type(p->j, t);
     size_t from = json_offset(p->j, t);
     size_t n = (size_t)(p->j->tok[t].end - p->j->tok[t].start) + (type == JSON_STRING ? 2 : 0);
     if (type != JSON_STRING && type != JSON_NUMBER)
-        complain(p, "id", t, "a string or a number");
+        parse_complain(p, "id", t, "a string or a number");
     else if (!str_copyn(p->r->id, sizeof p->r->id, p->j->text + from, n)) {
         p->r->id[0] = '\0';
         sb_fmt(&p->error, "\"id\" is longer than %d bytes", VH_ID_MAX - 1);
@@ -247,9 +244,9 @@ static void parse_id(struct parse *p) {
 /* "audit": true is a right of its own, so it is another request. */
 static void parse_subscribe(struct parse *p) {
     bool audit = false;
-    int t = field(p, "audit");
+    int t = parse_field(p, "audit");
     if (t >= 0 && !json_bool(p->j, t, &audit))
-        complain(p, "audit", t, "true or false");
+        parse_complain(p, "audit", t, "true or false");
     if (audit)
         p->r->kind = REQ_AUDIT;
 }
@@ -272,9 +269,16 @@ static void parse_fields(struct parse *p) {
     case REQ_RESUME:
         parse_vm(p);
         break;
+    case REQ_EXPLAIN:
+        parse_selector(p);
+        parse_described(p);
+        if (!p->r->by_hand)
+            require_selector(p);
+        break;
     case REQ_SUBSCRIBE:
         parse_subscribe(p);
         break;
+    case REQ_STATS:
     case REQ_AUDIT:
     case REQ_UNSUBSCRIBE:
     case REQ_VERSION:
@@ -303,7 +307,7 @@ bool api_parse(struct request *r, const char *line, size_t len, char *error, siz
 
 /* ---- replies ---- */
 
-static void close_reply(struct sbuf *sb, const char *id) {
+void reply_end(struct sbuf *sb, const char *id) {
     if (id[0] != '\0') {
         sb_str(sb, ", \"id\": ");
         sb_str(sb, id);
@@ -313,36 +317,36 @@ static void close_reply(struct sbuf *sb, const char *id) {
 
 void api_ok(struct sbuf *sb, const char *id) {
     sb_str(sb, "{\"result\": \"ok\"");
-    close_reply(sb, id);
+    reply_end(sb, id);
 }
 
 void api_failed(struct sbuf *sb, const char *id, const char *error) {
     sb_str(sb, "{\"result\": \"failed\", \"error\": ");
     sb_json(sb, error);
-    close_reply(sb, id);
+    reply_end(sb, id);
 }
 
 void api_version(struct sbuf *sb, const char *id) {
     sb_str(sb, "{\"result\": \"ok\", \"version\": ");
     sb_json(sb, VH_VERSION);
-    close_reply(sb, id);
+    reply_end(sb, id);
 }
 
 /* ---- devices ---- */
 
-static void member(struct sbuf *sb, const char *name) {
+void member(struct sbuf *sb, const char *name) {
     sb_str(sb, ", \"");
     sb_str(sb, name);
     sb_str(sb, "\": ");
 }
 
-static void member_text(struct sbuf *sb, const char *name, const char *value) {
+void member_text(struct sbuf *sb, const char *name, const char *value) {
     member(sb, name);
     sb_json(sb, value);
 }
 
 /* Unknown is null, never an empty string. */
-static void member_text_or_null(struct sbuf *sb, const char *name, const char *value) {
+void member_text_or_null(struct sbuf *sb, const char *name, const char *value) {
     if (value[0] != '\0') {
         member_text(sb, name, value);
         return;
@@ -351,12 +355,17 @@ static void member_text_or_null(struct sbuf *sb, const char *name, const char *v
     sb_str(sb, "null");
 }
 
-static void member_uint(struct sbuf *sb, const char *name, unsigned value) {
+void member_uint(struct sbuf *sb, const char *name, uint64_t value) {
     member(sb, name);
     sb_uint(sb, value);
 }
 
-static void member_hex4(struct sbuf *sb, const char *name, uint16_t value) {
+void member_bool(struct sbuf *sb, const char *name, bool value) {
+    member(sb, name);
+    sb_str(sb, value ? "true" : "false");
+}
+
+void member_hex4(struct sbuf *sb, const char *name, uint16_t value) {
     member(sb, name);
     sb_char(sb, '"');
     sb_hex(sb, value, 4);
@@ -400,10 +409,13 @@ static void allowed_vms(struct sbuf *sb, const struct core *c, const struct prin
     sb_char(sb, ']');
 }
 
-static void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
+void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
     static const char *const removable[] = {"unknown", "fixed", "removable"};
     sb_str(sb, "{\"device_node\": ");
-    sb_json(sb, d->node);
+    if (d->node[0] != '\0')
+        sb_json(sb, d->node);
+    else
+        sb_str(sb, "null"); /* described by hand */
     member_hex4(sb, "vid", d->vid);
     member_hex4(sb, "pid", d->pid);
     member_text(sb, "vendor_name", d->vendor_name);
@@ -416,9 +428,9 @@ static void device_identity(struct sbuf *sb, const struct device *d, bool serial
     member_uint(sb, "busnum", d->busnum);
     member_uint(sb, "devnum", d->devnum);
     member_uint(sb, "portnum", d->root_port);
-    member_text(sb, "port_path", d->port_path);
+    member_text_or_null(sb, "port_path", d->port_path);
     member_text_or_null(sb, "speed", d->speed);
-    member_text(sb, "sys_name", d->sys_name);
+    member_text_or_null(sb, "sys_name", d->sys_name);
     member_text(sb, "removable", removable[d->removable]);
 }
 
@@ -442,10 +454,8 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
     member(sb, "allowed_vms");
     allowed_vms(sb, c, who, s);
     member_vm(sb, "vm", c, who, vm);
-    member(sb, "foreign");
-    sb_str(sb, foreign ? "true" : "false");
-    member(sb, "disconnected");
-    sb_str(sb, s->disconnected ? "true" : "false");
+    member_bool(sb, "foreign", foreign);
+    member_bool(sb, "disconnected", s->disconnected);
     member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
     member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
     situation_reason(sb, c, who, s);
@@ -457,6 +467,12 @@ void api_device(struct sbuf *sb, const struct core *c, const struct principal *w
     if (in_list)
         device_situation(sb, c, who, s);
     sb_char(sb, '}');
+}
+
+/* Devices of the tag that are plugged in later: will they be kept away? null: no rule has this tag. */
+static void tag_situation(struct sbuf *sb, const struct core *c, const char *tag) {
+    member(sb, "tag_disconnected");
+    sb_str(sb, !core_tag_known(c, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
 }
 
 /* The cursor: 0 at the start, then 1 + the next slot to look at; the top bit remembers that an object was written. */
@@ -473,7 +489,9 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
         next++;
     if (next > (uint32_t)c->used) {
         sb_char(sb, ']');
-        close_reply(sb, r->id);
+        if (r->sel.by_tag)
+            tag_situation(sb, c, r->sel.tag);
+        reply_end(sb, r->id);
         return false;
     }
     if (wrote)

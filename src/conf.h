@@ -138,6 +138,7 @@ void conf_default(struct conf *c); /* no file: unix API, no VMs, no rules */
  * pages. The strings of *c point into *c: it must not be copied. */
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
+const char *conf_field_name(int bit);                /* of enum entry_field, by the number of its bit: "vendorId" */
 /* Moves the VMs of a freshly parsed configuration to the indices that they have in `old`, the one in force. VMs of old
  * that are gone from fresh stay as retired rows if they are in `busy`. False if there are not enough rows; fresh is
  * then not to be used. Not reentrant. */

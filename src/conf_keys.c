@@ -178,6 +178,10 @@ const char *keys_name(enum conf_object o, int index) {
     return objects[o].keys[index].name;
 }
 
+const char *conf_field_name(int bit) {
+    return objects[OBJ_ENTRY].keys[bit].name;
+}
+
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit) {
     for (int i = 0; i < COUNT(later_only); i++) {
         if (later_only[i].o == o && json_string_is(j, key_token, later_only[i].name)) {

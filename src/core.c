@@ -102,6 +102,7 @@ static void count_latency(struct core *c, int64_t took) {
     while (bucket < 15 && took >= VH_NSEC_PER_MSEC << bucket)
         bucket++;
     c->stats.latency[bucket]++;
+    c->stats.latency_ms += (uint64_t)(took / VH_NSEC_PER_MSEC);
 }
 
 void slot_assign(struct step *st, int i, int vm) {

@@ -127,9 +127,10 @@ struct port {
 };
 
 struct core_stats {
-    uint64_t flaps, saves, save_failed, facts, ops, op_failed, op_busy, op_unknown, attached, detached, plugged,
-        unplugged, table_full;
+    uint64_t flaps, saves, save_failed, facts, ops, attached, detached, plugged, unplugged, table_full;
+    uint64_t op_ended[6]; /* by enum op_status */
     uint64_t latency[16]; /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
+    uint64_t latency_ms;  /* their sum */
 };
 
 struct core {
@@ -191,5 +192,9 @@ const char *core_guest_state(const struct core *c, const struct slot *s, int vm)
 const char *core_guest_reason(const struct core *c, const struct slot *s, int vm); /* "": nothing to say */
 void core_describe(struct sbuf *sb, const struct selector *sel);                   /* " /dev/bus/usb/001/002 tag 'x'" */
 bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s);
+int core_target(const struct core *c, const struct slot *s);     /* the VM where it should be, -1 none */
+bool core_asks(const struct core *c, const struct slot *s);      /* does somebody have to choose its VM? */
+enum role core_tag_taken(const struct core *c, const char *tag); /* who keeps what has this tag away; ROLE_NONE */
+bool core_tag_known(const struct core *c, const char *tag);      /* has a rule this tag? */
 
 #endif

@@ -130,7 +130,8 @@ static bool is_out_of_reach(const struct request *r, const struct slot *s) {
 }
 
 static bool fits(const struct core *c, const struct request *r, const struct slot *s) {
-    bool may = !s->hub || (r->kind == REQ_ATTACH && (r->sel.by_node || r->sel.by_port));
+    bool place = r->sel.by_node || r->sel.by_port;
+    bool may = !s->hub || (place && (r->kind == REQ_ATTACH || r->kind == REQ_EXPLAIN));
     return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
 }
 
@@ -177,14 +178,6 @@ void request_refuse_ambiguous(struct step *st, const struct request *r) {
     VH_ASSERT(sb_ok(&sb));
 }
 
-static bool tag_known(const struct core *c, const char *tag) {
-    for (int i = 0; i < c->conf->nrules; i++) {
-        if (str_eq(c->conf->rules[i].tag, tag))
-            return true;
-    }
-    return false;
-}
-
 /* Nothing that fits is left. */
 static void refuse_none(struct step *st, const struct request *r) {
     struct core *c = st->c;
@@ -207,7 +200,7 @@ bool request_select(struct step *st, const struct request *r, int *count) {
         n += request_means(st->c, r, i);
     *count = n;
     bool whole_tag = request_is_tag(r);
-    if (whole_tag && !tag_known(st->c, r->sel.tag)) {
+    if (whole_tag && !core_tag_known(st->c, r->sel.tag)) {
         struct sbuf sb;
         sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "no rule has the tag '%s'", r->sel.tag);
@@ -329,6 +322,22 @@ static void subscribe(struct step *st, const struct request *r) {
     }
 }
 
+static void explain(struct step *st, const struct request *r) {
+    int count = 0, slot = -1;
+    for (int i = 0; i < st->c->used && !r->by_hand; i++) {
+        if (request_means(st->c, r, i)) {
+            slot = i;
+            count++;
+        }
+    }
+    bool stands_in = count == 0 && r->described != NULL;
+    if (!stands_in && !request_select(st, r, &count))
+        return;
+    struct action *a = step_add(st, ACT_REPLY_PARTS);
+    a->client = r->client;
+    a->slot = slot;
+}
+
 void request_fact(struct step *st, const struct request *r) {
     switch (r->kind) {
     case REQ_SUBSCRIBE:
@@ -339,8 +348,12 @@ void request_fact(struct step *st, const struct request *r) {
         step_add(st, ACT_UNSUBSCRIBE)->client = r->client;
         reply_ok(st, r->client);
         break;
+    case REQ_EXPLAIN:
+        explain(st, r);
+        break;
     case REQ_LIST:
-        step_add(st, ACT_REPLY_LIST)->client = r->client;
+    case REQ_STATS:
+        step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;
     case REQ_ATTACH:
     case REQ_DETACH:

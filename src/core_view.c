@@ -23,6 +23,31 @@ bool core_selects(const struct core *c, const struct selector *sel, const struct
     return true;
 }
 
+int core_target(const struct core *c, const struct slot *s) {
+    return plan_target(c, s);
+}
+
+bool core_asks(const struct core *c, const struct slot *s) {
+    return plan_asks(c, s);
+}
+
+bool core_tag_known(const struct core *c, const char *tag) {
+    for (int i = 0; i < c->conf->nrules; i++) {
+        if (str_eq(c->conf->rules[i].tag, tag))
+            return true;
+    }
+    return false;
+}
+
+enum role core_tag_taken(const struct core *c, const char *tag) {
+    for (int i = 0; i < VH_MAX_LATCHES; i++) {
+        const struct latch *l = &c->memories.latch[i];
+        if (l->by != ROLE_NONE && str_eq(l->tag, tag))
+            return l->by;
+    }
+    return ROLE_NONE;
+}
+
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r) {
     if (s->state != SLOT_PRESENT || (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
         return false;

@@ -257,11 +257,9 @@ static void vm_op_status(struct step *st, int v, const struct op_result *r) {
         break;
     case OP_BUSY:
         vm->busy = true;
-        c->stats.op_busy++;
         (void)str_copy(vm->reason, sizeof vm->reason, r->text);
         break;
     case OP_UNKNOWN:
-        c->stats.op_unknown++;
         if (vm->state != VM_DOWN) {
             vm_unknown(c, v);
             vm_failed(st, v, r->text);
@@ -280,8 +278,7 @@ void vm_op_done(struct step *st, const struct op_result *r) {
     vm->op = OP_NONE;
     vm->op_serial = 0;
     vm->op_slot = -1;
-    if (r->status == OP_FAILED || r->status == OP_LOCAL)
-        c->stats.op_failed++;
+    c->stats.op_ended[r->status]++;
     /* The VM's state first, so that a slot's failed request already sees it. */
     bool alive = vm->state != VM_DOWN;
     vm_op_status(st, r->vm, r);

@@ -10,6 +10,7 @@
 #include "access.h"
 #include "api.h"
 #include "core.h"
+#include "heap.h"
 #include "limits.h"
 #include "link.h"
 #include "log.h"
@@ -43,6 +44,9 @@ static struct {
     int ndeferred;
     struct fact deferred[DEFERRED_MAX];     /* facts that arose while actions were being done */
     struct request request[VH_MAX_CLIENTS]; /* under way, by client slot */
+    struct explained explained[VH_MAX_CLIENTS];
+    int64_t started_at;
+    uint64_t rescans;
     int64_t now;
     int uevents; /* descriptor of the uevent source */
     int signals;
@@ -120,7 +124,9 @@ static void do_action(const struct action *a) {
     case ACT_REPLY_VERSION:
         do_reply(a);
         break;
-    case ACT_REPLY_LIST:
+    case ACT_REPLY_PARTS:
+        if (loop.request[a->client.index].kind == REQ_EXPLAIN)
+            api_explained(&loop.explained[a->client.index], &loop.core, &loop.request[a->client.index], a->slot);
         server_reply_parts(a->client);
         break;
     case ACT_SUBSCRIBE:
@@ -223,8 +229,41 @@ static void on_closed(struct client_ref c) {
     give(&f);
 }
 
+static void count(struct figures *f) {
+    const struct netlink_stats *n = netlink_stats();
+    const struct server_stats *s = server_stats();
+    *f = (struct figures){
+        .uptime_ms = (loop.now - loop.started_at) / VH_NSEC_PER_MSEC,
+        .uevents_got = n->got,
+        .uevents_ignored = n->ignored,
+        .uevents_lost = n->lost,
+        .rescans = loop.rescans,
+        .clients = s->clients,
+        .subscribers = s->subscribers,
+        .accepted = s->accepted,
+        .refused = s->refused,
+        .requests = s->requests,
+        .events_sent = s->events_sent,
+        .events_dropped = s->events_dropped,
+        .arena_used = heap_used(),
+        .arena_peak = heap_peak(),
+    };
+    for (int v = 0; v < loop.conf->nvms; v++)
+        f->connected |= (vm_set)link_connected(v) << v;
+}
+
 static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
-    bool more = api_list_part(&loop.core, &loop.request[c.index], cursor, out);
+    const struct request *r = &loop.request[c.index];
+    struct figures f;
+    bool more;
+    if (r->kind == REQ_EXPLAIN) {
+        more = api_explain_part(&loop.core, r, &loop.explained[c.index], cursor, out);
+    } else if (r->kind == REQ_STATS) {
+        count(&f);
+        more = api_stats_part(&loop.core, r, &f, cursor, out);
+    } else {
+        more = api_list_part(&loop.core, r, cursor, out);
+    }
     VH_ASSERT(sb_ok(out));
     return more;
 }
@@ -362,6 +401,7 @@ static void uevents_ready(void) {
         case NETLINK_EMPTY:
             if (loop.rescan) {
                 loop.rescan = false;
+                loop.rescans++;
                 scan(false);
             }
             return;
@@ -623,7 +663,7 @@ static bool start(void) {
 bool loop_run(const struct loop_options *options) {
     loop.opt = options;
     loop.conf = options->conf;
-    loop.now = sock_now();
+    loop.now = loop.started_at = sock_now();
     bool ok = start();
     if (ok) {
         options->started();

@@ -42,8 +42,8 @@ static size_t set_length(const char *p, size_t n) {
 }
 
 static bool in_set(const char *p, size_t n, char c) {
-    bool not = p[1] == '!', in = false;
-    for (size_t i = not ? 2 : 1; i < n - 1; i++) {
+    bool rest = p[1] == '!', in = false;
+    for (size_t i = rest ? 2 : 1; i < n - 1; i++) {
         if (i + 2 < n - 1 && p[i + 1] == '-') {
             in |= p[i] <= c && c <= p[i + 2];
             i += 2;
@@ -51,7 +51,7 @@ static bool in_set(const char *p, size_t n, char c) {
             in |= p[i] == c;
         }
     }
-    return in != not ;
+    return in != rest;
 }
 
 /* How many bytes of the pattern take this character; 0 if it does not match. */

@@ -55,6 +55,8 @@ struct peer {
     uint8_t id[16];
 };
 
+struct explained; /* api.h */
+
 /* Who asks: fixed at accept, from kernel facts. */
 struct principal {
     enum role role;
@@ -78,6 +80,8 @@ enum request_kind {
     REQ_DETACH,
     REQ_SUSPEND,
     REQ_RESUME,
+    REQ_EXPLAIN,
+    REQ_STATS,
     REQ_VERSION,
 };
 
@@ -101,7 +105,11 @@ struct request {
     char vm[VH_NAME_MAX];       /* "" if not given */
     enum tristate disconnected; /* usb_list filter */
     bool all;                   /* usb_list: hubs and protected devices too */
-    char id[VH_ID_MAX];         /* the request's id as JSON text, "" if none */
+    /* explain: a device described by hand, valid until the next line is parsed. by_hand: it is what is asked about;
+     * else it stands in if none that is there has those ids. */
+    const struct explained *described;
+    bool by_hand;
+    char id[VH_ID_MAX]; /* the request's id as JSON text, "" if none */
 };
 
 /* ---- operations on VMs ---- */
@@ -190,10 +198,10 @@ enum event_kind { EV_CONNECTED, EV_DISCONNECTED, EV_ATTACHED, EV_DETACHED, EV_SE
 enum audit_outcome { AUDIT_OK, AUDIT_REFUSED, AUDIT_FAILED };
 
 enum action_kind {
-    ACT_OP,         /* hand `op` to the VM's link */
-    ACT_EVENT,      /* tell subscribers (or only `client`, if its gen is not 0) about slot */
-    ACT_REPLY,      /* answer `client`: ok, or failed with the error in actions.texts[text] */
-    ACT_REPLY_LIST, /* answer `client` with the device list it asked for */
+    ACT_OP,          /* hand `op` to the VM's link */
+    ACT_EVENT,       /* tell subscribers (or only `client`, if its gen is not 0) about slot */
+    ACT_REPLY,       /* answer `client`: ok, or failed with the error in actions.texts[text] */
+    ACT_REPLY_PARTS, /* answer `client` part by part: a list, figures, or an explanation of slot (-1: as described) */
     ACT_REPLY_VERSION,
     ACT_SUBSCRIBE,
     ACT_AUDIT,       /* tell of actions.audits[audit]; the reason is actions.texts[text] unless it went well */

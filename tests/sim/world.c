@@ -323,7 +323,7 @@ static bool do_action(const struct action *a) {
         begin_op(a);
         break;
     case ACT_REPLY:
-    case ACT_REPLY_LIST:
+    case ACT_REPLY_PARTS:
     case ACT_REPLY_VERSION:
         reply(a);
         break;

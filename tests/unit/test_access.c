@@ -222,9 +222,9 @@ static const struct {
     enum request_kind kind;
     const char *may;
 } table[] = {
-    {REQ_SUBSCRIBE, "-++++"}, {REQ_AUDIT, "----+"},  {REQ_UNSUBSCRIBE, "-++++"},
-    {REQ_LIST, "-++++"},      {REQ_ATTACH, "--+++"}, {REQ_DETACH, "--+++"},
-    {REQ_SUSPEND, "--+++"},   {REQ_RESUME, "--+++"}, {REQ_VERSION, "-++++"},
+    {REQ_SUBSCRIBE, "-++++"}, {REQ_AUDIT, "----+"},  {REQ_UNSUBSCRIBE, "-++++"}, {REQ_LIST, "-++++"},
+    {REQ_ATTACH, "--+++"},    {REQ_DETACH, "--+++"}, {REQ_SUSPEND, "--+++"},     {REQ_RESUME, "--+++"},
+    {REQ_EXPLAIN, "---++"},   {REQ_STATS, "---++"},  {REQ_VERSION, "-++++"},
 };
 
 static void every_role_and_request(void) {
