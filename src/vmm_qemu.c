@@ -64,14 +64,14 @@ static void command(struct vmm_conv *cv, struct vmm_out *out, enum step step, co
     end_command(out);
 }
 
-/* One set for each device, used again; it is empty between operations. */
-static unsigned fdset_of(const struct vmm_op *op) {
-    return 760000u + op->busnum * 128u + op->devnum;
-}
+/* One set for all: one operation at a time uses it. QEMU keeps a set that was used, empty, for as long as it lives
+ * (usb-host closes its duplicate past the set's books), so another number for each device would add up. If it still
+ * holds an older descriptor (before 9.1, while the VM does not run), the newest is taken. */
+#define FDSET 760000u
 
 static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
     char args[64];
-    if (!str_fmt(args, sizeof args, "\"fdset-id\": %u", fdset_of(&cv->op)))
+    if (!str_fmt(args, sizeof args, "\"fdset-id\": %u", FDSET))
         VH_ASSERT(false);
     command(cv, out, STEP_REMOVE_FD, "remove-fd", args);
 }
@@ -79,7 +79,6 @@ static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
 static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
     const struct vmm_op *op = &cv->op;
     char args[256];
-    unsigned set = fdset_of(op);
     bool ok;
     if (!op->by_fd) {
         ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostbus\": %u, \"hostaddr\": %u",
@@ -88,11 +87,11 @@ static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
         command(cv, out, STEP_ADD, "device_add", args);
         return;
     }
-    ok = str_fmt(args, sizeof args, "\"fdset-id\": %u, \"opaque\": \"vhotplug\"", set);
+    ok = str_fmt(args, sizeof args, "\"fdset-id\": %u, \"opaque\": \"vhotplug\"", FDSET);
     VH_ASSERT(ok);
     command(cv, out, STEP_ADD_FD, "add-fd", args);
     ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostdevice\": \"/dev/fdset/%u\"",
-                 op->id, set);
+                 op->id, FDSET);
     VH_ASSERT(ok);
     command(cv, out, STEP_ADD, "device_add", args);
     /* QEMU has its own duplicate by now; what stays in the set would keep the node open after an unplug. */
@@ -102,7 +101,7 @@ static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
 
 static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
     char args[VH_OPID_MAX + 16];
-    cv->op = *op; /* remove-fd goes by it */
+    cv->op = *op;
     cv->waiting = 0;
     cv->failed = false;
     cv->asked = -1;

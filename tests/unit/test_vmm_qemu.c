@@ -31,10 +31,10 @@ static void an_attach_is_one_batch(void) {
     CHECK_STR(
         text,
         "{\"execute\": \"qmp_capabilities\", \"id\": \"7.0\"}\n"
-        "{\"execute\": \"add-fd\", \"id\": \"7.1\", \"arguments\": {\"fdset-id\": 760130, \"opaque\": \"vhotplug\"}}\n"
+        "{\"execute\": \"add-fd\", \"id\": \"7.1\", \"arguments\": {\"fdset-id\": 760000, \"opaque\": \"vhotplug\"}}\n"
         "{\"execute\": \"device_add\", \"id\": \"7.2\", \"arguments\": {\"driver\": \"usb-host\", \"id\": "
-        "\"vhp-usb-1-2\", \"hostdevice\": \"/dev/fdset/760130\"}}\n"
-        "{\"execute\": \"remove-fd\", \"id\": \"7.3\", \"arguments\": {\"fdset-id\": 760130}}\n");
+        "\"vhp-usb-1-2\", \"hostdevice\": \"/dev/fdset/760000\"}}\n"
+        "{\"execute\": \"remove-fd\", \"id\": \"7.3\", \"arguments\": {\"fdset-id\": 760000}}\n");
     CHECK(line(&a, "{\"return\": {}, \"id\": \"7.0\"}") == VMM_WAIT);
     CHECK(line(&a, "{\"return\": {}, \"id\": \"7.1\"}") == VMM_WAIT);
     CHECK(line(&a, "{\"return\": {}, \"id\": \"7.2\"}") == VMM_WAIT);
