@@ -83,21 +83,40 @@ static char *field(char *line, int n) {
     return f != NULL ? f : line + strlen(line);
 }
 
-/* "36 35 98:0 /mnt1 /mnt2 rw,noatime ...": Documentation/filesystems/proc.rst, 3.5 */
+/* By a device's name as /dev has it: "sda", "mapper/x". */
+static void add_block(const char *path, const char *what, const char *which) {
+    char link[VH_PATH_MAX];
+    if (str_starts(path, "/dev/") && str_fmt(link, sizeof link, "/sys/class/block/%s", path + 5))
+        add_use(link, what, which);
+}
+
+/* What follows the optional fields: "- btrfs /dev/sda rw". "" if the line has no such end. */
+static const char *mount_source(char **save) {
+    const char *f = strtok_r(NULL, " ", save);
+    while (f != NULL && !str_eq(f, "-"))
+        f = strtok_r(NULL, " ", save);
+    if (f == NULL || strtok_r(NULL, " ", save) == NULL)
+        return "";
+    f = strtok_r(NULL, " ", save);
+    return f != NULL ? f : "";
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. File
+ * systems over several devices, as btrfs, have a number of their own, 0:n: those go by their source. */
 static void look_mounts(void) {
     char *at = read_table("/proc/self/mountinfo"), *line;
     while ((line = next_line(&at)) != NULL) {
-        char *save = NULL, link[64], *number = NULL, *point = NULL;
-        char *f = strtok_r(line, " ", &save);
-        for (int i = 0; f != NULL && i < 5; i++, f = strtok_r(NULL, " ", &save)) {
-            if (i == 2)
-                number = f;
-            else if (i == 4)
-                point = f;
-        }
-        if (number == NULL || point == NULL || str_starts(number, "0:"))
+        char *save = NULL, link[64];
+        const char *number = NULL;
+        const char *f = strtok_r(line, " ", &save);
+        for (int i = 0; f != NULL && i < 4; i++, f = strtok_r(NULL, " ", &save))
+            number = i == 2 ? f : number;
+        const char *point = f;
+        if (number == NULL || point == NULL)
             continue;
-        if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
+        if (str_starts(number, "0:"))
+            add_block(mount_source(&save), "holds the mounted file system", point);
+        else if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
             add_use(link, "holds the mounted file system", point);
     }
 }
@@ -105,30 +124,62 @@ static void look_mounts(void) {
 static void look_swaps(void) {
     char *at = read_table("/proc/swaps"), *line;
     while ((line = next_line(&at)) != NULL) {
-        char link[128];
         const char *path = field(line, 0);
-        if (str_starts(path, "/dev/") && str_fmt(link, sizeof link, "/sys/class/block/%s", path + 5))
-            add_use(link, "holds the swap space", path);
+        add_block(path, "holds the swap space", path);
     }
 }
 
 /* dm, md and bcache appear as holders of what they are built upon. */
-static void look_holders(void) {
-    struct sysfs_dir blocks, holders;
-    const char *name, *holder;
+static void look_holders(int blocks, const char *name) {
+    struct sysfs_dir holders;
+    const char *holder;
     char path[VH_PATH_MAX];
+    if (!str_fmt(path, sizeof path, "%s/holders", name) || !sysfs_dir_open_at(&holders, blocks, path))
+        return;
+    while ((holder = sysfs_dir_next(&holders)) != NULL) {
+        if (str_fmt(path, sizeof path, "/sys/class/block/%s", name))
+            add_use(path, "is part of", holder);
+    }
+    sysfs_dir_close(&holders);
+}
+
+/* A loop device upon a block device is no holder of it. Upon a file, the file's file system is mounted anyway. */
+static void look_loop(int blocks, const char *name) {
+    char attribute[VH_SYSNAME_MAX + 32], file[VH_PATH_MAX];
+    if (str_starts(name, "loop") && str_fmt(attribute, sizeof attribute, "%s/loop/backing_file", name) &&
+        sysfs_text(blocks, attribute, file, sizeof file) > 0)
+        add_block(file, "is behind", name);
+}
+
+static void look_blocks(void) {
+    struct sysfs_dir blocks;
+    const char *name;
     if (!sysfs_dir_open(&blocks, "/sys/class/block"))
         return;
     while ((name = sysfs_dir_next(&blocks)) != NULL) {
-        if (!str_fmt(path, sizeof path, "%s/holders", name) || !sysfs_dir_open_at(&holders, blocks.fd, path))
-            continue;
-        while ((holder = sysfs_dir_next(&holders)) != NULL) {
-            if (str_fmt(path, sizeof path, "/sys/class/block/%s", name))
-                add_use(path, "is part of", holder);
-        }
-        sysfs_dir_close(&holders);
+        look_holders(blocks.fd, name);
+        look_loop(blocks.fd, name);
     }
     sysfs_dir_close(&blocks);
+}
+
+/* A mount names one of a btrfs's devices; here are all of them. */
+static void look_btrfs(void) {
+    struct sysfs_dir all, devices;
+    const char *name, *device;
+    char path[VH_PATH_MAX];
+    if (!sysfs_dir_open(&all, "/sys/fs/btrfs"))
+        return;
+    while ((name = sysfs_dir_next(&all)) != NULL) {
+        if (!str_fmt(path, sizeof path, "%s/devices", name) || !sysfs_dir_open_at(&devices, all.fd, path))
+            continue;
+        while ((device = sysfs_dir_next(&devices)) != NULL) {
+            if (str_fmt(path, sizeof path, "/sys/class/block/%s", device))
+                add_use(path, "is part of the btrfs", name);
+        }
+        sysfs_dir_close(&devices);
+    }
+    sysfs_dir_close(&all);
 }
 
 static void add_route(const char *interface) {
@@ -156,7 +207,8 @@ void hostuse_look(void) {
     nuses = 0;
     look_mounts();
     look_swaps();
-    look_holders();
+    look_blocks();
+    look_btrfs();
     look_routes();
 }
 

@@ -143,6 +143,21 @@ class Host:
         self.event("unbind", device)
         self.event("remove", device)
 
+    def disk(self, device, name):
+        """A block device of this stick: its directory below /sys, with the links that lead there."""
+        block = f"{device.directory}/{device.name}:1.0/host3/target3:0:0/3:0:0:0/block/{name}"
+        os.makedirs(self.path(block, "holders"), exist_ok=True)
+        link = self.path("sys/class/block", name)
+        if not os.path.islink(link):
+            os.symlink(os.path.relpath(self.path(block), os.path.dirname(link)), link)
+        return block
+
+    def network(self, device, name):
+        """A network interface of this adapter."""
+        net = f"{device.directory}/{device.name}:1.0/net/{name}"
+        os.makedirs(self.path(net), exist_ok=True)
+        os.symlink(os.path.relpath(self.path(net), self.path("sys/class/net")), self.path("sys/class/net", name))
+
     def mount(self, device, point="/mnt/stick"):
         """The host mounts a partition of this stick."""
         block = f"{device.directory}/{device.name}:1.0/host3/target3:0:0/3:0:0:0/block/sda/sda1"

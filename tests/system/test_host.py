@@ -130,6 +130,61 @@ def mounted_storage_is_protected_until_it_is_unmounted(w):
     vm1.wait_device(vhp(stick))
 
 
+ROOT_MOUNT = "1 1 0:1 / / rw - tmpfs tmpfs rw\n"
+
+
+def make(w, path, text=""):
+    os.makedirs(os.path.dirname(w.host.path(path)), exist_ok=True)
+    w.host.write(path, text)
+
+
+@test
+def whatever_the_host_has_built_upon_a_stick_protects_it(w):
+    w.qemu("vm1")
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    other = w.host.place("1-3", 0x0951, 0x1666, [STORAGE], serial="other")
+    block = w.host.disk(stick, "sda")
+    w.host.disk(other, "sdb")
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    api = w.api()
+    cases = [
+        ("holds the swap space /dev/sda",
+         lambda: make(w, "proc/swaps", "Filename Type Size Used Priority\n/dev/sda partition 1 0 -2\n"),
+         lambda: make(w, "proc/swaps", "Filename Type Size Used Priority\n")),
+        ("is part of dm-0", lambda: make(w, f"{block}/holders/dm-0"), lambda: os.unlink(w.host.path(f"{block}/holders/dm-0"))),
+        ("is behind loop0", lambda: make(w, "sys/class/block/loop0/loop/backing_file", "/dev/sda\n"),
+         lambda: os.unlink(w.host.path("sys/class/block/loop0/loop/backing_file"))),
+        # btrfs has a number of its own, which leads nowhere
+        ("holds the mounted file system /mnt/b",
+         lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT + "40 1 0:44 / /mnt/b rw shared:3 - btrfs /dev/sda rw,ssd\n"),
+         lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT)),
+        ("is part of the btrfs 5f1c", lambda: make(w, "sys/fs/btrfs/5f1c/devices/sda"),
+         lambda: os.unlink(w.host.path("sys/fs/btrfs/5f1c/devices/sda"))),
+    ]
+    for text, begin, end in cases:
+        begin()
+        api.fails("usb_attach", text, device_node=stick.node, vm="vm1")
+        end()
+    api.ok("usb_attach", device_node=stick.node, vm="vm1")
+    api.ok("usb_attach", device_node=other.node, vm="vm1")
+
+
+@test
+def the_adapter_of_the_default_route_stays_with_the_host(w):
+    w.qemu("vm1")
+    adapter = w.host.place("1-2", 0x0b95, 0x1790, [(255, 255, 0)])
+    w.host.network(adapter, "eth1")
+    w.daemon(w.conf([rule(["vm1", "vm2"], {"vendorId": "0b95", "productId": "1790"})]))
+    api = w.api()
+    v4 = "Iface\tDestination\tGateway\tFlags\n"
+    for path, text, empty in (("proc/net/route", v4 + "eth1\t00000000\t0101A8C0\t0003\n", v4),
+                              ("proc/net/ipv6_route", "0" * 32 + " 00 " + "0" * 32 + " 00 fe80 400 1 0 3 eth1\n", "")):
+        make(w, path, text)
+        api.fails("usb_attach", "carries the default route by eth1", device_node=adapter.node, vm="vm1")
+        make(w, path, empty)
+    api.ok("usb_attach", device_node=adapter.node, vm="vm1")
+
+
 @test
 def events_without_a_device_behind_them_do_nothing(w):
     w.daemon(w.conf([rule("vm1", KEYBOARD)]))
