@@ -69,7 +69,8 @@ static bool check_memories(const struct core *c, const char **why) {
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         const struct memory *m = &ms->m[i];
         MUST(!m->used || m->stamp <= ms->stamp, "a memory from the future");
-        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus, "a memory of nothing");
+        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus || m->resumed,
+             "a memory of nothing");
     }
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];

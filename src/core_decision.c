@@ -27,6 +27,8 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
         sb_fmt(why, "%s is a hub: hubs stay with the host", s->dev.node);
     else if (s->dev.protect[0] != '\0')
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
+    else if (!s->dev.settled)
+        sb_fmt(why, "%s is still being configured by the kernel: it is announced when it is ready", s->dev.node);
     else if (s->hold_until != 0)
         sb_fmt(why, "%s is on a port that flaps: it has to stay for a while first", s->dev.node);
     else if (c->stopping)
@@ -203,6 +205,8 @@ static const char *detach_obstacle(const struct core *c, const struct request *r
         return "the device is busy: another request is moving it";
     if (s->foreign >= 0)
         return "somebody else attached the device to its VM: it has to be taken out there";
+    if (!s->dev.settled) /* its serial number is not known yet, and the decision is about that */
+        return "the device is still being configured by the kernel: it is announced when it is ready";
     return NULL;
 }
 

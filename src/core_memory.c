@@ -82,7 +82,7 @@ static struct memory *get(struct core *c, const struct device *d) {
 
 static void drop_if_empty(struct memory *m) {
     if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->was_by == ROLE_NONE &&
-        m->exempt_bus == 0)
+        m->exempt_bus == 0 && !m->resumed)
         m->used = false;
 }
 
@@ -199,7 +199,7 @@ void memory_saved(struct step *st, bool ok, const char *why) {
 /* ---- what holds for a device that is there ---- */
 
 void memory_refresh(struct core *c, struct slot *s) {
-    const struct memory *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
+    struct memory *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
     const struct latch *l = s->rule >= 0 ? latch_of(c, c->conf->rules[s->rule].tag) : NULL;
     enum role by = m != NULL ? m->by : ROLE_NONE;
     bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
@@ -208,6 +208,11 @@ void memory_refresh(struct core *c, struct slot *s) {
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
     s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->nap;
+    if (m != NULL && m->resumed) { /* it was in a VM before we started: the rules apply to it */
+        s->managed = true;
+        m->resumed = false;
+        drop_if_empty(m);
+    }
 }
 
 void memory_refresh_all(struct core *c) {
@@ -311,6 +316,16 @@ void memory_suspend(struct step *st, struct slot *s, int vm) {
     memory_changed(st);
 }
 
+/* Is there a device that may turn out to be this one? */
+static bool awaited(const struct core *c, const struct memory *m) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && !s->dev.settled && s->dev.vid == m->vid && s->dev.pid == m->pid)
+            return true;
+    }
+    return false;
+}
+
 /* Also of devices that are away: what was suspended with a VM is not any more. -1: with any. */
 void memory_resume(struct step *st, int vm) {
     struct core *c = st->c;
@@ -320,6 +335,7 @@ void memory_resume(struct step *st, int vm) {
         if (!m->used || m->suspended[0] == '\0' || (vm >= 0 && !str_eq(m->suspended, c->conf->vms[vm].name)))
             continue;
         m->suspended[0] = '\0';
+        m->resumed = awaited(c, m);
         drop_if_empty(m);
         any = true;
     }

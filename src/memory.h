@@ -24,6 +24,7 @@ struct memory {
     char port[VH_SYSNAME_MAX];      /* sys_name; "" if unknown (another daemon's entry): any port */
     char vm[VH_NAME_MAX];           /* selection, "" none */
     char suspended[VH_NAME_MAX];    /* the VM that a suspend took it out of, "" none; true only of this boot */
+    bool resumed;                   /* a resume came while its device was not fully known yet; not part of the file */
     enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
     enum role was_by;               /* before the change that is being saved; not part of the file */
     uint8_t exempt_bus, exempt_dev; /* this very plug was attached in spite of its tag's latch; 0 none; of this boot */

@@ -308,6 +308,47 @@ static void what_is_plugged_in_again_during_a_suspend_stays_out(void) {
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
+/* After a restart a device may be known only in part for a moment, as while it is reset. */
+static void a_resume_reaches_what_is_not_fully_known_yet(void) {
+    begin(false);
+    core.persist = true;
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    ask(REQ_SUSPEND, 0, "");
+    saved(true);
+    done(0, OP_OK);
+    restart();
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = true};
+    dev.settled = false;
+    step(&f);
+    vm_fact_of(FACT_VM_DOWN, 1);
+    vm_up(0);
+    ask(REQ_RESUME, 0, "");
+    saved(true);
+    CHECK(op(OP_ATTACH, 0) == NULL);
+    dev.settled = true;
+    f.coldplug = false;
+    step(&f);
+    CHECK(op(OP_ATTACH, 0) != NULL && !core.memories.m[0].used);
+}
+
+/* The serial number is read once the kernel is done: a decision before that would be about another device. */
+static void nothing_is_decided_about_what_is_not_fully_known(void) {
+    begin(false);
+    core.persist = true;
+    vm_up(0);
+    plug_as("1-1", 5, 3, false, false);
+    ask(REQ_DETACH, 5, "");
+    CHECK(strstr(error(), "still being configured") != NULL && action(ACT_SAVE) == NULL);
+    ask(REQ_ATTACH, 5, "a");
+    CHECK(strstr(error(), "still being configured") != NULL && op(OP_ATTACH, 0) == NULL);
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    dev.settled = true;
+    step(&f);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+}
+
 /* ---- leases ---- */
 
 static struct conf *lease_conf(void) {
@@ -624,6 +665,8 @@ int main(void) {
     RUN(a_decision_is_about_one_twin_and_follows_it_alone);
     RUN(suspension_outlives_the_daemon_and_not_the_vm);
     RUN(what_is_plugged_in_again_during_a_suspend_stays_out);
+    RUN(a_resume_reaches_what_is_not_fully_known_yet);
+    RUN(nothing_is_decided_about_what_is_not_fully_known);
     RUN(a_lease_lets_the_vm_keep_the_port);
     RUN(a_lease_ends_and_is_its_ports_and_denies_nothing_away);
     RUN(a_flapping_port_is_left_alone_until_its_device_stays);
