@@ -12,6 +12,7 @@
 #include "link.h"
 #include "log.h"
 #include "loop.h"
+#include "pages.h"
 #include "str.h"
 #include "sysfs.h"
 #include "usbids.h"
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #ifndef VH_VERSION
@@ -106,23 +106,15 @@ static void log_diag(const struct diag *d, void *arg) {
              d->text);
 }
 
-/* Pages that only start-up used go back to the kernel: resident memory is what running needs. */
-static void give_back(const void *p, size_t size) {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), skip = (page - (uintptr_t)p % page) % page;
-    if (size >= skip + page) /* madvise() takes no const. NOLINTNEXTLINE(performance-no-int-to-ptr) */
-        (void)madvise((char *)(uintptr_t)p + skip, (size - skip) / page * page,
-                      MADV_DONTNEED); /* no harm if it fails */
-}
-
 /* Names are looked up at plugs; the scan at start has touched most of the table. */
 static void give_back_scratch(void) {
     size_t size = 0;
     const void *p = conf_scratch(&size);
-    give_back(p, size);
+    pages_give_back(p, size);
     p = json_scratch(&size);
-    give_back(p, size);
+    pages_give_back(p, size);
     for (int part = 0; (p = usbids_table(part, &size)) != NULL; part++)
-        give_back(p, size);
+        pages_give_back(p, size);
 }
 
 static bool read_file(int fd, char *text, size_t cap, size_t *len) {
@@ -163,7 +155,7 @@ static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *
     if (!str_copy(name, sizeof name, path))
         (void)str_copy(name, sizeof name, "configuration");
     ok = ok && conf_parse(conf, text, len, report, name);
-    give_back(text, sizeof text);
+    pages_give_back(text, sizeof text);
     return ok;
 }
 
@@ -264,6 +256,7 @@ int main(int argc, char **argv) {
     if (parse_options(argc, argv, &given, &status))
         return fflush(stdout) == 0 ? status : EXIT_FAILED;
     log_open("vhotplug", given.debug ? LOG_DEBUG : LOG_INFO);
+    pages_keep_small();
     if (given.check)
         return check(&given);
     if (!load_conf(&confs[0], &given, log_diag))
