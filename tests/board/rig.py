@@ -67,6 +67,9 @@ class BoardWorld:
         return Shared.vms[name]
 
     def extra_vm(self, name, **kwargs):
+        for path in (f"/run/{name}.qmp", f"/run/{name}.look.qmp"):
+            if self.board.exists(path):  # of one that was killed
+                self.board.unlink(path)
         vm = Vm(self.board, name, **kwargs)
         self.extra_vms.append(vm)
         vm.wait_up(scaled(30))
