@@ -1,12 +1,12 @@
 /*
- * cli.c - the client: a command line becomes one request, the response becomes text and an exit status.
+ * cli.c - the client: a command line becomes one request, the response becomes text (cli_show.c) and an exit status.
  *
- * What scripts rely on: 0 ok (an empty list too), 1 failed with the reason on stderr, 2 usage; `usb list` prints
- * "vid:pid vendor product" for each device and, unless --short, its fields and a blank line. Decides nothing: names of
- * devices and VMs go to the daemon as they were typed.
+ * What scripts rely on: 0 ok (an empty list too), 1 failed with the reason on stderr, 2 usage; an empty standard output
+ * means that there is none. Decides nothing: names of devices and VMs go to the daemon as they were typed.
  */
 #include "cli.h"
 
+#include "cli_show.h"
 #include "cli_wire.h"
 #include "json.h"
 #include "limits.h"
@@ -14,30 +14,38 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef VH_VERSION
 #define VH_VERSION "unknown"
 #endif
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
-enum { REPLY_MS = 60000, TOKENS_MAX = VH_MAX_DEVICES * 128 };
+enum { REPLY_MS = 60000, TOKENS_MAX = 1 << 18 }; /* every entry of the largest configuration explained */
 
 static const char help[] =
     "Usage: vhotplugcli [OPTION]... COMMAND\n"
     "Asks a running vhotplug over its API.\n"
     "\n"
-    "  usb list [--short] [--connected|--disconnected] [--tag TAG] [--all]\n"
+    "  usb list [--short] [--plain] [--connected|--disconnected] [--tag TAG] [--all]\n"
     "  usb attach DEVICE [--vm VM]     give it to VM; without --vm as the rules and the last choice say\n"
     "  usb detach DEVICE               take it away, until somebody attaches it again\n"
     "  usb suspend [--vm VM]           take all devices out of VM (of all VMs), but those that rules let stay\n"
     "  usb resume [--vm VM]            put back what suspend took\n"
     "  listen                          print events as they come, one JSON object a line\n"
+    "  status [--tag TAG]              how it stands; is everything with TAG taken away?\n"
+    "  explain DEVICE|DESCRIPTION      which rule decides, which fields of the others differ, what it waits for\n"
+    "  stats [--prometheus]            what was counted since the daemon started\n"
     "  version                         the daemon's version\n"
     "\n"
-    "DEVICE is --devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or --tag TAG.\n"
+    "DEVICE is --devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or (but for explain) "
+    "--tag TAG.\n"
+    "DESCRIPTION, of one that is not there: --vid --pid --bus --port --serial --vendor-name --product-name "
+    "--removable\n"
+    "  --driver-path, --class C[/SUB[/PROTO]] for each interface, --device-class C[/SUB[/PROTO]]; 14 or 0x0e.\n"
     "\n"
     "  -t unix|tcp|vsock    transport (default: vsock inside a guest, else unix)\n"
     "  -u PATH              unix socket (default: /var/lib/vhotplug/vhotplug.sock)\n"
@@ -45,11 +53,14 @@ static const char help[] =
     "  -p PORT              port for tcp and vsock (default: 2000)\n"
     "  -c CID               context ID for vsock (default: 2, the host)\n"
     "      --json           print the response as it came\n"
+    "      --plain          on a terminal, too, list as into a pipe: no table, no colour\n"
     "  -d, --debug          show the lines that go out and come in on stderr\n"
     "      --version        this program's version\n"
     "  -h, --help           this\n"
     "\n"
-    "Exit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage.\n";
+    "Exit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 blocked, 3 "
+    "not\n"
+    "blocked, 4 no such device now; of status 5: the daemon cannot be reached.\n";
 
 /* ---- options ---- */
 
@@ -61,10 +72,19 @@ enum field {
     F_PID,
     F_TAG,
     F_VM,
+    F_SERIAL,
+    F_VENDOR_NAME,
+    F_PRODUCT_NAME,
+    F_REMOVABLE,
+    F_DRIVER_PATH, /* up to here they go as text under a key of the request */
+    F_CLASS,
+    F_DEVICE_CLASS,
     F_SHORT,
     F_CONNECTED,
     F_DISCONNECTED,
     F_ALL,
+    F_PLAIN,
+    F_PROMETHEUS,
     F_COUNT,
     F_JSON,
     F_VERSION
@@ -74,6 +94,9 @@ enum { OPT_FIELD = 256 };
 
 #define BIT(f) (1U << (f))
 #define SELECTOR (BIT(F_DEVNODE) | BIT(F_BUS) | BIT(F_PORT) | BIT(F_VID) | BIT(F_PID) | BIT(F_TAG))
+#define DESCRIPTION                                                                                                    \
+    (BIT(F_SERIAL) | BIT(F_VENDOR_NAME) | BIT(F_PRODUCT_NAME) | BIT(F_REMOVABLE) | BIT(F_DRIVER_PATH) | BIT(F_CLASS) | \
+     BIT(F_DEVICE_CLASS))
 
 static const struct option long_options[] = {
     {"devnode", required_argument, NULL, OPT_FIELD + F_DEVNODE},
@@ -83,10 +106,19 @@ static const struct option long_options[] = {
     {"pid", required_argument, NULL, OPT_FIELD + F_PID},
     {"tag", required_argument, NULL, OPT_FIELD + F_TAG},
     {"vm", required_argument, NULL, OPT_FIELD + F_VM},
+    {"serial", required_argument, NULL, OPT_FIELD + F_SERIAL},
+    {"vendor-name", required_argument, NULL, OPT_FIELD + F_VENDOR_NAME},
+    {"product-name", required_argument, NULL, OPT_FIELD + F_PRODUCT_NAME},
+    {"removable", required_argument, NULL, OPT_FIELD + F_REMOVABLE},
+    {"driver-path", required_argument, NULL, OPT_FIELD + F_DRIVER_PATH},
+    {"class", required_argument, NULL, OPT_FIELD + F_CLASS},
+    {"device-class", required_argument, NULL, OPT_FIELD + F_DEVICE_CLASS},
     {"short", no_argument, NULL, OPT_FIELD + F_SHORT},
     {"connected", no_argument, NULL, OPT_FIELD + F_CONNECTED},
     {"disconnected", no_argument, NULL, OPT_FIELD + F_DISCONNECTED},
     {"all", no_argument, NULL, OPT_FIELD + F_ALL},
+    {"plain", no_argument, NULL, OPT_FIELD + F_PLAIN},
+    {"prometheus", no_argument, NULL, OPT_FIELD + F_PROMETHEUS},
     {"json", no_argument, NULL, OPT_FIELD + F_JSON},
     {"version", no_argument, NULL, OPT_FIELD + F_VERSION},
     {"debug", no_argument, NULL, 'd'},
@@ -94,20 +126,23 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-enum output { OUT_NOTHING, OUT_LIST, OUT_VERSION, OUT_EVENTS };
+enum output { OUT_NOTHING, OUT_LIST, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
 
 static const struct command {
     const char *group, *name, *action;
     unsigned fields; /* that it takes */
     enum output output;
 } commands[] = {
-    {"usb", "list", "usb_list", BIT(F_SHORT) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL),
-     OUT_LIST},
+    {"usb", "list", "usb_list",
+     BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL), OUT_LIST},
     {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING},
     {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING},
     {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING},
     {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING},
     {NULL, "listen", "enable_notifications", 0, OUT_EVENTS},
+    {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS},
+    {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN},
+    {NULL, "stats", "stats", BIT(F_PROMETHEUS), OUT_STATS},
     {NULL, "version", "version", 0, OUT_VERSION},
 };
 
@@ -117,6 +152,8 @@ struct call {
     unsigned given; /* fields */
     const char *value[F_COUNT];
     bool json, debug;
+    char interfaces[VH_MAX_IFACES * 7 + 2]; /* ":030101:", as the API has them */
+    unsigned device_class[3];
 };
 
 static int usage(const char *why, const char *what) {
@@ -156,6 +193,40 @@ static int take_target(struct call *c, int opt) {
     }
 }
 
+/* "14", "0x0e/1/0": class, subclass, protocol. */
+static bool take_class(const char *s, unsigned triple[3]) {
+    for (int i = 0; i < 3; i++) {
+        size_t n = strcspn(s, "/");
+        uint32_t v = 0;
+        uint64_t decimal = 0;
+        bool hex = n > 2 && s[0] == '0' && (s[1] | 0x20) == 'x';
+        if (hex ? !str_hex(s + 2, n - 2, &v) : !str_uint(s, n, 255, &decimal))
+            return false;
+        triple[i] = hex ? v : (unsigned)decimal;
+        if (triple[i] > 255 || s[n] == '\0')
+            return triple[i] <= 255;
+        s += n + 1;
+    }
+    return false;
+}
+
+static int take_field(struct call *c, int field) {
+    unsigned triple[3] = {0};
+    size_t at = strlen(c->interfaces);
+    c->given |= BIT(field);
+    c->value[field] = optarg;
+    if (field == F_DEVICE_CLASS && !take_class(optarg, c->device_class))
+        return usage("expected --device-class as 239 or 0xef/2/1", optarg);
+    if (field != F_CLASS)
+        return CLI_OK;
+    if (!take_class(optarg, triple))
+        return usage("expected --class as 14 or 0x0e/1/0", optarg);
+    if (!str_fmt(c->interfaces + at, sizeof c->interfaces - at, "%s%02x%02x%02x:", at == 0 ? ":" : "", triple[0],
+                 triple[1], triple[2]))
+        return usage("too many interfaces", optarg);
+    return CLI_OK;
+}
+
 /* What decides the transport if -t does not. */
 static void settle_transport(struct call *c) {
     struct cli_target *t = &c->target;
@@ -181,18 +252,15 @@ static int take_options(struct call *c, int argc, char **argv) {
             printf("vhotplugcli %s\n", VH_VERSION);
             return CLI_OK;
         }
+        int status = CLI_OK;
         if (opt == 'd')
             c->debug = true;
         else if (opt == OPT_FIELD + F_JSON)
             c->json = true;
-        else if (opt >= OPT_FIELD) {
-            c->given |= BIT(opt - OPT_FIELD);
-            c->value[opt - OPT_FIELD] = optarg;
-        } else {
-            int status = take_target(c, opt);
-            if (status != CLI_OK)
-                return status;
-        }
+        else
+            status = opt >= OPT_FIELD ? take_field(c, opt - OPT_FIELD) : take_target(c, opt);
+        if (status != CLI_OK)
+            return status;
     }
     settle_transport(c);
     return -1;
@@ -217,98 +285,101 @@ static int check_fields(const struct call *c) {
             return usage("this command does not take", long_options[i].name);
     if ((c->given & (BIT(F_CONNECTED) | BIT(F_DISCONNECTED))) == (BIT(F_CONNECTED) | BIT(F_DISCONNECTED)))
         return usage("either --connected or --disconnected", "");
-    if ((c->command->fields & SELECTOR) != SELECTOR)
+    if ((c->command->fields & BIT(F_DEVNODE)) == 0 || ((c->given & DESCRIPTION) != 0 && !(c->given & BIT(F_DEVNODE))))
         return CLI_OK;
     if (selector == BIT(F_DEVNODE) || selector == (BIT(F_BUS) | BIT(F_PORT)) || selector == (BIT(F_VID) | BIT(F_PID)) ||
         selector == BIT(F_TAG))
         return CLI_OK;
-    return usage("name the device by one of --devnode, --bus and --port, --vid and --pid, --tag", "");
+    return usage("name the device by one of --devnode, --bus and --port, --vid and --pid, --tag, or describe it", "");
 }
 
 /* ---- the request ---- */
 
+static void key(struct sbuf *sb, const char *name) {
+    sb_fmt(sb, "%s\"%s\": ", sb->p[sb->len - 1] == '{' ? "" : ", ", name);
+}
+
+static void add_classes(const struct call *c, struct sbuf *sb) {
+    static const char *const keys[] = {"device_class", "device_subclass", "device_protocol"};
+    for (int i = 0; i < 3 && (c->given & BIT(F_DEVICE_CLASS)) != 0; i++) {
+        key(sb, keys[i]);
+        sb_uint(sb, c->device_class[i]);
+    }
+    if (c->given & BIT(F_CLASS)) {
+        key(sb, "interfaces");
+        sb_json(sb, c->interfaces);
+    }
+}
+
 static void build_request(const struct call *c, struct sbuf *sb) {
-    static const char *const keys[] = {"device_node", "bus", "port", "vid", "pid", "tag", "vm"};
-    sb_fmt(sb, "{\"action\": \"%s\"", c->command->action);
-    for (unsigned f = F_DEVNODE; f <= F_VM; f++) {
+    static const char *const keys[] = {"device_node", "bus",          "port",      "vid",
+                                       "pid",         "tag",          "vm",        "serial",
+                                       "vendor_name", "product_name", "removable", "driver_path"};
+    bool tagged = c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0;
+    bool described = c->command->output == OUT_EXPLAIN && (c->given & DESCRIPTION) != 0;
+    sb_fmt(sb, "{\"action\": \"%s\"", tagged ? "usb_list" : c->command->action);
+    if (described)
+        sb_str(sb, ", \"device\": {");
+    for (unsigned f = F_DEVNODE; f <= F_DRIVER_PATH; f++) {
         if (!(c->given & BIT(f)))
             continue;
-        sb_fmt(sb, ", \"%s\": ", keys[f]);
+        key(sb, keys[f]);
         sb_json(sb, c->value[f]);
     }
+    add_classes(c, sb);
+    if (described)
+        sb_char(sb, '}');
     if (c->given & BIT(F_DISCONNECTED))
         sb_str(sb, ", \"disconnected\": true");
     if (c->given & BIT(F_CONNECTED))
         sb_str(sb, ", \"disconnected\": false");
-    if (c->given & BIT(F_ALL))
+    if ((c->given & BIT(F_ALL)) || tagged)
         sb_str(sb, ", \"all\": true");
     sb_str(sb, "}\n");
 }
 
-/* ---- output ---- */
-
-/* A device's strings may hold anything: no control character of theirs reaches a terminal. */
-static void print_text(const char *s) {
-    for (size_t i = 0, n = strlen(s); i < n;) {
-        uint32_t cp = 0;
-        size_t len = utf8_len(s + i, n - i, &cp);
-        if (len == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-            putchar('?');
-        else
-            fwrite(s + i, 1, len, stdout);
-        i += len != 0 ? len : 1;
-    }
-}
-
-static void print_value(const struct json *j, int t) {
-    char text[VH_ERROR_MAX];
-    if (json_type(j, t) == JSON_STRING) {
-        print_text(json_string(j, t, text, sizeof text) ? text : "(too long)");
-    } else if (json_type(j, t) == JSON_ARRAY) {
-        const char *between = "";
-        for (int e = json_first(j, t); e >= 0; e = json_next(j, e)) {
-            fputs(between, stdout);
-            print_text(json_string(j, e, text, sizeof text) ? text : "?");
-            between = ", ";
-        }
-    } else {
-        printf("%.*s", j->tok[t].end - j->tok[t].start, j->text + j->tok[t].start);
-    }
-}
-
-static void print_field(const struct json *j, int device, const char *key) {
-    int t = json_get(j, device, key);
-    if (t >= 0 && json_type(j, t) != JSON_NULL)
-        print_value(j, t);
-}
-
-static void print_device(const struct json *j, int device, bool brief) {
-    print_field(j, device, "vid");
-    putchar(':');
-    print_field(j, device, "pid");
-    putchar(' ');
-    print_field(j, device, "vendor_name");
-    putchar(' ');
-    print_field(j, device, "product_name");
-    putchar('\n');
-    if (brief)
-        return;
-    for (int k = json_first(j, device); k >= 0; k = json_next(j, k)) {
-        char key[VH_NAME_MAX];
-        if (json_type(j, json_value(j, k)) == JSON_NULL || !json_string(j, k, key, sizeof key))
-            continue;
-        printf("  %-16s: ", key);
-        print_value(j, json_value(j, k));
-        putchar('\n');
-    }
-    putchar('\n');
-}
+/* ---- the response ---- */
 
 static int failed(const char *why) {
     fputs("vhotplugcli: ", stderr);
     fputs(why, stderr);
     fputc('\n', stderr);
     return CLI_FAILED;
+}
+
+static bool has_colour(void) {
+    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+    return (no == NULL || no[0] == '\0') && term != NULL && !str_eq(term, "dumb");
+}
+
+static void show(const struct call *c, const struct json *j) {
+    switch (c->command->output) {
+    case OUT_LIST:
+        if ((c->given & (BIT(F_PLAIN) | BIT(F_SHORT))) == 0 && isatty(STDOUT_FILENO))
+            show_table(j, has_colour());
+        else
+            show_list(j, c->given & BIT(F_SHORT));
+        break;
+    case OUT_VERSION:
+        show_field(j, 0, "version");
+        putchar('\n');
+        break;
+    case OUT_STATUS:
+        show_daemon(j);
+        break;
+    case OUT_EXPLAIN:
+        show_explanation(j);
+        break;
+    case OUT_STATS:
+        if (c->given & BIT(F_PROMETHEUS))
+            show_prometheus(j);
+        else
+            show_stats(j);
+        break;
+    case OUT_NOTHING:
+    case OUT_EVENTS:
+        break;
+    }
 }
 
 static int show_reply(const struct call *c, const char *line, size_t len) {
@@ -330,15 +401,10 @@ static int show_reply(const struct call *c, const char *line, size_t len) {
             (void)str_copy(text, sizeof text, error);
         return failed(text);
     }
-    if (c->json)
-        return CLI_OK;
-    if (c->command->output == OUT_VERSION) {
-        print_field(&j, 0, "version");
-        putchar('\n');
-    }
-    int list = c->command->output == OUT_LIST ? json_get(&j, 0, "usb_devices") : -1;
-    for (int d = list >= 0 ? json_first(&j, list) : -1; d >= 0; d = json_next(&j, d))
-        print_device(&j, d, c->given & BIT(F_SHORT));
+    if (c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0)
+        return show_tag(&j, c->value[F_TAG], c->json);
+    if (!c->json)
+        show(c, &j);
     return CLI_OK;
 }
 
@@ -351,8 +417,10 @@ static int ask(const struct call *c, const char *request, size_t n) {
     if (c->debug)
         fprintf(stderr, "> %s", request);
     if (!cli_connect(&c->target, why, sizeof why) || !cli_send(request, n, why, sizeof why) ||
-        !cli_receive(&line, &len, REPLY_MS, why, sizeof why))
-        return failed(why);
+        !cli_receive(&line, &len, REPLY_MS, why, sizeof why)) {
+        int status = failed(why);
+        return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : status;
+    }
     if (c->debug)
         fprintf(stderr, "< %s\n", line);
     return show_reply(c, line, len);

@@ -1,0 +1,277 @@
+"""The client's output to the letter, and its exit statuses: what people read, what scripts and collectors parse."""
+import json
+import os
+import pty
+import re
+import subprocess
+
+from fakehost import STORAGE, VIDEO
+from tap import check, contains, equal, run, scaled, test
+from world import CLIENT, KEYBOARD, STICK, World, rule
+
+CAMERA = {"interfaceClass": 14}
+
+
+def on_a_terminal(w, *arguments, **env):
+    """What it prints where standard output is a terminal."""
+    master, slave = pty.openpty()
+    with subprocess.Popen([CLIENT, "-u", w.socket, *arguments], stdout=slave, stderr=subprocess.PIPE, env=env) as process:
+        os.close(slave)
+        out = b""
+        try:
+            while data := os.read(master, 65536):
+                out += data
+        except OSError:  # the other end is closed
+            pass
+        os.close(master)
+        process.wait(scaled(10))
+    return out.decode().replace("\r\n", "\n")
+
+
+def office(w):
+    """A keyboard in its VM, a stick that waits for a choice, a camera that was taken away, a hub."""
+    w.qemu("vm1")
+    kbd = w.host.place("1-1", 0xfff0, 0x0001, manufacturer="Acme", product="Keyboard", serial="K1")
+    stick = w.host.place("1-2.3", 0xfff0, 0x0002, [STORAGE], manufacturer="Acme", product="Stick ☃", removable="removable")
+    camera = w.host.place("1-3", 0xfff0, 0x0003, [VIDEO], manufacturer="Acme", product="Cam")
+    w.daemon(w.conf([rule("vm1", KEYBOARD, description="Keyboards"), rule(["vm1", "vm2"], STICK, tag="disk"),
+                     rule("vm1", CAMERA, tag="cam", deny=[{"serial": "7"}])]))
+    api = w.api()
+    for device in (kbd, camera):
+        api.ok("usb_attach", device_node=device.node)
+    api.ok("usb_detach", device_node=camera.node)
+    return kbd, stick, camera
+
+
+@test
+def a_list_in_a_pipe_is_what_scripts_expect(w):
+    kbd, stick, _ = office(w)
+    short = w.cli("usb", "list", "--short", "--connected").stdout  # in the order in which the host showed them
+    equal(sorted(short.splitlines(keepends=True)), ["fff0:0001 Acme Keyboard\n", "fff0:0002 Acme Stick ☃\n"])
+    text = w.cli("usb", "list").stdout
+    blocks = text.split("\n\n")
+    equal((len(blocks), blocks[-1]), (4, ""))
+    equal([b for b in blocks if "Keyboard" in b], [f"""fff0:0001 Acme Keyboard
+  device_node     : {kbd.node}
+  vid             : fff0
+  pid             : 0001
+  vendor_name     : Acme
+  product_name    : Keyboard
+  serial          : K1
+  interfaces      : :030101:
+  device_class    : 0
+  device_subclass : 0
+  device_protocol : 0
+  busnum          : 1
+  devnum          : {kbd.devnum}
+  portnum         : 1
+  port_path       : 1
+  speed           : 480
+  sys_name        : 1-1
+  removable       : unknown
+  allowed_vms     : vm1
+  vm              : vm1
+  foreign         : false
+  disconnected    : false
+  state           : attached"""])
+    equal([b for b in blocks if "Stick" in b][0].split("allowed_vms")[1], """     : vm1, vm2
+  foreign         : false
+  disconnected    : false
+  tag             : disk
+  state           : idle
+  reason          : was there before the daemon started (see --attach-connected)""")
+    equal(w.cli("usb", "list", "--tag", "disk", "--short").stdout, "fff0:0002 Acme Stick ☃\n")
+    for nothing in (["--tag", "none"], ["--disconnected", "--tag", "disk"]):
+        done = w.cli("usb", "list", *nothing)
+        equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+    check(stick.node in w.cli("usb", "list", "--plain").stdout, "plain in a pipe, too")
+
+
+TABLE = """PORT   ID         STATE       VM   TAG   DEVICE
+1-1    fff0:0001  attached    vm1        Acme Keyboard
+1-2.3  fff0:0002  idle             disk  Acme Stick ☃  (was there before the daemon started (see --attach-connected))
+1-3    fff0:0003  taken away       cam   Acme Cam  (disconnected by an admin)
+"""
+
+
+def sorted_table(text):
+    lines = text.splitlines(keepends=True)
+    return lines[0] + "".join(sorted(lines[1:]))
+
+
+@test
+def a_list_on_a_terminal_is_a_table(w):
+    office(w)
+    equal(sorted_table(on_a_terminal(w, "usb", "list", TERM="dumb")), TABLE)
+    equal(sorted_table(on_a_terminal(w, "usb", "list", TERM="xterm", NO_COLOR="1")), TABLE)
+    coloured = on_a_terminal(w, "usb", "list", TERM="xterm")
+    contains(coloured, "\033[32mattached\033[0m    vm1")
+    equal(sorted_table(re.sub("\033\\[[0-9]*m", "", coloured)), TABLE)
+    equal(on_a_terminal(w, "usb", "list", "--plain", TERM="xterm"), w.cli("usb", "list").stdout)
+    equal(on_a_terminal(w, "usb", "list", "--short", TERM="xterm"), w.cli("usb", "list", "--short").stdout)
+    equal(on_a_terminal(w, "usb", "list", "--tag", "none", TERM="xterm"), "")
+
+
+@test
+def a_device_cannot_draw_on_the_terminal(w):
+    w.host.place("1-1", 0xfff0, 1, manufacturer="\033[2Jx\u009b", product="\a")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    for arguments in (["usb", "list"], ["explain", "--bus", "1", "--port", "1"]):
+        text = on_a_terminal(w, *arguments, TERM="dumb")
+        contains(text, "?[2Jx? ?")
+        check("\033" not in text and "\a" not in text and "\u009b" not in text, repr(text))
+
+
+@test
+def status_answers_the_kill_switch_question(w):
+    vm = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+
+    def status(*arguments):
+        done = w.cli("status", "--tag", "cam", *arguments)
+        equal(done.stderr, "")
+        return done.returncode, done.stdout
+
+    equal(status(), (4, "cam: no such device now; one that is plugged in later is not blocked\n"))
+    camera = w.host.plug("1-1", 0xfff0, 3, [VIDEO])
+    w.api().list_until(lambda l: l and l[camera.node]["vm"] == "vm1")
+    equal(status(), (3, f"cam: not blocked, 1 of 1; one that is plugged in later is not blocked\n  {camera.node} attached vm1\n"))
+    equal(w.cli("usb", "detach", "--tag", "cam").returncode, 0)
+    equal(status(), (0, "cam: blocked, 1; one that is plugged in later is blocked\n"))
+    equal(json.loads(status("--json")[1])["tag_disconnected"], True)
+    second = w.host.plug("1-2", 0xfff0, 4, [VIDEO])
+    w.api().list_until(lambda l: second.node in l and l[second.node]["disconnected"])
+    equal(status(), (0, "cam: blocked, 2; one that is plugged in later is blocked\n"))
+    w.host.unplug(camera)
+    w.host.unplug(second)
+    w.api().list_until(lambda l: not l)
+    equal(status()[0], 4)
+    w.host.plug("1-3", 0xfff0, 5, [VIDEO])
+    w.api().list_until(bool)
+    equal((status()[0], list(vm.devices)), (0, []))
+    equal(w.cli("usb", "attach", "--tag", "cam").returncode, 0)
+    equal(status("--json")[0], 3)
+    done = w.cli("status", "--tag", "nothing")
+    equal((done.returncode, done.stdout, done.stderr), (1, "", "vhotplugcli: no rule has the tag 'nothing'\n"))
+
+
+@test
+def a_camera_that_its_vm_does_not_let_go_is_not_blocked(w):
+    vm = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+    camera = w.host.plug("1-1", 0xfff0, 3, [VIDEO])
+    w.api().list_until(lambda l: l and l[camera.node]["vm"] == "vm1")
+    vm.hooks["device_del"] = lambda _: vm.error("not now")
+    equal(w.cli("usb", "detach", "--tag", "cam").returncode, 1)
+    equal(w.cli("status", "--tag", "cam").returncode, 3)
+
+
+@test
+def status_says_how_it_stands_and_whether_anybody_is_there(w):
+    equal(w.cli("status").returncode, 5)
+    equal(w.cli("status", "--tag", "cam").returncode, 5)
+    equal(w.cli("usb", "list").returncode, 1)
+    office(w)
+    done = w.cli("status")
+    equal((done.returncode, done.stderr), (0, ""))
+    equal(re.sub(", connected", "", done.stdout), """devices:    3
+attached:   1
+taken away: 1
+VM vm1: up, devices 1
+VM vm2: down, devices 0
+""")
+
+
+@test
+def explain_tells_rules_entries_fields_and_what_is_waited_for(w):
+    _, _, camera = office(w)
+    done = w.cli("explain", "--devnode", camera.node)
+    equal((done.returncode, done.stderr, done.stdout), (0, "", f"""fff0:0003 Acme Cam
+  node        {camera.node}
+  port        1-3
+  interfaces  :0e0100:
+  removable   unknown
+
+rule 0 (line 1, Keyboards): no allow entry matches
+  allow[0] (line 1) differs in interfaceClass, interfaceProtocol
+
+rule 1 (line 1): no allow entry matches
+  allow[0] (line 1) differs in interfaceClass
+
+rule 2 (line 1): decides
+  allow[0] (line 1) matches
+  deny[0] (line 1) differs in serial
+
+decides:  rule 2
+allowed:  vm1
+state:    idle
+because:  disconnected by an admin
+"""))
+    done = w.cli("explain", "--vid", "ffff", "--pid", "0001", "--class", "0x08/6/80", "--class", "3", "--port", "2.1", "--bus", "1")
+    contains(done.stdout, "  interfaces  :080650:030000:\n")
+    contains(done.stdout, "not plugged in: as described")
+    contains(done.stdout, "decides:  rule 1\nallowed:  vm1, vm2\ntarget:   whichever of them is chosen\n")
+    equal(json.loads(w.cli("--json", "explain", "--serial", "7", "--device-class", "0xef/2/1").stdout)["usb_device"]["device_class"], 239)
+    contains(w.cli("explain", "--vid", "fff9", "--pid", "0001").stdout, "decides:  no rule\nbecause:  no rule applies\n")
+    done = w.cli("explain", "--bus", "1", "--port", "9")
+    equal((done.returncode, done.stdout), (1, ""))
+    contains(done.stderr, "no such USB device")
+    for wrong in (["--class", "300"], ["--class", "1/2/3/4"], ["--class", "x"], ["--device-class", ""], ["--tag", "cam"], []):
+        equal(w.cli("explain", *wrong).returncode, 2, str(wrong))
+
+
+@test
+def stats_as_lines_and_for_prometheus(w):
+    office(w)
+    text = w.cli("stats").stdout
+    contains(text, "\ndevices: present 3, disconnected 1, idle 2, pending 0, attached 1, waiting 0, failed 0\n")
+    contains(text, "\nVM vm2: down, devices 0\n")
+    text = w.cli("stats", "--prometheus").stdout
+    types, values = {}, {}
+    for line in text.splitlines():
+        declared = re.fullmatch(r"# TYPE (vhotplug_[a-z_]+) (counter|gauge|histogram)", line)
+        if declared:
+            check(declared[1] not in types, "each is declared once")
+            types[declared[1]] = declared[2]
+            continue
+        sample = re.fullmatch(r'(vhotplug_[a-z_]+)((?:\{[a-z]+="[^"]*"\})?) ([0-9]+(?:\.[0-9]+)?)', line)
+        check(sample, line)
+        name = re.sub("_(bucket|sum|count)$", "", sample[1])
+        check(list(types)[-1] == name, f"samples of one metric stand together: {line}")
+        check((types[name] == "counter") == name.endswith("_total"), line)
+        values[sample[1] + sample[2]] = float(sample[3])
+    equal(values["vhotplug_devices_present"], 3)
+    equal(values['vhotplug_vm_up{vm="vm1"}'], 1)
+    equal(values['vhotplug_vm_up{vm="vm2"}'], 0)
+    equal(values['vhotplug_plug_to_attached_seconds_bucket{le="+Inf"}'], values["vhotplug_plug_to_attached_seconds_count"])
+    equal(values["vhotplug_plugs_plugged_total"], 4)
+    check(values["vhotplug_operations_ok_total"] >= 3, str(values))
+    buckets = [v for k, v in values.items() if "_bucket" in k]
+    equal((len(buckets), buckets), (16, sorted(buckets)))
+
+
+@test
+def figures_count_what_happens(w):
+    w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api()
+    before = api.ok("stats")
+    kbd = w.host.plug("1-1")
+    api.list_until(lambda l: l and l[kbd.node]["vm"] == "vm1")
+    w.host.unplug(kbd)
+    api.list_until(lambda l: not l)
+    api.fails("usb_attach", "no such", device_node="/dev/bus/usb/001/099")
+    after = api.ok("stats")
+
+    def grown(group, name):
+        return after[group][name] - before[group][name]
+
+    equal([grown("plugs", n) for n in ("plugged", "unplugged", "attached", "detached")], [1, 1, 1, 1])
+    equal(grown("uevents", "got"), 4)
+    equal(sum(after["plug_to_attached"]["count"]), 1)
+    check(grown("operations", "ok") >= 2 and after["operations"]["refused_by_vm"] == 0, str(after))
+    check(grown("clients", "requests") >= 4, str(after))
+    equal(daemon.process.poll(), None)
+
+
+run(World)
