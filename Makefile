@@ -320,7 +320,7 @@ check:
 bench: all
 	@$(PYTHON) tests/bench/bench.py
 
-include board/cross.mk
+include board/cross.mk board/image.mk
 
 # ---- lint ----
 
@@ -328,7 +328,7 @@ LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-
 LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
 LINT_ALL := $(LINT_C) $(sort $(wildcard src/*.h tests/*/*.h))
 LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
-SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/(ba)?sh' \
+SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/((ba|busybox )?sh|sbin/openrc-run)' \
 	tests board rootfs-overlay 2>/dev/null))
 
 .PHONY: lint $(LINT) format

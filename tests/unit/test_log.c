@@ -102,7 +102,8 @@ static void a_broken_invariant_says_where_and_aborts(void) {
     got[n > 0 ? n : 0] = '\0';
     (void)close(out[0]);
     CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK_STR(got, "<3>me: assertion failed: file.c:12: a == b\n");
+    got[strcspn(got, "\n")] = '\0'; /* an emulator tells of the signal on the same stderr */
+    CHECK_STR(got, "<3>me: assertion failed: file.c:12: a == b");
 }
 
 int main(void) {

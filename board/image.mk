@@ -1,0 +1,15 @@
+# Images of the emulated boards; board/common/mkimage.sh says what is in them. Also the test's QMP monitor, for the board's
+# architecture.
+
+BOARD ?= qemu-x86_64
+
+.PHONY: image fakeqmp
+image: board/$(BOARD)/board.conf
+	$(Q)$(MAKE) --no-print-directory ARCH=$(BOARD:qemu-%=%)
+	$(Q)board/common/mkimage.sh $(BOARD)
+
+fakeqmp: $(B)/fakeqmp
+$(B)/fakeqmp: tests/board/fakeqmp.c $(B)/flags | $(SYSINCLUDE)
+	@mkdir -p $(@D)
+	$(Q)$(filter-out -Wstack-usage=%,$(COMPILE)) -c -o $@.o $<
+	$(Q)$(LINK) -o $@ $@.o $(if $(ENDFILES),$(ENDFILES))

@@ -1,0 +1,214 @@
+"""A board's image as it is shipped: rootfs-overlay's configuration, init script and initramfs part, on a real kernel.
+
+The VM is fakeqmp, which reads a passed descriptor and says what device it is. Two boots: one with a root file system, in which the
+daemon comes from the initramfs, lives on after switch_root and is then replaced; one in which the initramfs is all there is.
+
+usage: BOARD=qemu-aarch64 test_image.py [TEST...]
+"""
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "tests/system"), os.path.join(TOP, "tests/board")]
+
+from image import Image, ImageError  # noqa: E402
+from tap import check, contains, equal, run, scaled, test  # noqa: E402
+
+BOARD = os.environ.get("BOARD", "qemu-x86_64")
+ARCH = BOARD.split("-", 1)[1]
+LOGS = os.path.join(TOP, "build/check", BOARD)
+INIT = "/etc/init.d/S25vhotplug"
+VM = "/run/vm/gui-vm"
+
+ATTACHED = "vhotplugcli usb list | grep -q 'state .*: attached'"
+
+# A VM that starts after the daemon, as VMs do. The socket is the example configuration's.
+START_VM = f"""#!/bin/sh
+mkdir -p /run/vm
+fakeqmp {VM}.qmp >{VM}.log </dev/null 2>&1 &
+"""
+
+
+class Shared:
+    image = None
+    booted = None
+
+
+def defaults():
+    """As shipped, but whoever boots may say no to the take-over."""
+    with open(os.path.join(TOP, "rootfs-overlay/etc/default/vhotplug"), encoding="utf-8") as f:
+        text = f.read()
+    return text + "\ngrep -q takeover=no /proc/cmdline && [ ! -e /run/takeover ] && VHOTPLUG_TAKEOVER=no\n"
+
+
+def boot(kind):
+    if Shared.image is None:
+        with open(os.path.join(TOP, "build", ARCH, "fakeqmp"), "rb") as f:
+            fakeqmp = f.read()
+        Shared.image = Image(BOARD, LOGS, {"/usr/bin/fakeqmp": (fakeqmp, 0o755), "/etc/init.d/S40vm": (START_VM, 0o755),
+                                           "/etc/default/vhotplug": (defaults(), 0o644)})
+    if Shared.booted != kind:
+        Shared.image.stop()
+        if kind == "disk":
+            Shared.image.boot("disk", append="takeover=no", timeout=scaled(60))
+        else:
+            Shared.image.boot("initramfs", initramfs=True, options=("-device", "usb-kbd,id=early"), timeout=scaled(60))
+        Shared.booted = kind
+    return Shared.image
+
+
+class World:
+    def __init__(self):
+        self.story = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None and Shared.image and Shared.image.qemu:
+            try:
+                for command in ("dmesg | tail -n 40", f"cat {VM}.log", "ps", "cat /proc/mounts"):
+                    self.story += f"{command}\n{Shared.image.status(command)[1]}\n"
+            except (ImageError, OSError) as e:
+                self.story += f"the board does not answer: {e}\n"
+
+    def explain(self):
+        return self.story
+
+
+def pid(image):
+    return image.run("cat /run/vhotplug.pid")
+
+
+def listed(image):
+    return image.run("vhotplugcli usb list --short")
+
+
+def in_vm(image, what, timeout=20):
+    return image.wait(f"grep -E '{what}' {VM}.log", what, scaled(timeout))
+
+
+@test
+def the_daemon_of_the_initramfs_lives_on_after_switch_root(w):
+    image = boot("disk")
+    contains(image.run("awk '$2 == \"/\" {print $3}' /proc/mounts"), "ext4")
+    contains(image.run(f"{INIT} status"), "from the initramfs")
+    contains(image.run(f"readlink /proc/{pid(image)}/exe"), "(deleted)")
+    image.run("vhotplugcli version")  # by the usual path, bound into the new root
+    contains(image.run("dmesg"), "vhotplug: ready")
+
+
+@test
+def it_still_sees_a_plug_and_attaches(w):
+    image = boot("disk")
+    image.plug("usb-kbd", "kbd")
+    in_vm(image, "added vhp-usb-[0-9]+-[0-9]+ 0627:0001")  # the descriptor is of that very device
+    contains(listed(image), "0627:0001")
+    image.unplug("kbd")
+    in_vm(image, "removed vhp-usb")
+    image.wait("! vhotplugcli usb list --short | grep 0627", "the end of the device", scaled(10))
+
+
+@test
+def it_still_knows_what_the_host_has_mounted(w):
+    image = boot("disk")
+    with open(os.path.join(image.run_dir, "stick"), "wb") as f:
+        f.truncate(8 << 20)
+    image.monitor("blockdev-add", **{"node-name": "stick", "driver": "file", "filename": f"{image.run_dir}/stick"})
+    image.plug("usb-storage", "stick", drive="stick")
+    image.wait("vhotplugcli usb list --short | grep -i 46f4:0001", "the stick", scaled(20))
+    image.wait("[ -b /dev/sda ]", "its disk", scaled(20))
+    image.run("mke2fs -F /dev/sda >/dev/null && mkdir -p /tmp/stick && mount -t ext4 /dev/sda /tmp/stick")
+    status, out = image.status("vhotplugcli usb attach --vid 46f4 --pid 0001 --vm gui-vm")
+    equal(status, 1)
+    contains(out, "mounted file system /tmp/stick")
+    image.run("umount /tmp/stick")
+    image.unplug("stick")
+
+
+@test
+def its_configuration_can_be_reloaded(w):
+    image = boot("disk")
+    image.run("sed -i 's/Mice/Mice and more/' /etc/vhotplug.conf")
+    image.run(f"{INIT} reload")
+    image.wait("dmesg | grep -iE 'vhotplug: .*(reload|configuration).*' | grep -v built-in", "the reload in the log", scaled(10))
+    image.run("cp /etc/vhotplug.conf /tmp/good; echo '{' >/etc/vhotplug.conf")
+    status, out = image.status(f"{INIT} reload")
+    equal(status, 1)
+    contains(out, "vhotplug.conf:")
+    image.run("cp /tmp/good /etc/vhotplug.conf")
+
+
+@test
+def the_init_script_takes_over_and_the_guest_keeps_its_device(w):
+    image = boot("disk")
+    image.plug("usb-kbd", "kept")
+    in_vm(image, "added .* 0627:0001")
+    before = image.run(f"grep -c . {VM}.log; grep -c removed {VM}.log")
+    old = pid(image)
+    image.run("touch /run/takeover")
+    contains(image.run(f"{INIT} start"), "Taking over")
+    check(pid(image) != old, "a new process")
+    equal(image.run(f"readlink /proc/{pid(image)}/exe"), "/usr/sbin/vhotplug")
+    image.wait(ATTACHED, "the device recognised", scaled(10))
+    equal(image.run(f"grep -c removed {VM}.log"), before.splitlines()[1])
+    check("/var/lib/vhotplug" not in image.run("cat /proc/mounts"), "the state directory is the disk's")
+    image.unplug("kept")
+    image.wait("! vhotplugcli usb list --short | grep 0627", "the end of the device", scaled(10))
+
+
+@test
+def what_is_decided_is_on_the_disk(w):
+    image = boot("disk")
+    image.plug("usb-kbd", "kbd")
+    image.wait(ATTACHED, "the attach", scaled(20))
+    image.run("vhotplugcli usb detach --vid 0627 --pid 0001")
+    contains(image.run("cat /var/lib/vhotplug/vhotplug.state"), "0627")
+    image.run(f"{INIT} restart")
+    image.wait("vhotplugcli usb list --short --disconnected | grep 0627", "the decision", scaled(10))
+    image.unplug("kbd")
+
+
+@test
+def start_stop_status(w):
+    image = boot("disk")
+    contains(image.run(f"{INIT} status"), "is running")
+    contains(image.run(f"{INIT} start"), "running already")
+    image.run(f"{INIT} stop")
+    equal(image.status(f"{INIT} status")[0], 3)
+    equal(image.status(f"{INIT} reload")[0], 1)
+    contains(image.run(f"{INIT} stop"), "not running")
+    check(not image.run("pidof vhotplug || true"), "no process is left")
+    image.run("echo '{' >/run/broken; cp /etc/vhotplug.conf /tmp/good; cp /run/broken /etc/vhotplug.conf")
+    status, out = image.status(f"{INIT} start")
+    image.run("cp /tmp/good /etc/vhotplug.conf")
+    check(status != 0, "a configuration with errors: " + out)
+    image.run(f"{INIT} start")
+    image.wait("vhotplugcli version", "an answer", scaled(10))
+
+
+@test
+def the_initramfs_alone_attaches_what_was_there_at_power_on(w):
+    image = boot("initramfs")
+    contains(image.run("awk '$2 == \"/\" {print $3}' /proc/mounts"), "rootfs")
+    in_vm(image, "added .* 0627:0001")
+    contains(image.run(f"{INIT} status"), "is running")
+    check("initramfs" not in image.run(f"{INIT} status"), "nothing to take over")
+    log = image.run("dmesg")
+
+    def at(pattern):
+        found = re.search(r"\[ *([0-9.]+)\][^\n]*" + pattern, log)
+        return found.group(1) if found else "?"
+
+    print(f"# {BOARD}: seconds of kernel time: daemon ready {at('vhotplug: ready')}, keyboard enumerated "
+          f"{at('QEMU USB Keyboard')}, attached {at('vhotplug: .*attached')}; shell {image.seconds:.1f} s after QEMU's start")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("VH_TEST_PATIENCE", "4")
+    try:
+        run(World)
+    finally:
+        if Shared.image:
+            Shared.image.stop()
