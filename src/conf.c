@@ -114,6 +114,12 @@ static void read_vm_cid(struct reader *r, int tok, struct vm_conf *vm) {
     vm->cid = (uint32_t)cid;
 }
 
+static void read_vm_uid(struct reader *r, int tok, struct vm_conf *vm) {
+    uint64_t uid = 0;
+    vm->uid_given = tok >= 0 && rd_uint(r, tok, 0, UINT32_MAX - 1, "a user's number from 0 to 4294967294", &uid);
+    vm->uid = (uint32_t)uid;
+}
+
 static bool read_vm_name(struct reader *r, int object, int tok, struct vm_conf *vm) {
     if (tok < 0) {
         rd_error(r, object, "'name' is missing");
@@ -146,6 +152,7 @@ static void read_vm(struct reader *r, int object) {
     read_vm_type(r, object, v[VMK_TYPE], vm);
     read_vm_socket(r, object, v[VMK_SOCKET], vm);
     read_vm_cid(r, v[VMK_CID], vm);
+    read_vm_uid(r, v[VMK_UID], vm);
     if (rd_choice(r, v[VMK_QMP], monitors, 2, "\"share\" or \"keep\"", &monitor))
         vm->keep_monitor = monitor == 1;
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))

@@ -67,6 +67,8 @@ struct vm_conf {
     bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */
     uint32_t cid;      /* 0 if not given */
+    bool uid_given;    /* only a process of this user may serve the socket */
+    uint32_t uid;
     enum usb_passing passing;
     uint32_t line;
 };

@@ -69,6 +69,7 @@ static const struct key vm_keys[] = {
     [VMK_TYPE] = {"type", false},
     [VMK_SOCKET] = {"socket", false},
     [VMK_CID] = {"cid", false},
+    [VMK_UID] = {"uid", false},
     [VMK_QMP] = {"qmp", false},
     [VMK_PASSING] = {"usbPassing", false},
     [VMK_DESCRIPTION] = {"description", false},

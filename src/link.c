@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READS_PER_PASS = 4 };
@@ -138,18 +139,44 @@ static void lost(struct link *l, const char *why) {
         calls->down(v, why);
 }
 
+/* Whoever answers there is handed opened devices: so it must be who the configuration says, else at least root or the
+ * owner of the very socket, and the path no link that somebody else has laid. */
+static bool is_trusted(int v, uint32_t uid, char *why, size_t cap) {
+    const struct vm_conf *vc = &conf->vms[v];
+    struct stat path, sock;
+    if (vc->uid_given) {
+        (void)str_fmt(why, cap, "its socket is served by uid %u, not %u", (unsigned)uid, (unsigned)vc->uid);
+        return uid == vc->uid;
+    }
+    if (lstat(vc->socket, &path) != 0 || stat(vc->socket, &sock) != 0) {
+        (void)str_fmt(why, cap, "its socket cannot be looked at: %s", strerror(errno));
+        return false;
+    }
+    if (S_ISLNK(path.st_mode) && path.st_uid != 0 && path.st_uid != geteuid()) {
+        (void)str_fmt(why, cap, "its socket is a symbolic link of uid %u", (unsigned)path.st_uid);
+        return false;
+    }
+    (void)str_fmt(why, cap, "its socket is of uid %u, served by uid %u", (unsigned)sock.st_uid, (unsigned)uid);
+    return uid == 0 || uid == sock.st_uid;
+}
+
 static void connected(struct link *l, int fd) {
     uint32_t uid = 0, gid = 0;
     int32_t pid = 0;
+    char why[VH_TEXT_MAX] = "the kernel does not say who serves its socket";
+    l->connect_at = VH_NEVER;
+    if (!sock_peer_unix(fd, &uid, &gid, &pid) || !is_trusted(index_of(l), uid, why, sizeof why)) {
+        (void)close(fd);
+        finish_fmt(l, OP_REFUSED, "VM", why);
+        return;
+    }
     l->fd = fd;
     l->state = LINK_GREETING;
-    l->connect_at = VH_NEVER;
     l->deadline = sock_now() + VH_T_GREETING * VH_NSEC_PER_MSEC;
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);
-    if (sock_peer_unix(fd, &uid, &gid, &pid))
-        calls->peer(index_of(l), pid);
+    calls->peer(index_of(l), pid);
 }
 
 /* A socket file with nobody behind it may be between bind() and listen(); a full queue of connections empties. */
