@@ -11,7 +11,7 @@ import time
 
 from fakehost import STORAGE, VIDEO, descriptors
 from tap import Failed, check, contains, equal, run, scaled, test
-from world import KEYBOARD, STICK, Api, World, rule, vhp
+from world import KEYBOARD, STICK, World, rule, vhp
 
 CAMERA = {"interfaceClass": 14}
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
@@ -47,14 +47,7 @@ class Abuse(World):
 
     def connect(self, last, timeout=5):
         """From 127.0.0.LAST. Who may not come in finds the connection closed, unread."""
-        client = Api.__new__(Api)
-        client.socket = socket.socket(*TCP)
-        client.socket.settimeout(scaled(timeout))
-        client.socket.bind((f"127.0.0.{last}", 0))
-        client.socket.connect(("127.0.0.1", self.port))
-        client.buffer, client.events, client.lines = b"", [], []
-        self.clients.append(client)
-        return client
+        return self.api((TCP, ("127.0.0.1", self.port)), timeout=timeout, source=f"127.0.0.{last}")
 
     def guest(self, name, events=False):
         """A guest comes in once its VM has been listed: until then it is closed."""
@@ -203,11 +196,12 @@ def a_guest_hears_only_what_concerns_it(w):
     for client in (observer, operator):
         client.ok("enable_notifications")
     kbd = w.host.plug("1-1", serial="KEYBOARD-SERIAL")
-    w.vm["a"].wait_device(vhp(kbd))
+    w.admin.list_until(lambda devices: devices[kbd.node]["state"] == "attached")
     stick = w.stick("1-2", serial="STICK-SERIAL")
     w.admin.ok("usb_attach", device_node=stick.node, vm="b")
     w.admin.ok("usb_attach", device_node=stick.node, vm="a")
     w.host.unplug(stick)
+    w.admin.list_until(lambda devices: stick.node not in devices)
     w.host.unplug(kbd)
     expected = {
         "a": [("usb_connected", kbd, None), ("usb_attached", kbd, "a"), ("usb_connected", stick, None), ("usb_select_vm", stick, None),

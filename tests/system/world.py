@@ -24,8 +24,11 @@ MEMORY = "/dev/shm"  # as /run and /sys are: nothing of the host's storage in th
 class Api:
     """An API connection. Events that come while a response is awaited are kept, in order."""
 
-    def __init__(self, address, timeout=5):
+    def __init__(self, address, timeout=5, source=None):
+        """source: the address to come from, over TCP."""
         self.socket = socket.socket(*address[0])
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address[1])  # blocking: a full queue of connections is waited for
         self.socket.settimeout(scaled(timeout))
         self.buffer = b""
@@ -215,8 +218,8 @@ class World:
         self.daemons.append(daemon)
         return daemon
 
-    def api(self, address=None, events=False, timeout=5):
-        client = Api(address or ((socket.AF_UNIX, socket.SOCK_STREAM), self.socket), timeout)
+    def api(self, address=None, events=False, timeout=5, source=None):
+        client = Api(address or ((socket.AF_UNIX, socket.SOCK_STREAM), self.socket), timeout, source)
         self.clients.append(client)
         if events:
             client.ok("enable_notifications")

@@ -1,0 +1,249 @@
+"""Hostile clients and VMs at work, and what a healthy client notices of them. Latencies are printed; the verdict is generous, for
+machines are shared and noisy."""
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from fakehost import STORAGE
+from tap import check, equal, run, scaled, test
+from world import KEYBOARD, STICK, World, rule, vhp
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TCP = (socket.AF_INET, socket.SOCK_STREAM)
+PATIENCE = 0.5  # for a slow machine with other work; natively it is some ms
+
+
+def free_port():
+    with socket.socket(*TCP) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Hostile(World):
+    def __init__(self):
+        super().__init__()
+        self.attackers = []
+
+    def up(self, vms=("vm1",), **api):
+        self.port = free_port()
+        clients = [{"uid": 0, "role": "admin"}, {"tcp": "127.0.0.0/8", "role": "operator"}]
+        for n in range(30):
+            self.host.place(f"1-{n + 1}", 0xfff0, n, [STORAGE])
+        self.d = self.daemon(self.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK)], vms,
+                                       api={"transports": ["unix", "tcp"], "port": self.port, "clients": clients, **api}))
+
+    def attack(self, kind, address, count=16):
+        p = subprocess.Popen([sys.executable, os.path.join(HERE, "hostile.py"), kind, str(self.port), address, str(count)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.attackers.append(p)
+        equal(p.stdout.readline(), "begun\n", kind)
+
+    def from_address(self, address):
+        return self.api((TCP, ("127.0.0.1", self.port)), timeout=10, source=address)
+
+    def latencies(self, who, client, seconds=1.2):
+        """Of requests one after the other, slow enough to stay below the rate."""
+        took, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            at = time.monotonic()
+            client.ok("version")
+            took.append(time.monotonic() - at)
+            client.lines.clear()
+            time.sleep(0.015)
+        took.sort()
+        p50, p99 = took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)]
+        print(f"# {who}: {len(took)} requests, median {p50 * 1e3:.2f} ms, 99th percentile {p99 * 1e3:.2f} ms, worst {took[-1] * 1e3:.2f} ms",
+              flush=True)
+        return p99
+
+    def healthy(self, what):
+        """Both a client that was there and one that comes now are served, and so is an admin."""
+        for who, client in (("an operator", self.well), ("an admin", self.api())):
+            p99 = self.latencies(f"{what}, {who}", client)
+            check(p99 < scaled(PATIENCE), f"{what}: {who} waits {p99:.3f} s")
+
+    def resident(self):
+        with open(f"/proc/{self.d.process.pid}/status", encoding="ascii") as f:
+            return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+    def __exit__(self, kind, value, trace):
+        for p in self.attackers:
+            p.stdin.close()
+        for p in self.attackers:
+            p.wait(scaled(20))
+            p.stdout.close()
+        return super().__exit__(kind, value, trace)
+
+
+@test
+def nobody_attacks(w):
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    w.healthy("nothing")
+
+
+@test
+def connections_that_say_nothing_or_never_finish(w):
+    w.up(limits={"lineSeconds": 1})
+    w.well = w.from_address("127.0.0.99")
+    w.attack("silent", "127.0.0.2")
+    w.attack("silent", "127.0.0.3")
+    w.attack("dribble", "127.0.0.4")
+    w.healthy("48 silent and dribbling connections")
+    w.d.wait_log("a line was not finished in time", timeout=10)
+
+
+@test
+def five_hundred_connections(w):
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    for n in range(10):
+        w.attack("silent", f"127.0.1.{n + 1}", 50)
+    w.healthy("500 connections")
+    check(w.resident() < 4096, f"{w.resident()} KiB resident")
+
+
+@test
+def floods_of_requests(w):
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    w.attack("flood", "127.0.0.2")
+    w.attack("moves", "127.0.0.3")
+    w.healthy("floods of lists and of moves")
+
+
+@test
+def lines_of_ten_megabytes(w):
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    w.attack("garbage", "127.0.0.2", 8)
+    w.healthy("lines of 10 MB")
+
+
+@test
+def connections_opened_and_thrown_away(w):
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    w.attack("knock", "127.0.0.2")
+    w.attack("knock", "127.0.0.3")
+    w.healthy("connections opened and thrown away")
+
+
+@test
+def subscribers_that_never_read_while_devices_come_and_go(w):
+    vm1 = w.qemu("vm1")
+    w.up()
+    w.well = w.from_address("127.0.0.99")
+    w.attack("deaf", "127.0.0.2")
+    w.attack("deaf", "127.0.0.3")
+    stop = threading.Event()
+
+    def storm():
+        n = 0
+        while not stop.is_set():
+            kbd = w.host.plug(f"1-{40 + n % 40}")
+            w.host.unplug(kbd)
+            n += 1
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=storm)
+    thread.start()
+    try:
+        w.healthy("32 deaf subscribers and a storm of plugs")
+    finally:
+        stop.set()
+        thread.join()
+    kbd = w.host.plug("1-90")
+    vm1.wait_device(vhp(kbd), timeout=20)  # and after it all, what is plugged in goes where it should
+
+
+@test
+def all_of_it_at_once(w):
+    w.up(limits={"lineSeconds": 1})
+    w.well = w.from_address("127.0.0.99")
+    for kind, last, count in (("dribble", 2, 10), ("deaf", 3, 10), ("flood", 4, 4), ("moves", 5, 4), ("garbage", 6, 4), ("knock", 7, 1)):
+        w.attack(kind, f"127.0.0.{last}", count)
+    w.healthy("all of it at once")
+
+
+# ---- VMs ----
+
+
+def endless(qemu, chunk=b"x" * 65536, total=100 << 20):
+    """A hook: 100 MB without a newline."""
+    def answer(command):
+        sent = 0
+        try:
+            while sent < total and not qemu.closing:
+                qemu.client.sendall(chunk)
+                sent += len(chunk)
+        except OSError:
+            pass
+        return "hangup"
+    return answer
+
+
+@test
+def a_monitor_that_floods_harms_only_its_own_vm(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    vm2.hooks["qom-list"] = endless(vm2)
+    w.up(vms=("vm1", "vm2"))
+    w.well = w.from_address("127.0.0.99")
+    kbd = w.host.plug("1-90")
+    vm1.wait_device(vhp(kbd))
+    w.healthy("a monitor that sends 100 MB without a newline")
+    vm2.wait(lambda q: q.connections > 1, "another try", timeout=20)
+    check(w.resident() < 4096, f"{w.resident()} KiB resident")
+    vm2.hooks.clear()
+    w.host.unplug(kbd)
+    vm1.wait_device(vhp(kbd), there=False)
+
+
+@test
+def a_monitor_that_answers_with_wrong_ids_is_not_believed(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    wrong = b"".join(b'{"return": {}, "id": "%d"}\r\n{"return": [], "id": %d}\r\n{"return": {}}\r\n' % (n, n) for n in range(500))
+    vm2.hooks["device_add"] = lambda command: wrong
+    w.up(vms=("vm1", "vm2"))
+    w.well = w.from_address("127.0.0.99")
+    admin = w.api(timeout=20)
+    node = next(iter(admin.list()))
+    admin.send({"action": "usb_attach", "device_node": node, "vm": "vm2"})
+    kbd = w.host.plug("1-90")
+    vm1.wait_device(vhp(kbd))
+    equal(w.well.list()[node]["vm"], None)
+    w.healthy("a monitor that answers with wrong ids")
+    equal(admin.response()["result"], "failed")
+
+
+@test
+def a_monitor_that_sends_events_at_full_speed(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    w.up(vms=("vm1", "vm2"))
+    w.well = w.from_address("127.0.0.99")
+    stop = threading.Event()
+    event = b'{"event": "BALLOON_CHANGE", "data": {"actual": 1}, "timestamp": {"seconds": 1, "microseconds": 2}}\r\n' * 100
+
+    def storm(command):
+        end = time.monotonic() + 3
+        try:
+            while not stop.is_set() and time.monotonic() < end:
+                vm2.client.sendall(event)
+        except OSError:
+            pass
+
+    vm2.hooks["device_add"] = storm
+    admin = w.api(timeout=20)
+    node = next(iter(admin.list()))
+    admin.send({"action": "usb_attach", "device_node": node, "vm": "vm2"})
+    kbd = w.host.plug("1-90")
+    vm1.wait_device(vhp(kbd))
+    w.healthy("a monitor that sends events at full speed")
+    stop.set()
+    equal(admin.response()["result"], "ok")
+
+
+run(Hostile)
