@@ -187,6 +187,10 @@ static void give_vm(enum fact_kind kind, int vm) {
 
 /* ---- what rooms tell us: clients ---- */
 
+static bool moves(enum request_kind kind) {
+    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
+}
+
 static void on_line(struct client_ref c, const struct principal *who, char *line, size_t len) {
     char error[VH_ERROR_MAX];
     struct request *r = &loop.request[c.index];
@@ -201,7 +205,7 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     r->client = c;
     r->who = *who;
     if (ok) {
-        if (r->kind >= REQ_ATTACH && r->kind <= REQ_RESUME)
+        if (moves(r->kind))
             server_charge(c, VH_CHANGE_COST - 1); /* one is counted already */
         struct fact f = {.kind = FACT_REQUEST, .request = r};
         give(&f);
