@@ -14,6 +14,7 @@
 #include "modules.h"
 #include "sock.h"
 #include "str.h"
+#include "sys.h"
 #include "sysfs.h"
 #include "uevent.h"
 #include "usbdesc.h"
@@ -24,7 +25,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define DEVICES "/sys/bus/usb/devices"
@@ -205,16 +205,16 @@ enum sight { SIGHT_NEW, SIGHT_BOUND };
 
 static enum look read_device(const char *name, enum sight sight, struct device *dev) {
     char path[VH_PATH_MAX];
-    struct stat st;
+    struct sys_stat st;
     memset(dev, 0, sizeof *dev);
     if (!str_fmt(path, sizeof path, DEVICES "/%s", name) || !str_copy(dev->sys_name, sizeof dev->sys_name, name))
         return LOOK_GONE;
     int dir = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     if (dir < 0)
         return LOOK_GONE;
-    bool ok = fstat(dir, &st) == 0 && read_place(dir, dev);
+    bool ok = sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_place(dir, dev);
     if (ok) {
-        dev->incarnation = (uint64_t)st.st_ino;
+        dev->incarnation = st.ino;
         struct known *k = known_plug(name, dev->incarnation, sight == SIGHT_BOUND);
         if (k != NULL && sight == SIGHT_BOUND)
             k->settled = true;
@@ -247,9 +247,22 @@ static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emi
 
 /* ---- the contract of bus.h ---- */
 
+/* The kernel makes /dev/bus/usb with the first node and removes it with the last. A landlock rule holds the inode, so a
+ * directory that came again would be out of reach: it is made before the rule, and an entry of ours keeps it. */
+static void keep_nodes_directory(void) {
+    static const char *const dirs[] = {"/dev/bus", "/dev/bus/usb", "/dev/bus/usb/.vhotplug"};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        if (mkdir(dirs[i], i < 2 ? 0755 : 0) != 0 && errno != EEXIST)
+            log_warn("cannot make %s (%s): nodes may be out of reach after a host controller comes again", dirs[i],
+                     strerror(errno));
+    }
+}
+
 static bool usb_start(void) {
     struct sysfs_dir d;
     modules_open();
+    if (sysfs_root_is_real())
+        keep_nodes_directory();
     if (sysfs_dir_open(&d, DEVICES))
         sysfs_dir_close(&d);
     else
@@ -329,24 +342,24 @@ static void usb_tick(int64_t now, fact_fn *emit) {
 }
 
 static bool node_is_right(int fd, const struct device *dev) {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
+    struct sys_stat st;
+    if (!sys_stat(fd, "", AT_EMPTY_PATH, &st))
         return false;
-    if (!sysfs_root_is_real() && S_ISREG(st.st_mode))
+    if (!sysfs_root_is_real() && S_ISREG(st.mode))
         return true; /* a test's stand-in */
     unsigned number = (unsigned)(dev->busnum - 1) * 128 + dev->devnum - 1u;
-    return S_ISCHR(st.st_mode) && major(st.st_rdev) == USB_MAJOR && minor(st.st_rdev) == number;
+    return S_ISCHR(st.mode) && st.rdev_major == USB_MAJOR && st.rdev_minor == number;
 }
 
 /* Is what has this name still the same plug? */
 static bool still_there(const struct device *dev) {
     char path[VH_PATH_MAX];
-    struct stat st;
+    struct sys_stat st;
     uint64_t devnum = 0;
     int dir = str_fmt(path, sizeof path, DEVICES "/%s", dev->sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
     if (dir < 0)
         return false;
-    bool same = fstat(dir, &st) == 0 && (uint64_t)st.st_ino == dev->incarnation &&
+    bool same = sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation &&
                 sysfs_uint(dir, "devnum", 10, 127, &devnum) && devnum == dev->devnum;
     (void)close(dir);
     return same;

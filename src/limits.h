@@ -107,6 +107,7 @@ enum vh_limit {
     X(VH_T_FLAP_HOLD_MAX, 30000, "longest time that a device on a flapping port must stay")                    \
     X(VH_T_FLAP_FORGIVE, 60000, "bursts further apart than this are not one trouble: the hold starts anew")    \
     X(VH_T_LOG_REFILL, 1000, "one more log line about a peer or a device is allowed after so long")            \
+    X(VH_T_OPEN, 2000, "the opener's answer at a reload: the configuration is a local file")                   \
     X(VH_T_LISTEN_RETRY, 5000, "a transport that could not be opened is tried again after so long")
 
 enum vh_time_limit {

@@ -22,6 +22,7 @@
 #include "sock.h"
 #include "state.h"
 #include "str.h"
+#include "sys.h"
 #include "tell.h"
 #include "uevent.h"
 #include "watch.h"
@@ -48,7 +49,8 @@ static struct {
     int64_t started_at;
     uint64_t rescans;
     int64_t now;
-    int uevents; /* descriptor of the uevent source */
+    size_t arena; /* bytes of it in use at "ready": they stay as many */
+    int uevents;  /* descriptor of the uevent source */
     int signals;
     bool rescan; /* uevents were lost */
     bool stop;
@@ -501,7 +503,6 @@ static void reload(void) {
     watch_reload(fresh, changed);
     server_reload(&fresh->api);
     watch_look();
-    loop.opt->started();
     warn_without_modules(fresh);
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
 }
@@ -626,12 +627,13 @@ static bool pass(void) {
         reload();
     }
     look_for_end();
+    VH_ASSERT(heap_used() == loop.arena);
     return !loop.stop;
 }
 
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
-    if (!release_start(opt->bus, on_released))
+    if (!opt->bus->start() || !release_start(opt->bus, on_released))
         return false;
     if (!signals_open()) {
         log_error("cannot set up signals: %s", strerror(errno));
@@ -648,8 +650,6 @@ static bool start(void) {
         state_load(opt->conf->state_path, &loop.core.memories);
         loop.core.persist = true;
     }
-    if (!opt->bus->start())
-        return false;
     warn_without_modules(opt->conf);
     server_start(&opt->conf->api, &server_calls);
     link_start(opt->conf, opt->vmms, &link_calls);
@@ -668,9 +668,9 @@ bool loop_run(const struct loop_options *options) {
     loop.opt = options;
     loop.conf = options->conf;
     loop.now = loop.started_at = sock_now();
-    bool ok = start();
+    bool ok = start() && options->started();
     if (ok) {
-        options->started();
+        loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", loop.core.used, options->conf->nvms, options->conf->nrules);
         while (pass()) {
         }
@@ -681,6 +681,6 @@ bool loop_run(const struct loop_options *options) {
     link_stop();
     watch_stop();
     if (options->fake_uevents != NULL)
-        (void)unlink(options->fake_uevents);
+        (void)sys_unlink(options->fake_uevents);
     return ok;
 }

@@ -19,7 +19,7 @@ struct loop_options {
     const struct vmm *const *vmms; /* ends with NULL */
     const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
     bool attach_connected;
-    void (*started)(void); /* called when all is ready, and after each reload */
+    bool (*started)(void); /* called once, when all is open; false after logging why: then it ends */
 };
 
 /* Opens everything, says "ready", runs until SIGTERM or SIGINT. False (after logging why) if it could not start. */

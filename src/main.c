@@ -12,7 +12,11 @@
 #include "link.h"
 #include "log.h"
 #include "loop.h"
+#include "opener.h"
 #include "pages.h"
+#include "sandbox.h"
+#include "server.h"
+#include "state.h"
 #include "str.h"
 #include "sysfs.h"
 #include "usbids.h"
@@ -24,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef VH_VERSION
@@ -40,11 +45,12 @@ struct options {
     const char *conf_path; /* NULL: the default one, if it exists */
     const char *root;      /* NULL: / */
     const char *uevents;
-    bool attach_connected, debug, check;
+    bool attach_connected, debug, check, no_sandbox;
 };
 
 static struct conf confs[2]; /* the one in force, and room for the next */
 static struct options given;
+static bool sealed; /* the sandbox is shut */
 
 /* ---- texts ---- */
 
@@ -59,6 +65,7 @@ static const char help[] =
     "  -d, --debug             log more\n"
     "      --check             check the configuration, print every problem with its position, and exit\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
+    "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
     "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests)\n"
     "      --uevents PATH      take uevents from a unix datagram socket made at PATH (for tests; needs --root)\n"
     "      --version           print the version and exit\n"
@@ -132,10 +139,14 @@ static bool read_file(int fd, char *text, size_t cap, size_t *len) {
     return false;
 }
 
+static const char *conf_path(const struct options *o) {
+    return o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
+}
+
 static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *report) {
     static char text[VH_CONF_MAX + 1];
-    const char *path = o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *path = conf_path(o);
+    int fd = sealed ? opener_open() : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno == ENOENT && o->conf_path == NULL) {
             conf_default(conf);
@@ -155,7 +166,7 @@ static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *
     if (!str_copy(name, sizeof name, path))
         (void)str_copy(name, sizeof name, "configuration");
     ok = ok && conf_parse(conf, text, len, report, name);
-    pages_give_back(text, sizeof text);
+#include <sys/stat.h>
     return ok;
 }
 
@@ -172,14 +183,61 @@ static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
 
 static int check(const struct options *o) {
     bool ok = load_conf(&confs[0], o, print_diag);
-    printf("%s: %s: %d rules, %d VMs\n", o->conf_path != NULL ? o->conf_path : DEFAULT_CONF, ok ? "ok" : "not usable",
-           confs[0].nrules, confs[0].nvms);
+    printf("%s: %s: %d rules, %d VMs\n", conf_path(o), ok ? "ok" : "not usable", confs[0].nrules, confs[0].nvms);
     return ok ? EXIT_OK : EXIT_FAILED;
+}
+
+/* ---- the sandbox ---- */
+
+/* "/run/vhotplug.sock" to "/run"; "" if there is no slash, for then nothing may be made. */
+static bool parent_of(char *dst, const char *path) {
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    if (slash == NULL)
+        return str_copy(dst, VH_PATH_MAX, "");
+    return str_copyn(dst, VH_PATH_MAX, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* Called when everything is open. From here on the kernel lets this process do what running needs, and no more. */
+static bool seal(void) {
+    static char sockets[VH_PATH_MAX], uevents[VH_PATH_MAX];
+    const struct conf *conf = &confs[0];
+    give_back_scratch();
+    if (given.no_sandbox)
+        return true;
+    bool ok = parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
+              parent_of(uevents, given.uevents);
+    VH_ASSERT(ok); /* the paths are shorter */
+    const struct sandbox_path paths[] = {
+        /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
+        {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+        {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+        {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+        {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
+        {state_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
+        {sockets, SANDBOX_SOCKET | SANDBOX_ANCESTOR},
+        {uevents, SANDBOX_SOCKET},
+    };
+    const struct sandbox box = {
+        .role = SANDBOX_DAEMON,
+        .paths = paths,
+        .npaths = sizeof paths / sizeof *paths,
+        .keep_override = conf->nvms > 0, /* QEMU as another user makes its monitor's socket with mode 0755 */
+        .testing = given.uevents != NULL,
+    };
+    if (!sandbox_enter(&box))
+        return false;
+    sealed = true;
+    server_sealed();
+    return true;
 }
 
 /* ---- options ---- */
 
-enum { OPT_ROOT = 256, OPT_UEVENTS, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
+enum { OPT_ROOT = 256, OPT_UEVENTS, OPT_NO_SANDBOX, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -187,6 +245,7 @@ static const struct option long_options[] = {
     {"debug", no_argument, NULL, 'd'},
     {"root", required_argument, NULL, OPT_ROOT},
     {"uevents", required_argument, NULL, OPT_UEVENTS},
+    {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
     {"check", no_argument, NULL, OPT_CHECK},
     {"limits", no_argument, NULL, OPT_LIMITS},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -214,6 +273,9 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             break;
         case OPT_UEVENTS:
             o->uevents = optarg;
+            break;
+        case OPT_NO_SANDBOX:
+            o->no_sandbox = true;
             break;
         case OPT_CHECK:
             o->check = true;
@@ -265,6 +327,13 @@ int main(int argc, char **argv) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
         return EXIT_FAILED;
     }
+    (void)umask(0); /* what is made is made with the mode that is meant */
+    if (given.no_sandbox) {
+        log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
+        sandbox_disable();
+    } else if (!opener_start(conf_path(&given))) {
+        return EXIT_FAILED;
+    }
     struct loop_options lo = {
         .conf = &confs[0],
         .reload = reload_conf,
@@ -272,7 +341,7 @@ int main(int argc, char **argv) {
         .vmms = vmms,
         .fake_uevents = given.uevents,
         .attach_connected = given.attach_connected,
-        .started = give_back_scratch,
+        .started = seal,
     };
     return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;
 }

@@ -10,6 +10,7 @@
 
 #include "limits.h"
 #include "str.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -47,7 +48,7 @@ static int close_with_errno(int fd) {
 }
 
 int netlink_open(void) {
-    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    int fd = sys_socket(AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT);
     if (fd < 0)
         return -1;
     widen(fd);
@@ -64,10 +65,10 @@ int netlink_open_fake(const char *path) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = sys_socket(AF_UNIX, SOCK_DGRAM, 0);
     if (fd < 0)
         return -1;
-    (void)unlink(path);
+    (void)sys_unlink(path);
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         return close_with_errno(fd);
     fake = true;

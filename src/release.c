@@ -6,7 +6,10 @@
 
 #include "limits.h"
 #include "log.h"
+#include "opener.h"
+#include "sandbox.h"
 #include "str.h"
+#include "sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { AT_HELPER = 8, PROCESS_WAIT_MS = 2000 };
@@ -39,27 +43,21 @@ static release_done_fn *tell;
 /* Is the process gone that had the device? Only then nothing of it holds the interfaces any more. */
 static void wait_for_process(int pidfd) {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    while (poll(&p, 1, PROCESS_WAIT_MS) < 0 && errno == EINTR) {
+    struct timespec left = {.tv_sec = PROCESS_WAIT_MS / 1000};
+    while (ppoll(&p, 1, &left, NULL) < 0 && errno == EINTR) {
     }
 }
 
-/* Reads one message with its descriptor; false at the end of the daemon. */
-static bool receive(int fd, struct message *m, int *pidfd) {
-    union {
-        char buf[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {.iov_base = m, .iov_len = sizeof *m};
-    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control};
-    ssize_t n;
-    *pidfd = -1;
-    do
-        n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-    if (n > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(pidfd, CMSG_DATA(c), sizeof *pidfd);
-    return n == (ssize_t)sizeof *m;
+/* Nodes to reset, and one file to write to. Before there is a USB bus at all, that file's place is not known. */
+static bool enter_sandbox(void) {
+    static const struct sandbox_path paths[] = {
+        {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
+    };
+    const struct sandbox box = {.role = SANDBOX_RESET, .paths = paths, .npaths = sizeof paths / sizeof *paths};
+    return sandbox_enter(&box);
 }
 
 /* Signals are the daemon's: a terminal's and a service manager's go to both, and the work under way is finished. */
@@ -70,14 +68,17 @@ static _Noreturn void helper(int fd, const struct bus *bus) {
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         (void)signal(ignored[i], SIG_IGN);
     (void)prctl(PR_SET_NAME, "vhotplug-reset");
-    while (receive(fd, &m, &pidfd)) {
+    opener_forget();
+    if (!enter_sandbox())
+        _exit(1);
+    while (sock_recv_fd(fd, &m, sizeof m, &pidfd) == (ssize_t)sizeof m) {
         if (pidfd >= 0) {
             wait_for_process(pidfd);
             (void)close(pidfd);
         }
         memset(m.dev.driver_path, 0, sizeof m.dev.driver_path); /* the daemon's memory */
         bus->release(&m.dev);
-        if (send(fd, &m.token, sizeof m.token, MSG_NOSIGNAL) < 0)
+        if (write(fd, &m.token, sizeof m.token) < 0)
             break;
     }
     _exit(0);
@@ -166,7 +167,7 @@ void release_begin(uint32_t token, const struct device *dev, int pidfd) {
     j->message.token = token;
     j->message.dev = *dev;
     if (pidfd >= 0)
-        j->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0); /* without it, the reset may come a moment too early */
+        j->pidfd = sys_dup(pidfd); /* without it, the reset may come a moment too early */
     if (sock < 0)
         j->deadline = 0;
     send_jobs();

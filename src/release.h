@@ -16,7 +16,8 @@
 
 typedef void release_done_fn(uint32_t token);
 
-/* Starts the helper. Before anything else is opened, so that it holds nothing. False after logging why. */
+/* Starts the helper, which shuts itself into a sandbox. Before anything else is opened, so that it holds nothing. False
+ * after logging why. */
 bool release_start(const struct bus *bus, release_done_fn *done);
 /* Every begin ends with one call of done, also if the helper is stuck (VH_T_RELEASE) or gone; if the queue is full,
  * from within. pidfd: the process that had the device, waited for first; -1 none; it stays the caller's. */

@@ -11,8 +11,10 @@
 #include "client.h"
 #include "log.h"
 #include "quota.h"
+#include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -33,8 +35,8 @@ static struct {
     const struct api_conf *conf;
     const struct server_calls *calls;
     struct listener listener[3];
-    dev_t unix_dev; /* our socket file, to be removed only while it is ours */
-    ino_t unix_ino;
+    bool sealed;                 /* the sandbox is shut: no owner can be set, no name looked up */
+    uint64_t unix_dev, unix_ino; /* our socket file, to be removed only while it is ours */
     int64_t now;
     uint32_t next_gen;
     vm_set alive; /* VMs whose guests may come in */
@@ -79,22 +81,28 @@ static void make_parent(const char *path) {
     char dir[VH_SUN_PATH_MAX];
     const char *slash = strrchr(path, '/');
     if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
-        (void)mkdir(dir, 0755); /* what is wrong shows at bind() */
+        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
 }
 
 static int open_unix(void) {
     const struct api_conf *c = server.conf;
-    int64_t uid, gid;
-    struct stat st;
-    if (!lookup_owner(&uid, &gid)) {
+    int64_t uid = -1, gid = -1;
+    struct sys_stat st;
+    if (server.sealed && (c->unix_user[0] != '\0' || c->unix_group[0] != '\0')) {
+        log_error("an API socket with an owner or group can be opened at start only: restart the daemon: path=%s",
+                  c->unix_path);
+        errno = EPERM;
+        return -1;
+    }
+    if (!server.sealed && !lookup_owner(&uid, &gid)) {
         errno = ENOENT;
         return -1;
     }
     make_parent(c->unix_path);
     int fd = sock_listen_unix(c->unix_path, c->unix_mode, uid, gid);
-    if (fd >= 0 && stat(c->unix_path, &st) == 0) {
-        server.unix_dev = st.st_dev;
-        server.unix_ino = st.st_ino;
+    if (fd >= 0 && sys_stat(AT_FDCWD, c->unix_path, 0, &st)) {
+        server.unix_dev = st.dev;
+        server.unix_ino = st.ino;
     }
     return fd;
 }
@@ -555,14 +563,14 @@ static bool same_place(const struct api_conf *a, const struct api_conf *b, enum 
 }
 
 static void listener_close(struct listener *l) {
-    struct stat st;
+    struct sys_stat st;
     if (l->fd < 0)
         return;
     (void)close(l->fd);
     l->fd = -1;
-    if (l->transport == TRANSPORT_UNIX && lstat(server.conf->unix_path, &st) == 0 && st.st_dev == server.unix_dev &&
-        st.st_ino == server.unix_ino)
-        (void)unlink(server.conf->unix_path);
+    if (l->transport == TRANSPORT_UNIX && sys_stat(AT_FDCWD, server.conf->unix_path, AT_SYMLINK_NOFOLLOW, &st) &&
+        st.dev == server.unix_dev && st.ino == server.unix_ino)
+        (void)sys_unlink(server.conf->unix_path);
 }
 
 /* The principal is fixed at accept: who would be another one now has to come again. */
@@ -600,6 +608,10 @@ void server_reload(const struct api_conf *c) {
         if (clients[i].state == CLIENT_OPEN || clients[i].state == CLIENT_CLOSING)
             judge_again(&clients[i]);
     }
+}
+
+void server_sealed(void) {
+    server.sealed = true;
 }
 
 void server_stop(void) {

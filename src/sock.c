@@ -7,9 +7,11 @@
 #include "log.h"
 #include "model.h"
 #include "str.h"
+#include "sys.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,6 +23,9 @@
 #include <unistd.h>
 
 #define BACKLOG 64
+#ifndef SO_PEERNAME
+#define SO_PEERNAME 28 /* getpeername() by a call that is needed anyway */
+#endif
 
 #ifndef SO_PEERGROUPS /* Linux 4.13; the same number on every machine that has no numbers of its own */
 #define SO_PEERGROUPS 59
@@ -63,7 +68,7 @@ static int fail(int fd) {
 }
 
 static int open_socket(int family) {
-    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return sys_socket(family, SOCK_STREAM, 0);
 }
 
 static bool unix_address(struct sockaddr_un *a, const char *path) {
@@ -77,10 +82,10 @@ static bool unix_address(struct sockaddr_un *a, const char *path) {
 
 /* A file that nobody listens at any more may be replaced; a live socket or anything else may not. */
 static bool clear_path(const char *path) {
-    struct stat st;
-    if (lstat(path, &st) != 0)
+    struct sys_stat st;
+    if (!sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st))
         return errno == ENOENT;
-    if (!S_ISSOCK(st.st_mode)) {
+    if (!S_ISSOCK(st.mode)) {
         errno = EEXIST;
         return false;
     }
@@ -91,7 +96,7 @@ static bool clear_path(const char *path) {
         errno = EADDRINUSE;
         return false;
     }
-    return unlink(path) == 0 || errno == ENOENT;
+    return sys_unlink(path) == 0 || errno == ENOENT;
 }
 
 int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) {
@@ -101,16 +106,13 @@ int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) 
     int fd = open_socket(AF_UNIX);
     if (fd < 0)
         return -1;
-    /* Nobody can connect before listen(), so owner and mode are in force before the first client. */
-    mode_t old = umask(0177);
-    int bound = bind(fd, (const struct sockaddr *)&a, sizeof a);
-    (void)umask(old);
-    if (bound != 0)
+    /* The file gets the socket's mode, less the umask, which is 0 here. Nobody can connect before listen(), so the
+     * owner is in force before the first client, too. */
+    if (sys_fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&a, sizeof a) != 0)
         return fail(fd);
-    if (((uid >= 0 || gid >= 0) && chown(path, (uid_t)uid, (gid_t)gid) != 0) || chmod(path, mode) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+    if (((uid >= 0 || gid >= 0) && chown(path, (uid_t)uid, (gid_t)gid) != 0) || listen(fd, BACKLOG) != 0) {
         int saved = errno;
-        (void)unlink(path);
+        (void)sys_unlink(path);
         errno = saved;
         return fail(fd);
     }
@@ -160,7 +162,7 @@ int sock_listen_vsock(uint32_t port) {
 int sock_accept(int listener) {
     int fd;
     do {
-        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        fd = sys_accept(listener);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     return fd;
 }
@@ -199,7 +201,7 @@ int sock_peer_groups(int fd, uint32_t *groups, int most) {
 bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
     struct sockaddr_vm a = {0};
     socklen_t len = sizeof a;
-    if (getpeername(fd, (struct sockaddr *)&a, &len) != 0 || a.svm_family != AF_VSOCK)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0 || a.svm_family != AF_VSOCK)
         return false;
     *cid = a.svm_cid;
     *port = a.svm_port;
@@ -208,12 +210,16 @@ bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
 
 bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
     struct sockaddr_storage a = {0};
-    socklen_t len = sizeof a;
+    socklen_t len = sizeof(struct sockaddr_in6);
     char buf[INET6_ADDRSTRLEN];
     const char *s = NULL;
     memset(address, 0, 16);
-    if (getpeername(fd, (struct sockaddr *)&a, &len) != 0)
-        return false;
+    /* The length must not be more than the address has. */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0) {
+        len = sizeof(struct sockaddr_in);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0)
+            return false;
+    }
     if (a.ss_family == AF_INET) {
         const struct in_addr *v4 = &((struct sockaddr_in *)(void *)&a)->sin_addr;
         address[10] = address[11] = 0xff;
@@ -261,11 +267,37 @@ ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
 ssize_t sock_recv(int fd, void *p, size_t n) {
     ssize_t got;
     do {
-        got = recv(fd, p, n, 0);
+        got = read(fd, p, n);
     } while (got < 0 && errno == EINTR);
     if (got == 0) {
         errno = 0;
         return -1;
     }
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : got;
+}
+
+ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
+    union {
+        char buf[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {.iov_base = p, .iov_len = n};
+    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control};
+    ssize_t got;
+    *passed = -1;
+    do {
+        got = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+    if (got > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(passed, CMSG_DATA(c), sizeof *passed);
+    if (got == (ssize_t)n)
+        return got;
+    if (*passed >= 0)
+        (void)close(*passed);
+    *passed = -1;
+    errno = got == 0 ? 0 : EMSGSIZE;
+    return -1;
 }

@@ -39,6 +39,9 @@ ssize_t sock_send(int fd, const void *p, size_t n,
                   int pass_fd); /* MSG_NOSIGNAL; pass_fd -1: none; bytes, 0 for would-block, -1 with errno */
 ssize_t sock_recv(int fd, void *p,
                   size_t n); /* bytes, 0 for would-block, -1 with errno; end of file is -1 with errno 0 */
+/* One message of exactly n bytes, with the descriptor that came with it or -1. As sock_recv(), but a message of another
+ * length is -1 with EMSGSIZE; no descriptor is left then. */
+ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed);
 /* Nanoseconds of CLOCK_MONOTONIC, less the time during which this process could not run. */
 int64_t sock_now(void);
 void sock_skip(int64_t lost); /* nanoseconds, not negative: takes them out of sock_now() from here on */

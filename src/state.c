@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "log.h"
 #include "str.h"
+#include "sys.h"
 #include "sysfs.h"
 
 #include <errno.h>
@@ -46,11 +47,19 @@ static bool set_path(const char *path) {
     return ok && slash != NULL;
 }
 
+/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
+static int open_directory(void) {
+    int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && mkdirat(AT_FDCWD, state.directory, 0755) == 0)
+        fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd;
+}
+
 /* ---- reading ---- */
 
 static ssize_t read_whole(const char *path) {
     size_t len = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
     for (;;) {
@@ -70,7 +79,7 @@ static ssize_t read_whole(const char *path) {
 /* Kept for whoever wants to know what was in it; a file that cannot be moved is overwritten by the next save. */
 static void set_aside(const char *why) {
     char aside[VH_PATH_MAX];
-    bool ok = str_fmt(aside, sizeof aside, "%s.corrupt", state.path) && rename(state.path, aside) == 0;
+    bool ok = str_fmt(aside, sizeof aside, "%s.corrupt", state.path) && sys_rename(state.path, aside) == 0;
     log_error("the state file cannot be used, nothing is remembered: path=%s error=\"%s\"%s%s", state.path, why,
               ok ? " kept=" : "", ok ? aside : "");
 }
@@ -81,9 +90,12 @@ void state_load(const char *path, struct memories *ms) {
     read_boot_id();
     if (!set_path(path)) {
         log_error("the path of the state file is too long: %s", path);
-        state.path[0] = '\0';
+        state.path[0] = state.directory[0] = '\0';
         return;
     }
+    int dir = open_directory(); /* now, so that the sandbox can be told of it; what is wrong shows when one saves */
+    if (dir >= 0)
+        (void)close(dir);
     ssize_t n = read_whole(state.path);
     if (n < 0 && errno == ENOENT)
         return;
@@ -102,6 +114,10 @@ void state_load(const char *path, struct memories *ms) {
 }
 
 /* ---- writing ---- */
+
+const char *state_directory(void) {
+    return state.directory;
+}
 
 static bool fail(const char *path) {
     int e = errno;
@@ -126,17 +142,9 @@ static bool write_whole(int fd, const char *p, size_t len) {
     return true;
 }
 
-/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
-static int open_directory(void) {
-    int fd = open(state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && mkdir(state.directory, 0755) == 0)
-        fd = open(state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd;
-}
-
 static bool write_temporary(const struct sbuf *sb) {
-    (void)unlink(state.temporary); /* of a daemon that died while writing */
-    int fd = open(state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    (void)sys_unlink(state.temporary); /* of a daemon that died while writing */
+    int fd = openat(AT_FDCWD, state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fail(state.temporary);
     bool ok = write_whole(fd, sb->p, sb->len) && fsync(fd) == 0;
@@ -145,7 +153,7 @@ static bool write_temporary(const struct sbuf *sb) {
     if (close(fd) != 0 && ok)
         ok = fail(state.temporary);
     if (!ok)
-        (void)unlink(state.temporary);
+        (void)sys_unlink(state.temporary);
     return ok;
 }
 
@@ -159,9 +167,9 @@ static bool replace(const struct sbuf *sb) {
     if (dir < 0)
         return fail(state.directory);
     bool ok = write_temporary(sb);
-    if (ok && rename(state.temporary, state.path) != 0) {
+    if (ok && sys_rename(state.temporary, state.path) != 0) {
         ok = fail(state.path);
-        (void)unlink(state.temporary);
+        (void)sys_unlink(state.temporary);
     }
     ok = ok && sync_directory(dir);
     (void)close(dir);

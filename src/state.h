@@ -17,4 +17,7 @@ void state_load(const char *path, struct memories *ms);
  * as long as the disk does. */
 bool state_save(const struct memories *ms, const char **why);
 
+/* Where it writes; "" before state_load(), or if the path was no good. */
+const char *state_directory(void);
+
 #endif

@@ -10,6 +10,7 @@
 #include "limits.h"
 #include "log.h"
 #include "str.h"
+#include "sys.h"
 #include "sysfs.h"
 
 #include <errno.h>
@@ -17,20 +18,14 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434 /* the same on every architecture: Linux 5.3 */
-#endif
 
 #define MASK \
     (IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR)
 
 struct watched {
     bool there; /* as last told */
-    dev_t dev;
-    ino_t ino;
+    uint64_t dev, ino;
     int pidfd, poll;
     int wd; /* of its directory or an ancestor, -1 none */
 };
@@ -58,14 +53,14 @@ static void watch_directory(struct watched *w, const char *socket) {
 
 static void look_at(int v) {
     struct watched *w = &vms[v];
-    struct stat st;
-    bool there = stat(conf->vms[v].socket, &st) == 0 && S_ISSOCK(st.st_mode);
-    bool anew = there && w->there && (st.st_dev != w->dev || st.st_ino != w->ino);
+    struct sys_stat st;
+    bool there = sys_stat(AT_FDCWD, conf->vms[v].socket, 0, &st) && S_ISSOCK(st.mode);
+    bool anew = there && w->there && (st.dev != w->dev || st.ino != w->ino);
     bool was = w->there;
     w->there = there;
     if (there) {
-        w->dev = st.st_dev;
-        w->ino = st.st_ino;
+        w->dev = st.dev;
+        w->ino = st.ino;
     }
     if (was && (!there || anew))
         calls->socket_gone(v);
@@ -100,8 +95,7 @@ void watch_process(int v, int32_t pid) {
     struct watched *w = &vms[v];
     if (w->pidfd >= 0)
         (void)close(w->pidfd);
-    w->pidfd =
-        pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1; /* pidfds are close-on-exec; without one, EOF tells */
+    w->pidfd = pid > 0 ? sys_pidfd_open(pid) : -1; /* pidfds are close-on-exec; without one, EOF tells */
 }
 
 int watch_pidfd(int v) {
@@ -115,14 +109,7 @@ void watch_reload(const struct conf *c, vm_set changed) {
         watch_process(v, 0);
         vms[v].there = false;
     }
-    conf = c;
-    int fresh = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without the directories that nobody needs any more */
-    if (fresh < 0) {
-        log_warn("the old directories stay watched: %s", strerror(errno));
-        return;
-    }
-    (void)close(inotify);
-    inotify = fresh;
+    conf = c; /* a directory that nobody needs any more stays watched: what happens there makes us look once more */
 }
 
 void watch_stop(void) {

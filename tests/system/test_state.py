@@ -138,6 +138,18 @@ def a_directory_in_the_files_place_is_set_aside_too(w):
     check(os.path.isdir(state_path(w) + ".corrupt"))
 
 
+def directory_gone(w):
+    """Where the directory was, there is a file. The directory itself must come back: the sandbox knows no other."""
+    os.rename(os.path.join(w.dir, "state"), os.path.join(w.dir, "aside"))
+    with open(os.path.join(w.dir, "state"), "w", encoding="utf-8"):
+        pass
+
+
+def directory_back(w):
+    os.unlink(os.path.join(w.dir, "state"))
+    os.rename(os.path.join(w.dir, "aside"), os.path.join(w.dir, "state"))
+
+
 @test
 def nothing_is_decided_that_cannot_be_saved(w):
     w.qemu("vm1"), w.qemu("vm2")
@@ -146,9 +158,7 @@ def nothing_is_decided_that_cannot_be_saved(w):
     api = w.api(events=True)
     device = stick(w)
     api.await_event("usb_attached")
-    os.rmdir(os.path.join(w.dir, "state"))
-    with open(os.path.join(w.dir, "state"), "w", encoding="utf-8"):
-        pass  # where the directory was, there is a file
+    directory_gone(w)
     for selector in ({"device_node": device.node}, {"tag": "sticks"}):
         error = api.fails("usb_detach", "nothing was changed, because the decision cannot be saved", **selector)
         contains(error, "Not a directory")
@@ -157,7 +167,7 @@ def nothing_is_decided_that_cannot_be_saved(w):
     equal([e["event"] for e in api.events], [])
     another = stick(w, "1-3")
     api.await_event("usb_attached", device_node=another.node)  # no tag was latched
-    os.unlink(os.path.join(w.dir, "state"))
+    directory_back(w)
     api.ok("usb_detach", device_node=device.node)
     equal(state(w)["disconnected_devices"], ["0951:1666:None"])
     daemon.wait_log(r"<3>.*the state cannot be saved: .*Not a directory")
@@ -171,12 +181,10 @@ def a_choice_that_cannot_be_saved_is_kept_and_saved_later(w):
     api = w.api()
     device = stick(w)
     api.list_until(lambda d: device.node in d)
-    os.rmdir(os.path.join(w.dir, "state"))
-    with open(os.path.join(w.dir, "state"), "w", encoding="utf-8"):
-        pass
+    directory_gone(w)
     api.ok("usb_attach", device_node=device.node, vm="vm2")  # it is attached: that much is done
     daemon.wait_log("<3>.*the state cannot be saved: .*Not a directory")
-    os.unlink(os.path.join(w.dir, "state"))
+    directory_back(w)
     api.ok("usb_detach", device_node=device.node)  # and with the next change all is saved
     daemon.wait_log("the state is saved again")
     equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})

@@ -1,0 +1,118 @@
+/*
+ * sandbox_calls.h - the system calls that each process may make after start, and nothing else. X(call, arguments): the
+ * arguments are a list of sandbox_filter.c, or `any`.
+ *
+ * Whoever adds one here says why it is needed in docs/security.md. A test runs the daemon with every call observed:
+ * one that nobody makes, and one that is missing, fail it.
+ */
+#ifndef VHOTPLUG_SANDBOX_CALLS_H
+#define VHOTPLUG_SANDBOX_CALLS_H
+
+#include <sys/syscall.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* 32-bit architectures have a second number where the first holds no 64-bit time or offset. */
+#ifdef SYS_ppoll_time64
+#define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any)
+#else
+#define SANDBOX_TIME64(X)
+#endif
+#ifdef SYS_fcntl64
+#define SANDBOX_FCNTL64(X, arguments) X(fcntl64, arguments)
+#else
+#define SANDBOX_FCNTL64(X, arguments)
+#endif
+
+/* The most frequent first: the filter is a list. clock_gettime is the vDSO's business where the clock allows;
+ * restart_syscall is the kernel's own after SIGSTOP and SIGCONT. */
+#define SANDBOX_DAEMON_CALLS(X) \
+    X(ppoll, any)               \
+    X(read, any)                \
+    X(write, any)               \
+    X(sendmsg, any)             \
+    X(recvmsg, any)             \
+    X(openat, any)              \
+    X(close, any)               \
+    X(statx, any)               \
+    X(readlinkat, any)          \
+    X(getdents64, any)          \
+    X(clock_gettime, any)       \
+    X(connect, any)             \
+    X(accept4, any)             \
+    X(socket, sockets)          \
+    X(getsockopt, get_options)  \
+    X(setsockopt, set_options)  \
+    X(bind, any)                \
+    X(listen, any)              \
+    X(fchmod, any)              \
+    X(fsync, any)               \
+    X(renameat2, rename_flags)  \
+    X(unlinkat, unlink_flags)   \
+    X(mkdirat, any)             \
+    X(inotify_add_watch, any)   \
+    X(pidfd_open, pidfd_flags)  \
+    X(fcntl, duplicate)         \
+    SANDBOX_TIME64(X)           \
+    X(restart_syscall, any)     \
+    X(exit_group, any)
+
+/* The helper that resets devices: ours, and what libusb 1.0.26 makes of init, wrap, reset, close and exit. */
+#ifdef SYS_open
+#define SANDBOX_OPEN(X) X(open, any)
+#else
+#define SANDBOX_OPEN(X)
+#endif
+#ifdef SYS_readlink
+#define SANDBOX_READLINK(X) X(readlink, any)
+#else
+#define SANDBOX_READLINK(X)
+#endif
+#ifdef SYS_statfs64
+#define SANDBOX_STATFS(X) X(statfs, any) X(statfs64, any)
+#else
+#define SANDBOX_STATFS(X) X(statfs, any)
+#endif
+#ifdef SYS__llseek
+#define SANDBOX_LSEEK(X) X(lseek, any) X(_llseek, any)
+#else
+#define SANDBOX_LSEEK(X) X(lseek, any)
+#endif
+
+#define SANDBOX_RESET_CALLS(X)        \
+    X(recvmsg, any)                   \
+    X(read, any)                      \
+    X(write, any)                     \
+    X(ppoll, any)                     \
+    X(openat, any)                    \
+    X(close, any)                     \
+    X(statx, any)                     \
+    X(readlinkat, any)                \
+    X(getdents64, any)                \
+    X(ioctl, usbfs)                   \
+    SANDBOX_LSEEK(X)                  \
+    SANDBOX_OPEN(X)                   \
+    SANDBOX_READLINK(X)               \
+    SANDBOX_STATFS(X)                 \
+    X(fcntl, close_on_exec)           \
+    SANDBOX_FCNTL64(X, close_on_exec) \
+    X(uname, any)                     \
+    X(eventfd2, any)                  \
+    X(timerfd_create, any)            \
+    X(clock_gettime, any)             \
+    SANDBOX_TIME64(X)                 \
+    X(restart_syscall, any)           \
+    X(exit_group, any)
+
+/* The process that opens the configuration again. */
+#define SANDBOX_OPENER_CALLS(X) \
+    X(read, any)                \
+    X(openat, any)              \
+    X(sendmsg, any)             \
+    X(close, any)               \
+    X(restart_syscall, any)     \
+    X(exit_group, any)
+
+#endif
