@@ -113,14 +113,14 @@ class Api:
 
 
 class Daemon:
-    def __init__(self, world, conf, *options, binary=BINARY, ready=True):
+    def __init__(self, world, conf, *options, binary=BINARY, ready=True, under=()):
         self.log = []
         self.changed = threading.Condition()
         self.conf = conf if isinstance(conf, str) else json.dumps(conf)
         path = os.path.join(world.dir, "vhotplug.conf")
         with open(path, "w", encoding="utf-8") as f:
             f.write(self.conf)
-        self.command = [binary, "-d", "-c", path, "--root", world.host.root, "--uevents", world.host.uevents, *options]
+        self.command = [*under, binary, "-d", "-c", path, "--root", world.host.root, "--uevents", world.host.uevents, *options]
         self.begun = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True, errors="replace")
