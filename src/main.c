@@ -166,7 +166,7 @@ static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *
     if (!str_copy(name, sizeof name, path))
         (void)str_copy(name, sizeof name, "configuration");
     ok = ok && conf_parse(conf, text, len, report, name);
-#include <sys/stat.h>
+    pages_give_back(text, sizeof text);
     return ok;
 }
 
@@ -174,7 +174,9 @@ static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
     struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
     if (!load_conf(fresh, &given, log_diag))
         return NULL;
-    if (!conf_align(fresh, old, busy)) {
+    bool fits = conf_align(fresh, old, busy);
+    give_back_scratch();
+    if (!fits) {
         log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
         return NULL;
     }

@@ -55,6 +55,7 @@
     X(inotify_add_watch, any)   \
     X(pidfd_open, pidfd_flags)  \
     X(fcntl, duplicate)         \
+    X(madvise, give_back)       \
     SANDBOX_TIME64(X)           \
     X(restart_syscall, any)     \
     X(exit_group, any)

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -93,7 +94,7 @@ static const struct way set_options[] = {
 };
 static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
-                        close_on_exec[] = {ONE(1, F_SETFD), END};
+                        give_back[] = {ONE(2, MADV_DONTNEED), END}, close_on_exec[] = {ONE(1, F_SETFD), END};
 /* What libusb asks of a node that it wraps and resets; no transfer, no claim, no driver is touched. */
 static const struct way usbfs[] = {
     ONE(1, USBDEVFS_RESET),       ONE(1, USBDEVFS_CONTROL),   ONE(1, USBDEVFS_GET_CAPABILITIES),

@@ -394,6 +394,7 @@ static const struct {
     CALL_WITH(SYS_unlinkat, AT_FDCWD, 0, AT_REMOVEDIR),
     CALL_WITH(SYS_renameat2, AT_FDCWD, 0, AT_FDCWD, 0, 2),
     CALL_WITH(SYS_pidfd_open, 1, 0x800),
+    CALL_WITH(SYS_madvise, 0, 0, MADV_WILLNEED),
 };
 
 static int call_one(void) {
