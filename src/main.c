@@ -215,6 +215,7 @@ static bool seal(void) {
         {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
+        {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR}, /* comes with its module */
         {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
