@@ -3,11 +3,11 @@
 # named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
 #
 # usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system board
-#        FUZZ_TIME=15            seconds for each fuzzer
+#        FUZZ_TIME=10            seconds for each fuzzer
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-FUZZ_TIME=${FUZZ_TIME:-15}
+FUZZ_TIME=${FUZZ_TIME:-10}
 logs=build/check
 passed=0 failed=0 skipped=0
 begin=$(date +%s)

@@ -14,7 +14,9 @@ log=$program.log
 mkdir -p "$found"
 
 set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$program-"
-[ ! -f "$here/tests/fuzz/$what.dict" ] || set -- "$@" -dict="$here/tests/fuzz/$what.dict"
+# A stream has the words of its lines.
+dict=$here/tests/fuzz/${what%_stream}.dict
+[ ! -f "$dict" ] || set -- "$@" -dict="$dict"
 set -- "$@" "$found"
 committed=0
 if [ -d "$here/tests/fuzz/corpus/$what" ]; then

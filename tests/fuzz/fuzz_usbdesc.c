@@ -1,6 +1,8 @@
 /*
- * fuzz_usbdesc.c - any bytes as a device's descriptors: refused with a reason, or parsed within bounds.
+ * fuzz_usbdesc.c - any bytes as a device's descriptors: refused with a reason, or parsed within bounds, as a
+ * second reading has it.
  */
+#include "desc_plain.h"
 #include "must.h"
 #include "usbdesc.h"
 
@@ -21,6 +23,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     } else {
         MUST(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);
     }
+    static struct plain plain;
+    plain_read(&plain, data, size);
+    MUST(plain.sound == (why == NULL) && plain.nifaces == dev.nifaces);
     free(copy);
     return 0;
 }

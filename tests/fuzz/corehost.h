@@ -1,0 +1,319 @@
+/*
+ * corehost.h - a core with the smallest host that keeps its contract: saves are answered, tokens and serial numbers are
+ * those that were given, a client asks one thing at a time. Everything else is the input's. After every step the core's
+ * invariants hold, and each request is answered once.
+ */
+#ifndef VHOTPLUG_COREHOST_H
+#define VHOTPLUG_COREHOST_H
+
+#include "bytes.h"
+#include "conf.h"
+#include "core.h"
+#include "must.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HOST_CLIENTS = 4, HOST_PORTS = 8, HOST_RESETS = 16 };
+
+static struct {
+    struct bytes *in;
+    int64_t now;
+    uint64_t incarnation;
+    uint32_t gen[HOST_CLIENTS];
+    bool asked[HOST_CLIENTS];
+    uint32_t reset[HOST_RESETS]; /* tokens */
+    unsigned resets;
+    void (*acted)(const struct action *a); /* sees each action */
+} host;
+
+static struct core core;
+static struct actions out;
+static struct conf confs[2];
+static const struct conf *conf;
+
+#define HOST_VMS                                                                                            \
+    "\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": " \
+    "\"qemu\", \"socket\": \"/run/b\"}, {\"name\": \"c\", \"type\": \"qemu\", \"socket\": \"/run/c\"}]"
+static const char *const host_confs[] = {
+    "{" HOST_VMS ", \"general\": {\"leaseSeconds\": 2}, \"usbPassthrough\": ["
+    "{\"targetVm\": \"a\", \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3}]},"
+    "{\"allowedVms\": [\"a\", \"b\", \"c\"], \"tag\": \"t1\", \"allow\": [{\"interfaceClass\": 8}]},"
+    "{\"targetVm\": \"b\", \"skipOnSuspend\": true, \"allow\": [{\"interfaceClass\": 14}]}]}",
+    "{\"vms\": [{\"name\": \"c\", \"type\": \"qemu\", \"socket\": \"/run/c\"}, {\"name\": \"a\", \"type\": \"qemu\", "
+    "\"socket\": \"/run/a\"}], \"usbPassthrough\": ["
+    "{\"targetVm\": \"c\", \"tag\": \"t1\", \"resetOnRelease\": false, \"allow\": [{\"interfaceClass\": 3}]},"
+    "{\"allowedVms\": [\"a\", \"c\"], \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 8}], \"deny\": [{\"bus\": "
+    "2}]}]}",
+};
+
+static void host_diag(const struct diag *d, void *arg) {
+    (void)arg;
+    MUST(d->level != DIAG_ERROR);
+}
+
+static void host_answered(struct client_ref client) {
+    if (client.gen == 0)
+        return;
+    MUST(client.index < HOST_CLIENTS && host.asked[client.index] && client.gen == host.gen[client.index]);
+    host.asked[client.index] = false;
+}
+
+static void host_step(const struct fact *f) {
+    const char *why = "";
+    bool save = false;
+    core_step(&core, f, host.now, &out);
+    if (!core_check(&core, &why)) {
+        fprintf(stderr, "broken: %s\n", why);
+        abort();
+    }
+    for (int i = 0; i < out.n; i++) {
+        const struct action *a = &out.a[i];
+        save = save || a->kind == ACT_SAVE;
+        if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_LIST || a->kind == ACT_REPLY_VERSION)
+            host_answered(a->client);
+        if (a->kind == ACT_RELEASE)
+            host.reset[host.resets++ % HOST_RESETS] = a->token;
+        MUST(a->kind != ACT_OP || (a->vm >= 0 && a->vm < conf->nvms));
+        MUST(a->kind != ACT_EVENT || (a->slot >= 0 && core.slot[a->slot].state != SLOT_FREE));
+        if (host.acted != NULL)
+            host.acted(a);
+    }
+    if (save) {
+        bool ok = below(host.in, 4) != 3;
+        struct fact saved = {.kind = FACT_SAVED, .ok = ok, .text = ok ? "" : "/state: no room"};
+        host_step(&saved); /* the core asks for one save at a time */
+    }
+}
+
+static void host_begin(struct bytes *in) {
+    if (conf == NULL)
+        MUST(conf_parse(&confs[0], host_confs[0], strlen(host_confs[0]), host_diag, NULL));
+    if (conf == &confs[1]) { /* the last input left another configuration behind */
+        memset(&confs[0], 0, sizeof confs[0]);
+        MUST(conf_parse(&confs[0], host_confs[0], strlen(host_confs[0]), host_diag, NULL));
+    }
+    conf = &confs[0];
+    void (*acted)(const struct action *a) = host.acted;
+    memset(&host, 0, sizeof host);
+    host.in = in;
+    host.acted = acted;
+    for (int i = 0; i < HOST_CLIENTS; i++)
+        host.gen[i] = 1;
+    memset(&core, 0, sizeof core);
+    unsigned how = take(in);
+    core_init(&core, conf, how & 1);
+    core.persist = how & 2;
+}
+
+/* ---- facts ---- */
+
+static void host_device(unsigned port, unsigned how, bool coldplug) {
+    static const uint8_t classes[] = {3, 8, 14, 9, 255, 0};
+    static struct device dev;
+    memset(&dev, 0, sizeof dev);
+    unsigned bus = 1 + port / 4;
+    /* Seen again as it was, or a plug of its own. */
+    dev.incarnation =
+        (how & 1) != 0 && host.incarnation > 0 ? 1 + take(host.in) % host.incarnation : ++host.incarnation;
+    dev.busnum = (uint8_t)bus;
+    dev.devnum = (uint8_t)(1 + below(host.in, 6));
+    snprintf(dev.sys_name, sizeof dev.sys_name, "%u-%u", bus, 1 + port % 4);
+    snprintf(dev.port_path, sizeof dev.port_path, "%u", 1 + port % 4);
+    snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/%03u/%03u", bus, (unsigned)dev.devnum);
+    snprintf(dev.vendor_name, sizeof dev.vendor_name, "V");
+    snprintf(dev.product_name, sizeof dev.product_name, "P");
+    snprintf(dev.serial, sizeof dev.serial, "%s", (how & 2) != 0 ? "S" : "");
+    snprintf(dev.protect, sizeof dev.protect, "%s", (how & 0x0c) == 0x0c ? "holds /" : "");
+    snprintf(dev.malformed, sizeof dev.malformed, "%s", (how & 0x30) == 0x30 ? "no sense" : "");
+    dev.vid = 0x1234;
+    dev.nifaces = 1;
+    dev.ifaces[0].cls = classes[below(host.in, sizeof classes)];
+    dev.pid = dev.ifaces[0].cls;
+    dev.settled = (how & 0xc0) != 0xc0;
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
+    host_step(&f);
+}
+
+static void host_gone(unsigned port) {
+    char name[VH_SYSNAME_MAX];
+    snprintf(name, sizeof name, "%u-%u", 1 + port / 4, 1 + port % 4);
+    struct fact f = {.kind = FACT_GONE, .sys_name = name};
+    host_step(&f);
+}
+
+static void host_scan(unsigned what) {
+    struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = (what & 1) != 0};
+    host_step(&f);
+    for (unsigned port = 0; port < HOST_PORTS; port++) {
+        if ((take(host.in) & 1) != 0)
+            host_device(port, take(host.in), f.coldplug);
+    }
+    f.kind = FACT_SCAN_END;
+    host_step(&f);
+}
+
+static uint16_t host_found(struct vmm_found *found, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        unsigned how = take(host.in), bus = 1 + below(host.in, 3), devnum = 1 + below(host.in, 6);
+        struct vmm_found *d = &found[i];
+        memset(d, 0, sizeof *d);
+        d->ours = how & 1;
+        d->anonymous = !d->ours && (how & 2) != 0;
+        d->filter = !d->ours && (how & 4) != 0;
+        d->busnum = (uint8_t)((how & 8) != 0 ? 0 : bus);
+        d->devnum = (uint8_t)((how & 8) != 0 ? 0 : devnum);
+        if (d->filter && (how & 16) != 0)
+            d->vid = 0x1234;
+        if (d->filter && (how & 32) != 0)
+            snprintf(d->port, sizeof d->port, "%u", 1 + how % 4);
+        snprintf(d->id, sizeof d->id, d->ours ? "vhp-usb-%u-%u" : "usb-%u-%u", bus, devnum);
+    }
+    return (uint16_t)n;
+}
+
+static void host_op_done(unsigned vm) {
+    static struct vmm_found found[4];
+    struct op_result r = {.serial = core.vm[vm].op_serial, .vm = (int)vm, .found = found};
+    unsigned how = take(host.in);
+    r.status = (enum op_status)(how % (OP_LOCAL + 1));
+    if ((how & 0xc0) == 0xc0)
+        r.serial -= 1; /* an answer to something that is over */
+    if (r.status == OP_FAILED || r.status == OP_LOCAL)
+        snprintf(r.text, sizeof r.text, "it said no");
+    if (core.vm[vm].op == OP_LIST && r.status == OP_OK)
+        r.nfound = host_found(found, below(host.in, 5));
+    struct fact f = {.kind = FACT_OP_DONE, .op = &r};
+    host_step(&f);
+}
+
+static void host_released(void) {
+    struct fact f = {.kind = FACT_RELEASED, .token = host.reset[below(host.in, HOST_RESETS)]};
+    host_step(&f);
+}
+
+/* The request's client, unless it waits for an answer already. */
+static bool host_client(struct request *r, unsigned k) {
+    if (host.asked[k])
+        return false;
+    r->client = (struct client_ref){.index = (uint16_t)k, .gen = host.gen[k]};
+    host.asked[k] = true;
+    return true;
+}
+
+static void host_request(void) {
+    static const enum request_kind kinds[] = {REQ_ATTACH, REQ_DETACH, REQ_SUSPEND, REQ_RESUME,
+                                              REQ_LIST,   REQ_ATTACH, REQ_DETACH,  REQ_SUBSCRIBE};
+    static struct request r;
+    memset(&r, 0, sizeof r);
+    unsigned how = take(host.in), which = take(host.in);
+    if (!host_client(&r, how % HOST_CLIENTS))
+        return;
+    r.kind = kinds[how >> 2 & 7];
+    r.who.role = (how & 0x60) == 0x60 ? ROLE_OPERATOR : ROLE_ADMIN;
+    r.who.vm = -1;
+    unsigned vm = below(host.in, 5);
+    if (vm < 4)
+        snprintf(r.vm, sizeof r.vm, "%c", (int)('a' + vm)); /* "d" is no VM */
+    r.sel.by_node = (which & 3) == 0;
+    r.sel.node_bus = (uint8_t)(1 + (which >> 2 & 1));
+    r.sel.node_dev = (uint8_t)(1 + (which >> 3) % 6);
+    r.sel.by_tag = (which & 3) == 1;
+    snprintf(r.sel.tag, sizeof r.sel.tag, "t%u", which >> 2 & 1);
+    r.sel.by_vid = (which & 3) == 2;
+    r.sel.vid = 0x1234;
+    r.sel.by_port = (which & 7) == 3;
+    snprintf(r.sel.port, sizeof r.sel.port, "%u", 1 + (which >> 4) % 4);
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    host_step(&f);
+}
+
+static void host_client_gone(unsigned k) {
+    struct fact f = {.kind = FACT_CLIENT_GONE, .client = {.index = (uint16_t)k, .gen = host.gen[k]}};
+    host.gen[k]++;
+    host.asked[k] = false;
+    host_step(&f);
+}
+
+static void host_vm(enum fact_kind kind, unsigned vm) {
+    struct fact f = {.kind = kind, .vm = (int)vm};
+    host_step(&f);
+}
+
+/* As the loop does it. */
+static void host_reload(unsigned which) {
+    struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
+    const struct conf *old = conf;
+    const char *text = host_confs[which % 2];
+    vm_set busy = 0;
+    memset(fresh, 0, sizeof *fresh);
+    MUST(conf_parse(fresh, text, strlen(text), host_diag, NULL));
+    for (int v = 0; v < old->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(&core, v) << v;
+    MUST(conf_align(fresh, old, busy));
+    for (int v = 0; v < old->nvms; v++) {
+        if (v >= fresh->nvms || !conf_same_vm(&fresh->vms[v], &old->vms[v]))
+            host_vm(FACT_VM_DOWN, (unsigned)v);
+    }
+    conf = fresh;
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    host_step(&f);
+}
+
+static void host_time(void) {
+    host.now += (int64_t)take(host.in) * (int64_t)take(host.in) * VH_NSEC_PER_MSEC;
+    struct fact f = {.kind = FACT_TIME};
+    host_step(&f);
+}
+
+/* One fact of the input's choice. */
+__attribute__((unused)) static void host_fact(void) {
+    unsigned what = take(host.in), vm = what >> 4;
+    switch (what & 15) {
+    case 0:
+    case 1:
+    case 2:
+        host_device(vm % HOST_PORTS, take(host.in), false);
+        break;
+    case 3:
+        host_gone(vm % HOST_PORTS);
+        break;
+    case 4:
+        host_scan(vm);
+        break;
+    case 5:
+    case 6:
+        host_vm(FACT_VM_SOCKET, vm % conf->nvms);
+        break;
+    case 7:
+        host_vm(FACT_VM_DOWN, vm % conf->nvms);
+        break;
+    case 8:
+        host_vm(FACT_VM_ANSWERS, vm % conf->nvms);
+        break;
+    case 9:
+    case 10:
+        host_op_done(vm % conf->nvms);
+        break;
+    case 11:
+    case 12:
+        host_request();
+        break;
+    case 13:
+        if ((vm & 3) == 3)
+            host_client_gone(vm >> 2);
+        else
+            host_released();
+        break;
+    case 14:
+        if (vm == 15)
+            host_reload(take(host.in));
+        else
+            host_time();
+        break;
+    default:
+        host_time();
+    }
+}
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * fuzz_api_stream.c - a client's bytes in pieces, on their way through linebuf and api_parse into a core and back as
+ * lines, while devices and VMs come and go: each line is answered once, and every line that is told is one line of
+ * JSON.
+ *
+ * Input: the size of the pieces, 64 bytes that choose what happens between lines, then the stream.
+ */
+#include "api.h"
+#include "corehost.h"
+#include "json.h"
+#include "linebuf.h"
+
+enum { CHOICES = 64, CLIENT = 0 };
+
+static struct request request;
+static unsigned lines, answers;
+
+static void check_line(const struct sbuf *sb) {
+    static jsmntok_t tok[VH_QMP_TOKENS];
+    struct json j;
+    struct json_error err;
+    MUST(sb_ok(sb) && sb->len > 0 && memchr(sb->p, '\n', sb->len) == sb->p + sb->len - 1);
+    MUST(json_parse(&j, sb->p, sb->len, tok, VH_QMP_TOKENS, &err));
+}
+
+static void list(const struct request *r) {
+    static char text[VH_REPLY_MAX * 4];
+    struct sbuf all;
+    uint32_t cursor = 0;
+    bool more = true;
+    sb_init(&all, text, sizeof text);
+    while (more) {
+        static char part[VH_REPLY_MAX];
+        struct sbuf sb;
+        sb_init(&sb, part, sizeof part);
+        more = api_list_part(&core, r, &cursor, &sb);
+        MUST(sb_ok(&sb));
+        sb_str(&all, part);
+    }
+    if (sb_ok(&all))
+        check_line(&all);
+}
+
+static void acted(const struct action *a) {
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text);
+    if (a->kind == ACT_EVENT) {
+        api_event(&sb, &core, a->event, a->slot, a->vm);
+        check_line(&sb);
+        return;
+    }
+    if ((a->kind != ACT_REPLY && a->kind != ACT_REPLY_LIST && a->kind != ACT_REPLY_VERSION) || a->client.gen == 0 ||
+        a->client.index != CLIENT)
+        return;
+    answers++;
+    if (a->kind == ACT_REPLY_LIST)
+        list(&request);
+    else if (a->kind == ACT_REPLY_VERSION)
+        api_version(&sb, request.id);
+    else if (a->ok)
+        api_ok(&sb, request.id);
+    else
+        api_failed(&sb, request.id, out.texts[a->text]);
+    if (a->kind != ACT_REPLY_LIST)
+        check_line(&sb);
+}
+
+/* The client's lines are taken one at a time, as the server does: whatever the core waits for ends first. */
+static void end_request(void) {
+    for (int i = 0; i < 64 && host.asked[CLIENT]; i++) {
+        for (int v = 0; v < conf->nvms; v++) {
+            struct op_result r = {.serial = core.vm[v].op_serial, .vm = v, .status = OP_OK};
+            struct fact f = {.kind = FACT_OP_DONE, .op = &r};
+            if (core.vm[v].op != OP_NONE)
+                host_step(&f);
+        }
+        host_vm(FACT_VM_DOWN, (unsigned)i % conf->nvms);
+    }
+    MUST(!host.asked[CLIENT]);
+}
+
+static void line_came(const char *line, size_t len) {
+    static char text[VH_REPLY_MAX];
+    char error[VH_ERROR_MAX] = "", *copy = malloc(len + 1);
+    struct sbuf sb;
+    lines++;
+    memcpy(copy, line, len);
+    if (api_parse(&request, copy, len, error, sizeof error)) {
+        request.who = (struct principal){.role = ROLE_ADMIN, .vm = -1};
+        MUST(host_client(&request, CLIENT));
+        struct fact f = {.kind = FACT_REQUEST, .request = &request};
+        host_step(&f);
+        end_request();
+    } else {
+        MUST(error[0] != '\0');
+        sb_init(&sb, text, sizeof text);
+        api_failed(&sb, request.id, error);
+        check_line(&sb);
+        answers++;
+    }
+    free(copy);
+}
+
+static void taken(struct linebuf *lb) {
+    enum line_result r;
+    char *line = NULL;
+    size_t len = 0;
+    while ((r = linebuf_next(lb, &line, &len)) != LINE_NONE) {
+        if (r == LINE_OK)
+            line_came(line, len);
+        host_fact();
+        end_request();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    static char buf[VH_LINE_MAX];
+    struct linebuf lb;
+    if (size < 1 + CHOICES)
+        return 0;
+    struct bytes choices = {data + 1, CHOICES};
+    size_t step = data[0] + 1u;
+    lines = answers = 0;
+    host.acted = acted;
+    host_begin(&choices);
+    for (int i = 0; i < 8; i++)
+        host_fact();
+    end_request();
+    answers = 0;
+    linebuf_init(&lb, buf, sizeof buf);
+    for (size_t at = 1 + CHOICES; at < size;) {
+        size_t room = 0;
+        char *space = linebuf_space(&lb, &room);
+        size_t n = step < room ? step : room;
+        n = n < size - at ? n : size - at;
+        MUST(n > 0);
+        memcpy(space, data + at, n);
+        linebuf_added(&lb, n);
+        at += n;
+        taken(&lb);
+    }
+    MUST(answers >= lines);
+    return 0;
+}
