@@ -6,6 +6,7 @@
 #ifndef VHOTPLUG_COREHOST_H
 #define VHOTPLUG_COREHOST_H
 
+#include "access.h"
 #include "bytes.h"
 #include "conf.h"
 #include "core.h"
@@ -13,6 +14,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define HOST_SERIAL "SERIAL" /* for nobody's eyes but those who see all */
 
 enum { HOST_CLIENTS = 4, HOST_PORTS = 8, HOST_RESETS = 16 };
 
@@ -70,12 +73,13 @@ static void host_step(const struct fact *f) {
     for (int i = 0; i < out.n; i++) {
         const struct action *a = &out.a[i];
         save = save || a->kind == ACT_SAVE;
-        if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_LIST || a->kind == ACT_REPLY_VERSION)
+        if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION)
             host_answered(a->client);
         if (a->kind == ACT_RELEASE)
             host.reset[host.resets++ % HOST_RESETS] = a->token;
         MUST(a->kind != ACT_OP || (a->vm >= 0 && a->vm < conf->nvms));
         MUST(a->kind != ACT_EVENT || (a->slot >= 0 && core.slot[a->slot].state != SLOT_FREE));
+        MUST(a->kind != ACT_AUDIT || a->audit < sizeof out.audits / sizeof *out.audits);
         if (host.acted != NULL)
             host.acted(a);
     }
@@ -123,7 +127,7 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/%03u/%03u", bus, (unsigned)dev.devnum);
     snprintf(dev.vendor_name, sizeof dev.vendor_name, "V");
     snprintf(dev.product_name, sizeof dev.product_name, "P");
-    snprintf(dev.serial, sizeof dev.serial, "%s", (how & 2) != 0 ? "S" : "");
+    snprintf(dev.serial, sizeof dev.serial, "%s", (how & 2) != 0 ? HOST_SERIAL : "");
     snprintf(dev.protect, sizeof dev.protect, "%s", (how & 0x0c) == 0x0c ? "holds /" : "");
     snprintf(dev.malformed, sizeof dev.malformed, "%s", (how & 0x30) == 0x30 ? "no sense" : "");
     dev.vid = 0x1234;
@@ -192,6 +196,15 @@ static void host_released(void) {
     host_step(&f);
 }
 
+/* Whoever it is. A guest is of one of the first VMs. */
+static struct principal host_principal(unsigned how) {
+    static const enum role roles[] = {ROLE_ADMIN, ROLE_OPERATOR, ROLE_GUEST, ROLE_OBSERVER};
+    struct principal p = {.role = roles[how & 3], .vm = -1, .name = "somebody"};
+    if (p.role == ROLE_GUEST)
+        p.vm = (int)(how >> 2) % conf->nvms;
+    return p;
+}
+
 /* The request's client, unless it waits for an answer already. */
 static bool host_client(struct request *r, unsigned k) {
     if (host.asked[k])
@@ -204,14 +217,14 @@ static bool host_client(struct request *r, unsigned k) {
 static void host_request(void) {
     static const enum request_kind kinds[] = {REQ_ATTACH, REQ_DETACH, REQ_SUSPEND, REQ_RESUME,
                                               REQ_LIST,   REQ_ATTACH, REQ_DETACH,  REQ_SUBSCRIBE};
+    const char *why;
     static struct request r;
     memset(&r, 0, sizeof r);
     unsigned how = take(host.in), which = take(host.in);
-    if (!host_client(&r, how % HOST_CLIENTS))
-        return;
     r.kind = kinds[how >> 2 & 7];
-    r.who.role = (how & 0x60) == 0x60 ? ROLE_OPERATOR : ROLE_ADMIN;
-    r.who.vm = -1;
+    r.who = host_principal(how >> 5 & (which >> 6));
+    if (!access_may(&r.who, r.kind, &why) || !host_client(&r, how % HOST_CLIENTS))
+        return;
     unsigned vm = below(host.in, 5);
     if (vm < 4)
         snprintf(r.vm, sizeof r.vm, "%c", (int)('a' + vm)); /* "d" is no VM */

@@ -6,6 +6,7 @@
  * Input: the size of the pieces, 64 bytes that choose what happens between lines, then the stream.
  */
 #include "api.h"
+#include "audit.h"
 #include "corehost.h"
 #include "json.h"
 #include "linebuf.h"
@@ -14,6 +15,9 @@ enum { CHOICES = 64, CLIENT = 0 };
 
 static struct request request;
 static unsigned lines, answers;
+static bool echoes; /* the client itself says what it may not be told */
+
+static struct principal who;
 
 static void check_line(const struct sbuf *sb) {
     static jsmntok_t tok[VH_QMP_TOKENS];
@@ -21,49 +25,90 @@ static void check_line(const struct sbuf *sb) {
     struct json_error err;
     MUST(sb_ok(sb) && sb->len > 0 && memchr(sb->p, '\n', sb->len) == sb->p + sb->len - 1);
     MUST(json_parse(&j, sb->p, sb->len, tok, VH_QMP_TOKENS, &err));
+    MUST(echoes || access_sees_all(&who) || strstr(sb->p, HOST_SERIAL) == NULL);
 }
 
-static void list(const struct request *r) {
+static bool part(uint32_t *cursor, const struct explained *e, struct sbuf *sb) {
+    static const struct figures figures = {.uptime_ms = 5, .connected = 1};
+    if (request.kind == REQ_EXPLAIN)
+        return api_explain_part(&core, &request, e, cursor, sb);
+    if (request.kind == REQ_STATS)
+        return api_stats_part(&core, &request, &figures, cursor, sb);
+    return api_list_part(&core, &request, cursor, sb);
+}
+
+static void parts(int slot) {
     static char text[VH_REPLY_MAX * 4];
-    struct sbuf all;
+    static struct explained explained;
+    struct sbuf whole;
     uint32_t cursor = 0;
     bool more = true;
-    sb_init(&all, text, sizeof text);
-    while (more) {
-        static char part[VH_REPLY_MAX];
+    if (request.kind == REQ_EXPLAIN)
+        api_explained(&explained, &core, &request, slot);
+    sb_init(&whole, text, sizeof text);
+    for (int n = 0; more; n++) {
+        static char piece_text[VH_REPLY_MAX];
         struct sbuf sb;
-        sb_init(&sb, part, sizeof part);
-        more = api_list_part(&core, r, &cursor, &sb);
+        MUST(n < 4096);
+        sb_init(&sb, piece_text, sizeof piece_text);
+        more = part(&cursor, &explained, &sb);
         MUST(sb_ok(&sb));
-        sb_str(&all, part);
+        sb_str(&whole, piece_text);
     }
-    if (sb_ok(&all))
-        check_line(&all);
+    if (sb_ok(&whole))
+        check_line(&whole);
+}
+
+static void event(const struct action *a, struct sbuf *sb) {
+    if (!api_event_concerns(&core, &who, a->event, a->slot, a->vm))
+        return;
+    api_event(sb, &core, &who, a->event, a->slot, a->vm);
+    check_line(sb);
+}
+
+static void audit(const struct action *a, struct sbuf *sb) {
+    const struct audit *d = &out.audits[a->audit];
+    const struct audit_entry e = {.who = &d->asked.who,
+                                  .action = api_request_name(d->asked.kind),
+                                  .outcome = audit_outcome_name(d->outcome),
+                                  .reason = d->outcome == AUDIT_OK ? NULL : out.texts[a->text],
+                                  .a = d};
+    char line[VH_AUDIT_MAX];
+    struct sbuf log;
+    sb_init(&log, line, sizeof line);
+    audit_line(&log, &core, &e);
+    MUST(strpbrk(line, "\n\r") == NULL);
+    audit_event(sb, &core, &e);
+    if (who.role == ROLE_ADMIN)
+        check_line(sb);
+}
+
+static void answer(const struct action *a, struct sbuf *sb) {
+    answers++;
+    if (a->kind == ACT_REPLY_PARTS) {
+        parts(a->slot);
+        return;
+    }
+    if (a->kind == ACT_REPLY_VERSION)
+        api_version(sb, request.id);
+    else if (a->ok)
+        api_ok(sb, request.id);
+    else
+        api_failed(sb, request.id, out.texts[a->text]);
+    check_line(sb);
 }
 
 static void acted(const struct action *a) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
+    bool reply = a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION;
     sb_init(&sb, text, sizeof text);
-    if (a->kind == ACT_EVENT) {
-        api_event(&sb, &core, a->event, a->slot, a->vm);
-        check_line(&sb);
-        return;
-    }
-    if ((a->kind != ACT_REPLY && a->kind != ACT_REPLY_LIST && a->kind != ACT_REPLY_VERSION) || a->client.gen == 0 ||
-        a->client.index != CLIENT)
-        return;
-    answers++;
-    if (a->kind == ACT_REPLY_LIST)
-        list(&request);
-    else if (a->kind == ACT_REPLY_VERSION)
-        api_version(&sb, request.id);
-    else if (a->ok)
-        api_ok(&sb, request.id);
-    else
-        api_failed(&sb, request.id, out.texts[a->text]);
-    if (a->kind != ACT_REPLY_LIST)
-        check_line(&sb);
+    if (a->kind == ACT_EVENT)
+        event(a, &sb);
+    else if (a->kind == ACT_AUDIT)
+        audit(a, &sb);
+    else if (reply && a->client.gen != 0 && a->client.index == CLIENT)
+        answer(a, &sb);
 }
 
 /* The client's lines are taken one at a time, as the server does: whatever the core waits for ends first. */
@@ -83,19 +128,20 @@ static void end_request(void) {
 static void line_came(const char *line, size_t len) {
     static char text[VH_REPLY_MAX];
     char error[VH_ERROR_MAX] = "", *copy = malloc(len + 1);
+    const char *why = error;
     struct sbuf sb;
     lines++;
     memcpy(copy, line, len);
-    if (api_parse(&request, copy, len, error, sizeof error)) {
-        request.who = (struct principal){.role = ROLE_ADMIN, .vm = -1};
+    if (api_parse(&request, copy, len, error, sizeof error) && access_may(&who, request.kind, &why)) {
+        request.who = who;
         MUST(host_client(&request, CLIENT));
         struct fact f = {.kind = FACT_REQUEST, .request = &request};
         host_step(&f);
         end_request();
     } else {
-        MUST(error[0] != '\0');
+        MUST(why[0] != '\0');
         sb_init(&sb, text, sizeof text);
-        api_failed(&sb, request.id, error);
+        api_failed(&sb, request.id, why);
         check_line(&sb);
         answers++;
     }
@@ -122,8 +168,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     struct bytes choices = {data + 1, CHOICES};
     size_t step = data[0] + 1u;
     lines = answers = 0;
+    echoes = memmem(data, size, HOST_SERIAL, sizeof HOST_SERIAL - 1) != NULL;
     host.acted = acted;
     host_begin(&choices);
+    who = host_principal(take(&choices));
     for (int i = 0; i < 8; i++)
         host_fact();
     end_request();
