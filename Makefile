@@ -22,6 +22,7 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 DOCDIR ?= $(PREFIX)/share/doc/vhotplug
 # "no" leaves the symbols to a packager who strips by himself.
 STRIP_INSTALLED ?= yes
@@ -221,6 +222,8 @@ install: all
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
 	$(if $(wildcard rootfs-overlay/etc/vhotplug.conf),install -m 644 rootfs-overlay/etc/vhotplug.conf \
 		$(DESTDIR)$(DOCDIR)/vhotplug.conf.example)
+	install -D -m 644 scripts/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vhotplug
+	ln -sfn vhotplug $(DESTDIR)$(COMPLETIONDIR)/vhotplugcli
 	@$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(s) $(wildcard docs/*.$(s)) &&)) :
 
 # ---- tests: programs for this machine, by its own compiler ----
@@ -330,11 +333,11 @@ include board/cross.mk board/image.mk
 
 # ---- lint ----
 
-LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-floors
+LINT := lint-format lint-gcc lint-clang lint-cppcheck lint-tidy lint-shell lint-man lint-floors
 LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
 LINT_ALL := $(LINT_C) $(sort $(wildcard src/*.h tests/*/*.h))
 LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
-SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/((ba|busybox )?sh|sbin/openrc-run)' \
+SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh scripts/*.bash .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/((ba|busybox )?sh|sbin/openrc-run)' \
 	tests board rootfs-overlay 2>/dev/null))
 
 .PHONY: lint $(LINT) format
@@ -359,6 +362,9 @@ lint-tidy: | $(TEST_LIBUSB)
 lint-shell:
 	$(call say,LINT,shellcheck)
 	$(Q)shellcheck $(SHELL_SCRIPTS)
+lint-man:
+	$(call say,LINT,mandoc)
+	$(Q)mandoc -Tlint -W warning $(wildcard docs/*.[158])
 lint-floors: $(OBJ)
 	$(call say,LINT,floors)
 	$(Q)NM='$(NM)' scripts/check-floors.sh $(B)/obj
@@ -387,7 +393,7 @@ help:
 	@echo 'make system              the binary against scripted VMs and clients; -j2 -O runs two files of tests at a time'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
 	@echo 'make bench               latencies, start-up time, idle wake-ups, memory, size: figures, no verdicts'
-	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, floors (-k: all findings)'
+	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, mandoc, floors (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'
 	@echo 'Variables: CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG LIBUSB=fetch|system LIBUSB_TARBALL USB_IDS=FILE|no WERROR=no V=1'

@@ -35,7 +35,8 @@ packages() {
             clang-format clang-format
             clang-tidy clang-tidy
             cppcheck cppcheck
-            shellcheck shellcheck"
+            shellcheck shellcheck
+            mandoc mandoc"
         ;;
     cross)
         packages build

@@ -212,8 +212,7 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
         conf_read_clients(&r, r.api_object); /* after the VMs, as rules are: both name them */
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
-        if (r.count[DIAG_ERROR] == 0)
-            conf_lint(&r);
+        conf_lint(&r);
     }
     rd_report(&r, report, arg);
     return r.count[DIAG_ERROR] == 0;

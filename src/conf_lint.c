@@ -1,7 +1,7 @@
 /*
  * conf_lint.c - what is right but probably not meant: entries that an earlier rule leaves nothing to decide, VMs that
- * no rule names, entries that the two readings of general.ruleMatch take differently. Runs on an error-free
- * configuration, before its tokens go; changes nothing.
+ * no rule names, entries that the two readings of general.ruleMatch take differently. Runs before the tokens go, and
+ * over what is sound of a configuration with errors, so that all is told at once; changes nothing.
  */
 #include "conf_read.h"
 #include "str.h"
@@ -94,38 +94,60 @@ static bool denies_nothing(const struct conf *c, const struct rule *rule) {
     return true;
 }
 
-static void shadow(struct reader *r, int rule, int entry) {
+/* Who takes what this entry would, in `rule` among the entries from `first` on; -1 nobody. */
+static int taken_by(const struct reader *r, int first, int n, int entry) {
+    for (int e = first; e < first + n; e++) {
+        if (covers(r, e, entry))
+            return e;
+    }
+    return -1;
+}
+
+/* Is there anything left for this allow entry of `rule`? If not, says why. */
+static bool shadowed(struct reader *r, int rule, int entry) {
     const struct conf *c = r->c;
+    const struct rule *own = &c->rules[rule];
+    int tok = conf_scratch_area.entry_tok[entry], e = taken_by(r, own->deny, own->ndeny, entry);
+    if (e >= 0) {
+        rd_warn(r, tok, "never decides: the rule's own 'deny' entry on line %u takes every such device out",
+                c->entries[e].line);
+        return true;
+    }
     for (int i = 0; i < rule; i++) {
         const struct rule *early = &c->rules[i];
-        if (!early->enabled || !denies_nothing(c, early))
+        e = early->enabled && denies_nothing(c, early) ? taken_by(r, early->allow, early->nallow, entry) : -1;
+        if (e < 0)
             continue;
-        for (int e = early->allow; e < early->allow + early->nallow; e++) {
-            if (!covers(r, e, entry))
-                continue;
-            rd_warn(
-                r, conf_scratch_area.entry_tok[entry],
+        rd_warn(r, tok,
                 "never decides: usbPassthrough[%d] (line %u) already takes every such device, by the entry on line %u",
                 i, early->line, c->entries[e].line);
-            return;
-        }
+        return true;
     }
+    e = taken_by(r, own->allow, entry - own->allow, entry);
+    if (e >= 0)
+        rd_note(r, tok, "adds nothing: the entry on line %u of the same rule takes every such device",
+                c->entries[e].line);
+    return false;
 }
 
 /* ---- the whole ---- */
 
-static void lint_rules(struct reader *r) {
-    const struct conf *c = r->c;
-    for (int i = 0; i < c->nrules; i++) {
-        const struct rule *rule = &c->rules[i];
-        for (int e = rule->allow; rule->enabled && e < rule->allow + rule->nallow + rule->ndeny; e++) {
-            if (!c->entries[e].enabled || c->entries[e].fields == 0)
-                continue;
-            readings(r, &c->entries[e], conf_scratch_area.entry_tok[e]);
-            if (e < rule->allow + rule->nallow)
-                shadow(r, i, e);
-        }
+static void lint_rule(struct reader *r, int i) {
+    const struct rule *rule = &r->c->rules[i];
+    int live = 0, dead = 0;
+    for (int e = rule->allow; e < rule->allow + rule->nallow + rule->ndeny; e++) {
+        const struct entry *entry = &r->c->entries[e];
+        if (!entry->enabled || entry->fields == 0)
+            continue;
+        readings(r, entry, conf_scratch_area.entry_tok[e]);
+        if (e >= rule->allow + rule->nallow)
+            continue;
+        bool is_dead = shadowed(r, i, e);
+        live += !is_dead;
+        dead += is_dead;
     }
+    if (live == 0 && dead > 1)
+        rd_warn(r, conf_scratch_area.rule_tok[i], "the rule never decides: none of its entries does");
 }
 
 void conf_lint(struct reader *r) {
@@ -136,5 +158,8 @@ void conf_lint(struct reader *r) {
         if (!(used >> vm & 1))
             rd_note(r, conf_scratch_area.vm_tok[vm], "no rule uses the VM '%s'", r->c->vms[vm].name);
     }
-    lint_rules(r);
+    for (int i = 0; i < r->c->nrules; i++) {
+        if (r->c->rules[i].enabled)
+            lint_rule(r, i);
+    }
 }

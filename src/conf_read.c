@@ -217,7 +217,7 @@ static void foreign_key(struct reader *r, enum conf_object o, int key, int value
         if (is_idle(&r->j, value) || (r->said_later_only[o] & bit))
             return;
         r->said_later_only[o] |= bit;
-        rd_warn(r, key, "'%s' is accepted but not acted on yet: %s", name, what);
+        rd_warn(r, key, "'%s' is accepted but not acted on: %s", name, what);
         return;
     }
     if (!rd_kept(r, DIAG_WARNING)) {

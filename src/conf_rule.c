@@ -255,6 +255,7 @@ static void lonely_field(struct reader *r, const int *v, int key, int whole) {
 
 static void read_entry(struct reader *r, int object) {
     int v[CONF_KEYS_MAX];
+    bool sound = true;
     struct entry *e = &r->c->entries[r->c->nentries];
     memset(e, 0, sizeof *e);
     e->port = e->serial = "";
@@ -269,9 +270,11 @@ static void read_entry(struct reader *r, int object) {
         if (v[key] < 0)
             continue;
         e->fields |= (uint16_t)(1 << key);
-        (void)read_field(r, e, (enum entry_key)key, v[key]);
+        sound &= read_field(r, e, (enum entry_key)key, v[key]);
     }
-    if (e->fields == 0)
+    if (!sound)
+        e->fields = 0; /* nothing more is said of it */
+    else if (e->fields == 0)
         rd_warn(r, object, "an entry without any field matches nothing");
     lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
     lonely_field(r, v, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);

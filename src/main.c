@@ -5,8 +5,10 @@
  * options that were not understood. The same binary called vhotplugcli (or as `vhotplug cli ...`) is the client.
  */
 #include "bus_usb.h"
+#include "check.h"
 #include "cli.h"
 #include "conf.h"
+#include "doctor.h"
 #include "json.h"
 #include "limits.h"
 #include "link.h"
@@ -45,7 +47,7 @@ struct options {
     const char *conf_path; /* NULL: the default one, if it exists */
     const char *root;      /* NULL: / */
     const char *uevents;
-    bool attach_connected, debug, check, no_sandbox;
+    bool attach_connected, debug, check, doctor, no_sandbox;
 };
 
 static struct conf confs[2]; /* the one in force, and room for the next */
@@ -56,6 +58,8 @@ static bool sealed; /* the sandbox is shut */
 
 static const char help[] =
     "Usage: vhotplug [OPTION]...\n"
+    "       vhotplug doctor [-c FILE]      is this host fit for it? plain advice for what is not\n"
+    "       vhotplug cli ...               the client, as vhotplugcli\n"
     "Gives USB devices to virtual machines as they are plugged in, by the rules of its configuration, and serves a "
     "JSON API.\n"
     "\n"
@@ -96,21 +100,11 @@ static int usage(const char *why) {
 
 /* ---- configuration ---- */
 
-static void print_diag(const struct diag *d, void *arg) {
-    static const char *const levels[] = {"error", "warning", "note"};
-    const char *file = arg;
-    if (d->line > 0)
-        fprintf(stderr, "%s:%u:%u: %s: %s%s%s\n", file, d->line, d->column, levels[d->level], d->path,
-                d->path[0] != '\0' ? ": " : "", d->text);
-    else
-        fprintf(stderr, "%s: %s: %s%s%s\n", file, levels[d->level], d->path, d->path[0] != '\0' ? ": " : "", d->text);
-}
-
 static void log_diag(const struct diag *d, void *arg) {
     static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_DEBUG};
-    const char *file = arg;
-    log_line(levels[d->level], "%s:%u:%u: %s%s%s", file, d->line, d->column, d->path, d->path[0] != '\0' ? ": " : "",
-             d->text);
+    const struct source *source = arg;
+    log_line(levels[d->level], "%s:%u:%u: %s%s%s", source->path, d->line, d->column, d->path,
+             d->path[0] != '\0' ? ": " : "", d->text);
 }
 
 /* Names are looked up at plugs; the scan at start has touched most of the table. */
@@ -162,10 +156,8 @@ static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *
         log_error("cannot read the configuration %s: %s", path,
                   errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
     (void)close(fd);
-    char name[VH_PATH_MAX];
-    if (!str_copy(name, sizeof name, path))
-        (void)str_copy(name, sizeof name, "configuration");
-    ok = ok && conf_parse(conf, text, len, report, name);
+    struct source source = {.path = path, .text = text, .len = len};
+    ok = ok && conf_parse(conf, text, len, report, &source);
     pages_give_back(text, sizeof text);
     return ok;
 }
@@ -184,7 +176,7 @@ static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
 }
 
 static int check(const struct options *o) {
-    bool ok = load_conf(&confs[0], o, print_diag);
+    bool ok = load_conf(&confs[0], o, check_print);
     printf("%s: %s: %d rules, %d VMs\n", conf_path(o), ok ? "ok" : "not usable", confs[0].nrules, confs[0].nvms);
     return ok ? EXIT_OK : EXIT_FAILED;
 }
@@ -318,18 +310,21 @@ int main(int argc, char **argv) {
     if (argc > 1 && str_eq(argv[1], "cli"))
         return cli_main(argc - 1, argv + 1);
     int status = EXIT_OK;
-    if (parse_options(argc, argv, &given, &status))
+    given.doctor = argc > 1 && str_eq(argv[1], "doctor");
+    if (parse_options(argc - given.doctor, argv + given.doctor, &given, &status))
         return fflush(stdout) == 0 ? status : EXIT_FAILED;
-    log_open("vhotplug", given.debug ? LOG_DEBUG : LOG_INFO);
+    log_open("vhotplug", given.debug ? LOG_DEBUG : given.doctor ? LOG_ERROR : LOG_INFO);
     pages_keep_small();
     if (given.check)
         return check(&given);
-    if (!load_conf(&confs[0], &given, log_diag))
+    if (!load_conf(&confs[0], &given, given.doctor ? check_print : log_diag))
         return EXIT_FAILED;
     if (!sysfs_root(given.root != NULL ? given.root : "/")) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
         return EXIT_FAILED;
     }
+    if (given.doctor)
+        return doctor(&confs[0], &bus_usb) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     (void)umask(0); /* what is made is made with the mode that is meant */
     if (given.no_sandbox) {
         log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");

@@ -7,7 +7,7 @@ import subprocess
 
 from fakehost import STORAGE, VIDEO
 from tap import check, contains, equal, run, scaled, test
-from world import CLIENT, KEYBOARD, STICK, World, rule
+from world import CLIENT, KEYBOARD, STICK, TOP, World, rule
 
 CAMERA = {"interfaceClass": 14}
 
@@ -248,6 +248,31 @@ def stats_as_lines_and_for_prometheus(w):
     check(values["vhotplug_operations_ok_total"] >= 3, str(values))
     buckets = [v for k, v in values.items() if "_bucket" in k]
     equal((len(buckets), buckets), (16, sorted(buckets)))
+
+
+@test
+def bash_completes_commands_options_and_names(w):
+    _, stick, _ = office(w)
+    with open(os.path.join(w.dir, "vhotplugcli"), "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\nexec "{CLIENT}" -u "{w.socket}" "$@"\n')
+    os.chmod(f.name, 0o755)
+
+    def offered(*words):
+        script = f"""source {TOP}/scripts/completion.bash
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _"$1"; printf '%s\\n' "${{COMPREPLY[@]}}" """
+        done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=scaled(10), check=False,
+                              env={**os.environ, "PATH": w.dir + ":" + os.environ["PATH"]})
+        equal((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    equal(offered("vhotplugcli", "usb", "l"), ["list"])
+    equal(offered("vhotplugcli", "-u", "/x", "st"), ["status", "stats"])
+    equal(offered("vhotplugcli", "usb", "attach", "--v"), ["--vid", "--vm"])
+    equal(offered("vhotplug", "cli", "usb", "suspend", "--"), ["--vm"])
+    equal(offered("vhotplug", "--ch"), ["--check"])
+    equal(offered("vhotplugcli", "status", "--tag", ""), ["cam", "disk"])
+    equal(offered("vhotplugcli", "usb", "attach", "--vm", "vm2"), ["vm2"])
+    check(stick.node in offered("vhotplugcli", "explain", "--devnode", "/dev"), "nodes of what is there")
 
 
 @test

@@ -168,32 +168,28 @@ static void a_long_unknown_key_is_shortened(void) {
 static void keys_for_later(void) {
     EXPECT("{\"pciPassthrough\":[{}],\"evdevPassthrough\":{\"targetVm\":\"a\"},\"acpiPassthrough\":[1],"
            "\"usbAuthorization\":true}",
-           "warning 1:2 pciPassthrough: 'pciPassthrough' is accepted but not acted on yet: PCI devices are not passed "
+           "warning 1:2 pciPassthrough: 'pciPassthrough' is accepted but not acted on: PCI devices are not passed "
            "yet\n"
-           "warning 1:24 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on yet: input devices other "
+           "warning 1:24 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other "
            "than USB are not passed yet\n"
-           "warning 1:60 acpiPassthrough: 'acpiPassthrough' is accepted but not acted on yet: ACPI tables are not "
+           "warning 1:60 acpiPassthrough: 'acpiPassthrough' is accepted but not acted on: ACPI tables are not "
            "passed yet\n"
-           "warning 1:82 usbAuthorization: 'usbAuthorization' is accepted but not acted on yet: the kernel's USB "
+           "warning 1:82 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
            "authorization is left as it is\n");
     /* what asks for nothing needs no warning */
     EXPECT("{\"pciPassthrough\":[],\"evdevPassthrough\":{\"disable\":true,\"targetVm\":\"a\"},\"acpiPassthrough\":{},"
            "\"usbAuthorization\":false}",
            "");
     EXPECT("{\"evdevPassthrough\":{\"enable\":false}}", "");
-    EXPECT(
-        "{\"evdevPassthrough\":{\"enable\":false,\"disable\":false}}",
-        "warning 1:2 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on yet: input devices other than "
-        "USB are not passed yet\n");
-    EXPECT(
-        GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
-        "warning 2:1 general.modprobe: 'modprobe' is accepted but not acted on yet: no program is run to find "
-        "drivers\n"
-        "warning 2:16 general.modinfo: 'modinfo' is accepted but not acted on yet: no program is run to find "
-        "drivers\n"
-        "warning 2:30 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
-        "warning 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on yet: VMs are not started from here\n"
-        "warning 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on yet: VMs are not started from here\n");
+    EXPECT("{\"evdevPassthrough\":{\"enable\":false,\"disable\":false}}",
+           "warning 1:2 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other than "
+           "USB are not passed yet\n");
+    EXPECT(GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
+           "warning 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"
+           "warning 2:16 general.modinfo: 'modinfo' is accepted but not acted on: drivers are found without it\n"
+           "warning 2:30 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n"
+           "warning 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on: VMs are not started from here\n"
+           "warning 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on: VMs are not started from here\n");
 }
 
 /* ---- general ---- */
@@ -1062,9 +1058,8 @@ static void the_style_of_the_peers(void) {
            "  }\n"
            "}\n",
            "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
-           "warning 26:5 general.crosvm: 'crosvm' is accepted but not acted on yet: crosvm VMs get no devices yet\n"
-           "warning 27:54 general.modprobe: 'modprobe' is accepted but not acted on yet: no program is run to find "
-           "drivers\n");
+           "warning 26:5 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n"
+           "warning 27:54 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n");
     CHECK_INT(c.nrules, 3);
     CHECK_INT(c.nentries, 7);
     CHECK_INT(c.nvms, 2);
@@ -1182,7 +1177,36 @@ static void rules_and_entries_to_the_last(void) {
     CHECK(!parse(big));
     CHECK(
         strstr(seen, "usbPassthrough[511].allow[8]: more than 4096 allow and deny entries in all (VH_MAX_ENTRIES)\n"));
-    CHECK_INT(diags, 1);
+    CHECK(strchr(seen, '\n') == seen + strlen(seen) - 1); /* and nothing else but notes */
+}
+
+static void what_a_rule_denies_itself_never_decides(void) {
+    EXPECT(ENTRY("\"bus\":1,\"port\":2}],\"deny\":[{\"bus\":1"),
+           "warning 1:94 usbPassthrough[0].allow[0]: never decides: the rule's own 'deny' entry on line 2 takes every "
+           "such device out\n");
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{\"bus\":1,\"port\":2"), "");
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{\"bus\":1,\"disable\":true"), "");
+    EXPECT(ENTRY("\"bus\":1},{\"bus\":2}],\"deny\":[{\"bus\":1},{\"bus\":2"),
+           "warning 1:69 usbPassthrough[0]: the rule never decides: none of its entries does\n"
+           "warning 1:94 usbPassthrough[0].allow[0]: never decides: the rule's own 'deny' entry on line 2 takes every "
+           "such device out\n"
+           "warning 2:10 usbPassthrough[0].allow[1]: never decides: the rule's own 'deny' entry on line 2 takes every "
+           "such device out\n");
+    with_notes = true;
+    EXPECT(ENTRY("\"bus\":1},{\"bus\":2},{\"bus\":1"),
+           "note 2:20 usbPassthrough[0].allow[2]: adds nothing: the entry on line 1 of the same rule takes every such "
+           "device\n");
+    with_notes = false;
+}
+
+/* With errors, too; of what is wrong nothing more is said. */
+static void all_is_told_at_once(void) {
+    EXPECT(ENTRY("\"bus\":0},{\"bus\":1},{\"bus\":2,\"port\":1},{\"buss\":2}],\"deny\":[{\"bus\":2"),
+           "error 2:7 usbPassthrough[0].allow[0].bus: expected a bus number from 1 to 255, found the number 0\n"
+           "warning 2:20 usbPassthrough[0].allow[2]: never decides: the rule's own 'deny' entry on line 2 takes every "
+           "such device out\n"
+           "warning 2:39 usbPassthrough[0].allow[3]: an entry without any field matches nothing\n"
+           "warning 2:40 usbPassthrough[0].allow[3].buss: unknown key 'buss': did you mean 'bus'?\n");
 }
 
 static void strings_to_the_last(void) {
@@ -1309,6 +1333,8 @@ int main(void) {
     RUN(the_shipped_file_is_clean);
     RUN(the_manuals_examples_are_clean);
     RUN(rules_and_entries_to_the_last);
+    RUN(what_a_rule_denies_itself_never_decides);
+    RUN(all_is_told_at_once);
     RUN(strings_to_the_last);
     RUN(a_mebibyte);
     RUN(too_many_tokens);

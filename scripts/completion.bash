@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# Completion for vhotplug and vhotplugcli. Names of tags, VMs and nodes are asked of the daemon, which may not be there.
+
+_vhotplug_values() { # KEY: its values in the list of all devices
+    vhotplugcli --plain usb list --all 2>/dev/null | sed -n "s/^  $1 *: //p" | tr -d ',' | tr ' ' '\n' | sort -u
+}
+
+_vhotplugcli() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
+    local selectors="--devnode --bus --port --vid --pid"
+    case $prev in
+    --devnode) words=$(_vhotplug_values device_node) ;;
+    --tag) words=$(_vhotplug_values tag) ;;
+    --vm) words=$(_vhotplug_values allowed_vms) ;;
+    --removable) words="fixed removable unknown" ;;
+    -t) words="unix tcp vsock" ;;
+    -u | --driver-path)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -s | -p | -c | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
+    usb) words="list attach detach suspend resume" ;;
+    *)
+        case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
+        *" usb list "*) words="--short --plain --connected --disconnected --tag --all" ;;
+        *" usb attach "*) words="$selectors --tag --vm" ;;
+        *" usb detach "*) words="$selectors --tag" ;;
+        *" usb suspend "* | *" usb resume "*) words="--vm" ;;
+        *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
+        *" status "*) words="--tag" ;;
+        *" stats "*) words="--prometheus" ;;
+        *" listen "* | *" version "*) words="" ;;
+        *) words="usb listen status explain stats version -t -u -s -p -c -d --json --help --version" ;;
+        esac
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+_vhotplug() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    case $prev in
+    -c | --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    --root) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+    *)
+        if [ "${COMP_WORDS[1]}" = cli ] && [ "$COMP_CWORD" -gt 1 ]; then
+            _vhotplugcli
+        else
+            mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --debug --check --limits --root \
+                --uevents --version --help" -- "$cur")
+        fi
+        ;;
+    esac
+}
+
+complete -F _vhotplugcli vhotplugcli
+complete -F _vhotplug vhotplug

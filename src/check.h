@@ -1,0 +1,18 @@
+/*
+ * check.h - problems of a configuration as a compiler shows them: place, text, the line and a caret below it.
+ */
+#ifndef VHOTPLUG_CHECK_H
+#define VHOTPLUG_CHECK_H
+
+#include "conf.h"
+
+#include <stddef.h>
+
+struct source {
+    const char *path, *text;
+    size_t len;
+};
+
+void check_print(const struct diag *d, void *source); /* to standard error */
+
+#endif

@@ -1,0 +1,149 @@
+"""vhotplug --check and vhotplug doctor: what an integrator reads before the first start."""
+import json
+import os
+import re
+import socket
+import subprocess
+
+from fakehost import STORAGE
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, KEYBOARD, World, rule
+
+
+def checked(w, text):
+    path = os.path.join(w.dir, "x.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    done = subprocess.run([BINARY, "--check", "-c", path], capture_output=True, text=True, timeout=scaled(10), check=False)
+    return done.returncode, done.stderr.replace(path, "x.conf"), done.stdout.replace(path, "x.conf")
+
+
+SAMPLE = """{
+  "usbPassthrough": [
+\t{ "targetVm": "vm1", "allow": [ { "vendorID": "046d" }, { "interfaceClass": 3 } ] },
+    { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
+  ],
+  "vms": [ { "name": "vm1", "type": "qemu", "socket": 7 }, { "name": "vm2", "type": "qemu", "socket": "/b" } ],
+  "general": { "api": { "transports": [ "vsock" ] } }
+}
+"""
+
+SHOWN = """x.conf:3:34: warning: usbPassthrough[0].allow[0]: an entry without any field matches nothing
+    3 | \t{ "targetVm": "vm1", "allow": [ { "vendorID": "046d" }, { "interfaceClass": 3 } ] },
+      | \t                                ^
+x.conf:3:36: warning: usbPassthrough[0].allow[0].vendorID: unknown key 'vendorID': did you mean 'vendorId'?
+    3 | \t{ "targetVm": "vm1", "allow": [ { "vendorID": "046d" }, { "interfaceClass": 3 } ] },
+      | \t                                  ^
+x.conf:4:19: warning: usbPassthrough[1].targetVm: there is no VM 'mv2' in 'vms': did you mean 'vm2'?
+    4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
+      |                   ^
+x.conf:4:49: warning: usbPassthrough[1].allow[0]: never decides: usbPassthrough[0] (line 3) already takes every such device, by the entry on line 3
+    4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
+      |                                                 ^
+x.conf:4:49: note: usbPassthrough[1].allow[0]: every field must match here; with "ruleMatch": "any" one of these would suffice: bus and port, the interface class
+    4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
+      |                                                 ^
+x.conf:6:55: error: vms[0].socket: expected an absolute path, found the number 7
+    6 |   "vms": [ { "name": "vm1", "type": "qemu", "socket": 7 }, { "name": "vm2", "type": "qemu", "socket": "/b" } ],
+      |                                                       ^
+"""
+
+
+@test
+def every_problem_is_shown_at_once_with_its_line_and_a_caret(w):
+    status, errors, out = checked(w, SAMPLE)
+    equal(status, 1)
+    blocks = re.split(r"(?m)^(?=x\.conf)", errors)
+    for block in re.split(r"(?m)^(?=x\.conf)", SHOWN):
+        check(block in blocks, f"{block}\nis not in\n{errors}")
+    contains(errors, "nobody may connect over VSOCK")
+    contains(errors, "note: vms[1]: no rule uses the VM 'vm2'")
+    contains(out, "x.conf: not usable")
+
+
+@test
+def a_line_without_end_is_shown_around_the_place(w):
+    conf = {"vms": [{"name": f"vm{i}", "type": "qemu", "socket": f"/{i}"} for i in range(60)], "generall": {}}
+    status, errors, _ = checked(w, json.dumps(conf))
+    equal(status, 0)
+    [place] = re.findall(r"x.conf:1:(\d+): warning: generall: unknown key", errors)
+    lines = errors.splitlines()
+    at = [i for i, line in enumerate(lines) if "generall: unknown" in line][0]
+    check(int(place) > 1000 and lines[at + 1].startswith("    1 | ...") and len(lines[at + 1]) < 130, lines[at + 1])
+    equal(lines[at + 1].index('"generall"'), lines[at + 2].index("^"))
+
+
+@test
+def what_a_file_holds_cannot_draw_on_the_terminal(w):
+    status, errors, _ = checked(w, '{"a\u009b": 1, "b": \x1b[2J}')
+    equal(status, 1)
+    check("\x1b" not in errors and "\u009b" not in errors, repr(errors))
+    status, errors, _ = checked(w, "")
+    equal(status, 1)
+    contains(errors, "x.conf:1:1: error")
+
+
+def doctor(w, conf, *options):
+    path = os.path.join(w.dir, "doctor.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(conf, f)
+    return subprocess.run([BINARY, "doctor", "-c", path, "--root", w.host.root, *options], capture_output=True, text=True,
+                          timeout=scaled(20), check=False)
+
+
+@test
+def a_healthy_host_is_said_to_be_healthy(w):
+    w.qemu("vm1")
+    w.host.place("1-1")
+    w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    w.api().list_until(lambda l: True)
+    done = doctor(w, w.conf([rule("vm1", KEYBOARD), rule("vm2", {"bus": 7})]))
+    equal((done.returncode, done.stderr), (0, ""), done.stdout)
+    contains(done.stdout, "ok       usbfs: 3 devices, 1 of them hubs, every node can be opened\n")
+    contains(done.stdout, "note     VM vm2: ")
+    contains(done.stdout, "ok       daemon: somebody listens at ")
+    contains(done.stdout, "note     modules: no lists in /lib/modules/")
+    check(re.search(r"ok       rescan: \d+\.\d{3} ms", done.stdout), done.stdout)
+    check(re.search(r"VM vm1: process \d+ (of user \d+ answers as QEMU|does not greet)", done.stdout), done.stdout)
+    contains(done.stdout, "nothing stands in the way\n")
+
+
+@test
+def problems_come_with_advice_and_status_1(w):
+    bad = w.host.place("1-1", descriptors=b"\x12\x01")
+    os.unlink(w.host.path(bad.node))
+    os.makedirs(os.path.dirname(w.vm_path("vm1")), exist_ok=True)
+    with open(w.vm_path("vm1"), "w", encoding="utf-8"):
+        pass
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
+        stranger.bind(w.vm_path("vm2"))
+        os.chmod(w.vm_path("vm2"), 0o777)
+        done = doctor(w, w.conf([rule("vm1", KEYBOARD), rule("vm2", KEYBOARD)]))
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, "note     device 1-1: unclassifiable: ")
+    contains(done.stdout, "problem  usbfs: 1 of 2 nodes cannot be opened: No such file or directory")
+    contains(done.stdout, f"problem  VM vm1: {w.vm_path('vm1')} is no socket")
+    contains(done.stdout, "problem  VM vm2: every user of this host can drive it: ")
+    contains(done.stdout, f"note     VM vm2: {w.vm_path('vm2')} (user ")
+    check(re.search(r"\n[3-9] problems\n$", done.stdout), done.stdout)
+
+
+@test
+def a_vm_that_is_something_else_is_a_problem(w):
+    vm = w.qemu("vm1", greet=b"220 mail ready\r\n")
+    done = doctor(w, w.conf([rule("vm1", KEYBOARD)], vms=("vm1",)))
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, "is no QMP monitor")
+    vm.end()
+
+
+@test
+def a_bad_configuration_or_option_ends_the_visit(w):
+    done = doctor(w, {"vms": 5})
+    equal((done.returncode, done.stdout), (1, ""))
+    contains(done.stderr, "error: vms: expected an array of VMs")
+    equal(doctor(w, {}, "--what").returncode, 2)
+
+
+run(World)

@@ -1,0 +1,204 @@
+"""In place of the two other daemons with this configuration and API: files and clients of their users, unchanged."""
+import json
+import os
+import socket
+import stat
+import subprocess
+
+from fakehost import HID_KEYBOARD, HID_MOUSE, STORAGE, VIDEO
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, World
+
+VENDOR = (255, 255, 0)
+BLUETOOTH = (224, 1, 1)
+
+
+def python_style(w):
+    """A laptop's: every section, numbers and strings as generators write them, programs by their store paths."""
+    return {
+        "usbPassthrough": [
+            {"description": "Devices for the GUI", "targetVm": "gui-vm",
+             "allow": [{"interfaceClass": 3, "interfaceProtocol": 1, "description": "HID keyboard"},
+                       {"interfaceClass": 3, "interfaceProtocol": 2, "description": "HID mouse"},
+                       {"interfaceClass": 11, "description": "Chip/SmartCard (e.g. YubiKey)"},
+                       {"interfaceClass": 8, "interfaceSubclass": 6, "description": "Mass storage: SCSI"},
+                       {"interfaceClass": 17, "description": "USB-C alternate modes supported by device"}],
+             "deny": [{"vendorId": "046d", "productId": "c52b", "description": "a receiver that stays"}]},
+            {"description": "Network devices", "targetVm": "net-vm",
+             "allow": [{"interfaceClass": 2, "interfaceSubclass": 6, "description": "Communications: Ethernet"},
+                       {"driverPath": ".*/kernel/drivers/net/usb/.*", "description": "whatever has a network driver"},
+                       {"productName": ".*ethernet.*"}]},
+            {"description": "Built-in camera", "disable": True, "targetVm": "chat-vm",
+             "allow": [{"interfaceClass": 14, "removable": None}]},
+            {"description": "Bluetooth", "targetVm": "audio-vm", "skipOnSuspend": True, "tag": "bt",
+             "allow": [{"interfaceClass": 224, "interfaceSubclass": 1, "interfaceProtocol": 1}]},
+        ],
+        "pciPassthrough": [
+            {"description": "WiFi", "targetVm": "net-vm", "skipOnSuspend": True, "pciIommuAddAll": False, "pciIommuSkipIfShared": True,
+             "allow": [{"address": "0000:00:14.3", "deviceId": None, "vendorId": None}]}],
+        "evdevPassthrough": {"disable": False, "targetVm": "gui-vm", "pcieBusPrefix": "rp",
+                             "rules": [{"description": "mice", "property": "ID_INPUT_MOUSE", "value": "1"}]},
+        "acpiPassthrough": [{"description": "NHLT", "targetVm": "audio-vm", "path": "/sys/firmware/acpi/tables/NHLT"}],
+        "vms": [
+            {"name": "gui-vm", "type": "qemu", "socket": w.vm_path("gui-vm")},
+            {"name": "net-vm", "type": "qemu", "socket": w.vm_path("net-vm")},
+            {"name": "audio-vm", "type": "qemu", "socket": w.vm_path("audio-vm")},
+            {"name": "chat-vm", "type": "crosvm", "socket": w.vm_path("chat-vm")},
+        ],
+        "general": {
+            "api": {"enable": True, "host": "127.0.0.1", "port": 2000, "unixSocket": w.socket, "transports": ["vsock", "unix"],
+                    "allowedCids": [3, 4, 5], "unixSocketUser": "root", "unixSocketGroup": "root", "unixSocketMode": "0660"},
+            "modprobe": "/nix/store/x-kmod-31/bin/modprobe", "modinfo": "/nix/store/x-kmod-31/bin/modinfo",
+            "crosvm": "/nix/store/x-crosvm/bin/crosvm", "ovmfCode": None, "ovmfVars": None,
+            "persistency": True, "statePath": os.path.join(w.dir, "state.json"),
+        },
+    }
+
+
+def rust_style(w):
+    """An appliance's: choices, tags, what is fixed and what is not, everything in strings."""
+    return {
+        "usbPassthrough": [
+            {"description": "internal cameras", "allowedVms": ["work", "home"], "tag": "cam", "enable": True,
+             "allow": [{"interfaceClass": 14, "removable": ["fixed"]}]},
+            {"description": "external cameras", "targetVm": "home", "tag": "cam",
+             "allow": [{"interfaceClass": 14, "removable": "removable"}, {"interfaceClass": 14, "removable": ["unknown"]}]},
+            {"description": "one port for everything", "targetVm": "work", "allow": [{"bus": "1", "port": "4"}]},
+            {"description": "sticks", "allowedVms": ["work", "home"], "skipOnSuspend": False, "disable": False,
+             "allow": [{"interfaceClass": 8}], "deny": [{"vendorId": "0951", "productId": "1666"}]},
+            {"description": "not now", "allowedVms": ["work"], "enable": False, "allow": [{"deviceClass": 239}]},
+            {"description": "another host's", "targetVm": "lab", "allow": [{"interfaceClass": 7}]},
+        ],
+        "usbAuthorization": {"enable": False},
+        "vms": [{"name": "work", "type": "qemu", "socket": w.vm_path("work")}, {"name": "home", "type": "qemu", "socket": w.vm_path("home")}],
+        "general": {"api": {"enable": True, "transports": ["unix"], "unixSocket": w.socket, "unixSocketMode": "660",
+                            "allowedCids": [], "vsockPort": 2000, "tcpPort": 2000},
+                    "crosvm": "/usr/bin/crosvm", "persistency": False},
+    }
+
+
+def checked(w, conf):
+    path = os.path.join(w.dir, "sample.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(conf, f, indent=2)
+    done = subprocess.run([BINARY, "--check", "-c", path], capture_output=True, text=True, timeout=scaled(10), check=False)
+    return done.returncode, [line for line in done.stderr.splitlines() if ": warning: " in line], done.stderr
+
+
+@test
+def a_laptops_file_loads_with_one_warning_for_each_thing_to_come(w):
+    status, warnings, text = checked(w, python_style(w))
+    equal(status, 0, text)
+    for word in ("pciPassthrough", "evdevPassthrough", "acpiPassthrough", "modprobe", "modinfo", "'crosvm' is accepted", "VMs of type 'crosvm'"):
+        equal(len([line for line in warnings if word in line]), 1, f"{word} in {warnings}")
+    unknown = [line for line in warnings if "unknown key" in line]
+    equal(len(unknown), 0, str(unknown))
+    equal(len(warnings), 7, "\n".join(warnings))
+
+
+@test
+def an_appliances_file_loads_and_the_missing_vm_is_named(w):
+    status, warnings, text = checked(w, rust_style(w))
+    equal(status, 0, text)
+    equal(len([line for line in warnings if "no VM 'lab'" in line]), 1)
+    equal([line for line in warnings if "unknown key" in line or "usbAuthorization" in line], [])
+
+
+@test
+def devices_of_a_laptop_go_where_its_file_says(w):
+    vms = {n: w.qemu(n) for n in ("gui-vm", "net-vm", "audio-vm")}
+    w.host.write("proc/sys/kernel/osrelease", "6.1\n")
+    os.makedirs(w.host.path("lib/modules/6.1"))
+    w.host.write("lib/modules/6.1/modules.alias", "alias usb:v0B95p1790d*dc*dsc*dp*ic*isc*ip*in* ax88179_178a\n")
+    w.host.write("lib/modules/6.1/modules.dep", "kernel/drivers/net/usb/ax88179_178a.ko.xz:\n")
+    w.daemon(python_style(w), "-a")
+    api = w.api()
+    wanted = {
+        w.host.plug("1-1", 0x046d, 0xc31c, [HID_KEYBOARD, (3, 0, 0)]).node: "gui-vm",
+        w.host.plug("1-2", 0x046d, 0xc077, [HID_MOUSE]).node: "gui-vm",
+        w.host.plug("1-3", 0x0b95, 0x1790, [VENDOR]).node: "net-vm",
+        w.host.plug("1-4", 0x8087, 0x0026, [BLUETOOTH]).node: "audio-vm",
+        w.host.plug("1-5", 0x046d, 0xc52b, [HID_KEYBOARD]).node: None,  # denied
+        w.host.plug("1-6", 0x04f2, 0xb6be, [VIDEO]).node: None,  # its rule is disabled
+    }
+    listed = api.list_until(lambda l: [d["vm"] for d in l.values() if d["vm"]].__len__() == 4, all=True)
+    equal({n: d["vm"] for n, d in listed.items() if n in wanted}, wanted)
+    api.ok("usb_suspend")
+    equal((len(vms["gui-vm"].devices), len(vms["audio-vm"].devices)), (0, 1))  # skipOnSuspend
+    api.ok("usb_resume")
+    equal(len(vms["gui-vm"].devices), 2)
+    equal(stat.S_IMODE(os.stat(w.socket).st_mode), 0o660)
+
+
+@test
+def devices_of_an_appliance_go_where_its_file_says(w):
+    home = w.qemu("home")
+    w.qemu("work")
+    w.daemon(rust_style(w))
+    api = w.api(events=True)
+    fixed = w.host.plug("1-1", 0x04f2, 1, [VIDEO], removable="fixed")
+    equal(api.await_event("usb_select_vm")["allowed_vms"], ["work", "home"])
+    w.host.plug("1-2", 0x04f2, 2, [VIDEO], removable="removable")
+    api.await_event("usb_attached", vm="home")
+    w.host.plug("1-4", 0xffff, 3, [VENDOR])
+    api.await_event("usb_attached", vm="work", portnum=4)
+    w.host.plug("1-5", 0x0951, 0x1666, [STORAGE])
+    api.await_event("usb_connected", pid="1666")
+    api.ok("usb_attach", device_node=fixed.node, vm="home")
+    api.ok("usb_detach", tag="cam")
+    equal(home.devices, {})
+
+
+def one_request(w, line):
+    """A client of the simplest kind: connects, writes, reads one line, goes away."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(scaled(5))
+        s.connect(w.socket)
+        s.sendall(line.encode() + b"\n")
+        with s.makefile(encoding="utf-8") as f:
+            return json.loads(f.readline())
+
+
+@test
+def clients_that_connect_for_each_request(w):
+    w.qemu("work")
+    w.daemon(rust_style(w))
+    stick = w.host.plug("1-3", 0x1111, 0x2222, [STORAGE])
+    w.api().list_until(bool)
+    listed = one_request(w, '{"action": "usb_list"}')["usb_devices"]
+    equal([d["device_node"] for d in listed], [stick.node])
+    # every string is there to be concatenated, as applets do
+    check(all(isinstance(listed[0][k], str) for k in ("device_node", "vid", "pid", "vendor_name", "product_name")), str(listed))
+    for request in ('{"action": "usb_attach", "device_node": null, "bus": null, "port": null, "vid": "1111", "pid": "2222", "vm": "work"}',
+                    '{"action": "usb_detach", "device_node": null, "vid": null, "pid": null, "bus": 1, "port": 3}',
+                    '{"action": "usb_attach", "bus": "1", "port": "3", "vm": "work", "tag": null, "id": null}',
+                    '{"action":"usb_detach","device_node":"' + stick.node + '","vid":null,"pid":null,"bus":null,"port":null}',
+                    '{"action": "usb_list", "disconnected": null}', '{"action": "usb_suspend", "vm": null}', '{"action": "usb_resume"}'):
+        equal(one_request(w, request).get("result"), "ok", request)
+    failed = one_request(w, '{"action": "usb_attach", "vid": "1111", "pid": "2222", "vm": "nobody"}')
+    equal(failed["result"], "failed")
+    contains(failed["error"], "nobody")
+
+
+@test
+def clients_that_keep_one_connection_for_events(w):
+    w.qemu("work")
+    w.daemon(rust_style(w))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s, s.makefile("rw", encoding="utf-8") as f:
+        s.settimeout(scaled(5))
+        s.connect(w.socket)
+        f.write('{"action": "enable_notifications"}\n')
+        f.flush()
+        equal(json.loads(f.readline()), {"result": "ok"})
+        stick = w.host.plug("1-3", 0x1111, 0x2222, [STORAGE])
+        told = [json.loads(f.readline()) for _ in range(2)]
+        equal([t["event"] for t in told], ["usb_connected", "usb_select_vm"])
+        equal(told[1]["allowed_vms"], ["work", "home"])
+        equal(one_request(w, json.dumps({"action": "usb_attach", "device_node": stick.node, "vm": "work"}))["result"], "ok")
+        attached = json.loads(f.readline())
+        equal((attached["event"], attached["vm"], attached["usb_device"]["device_node"]), ("usb_attached", "work", stick.node))
+        w.host.unplug(stick)
+        equal([json.loads(f.readline())["event"] for _ in range(2)], ["usb_detached", "usb_disconnected"])
+
+
+run(World)
