@@ -9,8 +9,10 @@
 #include "limits.h"
 #include "linebuf.h"
 #include "log.h"
+#include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +51,7 @@ static struct link links[VH_MAX_VMS];
 static const struct conf *conf;
 static const struct vmm *const *types;
 static const struct link_calls *calls;
+static uint32_t own_uid;
 
 static int index_of(const struct link *l) {
     return (int)(l - links);
@@ -70,6 +73,7 @@ void link_start(const struct conf *c, const struct vmm *const *list, const struc
     conf = c;
     types = list;
     calls = table;
+    own_uid = geteuid(); /* no call of later */
     for (int v = 0; v < c->nvms; v++)
         link_init(&links[v], c->vms[v].type);
 }
@@ -143,21 +147,21 @@ static void lost(struct link *l, const char *why) {
  * owner of the very socket, and the path no link that somebody else has laid. */
 static bool is_trusted(int v, uint32_t uid, char *why, size_t cap) {
     const struct vm_conf *vc = &conf->vms[v];
-    struct stat path, sock;
+    struct sys_stat path, sock;
     if (vc->uid_given) {
         (void)str_fmt(why, cap, "its socket is served by uid %u, not %u", (unsigned)uid, (unsigned)vc->uid);
         return uid == vc->uid;
     }
-    if (lstat(vc->socket, &path) != 0 || stat(vc->socket, &sock) != 0) {
+    if (!sys_stat(AT_FDCWD, vc->socket, AT_SYMLINK_NOFOLLOW, &path) || !sys_stat(AT_FDCWD, vc->socket, 0, &sock)) {
         (void)str_fmt(why, cap, "its socket cannot be looked at: %s", strerror(errno));
         return false;
     }
-    if (S_ISLNK(path.st_mode) && path.st_uid != 0 && path.st_uid != geteuid()) {
-        (void)str_fmt(why, cap, "its socket is a symbolic link of uid %u", (unsigned)path.st_uid);
+    if (S_ISLNK(path.mode) && path.uid != 0 && path.uid != own_uid) {
+        (void)str_fmt(why, cap, "its socket is a symbolic link of uid %u", (unsigned)path.uid);
         return false;
     }
-    (void)str_fmt(why, cap, "its socket is of uid %u, served by uid %u", (unsigned)sock.st_uid, (unsigned)uid);
-    return uid == 0 || uid == sock.st_uid;
+    (void)str_fmt(why, cap, "its socket is of uid %u, served by uid %u", (unsigned)sock.uid, (unsigned)uid);
+    return uid == 0 || uid == sock.uid;
 }
 
 static void connected(struct link *l, int fd) {
