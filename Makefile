@@ -53,7 +53,7 @@ all:
 # ---- the toolchain ----
 
 # Goals that need no compiler must not fail for want of one.
-NO_CC_GOALS := clean distclean help format unit simulate fuzz lint check tests sim fuzzers
+NO_CC_GOALS := clean distclean help format unit simulate fuzz lint check tests sim fuzzers coverage memcheck
 ifneq ($(filter-out $(NO_CC_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(FOREIGN),)
 ifeq ($(wildcard $(CC)),)
@@ -291,7 +291,8 @@ $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(WRAPPED) $(test_link)
 
 # Its file system is in memory.
-$(T)/fuzz/fuzz_sysfs: WRAPPED := $(foreach f,openat read fstat close readlinkat syscall,-Wl,--wrap=$(f))
+WRAP_SYSFS := $(foreach f,openat read sys_stat close readlinkat syscall,-Wl,--wrap=$(f))
+$(T)/fuzz/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
 
 -include $(UNIT:%=%.d) $(T)/sim/sim.d $(T)/sim/world.d $(FUZZ:%=%.d)
 
@@ -323,6 +324,34 @@ $(RUN_SYSTEM): run-%: all
 
 check:
 	@scripts/check.sh
+
+# ---- coverage: the same tests over objects that count, by gcov; floors in tests/coverage/floors ----
+
+COV_CC = gcc $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O0 --coverage -fprofile-abs-path
+$(eval $(call variant,cov,COV_CC))
+COV_UNIT := $(UNIT:$(T)/unit/%=$(T)/cov/%)
+COV_FUZZ := $(FUZZ:$(T)/fuzz/%=$(T)/cov/%)
+# Only src/ is counted, so the programs themselves are built without.
+COV_TEST_CC = $(filter-out --coverage,$(COV_CC))
+
+$(T)/cov/test_%: tests/unit/test_%.c $(T)/cov/libvhotplug.a Makefile
+	$(Q)$(COV_TEST_CC) $(test_link) --coverage
+$(T)/cov/fuzz_%: tests/fuzz/fuzz_%.c tests/coverage/replay.c $(T)/cov/libvhotplug.a Makefile
+	$(Q)$(COV_TEST_CC) $(WRAPPED) tests/coverage/replay.c $(test_link) --coverage
+$(T)/cov/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
+$(T)/cov/sim: tests/sim/sim.c tests/sim/world.c $(T)/cov/libvhotplug.a Makefile
+	$(Q)$(COV_TEST_CC) tests/sim/world.c $(test_link) --coverage
+# The sandbox would keep the counters from being written.
+$(T)/cov/vhotplug: $(T)/cov/obj/main.o $(T)/cov/libvhotplug.a
+	$(Q)$(COV_CC) -o $@.counting $^ $(TEST_LIBUSB) -lpthread
+	@ln -sfn vhotplug.counting $(@D)/vhotplugcli
+	@printf '#!/bin/sh\ncase $$1 in cli) ;; *) set -- --no-sandbox "$$@" ;; esac\nexec %s "$$@"\n' \
+		'$(CURDIR)/$@.counting' >$@ && chmod 755 $@
+-include $(COV_UNIT:%=%.d) $(COV_FUZZ:%=%.d) $(T)/cov/sim.d
+
+.PHONY: coverage
+coverage: $(COV_UNIT) $(COV_FUZZ) $(T)/cov/sim $(T)/cov/vhotplug
+	@scripts/coverage.sh $(T)/cov
 
 # Figures only: nothing here passes or fails.
 .PHONY: bench
@@ -392,6 +421,7 @@ help:
 	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
 	@echo 'make system              the binary against scripted VMs and clients; -j2 -O runs two files of tests at a time'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
+	@echo 'make coverage            lines and branches of each file, by all tests but the board; fails below tests/coverage/floors'
 	@echo 'make bench               latencies, start-up time, idle wake-ups, memory, size: figures, no verdicts'
 	@echo 'make lint                clang-format, gcc, clang, cppcheck, clang-tidy, shellcheck, mandoc, floors (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
