@@ -358,7 +358,7 @@ coverage: $(COV_UNIT) $(COV_FUZZ) $(T)/cov/sim $(T)/cov/vhotplug
 bench: all
 	@$(PYTHON) tests/bench/bench.py
 
-include board/cross.mk board/image.mk
+include board/cross.mk board/image.mk board/package.mk
 
 # ---- lint ----
 

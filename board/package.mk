@@ -1,0 +1,45 @@
+# What packages need beyond the binary, and what a release consists of: the files of rootfs-overlay, the source archive, reports.
+
+# The last commit's time, or in an unpacked archive the time that all its files have.
+SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),$(shell stat -c %Y Makefile))
+export SOURCE_DATE_EPOCH
+
+# ---- install ----
+
+SYSCONFDIR ?= /etc
+UNIT := rootfs-overlay/usr/lib/systemd/system/vhotplug.service
+
+.PHONY: install-config install-systemd install-sysv install-openrc
+# An edited configuration stays.
+install-config:
+	install -d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)/var/lib/vhotplug $(DESTDIR)/usr/lib/vhotplug
+	[ -e $(DESTDIR)$(SYSCONFDIR)/vhotplug.conf ] || install -m 644 rootfs-overlay/etc/vhotplug.conf $(DESTDIR)$(SYSCONFDIR)/vhotplug.conf
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/vhotplug ] || install -m 644 rootfs-overlay/etc/default/vhotplug $(DESTDIR)$(SYSCONFDIR)/default/vhotplug
+	install -m 644 rootfs-overlay/usr/lib/vhotplug/initramfs.sh $(DESTDIR)/usr/lib/vhotplug/initramfs.sh
+
+install-systemd: install-config
+	install -D -m 644 $(UNIT) $(DESTDIR)/usr/lib/systemd/system/vhotplug.service
+
+install-sysv: install-config
+	install -D -m 755 rootfs-overlay/etc/init.d/S25vhotplug $(DESTDIR)$(SYSCONFDIR)/init.d/S25vhotplug
+
+install-openrc: install-config
+	install -D -m 755 board/openrc/vhotplug $(DESTDIR)$(SYSCONFDIR)/init.d/vhotplug
+
+# ---- reports and releases ----
+
+.PHONY: size sbom dist check-packages
+size: all
+	@$(PYTHON) scripts/size.py --nm '$(NM)' --objdump '$(CROSS)objdump' $(B)
+
+sbom: $(B)/vhotplug.spdx.json
+$(B)/vhotplug.spdx.json: all FORCE
+	$(call say,SBOM,$@)
+	$(Q)$(PYTHON) scripts/sbom.py --version '$(VERSION)' --binary $(B)/vhotplug --map $(B)/vhotplug.full.map \
+		--usb-ids '$(USB_IDS)' --jsmn '$(or $(JSMN),/usr/include/jsmn.h)' --cc '$(CC)' -o $@
+
+dist:
+	@scripts/dist.sh '$(VERSION)'
+
+check-packages:
+	@$(PYTHON) scripts/check_packages.py
