@@ -90,7 +90,7 @@ STD := -std=c11 -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wundef $(if $(filter yes,$(WERROR)),-Werror)
 # Stack frames: the deepest path must stay far below the 8 MiB that a thread gets, and small boards give less.
-STACK := $(call cc-option,-Wstack-usage=16384)
+STACK := $(call cc-option,-Wstack-usage=16384) $(call cc-option,-fstack-usage)
 FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CC) $(CPPFLAGS) $(CFLAGS)),,$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2))
 HARDEN := -fPIE -fstack-protector-strong $(call cc-option,-fstack-clash-protection) $(FORTIFY)

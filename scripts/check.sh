@@ -2,7 +2,7 @@
 # Builds and tests everything. Needs a Debian machine with apt and root or sudo: what is missing is installed; elsewhere it is
 # named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
 #
-# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system board
+# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system cross board images
 #        FUZZ_TIME=10            seconds for each fuzzer
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -121,6 +121,32 @@ do_system() {
     part system 900 "system tests: the static binary, scripted VMMs and clients" make -k -j"$jobs" -O system
 }
 
+# shellcheck disable=SC2016 # the inner shell expands
+do_cross() {
+    need cross cross || return
+    part cross 1200 "aarch64: cross build, its unit tests; foreign sysroots; two builds alike; package files" sh -c '
+        bad=0
+        make -j'"$jobs"' ARCH=aarch64 && echo "ok - aarch64 builds" || exit 1
+        make -j'"$jobs"' ARCH=aarch64 cross-unit || bad=1
+        for t in foreign reproducible; do
+            scripts/tap.sh $t sh tests/board/test_$t.sh || bad=1
+        done
+        scripts/tap.sh packages python3 scripts/check_packages.py || bad=1
+        exit $bad'
+}
+
+# shellcheck disable=SC2016 # the inner shell expands
+do_images() {
+    need images image || return
+    part images 1200 "images of both boards, as shipped: boot, switch_root, init script, plug and attach" sh -c '
+        bad=0
+        for arch in aarch64 x86_64; do
+            make -j'"$jobs"' ARCH=$arch all fakeqmp || exit 1
+            BOARD=qemu-$arch scripts/tap.sh qemu-$arch python3 tests/board/test_image.py || bad=1
+        done
+        exit $bad'
+}
+
 do_board() {
     need board board || return
     part board 1500 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh tests/board/run.sh
@@ -134,7 +160,7 @@ finish() {
     exit
 }
 
-all="build floors unit fuzz simulation system board"
+all="build floors unit fuzz simulation system cross board images"
 for p in "$@"; do
     case " $all " in
     *" $p "*) ;;
@@ -157,7 +183,9 @@ for p in "$@"; do
     fuzz) do_fuzz ;;
     simulation) do_simulation ;;
     system) do_system ;;
+    cross) do_cross ;;
     board) do_board ;;
+    images) do_images ;;
     esac
 done
 finish

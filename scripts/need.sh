@@ -3,7 +3,7 @@
 # right to install, it names what is missing. Nothing is done if all is there.
 #
 # usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, lint, board (the emulated one),
-#        cross (aarch64 on another machine), cross-armv7, cross-riscv64
+#        cross (aarch64 on another machine), cross-armv7, cross-riscv64, image (of the boards, and both emulators)
 # exit: 0 all there now, 1 something is missing
 set -u
 
@@ -61,6 +61,14 @@ packages() {
         packages build
         echo "qemu-system-x86_64 qemu-system-x86
             busybox busybox-static
+            modprobe kmod
+            cpio cpio"
+        ;;
+    image)
+        packages cross
+        echo "qemu-system-x86_64 qemu-system-x86
+            qemu-system-aarch64 qemu-system-arm
+            mke2fs e2fsprogs
             modprobe kmod
             cpio cpio"
         ;;

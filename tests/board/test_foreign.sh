@@ -79,6 +79,33 @@ test_that "Yocto's way: hash style given, installed unstripped" foreign '-Wl,-O1
     DESTDIR="$tree/image" PREFIX=/usr install
 test_that "the client is a link to it" test "$(readlink "$tree/image/usr/bin/vhotplugcli")" = ../sbin/vhotplug
 test_that "with symbols, for the packager to strip" sh -c "$gnu-nm '$tree/image/usr/sbin/vhotplug' | grep -q ' T main'"
+
+# The Buildroot package's own commands, with what its infrastructure would give them.
+cat >"$tree/infrastructure.mk" <<EOF
+BR2_EXTERNAL_VHOTPLUG_PATH = $tree/src/board/buildroot
+TARGET_MAKE_ENV = PATH="$tree/host/bin:$PATH"
+TARGET_CONFIGURE_OPTS = CC="$tool-gcc" NM="$tool-nm" STRIP="$tool-strip" READELF="$tool-readelf" CFLAGS="-Os -g0" \\
+	CPPFLAGS="-D_LARGEFILE_SOURCE -D_FILE_OFFSET_BITS=64" LDFLAGS="-static" PKG_CONFIG="$tree/host/bin/pkg-config"
+TARGET_DIR = $tree/target
+HOST_DIR = /usr
+INSTALL = install
+qstrip = \$(strip \$(subst ",,\$(1)))
+KCONFIG_ENABLE_OPT = echo \$(1) >>$tree/kernel-options
+include \$(BR2_EXTERNAL_VHOTPLUG_PATH)/external.mk
+$tree/src/.stamp:
+	\$(VHOTPLUG_BUILD_CMDS)
+	\$(VHOTPLUG_INSTALL_TARGET_CMDS)
+	\$(VHOTPLUG_INSTALL_INIT_SYSV)
+	\$(VHOTPLUG_LINUX_CONFIG_FIXUPS)
+	\$(if \$(filter local,\$(VHOTPLUG_SITE_METHOD)),,false)
+EOF
+test_that "Buildroot's package: its commands build and install" env -u MAKEFLAGS make -f "$tree/infrastructure.mk" "$tree/src/.stamp"
+test_that "what they install runs" qemu-aarch64-static "$tree/target/usr/sbin/vhotplug" --check -c "$tree/target/etc/vhotplug.conf"
+for file in usr/bin/vhotplugcli etc/init.d/S25vhotplug etc/default/vhotplug usr/lib/vhotplug/initramfs.sh var/lib/vhotplug; do
+    test_that "installed: $file" test -e "$tree/target/$file"
+done
+test_that "the kernel fix-ups are called" grep -qx CONFIG_VHOST_VSOCK "$tree/kernel-options"
+
 # shellcheck disable=SC2016 # for the inner shell
 test_that "without a libusb in the sysroot the build says so" sh -c '
     rm "$1"/sysroot/usr/lib/libusb-1.0.a
