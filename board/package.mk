@@ -7,7 +7,7 @@ export SOURCE_DATE_EPOCH
 # ---- install ----
 
 SYSCONFDIR ?= /etc
-UNIT := rootfs-overlay/usr/lib/systemd/system/vhotplug.service
+SYSTEMD_UNIT := rootfs-overlay/usr/lib/systemd/system/vhotplug.service
 
 .PHONY: install-config install-systemd install-sysv install-openrc
 # An edited configuration stays.
@@ -18,7 +18,7 @@ install-config:
 	install -m 644 rootfs-overlay/usr/lib/vhotplug/initramfs.sh $(DESTDIR)/usr/lib/vhotplug/initramfs.sh
 
 install-systemd: install-config
-	install -D -m 644 $(UNIT) $(DESTDIR)/usr/lib/systemd/system/vhotplug.service
+	install -D -m 644 $(SYSTEMD_UNIT) $(DESTDIR)/usr/lib/systemd/system/vhotplug.service
 
 install-sysv: install-config
 	install -D -m 755 rootfs-overlay/etc/init.d/S25vhotplug $(DESTDIR)$(SYSCONFDIR)/init.d/S25vhotplug
