@@ -141,7 +141,7 @@ do_images() {
     part images 1200 "images of both boards, as shipped: boot, switch_root, init script, plug and attach" sh -c '
         bad=0
         for arch in aarch64 x86_64; do
-            make -j'"$jobs"' ARCH=$arch all fakeqmp || exit 1
+            make -j'"$jobs"' ARCH=$arch all fakeqmp on-board || exit 1
             BOARD=qemu-$arch scripts/tap.sh qemu-$arch python3 tests/board/test_image.py || bad=1
         done
         exit $bad'

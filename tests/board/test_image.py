@@ -44,9 +44,11 @@ def defaults():
 
 def boot(kind):
     if Shared.image is None:
-        with open(os.path.join(TOP, "build", ARCH, "fakeqmp"), "rb") as f:
-            fakeqmp = f.read()
-        Shared.image = Image(BOARD, LOGS, {"/usr/bin/fakeqmp": (fakeqmp, 0o755), "/etc/init.d/S40vm": (START_VM, 0o755),
+        programs = {}
+        for name in ("fakeqmp", "unit/test_sandbox"):
+            with open(os.path.join(TOP, "build", ARCH, name), "rb") as f:
+                programs["/usr/bin/" + os.path.basename(name)] = (f.read(), 0o755)
+        Shared.image = Image(BOARD, LOGS, {**programs, "/etc/init.d/S40vm": (START_VM, 0o755),
                                            "/etc/default/vhotplug": (defaults(), 0o644)})
     if Shared.booted != kind:
         Shared.image.stop()
@@ -186,6 +188,16 @@ def start_stop_status(w):
     check(status != 0, "a configuration with errors: " + out)
     image.run(f"{INIT} start")
     image.wait("vhotplugcli version", "an answer", scaled(10))
+
+
+@test
+def the_sandbox_holds_on_this_architecture(w):
+    """The filter and the paths are another matter on each: the unit test, as it is, under the board's kernel."""
+    image = boot("disk")
+    status, out = image.status("test_sandbox", timeout=scaled(60))
+    w.story += out
+    equal(status, 0)
+    check("not ok" not in out and len(re.findall(r"^ok ", out, re.M)) >= 7, out)
 
 
 @test

@@ -430,7 +430,7 @@ static int ioctl_reset(void) {
 }
 
 static int ioctl_other(void) {
-    return ioctl(0, USBDEVFS_SUBMITURB, 0);
+    return (int)syscall(SYS_ioctl, 0, (unsigned long)USBDEVFS_SUBMITURB, 0); /* musl's ioctl() takes an int */
 }
 
 static int a_socket(void) {
