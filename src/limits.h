@@ -101,8 +101,8 @@ enum vh_limit {
     X(VH_T_SAVE_RETRY_MAX, 3600000, "longest delay before a state file is tried again")                        \
     X(VH_T_RELEASE, 20000, "a device that came back from a VM is used anyway if its reset takes longer")       \
     X(VH_T_STOP, 10000, "releaseOnExit: devices that are not out of their VMs after so long stay there")       \
-    X(VH_T_FLAP_COST, 200, "one plug on a port is forgotten after so long")                                    \
-    X(VH_T_FLAP_BURST, 2000, "a port with more plugs than are forgotten in so long flaps: ten at once")        \
+    X(VH_T_FLAP_COST, 3000, "one plug on a port is forgotten after so long: nobody replugs faster for long")   \
+    X(VH_T_FLAP_BURST, 24000, "a port with more plugs than are forgotten in so long flaps: nine at once")      \
     X(VH_T_FLAP_HOLD, 1000, "a device on a flapping port must stay so long before it is used; doubles")        \
     X(VH_T_FLAP_HOLD_MAX, 30000, "longest time that a device on a flapping port must stay")                    \
     X(VH_T_FLAP_FORGIVE, 60000, "bursts further apart than this are not one trouble: the hold starts anew")    \

@@ -34,7 +34,7 @@ def plug():
             for n in range(ROUNDS):
                 if not options:
                     vm1.wait_idle()
-                kbd = w.host.place(f"1-{1 + n % 100}")  # a port that is plugged so often flaps
+                kbd = w.host.place(f"1-{1 + n % 100}")  # one port that is plugged so often flaps
                 at = time.monotonic_ns()
                 w.host.event("add", kbd)
                 at_bind = time.monotonic_ns()

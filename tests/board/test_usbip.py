@@ -145,6 +145,71 @@ def strings_that_steer_terminals_and_readers_stay_data(w):
 
 
 @test
+def a_hundred_devices_at_once_all_arrive(w):
+    """Twelve for each VM's ports, the others for nobody."""
+    rules = [{"targetVm": vm, "allow": [{"vendorId": "f0a5", "productId": f"{n:04x}"} for n in range(at, at + 12)]}
+             for vm, at in (("vm1", 0x100), ("vm2", 0x110))]
+    usb, vm1, api = w.begin(rules)
+    vm2 = w.vm("vm2")
+    wanted = [*range(0x100, 0x10c), *range(0x110, 0x11c), *range(0x200, 0x24c)]
+    for port, product in enumerate(wanted):
+        usb.plug(port, simple(VID, product, 255), {1: "Maker", 2: "Thing", 3: f"n{product}"})
+    def there():
+        found = {int(d["pid"], 16): d for d in api.devices(all=True) if d["vid"] == "f0a5"}
+        return found if len(found) == 100 and sum(d["state"] == "attached" for d in found.values()) == 24 else None
+
+    found = until(there, scaled(60), "a hundred devices, 24 of them attached", every=0.5)
+    equal({(d["vm"], d["tag"]) for p, d in found.items() if p >= 0x200}, {(None, None)})
+    equal({d["vm"] for p, d in found.items() if p < 0x110}, {"vm1"})
+    equal((len(vm1.devices()), len(vm2.devices())), (12, 12))
+    for port in range(len(wanted)):  # and all of them gone at once
+        usb.unplug(port)
+    until(lambda: not vm1.devices() and not vm2.devices(), scaled(60), "no device in any VM")
+    until(lambda: not [d for d in api.devices(all=True) if d["vid"] == "f0a5"], scaled(20), "an empty list")
+
+
+@test
+def a_bad_contact_is_left_alone_until_it_holds_and_others_are_not_affected(w):
+    usb, vm1, api = w.begin([{"targetVm": "vm1", "allow": [{"vendorId": "f0a5"}]}])
+    other = usb.ports - 1
+    name = usb.sys_name(0)
+    for n in range(20):
+        usb.plug(0, simple(VID, 1, 255), STRINGS)
+        until(lambda: name in w.board.usb(), scaled(10), "the device in sysfs", every=0.01)
+        if n == 15:
+            usb.plug(other, simple(VID, 2, 255), STRINGS)
+            api.told("usb_attached", pid="0002", timeout=scaled(20))
+        if n < 19:
+            usb.unplug(0)
+            until(lambda: name not in w.board.usb(), scaled(10), "the device out of sysfs", every=0.01)
+    api.told("usb_attached", sys_name=name, timeout=scaled(60))
+    until(lambda: len(vm1.devices()) == 2, scaled(10), "both in vm1")
+    told = [e["event"] for _, e in api.events if e.get("usb_device", {}).get("sys_name") == name]
+    check(told.count("usb_connected") < 15, f"what flaps is not told: {told}")
+    for port in (0, other):
+        usb.unplug(port)
+    until(lambda: vm1.devices() == [], scaled(20), "both out of vm1")
+    equal(w.stop(), 0)
+    check(w.story.count("port flaps") >= 1, "it was said")
+    check(w.story.count("port flaps") <= 3, "once for a burst")
+
+
+@test
+def a_device_that_switches_its_mode_keeps_its_vm(w):
+    usb, vm1, _ = w.begin([])
+    w.stop()
+    w.start(conf([{"allowedVms": ["vm2", "vm1"], "allow": [{"vendorId": "f0a5", "productId": "0001"}]}], leaseSeconds=60))
+    api = w.api()
+    usb.plug(0, simple(VID, 1, 8, 6, 80), STRINGS)
+    told = api.told("usb_select_vm", timeout=scaled(20))["usb_device"]
+    api.ok("usb_attach", device_node=told["device_node"], vm="vm1")
+    usb.unplug(0)
+    usb.plug(0, simple(VID, 2, 255), STRINGS)  # no rule knows it
+    api.told("usb_attached", pid="0002", vm="vm1", timeout=scaled(20))
+    equal(len(vm1.devices()), 1)
+
+
+@test
 def a_device_that_never_tells_its_strings_delays_nobody(w):
     usb, _, api = w.begin([{"targetVm": "vm1", "allow": [HID]}])
     other = usb.ports - 1  # another hub: the kernel itself lets the ports of one hub wait for each other

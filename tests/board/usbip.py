@@ -259,6 +259,8 @@ class Server:
             dev.sock.close()  # the driver takes the end of the connection for an unplug
 
     def ready(self, port, dev):
+        if dev.sock.fileno() < 0:
+            return  # unplugged by a request of the same round
         try:
             got = dev.sock.recv(1 << 16)
             dev.data += got
