@@ -6,12 +6,14 @@ initramfs) or root="host" (chrooted into /mnt); /proc, /sys, /dev and /run are t
 
 Standard library only. One thread reads what the board's agent (agent.py) sends; everything waits with a deadline.
 """
+import ctypes
 import hashlib
 import json
 import os
 import queue
 import shlex
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -29,6 +31,15 @@ CPU = ["-accel", "tcg", "-cpu", "max"]
 # nokaslr and tsc=reliable: an emulated processor has nothing to hide and no second clock worth comparing with.
 KERNEL_OPTIONS = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr mitigations=off usb-storage.delay_use=0"
 USB_CONTROLLER = "qemu-xhci,id=xhci,p2=15,p3=15"
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """In a child, before its program: it gets SIGTERM when the thread that made it ends, also by SIGKILL."""
+    pr_set_pdeathsig = 1
+    LIBC.prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
 
 
 class BoardError(Exception):
@@ -466,8 +477,9 @@ class Board:
         with open(os.path.join(self.logs, "qemu.log"), "w", encoding="utf-8") as log:
             log.write(shlex.join(argv) + "\n")
             log.flush()
-            # A group of its own: Ctrl-C is for us, and we end it in order.
-            self.qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            # A group of its own: Ctrl-C is for us, and we end it in order. If we are killed, it goes with us.
+            self.qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                         preexec_fn=end_with_parent)
         self.started = time.monotonic()
         left = deadline(timeout)
         self.qmp = Qmp(LocalStream(f"{self.run_dir}/qmp", 10))
