@@ -1,4 +1,5 @@
 """On the emulated board: what the kernel, QEMU and VSOCK really do. Two VMs without a guest, one with (CID 3)."""
+import json
 import os
 import shutil
 
@@ -36,6 +37,20 @@ while ! grep -qs 0627 /sys/bus/usb/devices/*/idVendor && [ $n -lt 600 ]; do n=$(
 say "sees $(cat /sys/bus/usb/devices/1-1/idVendor):$(cat /sys/bus/usb/devices/1-1/idProduct)"
 say "refused $(vhotplugcli -p 3000 usb attach --vid 0627 --pid 0001 --vm vm1 2>&1) status $?"
 say "end"
+# Another daemon, on port 3001, to which CID 3 is no more than the guest of its VM.
+while ! vhotplugcli -p 3001 version >/dev/null 2>&1; do sleep 1; done
+say "sees all $(vhotplugcli -p 3001 --json usb list --all 2>&1)"
+say "other's $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0001 2>&1) status $?"
+say "none $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0009 2>&1) status $?"
+say "by name $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 --vm vm1 2>&1) status $?"
+say "not free $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 2>&1) status $?"
+say "stats $(vhotplugcli -p 3001 --json stats 2>&1) status $?"
+say "waits"
+n=0
+while ! vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 2>/dev/null && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.2; done
+say "has $(vhotplugcli -p 3001 --json usb list 2>&1)"
+while [ "$(vhotplugcli -p 3001 usb list --short)" ]; do sleep 0.2; done
+say "end of access"
 while :; do sleep 1000; done
 """
 
@@ -295,6 +310,88 @@ def a_guest_asks_over_vsock_and_then_sees_the_device(w):
     contains(story, "guest: attach  status 0")
     contains(story, "guest: sees 0627:0001")
     api.told("usb_attached", vm="guest")
+
+
+@test
+def two_guests_by_their_cids_keep_to_themselves(w):
+    """CID 3 is the guest kernel of the test before; CID 1, over the loopback, stands for the guest of vm1."""
+    w.vm("vm1")
+    clients = [{"uid": 0, "role": "admin"}, {"cid": 1, "role": "guest", "vm": "vm1"}, {"cid": 3, "role": "guest", "vm": "guest"}]
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}, {"allowedVms": ["vm1", "guest"], "allow": [STORAGE]}], vms=("guest", "vm1"),
+                 api={"vsockPort": 3001, "clients": clients}))
+    admin = w.api()
+    w.plug("usb-kbd", "kbd")
+    kbd = admin.told("usb_attached", vm="vm1")["usb_device"]
+    w.plug_stick("stick", serial="STICK-SERIAL")
+    stick = admin.told("usb_select_vm")["usb_device"]
+    contains(stick["serial"], "STICK")
+    one = w.api("vsock:1:3001")  # vm1 has been listed: its guest may come in
+    equal([d["device_node"] for d in one.devices()], [kbd["device_node"], stick["device_node"]])
+    one.ok("usb_attach", device_node=stick["device_node"])
+    log = "/run/guest.log"
+    until(lambda: "guest: waits" in w.board.read(log), scaled(60), "the guest's attempts", every=0.5)
+    one.ok("usb_detach", device_node=stick["device_node"])  # for now: the other may have it
+    told = admin.told("usb_attached", vm="guest", timeout=scaled(30))
+    equal(told["usb_device"]["device_node"], stick["device_node"])
+    until(lambda: "guest: has" in w.board.read(log), scaled(30), "the guest's list", every=0.5)
+    for fields in ({"device_node": stick["device_node"]}, {"vid": "46f4", "pid": "0001"}):
+        contains(one.call("usb_detach", **fields)["error"], "is not attached here")
+        contains(one.call("usb_attach", **fields)["error"], "is not free")
+    contains(one.call("usb_attach", device_node=stick["device_node"], vm="guest")["error"], "not allowed")
+    equal([e["vm"] for _, e in one.events if e["event"] in ("usb_attached", "usb_detached")], ["vm1", "vm1"])
+    check("STICK" not in json.dumps([one.devices(), [e for _, e in one.events]]), "a serial")
+    admin.ok("usb_detach", device_node=stick["device_node"])
+    contains(one.call("usb_attach", device_node=stick["device_node"])["error"], "was taken away")
+    w.unplug("stick")
+    until(lambda: "guest: end of access" in w.board.read(log), scaled(30), "the end of the guest's story", every=0.5)
+    story = w.board.read(log).replace("\r", "")
+    w.story += story
+    lines = {line.split()[1]: line for line in story.splitlines() if line.startswith("guest: ")}
+    check(stick["device_node"] in lines["sees"] and kbd["device_node"] not in lines["sees"] and "STICK" not in lines["sees"], lines["sees"])
+    contains(lines["other's"], "no such USB device: vid 0627 pid 0001 status 1")
+    contains(lines["none"], "no such USB device: vid 0627 pid 0009 status 1")
+    contains(lines["by"], "not allowed")
+    contains(lines["not"], "is not free status 1")
+    contains(lines["stats"], "not allowed")
+    check('"vm": "guest"' in lines["has"] and "vm1" not in lines["has"], lines["has"])
+    until(lambda: w.vm("vm1").devices(), scaled(5), "the keyboard still in vm1")
+    equal(w.stop(), 0)
+    contains(w.story, 'audit: by="vsock cid=3" role=guest of="guest" action=usb_detach asked="vid 0627 pid 0001" outcome=refused')
+    contains(w.story, f'by="vsock cid=1" role=guest of="vm1" action=usb_attach asked="{stick["device_node"]}" vm="guest" outcome=refused')
+
+
+@test
+def a_guest_cid_counts_only_while_its_vm_runs(w):
+    clients = [{"uid": 0, "role": "admin"}, {"cid": 1, "role": "guest", "vm": "vm9"}]
+    w.start(conf([{"allowedVms": ["vm9", "vm1"], "allow": [STORAGE]}], vms=("vm9", "vm1"), api={"vsockPort": 3002, "clients": clients}))
+    admin = w.api()
+    w.plug_stick("stick")
+    node = admin.told("usb_select_vm")["usb_device"]["device_node"]
+
+    def come_in():
+        """What somebody with CID 1 is told; None if the connection is closed unread."""
+        guest = Json(w.board.connect("vsock:1:3002"))
+        try:
+            guest.send({"action": "usb_attach", "device_node": node})
+            return guest.answer(scaled(5)), guest
+        except (BoardError, Timeout):
+            return None, None
+
+    equal(come_in()[0], None, "while vm9 is down, CID 1 is anybody's")
+    vm9 = w.extra_vm("vm9")
+    answer, guest = until(lambda: came if (came := come_in())[0] else None, scaled(10), "its guest let in")
+    until(lambda: len(vm9.devices()) == 1, scaled(10), "the stick in vm9")
+    vm9.kill()
+    admin.told("usb_detached", vm="vm9")
+    try:
+        guest.send({"action": "version"})
+        equal(guest.answer(scaled(5)), None, "an answer to who has no rights any more")
+    except (BoardError, Timeout):
+        pass
+    equal(come_in()[0], None, "vm9 has ended")
+    equal(admin.devices()[0]["vm"], None)
+    equal(w.stop(), 0)
+    contains(w.story, 'by="vsock cid=1" role=none of="vm9" action=connect outcome=refused reason="its VM is not running"')
 
 
 @test
