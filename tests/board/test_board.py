@@ -40,11 +40,11 @@ say "end"
 # Another daemon, on port 3001, to which CID 3 is no more than the guest of its VM.
 while ! vhotplugcli -p 3001 version >/dev/null 2>&1; do sleep 1; done
 say "sees all $(vhotplugcli -p 3001 --json usb list --all 2>&1)"
-say "other's $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0001 2>&1) status $?"
-say "none $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0009 2>&1) status $?"
-say "by name $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 --vm vm1 2>&1) status $?"
-say "not free $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 2>&1) status $?"
-say "stats $(vhotplugcli -p 3001 --json stats 2>&1) status $?"
+say "other's $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0001 2>&1)"
+say "none $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0009 2>&1)"
+say "by name $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 --vm vm1 2>&1)"
+say "not free $(vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 2>&1)"
+say "stats $(vhotplugcli -p 3001 --json stats 2>&1)"
 say "waits"
 n=0
 while ! vhotplugcli -p 3001 usb attach --vid 46f4 --pid 0001 2>/dev/null && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.2; done
@@ -348,10 +348,10 @@ def two_guests_by_their_cids_keep_to_themselves(w):
     w.story += story
     lines = {line.split()[1]: line for line in story.splitlines() if line.startswith("guest: ")}
     check(stick["device_node"] in lines["sees"] and kbd["device_node"] not in lines["sees"] and "STICK" not in lines["sees"], lines["sees"])
-    contains(lines["other's"], "no such USB device: vid 0627 pid 0001 status 1")
-    contains(lines["none"], "no such USB device: vid 0627 pid 0009 status 1")
+    contains(lines["other's"], "no such USB device: vid 0627 pid 0001")
+    contains(lines["none"], "no such USB device: vid 0627 pid 0009")
     contains(lines["by"], "not allowed")
-    contains(lines["not"], "is not free status 1")
+    contains(lines["not"], "is not free")
     contains(lines["stats"], "not allowed")
     check('"vm": "guest"' in lines["has"] and "vm1" not in lines["has"], lines["has"])
     until(lambda: w.vm("vm1").devices(), scaled(5), "the keyboard still in vm1")
