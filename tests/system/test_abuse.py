@@ -490,7 +490,7 @@ def every_decision_is_told_who_what_which_and_how_it_ended(w):
             f'by="tcp 127.0.0.4" role=operator action=usb_attach {node} vm="b" request="7" device=1-2 id=0951:1666 devices=1 outcome=ok',
             f'by="tcp 127.0.0.2" role=guest of="a" action=usb_attach {node} outcome=refused reason="{stick.node} is not free"',
             f'by="tcp 127.0.0.5" role=observer action=usb_detach {node} outcome=refused reason="not allowed',
-            r'by="tcp 127.0.0.2" role=guest of="a" action=usb_suspend vm="b\\" outcome=ok x=\\"" outcome=refused',
+            r'by="tcp 127.0.0.2" role=guest of="a" action=usb_suspend vm="b\\" outcome\\u003dok x\\u003d\\"" outcome=refused',
             f'by="tcp 127.0.0.4" role=operator action=usb_detach {node} device=1-2 id=0951:1666 devices=1 outcome=failed reason="it is stuck"',
             'by="tcp 127.0.0.66" role=none action=connect outcome=refused reason="not allowed"'):
         w.d.wait_log("audit: " + line)
