@@ -27,8 +27,8 @@ static void key(const struct writer *w, const char *name) {
     sb_str(w->sb, w->json ? "\": " : "=");
 }
 
-/* Words that somebody else may have chosen. In the log '=' is escaped, too: who looks for " outcome=refused" finds that key
- * and nothing that looks like it. */
+/* Words that somebody else may have chosen. In the log '=' is escaped, too: who looks for " outcome=refused" finds that
+ * key and nothing that looks like it. */
 static void text(const struct writer *w, const char *name, const char *value) {
     char quoted[6 * VH_ERROR_MAX + 8];
     struct sbuf sb;

@@ -1,42 +1,24 @@
 /*
- * server.c - API transports and client slots: listen, accept, read lines, hand out output. Knows nothing of what a line
- * means.
- *
- * A transport that cannot be opened is tried again later and keeps nothing else from working. A full table or a failing
- * accept() stops the listener for a moment, never the loop.
+ * server.c - API clients: who is let in, lines in, output handed out, each peer's share. Knows nothing of what a line
+ * means; the sockets that listen are listener.c's.
  */
 #include "server.h"
 
 #include "access.h"
 #include "client.h"
+#include "listener.h"
 #include "log.h"
 #include "quota.h"
-#include "sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINES_PER_PASS = 16, ACCEPTS_PER_PASS = 16 };
-
-struct listener {
-    bool wanted, told; /* told: its failure was logged */
-    enum transport transport;
-    const char *name;
-    int fd, poll;
-    int64_t retry_at; /* to open it, or to accept again */
-};
+enum { LINES_PER_PASS = 16 };
 
 static struct {
     const struct api_conf *conf;
     const struct server_calls *calls;
-    struct listener listener[3];
-    bool sealed;                 /* the sandbox is shut: no owner can be set, no name looked up */
-    uint64_t unix_dev, unix_ino; /* our socket file, to be removed only while it is ours */
     int64_t now;
     uint32_t next_gen;
     vm_set alive; /* VMs whose guests may come in */
@@ -51,105 +33,14 @@ const struct server_stats *server_stats(void) {
     return &server.stats;
 }
 
-/* ---- listeners ---- */
-
-static bool lookup_owner(int64_t *uid, int64_t *gid) {
-    const struct api_conf *c = server.conf;
-    uint64_t number = 0;
-    *uid = *gid = -1;
-    if (c->unix_user[0] != '\0' && str_uint(c->unix_user, strlen(c->unix_user), UINT32_MAX, &number)) {
-        *uid = (int64_t)number;
-    } else if (c->unix_user[0] != '\0') {
-        const struct passwd *p = getpwnam(c->unix_user);
-        if (p == NULL)
-            return false;
-        *uid = (int64_t)p->pw_uid;
-    }
-    if (c->unix_group[0] != '\0' && str_uint(c->unix_group, strlen(c->unix_group), UINT32_MAX, &number)) {
-        *gid = (int64_t)number;
-    } else if (c->unix_group[0] != '\0') {
-        const struct group *g = getgrnam(c->unix_group);
-        if (g == NULL)
-            return false;
-        *gid = (int64_t)g->gr_gid;
-    }
-    return true;
-}
-
-/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
-static void make_parent(const char *path) {
-    char dir[VH_SUN_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
-        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
-}
-
-static int open_unix(void) {
-    const struct api_conf *c = server.conf;
-    int64_t uid = -1, gid = -1;
-    struct sys_stat st;
-    if (server.sealed && (c->unix_user[0] != '\0' || c->unix_group[0] != '\0')) {
-        log_error("an API socket with an owner or group can be opened at start only: restart the daemon: path=%s",
-                  c->unix_path);
-        errno = EPERM;
-        return -1;
-    }
-    if (!server.sealed && !lookup_owner(&uid, &gid)) {
-        errno = ENOENT;
-        return -1;
-    }
-    make_parent(c->unix_path);
-    int fd = sock_listen_unix(c->unix_path, c->unix_mode, uid, gid);
-    if (fd >= 0 && sys_stat(AT_FDCWD, c->unix_path, 0, &st)) {
-        server.unix_dev = st.dev;
-        server.unix_ino = st.ino;
-    }
-    return fd;
-}
-
-static void listener_open(struct listener *l) {
-    const struct api_conf *c = server.conf;
-    switch (l->transport) {
-    case TRANSPORT_UNIX:
-        l->fd = open_unix();
-        break;
-    case TRANSPORT_TCP:
-        l->fd = sock_listen_tcp(c->host, c->tcp_port, false);
-        break;
-    case TRANSPORT_VSOCK:
-        l->fd = sock_listen_vsock(c->vsock_port);
-        break;
-    }
-    if (l->fd >= 0) {
-        log_info("API listening: transport=%s", l->name);
-        l->told = false;
-        l->retry_at = VH_NEVER;
-        return;
-    }
-    if (!l->told)
-        log_warn("API transport cannot be opened yet, trying again every %d s: transport=%s error=\"%s\"",
-                 VH_T_LISTEN_RETRY / 1000, l->name, strerror(errno));
-    l->told = true;
-    l->retry_at = sock_now() + VH_T_LISTEN_RETRY * VH_NSEC_PER_MSEC;
-}
-
 void server_start(const struct api_conf *c, const struct server_calls *calls) {
-    const struct listener all[3] = {
-        {.wanted = c->unix_on, .transport = TRANSPORT_UNIX, .name = "unix"},
-        {.wanted = c->tcp_on, .transport = TRANSPORT_TCP, .name = "tcp"},
-        {.wanted = c->vsock_on, .transport = TRANSPORT_VSOCK, .name = "vsock"},
-    };
     server.conf = c;
     server.calls = calls;
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        *l = all[i];
-        l->fd = l->poll = -1;
-        l->retry_at = VH_NEVER;
-        l->wanted = l->wanted && c->enable;
-        if (l->wanted)
-            listener_open(l);
-    }
+    listener_start(c);
+}
+
+void server_sealed(void) {
+    listener_sealed();
 }
 
 /* ---- clients ---- */
@@ -251,21 +142,6 @@ static void admit(enum transport t, int fd) {
     server.stats.accepted++;
     server.stats.clients++;
     log_debug("API client connected: by=\"%s\" role=%s", who.name, access_role_name(who.role));
-}
-
-static void accept_ready(struct listener *l) {
-    for (int i = 0; i < ACCEPTS_PER_PASS; i++) {
-        int fd = sock_accept(l->fd);
-        if (fd >= 0) {
-            admit(l->transport, fd);
-            continue;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
-            l->retry_at = server.now + VH_T_RETRY_MIN * VH_NSEC_PER_MSEC;
-        }
-        return;
-    }
 }
 
 static void client_free(struct client *c) {
@@ -387,11 +263,7 @@ static void client_ready(struct client *c, short got) {
 /* ---- the room's offers ---- */
 
 void server_fill(struct pollset *ps) {
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        bool pausing = l->retry_at != VH_NEVER;
-        l->poll = l->fd >= 0 && !pausing ? pollset_add(ps, l->fd, POLLIN) : -1;
-    }
+    listener_fill(ps);
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         struct client *c = &clients[i];
         c->poll = -1;
@@ -417,11 +289,7 @@ void server_ready(const struct pollset *ps, int64_t now) {
         if (clients[i].state == CLIENT_DEAD)
             client_free(&clients[i]);
     }
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        if (pollset_got(ps, l->poll, l->fd) != 0)
-            accept_ready(l);
-    }
+    listener_ready(ps, now, admit);
 }
 
 /* When there is something to do for this client that no readiness will tell of. */
@@ -438,11 +306,7 @@ static int64_t client_due(const struct client *c) {
 }
 
 int64_t server_deadline(void) {
-    int64_t at = VH_NEVER;
-    for (int i = 0; i < 3; i++) {
-        if (server.listener[i].retry_at < at)
-            at = server.listener[i].retry_at;
-    }
+    int64_t at = listener_deadline();
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         int64_t due = client_due(&clients[i]);
         at = due < at ? due : at;
@@ -463,14 +327,7 @@ static void line_too_late(struct client *c) {
 }
 
 void server_tick(int64_t now) {
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        if (l->retry_at > now)
-            continue;
-        l->retry_at = VH_NEVER;
-        if (l->fd < 0)
-            listener_open(l);
-    }
+    listener_tick(now);
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         if (line_is_begun(&clients[i]) && clients[i].line_until <= now)
             line_too_late(&clients[i]);
@@ -544,74 +401,25 @@ void server_event_to(struct client_ref ref, const char *line, size_t len) {
         client_event(c, line, len, &server.stats);
 }
 
-static bool wants(const struct api_conf *c, enum transport t) {
-    return c->enable && (t == TRANSPORT_UNIX ? c->unix_on : t == TRANSPORT_TCP ? c->tcp_on : c->vsock_on);
-}
-
-/* Is this transport at the same place, under the same rights? */
-static bool same_place(const struct api_conf *a, const struct api_conf *b, enum transport t) {
-    switch (t) {
-    case TRANSPORT_UNIX:
-        return str_eq(a->unix_path, b->unix_path) && str_eq(a->unix_user, b->unix_user) &&
-               str_eq(a->unix_group, b->unix_group) && a->unix_mode == b->unix_mode;
-    case TRANSPORT_TCP:
-        return str_eq(a->host, b->host) && a->tcp_port == b->tcp_port;
-    case TRANSPORT_VSOCK:
-        return a->vsock_port == b->vsock_port;
-    }
-    return false;
-}
-
-static void listener_close(struct listener *l) {
-    struct sys_stat st;
-    if (l->fd < 0)
-        return;
-    (void)close(l->fd);
-    l->fd = -1;
-    if (l->transport == TRANSPORT_UNIX && sys_stat(AT_FDCWD, server.conf->unix_path, AT_SYMLINK_NOFOLLOW, &st) &&
-        st.dev == server.unix_dev && st.ino == server.unix_ino)
-        (void)sys_unlink(server.conf->unix_path);
-}
-
 /* The principal is fixed at accept: who would be another one now has to come again. */
 static void judge_again(struct client *c) {
     struct principal who = {.role = ROLE_NONE, .vm = -1};
     vm_set alive = server.alive;
     if (c->who.role == ROLE_GUEST)
         server.alive |= (vm_set)1 << c->who.vm; /* its end is told by server_vms() */
-    bool known = wants(server.conf, c->transport) && identify(c->transport, c->fd, &who);
+    bool known = listener_wants(server.conf, c->transport) && identify(c->transport, c->fd, &who);
     server.alive = alive;
     if (!known || who.role != c->who.role || who.vm != c->who.vm)
         send_away(c, "another configuration");
 }
 
 void server_reload(const struct api_conf *c) {
-    bool keep[3];
-    for (int i = 0; i < 3; i++) {
-        enum transport t = server.listener[i].transport;
-        keep[i] = wants(c, t) && server.listener[i].wanted && same_place(server.conf, c, t);
-        if (!keep[i])
-            listener_close(&server.listener[i]);
-    }
+    listener_reload(c);
     server.conf = c;
-    for (int i = 0; i < 3; i++) {
-        struct listener *l = &server.listener[i];
-        l->wanted = wants(c, l->transport);
-        if (keep[i])
-            continue;
-        l->retry_at = VH_NEVER;
-        l->told = false;
-        if (l->wanted)
-            listener_open(l);
-    }
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         if (clients[i].state == CLIENT_OPEN || clients[i].state == CLIENT_CLOSING)
             judge_again(&clients[i]);
     }
-}
-
-void server_sealed(void) {
-    server.sealed = true;
 }
 
 void server_stop(void) {
@@ -619,6 +427,5 @@ void server_stop(void) {
         if (clients[i].state != CLIENT_FREE)
             client_free(&clients[i]);
     }
-    for (int i = 0; i < 3; i++)
-        listener_close(&server.listener[i]);
+    listener_stop();
 }

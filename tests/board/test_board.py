@@ -281,6 +281,24 @@ def what_a_storm_of_uevents_drowned_is_found_by_looking(w):
 
 
 @test
+def forged_uevents_are_dropped(w):
+    """A program of the host that may speak netlink says what the kernel would, to the group and to the daemon itself."""
+    vm1 = w.vm("vm1")
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}]))
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_attached", vm="vm1")["usb_device"]
+    path = "/devices/" + told["sys_name"]
+    before = api.ok("stats")["uevents"]["ignored"]
+    message = f"remove@{path}\\0ACTION=remove\\0DEVPATH={path}\\0SUBSYSTEM=usb\\0DEVTYPE=usb_device\\0SEQNUM=9999\\0"
+    w.board.run(["python3", "-c", "import socket; s = socket.socket(16, socket.SOCK_DGRAM, 15); s.bind((0, 0)); "
+                 f"m = b'{message}'; [s.sendto(m, (0, 1)) for _ in range(20)]; [s.sendto(m, ({w.daemon.pid}, 0)) for _ in range(20)]"],
+                root="host")
+    until(lambda: api.ok("stats")["uevents"]["ignored"] >= before + 40, scaled(5), "forty of them ignored")
+    equal((api.devices()[0]["vm"], len(vm1.devices())), ("vm1", 1))
+
+
+@test
 def only_allowed_cids_come_in(w):
     w.start(conf([], api={"allowedCids": [77]}))
     stranger = Json(w.board.connect("vsock:1:2000"))
