@@ -183,8 +183,7 @@ void attach_ended(struct step *st, int i, enum role by, bool ok) {
     if (ok) {
         s->pick = s->vm;
         s->away = -1;
-        if (s->nap >= 0)
-            s->suspended = s->nap = -1;
+        memory_wake(st, s);
         if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, &s->dev, s->vm))
             c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
         return;

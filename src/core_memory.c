@@ -326,6 +326,16 @@ static bool awaited(const struct core *c, const struct memory *m) {
     return false;
 }
 
+void memory_wake(struct step *st, struct slot *s) {
+    struct memory *m = find_any(st->c, &s->dev);
+    s->suspended = s->nap = -1;
+    if (m == NULL || m->suspended[0] == '\0')
+        return;
+    m->suspended[0] = '\0';
+    drop_if_empty(m);
+    memory_changed(st);
+}
+
 /* Also of devices that are away: what was suspended with a VM is not any more. -1: with any. */
 void memory_resume(struct step *st, int vm) {
     struct core *c = st->c;

@@ -97,6 +97,7 @@ void memory_refuse(struct core *c);
 /* What the daemon remembers by itself: holds at once, saved when the disk takes it. */
 bool memory_select(struct step *st, const struct device *dev, int vm); /* false: the table is full of decisions */
 void memory_suspend(struct step *st, struct slot *s, int vm);
+void memory_wake(struct step *st, struct slot *s); /* it was attached in spite of its suspension */
 void memory_resume(struct step *st, int vm);
 void memory_changed(struct step *st);
 void memory_saved(struct step *st, bool ok, const char *why);

@@ -661,6 +661,25 @@ static void everything_comes_out_at_the_end_if_wanted(void) {
     CHECK_STR(error(), "the daemon is ending");
 }
 
+static void an_attach_ends_a_suspension_for_good(void) {
+    begin(false);
+    vm_up(0);
+    vm_up(1);
+    plug("1-1", 9, 3);
+    done(0, OP_OK);
+    ask(REQ_SUSPEND, 0, "a");
+    done(0, OP_OK);
+    released();
+    ask(REQ_ATTACH, 9, "a");
+    done(0, OP_OK);
+    CHECK_INT(core.slot[0].vm, 0);
+    struct device d = core.slot[0].dev; /* whatever is told of it: the suspension is not remembered */
+    struct fact f = {.kind = FACT_DEVICE, .device = &d};
+    step(&f);
+    CHECK_INT(core.slot[0].suspended, -1);
+    CHECK(op(OP_DETACH, 0) == NULL);
+}
+
 int main(void) {
     RUN(a_decision_holds_only_once_it_is_saved);
     RUN(a_decision_that_cannot_be_saved_changes_nothing);
@@ -694,5 +713,6 @@ int main(void) {
     RUN(a_choice_that_is_another_one_is_asked_anew);
     RUN(rows_are_found_for_every_vm_or_the_file_is_refused);
     RUN(everything_comes_out_at_the_end_if_wanted);
+    RUN(an_attach_ends_a_suspension_for_good);
     TEST_MAIN_END;
 }
