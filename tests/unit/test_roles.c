@@ -277,6 +277,34 @@ static void a_guest_reads_how_its_devices_are(void) {
     }
 }
 
+static void guest_reads(const char *state, const char *reason) {
+    char expected[120];
+    list_as(ROLE_GUEST, 0);
+    snprintf(expected, sizeof expected, "\"state\": \"%s\", \"reason\": %s}", state, reason);
+    CHECK(strstr(seen, expected) != NULL);
+    if (strstr(seen, expected) == NULL)
+        printf("# expected %s in %s", expected, seen);
+}
+
+static void a_guest_reads_what_is_under_way(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", DEV, 3); /* the rule gives it to a */
+    guest_reads("pending", "\"on its way\"");
+    done(0, OP_FAILED);
+    guest_reads("failed", "\"on its way\"");
+    done(0, OP_REFUSED); /* the listing that follows: nobody is there */
+    guest_reads("failed", "\"on its way\"");
+    unplug("1-1");
+    plug("1-1", DEV + 1, 3);
+    guest_reads("waiting", "\"on its way\"");
+    vm_up(0);
+    done(0, OP_OK);
+    guest_reads("attached", "null");
+    request_as(ROLE_GUEST, REQ_SUSPEND, 0, "");
+    guest_reads("idle", "\"suspended\"");
+}
+
 /* ---- what is heard ---- */
 
 /* For each event: by an observer, the guest of a, the guest of b, an operator, an admin. */
@@ -513,6 +541,18 @@ static void a_higher_role_does_not_wait_for_a_lower_one(void) {
     CHECK_INT(core.slot[0].vm, -1);
 }
 
+static void a_guest_waits_for_whoever_moves_its_device(void) {
+    set_up(OWN);
+    ask_as(ROLE_OPERATOR, REQ_DETACH, DEV, "");
+    CHECK(core.slot[0].op == OP_DETACH);
+    ask_as(ROLE_GUEST, REQ_DETACH, DEV, "");
+    CHECK_STR(error(), "it is being moved at the moment");
+    ask_as(ROLE_GUEST, REQ_ATTACH, DEV, "");
+    CHECK(strstr(error(), "was taken away") != NULL);
+    settle();
+    CHECK_INT(core.slot[0].disconnected_by, ROLE_OPERATOR);
+}
+
 static void equals_wait_for_each_other(void) {
     set_up(OWN);
     ask_as(ROLE_OPERATOR, REQ_DETACH, DEV, "");
@@ -577,6 +617,7 @@ int main(void) {
     RUN(every_role_action_and_situation);
     RUN(every_role_sees_its_own_list);
     RUN(a_guest_reads_how_its_devices_are);
+    RUN(a_guest_reads_what_is_under_way);
     RUN(every_role_hears_what_concerns_it);
     RUN(a_guests_detach_is_temporary_and_written_nowhere);
     RUN(a_guest_takes_back_what_it_put_away);
@@ -589,6 +630,7 @@ int main(void) {
     RUN(a_tag_tells_a_guest_nothing);
     RUN(a_guest_detaches_a_tag_of_its_own_devices_and_no_decision_is_taken);
     RUN(a_higher_role_does_not_wait_for_a_lower_one);
+    RUN(a_guest_waits_for_whoever_moves_its_device);
     RUN(equals_wait_for_each_other);
     RUN(a_guest_is_not_told_of_others_troubles);
     RUN(nothing_is_free_while_somebody_else_may_have_it);
