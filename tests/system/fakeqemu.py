@@ -2,6 +2,7 @@
 import json
 import os
 import socket
+import sys
 import threading
 import time
 
@@ -225,3 +226,15 @@ class Qemu:
             return self.error("Invalid parameter type for 'hostbus', expected: integer")
         self.devices[a["id"]] = a["driver"]
         return {"return": {}}
+
+
+if __name__ == "__main__":
+    # A VM in a process of its own, for tests that kill it: fakeqemu.py PATH. Says on its output what it was told, and when.
+    qemu = Qemu(sys.argv[1])
+    told = 0
+    print("up", flush=True)
+    while True:
+        qemu.wait(lambda q, told=told: len(q.commands) > told, "a command", timeout=10**6)
+        for command in qemu.commands[told:]:
+            print(json.dumps({"at": command.at, "name": command.name, **command.arguments}), flush=True)
+            told += 1

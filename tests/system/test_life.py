@@ -1,6 +1,9 @@
 """Years in a minute: VMs and the daemon come and go, policies change, devices bounce. Afterwards everything is where policy says."""
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 from fakehost import HID_KEYBOARD, HID_MOUSE, STORAGE, VIDEO
@@ -96,6 +99,52 @@ def a_vm_that_crashes_in_the_middle_of_an_attach_gets_the_device_after_its_resta
     again.wait_device(vhp(kbd))
     api.await_event("usb_attached", device_node=kbd.node)
     equal(len(api.list()), 1)
+
+
+class OwnProcess:
+    """A VM in a process of its own."""
+
+    def __init__(self, path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fakeqemu.py")
+        self.process = subprocess.Popen([sys.executable, program, path], stdout=subprocess.PIPE, text=True)
+        equal(self.process.stdout.readline(), "up\n")
+
+    def told(self, name):
+        """The next command of that name."""
+        while True:
+            command = json.loads(self.process.stdout.readline())
+            if command["name"] == name:
+                return command
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        return time.monotonic_ns()
+
+
+@test
+def a_killed_process_is_noticed_at_once_and_the_next_gets_its_devices_at_once_in_rule_order(w):
+    w.daemon(w.conf([rule("vm1", KEYBOARD), rule("vm1", MOUSE), rule("vm1", STICK)]))
+    api = w.api(events=True)
+    vm1 = OwnProcess(w.vm_path("vm1"))
+    devices = [stick(w, "1-4"), w.host.plug("1-3", 0x046d, 0xc077, [HID_MOUSE]), w.host.plug("1-2")]
+    api.list_until(lambda d: len(d) == 3 and all(x["vm"] for x in d.values()))
+    api.events.clear()
+    dead = vm1.kill()
+    for _ in devices:
+        api.await_event("usb_detached", vm="vm1")
+    noticed = time.monotonic_ns() - dead
+    os.unlink(w.vm_path("vm1"))
+    vm1 = OwnProcess(w.vm_path("vm1"))
+    greeted = vm1.told("qmp_capabilities")["at"]
+    adds = [vm1.told("device_add") for _ in devices]
+    equal([a["id"] for a in adds], [vhp(d) for d in reversed(devices)])
+    for _ in devices:
+        api.await_event("usb_attached", vm="vm1")
+    print(f"# death to the last usb_detached: {noticed / 1e6:.1f} ms; monitor's answer to the last of three device_adds: "
+          f"{(adds[-1]['at'] - greeted) / 1e6:.1f} ms")
+    vm1.kill()
 
 
 @test
