@@ -60,7 +60,8 @@
     X(restart_syscall, any)     \
     X(exit_group, any)
 
-/* The helper that resets devices: ours, and what libusb 1.0.26 makes of init, wrap, reset, close and exit. */
+/* The helper that resets devices: ours, and what libusb 1.0.26 makes of init, wrap, reset, close and exit. musl blocks
+ * signals (rt_sigprocmask) while libusb's exit gives its thread-specific key back. */
 #ifdef SYS_open
 #define SANDBOX_OPEN(X) X(open, any)
 #else
@@ -102,6 +103,7 @@
     X(uname, any)                     \
     X(eventfd2, any)                  \
     X(timerfd_create, any)            \
+    X(rt_sigprocmask, any)            \
     X(clock_gettime, any)             \
     SANDBOX_TIME64(X)                 \
     X(restart_syscall, any)           \

@@ -74,7 +74,6 @@ static const char *const names[MAX_CALLS] = {
     X(capset),
     X(inotify_init1),
     X(signalfd4),
-    X(rt_sigprocmask),
     X(rt_sigaction),
     X(socketpair),
     X(umask),
