@@ -45,7 +45,7 @@ busybox=$(find "$busybox_tree" -path "*/bin/busybox" -type f | head -n 1)
 # ---- the tree ----
 
 rm -rf "$tree"
-for dir in bin sbin usr/bin usr/sbin etc dev proc sys mnt tmp run var root lib; do mkdir -p "$tree/$dir"; done
+for dir in bin sbin usr/bin usr/sbin etc dev proc sys mnt tmp run var root home lib; do mkdir -p "$tree/$dir"; done
 cp "$busybox" "$tree/bin/busybox"
 emulator=
 [ "$ARCH" = "$(uname -m)" ] || emulator=qemu-$ARCH-static

@@ -98,6 +98,9 @@ def the_daemon_of_the_initramfs_lives_on_after_switch_root(w):
     contains(image.run(f"{INIT} status"), "from the initramfs")
     contains(image.run(f"readlink /proc/{pid(image)}/exe"), "(deleted)")
     image.run("vhotplugcli version")  # by the usual path, bound into the new root
+    status = image.run(f"cat /proc/{pid(image)}/status")
+    check(re.search(r"^Seccomp:\s+2$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M), "in its sandbox: " + status)
+    check("no landlock" not in image.run("dmesg"), "with landlock")
     contains(image.run("dmesg"), "vhotplug: ready")
 
 
@@ -107,8 +110,16 @@ def it_still_sees_a_plug_and_attaches(w):
     image.plug("usb-kbd", "kbd")
     in_vm(image, "added vhp-usb-[0-9]+-[0-9]+ 0627:0001")  # the descriptor is of that very device
     contains(listed(image), "0627:0001")
-    image.unplug("kbd")
+    # A decision is written to what is now a mount in a root that nobody else sees.
+    image.run("vhotplugcli usb detach --vid 0627 --pid 0001")
+    contains(image.run("cat /run/vhotplug/vhotplug.state"), "0627")
     in_vm(image, "removed vhp-usb")
+    # Back on the host it is reset, and its driver has it again; nobody dies of it in the sandbox.
+    image.wait("ls -l /sys/bus/usb/devices/*:1.0/driver | grep usbhid", "the host's driver", scaled(10))
+    image.wait("dmesg | grep 'reset high-speed USB device'", "the reset", scaled(10))
+    image.run("vhotplugcli usb attach --vid 0627 --pid 0001")  # waits for the reset's end
+    equal(image.run("dmesg | grep -E 'type=1326|helper ended' || true"), "", "killed by seccomp")
+    image.unplug("kbd")
     image.wait("! vhotplugcli usb list --short | grep 0627", "the end of the device", scaled(10))
 
 
@@ -156,6 +167,7 @@ def the_init_script_takes_over_and_the_guest_keeps_its_device(w):
     image.wait(ATTACHED, "the device recognised", scaled(10))
     equal(image.run(f"grep -c removed {VM}.log"), before.splitlines()[1])
     check("/var/lib/vhotplug" not in image.run("cat /proc/mounts"), "the state directory is the disk's")
+    image.run("cmp /run/vhotplug/vhotplug.state /var/lib/vhotplug/vhotplug.state")  # the disk knew nothing
     image.unplug("kept")
     image.wait("! vhotplugcli usb list --short | grep 0627", "the end of the device", scaled(10))
 
