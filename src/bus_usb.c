@@ -211,7 +211,7 @@ static enum look read_device(const char *name, enum sight sight, struct device *
         return LOOK_GONE;
     int dir = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     if (dir < 0)
-        return LOOK_GONE;
+        return errno == ENOENT || errno == ENODEV || errno == ENOTDIR ? LOOK_GONE : LOOK_FLUX;
     bool ok = sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_place(dir, dev);
     if (ok) {
         dev->incarnation = st.ino;
@@ -231,10 +231,25 @@ static enum look read_device(const char *name, enum sight sight, struct device *
     return ok ? LOOK_OK : LOOK_FLUX;
 }
 
-/* Looks at one name and tells. In flux (a reset, a removal under way) nothing is told: an event will follow. */
+/* What was seen is not all: for want of descriptors or memory something could not be read. No event will come of that.
+ */
+static struct { int64_t at, ms; } again = {VH_NEVER, VH_T_RETRY_MIN};
+
+static void look_again(void) {
+    if (again.at != VH_NEVER)
+        return;
+    again.at = sock_now() + again.ms * VH_NSEC_PER_MSEC;
+    again.ms = again.ms < VH_T_RETRY_MAX / 2 ? again.ms * 2 : VH_T_RETRY_MAX;
+}
+
+/* Looks at one name and tells. In flux (a reset, a removal under way) nothing is told: an event will follow, or the
+ * next look. */
 static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emit) {
     static struct device dev;
+    unsigned troubles = sysfs_troubles();
     enum look found = read_device(name, sight, &dev);
+    if (found == LOOK_FLUX || sysfs_troubles() != troubles)
+        look_again();
     if (found == LOOK_OK) {
         struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
         emit(&f);
@@ -274,9 +289,15 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
     static struct sysfs_dir d;
     const char *name;
     struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = coldplug};
+    bool there = sysfs_dir_open(&d, DEVICES);
+    again.at = VH_NEVER;
+    if (!there && errno != ENOENT) { /* what cannot be looked at has not gone */
+        look_again();
+        return;
+    }
     emit(&f);
     hostuse_look();
-    if (sysfs_dir_open(&d, DEVICES)) {
+    if (there) {
         while ((name = sysfs_dir_next(&d)) != NULL) {
             char copy[VH_SYSNAME_MAX];
             if (is_device(name) && str_copy(copy, sizeof copy, name))
@@ -284,8 +305,14 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
         }
         sysfs_dir_close(&d);
     }
+    if (there && d.failed) {
+        look_again();
+        return;
+    }
     f.kind = FACT_SCAN_END;
     emit(&f);
+    if (again.at == VH_NEVER)
+        again.ms = VH_T_RETRY_MIN;
 }
 
 /* What the host uses has changed perhaps: tells each device for which that makes a difference. */
@@ -319,7 +346,7 @@ static bool usb_uevent(const struct uevent *ev, fact_fn *emit) {
 }
 
 static int64_t usb_deadline(void) {
-    int64_t at = VH_NEVER;
+    int64_t at = again.at;
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         int64_t due = known[i].first_seen + VH_T_SETTLE * VH_NSEC_PER_MSEC;
         if (known[i].incarnation != 0 && !known[i].settled && due < at)
@@ -329,6 +356,8 @@ static int64_t usb_deadline(void) {
 }
 
 static void usb_tick(int64_t now, fact_fn *emit) {
+    if (again.at <= now)
+        usb_scan(false, emit);
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         struct known *k = &known[i];
         char name[VH_SYSNAME_MAX];

@@ -37,6 +37,7 @@ struct link {
     int64_t deadline;   /* of the greeting or of the answer */
     int64_t connect_at; /* next attempt to connect, VH_NEVER if none is due */
     int64_t connect_wait, give_up_at;
+    int64_t pause; /* before connecting, after a connection that broke; 0 once an operation has ended well */
     int64_t linger_until;
     uint32_t features;
     size_t out_len; /* bytes not sent yet */
@@ -123,17 +124,21 @@ static void close_link(struct link *l) {
     l->out_len = 0;
 }
 
+/* Anything but a clear "nobody" is no proof: we may be short of descriptors, or its queue is full. */
 bool link_listening(int v) {
     int fd = sock_connect_unix(conf->vms[v].socket);
     if (fd >= 0)
         (void)close(fd);
-    return fd >= 0 || errno == EAGAIN;
+    return fd >= 0 || (errno != ECONNREFUSED && errno != ENOENT && errno != ENOTDIR);
 }
 
 /* The connection is over. Whether the VM is, its socket tells. */
 static void lost(struct link *l, const char *why) {
     int v = index_of(l);
     bool doubtful = l->sent;
+    l->pause = l->pause == 0 ? VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC : l->pause * 2;
+    if (l->pause > VH_T_LOST_MAX * VH_NSEC_PER_MSEC)
+        l->pause = VH_T_LOST_MAX * VH_NSEC_PER_MSEC;
     close_link(l);
     finish(l, doubtful ? OP_UNKNOWN : OP_LOCAL, why);
     tell_result(l);
@@ -144,24 +149,25 @@ static void lost(struct link *l, const char *why) {
 }
 
 /* Whoever answers there is handed opened devices: so it must be who the configuration says, else at least root or the
- * owner of the very socket, and the path no link that somebody else has laid. */
-static bool is_trusted(int v, uint32_t uid, char *why, size_t cap) {
+ * owner of the very socket, and the path no link that somebody else has laid. OP_OK, OP_REFUSED, or OP_LOCAL if that
+ * cannot be told now. */
+static enum op_status is_trusted(int v, uint32_t uid, char *why, size_t cap) {
     const struct vm_conf *vc = &conf->vms[v];
     struct sys_stat path, sock;
     if (vc->uid_given) {
         (void)str_fmt(why, cap, "its socket is served by uid %u, not %u", (unsigned)uid, (unsigned)vc->uid);
-        return uid == vc->uid;
+        return uid == vc->uid ? OP_OK : OP_REFUSED;
     }
     if (!sys_stat(AT_FDCWD, vc->socket, AT_SYMLINK_NOFOLLOW, &path) || !sys_stat(AT_FDCWD, vc->socket, 0, &sock)) {
         (void)str_fmt(why, cap, "its socket cannot be looked at: %s", strerror(errno));
-        return false;
+        return OP_LOCAL;
     }
     if (S_ISLNK(path.mode) && path.uid != 0 && path.uid != own_uid) {
         (void)str_fmt(why, cap, "its socket is a symbolic link of uid %u", (unsigned)path.uid);
-        return false;
+        return OP_REFUSED;
     }
     (void)str_fmt(why, cap, "its socket is of uid %u, served by uid %u", (unsigned)sock.uid, (unsigned)uid);
-    return uid == 0 || uid == sock.uid;
+    return uid == 0 || uid == sock.uid ? OP_OK : OP_REFUSED;
 }
 
 static void connected(struct link *l, int fd) {
@@ -169,9 +175,12 @@ static void connected(struct link *l, int fd) {
     int32_t pid = 0;
     char why[VH_TEXT_MAX] = "the kernel does not say who serves its socket";
     l->connect_at = VH_NEVER;
-    if (!sock_peer_unix(fd, &uid, &gid, &pid) || !is_trusted(index_of(l), uid, why, sizeof why)) {
+    enum op_status trust = OP_LOCAL;
+    if (sock_peer_unix(fd, &uid, &gid, &pid))
+        trust = is_trusted(index_of(l), uid, why, sizeof why);
+    if (trust != OP_OK) {
         (void)close(fd);
-        finish_fmt(l, OP_REFUSED, "VM", why);
+        finish_fmt(l, trust, "VM", why);
         return;
     }
     l->fd = fd;
@@ -190,14 +199,19 @@ static void try_connect(struct link *l, int64_t now) {
         connected(l, fd);
         return;
     }
-    bool full = errno == EAGAIN;
-    if (errno == ENOENT || (!full && errno != ECONNREFUSED)) {
-        finish_fmt(l, OP_REFUSED, "VM", errno == ENOENT ? "is not running" : strerror(errno));
+    bool full = errno == EAGAIN, refused = errno == ECONNREFUSED;
+    const char *why = strerror(errno);
+    if (errno == ENOENT || errno == ENOTDIR) {
+        finish_fmt(l, OP_REFUSED, "VM", "is not running");
         return;
     }
     if (now >= l->give_up_at && l->op.kind != OP_NONE) {
-        finish_fmt(l, full ? OP_BUSY : OP_REFUSED, full ? "the monitor of VM" : "VM",
-                   full ? "has too many clients waiting" : "is not running");
+        if (full)
+            finish_fmt(l, OP_BUSY, "the monitor of VM", "has too many clients waiting");
+        else if (refused)
+            finish_fmt(l, OP_REFUSED, "VM", "is not running");
+        else
+            finish_fmt(l, OP_LOCAL, "the monitor of VM", why);
         l->was_busy = full;
         if (!full)
             return;
@@ -267,8 +281,11 @@ void link_op(int v, const struct vmm_op *op) {
         l->deadline = now + VH_T_GREETING * VH_NSEC_PER_MSEC;
     } else {
         l->connect_wait = VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC;
-        l->give_up_at = now + 50 * l->connect_wait;
-        try_connect(l, now);
+        l->give_up_at = now + l->pause + 50 * l->connect_wait;
+        if (l->pause > 0)
+            l->connect_at = now + l->pause;
+        else
+            try_connect(l, now);
     }
 }
 
@@ -279,6 +296,7 @@ void link_drop(int v) {
     close_link(l);
     l->features = 0;
     l->wanted = l->was_busy = false;
+    l->pause = 0;
     l->connect_at = VH_NEVER;
     finish_fmt(l, OP_UNKNOWN, "VM", "ended");
     tell_result(l);
@@ -296,6 +314,7 @@ bool link_connected(int v) {
 
 static void operation_done(struct link *l) {
     l->features = l->conv.features;
+    l->pause = 0;
     l->result = l->conv.result;
     l->result.vm = index_of(l);
     l->op.kind = OP_NONE;

@@ -144,6 +144,8 @@ static void accept_ready(struct listener *l, int64_t now, listener_taken *taken)
             taken(l->transport, fd);
             continue;
         }
+        if (errno == ECONNABORTED)
+            continue; /* it did not wait */
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
             l->retry_at = now + VH_T_RETRY_MIN * VH_NSEC_PER_MSEC;

@@ -52,8 +52,10 @@ static struct {
     size_t arena; /* bytes of it in use at "ready": they stay as many */
     int uevents;  /* descriptor of the uevent source */
     int signals;
-    bool rescan; /* uevents were lost */
+    int64_t reopen_at, reopen_ms; /* the source failed: when to open it again; the delay doubles */
+    bool rescan;                  /* uevents were lost */
     bool stop;
+    int poll_failures;   /* in a row */
     bool hangup;         /* the configuration is to be read again */
     int64_t leave_until; /* stopping: devices are taken out of their VMs, but not for longer */
     bool save_failed;    /* as last logged */
@@ -375,11 +377,24 @@ static void scan(bool coldplug) {
     loop.opt->bus->scan(coldplug, give);
 }
 
-static void uevents_reopen(void) {
+static void uevents_lost(void) {
+    log_error("the uevent socket failed: opening it anew");
     (void)close(loop.uevents);
+    loop.uevents = -1;
+    loop.reopen_at = loop.now + loop.reopen_ms * VH_NSEC_PER_MSEC;
+}
+
+/* Then all is looked at, for nobody knows what happened meanwhile. */
+static void uevents_tick(void) {
+    if (loop.reopen_at > loop.now)
+        return;
+    loop.reopen_at = VH_NEVER;
+    loop.reopen_ms = loop.reopen_ms < VH_T_RETRY_MAX / 2 ? loop.reopen_ms * 2 : VH_T_RETRY_MAX;
     loop.uevents = loop.opt->fake_uevents ? netlink_open_fake(loop.opt->fake_uevents) : netlink_open();
-    if (loop.uevents < 0)
-        log_error("cannot reopen the uevent socket: %s; plugs go unnoticed until restart", strerror(errno));
+    if (loop.uevents < 0) {
+        log_error("cannot reopen the uevent socket: %s", strerror(errno));
+        loop.reopen_at = loop.now + loop.reopen_ms * VH_NSEC_PER_MSEC;
+    }
     loop.rescan = true;
 }
 
@@ -391,6 +406,7 @@ static void uevents_ready(void) {
         struct uevent ev;
         switch (netlink_read(loop.uevents, &msg, &len)) {
         case NETLINK_GOT:
+            loop.reopen_ms = VH_T_RETRY_MIN;
             if (uevent_parse(&ev, msg, len))
                 (void)loop.opt->bus->uevent(&ev, give);
             break;
@@ -401,8 +417,7 @@ static void uevents_ready(void) {
             loop.rescan = true;
             break;
         case NETLINK_DEAD:
-            log_error("the uevent socket failed: opening it anew");
-            uevents_reopen();
+            uevents_lost();
             return;
         case NETLINK_EMPTY:
             if (loop.rescan) {
@@ -523,6 +538,8 @@ static int64_t next_deadline(void) {
     at = earliest(at, log_limit_deadline());
     at = earliest(at, link_deadline());
     at = earliest(at, release_deadline());
+    at = earliest(at, watch_deadline());
+    at = earliest(at, loop.reopen_at);
     return earliest(at, loop.opt->bus->deadline());
 }
 
@@ -569,6 +586,8 @@ static void deadlines(void) {
     server_tick(loop.now);
     log_limit_tick(loop.now);
     release_tick(loop.now);
+    watch_tick(loop.now);
+    uevents_tick();
     loop.opt->bus->tick(loop.now, give);
     if (core_deadline(&loop.core) <= loop.now) {
         struct fact f = {.kind = FACT_TIME};
@@ -606,8 +625,12 @@ static bool pass(void) {
     if (wait_for_work() < 0) {
         if (errno == EINTR)
             return true;
-        log_error("poll failed: %s", strerror(errno));
-        return false;
+        if (loop.poll_failures++ == 0)
+            log_error("poll failed: %s", strerror(errno));
+        if (loop.poll_failures == VH_POLL_FAILURES)
+            return false; /* it will not come right again: who watches over us starts us anew */
+    } else {
+        loop.poll_failures = 0;
     }
     loop.now = sock_now();
     if (pollset_got(ps, is, loop.signals))
@@ -667,6 +690,8 @@ static bool start(void) {
 bool loop_run(const struct loop_options *options) {
     loop.opt = options;
     loop.conf = options->conf;
+    loop.reopen_at = VH_NEVER;
+    loop.reopen_ms = VH_T_RETRY_MIN;
     loop.now = loop.started_at = sock_now();
     bool ok = start() && options->started();
     if (ok) {

@@ -163,7 +163,7 @@ int sock_accept(int listener) {
     int fd;
     do {
         fd = sys_accept(listener);
-    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    } while (fd < 0 && errno == EINTR);
     return fd;
 }
 

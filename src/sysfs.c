@@ -30,11 +30,25 @@ bool sysfs_root_is_real(void) {
     return real_root;
 }
 
+static unsigned troubles;
+
+unsigned sysfs_troubles(void) {
+    return troubles;
+}
+
+/* What has gone, or is no directory, is an answer. */
+static void note_trouble(void) {
+    if (errno != ENOENT && errno != ENODEV && errno != ENXIO && errno != ENOTDIR)
+        troubles++;
+}
+
 int sysfs_open_at(int dirfd, const char *name, int flags) {
     int fd;
     do {
         fd = openat(dirfd, name, flags | O_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        note_trouble();
     return fd;
 }
 
@@ -57,8 +71,10 @@ static ssize_t read_all(int fd, char *dst, size_t cap, bool attribute) {
         ssize_t n = len < cap ? read(fd, dst + len, cap - len) : read(fd, &more, 1);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0) {
+            note_trouble();
             return -1;
+        }
         if (n == 0)
             return (ssize_t)len;
         if (len == cap) {
@@ -162,6 +178,7 @@ static bool dir_begin(struct sysfs_dir *d, int fd) {
     d->fd = fd;
     d->pos = d->len = 0;
     d->seen = 0;
+    d->failed = false;
     return fd >= 0;
 }
 
@@ -179,6 +196,7 @@ const char *sysfs_dir_next(struct sysfs_dir *d) {
             long n = syscall(SYS_getdents64, d->fd, d->buf, sizeof d->buf);
             if (n < 0 && errno == EINTR)
                 continue;
+            d->failed = n < 0;
             if (n <= 0)
                 return NULL;
             d->len = (size_t)n;

@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* How often something could not be opened or read for another reason than that it is not there: then what is known is
+ * not all, and it is worth looking again. */
+unsigned sysfs_troubles(void);
 bool sysfs_root(const char *dir); /* opens the root; false with errno */
 bool sysfs_root_is_real(void);    /* is the root "/"? */
 int sysfs_open(
@@ -32,6 +35,7 @@ struct sysfs_dir {
     int fd;
     size_t pos, len;
     unsigned seen; /* entries so far, at most VH_SCAN_ENTRIES */
+    bool failed;   /* it ended before the end */
     _Alignas(8) char buf[4096];
 };
 bool sysfs_dir_open(struct sysfs_dir *d, const char *path);

@@ -25,6 +25,7 @@
 
 struct watched {
     bool there; /* as last told */
+    bool told;  /* that it cannot be watched */
     uint64_t dev, ino;
     int pidfd, poll;
     int wd; /* of its directory or an ancestor, -1 none */
@@ -33,9 +34,18 @@ struct watched {
 static struct watched vms[VH_MAX_VMS];
 static const struct conf *conf;
 static const struct watch_calls *calls;
+static int64_t again_at = VH_NEVER, again_ms = VH_T_RETRY_MIN;
 static int inotify = -1, inotify_poll = -1, mounts = -1, mounts_poll = -1;
 
-/* The directory of the socket, or the nearest ancestor that exists. */
+/* For want of memory or descriptors the kernel did not say what is there, and no event will come of that. */
+static void look_later(void) {
+    if (again_at != VH_NEVER)
+        return;
+    again_at = sock_now() + again_ms * VH_NSEC_PER_MSEC;
+    again_ms = again_ms < VH_T_RETRY_MAX / 2 ? again_ms * 2 : VH_T_RETRY_MAX;
+}
+
+/* The directory of the socket, or the nearest ancestor that exists. Without a watch it is looked at by time. */
 static void watch_directory(struct watched *w, const char *socket) {
     char dir[VH_SUN_PATH_MAX];
     bool ok = str_copy(dir, sizeof dir, socket);
@@ -47,14 +57,22 @@ static void watch_directory(struct watched *w, const char *socket) {
         if (w->wd >= 0 || top)
             break;
     }
-    if (w->wd < 0)
-        log_warn("cannot watch for the socket %s: %s", socket, strerror(errno));
+    if (w->wd >= 0)
+        return;
+    if (!w->told)
+        log_warn("cannot watch for the socket %s, looking again and again: %s", socket, strerror(errno));
+    w->told = true;
+    look_later();
 }
 
 static void look_at(int v) {
     struct watched *w = &vms[v];
     struct sys_stat st;
-    bool there = sys_stat(AT_FDCWD, conf->vms[v].socket, 0, &st) && S_ISSOCK(st.mode);
+    bool found = sys_stat(AT_FDCWD, conf->vms[v].socket, 0, &st), there = found && S_ISSOCK(st.mode);
+    if (!found && errno != ENOENT && errno != ENOTDIR) {
+        look_later(); /* nothing is known, so nothing is told */
+        return;
+    }
     bool anew = there && w->there && (st.dev != w->dev || st.ino != w->ino);
     bool was = w->there;
     w->there = there;
@@ -69,12 +87,15 @@ static void look_at(int v) {
 }
 
 void watch_look(void) {
+    again_at = VH_NEVER;
     for (int v = 0; v < conf->nvms; v++) {
         if (!conf->vms[v].supported)
             continue;
         watch_directory(&vms[v], conf->vms[v].socket); /* before looking: what appears in between is seen */
         look_at(v);
     }
+    if (again_at == VH_NEVER)
+        again_ms = VH_T_RETRY_MIN;
 }
 
 bool watch_start(const struct conf *c, const struct watch_calls *table) {
@@ -153,4 +174,13 @@ void watch_ready(const struct pollset *ps) {
      * ready so. */
     if ((pollset_got(ps, mounts_poll, mounts) & (POLLERR | POLLPRI)) != 0)
         calls->mounts_changed();
+}
+
+int64_t watch_deadline(void) {
+    return again_at;
+}
+
+void watch_tick(int64_t now) {
+    if (again_at <= now)
+        watch_look();
 }

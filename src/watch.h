@@ -30,5 +30,7 @@ void watch_stop(void);
 
 void watch_fill(struct pollset *ps);
 void watch_ready(const struct pollset *ps);
+int64_t watch_deadline(void);
+void watch_tick(int64_t now);
 
 #endif

@@ -340,13 +340,23 @@ static void pass_signal(int fd) {
         (void)kill(child, (int)info.ssi_signo);
 }
 
+/* A helper may be in the middle of something that takes its time; nobody waits for that here. */
+static void end_the_others(void) {
+    for (int i = 0; i < nprocesses; i++) {
+        if (processes[i].pid != child)
+            (void)kill(processes[i].pid, SIGKILL);
+    }
+}
+
 static int supervise(int listener, int signals) {
     struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int status = 0;
     bool ended = false;
     for (;;) {
-        if (!ended && waitpid(child, &status, WNOHANG) == child)
+        if (!ended && waitpid(child, &status, WNOHANG) == child) {
             ended = true;
+            end_the_others();
+        }
         if (poll(p, 2, -1) < 0 && errno != EINTR)
             die("poll");
         if ((p[1].revents & POLLIN) != 0)
