@@ -36,6 +36,7 @@ CLANG ?= clang
 SEEDS ?= 10
 FACTS ?= 200000
 SEED ?= 1
+FAULT_TIME ?= 0
 FUZZ_TIME ?= 15
 V ?= 0
 
@@ -296,7 +297,7 @@ $(T)/fuzz/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
 
 -include $(UNIT:%=%.d) $(T)/sim/sim.d $(T)/sim/world.d $(FUZZ:%=%.d)
 
-.PHONY: tests unit sim simulate fuzzers fuzz check
+.PHONY: tests unit sim simulate fuzzers fuzz faults check
 tests: $(UNIT)
 sim: $(T)/sim/sim
 fuzzers: $(FUZZ)
@@ -307,6 +308,16 @@ unit: $(UNIT)
 
 simulate: $(T)/sim/sim
 	@scripts/tap.sh sim $(T)/sim/sim -s $(SEED) -n $(SEEDS) -f $(FACTS)
+
+# Each system call of a recorded run of the shipped binary made to fail, and killed at; FAULT_TIME=0 tries all of them.
+$(T)/fault/launch: tests/fault/launch.c src/sandbox_calls.h Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 -iquote src -o $@ $<
+
+faults: $(T)/fault/launch all
+	@bad=0; for t in calls state "faults $(FAULT_TIME)"; do echo "# fault $$t"; \
+		scripts/tap.sh "$${t%% *}" $(PYTHON) tests/fault/test_$${t%% *}.py $$(expr "$$t" : '[a-z]* \(.*\)') || bad=1; done; exit $$bad
 
 # Runs the committed inputs, then new ones for FUZZ_TIME seconds. With -j the targets run side by side.
 RUN_FUZZ := $(FUZZ:$(T)/fuzz/%=run-%)
@@ -421,6 +432,7 @@ help:
 	@echo 'make size, sbom, dist    footprint; bill of materials (SPDX); source archive with its checksum'
 	@echo 'make check               everything: scripts/check.sh installs what it needs, builds, runs all tests'
 	@echo 'make unit                unit tests with address and undefined-behaviour sanitizers'
+	@echo 'make faults              every system call made to fail: FAULT_TIME=$(FAULT_TIME) seconds (0: all, some minutes)'
 	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
 	@echo 'make system              the binary against scripted VMs and clients; -j2 -O runs two files of tests at a time'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'

@@ -2,7 +2,7 @@
 # Builds and tests everything. Needs a Debian machine with apt and root or sudo: what is missing is installed; elsewhere it is
 # named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
 #
-# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system cross board images
+# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system faults cross board images
 #        FUZZ_TIME=10            seconds for each fuzzer
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -99,7 +99,8 @@ do_build() {
 }
 
 do_floors() {
-    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-floors && echo "ok - floors"'
+    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-floors && echo "ok - floors"
+        scripts/check-unit.sh && echo "ok - systemd unit"'
 }
 
 do_unit() {
@@ -110,6 +111,11 @@ do_unit() {
 do_fuzz() {
     need fuzz fuzz || return
     part fuzz 1800 "fuzzers: committed inputs, then $FUZZ_TIME s of new ones each" make -j"$jobs" fuzz FUZZ_TIME="$FUZZ_TIME"
+}
+
+do_faults() {
+    need faults test || return
+    part faults 300 "faults: system calls of the static binary made to fail, and killed at" make faults FAULT_TIME=60
 }
 
 do_simulation() {
@@ -160,7 +166,7 @@ finish() {
     exit
 }
 
-all="build floors unit fuzz simulation system cross board images"
+all="build floors unit fuzz simulation system faults cross board images"
 for p in "$@"; do
     case " $all " in
     *" $p "*) ;;
@@ -183,6 +189,7 @@ for p in "$@"; do
     fuzz) do_fuzz ;;
     simulation) do_simulation ;;
     system) do_system ;;
+    faults) do_faults ;;
     cross) do_cross ;;
     board) do_board ;;
     images) do_images ;;

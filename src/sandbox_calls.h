@@ -26,8 +26,8 @@
 #define SANDBOX_FCNTL64(X, arguments)
 #endif
 
-/* The most frequent first: the filter is a list. clock_gettime is the vDSO's business where the clock allows;
- * restart_syscall is the kernel's own after SIGSTOP and SIGCONT. */
+/* The most frequent first: the filter is a list. clock_gettime is the vDSO's business where the clock allows. ppoll()
+ * goes on after SIGSTOP and SIGCONT as itself; it is poll() that would need restart_syscall. */
 #define SANDBOX_DAEMON_CALLS(X) \
     X(ppoll, any)               \
     X(read, any)                \
@@ -57,7 +57,6 @@
     X(fcntl, duplicate)         \
     X(madvise, give_back)       \
     SANDBOX_TIME64(X)           \
-    X(restart_syscall, any)     \
     X(exit_group, any)
 
 /* The helper that resets devices: ours, and what libusb 1.0.26 makes of init, wrap, reset, close and exit. musl blocks
@@ -106,7 +105,6 @@
     X(rt_sigprocmask, any)            \
     X(clock_gettime, any)             \
     SANDBOX_TIME64(X)                 \
-    X(restart_syscall, any)           \
     X(exit_group, any)
 
 /* The process that opens the configuration again. */
@@ -115,7 +113,6 @@
     X(openat, any)              \
     X(sendmsg, any)             \
     X(close, any)               \
-    X(restart_syscall, any)     \
     X(exit_group, any)
 
 #endif
