@@ -294,7 +294,7 @@ bool api_explain_part(const struct core *c, const struct request *r, const struc
     int n = now != NULL ? now->nallow + now->ndeny : 0; /* a reload may have taken the rule that was begun */
     if (place == 0)
         rule(sb, c, i, &e->dev);
-    else if (place <= n)
+    else if (now != NULL && place <= n)
         entry(sb, c->conf, now, place - 1, &e->dev);
     if (place < n) {
         *cursor = at + 2;

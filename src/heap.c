@@ -106,6 +106,7 @@ static struct block *split(struct block *b, uint32_t size) {
         return NULL;
     b->size = size;
     struct block *tail = next_of(b);
+    VH_ASSERT(tail != NULL); /* there is room for it */
     tail->before = size;
     resize(tail, rest);
     return tail;

@@ -12,7 +12,7 @@
 #define NSEC ((int64_t)1000000)
 #define REFILL (VH_T_LOG_REFILL * NSEC)
 #define TELL_AFTER (10 * REFILL)
-#define ALL_BURST (10 * VH_LOG_BURST)
+#define ALL_BURST (INT64_C(10) * VH_LOG_BURST)
 #define ALL_REFILL (REFILL / 10)
 
 struct keyed {

@@ -18,7 +18,8 @@
 
 enum { LOOK_PAGES = 512 }; /* looked at with one call */
 
-extern char __bss_start[], _end[]; /* by the linker */
+/* By the linker, which owns such names. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+extern char __bss_start[], _end[];
 
 static size_t page_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
