@@ -342,7 +342,7 @@ static void build_request(const struct call *c, struct sbuf *sb) {
 
 static int failed(const char *why) {
     fputs("vhotplugcli: ", stderr);
-    fputs(why, stderr);
+    show_text(stderr, why);
     fputc('\n', stderr);
     return CLI_FAILED;
 }

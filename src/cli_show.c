@@ -13,16 +13,20 @@
 
 /* ---- values ---- */
 
-static void print_text(const char *s) {
+void show_text(FILE *to, const char *s) {
     for (size_t i = 0, n = strlen(s); i < n;) {
         uint32_t cp = 0;
         size_t len = utf8_len(s + i, n - i, &cp);
         if (len == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-            putchar('?');
+            fputc('?', to);
         else
-            fwrite(s + i, 1, len, stdout);
+            fwrite(s + i, 1, len, to);
         i += len != 0 ? len : 1;
     }
+}
+
+static void print_text(const char *s) {
+    show_text(stdout, s);
 }
 
 /* The text of a token: a string without its quotes, anything else as it stands, "" for null and what is missing. */
@@ -401,7 +405,7 @@ int show_tag(const struct json *j, const char *tag, bool quiet) {
     bool later = is_true(j, 0, "tag_disconnected");
     if (is_null(j, 0, "tag_disconnected")) {
         fputs("vhotplugcli: no rule has the tag '", stderr);
-        fputs(tag, stderr);
+        show_text(stderr, tag);
         fputs("'\n", stderr);
         return CLI_FAILED;
     }

@@ -7,9 +7,11 @@
 #include "json.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NOT_BLOCKED = 3, CLI_NO_DEVICE = 4, CLI_UNREACHABLE = 5 };
 
+void show_text(FILE *to, const char *s); /* without what would steer a terminal */
 /* What scripts rely on: "vid:pid vendor product" and, unless brief, a line a field and an empty one. */
 void show_list(const struct json *j, bool brief);
 void show_table(const struct json *j, bool colour); /* the same for a terminal */

@@ -123,6 +123,16 @@ def a_device_cannot_draw_on_the_terminal(w):
 
 
 @test
+def a_vm_cannot_draw_on_the_terminal_either(w):
+    vm = w.qemu("vm1")
+    kbd = w.host.place("1-1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    vm.hooks["device_add"] = lambda _: vm.error("\033[2Jno\u009b")
+    done = w.cli("usb", "attach", "--devnode", kbd.node)
+    equal((done.returncode, done.stderr), (1, "vhotplugcli: ?[2Jno?\n"))
+
+
+@test
 def status_answers_the_kill_switch_question(w):
     vm = w.qemu("vm1")
     w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
