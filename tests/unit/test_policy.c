@@ -367,6 +367,15 @@ static void first_applicable_rule_decides(void) {
     CHECK_INT(policy_rule(&c, &dev), 1);
 }
 
+static void a_rule_that_is_off_denies_nothing(void) {
+    fresh(false);
+    a_webcam();
+    struct rule *off = rule(1, dev.vid);
+    CHECK(policy_denies(&c, &dev));
+    off->enabled = false;
+    CHECK(!policy_denies(&c, &dev));
+}
+
 static void the_second_entry_counts_too(void) {
     fresh(false);
     struct rule *r = rule(0x1111, 0);
@@ -435,6 +444,7 @@ int main(void) {
     RUN(any_group_suffices);
     RUN(removable_and_serial_always_restrict);
     RUN(first_applicable_rule_decides);
+    RUN(a_rule_that_is_off_denies_nothing);
     RUN(the_second_entry_counts_too);
     RUN(a_rule_without_vms_still_decides);
     RUN(malformed_matches_no_rule);
