@@ -190,12 +190,21 @@ void listener_tick(int64_t now) {
     }
 }
 
+/* Inside the sandbox no owner can be set: then the socket rather stays as it is than that it closes for good. */
+static bool same_owner(const struct api_conf *a, const struct api_conf *b) {
+    if (str_eq(a->unix_user, b->unix_user) && str_eq(a->unix_group, b->unix_group))
+        return true;
+    if (listeners.sealed)
+        log_warn(
+            "general.api.unixSocketUser and unixSocketGroup take effect at start only: restart the daemon for them");
+    return listeners.sealed;
+}
+
 /* Is this transport at the same place, under the same rights? */
 static bool same_place(const struct api_conf *a, const struct api_conf *b, enum transport t) {
     switch (t) {
     case TRANSPORT_UNIX:
-        return str_eq(a->unix_path, b->unix_path) && str_eq(a->unix_user, b->unix_user) &&
-               str_eq(a->unix_group, b->unix_group) && a->unix_mode == b->unix_mode;
+        return str_eq(a->unix_path, b->unix_path) && a->unix_mode == b->unix_mode && same_owner(a, b);
     case TRANSPORT_TCP:
         return str_eq(a->host, b->host) && a->tcp_port == b->tcp_port;
     case TRANSPORT_VSOCK:

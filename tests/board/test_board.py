@@ -215,7 +215,7 @@ def a_monitor_that_somebody_else_holds_delays_only_its_own_vm(w):
 def an_unprivileged_sandboxed_qemu_takes_devices(w):
     w.start(conf([{"targetVm": "vm3", "allow": [HID]}], vms=("vm3",)))
     w.board.run("chmod 1777 /run")  # where it makes its sockets
-    vm3 = w.extra_vm("vm3", prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"),
+    vm3 = w.extra_vm("vm3", prefix=("unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"),
                      options=("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"))
     api = w.api()
     w.plug("usb-tablet", "tablet")

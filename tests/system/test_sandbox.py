@@ -1,0 +1,111 @@
+"""Inside the sandbox: what the kernel says of the processes, and that what comes after start still works."""
+import json
+import os
+import signal
+import stat
+
+from tap import check, contains, equal, run, test
+from world import KEYBOARD, World, rule, vhp
+
+KEEP = "0000000000000002"  # CAP_DAC_OVERRIDE
+NOTHING = "0000000000000000"
+ROOT = os.geteuid() == 0
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def processes(daemon):
+    """Of the daemon and its helpers: status by name."""
+    pid = daemon.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        children = f.read().split()
+    return {s["Name"]: s for s in map(status, [pid, *children])}
+
+
+@test
+def three_processes_with_one_thread_and_hardly_a_right(w):
+    all_of_them = processes(w.daemon(w.conf([rule("vm1", KEYBOARD)])))
+    equal(set(all_of_them), {"vhotplug", "vhotplug-reset", "vhotplug-opener"})
+    for name, s in all_of_them.items():
+        equal((s["Threads"], s["NoNewPrivs"], s["Seccomp"]), ("1", "1", "2"), name)
+        kept = KEEP if ROOT and name == "vhotplug" else NOTHING
+        equal((s["CapEff"], s["CapPrm"], s["CapInh"], s["CapAmb"]), (kept, kept, NOTHING, NOTHING), name)
+        if ROOT:
+            equal(s["CapBnd"], kept, name)
+
+
+@test
+def without_vms_no_capability_is_left(w):
+    equal(processes(w.daemon(w.conf(vms=())))["vhotplug"]["CapEff"], NOTHING)
+
+
+@test
+def no_sandbox_is_logged_loudly(w):
+    daemon = w.daemon(w.conf(), "--no-sandbox")
+    contains(daemon.wait_log("NO SANDBOX"), "<4>")
+    equal(status(daemon.process.pid)["Seccomp"], "0")
+
+
+@test
+def stopping_and_going_on_kills_nobody(w):
+    vm1 = w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    for _ in range(3):
+        daemon.process.send_signal(signal.SIGSTOP)
+        w.api(timeout=5)  # the kernel takes the connection
+        daemon.process.send_signal(signal.SIGCONT)
+        w.api().ok("version")
+    vm1.wait_device(vhp(w.host.plug("1-2")))
+
+
+@test
+def a_configuration_that_was_replaced_is_read(w):
+    vm2 = w.qemu("vm2")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    path = os.path.join(w.dir, "vhotplug.conf")
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        json.dump(w.conf([rule("vm2", KEYBOARD)]), f)
+    os.rename(path + ".new", path)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log("configuration reloaded")
+    vm2.wait_device(vhp(w.host.plug("1-2")))
+    os.unlink(path)
+    since = len(daemon.log)
+    daemon.process.send_signal(signal.SIGHUP)
+    contains(daemon.wait_log("cannot open the configuration", since=since), "No such file")
+
+
+@test
+def the_api_moves_where_it_may_and_says_where_it_may_not(w):
+    daemon = w.daemon(w.conf())
+    moved = os.path.join(w.dir, "made", "api.sock")
+    contains(daemon.configure(w.conf(api={"unixSocket": moved, "unixSocketMode": "0600"})), "configuration reloaded")
+    equal(stat.S_IMODE(os.stat(moved).st_mode), 0o600)
+    w.socket = moved
+    w.api().ok("version")
+    since = len(daemon.log)
+    daemon.configure(w.conf(api={"unixSocket": "/var/tmp/vhotplug-not-here.sock"}))
+    contains(daemon.wait_log("API transport cannot be opened yet", since=since), "Permission denied")
+    check(not os.path.exists("/var/tmp/vhotplug-not-here.sock"))
+
+
+@test
+def an_owner_is_set_at_start_alone(w):
+    if not ROOT:
+        return
+    daemon = w.daemon(w.conf(api={"unixSocketUser": "65534", "unixSocketGroup": "65534"}))
+    found = os.stat(w.socket)
+    equal((found.st_uid, found.st_gid), (65534, 65534))
+    since = len(daemon.log)
+    daemon.configure(w.conf(api={"unixSocketUser": "65533", "unixSocketGroup": "65534"}))
+    daemon.wait_log("unixSocketUser and unixSocketGroup take effect at start only", since=since)
+    equal(os.stat(w.socket).st_uid, 65534)
+    w.api().ok("version")  # it stays as it is
+    daemon.configure(w.conf(api={"unixSocketUser": "65534", "unixSocketMode": "0600"}))
+    daemon.wait_log("owner or group can be opened at start only", since=since)
+
+
+run(World)
