@@ -63,7 +63,8 @@ def check_forever(story):
 
 def check_blind(story):
     """Without poll() there is nothing it could do: it ends, and says why."""
-    if story.started and not story.until(lambda: not story.alive(), must=True) and story.alive():
+    story.until(lambda: story.ask("version") and False, must=True)  # work, until that poll() has come
+    if story.started and story.alive():
         story.wrong.append("it neither polls nor ends")
     elif story.started and story.daemon.process.returncode != 1:
         story.wrong.append(f"it ended with {story.daemon.process.returncode}")
