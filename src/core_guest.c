@@ -33,11 +33,14 @@ static bool may_attach(const struct core *c, const struct slot *s, int vm) {
     return plan_allows(c, s, vm) && !s->disconnected && !stays_here(s) && s->hold_until == 0 && is_free(c, s, vm);
 }
 
-/* It has it, is about to get it, or has put it away itself. */
+/* It has it, is about to get it, or has put it away itself; and no other VM has it, may have it, or is just getting it.
+ */
 static bool owns(const struct core *c, const struct slot *s, int vm) {
-    if (s->foreign >= 0)
+    if (s->foreign >= 0 || (s->vm >= 0 && s->vm != vm))
         return false;
-    return s->vm == vm || (s->vm < 0 && (s->away == vm || plan_target(c, s) == vm));
+    if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
+        return false;
+    return s->vm == vm || s->away == vm || plan_target(c, s) == vm;
 }
 
 bool guest_may(const struct core *c, const struct request *r, const struct slot *s) {

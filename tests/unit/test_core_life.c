@@ -636,6 +636,33 @@ static void rows_are_found_for_every_vm_or_the_file_is_refused(void) {
     CHECK(conf_align(fresh, core.conf, 0));
 }
 
+/* The new rules want it in the guest's VM, but another one is just getting it: it is not the guest's yet. */
+static void a_guest_does_not_own_what_another_vm_is_getting(void) {
+    static struct request r;
+    begin(false);
+    vm_up(0);
+    vm_up(1);
+    plug("1-1", 5, 3);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    reload("{\"vms\": [" VM("a") ", " VM("b") "], \"usbPassthrough\": [{\"targetVm\": \"b\", \"allow\": "
+                                              "[{\"interfaceClass\": 3}]}]}");
+    r = (struct request){.kind = REQ_DETACH, .client = {.index = 3, .gen = 9}};
+    r.who.role = ROLE_GUEST;
+    r.who.vm = 1;
+    r.sel.by_node = true;
+    r.sel.node_bus = 1;
+    r.sel.node_dev = 5;
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+    CHECK_STR(error(), "/dev/bus/usb/001/005 is not attached here");
+    done(0, OP_OK);
+    done(0, OP_OK); /* out again, as the rules now say */
+    CHECK(op(OP_ATTACH, 1) != NULL);
+    done(1, OP_OK);
+    step(&f);
+    CHECK(op(OP_DETACH, 1) != NULL);
+}
+
 /* ---- the end ---- */
 
 static void everything_comes_out_at_the_end_if_wanted(void) {
@@ -712,6 +739,7 @@ int main(void) {
     RUN(a_vm_that_is_gone_from_the_file_is_emptied_first);
     RUN(a_choice_that_is_another_one_is_asked_anew);
     RUN(rows_are_found_for_every_vm_or_the_file_is_refused);
+    RUN(a_guest_does_not_own_what_another_vm_is_getting);
     RUN(everything_comes_out_at_the_end_if_wanted);
     RUN(an_attach_ends_a_suspension_for_good);
     TEST_MAIN_END;
