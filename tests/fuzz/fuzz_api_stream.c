@@ -16,6 +16,7 @@ enum { CHOICES = 64, CLIENT = 0 };
 static struct request request;
 static unsigned lines, answers;
 static bool echoes; /* the client itself says what it may not be told */
+static bool asking; /* its line is under way: other requests of its place are the host's, with other principals */
 
 static struct principal who;
 
@@ -107,7 +108,7 @@ static void acted(const struct action *a) {
         event(a, &sb);
     else if (a->kind == ACT_AUDIT)
         audit(a, &sb);
-    else if (reply && a->client.gen != 0 && a->client.index == CLIENT)
+    else if (reply && asking && a->client.gen != 0 && a->client.index == CLIENT)
         answer(a, &sb);
 }
 
@@ -136,8 +137,10 @@ static void line_came(const char *line, size_t len) {
         request.who = who;
         MUST(host_client(&request, CLIENT));
         struct fact f = {.kind = FACT_REQUEST, .request = &request};
+        asking = true;
         host_step(&f);
         end_request();
+        asking = false;
     } else {
         MUST(why[0] != '\0');
         sb_init(&sb, text, sizeof text);
