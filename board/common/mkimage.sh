@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes build/image/BOARD: kernel, initramfs.cpio (busybox, the daemon, rootfs-overlay/ as it is, modules), rootfs.ext4 (the
 # same tree, without the initramfs's init) and run.sh, which boots it under QEMU. Debian's kernel and busybox of that
-# architecture are fetched once, into build/board. No root needed; equal input gives equal bytes.
+# architecture are fetched once, into build/board. No root needed; but the files in rootfs.ext4 then belong to who made it, and
+# not to root as those of the initramfs do.
 #
 # usage: [IMAGE_OUT=DIR] [IMAGE_OVERLAY=DIR] mkimage.sh BOARD      after `make ARCH=...` for the board's architecture; qemu-x86_64 or qemu-aarch64
 set -eu
@@ -37,6 +38,10 @@ busybox_tree=build/board/$ARCH/busybox
 if [ ! -s "$busybox_tree/packages" ]; then
     rm -rf "$busybox_tree"
     scripts/fetch-deb.sh "$DEBARCH" "$busybox_tree" busybox-static
+fi
+# Debian 13 and later have /lib as a link: the package says usr/lib.
+if ! [ -d "$kernel_tree/lib/modules" ] && [ -d "$kernel_tree/usr/lib/modules" ]; then
+    ln -s usr/lib "$kernel_tree/lib"
 fi
 release=$(basename "$(find "$kernel_tree/lib/modules/" -mindepth 1 -maxdepth 1 -type d | head -n 1)")
 [ -e "$kernel_tree/lib/modules/$release/modules.dep" ] || depmod -b "$kernel_tree" "$release"
