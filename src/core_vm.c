@@ -92,16 +92,20 @@ void vm_fact(struct step *st, const struct fact *f) {
 
 /* ---- listings ---- */
 
+/* A slot that is known to have this id there comes first: while an unplug has not been heard of, a newer device may
+ * have the same number. */
 static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, enum slot_state state) {
+    int found = -1;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         if (s->state != state)
             continue;
-        if (s->vm == v ? s->vm_busnum == f->busnum && s->vm_devnum == f->devnum
-                       : s->dev.busnum == f->busnum && s->dev.devnum == f->devnum)
+        if (s->vm == v && s->vm_busnum == f->busnum && s->vm_devnum == f->devnum)
             return i;
+        if (found < 0 && s->vm != v && s->dev.busnum == f->busnum && s->dev.devnum == f->devnum)
+            found = i;
     }
-    return -1;
+    return found;
 }
 
 /* The VM has this id of ours: adopt it, know it already, or have it removed. */

@@ -46,6 +46,7 @@ struct world_vm {
 struct world_client {
     uint32_t gen;
     bool asked, saved; /* saved: what it decided is on the disk */
+    uint64_t meant; /* the plug that its device_node meant to the core, 0 none: the number may be another's meanwhile */
     struct request req;
 };
 
@@ -239,14 +240,19 @@ static bool disk_has_decision(const struct device *d) {
     return false;
 }
 
-static void check_detached(const struct request *r) {
-    for (int p = 0; p < PORTS; p++) {
-        const struct device *d = &w.port[p].dev;
-        if (!w.port[p].present || !r->sel.by_node || d->busnum != r->sel.node_bus || d->devnum != r->sel.node_dev)
-            continue;
-        if (holders(d->incarnation, false) != 0)
-            fail("a detach said ok and the device is still in a VM");
+/* The plug that the core takes a device_node for. */
+static uint64_t plug_meant(const struct request *r) {
+    for (int i = 0; i < core.used && r->sel.by_node; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.busnum == r->sel.node_bus && s->dev.devnum == r->sel.node_dev)
+            return s->dev.incarnation;
     }
+    return 0;
+}
+
+static void check_detached(const struct world_client *c) {
+    if (c->meant != 0 && holders(c->meant, false) != 0)
+        fail("a detach said ok and the device is still in a VM");
 }
 
 static void check_decision_on_disk(const struct request *r) {
@@ -278,7 +284,7 @@ static void reply(const struct action *a) {
         c->req.who.role != ROLE_GUEST)
         fail("a detach said ok and was not saved");
     if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH)
-        check_detached(&c->req);
+        check_detached(c);
     if (a->kind == ACT_REPLY && !a->ok && actions.texts[a->text][0] == '\0')
         fail("a failure without a reason");
 }
@@ -723,6 +729,7 @@ static void client_event(void) {
     choose_device(r);
     c->asked = true;
     c->saved = false;
+    c->meant = plug_meant(r);
     w.counts.requests++;
     struct fact f = {.kind = FACT_REQUEST, .request = r};
     step(&f);

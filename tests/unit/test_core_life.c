@@ -477,6 +477,22 @@ static void a_hasty_hand_does_not_flap(void) {
     CHECK(event(EV_CONNECTED) != NULL);
 }
 
+/* The unplug of the one has not been heard of yet, and its number is another's: it still is the one that the VM has. */
+static void a_number_used_twice_is_that_of_the_device_in_the_vm(void) {
+    struct vmm_found found = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
+    begin(false);
+    vm_up(0);
+    plug("1-1", 9, 2);
+    plug("1-2", 5, 3);
+    done(0, OP_OK);
+    unplug("1-1");
+    plug("1-3", 5, 2);
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    done_with(0, OP_OK, "", &found, 1);
+    CHECK(event(EV_DETACHED) == NULL && op(OP_DETACH, 0) == NULL);
+    CHECK_INT(core.slot[1].vm, 0);
+}
+
 /* ---- what others gave away ---- */
 
 static void list_foreign(int vm, int devnum) {
@@ -732,6 +748,7 @@ int main(void) {
     RUN(the_next_burst_costs_more_and_is_told_once_more);
     RUN(as_fast_as_hubs_let_it_is_flapping);
     RUN(a_hasty_hand_does_not_flap);
+    RUN(a_number_used_twice_is_that_of_the_device_in_the_vm);
     RUN(what_others_attached_goes_nowhere_else);
     RUN(a_rule_waits_for_what_others_attached);
     RUN(a_filter_has_all_that_fits_it);
