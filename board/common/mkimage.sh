@@ -101,7 +101,7 @@ dir=\$(cd "\$(dirname "\$0")" && pwd)
 root=root=/dev/vda
 [ "\${1:-}" != initramfs ] || { root=; shift; }
 exec $QEMU -accel tcg -m 512 -smp 2 -nodefaults -display none -no-reboot \\
-    -kernel "\$dir/kernel" -initrd "\$dir/initramfs.cpio" -append "console=$CONSOLE quiet panic=-1 \$root \$BOARD_APPEND" \\
+    -kernel "\$dir/kernel" -initrd "\$dir/initramfs.cpio" -append "console=$CONSOLE quiet panic=-1 printk.devkmsg=on \$root \$BOARD_APPEND" \\
     -drive "file=\$dir/rootfs.ext4,if=none,id=root,format=raw,snapshot=on" -device virtio-blk-pci,drive=root \\
     -device qemu-xhci,id=xhci,p2=15,p3=15 -device virtio-serial-pci "\$@"
 EOF

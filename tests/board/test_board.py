@@ -39,6 +39,7 @@ say "refused $(vhotplugcli -p 3000 usb attach --vid 0627 --pid 0001 --vm vm1 2>&
 say "end"
 # Another daemon, on port 3001, to which CID 3 is no more than the guest of its VM.
 while ! vhotplugcli -p 3001 version >/dev/null 2>&1; do sleep 1; done
+while ! vhotplugcli -p 3001 --json usb list | grep -q '"not free"'; do sleep 0.2; done # the other guest has the stick
 say "sees all $(vhotplugcli -p 3001 --json usb list --all 2>&1)"
 say "other's $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0001 2>&1)"
 say "none $(vhotplugcli -p 3001 usb detach --vid 0627 --pid 0009 2>&1)"
