@@ -383,10 +383,33 @@ memcheck: $(MSAN_UNIT) $(T)/msan/sim
 coverage: $(COV_UNIT) $(COV_FUZZ) $(T)/cov/sim $(T)/cov/vhotplug
 	@scripts/coverage.sh $(T)/cov
 
-# Figures only: nothing here passes or fails.
-.PHONY: bench
-bench: all
-	@$(PYTHON) tests/bench/bench.py
+# ---- figures: nothing here passes or fails but bench-smoke, which only looks whether all of them are there ----
+
+# The yardsticks and what presses on them are static, as the daemon is; micro links what the simulation links.
+BENCH_TOOLS := $(T)/bench/yard $(T)/bench/load $(T)/bench/micro
+BENCH_CC = $(or $(if $(WRAPPER),$(if $(FOREIGN),,$(CC))),$(TEST_CC))
+$(T)/bench/%: tests/bench/%.c tests/bench/tool.h Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(BENCH_CC) $(STD) $(filter-out -Werror,$(WARNINGS)) -O2 -static -o $@ $<
+$(T)/bench/micro: tests/bench/micro.c tests/bench/tool.h $(T)/sim/libvhotplug.a Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(SIM_CC) $(TEST_INCLUDE) -o $@ $< $(T)/sim/libvhotplug.a $(TEST_LIBUSB) -lpthread
+
+.PHONY: bench bench-smoke bench-compare bench-baseline bench-board
+bench: all $(BENCH_TOOLS)
+	@$(PYTHON) tests/bench/bench.py $(T)/bench build/bench.json $(ONLY)
+	@$(PYTHON) tests/bench/report.py table build/bench.json
+bench-smoke: all $(BENCH_TOOLS)
+	@BENCH_QUICK=1 $(PYTHON) tests/bench/bench.py $(T)/bench build/bench-smoke.json >/dev/null
+	@$(PYTHON) tests/bench/report.py complete build/bench-smoke.json
+bench-compare:
+	@$(PYTHON) tests/bench/report.py compare build/bench.json
+bench-baseline:
+	@$(PYTHON) tests/bench/report.py baseline build/bench.json
+bench-board: all $(BENCH_TOOLS)
+	@$(PYTHON) tests/bench/board.py $(T)/bench build/bench-board.json
 
 include board/cross.mk board/image.mk board/package.mk
 
@@ -465,7 +488,8 @@ help:
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
 	@echo 'make coverage            lines and branches of each file, by all tests but the board; fails below tests/coverage/floors'
 	@echo 'make memcheck            unit tests and some simulation by MemorySanitizer: nothing is read that was never written'
-	@echo 'make bench               latencies, start-up time, idle wake-ups, memory, size: figures, no verdicts'
+	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at the last bench-baseline?'
+	@echo 'make bench-board         some of them on the emulated board'
 	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, floors (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'
