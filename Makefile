@@ -408,8 +408,8 @@ bench-compare:
 	@$(PYTHON) tests/bench/report.py compare build/bench.json
 bench-baseline:
 	@$(PYTHON) tests/bench/report.py baseline build/bench.json
-bench-board: all $(BENCH_TOOLS)
-	@$(PYTHON) tests/bench/board.py $(T)/bench build/bench-board.json
+bench-board: all
+	@$(PYTHON) tests/bench/board.py
 
 include board/cross.mk board/image.mk board/package.mk
 
