@@ -4,6 +4,7 @@
  */
 #include "opener.h"
 
+#include "helper.h"
 #include "limits.h"
 #include "log.h"
 #include "sandbox.h"
@@ -11,10 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,14 +20,10 @@ static int sock = -1;
 /* ---- the other process ---- */
 
 /* It has the daemon's descriptors only for want of a better time to start; they are of no use to it. */
-static _Noreturn void opener(int fd, const char *path) {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+static void opener(int fd, const void *path) {
     static const struct sandbox_path readable = {"/", SANDBOX_READ};
     const struct sandbox box = {.role = SANDBOX_OPENER, .paths = &readable, .npaths = 1};
     char question;
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        (void)signal(ignored[i], SIG_IGN);
-    (void)prctl(PR_SET_NAME, "vhotplug-opener");
     if (!sandbox_enter(&box))
         _exit(1);
     while (read(fd, &question, 1) == 1) {
@@ -40,29 +33,13 @@ static _Noreturn void opener(int fd, const char *path) {
         if (conf >= 0)
             (void)close(conf);
     }
-    _exit(0);
 }
 
 /* ---- in the daemon ---- */
 
 bool opener_start(const char *path) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        log_error("cannot make a socket for the opener of the configuration: %s", strerror(errno));
-        return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)close(pair[0]);
-        opener(pair[1], path);
-    }
-    (void)close(pair[1]);
-    sock = pair[0];
-    if (pid > 0)
-        return true;
-    log_error("cannot start the opener of the configuration: %s", strerror(errno));
-    opener_forget();
-    return false;
+    sock = helper_start("vhotplug-opener", opener, path);
+    return sock >= 0;
 }
 
 void opener_forget(void) {

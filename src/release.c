@@ -4,6 +4,7 @@
  */
 #include "release.h"
 
+#include "helper.h"
 #include "limits.h"
 #include "log.h"
 #include "opener.h"
@@ -13,10 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,14 +58,10 @@ static bool enter_sandbox(void) {
     return sandbox_enter(&box);
 }
 
-/* Signals are the daemon's: a terminal's and a service manager's go to both, and the work under way is finished. */
-static _Noreturn void helper(int fd, const struct bus *bus) {
+static void helper(int fd, const void *arg) {
     static struct message m;
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    const struct bus *bus = arg;
     int pidfd;
-    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        (void)signal(ignored[i], SIG_IGN);
-    (void)prctl(PR_SET_NAME, "vhotplug-reset");
     opener_forget();
     if (!enter_sandbox())
         _exit(1);
@@ -81,32 +75,21 @@ static _Noreturn void helper(int fd, const struct bus *bus) {
         if (write(fd, &m.token, sizeof m.token) < 0)
             break;
     }
-    _exit(0);
 }
 
 /* ---- in the daemon ---- */
 
 bool release_start(const struct bus *bus, release_done_fn *done) {
-    int pair[2];
     tell = done;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        log_error("cannot make a socket for the reset helper: %s", strerror(errno));
+    sock = helper_start("vhotplug-reset", helper, bus);
+    if (sock < 0)
         return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        (void)close(pair[0]);
-        helper(pair[1], bus);
-    }
-    (void)close(pair[1]);
-    sock = pair[0];
-    if (pid < 0 || fcntl(sock, F_SETFL, O_NONBLOCK) != 0) {
-        log_error("cannot start the reset helper: %s", strerror(errno));
-        (void)close(sock);
-        sock = -1;
-        return false;
-    }
-    return true;
+    if (fcntl(sock, F_SETFL, O_NONBLOCK) == 0)
+        return true;
+    log_error("cannot use the socket of the reset helper: %s", strerror(errno));
+    (void)close(sock);
+    sock = -1;
+    return false;
 }
 
 static void end(struct job *j) {
