@@ -97,6 +97,11 @@ void slot_unassign(struct step *st, int i) {
     }
 }
 
+void slot_afresh(struct slot *s) {
+    s->failures = 0;
+    s->retry_at = 0;
+}
+
 static void count_latency(struct core *c, int64_t took) {
     int bucket = 0;
     while (bucket < 15 && took >= VH_NSEC_PER_MSEC << bucket)
@@ -181,8 +186,7 @@ static void unplug(struct step *st, int i) {
     if (s->announced)
         step_event(st, EV_DISCONNECTED, i, -1);
     s->state = s->vm >= 0 || s->op != OP_NONE ? SLOT_GHOST : SLOT_DEAD;
-    s->failures = 0;
-    s->retry_at = 0;
+    slot_afresh(s);
 }
 
 void slot_announce(struct step *st, int i) {
@@ -311,8 +315,7 @@ static void reload(struct step *st, const struct conf *conf) {
             request_slot_done(st, i, "a new configuration does not allow it");
         if (s->vm < 0 && before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0))
             s->ask = ASK_NO;
-        s->failures = 0;
-        s->retry_at = 0;
+        slot_afresh(s);
     }
 }
 

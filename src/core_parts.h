@@ -22,6 +22,7 @@ struct step {
 /* core.c */
 struct action *step_add(struct step *st, enum action_kind kind);
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
+void slot_afresh(struct slot *s);                  /* what failed before is no reason to wait */
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: tells, and frees a ghost */
 void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: tells */
 void slot_release(struct step *st, int i, int vm); /* it came back to the host: reset; vm: which died with it, or -1 */

@@ -243,8 +243,7 @@ void request_take(struct step *st, int i, int pending, int vm) {
     }
     s->req = pending;
     s->req_vm = vm;
-    s->failures = 0;
-    s->retry_at = 0;
+    slot_afresh(s);
 }
 
 /* ---- suspend and resume ---- */

@@ -209,8 +209,7 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
     if (kind == OP_DETACH) {
         if (s->vm == v)
             slot_unassign(st, i);
-        s->failures = 0;
-        s->retry_at = 0;
+        slot_afresh(s);
     } else {
         slot_assign(st, i, v);
         if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)
