@@ -1,0 +1,29 @@
+/*
+ * dispatch.h - facts to the core, its actions to the rooms; the one place that holds the core's state.
+ */
+#ifndef VHOTPLUG_DISPATCH_H
+#define VHOTPLUG_DISPATCH_H
+
+#include "bus.h"
+#include "core.h"
+#include "vmm.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Opens links, helpers and watch, with the memories of an earlier run. False after logging why. Nothing is looked for
+ * yet. The configuration lives until another is put in force by FACT_RELOAD. */
+bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
+                    bool attach_connected);
+
+/* The time of the pass, in ns of sock_now(): what the core and the rooms take for now. */
+void dispatch_time(int64_t now);
+int64_t dispatch_now(void);
+
+/* Everything that follows is done on return. From within an action the fact waits for the end of that step. */
+void dispatch_fact(const struct fact *f);
+void dispatch_vm(enum fact_kind kind, int vm);
+
+const struct core *dispatch_core(void);
+
+#endif
