@@ -71,9 +71,11 @@ static void kernel(void) {
     struct utsname u;
     if (uname(&u) == 0)
         say(FINE, "kernel: %s %s %s", u.sysname, u.release, u.machine);
-    if (works(netlink_open()))
-        say(FINE, "uevents: socket open, buffer of %d bytes", netlink_stats()->rcvbuf);
-    else
+    int size = 0, fd = netlink_open();
+    socklen_t len = sizeof size;
+    if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len) == 0)
+        say(FINE, "uevents: socket open, buffer of %d bytes", size);
+    if (!works(fd))
         say(PROBLEM, "uevents: %s; plugs cannot be seen (CONFIG_NET, and not in a user namespace of its own)",
             strerror(errno));
     if (!works(syscall(SYS_pidfd_open, getpid(), 0)))

@@ -109,7 +109,10 @@ enum vh_limit {
     X(VH_T_FLAP_HOLD_MAX, 30000, "longest time that a device on a flapping port must stay")                         \
     X(VH_T_FLAP_FORGIVE, 60000, "bursts further apart than this are not one trouble: the hold starts anew")         \
     X(VH_T_LOG_REFILL, 1000, "one more log line about a peer or a device is allowed after so long")                 \
-    X(VH_T_OPEN, 2000, "the opener's answer at a reload: the configuration is a local file")                        \
+    X(VH_T_OPEN, 2000, "the opener's answer: the configuration is a local file, and no socket waits")               \
+    X(VH_T_TCP_IDLE, 60000, "a TCP peer that says nothing for so long is asked by the kernel whether it is there")  \
+    X(VH_T_TCP_PROBE, 15000, "and asked again after so long")                                                       \
+    X(VH_T_TCP_DEAD, 120000, "a TCP peer that acknowledges nothing for so long is gone")                            \
     X(VH_T_LISTEN_RETRY, 5000, "a transport that could not be opened is tried again after so long")
 
 enum vh_time_limit {

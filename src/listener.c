@@ -7,6 +7,7 @@
 #include "listener.h"
 
 #include "log.h"
+#include "opener.h"
 #include "str.h"
 #include "sys.h"
 
@@ -31,7 +32,6 @@ struct listener {
 static struct {
     const struct api_conf *conf;
     struct listener listener[3];
-    bool sealed;                 /* the sandbox is shut: no owner can be set, no name looked up */
     uint64_t unix_dev, unix_ino; /* our socket file, to be removed only while it is ours */
 } listeners;
 
@@ -58,30 +58,22 @@ static bool lookup_owner(int64_t *uid, int64_t *gid) {
     return true;
 }
 
-/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
-static void make_parent(const char *path) {
-    char dir[VH_SUN_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
-        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
-}
-
 static int open_unix(void) {
     const struct api_conf *c = listeners.conf;
     int64_t uid = -1, gid = -1;
     struct sys_stat st;
-    if (listeners.sealed && (c->unix_user[0] != '\0' || c->unix_group[0] != '\0')) {
+    if (opener_sealed() && (c->unix_user[0] != '\0' || c->unix_group[0] != '\0')) {
         log_error("an API socket with an owner or group can be opened at start only: restart the daemon: path=%s",
                   c->unix_path);
         errno = EPERM;
         return -1;
     }
-    if (!listeners.sealed && !lookup_owner(&uid, &gid)) {
+    if (!opener_sealed() && !lookup_owner(&uid, &gid)) {
         errno = ENOENT;
         return -1;
     }
-    make_parent(c->unix_path);
-    int fd = sock_listen_unix(c->unix_path, c->unix_mode, uid, gid);
+    int fd = opener_sealed() ? opener_open(OPEN_UNIX, c->unix_path, c->unix_mode)
+                             : sock_listen_unix(c->unix_path, c->unix_mode, uid, gid);
     if (fd >= 0 && sys_stat(AT_FDCWD, c->unix_path, 0, &st)) {
         listeners.unix_dev = st.dev;
         listeners.unix_ino = st.ino;
@@ -96,10 +88,10 @@ static void listener_open(struct listener *l) {
         l->fd = open_unix();
         break;
     case TRANSPORT_TCP:
-        l->fd = sock_listen_tcp(c->host, c->tcp_port, false);
+        l->fd = opener_open(OPEN_TCP, c->host, c->tcp_port);
         break;
     case TRANSPORT_VSOCK:
-        l->fd = sock_listen_vsock(c->vsock_port);
+        l->fd = opener_open(OPEN_VSOCK, "", c->vsock_port);
         break;
     }
     if (l->fd >= 0) {
@@ -194,10 +186,10 @@ void listener_tick(int64_t now) {
 static bool same_owner(const struct api_conf *a, const struct api_conf *b) {
     if (str_eq(a->unix_user, b->unix_user) && str_eq(a->unix_group, b->unix_group))
         return true;
-    if (listeners.sealed)
+    if (opener_sealed())
         log_warn(
             "general.api.unixSocketUser and unixSocketGroup take effect at start only: restart the daemon for them");
-    return listeners.sealed;
+    return opener_sealed();
 }
 
 /* Is this transport at the same place, under the same rights? */
@@ -243,10 +235,6 @@ void listener_reload(const struct api_conf *c) {
         if (l->wanted)
             listener_open(l);
     }
-}
-
-void listener_sealed(void) {
-    listeners.sealed = true;
 }
 
 void listener_stop(void) {

@@ -18,7 +18,6 @@ typedef void listener_taken(enum transport t, int fd);
  * it. */
 void listener_start(const struct api_conf *c);
 void listener_reload(const struct api_conf *c);                  /* transports that differ are opened anew */
-void listener_sealed(void);                                      /* the sandbox is shut: see sandbox.h */
 void listener_stop(void);                                        /* closes everything, removes our socket file */
 bool listener_wants(const struct api_conf *c, enum transport t); /* does this configuration have it? */
 

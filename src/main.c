@@ -52,7 +52,6 @@ struct options {
 
 static struct conf confs[2]; /* the one in force, and room for the next */
 static struct options given;
-static bool sealed; /* the sandbox is shut */
 
 /* ---- texts ---- */
 
@@ -140,7 +139,7 @@ static const char *conf_path(const struct options *o) {
 static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *report) {
     static char text[VH_CONF_MAX + 1];
     const char *path = conf_path(o);
-    int fd = sealed ? opener_open() : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    int fd = opener_sealed() ? opener_open(OPEN_CONF, "", 0) : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         if (errno == ENOENT && o->conf_path == NULL) {
             conf_default(conf);
@@ -183,6 +182,8 @@ static int check(const struct options *o) {
 
 /* ---- the sandbox ---- */
 
+static char sockets[VH_PATH_MAX], uevents[VH_PATH_MAX], state[VH_PATH_MAX]; /* their directories */
+
 /* "/run/vhotplug.sock" to "/run"; "" if there is no slash, for then nothing may be made. */
 static bool parent_of(char *dst, const char *path) {
     const char *slash = path != NULL ? strrchr(path, '/') : NULL;
@@ -191,16 +192,27 @@ static bool parent_of(char *dst, const char *path) {
     return str_copyn(dst, VH_PATH_MAX, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+/* Before the sandbox: what will be opened again once it is shut. */
+static bool start_opener(void) {
+    const struct conf *conf = &confs[0];
+    bool ok = parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
+              parent_of(uevents, given.uevents) && parent_of(state, conf->persistency ? conf->state_path : NULL);
+    VH_ASSERT(ok); /* the paths are shorter */
+    const struct opener_places places = {
+        .conf = conf_path(&given),
+        .sockets = sockets,
+        .uevents = uevents,
+        .state = state,
+    };
+    return opener_start(&places);
+}
+
 /* Called when everything is open. From here on the kernel lets this process do what running needs, and no more. */
 static bool seal(void) {
-    static char sockets[VH_PATH_MAX], uevents[VH_PATH_MAX];
     const struct conf *conf = &confs[0];
     give_back_scratch();
     if (given.no_sandbox)
         return true;
-    bool ok = parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
-              parent_of(uevents, given.uevents);
-    VH_ASSERT(ok); /* the paths are shorter */
     const struct sandbox_path paths[] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -213,8 +225,8 @@ static bool seal(void) {
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
         {state_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
-        {sockets, SANDBOX_SOCKET | SANDBOX_ANCESTOR},
-        {uevents, SANDBOX_SOCKET},
+        {sockets, SANDBOX_REMOVE | SANDBOX_ANCESTOR}, /* our own, at a reload and at the end */
+        {uevents, SANDBOX_REMOVE},
     };
     const struct sandbox box = {
         .role = SANDBOX_DAEMON,
@@ -225,8 +237,7 @@ static bool seal(void) {
     };
     if (!sandbox_enter(&box))
         return false;
-    sealed = true;
-    server_sealed();
+    opener_seal();
     return true;
 }
 
@@ -329,9 +340,9 @@ int main(int argc, char **argv) {
     if (given.no_sandbox) {
         log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
         sandbox_disable();
-    } else if (!opener_start(conf_path(&given))) {
-        return EXIT_FAILED;
     }
+    if (!start_opener())
+        return EXIT_FAILED;
     struct loop_options lo = {
         .conf = &confs[0],
         .reload = reload_conf,

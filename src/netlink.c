@@ -33,11 +33,8 @@ const struct netlink_stats *netlink_stats(void) {
  * more. */
 static void widen(int fd) {
     int want = RCVBUF_WANTED;
-    socklen_t len = sizeof stats.rcvbuf;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof want) != 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof want);
-    if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &stats.rcvbuf, &len) != 0)
-        stats.rcvbuf = 0;
 }
 
 static int close_with_errno(int fd) {

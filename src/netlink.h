@@ -18,7 +18,6 @@ enum netlink_result {
 
 struct netlink_stats {
     uint64_t got, ignored, lost;
-    int rcvbuf; /* bytes the kernel granted */
 };
 
 int netlink_open(void);                  /* descriptor (non-blocking), or -1 with errno */

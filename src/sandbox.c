@@ -109,14 +109,19 @@ static uint64_t rights(unsigned what) {
     if ((what & SANDBOX_IOCTL) != 0)
         fs |= FS_IOCTL_DEV;
     if ((what & SANDBOX_REPLACE) != 0)
-        fs |= FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_REMOVE_FILE;
+        fs |= FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_REG | FS_REMOVE_FILE;
     if ((what & SANDBOX_SOCKET) != 0)
         fs |= FS_MAKE_DIR | FS_MAKE_SOCK | FS_REMOVE_FILE;
+    if ((what & SANDBOX_REMOVE) != 0)
+        fs |= FS_REMOVE_FILE;
+    if ((what & SANDBOX_MKDIR) != 0)
+        fs |= FS_MAKE_DIR;
     return fs;
 }
 
 static int open_path(const char *path, unsigned what) {
-    int flags = O_PATH | ((what & (SANDBOX_REPLACE | SANDBOX_SOCKET)) != 0 ? O_DIRECTORY : 0);
+    unsigned directories = SANDBOX_REPLACE | SANDBOX_SOCKET | SANDBOX_REMOVE | SANDBOX_MKDIR;
+    int flags = O_PATH | ((what & directories) != 0 ? O_DIRECTORY : 0);
     return (what & SANDBOX_ROOTED) != 0 ? sysfs_open(path, flags) : open(path, flags | O_CLOEXEC);
 }
 

@@ -18,7 +18,9 @@ enum {
     SANDBOX_WRITE = 2,   /* write to files that are there */
     SANDBOX_IOCTL = 4,   /* device nodes: handed on or used */
     SANDBOX_REPLACE = 8, /* make and remove files, write to them */
-    SANDBOX_SOCKET = 16, /* make and remove sockets */
+    SANDBOX_SOCKET = 16, /* make and remove sockets, and directories for them */
+    SANDBOX_REMOVE = 32, /* remove files, sockets included */
+    SANDBOX_MKDIR = 512, /* make directories */
     /* How the path is taken: */
     SANDBOX_ROOTED = 64,    /* below the root of sysfs.h */
     SANDBOX_ANCESTOR = 128, /* while it is missing, its nearest ancestor but the root directory stands for it */

@@ -42,16 +42,11 @@
     X(clock_gettime, any)       \
     X(connect, any)             \
     X(accept4, any)             \
-    X(socket, sockets)          \
+    X(socket, monitors)         \
     X(getsockopt, get_options)  \
-    X(setsockopt, set_options)  \
-    X(bind, any)                \
-    X(listen, any)              \
-    X(fchmod, any)              \
     X(fsync, any)               \
     X(renameat2, rename_flags)  \
     X(unlinkat, unlink_flags)   \
-    X(mkdirat, any)             \
     X(inotify_add_watch, any)   \
     X(pidfd_open, pidfd_flags)  \
     X(fcntl, duplicate)         \
@@ -107,12 +102,21 @@
     SANDBOX_TIME64(X)                 \
     X(exit_group, any)
 
-/* The process that opens the configuration again. */
+/* The process that opens things again. */
 #define SANDBOX_OPENER_CALLS(X) \
     X(read, any)                \
     X(openat, any)              \
     X(sendmsg, any)             \
     X(close, any)               \
+    X(socket, sockets)          \
+    X(setsockopt, set_options)  \
+    X(bind, any)                \
+    X(listen, any)              \
+    X(connect, any)             \
+    X(statx, any)               \
+    X(fchmod, any)              \
+    X(unlinkat, unlink_flags)   \
+    X(mkdirat, any)             \
     X(exit_group, any)
 
 #endif

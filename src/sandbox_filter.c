@@ -69,6 +69,7 @@ enum { UNUSED_ARGUMENT = 6, OTHERS = 7 };
 
 #define KIND(type) ((type) | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
+static const struct way monitors[] = {TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)), END};
 /* The last is only for the tests' stand-in for netlink. */
 static const struct way sockets[] = {
     TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)),
@@ -85,12 +86,14 @@ static const struct way get_options[] = {
     TWO(1, SOL_SOCKET, 2, SO_PEERCRED),
     TWO(1, SOL_SOCKET, 2, SO_PEERNAME),
     TWO(1, SOL_SOCKET, 2, SO_PEERGROUPS),
-    TWO(1, SOL_SOCKET, 2, SO_RCVBUF),
     END,
 };
 static const struct way set_options[] = {
-    TWO(1, SOL_SOCKET, 2, SO_REUSEADDR),  TWO(1, SOL_SOCKET, 2, SO_RCVBUF),    TWO(1, SOL_SOCKET, 2, SO_RCVBUFFORCE),
-    TWO(1, IPPROTO_IPV6, 2, IPV6_V6ONLY), TWO(1, IPPROTO_TCP, 2, TCP_NODELAY), END,
+    TWO(1, SOL_SOCKET, 2, SO_REUSEADDR),   TWO(1, SOL_SOCKET, 2, SO_KEEPALIVE),
+    TWO(1, SOL_SOCKET, 2, SO_RCVBUF),      TWO(1, SOL_SOCKET, 2, SO_RCVBUFFORCE),
+    TWO(1, IPPROTO_TCP, 2, TCP_NODELAY),   TWO(1, IPPROTO_TCP, 2, TCP_KEEPIDLE),
+    TWO(1, IPPROTO_TCP, 2, TCP_KEEPINTVL), TWO(1, IPPROTO_TCP, 2, TCP_USER_TIMEOUT),
+    TWO(1, IPPROTO_IPV6, 2, IPV6_V6ONLY),  END,
 };
 static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},

@@ -39,10 +39,6 @@ void server_start(const struct api_conf *c, const struct server_calls *calls) {
     listener_start(c);
 }
 
-void server_sealed(void) {
-    listener_sealed();
-}
-
 /* ---- clients ---- */
 
 static struct client_ref ref_of(const struct client *c) {

@@ -44,8 +44,7 @@ void server_start(const struct api_conf *c, const struct server_calls *calls);
 /* Another configuration: transports that differ are opened anew, and every client is judged again by what the kernel
  * said of it; who would come in as somebody else now, or not at all, is gone. */
 void server_reload(const struct api_conf *c);
-void server_sealed(void); /* the sandbox is shut: see sandbox.h */
-void server_stop(void);   /* closes everything, removes our socket file */
+void server_stop(void); /* closes everything, removes our socket file */
 
 void server_reply(struct client_ref c, const char *line, size_t len); /* newline included; len <= VH_REPLY_MAX */
 void server_reply_parts(struct client_ref c);

@@ -90,7 +90,7 @@ static bool clear_path(const char *path) {
         return false;
     }
     int fd = sock_connect_unix(path);
-    if (fd >= 0 || errno == EAGAIN) {
+    if (fd >= 0 || errno != ECONNREFUSED) { /* anything else, and somebody may be there */
         if (fd >= 0)
             (void)close(fd);
         errno = EADDRINUSE;
@@ -99,10 +99,19 @@ static bool clear_path(const char *path) {
     return sys_unlink(path) == 0 || errno == ENOENT;
 }
 
+/* The last directory of the path is made if only it is missing, as /run/vhotplug on a fresh boot. */
+static void make_parent(const char *path) {
+    char dir[VH_SUN_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
+        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
+}
+
 int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) {
     struct sockaddr_un a;
     if (!unix_address(&a, path) || !clear_path(path))
         return -1;
+    make_parent(path);
     int fd = open_socket(AF_UNIX);
     if (fd < 0)
         return -1;
@@ -127,25 +136,37 @@ static int listen_at(int fd, const void *address, size_t len) {
     return fd;
 }
 
+/* Connections have the options of the socket that they came in by. */
+static int open_tcp(int family, bool v6only) {
+    const struct {
+        int level, name, value;
+    } options[] = {
+        {SOL_SOCKET, SO_REUSEADDR, 1},
+        {IPPROTO_TCP, TCP_NODELAY, 1}, /* answers are single small writes: none should wait for an ack */
+        {SOL_SOCKET, SO_KEEPALIVE, 1}, /* a peer that vanished gives its place back */
+        {IPPROTO_TCP, TCP_KEEPIDLE, VH_T_TCP_IDLE / 1000},
+        {IPPROTO_TCP, TCP_KEEPINTVL, VH_T_TCP_PROBE / 1000},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, VH_T_TCP_DEAD},
+        {IPPROTO_IPV6, IPV6_V6ONLY, v6only}, /* last: for that family alone */
+    };
+    size_t n = sizeof options / sizeof *options - (family != AF_INET6);
+    int fd = open_socket(family);
+    for (size_t i = 0; fd >= 0 && i < n; i++) {
+        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) != 0)
+            return fail(fd);
+    }
+    return fd;
+}
+
 int sock_listen_tcp(const char *host, uint16_t port, bool v6only) {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    int on = 1, only = v6only;
-    if (inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &v4.sin_addr) == 1) {
-        int fd = open_socket(AF_INET);
-        if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-            return fail(fd);
-        return listen_at(fd, &v4, sizeof v4);
-    }
-    if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) {
-        errno = EINVAL;
-        return -1;
-    }
-    int fd = open_socket(AF_INET6);
-    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-                    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0))
-        return fail(fd);
-    return listen_at(fd, &v6, sizeof v6);
+    if (inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &v4.sin_addr) == 1)
+        return listen_at(open_tcp(AF_INET, false), &v4, sizeof v4);
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+        return listen_at(open_tcp(AF_INET6, v6only), &v6, sizeof v6);
+    errno = EINVAL;
+    return -1;
 }
 
 int sock_listen_vsock(uint32_t port) {
@@ -234,8 +255,6 @@ bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
         return false;
     if (str_starts(s, "::ffff:") && strchr(s, '.') != NULL)
         s += strlen("::ffff:");
-    int on = 1; /* answers are single small writes: none should wait for an ack */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return str_copy(text, cap, s);
 }
 

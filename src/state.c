@@ -5,6 +5,7 @@
 
 #include "limits.h"
 #include "log.h"
+#include "opener.h"
 #include "str.h"
 #include "sys.h"
 #include "sysfs.h"
@@ -50,9 +51,7 @@ static bool set_path(const char *path) {
 /* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
 static int open_directory(void) {
     int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && mkdirat(AT_FDCWD, state.directory, 0755) == 0)
-        fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd;
+    return fd < 0 && errno == ENOENT ? opener_open(OPEN_DIRECTORY, state.directory, 0) : fd;
 }
 
 /* ---- reading ---- */

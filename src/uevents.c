@@ -9,6 +9,7 @@
 #include "limits.h"
 #include "log.h"
 #include "netlink.h"
+#include "opener.h"
 #include "sock.h"
 #include "sys.h"
 #include "uevent.h"
@@ -29,7 +30,7 @@ static struct {
 } source = {.fd = -1, .at = -1, .reopen_at = VH_NEVER, .reopen_ms = VH_T_RETRY_MIN};
 
 static int open_source(void) {
-    return source.fake != NULL ? netlink_open_fake(source.fake) : netlink_open();
+    return opener_open(OPEN_UEVENTS, source.fake != NULL ? source.fake : "", 0);
 }
 
 bool uevents_start(const struct bus *bus, const char *fake) {

@@ -4,8 +4,8 @@
  *
  *     launch [OPTION]... -- PROGRAM [ARGUMENT]...
  *       --log FILE                            a line for each call: phase process name count detail
- *       --used FILE                           at the end, adds a line "process name" for each call made after the
- * sandbox
+ *       --used FILE                           at the end, adds a line "name call" for each call made inside the sandbox
+ *       --vdso off                            the clock is read by system calls, as where the machine's own is no good
  *       --fail PHASE:PROCESS:CALL:N:ERRNO[:forever]   the N-th such call fails (forever: and all later ones)
  *       --kill PHASE:PROCESS:CALL:N           SIGKILL instead of the N-th such call
  *
@@ -16,6 +16,7 @@
  */
 #include "sandbox_calls.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -38,7 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSES = 8, MAX_CALLS = 512, DETAIL_MAX = 4096 };
+enum { MAX_PROCESSES = 8, MAX_CALLS = 512, DETAIL_MAX = 4096, STACK_LOOKED_AT = 1 << 18, LINGER_MS = 200 };
 
 static const char *const names[MAX_CALLS] = {
 #define X(name, arguments) [SYS_##name] = #name,
@@ -102,6 +103,7 @@ static const char *const names[MAX_CALLS] = {
 struct process {
     pid_t pid;
     bool sealed;
+    char name[32]; /* when it was sealed */
     unsigned count[2][MAX_CALLS];
 };
 
@@ -116,6 +118,7 @@ static int nprocesses;
 static struct plan plan;
 static FILE *record;
 static const char *used_path;
+static bool no_vdso;
 static pid_t child;
 
 static _Noreturn void die(const char *what) {
@@ -285,6 +288,59 @@ static void write_down(int who, int phase, unsigned n, const struct seccomp_noti
     (void)fflush(record);
 }
 
+/* ---- the clock ---- */
+
+/* Crosses the entry out that tells a program where the kernel's own code for reading the clock is. */
+static void hide_vdso(pid_t pid) {
+    static uint64_t words[STACK_LOOKED_AT / sizeof(uint64_t)];
+    char path[64], line[512];
+    unsigned long from = 0, to = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *maps = fopen(path, "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        if (strstr(line, "[stack]") != NULL && sscanf(line, "%lx-%lx", &from, &to) != 2)
+            to = 0;
+    }
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    int mem = open(path, O_RDWR | O_CLOEXEC);
+    if (maps == NULL || fclose(maps) != 0 || to == 0 || mem < 0)
+        die("the stack");
+    if (to - from > sizeof words)
+        from = to - sizeof words;
+    ssize_t n = pread(mem, words, to - from, (off_t)from);
+    const uint64_t ignore = AT_IGNORE;
+    bool hidden = false;
+    /* It is one of pairs, and the address is that of a page. */
+    for (size_t i = 0; n > 0 && i + 1 < (size_t)n / sizeof *words && !hidden; i++) {
+        if (words[i] == AT_SYSINFO_EHDR && words[i + 1] != 0 && words[i + 1] % 4096 == 0)
+            hidden = pwrite(mem, &ignore, sizeof ignore, (off_t)(from + i * sizeof *words)) == (ssize_t)sizeof ignore;
+    }
+    (void)close(mem);
+    if (!hidden)
+        die("the vDSO");
+}
+
+/* The first call that the program itself makes: it has not looked yet. */
+static void at_start(pid_t pid, int nr) {
+    static bool begun;
+    if (nr == SYS_execve) {
+        begun = true;
+    } else if (begun && no_vdso) {
+        no_vdso = false;
+        hide_vdso(pid);
+    }
+}
+
+static void name_process(struct process *p) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)p->pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL || fgets(p->name, sizeof p->name, f) == NULL)
+        die(path);
+    p->name[strcspn(p->name, "\n")] = '\0';
+    (void)fclose(f);
+}
+
 static bool is_due(int who, int phase, const struct seccomp_data *d, unsigned n) {
     return plan.set && plan.phase == phase && plan.process == who && plan.call == d->nr &&
            (n == plan.n || (plan.forever && n > plan.n));
@@ -306,8 +362,11 @@ static void answer(int listener) {
     unsigned n = nr >= 0 && nr < MAX_CALLS ? ++p->count[phase][nr] : 0;
     if (record != NULL)
         write_down(who, phase, n, &req);
-    if (nr == SYS_prctl && req.data.args[0] == PR_SET_SECCOMP)
+    at_start(p->pid, nr);
+    if (nr == SYS_prctl && req.data.args[0] == PR_SET_SECCOMP) {
         p->sealed = true;
+        name_process(p);
+    }
     resp.id = req.id;
     resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
     if (is_due(who, phase, &req.data, n)) {
@@ -325,7 +384,7 @@ static void tell_used(void) {
     for (int i = 0; f != NULL && i < nprocesses; i++) {
         for (int nr = 0; nr < MAX_CALLS; nr++) {
             if (processes[i].count[1][nr] > 0)
-                fprintf(f, "%d %s\n", i, name_of(nr));
+                fprintf(f, "%s %s\n", processes[i].name, name_of(nr));
         }
     }
     if (f != NULL && fclose(f) != 0)
@@ -340,7 +399,7 @@ static void pass_signal(int fd) {
         (void)kill(child, (int)info.ssi_signo);
 }
 
-/* A helper may be in the middle of something that takes its time; nobody waits for that here. */
+/* A helper ends when the program has; one that is in the middle of something that takes its time is not waited for. */
 static void end_the_others(void) {
     for (int i = 0; i < nprocesses; i++) {
         if (processes[i].pid != child)
@@ -353,12 +412,13 @@ static int supervise(int listener, int signals) {
     int status = 0;
     bool ended = false;
     for (;;) {
-        if (!ended && waitpid(child, &status, WNOHANG) == child) {
+        if (!ended && waitpid(child, &status, WNOHANG) == child)
             ended = true;
-            end_the_others();
-        }
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
+        int n = poll(p, 2, ended ? LINGER_MS : -1);
+        if (n < 0 && errno != EINTR)
             die("poll");
+        if (n == 0)
+            end_the_others();
         if ((p[1].revents & POLLIN) != 0)
             pass_signal(signals);
         if ((p[0].revents & POLLIN) != 0)
@@ -378,6 +438,8 @@ int main(int argc, char **argv) {
             record = fopen(argv[i + 1], "w");
         else if (strcmp(argv[i], "--used") == 0)
             used_path = argv[i + 1];
+        else if (strcmp(argv[i], "--vdso") == 0)
+            no_vdso = strcmp(argv[i + 1], "off") == 0;
         else if (strcmp(argv[i], "--fail") == 0)
             parse_plan(argv[i + 1], false);
         else if (strcmp(argv[i], "--kill") == 0)
@@ -386,7 +448,8 @@ int main(int argc, char **argv) {
             break;
     }
     if (i + 1 >= argc || strcmp(argv[i], "--") != 0) {
-        fprintf(stderr, "usage: launch [--log FILE] [--used FILE] [--fail PLAN | --kill PLAN] -- PROGRAM...\n");
+        fprintf(stderr,
+                "usage: launch [--log FILE] [--used FILE] [--vdso off] [--fail PLAN | --kill PLAN] -- PROGRAM...\n");
         return 2;
     }
     sigset_t set;

@@ -98,6 +98,61 @@ def the_api_moves_where_it_may_and_says_where_it_may_not(w):
     check(not os.path.exists("/var/tmp/vhotplug-not-here.sock"))
 
 
+def pid_of(daemon, name):
+    return int(processes(daemon)[name]["Pid"])
+
+
+@test
+def without_the_opener_all_else_goes_on(w):
+    for how, word in ((signal.SIGKILL, "ended"), (signal.SIGSTOP, "does not answer")):
+        vm1 = w.qemu("vm1")
+        daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+        opener = pid_of(daemon, "vhotplug-opener")
+        os.kill(opener, how)
+        contains(daemon.configure(w.conf([])), "not reloaded")
+        contains(daemon.wait_log("the opener .*no more reloads"), word)
+        kbd = w.host.plug("1-2")
+        vm1.wait_device(vhp(kbd))
+        begun = time.monotonic()
+        contains(daemon.configure(w.conf([])), "not reloaded")
+        check(time.monotonic() - begun < scaled(1), "nobody is waited for twice")
+        if how == signal.SIGSTOP:
+            os.kill(opener, signal.SIGCONT)
+        w.host.unplug(kbd)
+        vm1.wait_device(vhp(kbd), there=False)
+        equal(daemon.stop(), 0)
+        vm1.end()
+
+
+@test
+def a_fifo_for_a_configuration_holds_up_nobody(w):
+    daemon = w.daemon(w.conf())
+    path = os.path.join(w.dir, "vhotplug.conf")
+    os.unlink(path)
+    os.mkfifo(path)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log("not reloaded")
+    equal(daemon.logged("the opener"), [])
+    os.unlink(path)
+    contains(daemon.configure(w.conf()), "configuration reloaded")
+
+
+@test
+def a_state_directory_whose_parent_comes_late_is_made(w):
+    w.qemu("vm1")
+    parent = os.path.join(w.dir, "mounted", "later")
+    state = os.path.join(parent, "vhotplug", "state.json")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)], persistency=True, statePath=state))
+    kbd = w.host.plug("1-2")
+    api = w.api()
+    api.list_until(lambda l: l[kbd.node]["vm"] == "vm1")
+    contains(api.fails("usb_detach", "cannot be saved", device_node=kbd.node), "No such file")
+    os.makedirs(parent)
+    api.ok("usb_detach", device_node=kbd.node)
+    with open(state, encoding="utf-8") as f:
+        check(json.load(f)["disconnected_devices"], "saved")
+
+
 @test
 def an_owner_is_set_at_start_alone(w):
     if not ROOT:
