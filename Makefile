@@ -238,7 +238,9 @@ TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O1 $(SANITIZE)
 SIM_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2
-FUZZ_CC = $(CLANG) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 $(SANITIZE) -fsanitize=fuzzer-no-link
+# Comparisons are not traced: characters and small numbers are found without, and twice as many inputs are tried.
+FUZZ_CC = $(CLANG) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 $(SANITIZE) -fsanitize=fuzzer-no-link \
+	-fno-sanitize-coverage=trace-cmp
 
 TEST_SRC := $(filter-out src/main.c,$(SRC))
 UNIT := $(patsubst tests/unit/%.c,$(T)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -249,7 +251,7 @@ $(TEST_LIBUSB): $(FETCHED) scripts/build-libusb.sh
 	$(Q)CC='$(TEST_CC)' CFLAGS='-O1 -g' HOST= scripts/build-libusb.sh $(FETCHED) $(T)/libusb
 	$(Q)touch $@
 
-# All of src/ but main.c as an archive, three times: sanitized, fast, and instrumented for the fuzzers.
+# All of src/ but main.c as an archive, four times: sanitized, fast, and instrumented for the fuzzers, twice.
 define variant
 $(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 	@mkdir -p $$(@D)
@@ -266,9 +268,11 @@ endef
 $(eval $(call variant,unit,UNIT_CC))
 $(eval $(call variant,sim,SIM_CC))
 $(eval $(call variant,fuzz,FUZZ_CC))
-# The core compares small numbers, which a fuzzer finds without being told; its check is no aim of its own. Half the time.
-$(T)/fuzz/obj/core%.o: FUZZ_CC += -fno-sanitize-coverage=trace-cmp
-$(T)/fuzz/obj/core_check.o: FUZZ_CC += -fno-sanitize=fuzzer-no-link
+
+# Those that drive a core have one of small tables. The core's check is no aim of its own.
+SMALL_CC = $(FUZZ_CC) -include tests/fuzz/small.h
+$(eval $(call variant,small,SMALL_CC))
+$(T)/small/obj/core_check.o: SMALL_CC += -fno-sanitize=fuzzer-no-link
 
 # For the programs alone: gcc's own <limits.h> finds src/limits.h through it, and then has INT_MAX but no PATH_MAX.
 TEST_INCLUDE := -iquote src -iquote tests/unit
@@ -290,6 +294,11 @@ $(T)/sim/sim: tests/sim/sim.c $(T)/sim/world.o $(T)/sim/libvhotplug.a Makefile
 $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(WRAPPED) $(test_link)
+
+SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state)
+$(SMALL_FUZZ): $(T)/fuzz/%: tests/fuzz/%.c $(T)/small/libvhotplug.a Makefile
+	$(call say,CC,$<)
+	$(Q)$(SMALL_CC) -fsanitize=fuzzer $(subst $(@D)/lib,$(T)/small/lib,$(test_link))
 
 # Its file system is in memory.
 WRAP_SYSFS := $(foreach f,openat read sys_stat close readlinkat syscall,-Wl,--wrap=$(f))

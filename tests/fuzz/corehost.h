@@ -32,7 +32,8 @@ static struct {
 
 static struct core core;
 static struct actions out;
-static struct conf confs[2];
+static struct conf first;    /* what every input begins with; parsed once, and nobody changes it */
+static struct conf confs[2]; /* what it reloads, in turn */
 static const struct conf *conf;
 
 #define HOST_VMS                                                                                            \
@@ -92,12 +93,8 @@ static void host_step(const struct fact *f) {
 
 static void host_begin(struct bytes *in) {
     if (conf == NULL)
-        MUST(conf_parse(&confs[0], host_confs[0], strlen(host_confs[0]), host_diag, NULL));
-    if (conf == &confs[1]) { /* the last input left another configuration behind */
-        memset(&confs[0], 0, sizeof confs[0]);
-        MUST(conf_parse(&confs[0], host_confs[0], strlen(host_confs[0]), host_diag, NULL));
-    }
-    conf = &confs[0];
+        MUST(conf_parse(&first, host_confs[0], strlen(host_confs[0]), host_diag, NULL));
+    conf = &first;
     void (*acted)(const struct action *a) = host.acted;
     memset(&host, 0, sizeof host);
     host.in = in;

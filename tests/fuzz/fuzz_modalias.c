@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { LIST = 512 }; /* a path is looked for through the whole list, for each of its records */
+
 /* fnmatch as depmod's patterns need it, by trying everything. */
 static bool plain(const char *p, size_t n, const char *t) {
     if (n == 0)
@@ -44,15 +46,16 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     char end = (take(&in) & 1) != 0 ? '\n' : '\0';
     size_t np = 0, nt = 0;
     const unsigned char *p = piece(&in, 32, &np), *t = piece(&in, 32, &nt);
-    char *pattern = malloc(np + 1), *text = malloc(nt + 1), *list = malloc(in.left + 1);
+    size_t nl = in.left < LIST ? in.left : LIST;
+    char *pattern = malloc(np + 1), *text = malloc(nt + 1), *list = malloc(nl + 1);
     memcpy(pattern, p, np);
     memcpy(text, t, nt);
     text[nt] = '\0';
-    memcpy(list, in.p, in.left);
+    memcpy(list, in.p, nl);
     bool matched = modalias_matches(pattern, np, text);
     if (stars(pattern, np) <= 4) /* trying everything takes time */
         MUST(matched == plain(pattern, np, text));
-    struct modalias_list l = {.text = list, .len = in.left, .end = end};
+    struct modalias_list l = {.text = list, .len = nl, .end = end};
     struct modalias_name alias, module, path;
     for (size_t at = 0, last = 0; modalias_next(&l, &at, &alias, &module); last = at) {
         MUST(at > last && at <= l.len + 1);

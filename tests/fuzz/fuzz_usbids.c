@@ -4,17 +4,21 @@
 #include "must.h"
 #include "usbids.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #ifndef USB_IDS_NONE
 #include "usbids_table.h"
 
+/* By vid, the last one of that number in the whole table; looked through once. */
+static const struct usbids_vendor *by_vid[0x10000];
+
 static const char *plain_vendor(uint16_t vid, const struct usbids_vendor **v) {
-    *v = NULL;
-    for (uint32_t i = 0; i < usbids_nvendors; i++) {
-        if (usbids_vendors[i].vid == vid)
-            *v = &usbids_vendors[i];
-    }
+    static bool looked;
+    for (uint32_t i = 0; !looked && i < usbids_nvendors; i++)
+        by_vid[usbids_vendors[i].vid] = &usbids_vendors[i];
+    looked = true;
+    *v = by_vid[vid];
     return *v != NULL ? usbids_text + (*v)->name : "";
 }
 

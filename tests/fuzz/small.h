@@ -1,0 +1,31 @@
+/*
+ * small.h - limits.h with small tables, given to the compiler before everything else (Makefile: SMALL_CC). For the
+ * targets that drive a core: every step looks through its tables, and an input of a few bytes fills these, so that what
+ * happens at their ends is tried as well. Relations between limits stay as they are; sizes of texts are the real ones.
+ */
+#ifndef VHOTPLUG_SMALL_H
+#define VHOTPLUG_SMALL_H
+
+#include "../../src/limits.h"
+
+#define VH_MAX_DEVICES 6 /* corehost.h has 8 ports */
+#define VH_MAX_GHOSTS 2
+#define VH_MAX_PORTS 6
+#define VH_MAX_VMS 4
+#define VH_MAX_ACCESS 8
+#define VH_MAX_RULES 8
+#define VH_MAX_ENTRIES 16
+#define VH_MAX_MEMORY 8
+#define VH_MAX_LATCHES 2
+#define VH_MAX_CLIENTS 4
+#define VH_ADMIN_CLIENTS 1
+#define VH_PEER_CLIENTS 2
+#define VH_MAX_FOUND 4
+#define VH_MAX_FILTERS 3
+#define VH_MAX_IFACES 4
+#define VH_STATE_EXTRA 512
+#define VH_CONF_STRINGS 4096
+#define VH_REGEX_POOL 2048
+#define VH_REGEX_SETS 32
+
+#endif
