@@ -269,7 +269,7 @@ $(eval $(call variant,unit,UNIT_CC))
 $(eval $(call variant,sim,SIM_CC))
 $(eval $(call variant,fuzz,FUZZ_CC))
 
-# Those that drive a core have one of small tables. The core's check is no aim of its own.
+# Those that drive a core, or the bus, have one of small tables. The core's check is no aim of its own.
 SMALL_CC = $(FUZZ_CC) -include tests/fuzz/small.h
 $(eval $(call variant,small,SMALL_CC))
 $(T)/small/obj/core_check.o: SMALL_CC += -fno-sanitize=fuzzer-no-link
@@ -295,10 +295,10 @@ $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(WRAPPED) $(test_link)
 
-SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state)
+SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state sysfs)
 $(SMALL_FUZZ): $(T)/fuzz/%: tests/fuzz/%.c $(T)/small/libvhotplug.a Makefile
 	$(call say,CC,$<)
-	$(Q)$(SMALL_CC) -fsanitize=fuzzer $(subst $(@D)/lib,$(T)/small/lib,$(test_link))
+	$(Q)$(SMALL_CC) -fsanitize=fuzzer $(WRAPPED) $(subst $(@D)/lib,$(T)/small/lib,$(test_link))
 
 # Its file system is in memory.
 WRAP_SYSFS := $(foreach f,openat read sys_stat close readlinkat syscall,-Wl,--wrap=$(f))

@@ -32,8 +32,6 @@ static struct {
 
 static struct core core;
 static struct actions out;
-static struct conf first;    /* what every input begins with; parsed once, and nobody changes it */
-static struct conf confs[2]; /* what it reloads, in turn */
 static const struct conf *conf;
 
 #define HOST_VMS                                                                                            \
@@ -91,10 +89,36 @@ static void host_step(const struct fact *f) {
     }
 }
 
+/* Each text is parsed once for each of two places: the other one may be in force. With it what conf_align() changes. */
+static struct parsed {
+    bool done;
+    struct conf c;
+    uint16_t nvms;
+    struct vm_conf vms[VH_MAX_VMS];
+    struct rule rules[VH_MAX_RULES];
+    struct api_conf api;
+} parsed[2][2];
+
+/* As conf_parse() left it, and not the one in force. */
+static struct conf *host_parsed(unsigned which) {
+    struct parsed *p = &parsed[which % 2][conf == &parsed[which % 2][0].c];
+    if (!p->done) {
+        MUST(conf_parse(&p->c, host_confs[which % 2], strlen(host_confs[which % 2]), host_diag, NULL));
+        p->nvms = p->c.nvms;
+        p->api = p->c.api;
+        memcpy(p->vms, p->c.vms, sizeof p->vms);
+        memcpy(p->rules, p->c.rules, sizeof p->rules);
+        p->done = true;
+    }
+    p->c.nvms = p->nvms;
+    p->c.api = p->api;
+    memcpy(p->c.vms, p->vms, sizeof p->vms);
+    memcpy(p->c.rules, p->rules, sizeof p->rules);
+    return &p->c;
+}
+
 static void host_begin(struct bytes *in) {
-    if (conf == NULL)
-        MUST(conf_parse(&first, host_confs[0], strlen(host_confs[0]), host_diag, NULL));
-    conf = &first;
+    conf = host_parsed(0);
     void (*acted)(const struct action *a) = host.acted;
     memset(&host, 0, sizeof host);
     host.in = in;
@@ -252,12 +276,9 @@ static void host_vm(enum fact_kind kind, unsigned vm) {
 
 /* As the loop does it. */
 static void host_reload(unsigned which) {
-    struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
+    struct conf *fresh = host_parsed(which);
     const struct conf *old = conf;
-    const char *text = host_confs[which % 2];
     vm_set busy = 0;
-    memset(fresh, 0, sizeof *fresh);
-    MUST(conf_parse(fresh, text, strlen(text), host_diag, NULL));
     for (int v = 0; v < old->nvms; v++)
         busy |= (vm_set)core_vm_in_use(&core, v) << v;
     MUST(conf_align(fresh, old, busy));

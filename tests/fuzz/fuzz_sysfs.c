@@ -62,7 +62,7 @@ static struct {
 static int file_of(const char *path) {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
     for (int i = 0; i < FILES; i++) {
-        if (strcmp(base, names[i]) == 0)
+        if (base[0] == names[i][0] && strcmp(base, names[i]) == 0) /* libFuzzer looks at each strcmp */
             return i;
     }
     return -1;
