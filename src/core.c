@@ -87,12 +87,12 @@ static bool is_hub(const struct device *d) {
 void slot_unassign(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int vm = s->vm;
-    VH_ASSERT(vm >= 0);
+    VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST));
     s->vm = -1;
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, vm);
-    } else if (s->state == SLOT_GHOST && s->op == OP_NONE) {
+    } else if (s->op == OP_NONE) {
         s->state = SLOT_DEAD;
     }
 }
@@ -275,8 +275,8 @@ static void gone_fact(struct step *st, const char *sys_name) {
 
 /* A row that is another VM now, or none: what was chosen for the old one is not meant for it. */
 static bool is_other_vm(const struct conf *old, const struct conf *fresh, int v) {
-    return v >= 0 &&
-           (v >= fresh->nvms || v >= old->nvms || fresh->vms[v].retired || !conf_same_vm(&old->vms[v], &fresh->vms[v]));
+    VH_ASSERT(v < old->nvms);
+    return v >= 0 && (v >= fresh->nvms || fresh->vms[v].retired || !conf_same_vm(&old->vms[v], &fresh->vms[v]));
 }
 
 static void forget_other_vms(struct core *c, const struct conf *old) {

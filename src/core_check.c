@@ -20,6 +20,7 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     const struct slot *s = &c->slot[i];
     int nvms = c->conf->nvms;
     if (s->state == SLOT_FREE || s->state == SLOT_DEAD) {
+        MUST(i >= c->used || (s->vm < 0 && s->op == OP_NONE), "a slot that is free holds something");
         return true;
     }
     MUST(s->vm >= -1 && s->vm < nvms, "an assignment names no VM");
@@ -32,7 +33,9 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
     MUST(s->pick < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
+    MUST(s->vm < 0 || s->managed || s->state == SLOT_GHOST, "a device is in a VM without policy for it");
     MUST(s->hold_until == 0 || !s->announced, "a device was told of before it had stayed");
+    MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a device was given away before it had stayed");
     MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
     return true;
 }
@@ -66,6 +69,7 @@ static bool check_vms(const struct core *c, const char **why) {
 
 static bool check_memories(const struct core *c, const char **why) {
     const struct memories *ms = &c->memories;
+    MUST(!c->dirty || c->persist, "what is never saved is to be saved");
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         const struct memory *m = &ms->m[i];
         MUST(!m->used || m->stamp <= ms->stamp, "a memory from the future");

@@ -98,8 +98,6 @@ static void attach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
     struct pending *p = pending_new(st, r, &k);
-    if (p == NULL)
-        return;
     p->left = 1; /* our own, so that it cannot end while we are still at it */
     for (int i = 0; i < c->used; i++) {
         char text[VH_TEXT_MAX + VH_ERROR_MAX];
@@ -213,8 +211,6 @@ static void detach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
     struct pending *p = pending_new(st, r, &k);
-    if (p == NULL)
-        return;
     p->left = 1;
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];

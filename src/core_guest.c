@@ -15,8 +15,9 @@ bool core_guest_sees(const struct core *c, const struct slot *s, int vm) {
     return !s->hub && (s->vm == vm || s->foreign == vm || plan_allows(c, s, vm));
 }
 
+/* Of what a guest sees; a hub it does not. */
 static bool stays_here(const struct slot *s) {
-    return s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0' || s->hub;
+    return s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0';
 }
 
 /* Is it nobody else's, as far as is known: had, wanted, lent or claimed? */
@@ -67,14 +68,14 @@ const char *core_guest_reason(const struct core *c, const struct slot *s, int vm
         return "";
     if (s->disconnected)
         return "was taken away";
+    if (plan_target(c, s) == vm)
+        return "on its way";
     if (s->away == vm && s->vm < 0)
         return "was detached by this guest";
     if (s->nap == vm)
         return "suspended";
     if (stays_here(s))
         return "stays with the host";
-    if (plan_target(c, s) == vm)
-        return "on its way";
     return may_attach(c, s, vm) ? "may be attached" : "not free";
 }
 
@@ -137,8 +138,6 @@ void guest_move(struct step *st, const struct request *r) {
         return;
     }
     struct pending *p = pending_new(st, r, &k);
-    if (p == NULL)
-        return;
     p->left = 1; /* our own, so that it cannot end while we are still at it */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];

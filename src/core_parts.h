@@ -48,8 +48,8 @@ bool request_means(const struct core *c, const struct request *r, int slot);
 bool request_is_tag(const struct request *r);
 bool request_select(struct step *st, const struct request *r, int *count); /* false: refused; none is fine for a tag */
 void request_take(struct step *st, int slot, int pending, int vm);         /* the slot is now that request's */
-struct pending *pending_new(struct step *st, const struct request *r, int *index); /* NULL: refused */
-void pending_fail(struct pending *p, const char *text);                            /* the first reason stays */
+struct pending *pending_new(struct step *st, const struct request *r, int *index);
+void pending_fail(struct pending *p, const char *text);       /* the first reason stays */
 void pending_part_done(struct step *st, struct pending *p);   /* one of p->left; answers the last */
 char *reply_failed(struct step *st, const struct request *r); /* returns the text to be filled */
 void reply_failed_text(struct step *st, const struct request *r, const char *text);

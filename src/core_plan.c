@@ -30,10 +30,8 @@ int plan_target(const struct core *c, const struct slot *s) {
         return s->req_vm;
     if (c->stopping)
         return -1;
-    if (s->disconnected || s->suspended >= 0)
+    if (!s->managed || s->disconnected || s->suspended >= 0)
         return -1;
-    if (!s->managed)
-        return s->vm == s->away ? -1 : s->vm;
     if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
         return -1;
     if (!s->dev.settled)
@@ -52,7 +50,7 @@ bool plan_asks(const struct core *c, const struct slot *s) {
     if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->away >= 0 || s->foreign >= 0 ||
         c->stopping)
         return false;
-    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
+    if (s->hub || s->dev.protect[0] != '\0')
         return false;
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;
@@ -88,15 +86,13 @@ static bool better(const struct core *c, int i, enum op_kind kind, const struct 
     return a->plug < b->plug;
 }
 
-/* An unplugged device may still own the id that this one would get: bus and address are used again. */
+/* An unplugged device may still own the id that this one would get: bus and address are used again. What is just
+ * getting one keeps that VM busy. */
 static bool id_taken(const struct core *c, int i, int vm) {
     const struct device *d = &c->slot[i].dev;
     for (int k = 0; k < c->used; k++) {
         const struct slot *s = &c->slot[k];
-        if (k == i || (s->state != SLOT_GHOST && s->state != SLOT_PRESENT) || s->vm_busnum != d->busnum ||
-            s->vm_devnum != d->devnum)
-            continue;
-        if (s->vm == vm || (s->op != OP_NONE && s->op_vm == vm))
+        if (k != i && s->vm == vm && s->vm_busnum == d->busnum && s->vm_devnum == d->devnum)
             return true;
     }
     return false;
@@ -214,8 +210,8 @@ static void ask(struct step *st, int i) {
 }
 
 /* A request is served when its device is certainly where it was wanted. One whose next operation cannot happen fails
- * now: the VM it needs is down, the host has begun to use the device, or a higher role's decision turns out to concern
- * it (its serial or its tag is known only now). */
+ * now: the VM it needs is down, the host has begun to use the device, another look finds that it may not go there, or a
+ * higher role's decision turns out to concern it (its serial or its tag is known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -235,6 +231,10 @@ static void settle_request(struct step *st, int i) {
         (void)str_fmt(text, sizeof text, "it was taken away by an %s", access_role_name(s->disconnected_by));
     else if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
+    else if (s->req_vm >= 0 && s->dev.malformed[0] != '\0')
+        (void)str_fmt(text, sizeof text, "unclassifiable: %s", s->dev.malformed);
+    else if (s->req_vm >= 0 && (s->hub || !plan_allows(c, s, s->req_vm)))
+        (void)str_fmt(text, sizeof text, "the rules do not allow it there any more");
     else if (c->vm[vm].state == VM_DOWN)
         (void)str_fmt(text, sizeof text, "VM '%s' is not running", c->conf->vms[vm].name);
     else
@@ -245,7 +245,7 @@ static void settle_request(struct step *st, int i) {
 /* A device on a port that flapped has stayed long enough: as if it were plugged in now. */
 static void stays(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->hold_until == 0 || s->state != SLOT_PRESENT)
+    if (s->hold_until == 0)
         return;
     if (s->hold_until > st->now) {
         wake(st->c, s->hold_until);
@@ -257,7 +257,7 @@ static void stays(struct step *st, int i) {
 
 static void save_again(struct step *st) {
     struct core *c = st->c;
-    if (!c->dirty || !c->persist || c->saving || c->save_failures == 0)
+    if (!c->dirty || c->saving || c->save_failures == 0)
         return;
     if (c->save_at > st->now)
         wake(c, c->save_at);
@@ -312,8 +312,7 @@ bool core_wants_vm(const struct core *c, int v) {
         return true;
     for (int i = 0; i < c->used; i++) {
         int at = -1;
-        if (c->slot[i].state != SLOT_FREE && c->slot[i].state != SLOT_DEAD && slot_needs(c, i, &at) != OP_NONE &&
-            at == v)
+        if (slot_needs(c, i, &at) != OP_NONE && at == v)
             return true;
     }
     return false;

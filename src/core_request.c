@@ -14,8 +14,9 @@
 
 /* ---- answers ---- */
 
-static bool is_audited(enum request_kind kind) {
-    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME || kind == REQ_AUDIT;
+/* What changes something; of this the audit tells refusals as well. */
+static bool moves(enum request_kind kind) {
+    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
 }
 
 static void tell_audit(struct step *st, const struct audit *audit, uint16_t text) {
@@ -38,7 +39,7 @@ static void reply_ok(struct step *st, struct client_ref client) {
 static char *failed_as(struct step *st, const struct audit *audit) {
     VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
     uint16_t text = (uint16_t)st->out->ntexts++;
-    if (is_audited(audit->asked.kind))
+    if (moves(audit->asked.kind))
         tell_audit(st, audit, text);
     if (audit->asked.client.gen != 0) {
         struct action *a = step_add(st, ACT_REPLY);
@@ -217,19 +218,21 @@ bool request_select(struct step *st, const struct request *r, int *count) {
     return true;
 }
 
+static int pending_free(const struct core *c) {
+    int k = 0;
+    while (k < VH_MAX_CLIENTS && c->pending[k].used)
+        k++;
+    return k;
+}
+
 struct pending *pending_new(struct step *st, const struct request *r, int *index) {
-    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
-        struct pending *p = &st->c->pending[k];
-        if (!p->used) {
-            memset(p, 0, sizeof *p);
-            p->used = true;
-            p->audit.asked = *r;
-            *index = k;
-            return p;
-        }
-    }
-    reply_failed_text(st, r, "too many requests are under way");
-    return NULL;
+    *index = pending_free(st->c);
+    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact has looked; saving a decision lets no request between */
+    struct pending *p = &st->c->pending[*index];
+    memset(p, 0, sizeof *p);
+    p->used = true;
+    p->audit.asked = *r;
+    return p;
 }
 
 /* The plan finds it done at once if nothing need happen. */
@@ -279,8 +282,6 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     }
     int k = -1;
     struct pending *p = pending_new(st, r, &k);
-    if (p == NULL)
-        return;
     p->left = 1; /* our own, so that it cannot end while we are still at it */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -338,6 +339,11 @@ static void explain(struct step *st, const struct request *r) {
 }
 
 void request_fact(struct step *st, const struct request *r) {
+    /* Clients that left may have requests under way. Before anything is decided: a refusal changes nothing. */
+    if (moves(r->kind) && pending_free(st->c) == VH_MAX_CLIENTS) {
+        reply_failed_text(st, r, "too many requests are under way");
+        return;
+    }
     switch (r->kind) {
     case REQ_SUBSCRIBE:
     case REQ_AUDIT:

@@ -23,27 +23,24 @@
 enum { KEY_TABLE = 2 * VH_CONF_TOKENS, KEY_PROBES = 64 };
 _Static_assert((KEY_TABLE & (KEY_TABLE - 1)) == 0, "the table's size is a power of two");
 
-/* A key seen in this text. An entry of an older text has another generation, so nothing need be cleared. */
+/* A key seen in this text. */
 struct seen_key {
-    uint32_t generation;
-    uint32_t object; /* number of the object in the text */
-    uint32_t at, end;
+    uint32_t object;  /* number of the object in the text */
+    uint32_t at, end; /* 0 and 0: free */
 };
 
 static struct seen_key seen_keys[KEY_TABLE];
-static uint32_t generation;
 
 struct reader {
     const char *s;
     size_t n, at;
-    const char *why; /* set once */
+    const char *why; /* whoever sets it gives up, and so do all above */
     uint32_t mask;   /* of the part of the table in use: small texts touch little memory */
     uint32_t objects;
 };
 
 static bool bad(struct reader *r, const char *why) {
-    if (r->why == NULL)
-        r->why = why;
+    r->why = why;
     return false;
 }
 
@@ -87,8 +84,7 @@ static size_t read_char(const char *p, size_t n, uint32_t *c) {
 }
 
 static bool check_string(struct reader *r) {
-    if (peek(r) != '"')
-        return bad(r, "expected a string");
+    VH_ASSERT(peek(r) == '"'); /* that is how it was known for a string */
     r->at++;
     while (r->at < r->n && r->s[r->at] != '"') {
         uint32_t c = 0;
@@ -194,8 +190,8 @@ static bool check_key(struct reader *r, uint32_t object, size_t at, size_t end) 
     uint32_t h = key_hash(r->s + at, end - at, object);
     for (uint32_t probe = 0; probe < KEY_PROBES; probe++) {
         struct seen_key *k = &seen_keys[(h + probe) & r->mask];
-        if (k->generation != generation) {
-            *k = (struct seen_key){generation, object, (uint32_t)at, (uint32_t)end};
+        if (k->end == 0) {
+            *k = (struct seen_key){object, (uint32_t)at, (uint32_t)end};
             return true;
         }
         if (k->object == object && same_key(r->s + k->at, k->end - k->at, r->s + at, end - at)) {
@@ -278,7 +274,9 @@ static bool check_text(struct reader *r) {
             break;
     }
     skip_space(r);
-    return r->at == r->n || bad(r, "something follows the value");
+    if (r->at != r->n)
+        return bad(r, "something follows the value");
+    return true;
 }
 
 /* A key with its value takes five bytes or more: a short text uses, and touches, little of the table. */
@@ -296,16 +294,13 @@ void *json_scratch(size_t *size) {
 
 bool json_parse(struct json *j, const char *text, size_t len, jsmntok_t *tok, int maxtok, struct json_error *err) {
     struct reader r = {.s = text, .n = len, .mask = table_mask(len, maxtok)};
-    if (++generation == 0) { /* the numbers begin anew: forget everything once */
-        memset(seen_keys, 0, sizeof seen_keys);
-        generation = 1;
-    }
     err->at = 0;
     err->why = "";
     if (len > VH_JSON_MAX) {
         err->why = "the text is too long";
         return false;
     }
+    memset(seen_keys, 0, (r.mask + 1) * sizeof seen_keys[0]); /* of a short text little: less work than the text */
     if (!check_text(&r)) {
         err->at = r.at;
         err->why = r.why;

@@ -55,7 +55,7 @@ __attribute__((unused)) static void vm_fact_of(enum fact_kind kind, int vm) {
 }
 
 /* The next action of a kind, from *from on; NULL if there is none. */
-static const struct action *action(enum action_kind kind) {
+__attribute__((unused)) static const struct action *action(enum action_kind kind) {
     for (int i = 0; i < out.n; i++) {
         if (out.a[i].kind == kind)
             return &out.a[i];
@@ -63,7 +63,7 @@ static const struct action *action(enum action_kind kind) {
     return NULL;
 }
 
-static const struct action *event(enum event_kind kind) {
+__attribute__((unused)) static const struct action *event(enum event_kind kind) {
     for (int i = 0; i < out.n; i++) {
         if (out.a[i].kind == ACT_EVENT && out.a[i].event == kind)
             return &out.a[i];
@@ -71,7 +71,7 @@ static const struct action *event(enum event_kind kind) {
     return NULL;
 }
 
-static const struct action *op(enum op_kind kind, int vm) {
+__attribute__((unused)) static const struct action *op(enum op_kind kind, int vm) {
     for (int i = 0; i < out.n; i++) {
         if (out.a[i].kind == ACT_OP && out.a[i].op.kind == kind && out.a[i].vm == vm)
             return &out.a[i];
@@ -190,3 +190,25 @@ __attribute__((unused)) static const char *error(void) {
     const struct action *a = action(ACT_REPLY);
     return a != NULL && !a->ok ? out.texts[a->text] : "(no failure)";
 }
+
+__attribute__((unused)) static struct conf *other_conf(const char *json) {
+    static struct conf c[2];
+    static int turn;
+    struct conf *fresh = &c[turn++ % 2];
+    if (!conf_parse(fresh, json, strlen(json), no_diag, NULL))
+        exit(1);
+    return fresh;
+}
+
+/* Another configuration; its VMs get the rows that conf_align gives them. */
+__attribute__((unused)) static void reload(const char *json) {
+    vm_set busy = 0;
+    for (int v = 0; v < core.conf->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(&core, v) << v;
+    struct conf *fresh = other_conf(json);
+    CHECK(conf_align(fresh, core.conf, busy));
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    step(&f);
+}
+
+#define VM(name) "{\"name\": \"" name "\", \"type\": \"qemu\", \"socket\": \"/run/" name "\"}"

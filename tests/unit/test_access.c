@@ -190,6 +190,14 @@ static void who_cannot_be_named_stays_out(void) {
     CHECK_INT(judge(f, ALL_VMS), ROLE_NONE);
 }
 
+static void an_entry_of_no_kind_means_nobody(void) {
+    const struct access_conf list[] = {{.kind = (enum access_kind)9, .role = ROLE_ADMIN, .vm = -1}};
+    only(1, list);
+    CHECK_INT(judge(of_unix(0, 0), ALL_VMS), ROLE_NONE);
+    CHECK_INT(judge(of_vsock(0), ALL_VMS), ROLE_NONE);
+    CHECK_INT(judge(of_tcp("127.0.0.1", 127, 0, 0, 1), ALL_VMS), ROLE_NONE);
+}
+
 /* ---- peers ---- */
 
 static struct peer peer_of(struct peer_facts f) {
@@ -289,6 +297,7 @@ int main(void) {
     RUN(each_kind_of_entry_is_of_one_transport);
     RUN(tcp_is_never_above_operator);
     RUN(who_cannot_be_named_stays_out);
+    RUN(an_entry_of_no_kind_means_nobody);
     RUN(peers_are_told_apart);
     RUN(every_role_and_request);
     RUN(the_reason_names_the_role);

@@ -557,27 +557,6 @@ static void a_filter_has_all_that_fits_it(void) {
 
 /* ---- other configurations ---- */
 
-static struct conf *other_conf(const char *json) {
-    static struct conf c[2];
-    static int turn;
-    struct conf *fresh = &c[turn++ % 2];
-    if (!conf_parse(fresh, json, strlen(json), no_diag, NULL))
-        exit(1);
-    return fresh;
-}
-
-static void reload(const char *json) {
-    vm_set busy = 0;
-    for (int v = 0; v < core.conf->nvms; v++)
-        busy |= (vm_set)core_vm_in_use(&core, v) << v;
-    struct conf *fresh = other_conf(json);
-    CHECK(conf_align(fresh, core.conf, busy));
-    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
-    step(&f);
-}
-
-#define VM(name) "{\"name\": \"" name "\", \"type\": \"qemu\", \"socket\": \"/run/" name "\"}"
-
 static void only_what_changed_moves(void) {
     begin(false);
     vm_up(0);

@@ -395,6 +395,28 @@ static void many_keys_are_told_apart(void) {
 
 /* ---- bounds ---- */
 
+/* Where few values are expected, few keys are remembered: whoever sends more is told before any of them is lost. */
+static void more_keys_than_are_remembered_are_refused(void) {
+    char text[1024] = "{";
+    size_t n = 1, last = 0;
+    for (int i = 0; i < 65; i++) {
+        last = n + (i > 0);
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s\"%d\":0", i > 0 ? "," : "", i < 64 ? 10 + i : 1);
+    }
+    CHECK(!parse_bytes(text, last - 1, 16));
+    CHECK_STR(err.why, "expected ',' or '}' after a member"); /* 64 of them are no trouble yet */
+    CHECK(!parse_bytes(text, n, 16));
+    CHECK_STR(err.why, "too many keys, or keys made to collide");
+    CHECK_INT(err.at, last);
+}
+
+static void each_text_has_keys_of_its_own(void) {
+    good("{\"a\":1,\"b\":2}");
+    good("{\"b\":1,\"a\":2}");
+    bad("{\"b\":1,\"a\":2,\"b\":3}", 13, "duplicate key");
+    good("{\"b\":1}");
+}
+
 static void nesting_is_bounded(void) {
     char text[2 * VH_JSON_DEPTH + 8];
     size_t n = VH_JSON_DEPTH;
@@ -649,6 +671,8 @@ int main(void) {
     RUN(keys_are_equal_as_read_not_as_written);
     RUN(different_keys_are_not_duplicates);
     RUN(many_keys_are_told_apart);
+    RUN(more_keys_than_are_remembered_are_refused);
+    RUN(each_text_has_keys_of_its_own);
     RUN(nesting_is_bounded);
     RUN(tokens_are_bounded);
     RUN(length_is_bounded);

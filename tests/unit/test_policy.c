@@ -252,6 +252,13 @@ static void driver_path_only_without_telling_classes(void) {
         dev.driver_path[0] = NULL; /* unknown: even .* would not match */
         e.driver_path = pattern(".*");
         CHECK(!policy_entry_matches(&c, &e, &dev));
+        for (int i = 0; i < VH_MAX_DRIVERS; i++)
+            dev.driver_path[i] = "/lib/modules/6.1/snd.ko";
+        CHECK(policy_entry_matches(&c, &e, &dev));
+        e.driver_path = pattern(".*uvcvideo"); /* any of them suffices, up to the last */
+        CHECK(!policy_entry_matches(&c, &e, &dev));
+        dev.driver_path[VH_MAX_DRIVERS - 1] = "/lib/modules/6.1/uvcvideo.ko";
+        CHECK(policy_entry_matches(&c, &e, &dev));
     }
 }
 
