@@ -27,6 +27,15 @@ static void foreign_ends(struct core *c, int v) {
         c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
 }
 
+/* What a VMM refused is not refused by the next one: no device waits for a back-off that an earlier one earned it. */
+static void refusals_end(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && (s->vm == v || plan_target(c, s) == v))
+            slot_afresh(s);
+    }
+}
+
 static void vm_down(struct step *st, int v, const char *why) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
@@ -39,6 +48,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
     doubt_ends(c, v);
     foreign_ends(c, v);
+    refusals_end(c, v);
     memory_resume(st, v); /* a VM that starts afresh was not suspended */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -72,6 +82,7 @@ void vm_fact(struct step *st, const struct fact *f) {
     switch (f->kind) {
     case FACT_VM_SOCKET:
         vm_unknown(c, f->vm);
+        refusals_end(c, f->vm);
         vm->alive = false; /* perhaps another VMM, or not the VM at all: it has to show */
         vm->busy = false;
         vm->failures = 0;

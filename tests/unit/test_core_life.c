@@ -632,6 +632,31 @@ static void rows_are_found_for_every_vm_or_the_file_is_refused(void) {
 }
 
 /* The new rules want it in the guest's VM, but another one is just getting it: it is not the guest's yet. */
+/* However often it was refused: the next VMM has refused nothing yet. */
+static void a_vm_that_comes_back_gets_at_once_what_it_refused(void) {
+    for (int ends = 0; ends < 2; ends++) {
+        begin(false);
+        vm_up(0);
+        plug("1-1", 5, 3);
+        for (int64_t wait = VH_T_RETRY_MIN, i = 0; i < 5; i++, wait *= 2) {
+            done(0, OP_FAILED);
+            done(0, OP_OK); /* what it has, listed: nothing */
+            CHECK(op(OP_ATTACH, 0) == NULL);
+            wait_ms(wait);
+            CHECK(op(OP_ATTACH, 0) != NULL);
+        }
+        done(0, OP_FAILED);
+        done(0, OP_OK);
+        CHECK_STR(core_state_name(&core, &core.slot[0]), "failed");
+        if (ends == 0) { /* seen to end; else only the new one is seen */
+            vm_fact_of(FACT_VM_DOWN, 0);
+            CHECK_STR(core_state_name(&core, &core.slot[0]), "waiting");
+        }
+        vm_up(0);
+        CHECK(op(OP_ATTACH, 0) != NULL);
+    }
+}
+
 static void a_guest_does_not_own_what_another_vm_is_getting(void) {
     static struct request r;
     begin(false);
@@ -735,6 +760,7 @@ int main(void) {
     RUN(a_vm_that_is_gone_from_the_file_is_emptied_first);
     RUN(a_choice_that_is_another_one_is_asked_anew);
     RUN(rows_are_found_for_every_vm_or_the_file_is_refused);
+    RUN(a_vm_that_comes_back_gets_at_once_what_it_refused);
     RUN(a_guest_does_not_own_what_another_vm_is_getting);
     RUN(everything_comes_out_at_the_end_if_wanted);
     RUN(an_attach_ends_a_suspension_for_good);

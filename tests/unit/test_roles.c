@@ -294,7 +294,7 @@ static void a_guest_reads_what_is_under_way(void) {
     done(0, OP_FAILED);
     guest_reads("failed", "\"on its way\"");
     done(0, OP_REFUSED); /* the listing that follows: nobody is there */
-    guest_reads("failed", "\"on its way\"");
+    guest_reads("waiting", "\"on its way\"");
     unplug("1-1");
     plug("1-1", DEV + 1, 3);
     guest_reads("waiting", "\"on its way\"");
