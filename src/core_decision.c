@@ -77,15 +77,18 @@ static void push_aside(struct step *st, int i) {
     pending_part_done(st, p);
 }
 
-static int attach_check(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
+static int attach_check(struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
     int vm = attach_vm(c, r, s, why);
     if (vm < 0)
         return -1;
     const struct vm_conf *vc = &c->conf->vms[vm];
+    int chosen = memory_chosen_above(c, s, r->who.role);
     if (request_keeps(c, r, s))
         sb_fmt(why, "%s is busy: another request is moving it", s->dev.node);
     else if (s->disconnected && s->disconnected_by > r->who.role)
         sb_fmt(why, "%s was taken away by an %s", s->dev.node, access_role_name(s->disconnected_by));
+    else if (chosen >= 0 && chosen != vm)
+        sb_fmt(why, "%s was given to VM '%s' by a higher role", s->dev.node, c->conf->vms[chosen].name);
     else if (!vc->supported)
         sb_fmt(why, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
     else if (c->vm[vm].state == VM_DOWN && s->vm != vm)
@@ -182,7 +185,7 @@ void attach_ended(struct step *st, int i, enum role by, bool ok) {
         s->pick = s->vm;
         s->away = -1;
         memory_wake(st, s);
-        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, &s->dev, s->vm))
+        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, s, s->vm, by))
             c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
         return;
     }

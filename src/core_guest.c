@@ -31,7 +31,8 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
 }
 
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
-    return plan_allows(c, s, vm) && !s->disconnected && !stays_here(s) && s->hold_until == 0 && is_free(c, s, vm);
+    return plan_allows(c, s, vm) && s->dev.settled && !s->disconnected && !stays_here(s) && s->hold_until == 0 &&
+           is_free(c, s, vm);
 }
 
 /* It has it, is about to get it, or has put it away itself; and no other VM has it, may have it, or is just getting it.

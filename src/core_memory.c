@@ -223,25 +223,40 @@ void memory_refresh_all(struct core *c) {
 }
 
 /* With a twin about, a selection holds for its port alone: the other one asks. */
-int memory_selection(struct core *c, const struct device *d) {
+static const struct memory *selection(struct core *c, const struct device *d) {
     bool here;
     const struct memory *m = find(c, d, &here);
-    if (!d->settled || m == NULL || m->vm[0] == '\0' || (!here && twin_present(c, d, NULL)))
-        return -1;
-    return conf_vm(c->conf, m->vm);
+    return !d->settled || m == NULL || m->vm[0] == '\0' || (!here && twin_present(c, d, NULL)) ? NULL : m;
+}
+
+int memory_selection(struct core *c, const struct device *d) {
+    const struct memory *m = selection(c, d);
+    return m != NULL ? conf_vm(c->conf, m->vm) : -1;
+}
+
+int memory_chosen_above(struct core *c, const struct slot *s, enum role role) {
+    const struct memory *m = selection(c, &s->dev);
+    int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
+    return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
 }
 
 /* ---- changes ---- */
 
-bool memory_select(struct step *st, const struct device *d, int vm) {
+/* A higher role's choice is never overwritten, not even one that does not hold at the moment (the rules may allow that
+ * VM again); one that is confirmed stays the higher role's. */
+bool memory_select(struct step *st, const struct slot *s, int vm, enum role by) {
     struct core *c = st->c;
+    const struct device *d = &s->dev;
+    const char *name = c->conf->vms[vm].name;
     const struct memory *known = find_any(c, d);
-    if (known != NULL && str_eq(known->vm, c->conf->vms[vm].name) && str_eq(known->port, d->sys_name))
+    bool same = known != NULL && str_eq(known->vm, name);
+    if (known != NULL && (same ? known->vm_by >= by && str_eq(known->port, d->sys_name) : known->vm_by > by))
         return true;
     struct memory *m = get(c, d);
     if (m == NULL)
         return false;
-    memcpy(m->vm, c->conf->vms[vm].name, sizeof m->vm);
+    m->vm_by = same && m->vm_by > by ? m->vm_by : by;
+    VH_ASSERT(str_copy(m->vm, sizeof m->vm, name)); /* same bound */
     memory_changed(st);
     return true;
 }

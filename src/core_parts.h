@@ -84,7 +84,9 @@ void port_forget_vm(struct core *c, int vm);
 void memory_refresh(struct core *c, struct slot *s); /* decision and suspension */
 void memory_refresh_all(struct core *c);
 int memory_selection(struct core *c, const struct device *dev); /* the VM once chosen, -1 none */
-enum role memory_latched(struct core *c, const char *tag);      /* author of the decision about a tag, or ROLE_NONE */
+/* A VM that somebody above this role chose for it, and the rules still allow; -1 none. */
+int memory_chosen_above(struct core *c, const struct slot *s, enum role role);
+enum role memory_latched(struct core *c, const char *tag); /* author of the decision about a tag, or ROLE_NONE */
 /* A decision: between memory_begin() and memory_decided(), or memory_refuse() if it is not to be. Nothing of it holds
  * before request_saved() is called. ROLE_NONE lifts one. False: the table is full of decisions. */
 void memory_begin(struct core *c);
@@ -96,7 +98,7 @@ enum role memory_decision(struct core *c, const struct device *dev); /* author o
 void memory_decided(struct step *st, const struct request *r);
 void memory_refuse(struct core *c);
 /* What the daemon remembers by itself: holds at once, saved when the disk takes it. */
-bool memory_select(struct step *st, const struct device *dev, int vm); /* false: the table is full of decisions */
+bool memory_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
 void memory_suspend(struct step *st, struct slot *s, int vm);
 void memory_wake(struct step *st, struct slot *s); /* it was attached in spite of its suspension */
 void memory_resume(struct step *st, int vm);

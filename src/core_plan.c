@@ -211,7 +211,7 @@ static void ask(struct step *st, int i) {
 
 /* A request is served when its device is certainly where it was wanted. One whose next operation cannot happen fails
  * now: the VM it needs is down, the host has begun to use the device, another look finds that it may not go there, or a
- * higher role's decision turns out to concern it (its serial or its tag is known only now). */
+ * higher role's decision or choice turns out to concern it (its serial or its tag is known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -223,12 +223,17 @@ static void settle_request(struct step *st, int i) {
         return;
     }
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
+    enum role asker = c->pending[s->req].audit.asked.who.role;
+    /* What a guest may take was judged when it asked: also what another guest, for which it was chosen, put away. */
+    int chosen = s->req_vm >= 0 && asker > ROLE_GUEST ? memory_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
     if (s->foreign >= 0 && s->doubt == 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
-    else if (s->req_vm >= 0 && s->disconnected && s->disconnected_by > c->pending[s->req].audit.asked.who.role)
+    else if (s->req_vm >= 0 && s->disconnected && s->disconnected_by > asker)
         (void)str_fmt(text, sizeof text, "it was taken away by an %s", access_role_name(s->disconnected_by));
+    else if (chosen >= 0 && chosen != s->req_vm)
+        (void)str_fmt(text, sizeof text, "it was given to VM '%s' by a higher role", c->conf->vms[chosen].name);
     else if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
     else if (s->req_vm >= 0 && s->dev.malformed[0] != '\0')

@@ -62,7 +62,7 @@ static enum role parse_role(const struct json *j, int t) {
         if (json_string_is(j, t, access_role_name((enum role)r)))
             return (enum role)r;
     }
-    return ROLE_OPERATOR; /* whoever it was: a decision it is */
+    return ROLE_OPERATOR; /* whoever it was: a decision or a choice it is */
 }
 
 /* ---- reading ---- */
@@ -132,7 +132,7 @@ static void read_device(struct reader *r, int object) {
     struct id id;
     char exempt[16];
     bool literal = false;
-    int by = json_get(r->j, object, "disconnected_by");
+    int by = json_get(r->j, object, "disconnected_by"), vm_by = json_get(r->j, object, "selected_by");
     if (json_type(r->j, object) != JSON_OBJECT || !parse_id(r->j, json_get(r->j, object, "id"), &id) ||
         !optional(r->j, object, "port", read.port, sizeof read.port) ||
         !optional(r->j, object, "vm", read.vm, sizeof read.vm) ||
@@ -144,6 +144,7 @@ static void read_device(struct reader *r, int object) {
     if (json_bool(r->j, json_get(r->j, object, "serial"), &literal) && literal && id.serial[0] == '\0')
         memcpy(id.serial, NO_SERIAL, sizeof NO_SERIAL);
     read.by = by >= 0 ? parse_role(r->j, by) : ROLE_NONE;
+    read.vm_by = read.vm[0] != '\0' ? parse_role(r->j, vm_by) : ROLE_NONE;
     parse_exempt(exempt, &read);
     if (!r->same_boot) {
         read.suspended[0] = '\0';
@@ -154,6 +155,7 @@ static void read_device(struct reader *r, int object) {
         return;
     memcpy(m->port, read.port, sizeof m->port);
     memcpy(m->vm, read.vm, sizeof m->vm);
+    m->vm_by = read.vm_by;
     memcpy(m->suspended, read.suspended, sizeof m->suspended);
     m->by = read.by;
     m->exempt_bus = read.exempt_bus;
@@ -168,6 +170,11 @@ static bool read_devices(struct reader *r, int array) {
     return true;
 }
 
+static void select_vm(struct memory *m, const char *vm) {
+    VH_ASSERT(str_copy(m->vm, sizeof m->vm, vm)); /* same bound */
+    m->vm_by = vm[0] != '\0' ? ROLE_OPERATOR : ROLE_NONE;
+}
+
 /* One of selected_vms, against the records of that device: one of twins may have this VM, the others keep theirs. */
 static void merge_selection(struct reader *r, const struct id *id, const char *vm, bool said[VH_MAX_MEMORY]) {
     bool known = false, agrees = false;
@@ -180,13 +187,13 @@ static void merge_selection(struct reader *r, const struct id *id, const char *v
     }
     for (int i = 0; known && !agrees && i < VH_MAX_MEMORY; i++) {
         if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
-            (void)str_copy(r->ms->m[i].vm, sizeof r->ms->m[i].vm, vm); /* it fitted before */
+            select_vm(&r->ms->m[i], vm);
     }
     struct memory *m = known ? NULL : add(r, id, false);
     if (m == NULL)
         return;
     said[m - r->ms->m] = true;
-    (void)str_copy(m->vm, sizeof m->vm, vm);
+    select_vm(m, vm);
 }
 
 static bool read_selections(struct reader *r, int object) {
@@ -205,7 +212,7 @@ static bool read_selections(struct reader *r, int object) {
     }
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         if (!said[i])
-            r->ms->m[i].vm[0] = '\0'; /* taken back by another daemon */
+            select_vm(&r->ms->m[i], ""); /* taken back by another daemon */
     }
     return true;
 }
@@ -403,6 +410,7 @@ static void print_device(struct sbuf *sb, const struct memory *m) {
         sb_str(sb, ", \"serial\": true"); /* a serial, not the lack of one */
     member(sb, "port", m->port);
     member(sb, "vm", m->vm);
+    member(sb, "selected_by", m->vm_by != ROLE_NONE ? access_role_name(m->vm_by) : "");
     member(sb, "disconnected_by", m->by != ROLE_NONE ? access_role_name(m->by) : "");
     member(sb, "suspended", m->suspended);
     if (m->exempt_bus != 0)

@@ -23,6 +23,7 @@ struct memory {
     char serial[VH_STRING_MAX];     /* "" if it has none */
     char port[VH_SYSNAME_MAX];      /* sys_name; "" if unknown (another daemon's entry): any port */
     char vm[VH_NAME_MAX];           /* selection, "" none */
+    enum role vm_by;                /* its author; ROLE_NONE: there is none */
     char suspended[VH_NAME_MAX];    /* the VM that a suspend took it out of, "" none; true only of this boot */
     bool resumed;                   /* a resume came while its device was not fully known yet; not part of the file */
     enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */

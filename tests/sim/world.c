@@ -174,6 +174,20 @@ void world_print(void) {
 
 /* ---- checking actions ---- */
 
+/* Did somebody above this role choose another VM for it, which the rules allow? By the very port: a device that moved
+ * may be a twin. Guests choose nothing: they take what is free, also what another has put away. */
+static bool chosen_above(const struct slot *s, enum role role, int vm) {
+    for (int i = 0; i < VH_MAX_MEMORY && s->rule >= 0 && role > ROLE_GUEST; i++) {
+        const struct memory *m = &core.memories.m[i];
+        int chosen = m->used && m->vm_by > role ? conf_vm(conf, m->vm) : -1;
+        if (chosen >= 0 && chosen != vm && m->vid == s->dev.vid && m->pid == s->dev.pid &&
+            str_eq(m->serial, s->dev.serial) && str_eq(m->port, s->dev.sys_name) &&
+            (conf->rules[s->rule].vm_mask >> chosen & 1) != 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_attach(const struct action *a) {
     const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
     if (s == NULL || s->state != SLOT_PRESENT)
@@ -199,6 +213,8 @@ static void check_attach(const struct action *a) {
         fail("attaching at the end");
     if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
         fail("a lower role undid a higher one's decision");
+    if (s->req >= 0 && chosen_above(s, core.pending[s->req].audit.asked.who.role, a->vm))
+        fail("a lower role undid a higher one's choice");
     w.counts.leased += leased;
 }
 

@@ -58,22 +58,31 @@ static void a_peers_file_is_understood(void) {
 
 static void a_peer_can_read_what_is_written(void) {
     memset(&ms, 0, sizeof ms);
-    ms.m[4] = (struct memory){.used = true, .vid = 0x46d, .pid = 0xc52b, .port = "1-2", .vm = "a", .stamp = 1};
-    ms.m[2] = (struct memory){
-        .used = true, .vid = 0x951, .pid = 0x1666, .serial = "S\"1", .by = ROLE_ADMIN, .vm = "b", .stamp = 2};
-    CHECK_STR(print(), "{\n"
-                       "  \"selected_vms\": {\n"
-                       "    \"046d:c52b:None\": \"a\",\n"
-                       "    \"0951:1666:S\\\"1\": \"b\"\n"
-                       "  },\n"
-                       "  \"disconnected_devices\": [\n"
-                       "    \"0951:1666:S\\\"1\"\n"
-                       "  ],\n"
-                       "  \"devices\": [\n"
-                       "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\"},\n"
-                       "    {\"id\": \"0951:1666:S\\\"1\", \"vm\": \"b\", \"disconnected_by\": \"admin\"}\n"
-                       "  ]\n"
-                       "}\n");
+    ms.m[4] = (struct memory){
+        .used = true, .vid = 0x46d, .pid = 0xc52b, .port = "1-2", .vm = "a", .vm_by = ROLE_OPERATOR, .stamp = 1};
+    ms.m[2] = (struct memory){.used = true,
+                              .vid = 0x951,
+                              .pid = 0x1666,
+                              .serial = "S\"1",
+                              .by = ROLE_ADMIN,
+                              .vm = "b",
+                              .vm_by = ROLE_ADMIN,
+                              .stamp = 2};
+    CHECK_STR(print(),
+              "{\n"
+              "  \"selected_vms\": {\n"
+              "    \"046d:c52b:None\": \"a\",\n"
+              "    \"0951:1666:S\\\"1\": \"b\"\n"
+              "  },\n"
+              "  \"disconnected_devices\": [\n"
+              "    \"0951:1666:S\\\"1\"\n"
+              "  ],\n"
+              "  \"devices\": [\n"
+              "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\", \"selected_by\": \"operator\"},\n"
+              "    {\"id\": \"0951:1666:S\\\"1\", \"vm\": \"b\", \"selected_by\": \"admin\", "
+              "\"disconnected_by\": \"admin\"}\n"
+              "  ]\n"
+              "}\n");
     memset(&ms, 0, sizeof ms);
     CHECK_STR(print(), "{\n  \"selected_vms\": {},\n  \"disconnected_devices\": [],\n  \"devices\": []\n}\n");
 }
@@ -88,8 +97,10 @@ static void everything_comes_back(void) {
         "    \"046d:c52b:None\"\n"
         "  ],\n"
         "  \"devices\": [\n"
-        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\", \"disconnected_by\": \"guest\"},\n"
-        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-3\", \"vm\": \"b\", \"suspended\": \"b\"},\n"
+        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\", \"selected_by\": \"admin\", "
+        "\"disconnected_by\": \"guest\"},\n"
+        "    {\"id\": \"046d:c52b:None\", \"port\": \"1-3\", \"vm\": \"b\", \"selected_by\": \"operator\", "
+        "\"suspended\": \"b\"},\n"
         "    {\"id\": \"1234:5678:None\", \"serial\": true, \"port\": \"2-1.4\", \"exempt\": \"2-17\"}\n"
         "  ],\n"
         "  \"boot_id\": \"this-boot\",\n"
@@ -108,7 +119,7 @@ static void everything_comes_back(void) {
 
 static void what_a_peer_changed_since_is_believed(void) {
     const char *devices =
-        "\"devices\": [{\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\"}, "
+        "\"devices\": [{\"id\": \"046d:c52b:None\", \"port\": \"1-2\", \"vm\": \"a\", \"selected_by\": \"admin\"}, "
         "{\"id\": \"0951:1666:S\", \"port\": \"1-3\", \"vm\": \"a\", \"disconnected_by\": \"admin\"}]";
     char file[1024];
     /* another choice, a decision lifted, another one made */
@@ -118,8 +129,17 @@ static void what_a_peer_changed_since_is_believed(void) {
     CHECK(parse(file));
     CHECK_INT(count(), 1); /* nothing is left to say about the other one */
     CHECK_STR(nth(0)->vm, "b");
+    CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR); /* whoever asked the peer: not our admin */
     CHECK_STR(nth(0)->port, "1-2");
     CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    /* the same choice is still whose it was */
+    snprintf(file, sizeof file, "{\"selected_vms\": {\"046d:c52b:None\": \"a\"}, %s}", devices);
+    CHECK(parse(file));
+    CHECK_STR(nth(0)->vm, "a");
+    CHECK_INT(nth(0)->vm_by, ROLE_ADMIN);
+    /* a peer's own has no author */
+    CHECK(parse("{\"selected_vms\": {\"046d:c52b:None\": \"a\"}}"));
+    CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR);
     /* not mentioned is not changed */
     snprintf(file, sizeof file, "{%s}", devices);
     CHECK(parse(file));
@@ -198,7 +218,12 @@ static void the_largest_fits(void) {
     memset(&ms, 0, sizeof ms);
     for (int i = 0; i < VH_MAX_MEMORY; i++) {
         struct memory *m = &ms.m[i];
-        *m = (struct memory){.used = true, .vid = 1, .pid = (uint16_t)i, .by = ROLE_OPERATOR, .stamp = (uint64_t)i + 1};
+        *m = (struct memory){.used = true,
+                             .vid = 1,
+                             .pid = (uint16_t)i,
+                             .by = ROLE_OPERATOR,
+                             .vm_by = ROLE_OPERATOR,
+                             .stamp = (uint64_t)i + 1};
         memset(m->serial, 1, 126); /* the longest that USB knows; each of these takes six bytes in JSON */
         memset(m->vm, 'v', sizeof m->vm - 1);
         memset(m->port, '1', sizeof m->port - 1);

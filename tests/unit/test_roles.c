@@ -14,6 +14,7 @@ enum situation {
     FREE,     /* both may, nobody has */
     OTHERS,   /* both may; b has it */
     CHOSEN,   /* both may; somebody chose b, which takes it out of reach although b does not run */
+    GIVEN,    /* both may; an admin gave it to b */
     HIDDEN,   /* only b may; b has it */
     UNRULED,  /* no rule concerns it */
     GONE_OP,  /* both may; an operator has taken it away */
@@ -86,8 +87,10 @@ static void set_up(enum situation s) {
     plug("1-1", DEV, s == HIDDEN ? 14 : s == UNRULED ? 1 : 8);
     settle();
     if (s == OWN || s == PUT_AWAY)
-        request_as(ROLE_ADMIN, REQ_ATTACH, DEV, "a");
+        request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
     if (s == OTHERS || s == CHOSEN)
+        request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "b");
+    if (s == GIVEN)
         request_as(ROLE_ADMIN, REQ_ATTACH, DEV, "b");
     if (s == CHOSEN)
         vm_fact_of(FACT_VM_DOWN, 1);
@@ -120,36 +123,37 @@ static const struct {
     enum role role;
     const char *cells;
 } table[] = {
-    /*                                  OWN FREE OTHERS CHOSEN HIDDEN UNRULED GONE_OP GONE_AD KEPT PUT_AWAY ABSENT */
-    {REQ_ATTACH, "", ROLE_ADMIN, "+++-+-++-+h"},
-    {REQ_ATTACH, "a", ROLE_ADMIN, "++++--++-+h"},
-    {REQ_ATTACH, "b", ROLE_ADMIN, "+++-+-++-+h"},
-    {REQ_DETACH, "", ROLE_ADMIN, "++++++++++h"},
-    {REQ_ATTACH, "", ROLE_OPERATOR, "+++-+-+--+h"},
-    {REQ_ATTACH, "a", ROLE_OPERATOR, "++++--+--+h"},
-    {REQ_ATTACH, "b", ROLE_OPERATOR, "+++-+-+--+h"},
-    {REQ_DETACH, "", ROLE_OPERATOR, "++++++++++h"},
-    {REQ_ATTACH, "", ROLE_GUEST, "++--hh---+h"},
-    {REQ_ATTACH, "a", ROLE_GUEST, "++--hh---+h"},
-    {REQ_ATTACH, "b", ROLE_GUEST, "ooooooooooo"},
-    {REQ_DETACH, "", ROLE_GUEST, "+---hh---+h"},
-    {REQ_DETACH, "b", ROLE_GUEST, "ooooooooooo"},
-    {REQ_ATTACH, "", ROLE_OBSERVER, "ooooooooooo"},
-    {REQ_ATTACH, "a", ROLE_OBSERVER, "ooooooooooo"},
-    {REQ_DETACH, "", ROLE_OBSERVER, "ooooooooooo"},
+    /*                                  OWN FREE OTHERS CHOSEN GIVEN HIDDEN UNRULED GONE_OP GONE_AD KEPT PUT_AWAY ABSENT
+     */
+    {REQ_ATTACH, "", ROLE_ADMIN, "+++-++-++-+h"},
+    {REQ_ATTACH, "a", ROLE_ADMIN, "+++++--++-+h"},
+    {REQ_ATTACH, "b", ROLE_ADMIN, "+++-++-++-+h"},
+    {REQ_DETACH, "", ROLE_ADMIN, "+++++++++++h"},
+    {REQ_ATTACH, "", ROLE_OPERATOR, "+++-++-+--+h"},
+    {REQ_ATTACH, "a", ROLE_OPERATOR, "++++---+--+h"},
+    {REQ_ATTACH, "b", ROLE_OPERATOR, "+++-++-+--+h"},
+    {REQ_DETACH, "", ROLE_OPERATOR, "+++++++++++h"},
+    {REQ_ATTACH, "", ROLE_GUEST, "++---hh---+h"},
+    {REQ_ATTACH, "a", ROLE_GUEST, "++---hh---+h"},
+    {REQ_ATTACH, "b", ROLE_GUEST, "oooooooooooo"},
+    {REQ_DETACH, "", ROLE_GUEST, "+----hh---+h"},
+    {REQ_DETACH, "b", ROLE_GUEST, "oooooooooooo"},
+    {REQ_ATTACH, "", ROLE_OBSERVER, "oooooooooooo"},
+    {REQ_ATTACH, "a", ROLE_OBSERVER, "oooooooooooo"},
+    {REQ_DETACH, "", ROLE_OBSERVER, "oooooooooooo"},
     /* Suspend and resume name no device; what happens to it is checked below. */
-    {REQ_SUSPEND, "", ROLE_ADMIN, "+++++++++++"},
-    {REQ_SUSPEND, "b", ROLE_OPERATOR, "+++++++++++"},
-    {REQ_SUSPEND, "", ROLE_GUEST, "+++++++++++"},
-    {REQ_SUSPEND, "a", ROLE_GUEST, "+++++++++++"},
-    {REQ_SUSPEND, "b", ROLE_GUEST, "ooooooooooo"},
-    {REQ_SUSPEND, "", ROLE_OBSERVER, "ooooooooooo"},
-    {REQ_RESUME, "", ROLE_ADMIN, "+++++++++++"},
-    {REQ_RESUME, "", ROLE_OPERATOR, "+++++++++++"},
-    {REQ_RESUME, "", ROLE_GUEST, "+++++++++++"},
-    {REQ_RESUME, "a", ROLE_GUEST, "+++++++++++"},
-    {REQ_RESUME, "b", ROLE_GUEST, "ooooooooooo"},
-    {REQ_RESUME, "", ROLE_OBSERVER, "ooooooooooo"},
+    {REQ_SUSPEND, "", ROLE_ADMIN, "++++++++++++"},
+    {REQ_SUSPEND, "b", ROLE_OPERATOR, "++++++++++++"},
+    {REQ_SUSPEND, "", ROLE_GUEST, "++++++++++++"},
+    {REQ_SUSPEND, "a", ROLE_GUEST, "++++++++++++"},
+    {REQ_SUSPEND, "b", ROLE_GUEST, "oooooooooooo"},
+    {REQ_SUSPEND, "", ROLE_OBSERVER, "oooooooooooo"},
+    {REQ_RESUME, "", ROLE_ADMIN, "++++++++++++"},
+    {REQ_RESUME, "", ROLE_OPERATOR, "++++++++++++"},
+    {REQ_RESUME, "", ROLE_GUEST, "++++++++++++"},
+    {REQ_RESUME, "a", ROLE_GUEST, "++++++++++++"},
+    {REQ_RESUME, "b", ROLE_GUEST, "oooooooooooo"},
+    {REQ_RESUME, "", ROLE_OBSERVER, "oooooooooooo"},
 };
 
 struct snapshot {
@@ -225,11 +229,11 @@ static void list_as(enum role role, int vm) {
 /* Shown (+), shown without what is others' (r), not shown (.). */
 static const char *const lists[] = {
     [ROLE_NONE] = "",
-    /* OWN FREE OTHERS CHOSEN HIDDEN UNRULED GONE_OP GONE_AD KEPT PUT_AWAY ABSENT */
-    [ROLE_OBSERVER] = "rrrrrrrrrr.",
-    [ROLE_GUEST] = "rrrr..rrrr.",
-    [ROLE_OPERATOR] = "++++++++++.",
-    [ROLE_ADMIN] = "++++++++++.",
+    /* OWN FREE OTHERS CHOSEN GIVEN HIDDEN UNRULED GONE_OP GONE_AD KEPT PUT_AWAY ABSENT */
+    [ROLE_OBSERVER] = "rrrrrrrrrrr.",
+    [ROLE_GUEST] = "rrrrr..rrrr.",
+    [ROLE_OPERATOR] = "+++++++++++.",
+    [ROLE_ADMIN] = "+++++++++++.",
 };
 
 static void every_role_sees_its_own_list(void) {
@@ -257,6 +261,7 @@ static void a_guest_reads_how_its_devices_are(void) {
         {FREE, "null", "idle", "\"may be attached\""},
         {OTHERS, "null", "idle", "\"not free\""},
         {CHOSEN, "null", "idle", "\"not free\""},
+        {GIVEN, "null", "idle", "\"not free\""},
         {GONE_OP, "null", "idle", "\"was taken away\""},
         {GONE_AD, "null", "idle", "\"was taken away\""},
         {KEPT, "null", "idle", "\"stays with the host\""},
@@ -521,6 +526,58 @@ static void a_guest_detaches_a_tag_of_its_own_devices_and_no_decision_is_taken(v
     CHECK_INT(memory_latched(&core, "disk"), ROLE_ADMIN);
 }
 
+/* Whose it is may only show when its serial number is known. */
+static void a_guest_takes_nothing_that_is_not_fully_known(void) {
+    set_up(ABSENT);
+    plug_as("1-1", DEV, 8, false, false);
+    request_as(ROLE_GUEST, REQ_ATTACH, DEV, "");
+    CHECK_STR(reply_text, "/dev/bus/usb/001/009 is not free");
+    CHECK_INT(core.slot[0].req, -1);
+}
+
+static const char given[] = "/dev/bus/usb/001/009 was given to VM 'b' by a higher role";
+
+static void what_an_admin_gave_an_operator_does_not_move(void) {
+    set_up(GIVEN);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
+    CHECK_STR(reply_text, given);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "b"); /* that is no other choice, and stays the admin's */
+    CHECK(reply_good);
+    vm_fact_of(FACT_VM_DOWN, 1);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
+    CHECK_STR(reply_text, given);
+    request_as(ROLE_OPERATOR, REQ_DETACH, DEV, ""); /* to take it away is always safe; to give it back is the same */
+    CHECK(reply_good);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
+    CHECK_STR(reply_text, given);
+    CHECK_INT(core.slot[0].disconnected_by, ROLE_OPERATOR); /* and was not lifted by the attempt */
+    unplug("1-1");
+    plug("1-1", DEV, 8);
+    settle();
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
+    CHECK_STR(reply_text, given);
+    tag_as(ROLE_OPERATOR, REQ_ATTACH, "disk");
+    vm_up(1);
+    settle();
+    CHECK_INT(core.slot[0].vm, -1);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "");
+    CHECK(reply_good && core.slot[0].vm == 1);
+}
+
+static void an_admin_moves_what_anybody_gave(void) {
+    set_up(GIVEN);
+    request_as(ROLE_ADMIN, REQ_ATTACH, DEV, "a");
+    CHECK(reply_good && core.slot[0].vm == 0);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "b");
+    CHECK_STR(reply_text, "/dev/bus/usb/001/009 was given to VM 'a' by a higher role");
+    set_up(OTHERS);
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a"); /* an operator's own is any operator's */
+    CHECK(reply_good && core.slot[0].vm == 0);
+    request_as(ROLE_ADMIN, REQ_ATTACH, DEV, "a"); /* confirmed: from now on it is the admin's */
+    request_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "b");
+    CHECK(!reply_good && core.slot[0].vm == 0);
+}
+
 /* A guest that never lets an operation end must not keep an admin from its device. */
 static void a_higher_role_does_not_wait_for_a_lower_one(void) {
     set_up(OWN);
@@ -629,6 +686,9 @@ int main(void) {
     RUN(a_selector_means_only_what_the_asker_may_touch);
     RUN(a_tag_tells_a_guest_nothing);
     RUN(a_guest_detaches_a_tag_of_its_own_devices_and_no_decision_is_taken);
+    RUN(a_guest_takes_nothing_that_is_not_fully_known);
+    RUN(what_an_admin_gave_an_operator_does_not_move);
+    RUN(an_admin_moves_what_anybody_gave);
     RUN(a_higher_role_does_not_wait_for_a_lower_one);
     RUN(a_guest_waits_for_whoever_moves_its_device);
     RUN(equals_wait_for_each_other);
