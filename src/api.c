@@ -25,7 +25,7 @@ void parse_complain(struct parse *p, const char *field, int t, const char *expec
         return;
     enum json_type type = json_type(p->j, t);
     char value[48];
-    if (type == JSON_STRING && json_string(p->j, t, value, sizeof value))
+    if (json_string(p->j, t, value, sizeof value))
         sb_fmt(&p->error, "\"%s\" is \"%s\": expected %s", field, value, expected);
     else
         sb_fmt(&p->error, "\"%s\" is %s: expected %s", field, json_type_name(type), expected);
@@ -42,7 +42,7 @@ bool parse_text(struct parse *p, const char *name, char *dst, size_t cap, const 
     dst[0] = '\0';
     if (t < 0)
         return false;
-    if (json_type(p->j, t) != JSON_STRING || !json_string(p->j, t, dst, cap)) {
+    if (!json_string(p->j, t, dst, cap)) {
         parse_complain(p, name, t, expected);
         dst[0] = '\0';
         return false;
@@ -57,12 +57,11 @@ bool parse_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, 
         return false;
     int64_t v = 0;
     char text[24];
-    if (json_type(p->j, t) == JSON_NUMBER && json_int(p->j, t, 0, (int64_t)max, &v)) {
+    if (json_int(p->j, t, 0, (int64_t)max, &v)) {
         *out = (uint64_t)v;
         return true;
     }
-    if (json_type(p->j, t) == JSON_STRING && json_string(p->j, t, text, sizeof text) &&
-        str_uint(text, strlen(text), max, out))
+    if (json_string(p->j, t, text, sizeof text) && str_uint(text, strlen(text), max, out))
         return true;
     parse_complain(p, name, t, expected);
     return false;
@@ -123,9 +122,9 @@ static void parse_port(struct parse *p) {
     if (t < 0)
         return;
     int64_t v = 0;
-    if (json_type(p->j, t) == JSON_NUMBER && json_int(p->j, t, 1, 255, &v))
+    if (json_int(p->j, t, 1, 255, &v))
         sel->by_port = str_fmt(sel->port, sizeof sel->port, "%d", (int)v);
-    else if (json_type(p->j, t) == JSON_STRING && json_string(p->j, t, sel->port, sizeof sel->port))
+    else if (json_string(p->j, t, sel->port, sizeof sel->port))
         sel->by_port = parse_port_path(sel->port);
     if (!sel->by_port)
         parse_complain(p, "port", t, expected);
@@ -211,7 +210,7 @@ static bool parse_action(struct parse *p) {
         sb_str(&p->error, "\"action\" is missing");
         return false;
     }
-    if (json_type(p->j, t) == JSON_STRING && json_string(p->j, t, name, sizeof name)) {
+    if (json_string(p->j, t, name, sizeof name)) {
         for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
             if (str_eq(requests[i].name, name)) {
                 p->r->kind = requests[i].kind;

@@ -93,6 +93,8 @@ static void describe(struct parse *p, struct explained *e) {
     (void)parse_text(p, "serial", d->serial, sizeof d->serial, "a serial number of at most 159 bytes");
     (void)parse_text(p, "driver_path", e->driver, sizeof e->driver, "the path of a module, at most 255 bytes");
     name(p, d);
+    if (policy_is_hub(d))
+        (void)str_copy(d->protect, sizeof d->protect, "is a hub");
 }
 
 void parse_described(struct parse *p) {
@@ -242,18 +244,18 @@ static void present(struct sbuf *sb, const struct core *c, const struct slot *s)
     member_text_or_null(sb, "reason", text);
 }
 
+/* Where it would be: described, it is not malformed, and of the host's uses only a hub's is known. */
 static void absent(struct sbuf *sb, const struct core *c, const struct device *d, int decides) {
     const struct rule *r = decides >= 0 ? &c->conf->rules[decides] : NULL;
-    bool single = r != NULL && r->single && r->nvms > 0;
-    bool taken = r != NULL && core_tag_taken(c, r->tag) != ROLE_NONE;
-    member_text_or_null(sb, "target", single && !taken ? c->conf->vms[r->vms[0]].name : "");
-    member_bool(sb, "asks", r != NULL && !r->single && r->nvms > 0 && !taken);
-    member_text_or_null(sb, "reason",
-                        d->malformed[0] != '\0' ? d->malformed
-                        : r == NULL             ? "no rule applies"
-                        : r->nvms == 0          ? "its rule names no VM that is configured"
-                        : taken                 ? "devices with its tag are disconnected"
-                                                : "");
+    const char *reason = d->protect[0] != '\0'                    ? "stays with the host: it is a hub"
+                         : r == NULL                              ? "no rule applies"
+                         : r->nvms == 0                           ? "its rule names no VM that is configured"
+                         : core_tag_taken(c, r->tag) != ROLE_NONE ? "devices with its tag are disconnected"
+                                                                  : "";
+    bool goes = r != NULL && reason[0] == '\0';
+    member_text_or_null(sb, "target", goes && r->single ? c->conf->vms[r->vms[0]].name : "");
+    member_bool(sb, "asks", goes && !r->single);
+    member_text_or_null(sb, "reason", reason);
 }
 
 static void end(struct sbuf *sb, const struct core *c, const struct request *r, const struct explained *e) {

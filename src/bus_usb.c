@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "log.h"
 #include "modules.h"
+#include "policy.h"
 #include "sock.h"
 #include "str.h"
 #include "sys.h"
@@ -155,18 +156,10 @@ static void name_device(int dir, struct device *dev) {
                       (unsigned)dev->pid);
 }
 
-static bool has_hub(const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
-        if (dev->ifaces[i].cls == 9)
-            return true;
-    }
-    return dev->cls == 9;
-}
-
 /* By the last snapshot of what the host uses. */
 static void protect(struct device *dev) {
     dev->protect[0] = '\0';
-    if (has_hub(dev))
+    if (policy_is_hub(dev))
         (void)str_copy(dev->protect, sizeof dev->protect, "is a hub");
     else
         (void)hostuse_reason(dev->sys_name, dev->protect, sizeof dev->protect);

@@ -74,16 +74,6 @@ static void slots_reap(struct core *c) {
         c->used--;
 }
 
-static bool is_hub(const struct device *d) {
-    if (d->cls == 9)
-        return true;
-    for (int i = 0; i < d->nifaces; i++) {
-        if (d->ifaces[i].cls == 9)
-            return true;
-    }
-    return false;
-}
-
 void slot_unassign(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int vm = s->vm;
@@ -145,7 +135,7 @@ static void released(struct step *st, uint32_t token) {
 
 /* The rule, and what is remembered, as they are now. */
 static void slot_judge(struct core *c, struct slot *s) {
-    s->hub = is_hub(&s->dev);
+    s->hub = policy_is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
     memory_refresh(c, s);
 }

@@ -324,6 +324,10 @@ static void subscribe(struct step *st, const struct request *r) {
 
 static void explain(struct step *st, const struct request *r) {
     int count = 0, slot = -1;
+    if (r->sel.by_tag) {
+        reply_failed_text(st, r, "a tag may be of several devices: name one to have it explained");
+        return;
+    }
     for (int i = 0; i < st->c->used && !r->by_hand; i++) {
         if (request_means(st->c, r, i)) {
             slot = i;

@@ -166,3 +166,11 @@ int policy_rule(const struct conf *c, const struct device *dev) {
     }
     return -1;
 }
+
+bool policy_is_hub(const struct device *dev) {
+    for (int i = 0; i < dev->nifaces; i++) {
+        if (dev->ifaces[i].cls == 9)
+            return true;
+    }
+    return dev->cls == 9;
+}

@@ -26,4 +26,7 @@ bool policy_entry_matches(const struct conf *c, const struct entry *e, const str
  * fields those that fail on the interface that comes nearest. */
 uint16_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev);
 
+/* Hubs stay with the host, whatever a rule says. */
+bool policy_is_hub(const struct device *dev);
+
 #endif

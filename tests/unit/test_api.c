@@ -96,6 +96,70 @@ static void errors_name_the_field_the_value_and_what_was_expected(void) {
     CHECK(strstr(error, "not JSON: ") == error);
 }
 
+static void what_is_too_long_or_of_the_wrong_type_is_refused(void) {
+    char line[2 * VH_NAME_MAX + 200], name[2 * VH_NAME_MAX];
+    memset(name, 'x', sizeof name);
+    snprintf(line, sizeof line, "{\"action\":\"usb_suspend\",\"vm\":\"%.*s\"}", VH_NAME_MAX - 1, name);
+    CHECK(parse(line) && strlen(r.vm) == VH_NAME_MAX - 1);
+    snprintf(line, sizeof line, "{\"action\":\"usb_suspend\",\"vm\":\"%.*s\"}", VH_NAME_MAX, name);
+    refused(line, "\"vm\" is a string: expected the name of a VM, at most 63 bytes");
+    refused("{\"action\":\"usb_suspend\",\"vm\":1}", "\"vm\" is a number: expected the name of a VM, at most 63 bytes");
+    snprintf(line, sizeof line, "{\"action\":\"usb_list\",\"id\":\"%.*s\"}", VH_ID_MAX - 3, name);
+    CHECK(parse(line) && strlen(r.id) == VH_ID_MAX - 1);
+    snprintf(line, sizeof line, "{\"action\":\"usb_list\",\"id\":\"%.*s\"}", VH_ID_MAX - 2, name);
+    refused(line, "\"id\" is longer than 71 bytes");
+    CHECK_STR(r.id, ""); /* not half of it */
+    snprintf(line, sizeof line, "{\"action\":\"%.*s\"}", 40, name);
+    CHECK(!parse(line) && strstr(error, "\"action\" is \"xxx") == error);
+    CHECK(!parse("{\"action\":5}") && strstr(error, "\"action\" is a number: expected usb_list") == error);
+    refused("{\"action\":\"usb_list\",\"all\":1}", "\"all\" is a number: expected true or false");
+    refused("{\"action\":\"enable_notifications\",\"audit\":\"yes\"}", "\"audit\" is \"yes\": expected true or false");
+    refused("{\"action\":\"usb_list\",\"tag\":true}", "\"tag\" is a boolean: expected a tag of at most 63 bytes");
+    refused("{\"action\":\"usb_detach\",\"bus\":true,\"port\":1}", "\"bus\" is a boolean: expected a bus number");
+    refused("{\"action\":\"usb_detach\",\"bus\":\"123456789012345678901234567890\",\"port\":1}",
+            "\"bus\" is \"123456789012345678901234567890\": expected a bus number");
+}
+
+static void nodes_and_ports_are_read_to_the_letter(void) {
+    static const char *const nodes[] = {
+        "/dev/bus/usb/1",       "/dev/bus/usb/001/",      "/dev/bus/usb//001",   "/dev/bus/usb/001/256",
+        "/dev/bus/usb/256/001", "/dev/bus/usb/001/002/3", "/dev/bus/usb/001/2x", "/dev/bus/usb/x/2",
+        "dev/bus/usb/001/002",  "/dev/bus/usb/",
+    };
+    static const char *const ports[] = {"\"\"",
+                                        "\"0\"",
+                                        "\"2.0\"",
+                                        "\"256\"",
+                                        "\"2,3\"",
+                                        "\".2\"",
+                                        "\"2..3\"",
+                                        "\"x\"",
+                                        "0",
+                                        "256",
+                                        "2.5",
+                                        "true",
+                                        "\"2.3.4.5.6.7.8.9.10.11.12\""};
+    char line[200];
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        snprintf(line, sizeof line, "{\"action\":\"usb_detach\",\"device_node\":\"%s\"}", nodes[i]);
+        CHECK(!parse(line) && strstr(error, "expected a node such as") != NULL);
+    }
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++) {
+        snprintf(line, sizeof line, "{\"action\":\"usb_detach\",\"bus\":1,\"port\":%s}", ports[i]);
+        CHECK(!parse(line) && strstr(error, "expected a port number or a path") != NULL);
+    }
+}
+
+/* Half of a place or of a model is none; with a node or a tag it narrows. */
+static void half_a_selector_is_refused_unless_it_narrows_another(void) {
+    refused("{\"action\":\"usb_detach\",\"port\":1}", "\"port\" needs \"bus\" as well");
+    refused("{\"action\":\"usb_detach\",\"vid\":\"1234\"}", "\"vid\" needs \"pid\" as well");
+    refused("{\"action\":\"usb_detach\",\"bus\":1,\"port\":1,\"vid\":\"1234\"}", "\"vid\" needs \"pid\" as well");
+    CHECK(parse("{\"action\":\"usb_detach\",\"tag\":\"t\",\"bus\":1}") && r.sel.by_tag && r.sel.by_bus);
+    CHECK(parse("{\"action\":\"usb_detach\",\"tag\":\"t\",\"vid\":\"1234\"}") && r.sel.by_tag && r.sel.by_vid);
+    CHECK(parse("{\"action\":\"usb_detach\",\"device_node\":\"/dev/bus/usb/001/002\",\"port\":1}"));
+}
+
 static struct conf conf;
 static struct core core;
 
@@ -157,6 +221,74 @@ static void lists_are_json_to_the_letter(void) {
     CHECK_STR(text, "{\"result\": \"ok\", \"usb_devices\": [], \"id\": 7}\n");
 }
 
+static const char *list_tag(const char *tag) {
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    struct request list = {.kind = REQ_LIST, .who = admin, .sel = {.by_tag = true}};
+    uint32_t cursor = 0;
+    snprintf(list.sel.tag, sizeof list.sel.tag, "%s", tag);
+    sb_init(&sb, text, sizeof text);
+    while (api_list_part(&core, &list, &cursor, &sb))
+        continue;
+    return text;
+}
+
+/* Devices of the tag that come later: will they be kept away? */
+static void a_list_by_tag_says_how_the_tag_is(void) {
+    one_device();
+    CHECK_STR(list_tag("x"), "{\"result\": \"ok\", \"usb_devices\": [], \"tag_disconnected\": null}\n");
+    CHECK(strstr(list_tag("t"), "\"sys_name\": \"3-2.1\"") != NULL);
+    CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": false}\n") != NULL);
+    core.memories.latch[1] = (struct latch){.by = ROLE_ADMIN, .tag = "t"};
+    CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": true}\n") != NULL);
+}
+
+/* Somebody else's doing is told as such; a guest is told only if it is in its own VM. */
+static void what_others_attached_is_told_as_foreign(void) {
+    static const struct {
+        struct principal who;
+        int foreign;
+        const char *vm, *said;
+    } cases[] = {
+        {{.role = ROLE_ADMIN, .vm = -1}, 1, "\"vm2\"", "true"}, {{.role = ROLE_OBSERVER, .vm = -1}, 1, "null", "true"},
+        {{.role = ROLE_GUEST, .vm = 1}, 1, "\"vm2\"", "true"},  {{.role = ROLE_GUEST, .vm = 0}, 1, "null", "false"},
+        {{.role = ROLE_ADMIN, .vm = -1}, -1, "null", "false"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4096], expected[100];
+        struct sbuf sb;
+        one_device();
+        core.slot[0].foreign = cases[i].foreign;
+        sb_init(&sb, text, sizeof text);
+        api_device(&sb, &core, &cases[i].who, 0, true);
+        snprintf(expected, sizeof expected, "\"vm\": %s, \"foreign\": %s,", cases[i].vm, cases[i].said);
+        CHECK(strstr(text, expected) != NULL);
+    }
+    core.slot[0].vm = 0; /* in a VM by our doing: not foreign, whoever else claims it */
+    core.slot[0].foreign = 1;
+    char text[4096];
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text);
+    api_device(&sb, &core, &admin, 0, true);
+    CHECK(strstr(text, "\"vm\": \"vm1\", \"foreign\": false,") != NULL);
+}
+
+/* No rule, but a lease: the VM that it had may have it. */
+static void a_lease_is_told_as_the_only_vm(void) {
+    char text[4096];
+    struct sbuf sb;
+    one_device();
+    core.slot[0].rule = -1;
+    core.slot[0].lease = 1;
+    sb_init(&sb, text, sizeof text);
+    api_device(&sb, &core, &admin, 0, true);
+    CHECK(strstr(text, "\"allowed_vms\": [\"vm2\"], ") != NULL);
+    core.slot[0].lease = -1;
+    sb_init(&sb, text, sizeof text);
+    api_device(&sb, &core, &admin, 0, true);
+    CHECK(strstr(text, "\"allowed_vms\": [], ") != NULL);
+}
+
 static void event_is(enum event_kind kind, int vm, const char *expected) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
@@ -184,6 +316,16 @@ static void replies(void) {
     sb_init(&sb, text, sizeof text);
     api_failed(&sb, "\"x\"", "a \"b\"\n");
     CHECK_STR(text, "{\"result\": \"failed\", \"error\": \"a \\\"b\\\"\\u000a\", \"id\": \"x\"}\n");
+    sb_init(&sb, text, sizeof text);
+    api_version(&sb, "1");
+    CHECK_STR(text, "{\"result\": \"ok\", \"version\": \"" VH_VERSION "\", \"id\": 1}\n");
+}
+
+static void every_request_has_its_name(void) {
+    CHECK_STR(api_request_name(REQ_ATTACH), "usb_attach");
+    CHECK_STR(api_request_name(REQ_VERSION), "version");
+    CHECK_STR(api_request_name(REQ_SUBSCRIBE), "enable_notifications");
+    CHECK_STR(api_request_name(REQ_AUDIT), "enable_notifications"); /* which it is a way to ask for */
 }
 
 int main(void) {
@@ -191,8 +333,15 @@ int main(void) {
     RUN(numbers_strings_and_nulls);
     RUN(ids_are_echoed_as_they_came);
     RUN(errors_name_the_field_the_value_and_what_was_expected);
+    RUN(what_is_too_long_or_of_the_wrong_type_is_refused);
+    RUN(nodes_and_ports_are_read_to_the_letter);
+    RUN(half_a_selector_is_refused_unless_it_narrows_another);
     RUN(lists_are_json_to_the_letter);
+    RUN(a_list_by_tag_says_how_the_tag_is);
+    RUN(what_others_attached_is_told_as_foreign);
+    RUN(a_lease_is_told_as_the_only_vm);
     RUN(events_are_as_defined);
     RUN(replies);
+    RUN(every_request_has_its_name);
     TEST_MAIN_END;
 }

@@ -192,6 +192,122 @@ static void who_is_meant(void) {
     CHECK(ask("{\"action\":\"explain\",\"device_node\":\"/dev/bus/usb/001/007\"}"));
 }
 
+static void a_tag_is_no_device(void) {
+    struct device d = keyboard();
+    start(rules);
+    CHECK(!ask("{\"action\":\"explain\",\"tag\":\"in\"}")); /* nothing has it */
+    CHECK_STR(error, "a tag may be of several devices: name one to have it explained");
+    CHECK(!ask("{\"action\":\"explain\",\"tag\":\"none\"}"));
+    plug(&d);
+    CHECK(!ask("{\"action\":\"explain\",\"tag\":\"in\"}"));
+    CHECK_STR(error, "a tag may be of several devices: name one to have it explained");
+    CHECK(!ask("{\"action\":\"explain\",\"bus\":1,\"port\":\"2\",\"tag\":\"in\"}"));
+    CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":\"2\",\"tag\":null}"));
+}
+
+/* What the core would do with it, not the rules alone. */
+static void a_hub_that_is_described_stays_with_the_host(void) {
+    start(rules);
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":1,\"device_class\":9}}"));
+    is("decides", "3");
+    is("target", "null");
+    is("asks", "false");
+    is("reason", "stays with the host: it is a hub");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"interfaces\":\"030101:090000\"}}"));
+    is("decides", "2");
+    is("target", "null");
+    is("reason", "stays with the host: it is a hub");
+}
+
+static void every_field_of_a_description(void) {
+    start("{\"vms\":[{\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/"
+          "a\"},{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/"
+          "b\"}],\"general\":{\"ruleMatch\":\"any\"},\"usbPassthrough\":["
+          "{\"targetVm\":\"nowhere\",\"allow\":[{\"bus\":7}]},"
+          "{\"allowedVms\":[\"nowhere\",\"elsewhere\"],\"allow\":[{\"bus\":8}]},"
+          "{\"allowedVms\":[\"a\",\"b\"],\"tag\":\"two\",\"allow\":[{\"bus\":9}]}]}");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"port\":7,\"removable\":\"removable\",\"product_name\":\"thing\","
+              "\"vendor_name\":\"maker\",\"interfaces\":\":\"}}"));
+    is("rule_match", "any");
+    is("usb_device.port_path", "7");
+    is("usb_device.portnum", "7");
+    is("usb_device.removable", "removable");
+    is("usb_device.product_name", "thing");
+    is("usb_device.vendor_name", "maker");
+    is("usb_device.interfaces", "null");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"removable\":\"unknown\"}}"));
+    is("usb_device.removable", "unknown");
+    is("usb_device.port_path", "null");
+    is("rules.0.vms", "[]");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":7}}"));
+    is("target", "null");
+    is("asks", "false");
+    is("reason", "its rule names no VM that is configured");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":8}}"));
+    is("asks", "false");
+    is("reason", "its rule names no VM that is configured");
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":9}}"));
+    is("target", "null");
+    is("asks", "true");
+    is("reason", "null");
+    core.memories.latch[0] = (struct latch){.by = ROLE_ADMIN, .tag = "two"};
+    CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":9}}"));
+    is("asks", "false");
+    is("reason", "devices with its tag are disconnected");
+}
+
+static void as_many_interfaces_as_there_may_be(void) {
+    char line[1024];
+    size_t n = (size_t)snprintf(line, sizeof line, "{\"action\":\"explain\",\"device\":{\"interfaces\":\":");
+    size_t head = n;
+    for (int i = 0; i < VH_MAX_IFACES; i++)
+        n += (size_t)snprintf(line + n, sizeof line - n, "0301%02x:", (unsigned)i);
+    snprintf(line + n, sizeof line - n, "\"}}");
+    start(rules);
+    CHECK(ask(line));
+    is("rules.1.entries.0.misses", "[\"vendorId\", \"interfaceClass\"]");
+    snprintf(line + n, sizeof line - n, "030100:\"}}"); /* one more */
+    CHECK(!ask(line));
+    line[head] = 'x';
+    CHECK(!ask(line));
+    CHECK(strstr(error, "classes such as") != NULL);
+}
+
+static void a_device_that_is_there_is_where_it_is(void) {
+    struct device d = keyboard();
+    start(rules);
+    core.vm[1].state = VM_UP;
+    plug(&d);
+    CHECK_INT(core.slot[0].op, OP_ATTACH);
+    struct op_result done = {.serial = core.vm[1].op_serial, .vm = 1, .status = OP_OK};
+    struct fact f = {.kind = FACT_OP_DONE, .op = &done};
+    core_step(&core, &f, 0, &out);
+    CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));
+    is("vm", "b");
+    is("target", "b");
+    is("state", "attached");
+    is("reason", "null");
+    snprintf(d.malformed, sizeof d.malformed, "bLength 0");
+    plug(&d);
+    CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));
+    is("rules.0.verdict", "disabled");
+    is("rules.3.verdict", "the device is unclassifiable");
+    is("decides", "null");
+    is("target", "null");
+    is("reason", "unclassifiable: bLength 0");
+}
+
+static void ids_stand_for_a_device_only_alone(void) {
+    static const char *const with[] = {"\"device_node\":\"/dev/bus/usb/001/009\"", "\"bus\":1,\"port\":\"3\""};
+    char line[256];
+    start(rules);
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        snprintf(line, sizeof line, "{\"action\":\"explain\",\"vid\":\"1234\",\"pid\":\"0001\",%s}", with[i]);
+        CHECK(!ask(line));
+        CHECK(strstr(error, "no such USB device") != NULL);
+    }
+}
+
 static void what_is_not_there_is_described(void) {
     start(rules);
     CHECK(ask("{\"action\":\"explain\",\"vid\":\"1234\",\"pid\":\"0001\"}")); /* ids alone, if none is there */
@@ -349,12 +465,42 @@ static void figures_of_everything(void) {
     is("vms.1.connected", "false");
     is("vms.1.operation", "null");
     is("id", "3");
+    struct fact socket = {.kind = FACT_VM_SOCKET, .vm = 0}, reload = {.kind = FACT_RELOAD, .conf = &other};
+    core_step(&core, &socket, 0, &out);
+    d.cls = 9;
+    d.incarnation = 8;
+    snprintf(d.sys_name, sizeof d.sys_name, "1-3");
+    plug(&d);
+    core.persist = true;
+    collect(true, NULL);
+    is("devices.present", "1"); /* a hub does not count */
+    is("state.unsaved", "0");
+    is("vms.0.state", "unknown");
+    is("vms.0.operation", "list");
+    core.dirty = true;
+    core.slot[0].vm = 1;
+    collect(true, NULL);
+    is("state.unsaved", "1");
+    is("vms.0.devices", "0");
+    is("vms.1.devices", "1");
+    configure(&other, "{\"vms\":[{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\"}]}");
+    CHECK(conf_align(&other, &conf, 0));
+    core_step(&core, &reload, 0, &out);
+    collect(true, NULL);
+    is("vms.0.name", "b"); /* not the one that has gone from the file */
+    CHECK_INT(json_size(&j, get("vms")), 1);
     CHECK_INT(json_size(&j, get("plug_to_attached.count")), json_size(&j, get("plug_to_attached.below_ms")) + 1);
 }
 
 int main(void) {
     RUN(every_verdict);
     RUN(who_is_meant);
+    RUN(a_tag_is_no_device);
+    RUN(a_hub_that_is_described_stays_with_the_host);
+    RUN(every_field_of_a_description);
+    RUN(as_many_interfaces_as_there_may_be);
+    RUN(a_device_that_is_there_is_where_it_is);
+    RUN(ids_stand_for_a_device_only_alone);
     RUN(what_is_not_there_is_described);
     RUN(descriptions_are_checked);
     RUN(a_tag_that_was_taken_away_keeps_the_next_one_waiting);
