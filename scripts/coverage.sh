@@ -28,4 +28,7 @@ for t in tests/system/test_*.py; do
     run "$(basename "$t" .py)" env VHOTPLUG="$PWD/$dir/vhotplug" VHOTPLUGCLI="$PWD/$dir/vhotplugcli" \
         VH_TEST_PATIENCE="${VH_TEST_PATIENCE:-6}" timeout 300 python3 "$t"
 done
+echo "# failing system calls"
+run faults env VHOTPLUG="$PWD/$dir/vhotplug" VH_TEST_PATIENCE="${VH_TEST_PATIENCE:-6}" VH_FAULTS_ONCE=1 \
+    python3 tests/fault/test_faults.py "${FAULT_TIME:-90}"
 python3 tests/coverage/coverage.py "$dir/obj"

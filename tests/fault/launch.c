@@ -10,9 +10,9 @@
  *       --kill PHASE:PROCESS:CALL:N           SIGKILL instead of the N-th such call
  *
  * By seccomp's user notification, so it works on a static binary, and beside a filter of the program's own: what that
- * one would kill it still does. PHASE is start or run: before and after the process has set its own filter. PROCESS is
- * 0 for the program, then its children as they come. Signals that say "end" or "read again" are passed on. Exit status:
- * the program's, or 128 and the signal. Needs root or no_new_privs, Linux 5.6.
+ * one would kill it still does. PHASE is start or run: before and after the process has set its own filter (end: after
+ * a second one). PROCESS is 0 for the program, then its children as they come. Signals that say "end" or "read again"
+ * are passed on. Exit status: the program's, or 128 and the signal. Needs root or no_new_privs, Linux 5.6.
  */
 #include "sandbox_calls.h"
 
@@ -102,9 +102,9 @@ static const char *const names[MAX_CALLS] = {
 
 struct process {
     pid_t pid;
-    bool sealed;
-    char name[32]; /* when it was sealed */
-    unsigned count[2][MAX_CALLS];
+    int phase;     /* how many filters it has set */
+    char name[32]; /* when it set the first */
+    unsigned count[3][MAX_CALLS];
 };
 
 struct plan {
@@ -112,6 +112,8 @@ struct plan {
     int phase, process, call, error;
     unsigned n;
 };
+
+static const char *const phases[] = {"start", "run", "end"};
 
 static struct process processes[MAX_PROCESSES];
 static int nprocesses;
@@ -157,7 +159,7 @@ static void parse_plan(char *text, bool is_kill) {
         .set = true,
         .kill = is_kill,
         .forever = n == 6,
-        .phase = strcmp(part[0], "run") == 0,
+        .phase = strcmp(part[0], phases[1]) == 0,
         .process = atoi(part[1]),
         .call = number_of(part[2]),
         .n = (unsigned)atoi(part[3]),
@@ -259,7 +261,7 @@ static void print_bytes(pid_t pid, uint64_t address, size_t len) {
 static void write_down(int who, int phase, unsigned n, const struct seccomp_notif *req) {
     const struct seccomp_data *d = &req->data;
     pid_t pid = (pid_t)req->pid;
-    fprintf(record, "%s %d %s %u", phase ? "run" : "start", who, name_of(d->nr), n);
+    fprintf(record, "%s %d %s %u", phases[phase], who, name_of(d->nr), n);
     switch (d->nr) {
     case SYS_openat:
         print_text(pid, d->args[1]);
@@ -278,7 +280,7 @@ static void write_down(int who, int phase, unsigned n, const struct seccomp_noti
         break;
     case SYS_write:
         print_fd(pid, (int)d->args[0]);
-        if (phase)
+        if (phase == 1)
             print_bytes(pid, d->args[1], (size_t)d->args[2]);
         break;
     default:
@@ -358,13 +360,13 @@ static void answer(int listener) {
     }
     int who = process_of((pid_t)req.pid), nr = req.data.nr;
     struct process *p = &processes[who];
-    int phase = p->sealed;
+    int phase = p->phase;
     unsigned n = nr >= 0 && nr < MAX_CALLS ? ++p->count[phase][nr] : 0;
     if (record != NULL)
         write_down(who, phase, n, &req);
     at_start(p->pid, nr);
     if (nr == SYS_prctl && req.data.args[0] == PR_SET_SECCOMP) {
-        p->sealed = true;
+        p->phase += p->phase < 2;
         name_process(p);
     }
     resp.id = req.id;
@@ -399,10 +401,11 @@ static void pass_signal(int fd) {
         (void)kill(child, (int)info.ssi_signo);
 }
 
-/* A helper ends when the program has; one that is in the middle of something that takes its time is not waited for. */
+/* A helper ends when the program has; one that is in the middle of something that takes its time is not waited for, but
+ * one that writes counters is let. */
 static void end_the_others(void) {
     for (int i = 0; i < nprocesses; i++) {
-        if (processes[i].pid != child)
+        if (processes[i].pid != child && processes[i].phase < 2)
             (void)kill(processes[i].pid, SIGKILL);
     }
 }
