@@ -279,9 +279,15 @@ TEST_INCLUDE := -iquote src -iquote tests/unit
 
 test_link = $(TEST_INCLUDE) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
+comma := ,
+# Tests that make calls fail, see tests/unit/fault.h: each call is wrapped at the link.
+WRAP_FAULTS := $(addprefix -Wl$(comma)--wrap=,$(shell sed -n 's/^WRAP.[^,]*, \([a-z0-9_]*\),.*/\1/p; s/^OTHER.\([a-z]*\).$$/\1/p' tests/unit/fault.h))
+FAULTY := $(patsubst tests/unit/%.c,%,$(shell grep -l '"fault.h"' tests/unit/*.c))
+$(foreach v,unit cov msan,$(FAULTY:%=$(T)/$(v)/%)) $(FAULTY:%=$(B)/unit/%): WRAPPED = $(WRAP_FAULTS)
+
 $(T)/unit/%: tests/unit/%.c $(T)/unit/libvhotplug.a Makefile
 	$(call say,CC,$<)
-	$(Q)$(UNIT_CC) $(test_link)
+	$(Q)$(UNIT_CC) $(WRAPPED) $(test_link)
 
 $(T)/sim/world.o: tests/sim/world.c Makefile
 	@mkdir -p $(@D)
@@ -355,7 +361,7 @@ COV_FUZZ := $(FUZZ:$(T)/fuzz/%=$(T)/cov/%)
 COV_TEST_CC = $(filter-out --coverage,$(COV_CC))
 
 $(T)/cov/test_%: tests/unit/test_%.c $(T)/cov/libvhotplug.a Makefile
-	$(Q)$(COV_TEST_CC) $(test_link) -lgcov
+	$(Q)$(COV_TEST_CC) $(WRAPPED) $(test_link) -lgcov
 $(T)/cov/fuzz_%: tests/fuzz/fuzz_%.c tests/coverage/replay.c $(T)/cov/libvhotplug.a Makefile
 	$(Q)$(COV_TEST_CC) $(WRAPPED) tests/coverage/replay.c $(test_link) -lgcov
 $(T)/cov/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
@@ -377,7 +383,7 @@ $(eval $(call variant,msan,MSAN_CC))
 MSAN_UNIT := $(UNIT:$(T)/unit/%=$(T)/msan/%)
 $(T)/msan/test_%: tests/unit/test_%.c $(T)/msan/libvhotplug.a Makefile
 	$(call say,CC,$<)
-	$(Q)$(MSAN_CC) $(test_link)
+	$(Q)$(MSAN_CC) $(WRAPPED) $(test_link)
 $(T)/msan/sim: tests/sim/sim.c tests/sim/world.c $(T)/msan/libvhotplug.a Makefile
 	$(Q)$(MSAN_CC) tests/sim/world.c $(test_link)
 -include $(MSAN_UNIT:%=%.d) $(T)/msan/sim.d

@@ -16,7 +16,7 @@ $(X)/%.o: tests/unit/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
 
 $(X)/test_%: $(X)/test_%.o $(CROSS_OBJ) $(LIBUSB_A) $(B)/flags
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $< $(CROSS_OBJ) $(LIBUSB_LIBS) $(ENDFILES)
+	$(Q)$(LINK) $(WRAPPED) -o $@ $< $(CROSS_OBJ) $(LIBUSB_LIBS) $(ENDFILES)
 
 -include $(CROSS_UNIT:=.d)
 

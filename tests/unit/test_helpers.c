@@ -1,0 +1,354 @@
+/*
+ * The processes beside the daemon: the one that resets devices and the one that opens the configuration. Each request
+ * ends once, whatever becomes of them; without them the daemon goes on and says what is missing.
+ */
+#include "fault.h"
+#include "helper.h"
+#include "opener.h"
+#include "release.h"
+#include "sandbox.h"
+#include "sysfs.h"
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+enum { WAIT_MS = 20000 };
+
+static char top[] = "/tmp/vh-helpers-XXXXXX", path[128];
+
+/* ---- a bus whose devices do as their names say ---- */
+
+static volatile pid_t *stuck; /* shared with the helper */
+
+static void reset(const struct device *dev) {
+    if (strcmp(dev->sys_name, "ends") == 0)
+        _exit(3);
+    if (strcmp(dev->sys_name, "hangs") == 0) {
+        *stuck = getpid();
+        (void)pause();
+    }
+    if (strcmp(dev->sys_name, "driver") == 0 && dev->driver_path[0] != NULL)
+        _exit(3); /* it has a pointer to the daemon's memory */
+}
+
+static const struct bus bus = {.name = "test", .release = reset};
+static char done[512];
+
+static void on_done(uint32_t token) {
+    size_t n = strlen(done);
+    if (n < sizeof done - 16)
+        (void)snprintf(done + n, sizeof done - n, "%u ", token);
+}
+
+static const char *ended(void) {
+    static char text[sizeof done];
+    memcpy(text, done, sizeof text);
+    done[0] = '\0';
+    return text;
+}
+
+static struct device device(const char *name) {
+    struct device d = {.driver_path = {"/lib/modules/x.ko"}};
+    (void)snprintf(d.sys_name, sizeof d.sys_name, "%s", name);
+    return d;
+}
+
+static void begin_reset(uint32_t token, const char *name, int pidfd) {
+    struct device d = device(name);
+    release_begin(token, &d, pidfd);
+}
+
+/* One pass of the loop. */
+static void pass(int wait_ms) {
+    static struct pollset ps;
+    ps.n = 0;
+    release_fill(&ps);
+    CHECK(poll(ps.fd, (nfds_t)ps.n, wait_ms) >= 0);
+    release_ready(&ps);
+}
+
+static void wait_done(const char *text) {
+    for (int i = 0; i < 1000 && strcmp(done, text) != 0; i++)
+        pass(WAIT_MS / 1000);
+    CHECK_STR(ended(), text);
+}
+
+/* They end when their socket does. */
+static void stop(void) {
+    release_stop();
+    opener_forget();
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+}
+
+/* ---- how they start ---- */
+
+static void serve_nothing(int fd, const void *arg) {
+    (void)fd, (void)arg;
+}
+
+static void a_helper_that_cannot_start_leaves_nothing(void) {
+    int files = open_files();
+    fail_call("socketpair", 1, EMFILE);
+    CHECK_INT(helper_start("x", serve_nothing, NULL), -1);
+    CHECK(was_said("cannot make a socket for x: Too many open files"));
+    heal();
+    fail_call("fork", 1, EAGAIN);
+    CHECK_INT(helper_start("x", serve_nothing, NULL), -1);
+    CHECK(was_said("cannot start x: Resource temporarily unavailable"));
+    heal();
+    CHECK_INT(open_files(), files);
+    fail_call("fork", 1, EAGAIN);
+    CHECK(!release_start(&bus, on_done));
+    heal();
+    fail_call("fork", 1, EAGAIN);
+    CHECK(!opener_start(path));
+    heal();
+    fail_call("fcntl", 1, EINVAL);
+    CHECK(!release_start(&bus, on_done));
+    CHECK(was_said("cannot use the socket of the reset helper"));
+    heal();
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
+    int files = open_files();
+    char byte;
+    fail_nr(SYS_capget, 0, EPERM);
+    CHECK(opener_start(path));
+    CHECK(release_start(&bus, on_done));
+    heal();
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+    CHECK_INT(opener_open(), -1);
+    CHECK_INT(errno, EPIPE);
+    begin_reset(1, "any", -1);
+    pass(0);
+    release_tick(sock_now());
+    CHECK_STR(ended(), "1 ");
+    release_stop();
+    CHECK_INT(open_files(), files);
+    CHECK(read(0, &byte, 0) == 0);
+}
+
+/* ---- resets ---- */
+
+static void a_reset_ends_once(void) {
+    int files = open_files();
+    CHECK(release_start(&bus, on_done));
+    pid_t child = fork(); /* it holds the sockets, too */
+    if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)pause();
+        _exit(0);
+    }
+    begin_reset(1, "any", -1);
+    wait_done("1 ");
+    begin_reset(2, "driver", -1);
+    wait_done("2 ");
+    int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+    begin_reset(3, "any", pidfd); /* waits for the process */
+    pass(50);
+    CHECK_STR(ended(), "");
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    wait_done("3 ");
+    fail_nr(SYS_fcntl, 1, EMFILE); /* no copy of it: not waited for */
+    begin_reset(4, "any", pidfd);
+    CHECK(all_failed());
+    heal();
+    wait_done("4 ");
+    CHECK_INT(release_deadline(), VH_NEVER);
+    CHECK(close(pidfd) == 0);
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+/* More than the helper takes at once wait their turn, and so does what the socket has no room for. */
+static void many_resets_end_in_their_order(void) {
+    CHECK(release_start(&bus, on_done));
+    fail_call("sendmsg", 1, EAGAIN);
+    for (uint32_t i = 1; i <= 20; i++)
+        begin_reset(i, "any", -1);
+    CHECK(all_failed());
+    heal();
+    wait_done("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 ");
+    stop();
+}
+
+static void one_more_than_there_is_room_for_ends_at_once(void) {
+    CHECK(release_start(&bus, on_done));
+    for (uint32_t i = 0; i < VH_MAX_DEVICES; i++)
+        begin_reset(1000, "hangs", -1);
+    for (int i = 0; i < WAIT_MS && *stuck == 0; i++)
+        (void)poll(NULL, 0, 1);
+    CHECK_STR(ended(), "");
+    begin_reset(7, "last", -1);
+    CHECK(was_said("too many resets at once: device=last"));
+    CHECK_STR(ended(), "7 ");
+    /* A helper that is stuck: time ends them all, and no answer is missed. */
+    int64_t now = release_deadline();
+    CHECK(now > sock_now() && now != VH_NEVER);
+    release_tick(now - VH_NSEC_PER_MSEC * 1000);
+    CHECK_STR(ended(), "");
+    release_tick(now + VH_NSEC_PER_MSEC * 10000);
+    CHECK(was_said("a reset takes too long: device=hangs"));
+    CHECK(strstr(ended(), "1000 1000 ") != NULL);
+    CHECK_INT(release_deadline(), VH_NEVER);
+    heal();
+    CHECK(stuck != NULL && kill(*stuck, SIGKILL) == 0);
+    stop();
+}
+
+static void a_helper_that_ends_is_told_and_done_without(void) {
+    int files = open_files();
+    CHECK(release_start(&bus, on_done));
+    begin_reset(1, "ends", -1);
+    begin_reset(2, "any", -1);
+    for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
+        pass(WAIT_MS / 1000);
+    CHECK(was_said("the reset helper ended"));
+    heal();
+    CHECK_INT(release_deadline(), 0);
+    release_tick(sock_now());
+    CHECK_STR(ended(), "1 2 ");
+    begin_reset(3, "any", -1);
+    CHECK_INT(release_deadline(), 0); /* at once, but not from within */
+    CHECK_STR(ended(), "");
+    release_tick(sock_now());
+    CHECK_STR(ended(), "3 ");
+    pass(0);
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+static void a_socket_that_fails_is_a_helper_that_ended(void) {
+    CHECK(release_start(&bus, on_done));
+    fail_call("sendmsg", 1, EPIPE);
+    begin_reset(1, "any", -1);
+    CHECK(was_said("the reset helper ended"));
+    heal();
+    release_tick(sock_now());
+    CHECK_STR(ended(), "1 ");
+    stop();
+    CHECK(release_start(&bus, on_done));
+    begin_reset(2, "any", -1);
+    fail_call("read", 1, EAGAIN); /* woken for nothing */
+    pass(WAIT_MS);
+    CHECK(all_failed());
+    CHECK_STR(ended(), "");
+    heal();
+    fail_call("read", 1, EIO);
+    pass(WAIT_MS);
+    CHECK(was_said("the reset helper ended"));
+    heal();
+    release_tick(sock_now());
+    CHECK_STR(ended(), "2 ");
+    stop();
+}
+
+/* In the helper: what is interrupted goes on, and who cannot answer ends. Children have the faults that are set. */
+static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
+    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    fail_call("ppoll", 1, EINTR);
+    give_call("ppoll", 2, 0); /* and the time is up */
+    CHECK(release_start(&bus, on_done));
+    heal();
+    begin_reset(1, "any", pidfd);
+    wait_done("1 ");
+    stop();
+    fail_call("write", 1, EPIPE);
+    CHECK(release_start(&bus, on_done));
+    heal();
+    begin_reset(2, "any", -1);
+    for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
+        pass(WAIT_MS / 1000);
+    release_tick(sock_now());
+    CHECK_STR(ended(), "2 ");
+    heal();
+    stop();
+    CHECK(close(pidfd) == 0);
+}
+
+/* ---- the configuration ---- */
+
+static void the_opener_opens_one_path_again_and_again(void) {
+    int files = open_files();
+    CHECK(opener_start(path));
+    for (int i = 0; i < 3; i++) {
+        int fd = opener_open();
+        CHECK(fd >= 0 && close(fd) == 0);
+    }
+    CHECK(unlink(path) == 0);
+    CHECK_INT(opener_open(), -1);
+    CHECK_INT(errno, ENOENT);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    fd = opener_open();
+    CHECK(fd >= 0 && close(fd) == 0);
+    opener_forget();
+    opener_forget();
+    CHECK_INT(opener_open(), -1);
+    CHECK_INT(errno, EPIPE);
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+static void opens_no_more(const char *what) {
+    int fd = opener_open(), e = errno;
+    CHECK(all_failed());
+    CHECK_INT(fd, -1);
+    CHECK_INT(e, EPIPE);
+    CHECK(was_said(what) && was_said("no more reloads"));
+    heal();
+    CHECK_INT(opener_open(), -1); /* and none is tried */
+    CHECK_INT(errno, EPIPE);
+    CHECK(!was_said("opener"));
+    stop();
+}
+
+static void an_opener_that_fails_is_said_once_and_asked_no_more(void) {
+    int files = open_files();
+    CHECK(opener_start(path));
+    fail_call("write", 1, EPIPE);
+    opens_no_more("ended");
+    CHECK(opener_start(path));
+    give_call("ppoll", 1, 0);
+    opens_no_more("does not answer");
+    CHECK(opener_start(path));
+    fail_call("ppoll", 1, ENOMEM);
+    opens_no_more("ended");
+    CHECK(opener_start(path));
+    fail_call("recvmsg", 1, ECONNRESET);
+    opens_no_more("ended");
+    fail_call("sendmsg", 1, EPIPE); /* in the child, which then ends */
+    CHECK(opener_start(path));
+    heal();
+    opens_no_more("ended");
+    CHECK_INT(open_files(), files);
+}
+
+int main(void) {
+    CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
+    (void)snprintf(path, sizeof path, "%s/conf", top);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)alarm(240); /* a helper that does not end would be waited for */
+    stuck = mmap(NULL, sizeof *stuck, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    RUN(a_helper_that_cannot_start_leaves_nothing);
+    RUN(a_helper_that_cannot_shut_itself_in_does_nothing);
+    sandbox_disable(); /* the sanitizers need more than it leaves */
+    RUN(a_reset_ends_once);
+    RUN(many_resets_end_in_their_order);
+    RUN(a_helper_that_ends_is_told_and_done_without);
+    RUN(a_socket_that_fails_is_a_helper_that_ended);
+    RUN(a_helper_whose_calls_fail_ends_or_goes_on);
+    RUN(the_opener_opens_one_path_again_and_again);
+    RUN(an_opener_that_fails_is_said_once_and_asked_no_more);
+    RUN(one_more_than_there_is_room_for_ends_at_once);
+    CHECK(unlink(path) == 0 && rmdir(top) == 0);
+    TEST_MAIN_END;
+}

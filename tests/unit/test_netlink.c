@@ -1,0 +1,175 @@
+/*
+ * The source of uevents: a real netlink socket, and messages that the kernel would not send.
+ */
+#include "fault.h"
+#include "netlink.h"
+#include "test.h"
+
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+static char dir[] = "/tmp/vh-netlink-XXXXXX", path[128];
+
+/* ---- opening ---- */
+
+static void opens_not(int fd, int error, int files) {
+    int e = errno;
+    CHECK(all_failed());
+    heal();
+    CHECK_INT(fd, -1);
+    CHECK_INT(e, error);
+    CHECK_INT(open_files(), files);
+}
+
+static void a_socket_that_cannot_be_opened_leaves_nothing(void) {
+    char text[300];
+    int files = open_files();
+    fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
+    opens_not(netlink_open(), EPROTONOSUPPORT, files);
+    fail_call("bind", 1, EPERM);
+    opens_not(netlink_open(), EPERM, files);
+    fail_nr(SYS_socket, 1, EMFILE);
+    opens_not(netlink_open_fake(path), EMFILE, files);
+    fail_call("bind", 1, EACCES);
+    opens_not(netlink_open_fake(path), EACCES, files);
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    opens_not(netlink_open_fake(text), ENAMETOOLONG, files);
+}
+
+static void a_small_buffer_will_do(void) {
+    fail_call("setsockopt", 1, EPERM); /* no CAP_NET_ADMIN: what net.core.rmem_max grants */
+    int fd = netlink_open();
+    CHECK(all_failed());
+    CHECK(fd >= 0 && netlink_stats()->rcvbuf > 0);
+    heal();
+    CHECK(close(fd) == 0);
+    fail_call("getsockopt", 1, ENOPROTOOPT);
+    fd = netlink_open();
+    CHECK(fd >= 0);
+    CHECK_INT(netlink_stats()->rcvbuf, 0);
+    heal();
+    CHECK(close(fd) == 0);
+}
+
+/* ---- reading ---- */
+
+static struct sockaddr_nl sender;
+static socklen_t sender_len;
+static int flags;
+static const char *text;
+
+static ssize_t forged(struct msghdr *m) {
+    size_t n = strlen(text);
+    memcpy(m->msg_iov->iov_base, text, n);
+    memcpy(m->msg_name, &sender, sizeof sender);
+    m->msg_namelen = sender_len;
+    m->msg_flags = flags;
+    return (ssize_t)n;
+}
+
+static enum netlink_result read_from(unsigned family, unsigned pid, unsigned groups) {
+    char *msg = NULL;
+    size_t len = 0;
+    sender = (struct sockaddr_nl){.nl_family = (sa_family_t)family, .nl_pid = pid, .nl_groups = groups};
+    return netlink_read(0, &msg, &len);
+}
+
+/* Anybody may send to a netlink socket's own address; to the group of the kernel only who is root, or the kernel. */
+static void only_the_kernel_is_believed(void) {
+    char *msg = NULL;
+    size_t len = 0;
+    int fd = netlink_open();
+    uint64_t got = netlink_stats()->got, ignored = netlink_stats()->ignored;
+    on_recvmsg = forged;
+    text = "add@/devices/x";
+    sender_len = sizeof sender;
+    CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_GOT);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_GOT);
+    CHECK_INT(len, strlen(text));
+    CHECK(msg != NULL && memcmp(msg, text, len) == 0);
+    CHECK_INT(netlink_stats()->got, got + 2);
+    CHECK_INT(read_from(AF_NETLINK, 77, 1), NETLINK_IGNORED);
+    CHECK_INT(read_from(AF_NETLINK, 0, 0), NETLINK_IGNORED);
+    CHECK_INT(read_from(AF_NETLINK, 0, 2), NETLINK_IGNORED); /* udevd's group */
+    CHECK_INT(read_from(AF_UNIX, 0, 1), NETLINK_IGNORED);
+    sender_len = 0;
+    CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_IGNORED);
+    sender_len = sizeof sender;
+    flags = MSG_TRUNC;
+    CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_IGNORED);
+    flags = 0;
+    text = "";
+    CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_IGNORED);
+    CHECK_INT(netlink_stats()->ignored, ignored + 7);
+    on_recvmsg = NULL;
+    CHECK(close(fd) == 0);
+}
+
+/* A process of user space, root as it is, sends to the very socket: the kernel names the sender. */
+static void a_message_from_user_space_is_dropped(void) {
+    char *msg = NULL;
+    size_t len = 0;
+    struct sockaddr_nl address;
+    socklen_t n = sizeof address;
+    int fd = netlink_open(), other = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+    CHECK(fd >= 0 && other >= 0);
+    CHECK(getsockname(fd, (struct sockaddr *)&address, &n) == 0);
+    address.nl_groups = 0;
+    uint64_t ignored = netlink_stats()->ignored;
+    if (sendto(other, "add@/devices/x", 14, 0, (const struct sockaddr *)&address, sizeof address) == 14) {
+        enum netlink_result r = netlink_read(fd, &msg, &len);
+        CHECK_INT(r, NETLINK_IGNORED);
+        CHECK_INT(netlink_stats()->ignored, ignored + 1);
+    }
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
+    CHECK(close(fd) == 0 && close(other) == 0);
+}
+
+static void empty_lost_and_dead_are_told_apart(void) {
+    char *msg = NULL;
+    size_t len = 0;
+    int fd = netlink_open();
+    uint64_t lost = netlink_stats()->lost;
+    fail_call("recvmsg", 1, EINTR);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
+    CHECK(all_failed());
+    heal();
+    fail_call("recvmsg", 1, ENOBUFS);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_LOST);
+    CHECK_INT(netlink_stats()->lost, lost + 1);
+    heal();
+    fail_call("recvmsg", 1, EBADF);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_DEAD);
+    CHECK_INT(netlink_stats()->lost, lost + 1);
+    heal();
+    CHECK(msg == NULL);
+    CHECK(close(fd) == 0);
+}
+
+static void the_stand_in_has_no_sender(void) {
+    char *msg = NULL;
+    size_t len = 0;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, path, strlen(path));
+    int fd = netlink_open_fake(path), other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(sendto(other, "add@/x", 6, 0, (const struct sockaddr *)&a, sizeof a), 6);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_GOT);
+    CHECK_INT(len, 6);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
+    CHECK(close(fd) == 0 && close(other) == 0 && unlink(path) == 0);
+}
+
+int main(void) {
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(path, sizeof path, "%s/uevents", dir);
+    RUN(a_socket_that_cannot_be_opened_leaves_nothing);
+    RUN(a_small_buffer_will_do);
+    RUN(only_the_kernel_is_believed);
+    RUN(a_message_from_user_space_is_dropped);
+    RUN(empty_lost_and_dead_are_told_apart);
+    RUN(the_stand_in_has_no_sender);
+    CHECK(rmdir(dir) == 0);
+    TEST_MAIN_END;
+}

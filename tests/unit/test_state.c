@@ -1,0 +1,294 @@
+/*
+ * The state file: whichever call fails, a save says so and names the file, the old one is still there whole, and
+ * nothing else is left; what cannot be read is set aside.
+ */
+#include "fault.h"
+#include "limits.h"
+#include "state.h"
+#include "sysfs.h"
+#include "test.h"
+
+#include <stdio.h>
+
+static char top[] = "/tmp/vh-state-XXXXXX", path[256], beside[256 + 8];
+static struct memories ms;
+
+static const char *at(const char *name) {
+    static char text[256];
+    (void)snprintf(text, sizeof text, "%s/%s", top, name);
+    return text;
+}
+
+static void write_file(const char *file, const char *text) {
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
+static const char *content(const char *file) {
+    static char text[4096];
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? __real_read(fd, text, sizeof text - 1) : -1;
+    if (fd >= 0)
+        (void)__real_close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n >= 0 ? text : "(none)";
+}
+
+static bool exists(const char *file) {
+    struct stat st;
+    return lstat(file, &st) == 0;
+}
+
+static void load(const char *file) {
+    memset(&ms, 0, sizeof ms);
+    state_load(file, &ms);
+}
+
+/* Something worth saving, different each time. */
+static void choose(void) {
+    static unsigned n;
+    ms.m[0] = (struct memory){.used = true, .vid = 0x951, .pid = 0x1666, .stamp = 1};
+    (void)snprintf(ms.m[0].vm, sizeof ms.m[0].vm, "vm%u", ++n);
+}
+
+static const char *spoiled(const char *reason) {
+    static char old[4096];
+    const char *why = "";
+    int files = open_files();
+    (void)snprintf(old, sizeof old, "%s", content(path));
+    choose();
+    bool saved = state_save(&ms, &why);
+    CHECK(all_failed());
+    heal();
+    CHECK(!saved);
+    if (strstr(why, reason) == NULL || strstr(why, top) != why) {
+        CHECK_STR(why, reason);
+    }
+    CHECK_STR(content(path), old);
+    CHECK_INT(open_files(), files);
+    return why;
+}
+
+static void a_save_that_fails_leaves_the_old_file(void) {
+    const char *why;
+    load(path);
+    choose();
+    CHECK(state_save(&ms, &why));
+    CHECK(strstr(content(path), "vm1") != NULL);
+    fail_call("openat", 1, EACCES); /* the directory */
+    (void)spoiled("Permission denied");
+    fail_call("openat", 2, EMFILE); /* the temporary file */
+    (void)spoiled("Too many open files");
+    fail_call("write", 1, ENOSPC);
+    (void)spoiled("No space left");
+    give_call("write", 1, 0); /* no error, and no progress */
+    (void)spoiled("No space left");
+    fail_call("fsync", 1, EIO);
+    (void)spoiled("Input/output error");
+    fail_call("close", 1, EDQUOT);
+    (void)spoiled("quota exceeded");
+    fail_call("fsync", 1, EIO);
+    fail_call("close", 1, EDQUOT); /* the first error is the one to tell */
+    (void)spoiled("Input/output error");
+    fail_nr(SYS_renameat2, 1, EROFS);
+    (void)spoiled("Read-only");
+    CHECK(!exists(beside));
+}
+
+/* Then the new file is there, and may be gone after a power loss: an error, but nothing to undo. */
+static void a_directory_that_cannot_be_synced_is_an_error(void) {
+    const char *why = "";
+    choose();
+    fail_call("fsync", 2, EIO);
+    CHECK(!state_save(&ms, &why));
+    CHECK(strstr(why, "Input/output error") != NULL);
+    CHECK(all_failed());
+    heal();
+    for (int i = 0; i < 2; i++) { /* but some file systems cannot, and are as safe as they get */
+        choose();
+        fail_call("fsync", 2, i == 0 ? EINVAL : ENOTSUP);
+        CHECK(state_save(&ms, &why));
+        CHECK(all_failed());
+        heal();
+        CHECK(strstr(content(path), ms.m[0].vm) != NULL);
+    }
+}
+
+static void a_write_is_taken_up_where_it_ended(void) {
+    const char *why = "";
+    choose();
+    fail_call("write", 1, EINTR);
+    CHECK(state_save(&ms, &why));
+    CHECK(all_failed());
+    heal();
+    CHECK(strstr(content(path), ms.m[0].vm) != NULL);
+}
+
+/* As of a daemon that died: what it had begun to write is in nobody's way. */
+static void a_temporary_file_that_is_there_is_replaced(void) {
+    const char *why = "";
+    write_file(beside, "half of a fi");
+    choose();
+    CHECK(state_save(&ms, &why));
+    CHECK(!exists(beside));
+    CHECK(strstr(content(path), ms.m[0].vm) != NULL);
+}
+
+static void a_file_that_cannot_be_read_is_set_aside(void) {
+    static char aside[256 + 8];
+    static const struct {
+        const char *call;
+        int at, error;
+        const char *said;
+    } ways[] = {{"openat", 4, EACCES, "Permission denied"}, {"read", 2, EIO, "Input/output error"}};
+    (void)snprintf(aside, sizeof aside, "%s.corrupt", path);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int files = open_files();
+        write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}");
+        fail_call(ways[i].call, ways[i].at, ways[i].error);
+        load(path);
+        CHECK(all_failed());
+        CHECK(was_said(ways[i].said) && was_said("kept=") && was_said(path));
+        heal();
+        CHECK(!ms.m[0].used);
+        CHECK(!exists(path) && exists(aside));
+        CHECK(unlink(aside) == 0);
+        CHECK_INT(open_files(), files);
+    }
+    write_file(path, "{\"selected_vms\": {}");
+    fail_nr(SYS_renameat2, 1, EROFS);
+    load(path);
+    CHECK(all_failed());
+    CHECK(was_said("nothing is remembered") && !was_said("kept="));
+    heal();
+    CHECK(exists(path) && !exists(aside));
+}
+
+static void a_read_that_is_interrupted_goes_on(void) {
+    write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}");
+    fail_call("read", 2, EINTR); /* the first one is of the boot id */
+    load(path);
+    CHECK(all_failed());
+    heal();
+    CHECK_STR(ms.m[0].vm, "vm1");
+}
+
+static void a_file_larger_than_any_is_not_read(void) {
+    CHECK(truncate(path, VH_STATE_MAX) == 0);
+    load(path);
+    CHECK(was_said("File too large"));
+    heal();
+    CHECK(!exists(path) && unlink(at("state.json.corrupt")) == 0);
+}
+
+static void what_makes_no_sense_is_counted(void) {
+    write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\", \"nonsense\": \"vm1\"}}");
+    load(path);
+    CHECK(was_said("left_out=1"));
+    heal();
+    CHECK_STR(ms.m[0].vm, "vm1");
+}
+
+/* Without a boot id, what is true of one boot counts for every one. */
+static void a_kernel_without_a_boot_id_has_one_boot(void) {
+    static const char text[] = "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}";
+    write_file(path, text);
+    fail_call("openat", 1, ENOENT);
+    load(path);
+    heal();
+    CHECK_STR(ms.m[0].vm, "vm1");
+    fail_call("openat", 2, EACCES);
+    load(path);
+    heal();
+    CHECK_STR(ms.m[0].vm, "vm1");
+}
+
+static void the_last_directory_is_made(void) {
+    char deep[256], *end = deep;
+    const char *why = "";
+    (void)snprintf(deep, sizeof deep, "%s", at("made/state.json"));
+    fail_call("mkdirat", 1, EROFS);
+    load(deep);
+    heal();
+    CHECK(!exists(at("made")));
+    load(deep);
+    CHECK(exists(at("made")));
+    CHECK_STR(state_directory(), at("made"));
+    choose();
+    CHECK(state_save(&ms, &why));
+    CHECK(unlink(deep) == 0);
+    end = strrchr(deep, '/');
+    *end = '\0';
+    CHECK(rmdir(deep) == 0);
+    choose();
+    fail_call("mkdirat", 1, EROFS); /* gone in the meantime, and not to be made */
+    CHECK(!state_save(&ms, &why));
+    CHECK(strstr(why, "No such file") != NULL || strstr(why, "Read-only") != NULL);
+    heal();
+}
+
+static void a_link_stays_a_link(void) {
+    const char *why = "";
+    char link[256];
+    (void)snprintf(link, sizeof link, "%s", at("link.json"));
+    write_file(path, "{}");
+    CHECK(symlink(path, link) == 0);
+    load(link);
+    choose();
+    CHECK(state_save(&ms, &why));
+    struct stat st;
+    CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    CHECK(strstr(content(path), ms.m[0].vm) != NULL);
+    CHECK(unlink(link) == 0);
+}
+
+/* In the top directory; and no directory at all. */
+static void a_path_without_a_directory_is_none(void) {
+    const char *why = "";
+    load("/vhotplug-that-is-not-there.json");
+    CHECK_STR(state_directory(), "/");
+    load("state.json");
+    CHECK(was_said("cannot be used") || was_said("too long"));
+    heal();
+    CHECK_STR(state_directory(), "");
+    CHECK(!state_save(&ms, &why));
+    CHECK(why[0] != '\0');
+}
+
+static void a_path_that_is_too_long_is_none(void) {
+    static const size_t lengths[] = {VH_PATH_MAX + 10, VH_PATH_MAX - 3}; /* the second has no room for ".new" */
+    static char text[VH_PATH_MAX * 2];
+    const char *why = "";
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        memset(text, 'x', lengths[i]);
+        text[0] = '/';
+        text[lengths[i]] = '\0';
+        load(text);
+        CHECK(was_said("too long"));
+        heal();
+        CHECK_STR(state_directory(), "");
+        CHECK(!state_save(&ms, &why));
+        CHECK(strstr(why, "too long") != NULL);
+    }
+}
+
+int main(void) {
+    CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
+    (void)snprintf(path, sizeof path, "%s/state.json", top);
+    (void)snprintf(beside, sizeof beside, "%s.new", path);
+    RUN(a_save_that_fails_leaves_the_old_file);
+    RUN(a_directory_that_cannot_be_synced_is_an_error);
+    RUN(a_write_is_taken_up_where_it_ended);
+    RUN(a_temporary_file_that_is_there_is_replaced);
+    RUN(a_file_that_cannot_be_read_is_set_aside);
+    RUN(a_read_that_is_interrupted_goes_on);
+    RUN(a_file_larger_than_any_is_not_read);
+    RUN(what_makes_no_sense_is_counted);
+    RUN(a_kernel_without_a_boot_id_has_one_boot);
+    RUN(the_last_directory_is_made);
+    RUN(a_link_stays_a_link);
+    RUN(a_path_without_a_directory_is_none);
+    RUN(a_path_that_is_too_long_is_none);
+    CHECK(unlink(path) == 0 && rmdir(top) == 0);
+    TEST_MAIN_END;
+}

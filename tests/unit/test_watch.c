@@ -1,0 +1,303 @@
+/*
+ * Watching for VMs: what the kernel will not tell is looked at by time, what cannot be looked at is not told, and an
+ * event makes one look at everything.
+ */
+#include "fault.h"
+#include "sock.h"
+#include "sysfs.h"
+#include "test.h"
+#include "watch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+static char top[] = "/tmp/vh-watch-XXXXXX";
+static struct conf conf;
+static char told[256];
+
+static void tell(const char *what, int vm) {
+    size_t n = strlen(told);
+    (void)snprintf(told + n, sizeof told - n, "%s%d ", what, vm);
+}
+static void there(int vm) {
+    tell("there", vm);
+}
+static void gone(int vm) {
+    tell("gone", vm);
+}
+static void ended(int vm) {
+    tell("ended", vm);
+}
+static void mounted(void) {
+    tell("mounts", 0);
+}
+static const struct watch_calls calls = {there, gone, ended, mounted};
+
+static const char *heard(void) {
+    static char text[sizeof told];
+    memcpy(text, told, sizeof text);
+    told[0] = '\0';
+    return text;
+}
+
+static void serve(int vm) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, conf.vms[vm].socket, strlen(conf.vms[vm].socket));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 && close(fd) == 0);
+}
+
+static void begin(void) {
+    CHECK(watch_start(&conf, &calls));
+    (void)heard();
+}
+
+/* One pass of the loop; the mount table is as the kernel would have it. */
+static void pass(short mount_events) {
+    static struct pollset ps;
+    ps.n = 0;
+    watch_fill(&ps);
+    CHECK(poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
+    if (ps.n > 1 && ps.fd[1].events == POLLPRI)
+        ps.fd[1].revents = mount_events;
+    watch_ready(&ps);
+}
+
+/* As begun: nothing is there. */
+static void end(void) {
+    for (int v = 0; v < conf.nvms; v++)
+        (void)unlink(conf.vms[v].socket);
+    watch_look();
+    watch_stop();
+    (void)heard();
+}
+
+static void without_inotify_there_is_no_start(void) {
+    int files = open_files();
+    fail_call("inotify_init1", 1, EMFILE);
+    CHECK(!watch_start(&conf, &calls));
+    CHECK(was_said("cannot watch for VMs: Too many open files"));
+    heal();
+    watch_stop();
+    CHECK_INT(open_files(), files);
+}
+
+static void a_socket_that_comes_and_goes_is_told(void) {
+    begin();
+    watch_look();
+    CHECK_STR(heard(), "");
+    serve(0);
+    pass(0);
+    CHECK_STR(heard(), "there0 ");
+    pass(0);
+    CHECK_STR(heard(), "");
+    CHECK(unlink(conf.vms[0].socket) == 0);
+    pass(0);
+    CHECK_STR(heard(), "gone0 ");
+    end();
+}
+
+/* Another inode, or the same number on another file system. */
+static void a_socket_made_anew_is_another_one(void) {
+    char old[200];
+    begin();
+    serve(0);
+    watch_look();
+    CHECK_STR(heard(), "there0 ");
+    (void)snprintf(old, sizeof old, "%s.old", conf.vms[0].socket);
+    CHECK(rename(conf.vms[0].socket, old) == 0);
+    serve(0);
+    watch_look();
+    CHECK_STR(heard(), "gone0 there0 ");
+    CHECK(unlink(old) == 0);
+    end();
+}
+
+static void what_is_no_socket_is_not_there(void) {
+    begin();
+    int fd = open(conf.vms[0].socket, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    watch_look();
+    CHECK_STR(heard(), "");
+    end();
+}
+
+/* Without a watch time must do, with longer and longer waits; the log says it once. */
+static void what_cannot_be_watched_is_looked_at_by_time(void) {
+    begin();
+    serve(0);
+    CHECK_INT(watch_deadline(), VH_NEVER);
+    fail_call("inotify_add_watch", 0, ENOSPC);
+    int64_t before = sock_now(), wait = 0;
+    watch_look();
+    CHECK_STR(heard(), "there0 "); /* looked at it is all the same */
+    CHECK(was_said("cannot watch for the socket"));
+    said[0] = '\0';
+    for (int i = 0; i < 12; i++) {
+        int64_t next = watch_deadline() - before;
+        CHECK(next >= wait && next <= (VH_T_RETRY_MAX + 1000) * VH_NSEC_PER_MSEC);
+        wait = next < VH_T_RETRY_MAX * VH_NSEC_PER_MSEC ? next : wait;
+        watch_tick(watch_deadline() - 1); /* not yet */
+        before = sock_now();
+        watch_tick(watch_deadline());
+    }
+    CHECK(wait >= VH_T_RETRY_MIN * VH_NSEC_PER_MSEC * 4);
+    CHECK(!was_said("cannot watch"));
+    heal();
+    watch_tick(watch_deadline());
+    CHECK_INT(watch_deadline(), VH_NEVER);
+    end();
+}
+
+static void what_cannot_be_looked_at_is_neither_there_nor_gone(void) {
+    begin();
+    serve(0);
+    watch_look();
+    CHECK_STR(heard(), "there0 ");
+    fail_nr(SYS_statx, 1, ENOMEM);
+    watch_look();
+    CHECK_STR(heard(), "");
+    CHECK(watch_deadline() != VH_NEVER);
+    heal();
+    watch_tick(watch_deadline());
+    CHECK_STR(heard(), "");
+    CHECK_INT(watch_deadline(), VH_NEVER);
+    fail_nr(SYS_statx, 1, ENOTDIR); /* a directory became something else */
+    watch_look();
+    CHECK_STR(heard(), "gone0 ");
+    heal();
+    end();
+}
+
+static void an_interrupted_read_loses_no_event(void) {
+    begin();
+    watch_look();
+    serve(0);
+    fail_call("read", 1, EINTR);
+    pass(0);
+    CHECK(all_failed());
+    CHECK_STR(heard(), "there0 ");
+    heal();
+    end();
+}
+
+/* A queue that never runs dry is left for the next pass. */
+static void a_flood_of_events_keeps_nobody(void) {
+    begin();
+    watch_look();
+    serve(0);
+    give_call("read", 0, 16);
+    pass(0);
+    CHECK_INT(faults[0].calls, 16);
+    CHECK_STR(heard(), "there0 ");
+    heal();
+    end();
+}
+
+static void a_process_that_ends_is_told_once(void) {
+    int files = open_files();
+    begin();
+    pid_t child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    watch_process(0, child);
+    CHECK(watch_pidfd(0) >= 0);
+    pass(0);
+    CHECK_STR(heard(), "");
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    pass(0);
+    CHECK_STR(heard(), "ended0 ");
+    CHECK_INT(watch_pidfd(0), -1);
+    watch_process(0, getpid());
+    watch_process(0, 0);
+    fail_nr(SYS_pidfd_open, 1, ENOSYS); /* an old kernel: then the connection's end tells */
+    watch_process(0, getpid());
+    CHECK_INT(watch_pidfd(0), -1);
+    heal();
+    end();
+    CHECK_INT(open_files(), files);
+}
+
+static void the_mount_table_tells_by_pollerr(void) {
+    begin();
+    pass(POLLERR | POLLPRI);
+    CHECK_STR(heard(), "mounts0 ");
+    pass(0);
+    CHECK_STR(heard(), "");
+    end();
+    fail_call("openat", 1, ENOENT); /* no /proc: nobody tells, and nothing else is the worse for it */
+    begin();
+    serve(0);
+    watch_look();
+    pass(0);
+    CHECK_STR(heard(), "there0 ");
+    heal();
+    end();
+}
+
+static void another_configuration_knows_nothing_of_the_old_ones_vms(void) {
+    begin();
+    serve(0);
+    watch_look();
+    CHECK_STR(heard(), "there0 ");
+    watch_process(0, getpid());
+    watch_reload(&conf, 1);
+    CHECK_INT(watch_pidfd(0), -1);
+    watch_look();
+    CHECK_STR(heard(), "there0 ");
+    watch_reload(&conf, 0);
+    watch_look();
+    CHECK_STR(heard(), "");
+    end();
+}
+
+/* In a directory that comes later; in the top one; of a type that is not acted on. */
+static void any_place_can_be_watched(void) {
+    char made[100];
+    begin();
+    conf.nvms = 3;
+    (void)snprintf(made, sizeof made, "%s/later", top);
+    (void)snprintf(conf.vms[1].socket, sizeof conf.vms[1].socket, "%s/vm.sock", made);
+    (void)snprintf(conf.vms[2].socket, sizeof conf.vms[2].socket, "/vhotplug-that-is-not-there.sock");
+    conf.vms[1].supported = conf.vms[2].supported = true;
+    watch_look();
+    CHECK_STR(heard(), "");
+    CHECK(mkdir(made, 0755) == 0);
+    pass(0);
+    serve(1);
+    pass(0);
+    CHECK_STR(heard(), "there1 ");
+    CHECK(unlink(conf.vms[1].socket) == 0);
+    conf.vms[1].supported = false;
+    pass(0);
+    CHECK_STR(heard(), "");
+    conf.vms[1].supported = true;
+    end();
+    CHECK(rmdir(made) == 0);
+    conf.nvms = 1;
+}
+
+int main(void) {
+    CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
+    conf.nvms = 1;
+    conf.vms[0].supported = true;
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s/vm0.sock", top);
+    RUN(without_inotify_there_is_no_start);
+    RUN(a_socket_that_comes_and_goes_is_told);
+    RUN(a_socket_made_anew_is_another_one);
+    RUN(what_is_no_socket_is_not_there);
+    RUN(what_cannot_be_watched_is_looked_at_by_time);
+    RUN(what_cannot_be_looked_at_is_neither_there_nor_gone);
+    RUN(an_interrupted_read_loses_no_event);
+    RUN(a_flood_of_events_keeps_nobody);
+    RUN(a_process_that_ends_is_told_once);
+    RUN(the_mount_table_tells_by_pollerr);
+    RUN(another_configuration_knows_nothing_of_the_old_ones_vms);
+    RUN(any_place_can_be_watched);
+    CHECK(rmdir(top) == 0);
+    TEST_MAIN_END;
+}
