@@ -281,7 +281,7 @@ test_link = $(TEST_INCLUDE) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.
 
 comma := ,
 # Tests that make calls fail, see tests/unit/fault.h: each call is wrapped at the link.
-WRAP_FAULTS := $(addprefix -Wl$(comma)--wrap=,$(shell sed -n 's/^WRAP.[^,]*, \([a-z0-9_]*\),.*/\1/p; s/^OTHER.\([a-z]*\).$$/\1/p' tests/unit/fault.h))
+WRAP_FAULTS := $(addprefix -Wl$(comma)--wrap=,$(shell sed -n 's/^WRAP.[^,]*, \([a-z0-9_]*\),.*/\1/p; s/^OTHER.\([a-z_]*\).$$/\1/p' tests/unit/fault.h))
 FAULTY := $(patsubst tests/unit/%.c,%,$(shell grep -l '"fault.h"' tests/unit/*.c))
 $(foreach v,unit cov msan,$(FAULTY:%=$(T)/$(v)/%)) $(FAULTY:%=$(B)/unit/%): WRAPPED = $(WRAP_FAULTS)
 
@@ -361,7 +361,7 @@ COV_FUZZ := $(FUZZ:$(T)/fuzz/%=$(T)/cov/%)
 COV_TEST_CC = $(filter-out --coverage,$(COV_CC))
 
 $(T)/cov/test_%: tests/unit/test_%.c $(T)/cov/libvhotplug.a Makefile
-	$(Q)$(COV_TEST_CC) $(WRAPPED) $(test_link) -lgcov
+	$(Q)$(COV_TEST_CC) $(WRAPPED) $(test_link) -lgcov -Wl,-u,__gcov_dump
 $(T)/cov/fuzz_%: tests/fuzz/fuzz_%.c tests/coverage/replay.c $(T)/cov/libvhotplug.a Makefile
 	$(Q)$(COV_TEST_CC) $(WRAPPED) tests/coverage/replay.c $(test_link) -lgcov
 $(T)/cov/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)

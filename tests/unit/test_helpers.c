@@ -6,7 +6,6 @@
 #include "helper.h"
 #include "opener.h"
 #include "release.h"
-#include "sandbox.h"
 #include "sysfs.h"
 #include "test.h"
 
@@ -14,9 +13,21 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 20000, SYS_LANDLOCK_CREATE = 444 };
 
-static char top[] = "/tmp/vh-helpers-XXXXXX", path[128];
+static char top[] = "/tmp/vh-helpers-XXXXXX", path[128], made[128];
+
+static struct opener_places places = {.conf = path, .sockets = top, .uevents = "", .state = ""};
+
+static int open_conf(void) {
+    return opener_open(OPEN_CONF, "", 0);
+}
+
+/* The sanitizers need more than a sandbox leaves: what is begun now is not shut in. */
+static void no_walls(void) {
+    fail_nr(SYS_LANDLOCK_CREATE, 0, ENOSYS);
+    give_call("prctl", 0, 0);
+}
 
 /* ---- a bus whose devices do as their names say ---- */
 
@@ -58,6 +69,18 @@ static struct device device(const char *name) {
 static void begin_reset(uint32_t token, const char *name, int pidfd) {
     struct device d = device(name);
     release_begin(token, &d, pidfd);
+}
+
+static void start_reset(void) {
+    no_walls();
+    CHECK(release_start(&bus, on_done));
+    heal();
+}
+
+static void start_opener(void) {
+    no_walls();
+    CHECK(opener_start(&places));
+    heal();
 }
 
 /* One pass of the loop. */
@@ -104,7 +127,7 @@ static void a_helper_that_cannot_start_leaves_nothing(void) {
     CHECK(!release_start(&bus, on_done));
     heal();
     fail_call("fork", 1, EAGAIN);
-    CHECK(!opener_start(path));
+    CHECK(!opener_start(&places));
     heal();
     fail_call("fcntl", 1, EINVAL);
     CHECK(!release_start(&bus, on_done));
@@ -118,12 +141,12 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
     int files = open_files();
     char byte;
     fail_nr(SYS_capget, 0, EPERM);
-    CHECK(opener_start(path));
+    CHECK(opener_start(&places));
     CHECK(release_start(&bus, on_done));
     heal();
     while (waitpid(-1, NULL, 0) > 0) {
     }
-    CHECK_INT(opener_open(), -1);
+    CHECK_INT(open_conf(), -1);
     CHECK_INT(errno, EPIPE);
     begin_reset(1, "any", -1);
     pass(0);
@@ -138,7 +161,7 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
 
 static void a_reset_ends_once(void) {
     int files = open_files();
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     pid_t child = fork(); /* it holds the sockets, too */
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -168,7 +191,7 @@ static void a_reset_ends_once(void) {
 
 /* More than the helper takes at once wait their turn, and so does what the socket has no room for. */
 static void many_resets_end_in_their_order(void) {
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     fail_call("sendmsg", 1, EAGAIN);
     for (uint32_t i = 1; i <= 20; i++)
         begin_reset(i, "any", -1);
@@ -179,7 +202,7 @@ static void many_resets_end_in_their_order(void) {
 }
 
 static void one_more_than_there_is_room_for_ends_at_once(void) {
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     for (uint32_t i = 0; i < VH_MAX_DEVICES; i++)
         begin_reset(1000, "hangs", -1);
     for (int i = 0; i < WAIT_MS && *stuck == 0; i++)
@@ -204,7 +227,7 @@ static void one_more_than_there_is_room_for_ends_at_once(void) {
 
 static void a_helper_that_ends_is_told_and_done_without(void) {
     int files = open_files();
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     begin_reset(1, "ends", -1);
     begin_reset(2, "any", -1);
     for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
@@ -225,7 +248,7 @@ static void a_helper_that_ends_is_told_and_done_without(void) {
 }
 
 static void a_socket_that_fails_is_a_helper_that_ended(void) {
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     fail_call("sendmsg", 1, EPIPE);
     begin_reset(1, "any", -1);
     CHECK(was_said("the reset helper ended"));
@@ -233,7 +256,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     release_tick(sock_now());
     CHECK_STR(ended(), "1 ");
     stop();
-    CHECK(release_start(&bus, on_done));
+    start_reset();
     begin_reset(2, "any", -1);
     fail_call("read", 1, EAGAIN); /* woken for nothing */
     pass(WAIT_MS);
@@ -254,14 +277,12 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
     int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     fail_call("ppoll", 1, EINTR);
     give_call("ppoll", 2, 0); /* and the time is up */
-    CHECK(release_start(&bus, on_done));
-    heal();
+    start_reset();
     begin_reset(1, "any", pidfd);
     wait_done("1 ");
     stop();
     fail_call("write", 1, EPIPE);
-    CHECK(release_start(&bus, on_done));
-    heal();
+    start_reset();
     begin_reset(2, "any", -1);
     for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
         pass(WAIT_MS / 1000);
@@ -274,36 +295,75 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
 
 /* ---- the configuration ---- */
 
-static void the_opener_opens_one_path_again_and_again(void) {
+/* Before the sandbox is shut, and where there is none, without asking anybody. */
+static void whatever_is_asked_for_is_opened(void) {
+    char text[VH_PATH_MAX + 8];
     int files = open_files();
-    CHECK(opener_start(path));
+    int fd = open_conf();
+    CHECK(fd >= 0 && close(fd) == 0);
+    (void)snprintf(made, sizeof made, "%s/api.sock", top);
+    fd = opener_open(OPEN_UNIX, made, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    CHECK(unlink(made) == 0);
+    fd = opener_open(OPEN_UEVENTS, made, 0);
+    CHECK(fd >= 0 && close(fd) == 0);
+    CHECK(unlink(made) == 0);
+    fd = opener_open(OPEN_UEVENTS, "", 0);
+    CHECK(fd >= 0 && close(fd) == 0);
+    fd = opener_open(OPEN_TCP, "127.0.0.1", 0);
+    CHECK(fd >= 0 && close(fd) == 0);
+    fail_call("bind", 0, EADDRNOTAVAIL);
+    CHECK_INT(opener_open(OPEN_VSOCK, "", 1), -1);
+    heal();
+    (void)snprintf(made, sizeof made, "%s/made", top);
+    for (int i = 0; i < 2; i++) { /* that it is there already is as good */
+        fd = opener_open(OPEN_DIRECTORY, made, 0);
+        CHECK(fd >= 0 && close(fd) == 0);
+    }
+    CHECK(rmdir(made) == 0);
+    fail_call("mkdirat", 1, EROFS);
+    CHECK_INT(opener_open(OPEN_DIRECTORY, made, 0), -1);
+    CHECK_INT(errno, EROFS);
+    heal();
+    CHECK_INT(opener_open((enum opener_what)99, "", 0), -1);
+    CHECK_INT(errno, EINVAL);
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    CHECK_INT(opener_open(OPEN_UNIX, text, 0600), -1);
+    CHECK_INT(errno, ENAMETOOLONG);
+    CHECK_INT(open_files(), files);
+}
+
+static void the_opener_opens_again_and_again(void) {
+    int files = open_files();
+    start_opener();
     for (int i = 0; i < 3; i++) {
-        int fd = opener_open();
+        int fd = open_conf();
         CHECK(fd >= 0 && close(fd) == 0);
     }
     CHECK(unlink(path) == 0);
-    CHECK_INT(opener_open(), -1);
+    CHECK_INT(open_conf(), -1);
     CHECK_INT(errno, ENOENT);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && close(fd) == 0);
-    fd = opener_open();
+    fd = open_conf();
     CHECK(fd >= 0 && close(fd) == 0);
     opener_forget();
     opener_forget();
-    CHECK_INT(opener_open(), -1);
+    CHECK_INT(open_conf(), -1);
     CHECK_INT(errno, EPIPE);
     stop();
     CHECK_INT(open_files(), files);
 }
 
 static void opens_no_more(const char *what) {
-    int fd = opener_open(), e = errno;
+    int fd = open_conf(), e = errno;
     CHECK(all_failed());
     CHECK_INT(fd, -1);
     CHECK_INT(e, EPIPE);
     CHECK(was_said(what) && was_said("no more reloads"));
     heal();
-    CHECK_INT(opener_open(), -1); /* and none is tried */
+    CHECK_INT(open_conf(), -1); /* and none is tried */
     CHECK_INT(errno, EPIPE);
     CHECK(!was_said("opener"));
     stop();
@@ -311,21 +371,20 @@ static void opens_no_more(const char *what) {
 
 static void an_opener_that_fails_is_said_once_and_asked_no_more(void) {
     int files = open_files();
-    CHECK(opener_start(path));
-    fail_call("write", 1, EPIPE);
+    start_opener();
+    fail_call("sendmsg", 1, EPIPE);
     opens_no_more("ended");
-    CHECK(opener_start(path));
+    start_opener();
     give_call("ppoll", 1, 0);
     opens_no_more("does not answer");
-    CHECK(opener_start(path));
+    start_opener();
     fail_call("ppoll", 1, ENOMEM);
     opens_no_more("ended");
-    CHECK(opener_start(path));
+    start_opener();
     fail_call("recvmsg", 1, ECONNRESET);
     opens_no_more("ended");
     fail_call("sendmsg", 1, EPIPE); /* in the child, which then ends */
-    CHECK(opener_start(path));
-    heal();
+    start_opener();
     opens_no_more("ended");
     CHECK_INT(open_files(), files);
 }
@@ -339,14 +398,17 @@ int main(void) {
     (void)alarm(240); /* a helper that does not end would be waited for */
     stuck = mmap(NULL, sizeof *stuck, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     RUN(a_helper_that_cannot_start_leaves_nothing);
+    RUN(whatever_is_asked_for_is_opened);
+    CHECK(!opener_sealed());
+    opener_seal();
+    CHECK(opener_sealed());
     RUN(a_helper_that_cannot_shut_itself_in_does_nothing);
-    sandbox_disable(); /* the sanitizers need more than it leaves */
     RUN(a_reset_ends_once);
     RUN(many_resets_end_in_their_order);
     RUN(a_helper_that_ends_is_told_and_done_without);
     RUN(a_socket_that_fails_is_a_helper_that_ended);
     RUN(a_helper_whose_calls_fail_ends_or_goes_on);
-    RUN(the_opener_opens_one_path_again_and_again);
+    RUN(the_opener_opens_again_and_again);
     RUN(an_opener_that_fails_is_said_once_and_asked_no_more);
     RUN(one_more_than_there_is_room_for_ends_at_once);
     CHECK(unlink(path) == 0 && rmdir(top) == 0);

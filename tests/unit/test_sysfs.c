@@ -118,7 +118,7 @@ static void a_link_is_whole_or_none(void) {
 }
 
 static void a_directory_that_ends_too_early_says_so(void) {
-    struct sysfs_dir d;
+    static struct sysfs_dir d; /* MemorySanitizer does not see what a call by number fills */
     int n = 0;
     CHECK(!sysfs_dir_open(&d, "/nowhere"));
     CHECK(sysfs_dir_open(&d, "/"));
@@ -138,7 +138,7 @@ static void a_directory_that_ends_too_early_says_so(void) {
 
 /* A directory without end, as a file system that is broken or hostile may have it. */
 static void a_directory_without_end_has_one(void) {
-    struct sysfs_dir d;
+    static struct sysfs_dir d; /* MemorySanitizer does not see what a call by number fills */
     struct {
         uint64_t ino;
         int64_t off;
