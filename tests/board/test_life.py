@@ -322,6 +322,48 @@ def what_stands_on_a_stick_protects_it(w):
     w.board.run("umount /tmp")
 
 
+def begin_attach(w, api, vm):
+    """The VM has a mouse; the attach of a keyboard is sent to it while it stands still and does not answer."""
+    w.plug("usb-mouse", "mouse")
+    api.told("usb_attached", vm=vm.name)
+    vm.process.kill(19)
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_connected")
+    until(lambda: "pending" in [d["state"] for d in api.devices()], scaled(5), "the attach to be under way")
+
+
+@test
+def a_vm_that_dies_in_the_middle_of_an_attach_gets_the_device_when_it_is_back(w):
+    vm3 = w.extra_vm("vm3")
+    api = w.plain("vm3", qmp="keep")
+    begin_attach(w, api, vm3)
+    vm3.process.kill(9)
+    api.told("usb_detached", vm="vm3")
+    until(lambda: [d["state"] for d in api.devices()] == ["waiting", "waiting"], scaled(5), "both to wait")
+    w.extra_vms.remove(vm3)
+    vm3 = w.extra_vm("vm3")
+    for _ in range(2):
+        api.told("usb_attached", vm="vm3", timeout=scaled(10))
+    equal(len(vm3.devices()), 2)
+    check("usb_detached" not in api.names(), "the keyboard was told to be out, and never was in")
+
+
+@test
+def a_daemon_that_stood_still_for_ten_seconds_calls_nobody_late(w):
+    vm3 = w.extra_vm("vm3")
+    api = w.plain("vm3", qmp="keep")
+    begin_attach(w, api, vm3)
+    w.daemon.kill(19)
+    w.board.run("sleep 10")
+    vm3.process.kill(18)
+    w.daemon.kill(18)
+    api.told("usb_attached", vm="vm3")
+    equal(len(vm3.devices()), 2)
+    equal(w.stop(), 0)
+    contains(w.story, "did not run for")
+    check("operation failed" not in w.story, "no answer was late")
+
+
 @test
 def a_wall_clock_that_jumps_is_nobodys_concern(w):
     vm1 = w.vm("vm1")
