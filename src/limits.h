@@ -72,6 +72,9 @@
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")               \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")         \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                  \
+    X(VH_LINK_TURN, 4096,                                                                                         \
+      "bytes of lines of one VMM at once, and the rest of a line; then it pauses, VH_T_LINK_PAUSE")               \
+    X(VH_LINKS_TURN, 16384, "likewise of all VMMs, before they all pause: half a millisecond's work")             \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one command batch to a VMM")                                                \
     X(VH_UEVENT_MAX, 8192, "bytes of one uevent: the kernel's environment is 2048, its path less than 4096")      \
     X(VH_UEVENT_BATCH, 64, "uevents read per wake-up before other work gets its turn")                            \
@@ -93,6 +96,7 @@ enum vh_limit {
     X(VH_T_COMMAND, 10000, "a VMM's answer: device_add was seen to block QEMU for 1.8 s under emulation")           \
     X(VH_T_LINGER, 250, "an idle monitor connection is kept so long: then others may have the monitor")             \
     X(VH_T_LOST_MAX, 1000, "longest delay before a monitor that hung up is called again; from VH_T_CONNECT_MIN on") \
+    X(VH_T_LINK_PAUSE, 1, "a VMM that says more than its turn is read again after so long: 4 MB a second at most")  \
     X(VH_T_RETRY_MIN, 250, "first delay before an operation is tried again; doubles")                               \
     X(VH_T_RETRY_MAX, 10000, "longest such delay: so late may a device come into a VM that has migrated")           \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind to listen; doubles")      \
@@ -127,6 +131,7 @@ _Static_assert(VH_MAX_POLL >= VH_MAX_LISTENERS + VH_MAX_CLIENTS + 2 * VH_MAX_VMS
 _Static_assert(VH_MAX_ACCESS >= VH_MAX_VMS, "every VM can have a CID");
 _Static_assert(VH_MAX_PEERS >= 2 * VH_MAX_CLIENTS, "a peer that is connected is never forgotten");
 _Static_assert(VH_ADMIN_CLIENTS < VH_MAX_CLIENTS, "others get in, too");
+_Static_assert(VH_LINK_TURN <= VH_LINKS_TURN, "at least one VMM gets its whole turn");
 _Static_assert(VH_NAME_MAX < VH_TEXT_MAX, "an error text can name a VM");
 
 #endif

@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READS_PER_PASS = 4 };
-
 enum link_state {
     LINK_IDLE,     /* not connected */
     LINK_GREETING, /* connected; the monitor has not greeted: it may be serving somebody else */
@@ -39,6 +37,7 @@ struct link {
     int64_t connect_wait, give_up_at;
     int64_t pause; /* before connecting, after a connection that broke; 0 once an operation has ended well */
     int64_t linger_until;
+    int64_t pause_until; /* its turn ended before its lines did; 0: it did not */
     uint32_t features;
     size_t out_len; /* bytes not sent yet */
     struct op_result result;
@@ -53,6 +52,10 @@ static const struct conf *conf;
 static const struct vmm *const *types;
 static const struct link_calls *calls;
 static uint32_t own_uid;
+static struct {
+    int first; /* whose turn comes first */
+    int64_t pause_until;
+} turns;
 
 static int index_of(const struct link *l) {
     return (int)(l - links);
@@ -120,6 +123,7 @@ static void close_link(struct link *l) {
         (void)close(l->fd);
     l->fd = -1;
     l->state = LINK_IDLE;
+    l->pause_until = 0;
     l->deadline = l->linger_until = VH_NEVER;
     l->out_len = 0;
 }
@@ -366,37 +370,34 @@ static bool take_line(struct link *l, const char *line, size_t len) {
     return l->state != LINK_IDLE;
 }
 
-static bool take_lines(struct link *l) {
+/* Lines that are there, no more than a turn's worth: a VMM that never stops talking must not hold up others, nor take
+ * the whole of a processor. How many bytes they had. */
+static size_t take_lines(struct link *l, int64_t now) {
     char *line = NULL;
-    size_t len = 0;
-    for (;;) {
+    size_t len = 0, taken = 0;
+    l->pause_until = 0;
+    while (taken < VH_LINK_TURN) {
         enum line_result r = linebuf_next(&l->in, &line, &len);
-        if (r == LINE_NONE)
-            return true;
-        if (r == LINE_TOO_LONG) {
+        if (r == LINE_TOO_LONG)
             lost(l, "the monitor sent an endless line");
-            return false;
-        }
+        if (r != LINE_OK)
+            return taken;
+        taken += len + 1;
         if (!take_line(l, line, len))
-            return false;
+            return taken;
     }
+    l->pause_until = now + VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
+    return taken;
 }
 
-static void read_ready(struct link *l) {
-    for (int i = 0; i < READS_PER_PASS; i++) {
-        size_t room = 0;
-        char *space = linebuf_space(&l->in, &room);
-        ssize_t n = sock_recv(l->fd, space, room);
-        if (n == 0)
-            return;
-        if (n < 0) {
-            lost(l, errno == 0 ? "the monitor closed the connection" : strerror(errno));
-            return;
-        }
+static void read_more(struct link *l) {
+    size_t room = 0;
+    char *space = linebuf_space(&l->in, &room);
+    ssize_t n = sock_recv(l->fd, space, room);
+    if (n < 0)
+        lost(l, errno == 0 ? "the monitor closed the connection" : strerror(errno));
+    else
         linebuf_added(&l->in, (size_t)n);
-        if (!take_lines(l))
-            return;
-    }
 }
 
 /* ---- the room's offers ---- */
@@ -404,29 +405,52 @@ static void read_ready(struct link *l) {
 void link_fill(struct pollset *ps) {
     for (int v = 0; v < conf->nvms; v++) {
         struct link *l = &links[v];
-        l->poll = l->fd >= 0 ? pollset_add(ps, l->fd, (short)(l->out_len > 0 ? POLLIN | POLLOUT : POLLIN)) : -1;
+        short in = turns.pause_until == 0 && l->pause_until == 0 ? POLLIN : 0, out = l->out_len > 0 ? POLLOUT : 0;
+        l->poll = l->fd >= 0 && (in | out) != 0 ? pollset_add(ps, l->fd, (short)(in | out)) : -1;
     }
 }
 
+/* What was read is used up before more is read. */
+static size_t serve(struct link *l, short got, int64_t now) {
+    if ((got & POLLOUT) != 0 && !flush(l, -1)) {
+        lost(l, strerror(errno));
+        return 0;
+    }
+    if (l->pause_until > now)
+        return 0;
+    if (l->pause_until == 0 && (got & (POLLIN | POLLHUP | POLLERR)) != 0)
+        read_more(l);
+    return l->state != LINK_IDLE ? take_lines(l, now) : 0;
+}
+
+/* Who was left out for want of time comes first in the next pass. */
 void link_ready(const struct pollset *ps, int64_t now) {
-    (void)now;
-    for (int v = 0; v < conf->nvms; v++) {
-        struct link *l = &links[v];
+    size_t taken = 0;
+    int n = conf->nvms, i = 0;
+    if (turns.pause_until > now)
+        return;
+    turns.pause_until = 0;
+    for (; i < n && taken < VH_LINKS_TURN; i++) {
+        struct link *l = &links[(turns.first + i) % n];
         short got = pollset_got(ps, l->poll, l->fd);
-        if ((got & POLLOUT) != 0 && !flush(l, -1))
-            lost(l, strerror(errno));
-        else if ((got & (POLLIN | POLLHUP | POLLERR)) != 0)
-            read_ready(l);
+        if (got != 0 || l->pause_until != 0)
+            taken += serve(l, got, now);
+    }
+    if (i < n) {
+        turns.first = (turns.first + i) % n;
+        turns.pause_until = now + VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
     }
 }
 
 int64_t link_deadline(void) {
-    int64_t at = VH_NEVER;
+    int64_t at = turns.pause_until != 0 ? turns.pause_until : VH_NEVER;
     for (int v = 0; v < conf->nvms; v++) {
         const struct link *l = &links[v];
         bool keep = conf->vms[v].keep_monitor;
         if (l->finished)
             return 0;
+        if (l->pause_until != 0 && l->pause_until < at)
+            at = l->pause_until;
         if (l->vmm == NULL)
             continue;
         at = l->deadline < at ? l->deadline : at;

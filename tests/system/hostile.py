@@ -1,4 +1,5 @@
-"""Hostile API clients, as programs of their own, so that they take no time from who measures: hostile.py KIND PORT ADDRESS [COUNT].
+"""Hostile API clients and monitors, as programs of their own, so that they take no time from who measures: hostile.py KIND PORT ADDRESS
+[COUNT]. A monitor's connection comes as a descriptor, whose number stands for the port.
 
 They do their harm until stdin ends, and say so with a line when they have begun.
 """
@@ -132,11 +133,20 @@ def knock(port, address, count):
         n += 1
 
 
+def events(fd, address, count):
+    """A monitor's events as fast as they are taken, whole lines."""
+    event = b'{"event": "BALLOON_CHANGE", "data": {"actual": 1}, "timestamp": {"seconds": 1, "microseconds": 2}}\r\n' * 100
+    say_begun()
+    with socket.socket(fileno=fd) as s:
+        while not over():
+            s.sendall(event)
+
+
 def main():
     kind, port, address = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 16
     {"silent": silent, "dribble": dribble, "deaf": deaf, "flood": flood, "moves": moves, "garbage": garbage,
-     "knock": knock}[kind](port, address, count)
+     "knock": knock, "events": events}[kind](port, address, count)
 
 
 if __name__ == "__main__":

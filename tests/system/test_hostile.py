@@ -35,11 +35,14 @@ class Hostile(World):
         self.d = self.daemon(self.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK)], vms,
                                        api={"transports": ["unix", "tcp"], "port": self.port, "clients": clients, **api}))
 
-    def attack(self, kind, address, count=16):
-        p = subprocess.Popen([sys.executable, os.path.join(HERE, "hostile.py"), kind, str(self.port), address, str(count)],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def attack(self, kind, address, count=16, monitor=None):
+        """monitor: the connection that a monitor's program takes over."""
+        port, fds = (monitor.fileno(), [monitor.fileno()]) if monitor else (self.port, [])
+        p = subprocess.Popen([sys.executable, os.path.join(HERE, "hostile.py"), kind, str(port), address, str(count)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=fds)
         self.attackers.append(p)
         equal(p.stdout.readline(), "begun\n", kind)
+        return p
 
     def from_address(self, address):
         return self.api((TCP, ("127.0.0.1", self.port)), timeout=10, source=address)
@@ -224,21 +227,20 @@ def a_monitor_that_sends_events_at_full_speed(w):
     vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
     w.up(vms=("vm1", "vm2"))
     w.well = w.from_address("127.0.0.99")
-    stop = threading.Event()
-    event = b'{"event": "BALLOON_CHANGE", "data": {"actual": 1}, "timestamp": {"seconds": 1, "microseconds": 2}}\r\n' * 100
+    begun, stop = threading.Event(), threading.Event()
 
     def storm(command):
-        end = time.monotonic() + 3
-        try:
-            while not stop.is_set() and time.monotonic() < end:
-                vm2.client.sendall(event)
-        except OSError:
-            pass
+        p = w.attack("events", "", monitor=vm2.client)
+        begun.set()
+        stop.wait(5)
+        p.stdin.close()
+        p.wait(scaled(20))
 
     vm2.hooks["device_add"] = storm
     admin = w.api(timeout=20)
     node = next(iter(admin.list()))
     admin.send({"action": "usb_attach", "device_node": node, "vm": "vm2"})
+    check(begun.wait(scaled(5)), "the monitor has begun")
     kbd = w.host.plug("1-90")
     vm1.wait_device(vhp(kbd))
     w.healthy("a monitor that sends events at full speed")

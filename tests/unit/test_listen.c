@@ -66,7 +66,7 @@ static void an_address_is_a_number(void) {
 
 /* ---- whose socket file it is ---- */
 
-static char dir[] = "/tmp/vh-sock-XXXXXX";
+static char dir[] = "/tmp/vh-listen-XXXXXX";
 
 static const char *in_dir(const char *name) {
     static char path[64];
