@@ -6,6 +6,7 @@
  */
 #include "listener.h"
 
+#include "accounts.h"
 #include "log.h"
 #include "opener.h"
 #include "str.h"
@@ -13,8 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,25 +36,9 @@ static struct {
 
 static bool lookup_owner(int64_t *uid, int64_t *gid) {
     const struct api_conf *c = listeners.conf;
-    uint64_t number = 0;
     *uid = *gid = -1;
-    if (c->unix_user[0] != '\0' && str_uint(c->unix_user, strlen(c->unix_user), UINT32_MAX, &number)) {
-        *uid = (int64_t)number;
-    } else if (c->unix_user[0] != '\0') {
-        const struct passwd *p = getpwnam(c->unix_user);
-        if (p == NULL)
-            return false;
-        *uid = (int64_t)p->pw_uid;
-    }
-    if (c->unix_group[0] != '\0' && str_uint(c->unix_group, strlen(c->unix_group), UINT32_MAX, &number)) {
-        *gid = (int64_t)number;
-    } else if (c->unix_group[0] != '\0') {
-        const struct group *g = getgrnam(c->unix_group);
-        if (g == NULL)
-            return false;
-        *gid = (int64_t)g->gr_gid;
-    }
-    return true;
+    return (c->unix_user[0] == '\0' || accounts_id(ACCOUNTS_USERS, c->unix_user, uid)) &&
+           (c->unix_group[0] == '\0' || accounts_id(ACCOUNTS_GROUPS, c->unix_group, gid));
 }
 
 static int open_unix(void) {

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ enum { LOOK_PAGES = 512 }; /* looked at with one call */
 extern char __bss_start[], _end[];
 
 static size_t page_size(void) {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    return (size_t)getauxval(AT_PAGESZ); /* sysconf() would bring a table of all it knows */
 }
 
 static bool is_zero(const char *p, size_t size) {
