@@ -269,10 +269,10 @@ $(eval $(call variant,unit,UNIT_CC))
 $(eval $(call variant,sim,SIM_CC))
 $(eval $(call variant,fuzz,FUZZ_CC))
 
-# Those that drive a core, or the bus, have one of small tables. The core's check is no aim of its own.
+# Those that drive a core, or the bus, have one of small tables. The core's check and JSON are no aims of theirs.
 SMALL_CC = $(FUZZ_CC) -include tests/fuzz/small.h
 $(eval $(call variant,small,SMALL_CC))
-$(T)/small/obj/core_check.o: SMALL_CC += -fno-sanitize=fuzzer-no-link
+$(addprefix $(T)/small/obj/,core_check.o json.o chars.o str.o): SMALL_CC += -fno-sanitize=fuzzer-no-link
 
 # For the programs alone: gcc's own <limits.h> finds src/limits.h through it, and then has INT_MAX but no PATH_MAX.
 TEST_INCLUDE := -iquote src -iquote tests/unit
