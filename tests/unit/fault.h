@@ -5,6 +5,7 @@
 #ifndef VHOTPLUG_FAULT_H
 #define VHOTPLUG_FAULT_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -109,6 +111,7 @@ static bool due(const char *name, long nr, long *result) {
 WRAP(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(int, chown, (const char *path, uid_t u, gid_t g), (path, u, g))
 WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+WRAP(int, eventfd, (unsigned n, int flags), (n, flags))
 WRAP(pid_t, fork, (void), ())
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st))
 WRAP(int, fsync, (int fd), (fd))
@@ -134,6 +137,7 @@ OTHER(fcntl)
 OTHER(ioctl)
 OTHER(mmap)
 OTHER(openat)
+OTHER(opendir)
 OTHER(prctl)
 OTHER(recvmsg)
 OTHER(syscall)
@@ -197,20 +201,38 @@ void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t off) {
     return due("mmap", BY_NAME, &result) ? MAP_FAILED : __real_mmap(p, n, prot, flags, fd, off);
 }
 
+static const char *(*on_path)(const char *path); /* another one to open, or NULL */
+
 int __real_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...) {
     long result;
     ARGUMENTS(flags, 1);
-    return due("openat", BY_NAME, &result) ? (int)result : __real_openat(dir, path, flags, (mode_t)a[0]);
+    if (due("openat", BY_NAME, &result))
+        return (int)result;
+    const char *other = on_path != NULL ? on_path(path) : NULL;
+    return __real_openat(dir, other != NULL ? other : path, flags, (mode_t)a[0]);
 }
+
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+DIR *__wrap_opendir(const char *path) {
+    const char *other = on_path != NULL ? on_path(path) : NULL;
+    return __real_opendir(other != NULL ? other : path);
+}
+
+/* What a test puts in place of the kernel: true, and the result (-1 with errno) is this. */
+static bool (*on_prctl)(int what, const long *a, long *result);
+static bool (*on_syscall)(long nr, const long *a, long *result);
 
 int __real_prctl(int what, ...);
 int __wrap_prctl(int what, ...);
 int __wrap_prctl(int what, ...) {
     long result;
     ARGUMENTS(what, 4);
-    return due("prctl", BY_NAME, &result) ? (int)result : __real_prctl(what, a[0], a[1], a[2], a[3]);
+    if (due("prctl", BY_NAME, &result) || (on_prctl != NULL && on_prctl(what, a, &result)))
+        return (int)result;
+    return __real_prctl(what, a[0], a[1], a[2], a[3]);
 }
 
 /* Messages that the kernel would not deliver: a test's own. */
@@ -230,7 +252,9 @@ long __wrap_syscall(long nr, ...);
 long __wrap_syscall(long nr, ...) {
     long result;
     ARGUMENTS(nr, 5);
-    return due(NULL, nr, &result) ? result : __real_syscall(nr, a[0], a[1], a[2], a[3], a[4]);
+    if (due(NULL, nr, &result) || (on_syscall != NULL && on_syscall(nr, a, &result)))
+        return result;
+    return __real_syscall(nr, a[0], a[1], a[2], a[3], a[4]);
 }
 
 ssize_t __real_write(int fd, const void *p, size_t n);

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,30 @@ static void a_line_carries_its_level(void) {
     CHECK_STR(got, "<3>me: text\n");
     LOGGED(LOG_DEBUG, "n=%d", 5);
     CHECK_STR(got, "<7>me: n=5\n");
+}
+
+/* A person reads it: a word, or nothing, in place of the number. */
+static void on_a_terminal_the_level_is_a_word(void) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY), saved = dup(STDERR_FILENO);
+    CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    CHECK(slave >= 0 && dup2(slave, STDERR_FILENO) == STDERR_FILENO);
+    log_open("me", LOG_DEBUG);
+    log_line(LOG_ERROR, "one");
+    log_line(LOG_WARN, "two");
+    log_line(LOG_INFO, "three");
+    (void)dup2(saved, STDERR_FILENO);
+    size_t len = 0;
+    got[0] = '\0';
+    for (ssize_t n = 1; n > 0 && strstr(got, "three") == NULL; len += (size_t)n) {
+        n = read(master, got + len, sizeof got - 1 - len);
+        got[n > 0 ? len + (size_t)n : len] = '\0';
+    }
+    CHECK_STR(got, "me: error: one\r\nme: warning: two\r\nme: three\r\n"); /* a terminal has line ends of its own */
+    (void)close(saved);
+    (void)close(slave);
+    (void)close(master);
+    log_open("me", LOG_DEBUG);
 }
 
 static void what_is_above_the_level_is_dropped(void) {
@@ -108,6 +133,7 @@ static void a_broken_invariant_says_where_and_aborts(void) {
 
 int main(void) {
     RUN(a_line_carries_its_level);
+    RUN(on_a_terminal_the_level_is_a_word);
     RUN(what_is_above_the_level_is_dropped);
     RUN(nothing_in_a_line_ends_it);
     RUN(nothing_in_a_line_steers_a_terminal_or_turns_text);

@@ -1,0 +1,218 @@
+/*
+ * The module lists of the running kernel: where they are looked for, what is no list, and what there is no room for.
+ */
+#include "fault.h"
+#include "limits.h"
+#include "modules.h"
+#include "sysfs.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+
+static char top[] = "/tmp/vh-modules-XXXXXX";
+
+static void make(const char *name, const char *text) {
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", top, name);
+    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0755);
+        *slash = '/';
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
+/* Of no class that would name its driver. */
+static struct device device(unsigned vid) {
+    struct device d = {.nifaces = 1, .vid = (uint16_t)vid, .pid = 0x1666};
+    d.ifaces[0].cls = 255;
+    return d;
+}
+
+static const char *driver(unsigned vid) {
+    static char text[VH_PATH_MAX];
+    struct device d = device(vid);
+    const char *why = "";
+    if (!modules_of(&d, &why))
+        return why;
+    (void)snprintf(text, sizeof text, "%s", d.driver_path[0] != NULL ? d.driver_path[0] : "(none)");
+    return text;
+}
+
+/* In a process of its own each: the lists are mapped once. */
+static bool alone(void (*test)(void)) {
+    int status = 1;
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        test_ok = true;
+        test();
+        (void)fflush(stdout);
+        _exit(test_ok ? 0 : 1);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+#define IN_ITS_OWN_PROCESS(name) \
+    static void name##_(void);   \
+    static void name(void) {     \
+        CHECK(alone(name##_));   \
+    }                            \
+    static void name##_(void)
+
+IN_ITS_OWN_PROCESS(the_release_comes_from_proc_or_from_uname) {
+    const char *dir = "";
+    struct utsname u;
+    CHECK(uname(&u) == 0);
+    CHECK(!modules_there(&dir));
+    modules_open();
+    CHECK(!modules_there(&dir));
+    CHECK(strstr(dir, "/lib/modules/") == dir && strstr(dir, u.release) != NULL);
+    fail_call("uname", 1, EFAULT);
+    modules_open();
+    CHECK(all_failed());
+    CHECK(!modules_there(&dir));
+    CHECK_STR(dir, "/lib/modules/");
+    heal();
+    CHECK_STR(driver(8), "(none)");
+}
+
+static void make_lists(const char *where) {
+    char path[256];
+    make("proc/sys/kernel/osrelease", "9.9\n");
+    (void)snprintf(path, sizeof path, "%s/9.9/modules.alias", where);
+    make(path, "# aliases\nalias usb:v0008p*d*dc*dsc*dp*ic*isc*ip*in* storage\n"
+               "alias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\nalias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\n"
+               "alias usb:v0002p*d*dc*dsc*dp*ic*isc*ip*in* absent\n");
+    (void)snprintf(path, sizeof path, "%s/9.9/modules.dep", where);
+    make(path, "kernel/storage.ko.xz: kernel/scsi.ko\n/elsewhere/video.ko:\n");
+}
+
+IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
+    const char *dir = "";
+    make_lists("usr/lib/modules"); /* the second place */
+    modules_open();
+    CHECK(modules_there(&dir));
+    CHECK_STR(dir, "/usr/lib/modules/9.9");
+    CHECK_STR(driver(8), "/usr/lib/modules/9.9/kernel/storage.ko.xz");
+    CHECK_STR(driver(8), "/usr/lib/modules/9.9/kernel/storage.ko.xz");
+    CHECK_STR(driver(14), "/elsewhere/video.ko");
+    CHECK_STR(driver(2), "(none)"); /* not installed */
+    CHECK_STR(driver(3), "(none)");
+    fail_call("madvise", 0, EINVAL);
+    CHECK_STR(driver(14), "/elsewhere/video.ko");
+    CHECK(all_failed());
+    heal();
+    struct device sure = device(8), hub = device(8);
+    const char *why = "";
+    sure.ifaces[0].cls = 3; /* a class says it: no look is taken */
+    hub.nifaces = 0;
+    CHECK(modules_of(&sure, &why) && sure.driver_path[0] == NULL);
+    CHECK(modules_of(&hub, &why) && hub.driver_path[0] == NULL);
+}
+
+IN_ITS_OWN_PROCESS(what_cannot_be_mapped_is_no_list) {
+    static const char *const calls[] = {"mmap", "fstat"};
+    const char *dir = "";
+    int files = open_files();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        fail_call(calls[i], 0, ENOMEM);
+        modules_open();
+        CHECK(all_failed());
+        CHECK(!modules_there(&dir));
+        CHECK_STR(dir, "/lib/modules/9.9");
+        heal();
+    }
+    CHECK_INT(open_files(), files);
+    CHECK_STR(driver(8), "(none)");
+}
+
+/* Empty, or no file at all. */
+IN_ITS_OWN_PROCESS(what_has_no_content_is_no_list) {
+    const char *dir = "";
+    make("usr/lib/modules/9.9/modules.alias", "");
+    make("usr/lib/modules/9.9/modules.dep", "");
+    make("lib/modules/9.9/modules.alias/x", "");
+    modules_open();
+    CHECK(!modules_there(&dir));
+}
+
+/* Longer than a path may be: none is named. */
+IN_ITS_OWN_PROCESS(a_path_that_does_not_fit_is_said) {
+    static char text[VH_PATH_MAX + 64];
+    make_lists("usr/lib/modules");
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text + VH_PATH_MAX - 16, "/storage.ko:\n", 14);
+    make("usr/lib/modules/9.9/modules.dep", text);
+    modules_open();
+    CHECK_STR(driver(8), "no room for the path of its driver");
+}
+
+/* Paths are kept for good; there is an end to it. */
+IN_ITS_OWN_PROCESS(too_many_paths_are_said) {
+    static char aliases[1 << 20], paths[1 << 20];
+    size_t na = 0, np = 0;
+    const char *why = "";
+    int fits = 0;
+    for (int i = 0; i < 4096; i++) {
+        na += (size_t)snprintf(aliases + na, sizeof aliases - na, "alias usb:v%04Xp*d*dc*dsc*dp*ic*isc*ip*in* m%d\n",
+                               (unsigned)i, i);
+        np += (size_t)snprintf(paths + np, sizeof paths - np,
+                               "kernel/drivers/usb/of/a/long/path/that/goes/on/m%d.ko:\n", i);
+    }
+    make("usr/lib/modules/9.9/modules.alias", aliases);
+    make("usr/lib/modules/9.9/modules.dep", paths);
+    modules_open();
+    for (int i = 0; i < 4096; i++) {
+        struct device d = device((unsigned)i);
+        if (!modules_of(&d, &why))
+            break;
+        CHECK(d.driver_path[0] != NULL);
+        fits++;
+    }
+    CHECK(fits > 100 && fits < 4096);
+    CHECK_STR(why, "no room for the path of its driver");
+}
+
+IN_ITS_OWN_PROCESS(more_drivers_than_can_be_told_apart_are_said) {
+    char aliases[2048] = "", paths[2048] = "";
+    for (int i = 0; i <= VH_MAX_DRIVERS; i++) {
+        (void)snprintf(aliases + strlen(aliases), sizeof aliases - strlen(aliases),
+                       "alias usb:v0008p*d*dc*dsc*dp*ic*isc*ip*in* m%d\n", i);
+        (void)snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "m%d.ko:\n", i);
+    }
+    make("usr/lib/modules/9.9/modules.alias", aliases);
+    make("usr/lib/modules/9.9/modules.dep", paths);
+    modules_open();
+    CHECK_STR(driver(8), "more drivers fit it than can be told apart");
+}
+
+/* A release with a name longer than a path: nothing is looked at. */
+IN_ITS_OWN_PROCESS(a_release_that_is_too_long_has_no_lists) {
+    static char text[VH_NAME_MAX * 2];
+    const char *dir = "";
+    memset(text, 'r', sizeof text - 1);
+    text[VH_TEXT_MAX < sizeof text - 2 ? VH_TEXT_MAX : sizeof text - 2] = '\0';
+    make("proc/sys/kernel/osrelease", text);
+    modules_open();
+    CHECK(!modules_there(&dir));
+    make("proc/sys/kernel/osrelease", "9.9\n");
+}
+
+int main(void) {
+    char command[64];
+    CHECK(mkdtemp(top) != NULL && sysfs_root(top));
+    RUN(the_release_comes_from_proc_or_from_uname);
+    RUN(a_driver_is_told_by_its_path);
+    RUN(what_cannot_be_mapped_is_no_list);
+    RUN(a_path_that_does_not_fit_is_said);
+    RUN(too_many_paths_are_said);
+    RUN(more_drivers_than_can_be_told_apart_are_said);
+    RUN(what_has_no_content_is_no_list);
+    RUN(a_release_that_is_too_long_has_no_lists);
+    (void)snprintf(command, sizeof command, "rm -rf %s", top);
+    CHECK(system(command) == 0);
+    TEST_MAIN_END;
+}
