@@ -91,7 +91,7 @@ static int attach_check(struct core *c, const struct request *r, const struct sl
         sb_fmt(why, "%s was given to VM '%s' by a higher role", s->dev.node, c->conf->vms[chosen].name);
     else if (!vc->supported)
         sb_fmt(why, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
-    else if (c->vm[vm].state == VM_DOWN && s->vm != vm)
+    else if (c->vm[vm].state == VM_DOWN)
         sb_fmt(why, "VM '%s' is not running", vc->name);
     return why->len == 0 ? vm : -1;
 }
@@ -127,20 +127,22 @@ static void attach_go(struct step *st, const struct request *r) {
     pending_part_done(st, p);
 }
 
-/* Lifts what stands against this device. The decision itself comes back if the attach fails. */
-static bool lift(struct core *c, const struct request *r, struct slot *s) {
+static const char too_many[] = "too many decisions are remembered: attach some devices again first";
+
+/* Lifts what stands against this device, if anything does. The decision itself comes back if the attach fails. False:
+ * its exception from its tag's decision cannot be remembered. */
+static bool lift(struct core *c, const struct request *r, struct slot *s, bool *lifted) {
     char text[VH_TEXT_MAX + VH_ERROR_MAX];
     struct sbuf why;
     sb_init(&why, text, sizeof text);
     if (s->req < 0)
         s->restore_by = ROLE_NONE;
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
-        return false;
+        return true;
+    *lifted = true;
     s->restore_by = memory_decision(c, &s->dev);
     (void)memory_decide(c, &s->dev, ROLE_NONE);
-    if (!request_is_tag(r))
-        (void)memory_exempt(c, s);
-    return true;
+    return request_is_tag(r) || memory_exempt(c, s);
 }
 
 static bool refuse_latched(struct step *st, const struct request *r, enum role by) {
@@ -155,25 +157,29 @@ static bool refuse_latched(struct step *st, const struct request *r, enum role b
 void request_attach(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int n = 0;
-    bool lifted = false;
+    bool room = true;
     if (!request_select(st, r, &n))
         return;
     enum role latched = request_is_tag(r) ? memory_latched(c, r->sel.tag) : ROLE_NONE;
     if (refuse_latched(st, r, latched))
         return;
+    bool lifted = latched != ROLE_NONE;
     memory_begin(c);
     for (int i = 0; i < c->used; i++) {
-        if (request_means(c, r, i))
-            lifted = lift(c, r, &c->slot[i]) || lifted;
+        if (request_means(c, r, i) && !lift(c, r, &c->slot[i], &lifted))
+            room = false;
     }
     if (latched != ROLE_NONE)
         (void)memory_latch(c, r->sel.tag, ROLE_NONE);
-    if (lifted || latched != ROLE_NONE) {
+    if (lifted && room) {
         memory_decided(st, r);
         return;
     }
     memory_refuse(c);
-    attach_go(st, r);
+    if (room)
+        attach_go(st, r);
+    else
+        reply_failed_text(st, r, too_many);
 }
 
 void attach_ended(struct step *st, int i, enum role by, bool ok) {
@@ -234,18 +240,24 @@ static void detach_go(struct step *st, const struct request *r) {
     pending_part_done(st, p);
 }
 
-/* About one device. A higher role's decision stays the higher role's. */
-static const char *decide_device(struct core *c, const struct request *r) {
-    const char *error = "no such USB device";
+/* About devices, of which those are left out that cannot be taken away. A higher role's decision stays the higher
+ * role's. NULL, or why none is decided about. */
+static const char *decide_devices(struct core *c, const struct request *r) {
+    const char *error = NULL;
+    bool any = false;
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (!request_means(c, r, i))
             continue;
-        error = detach_obstacle(c, r, s);
-        if (error == NULL && !memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
-            error = "too many decisions are remembered: attach some devices again first";
+        const char *obstacle = detach_obstacle(c, r, s);
+        if (obstacle != NULL)
+            error = obstacle;
+        else if (!memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
+            return too_many;
+        else
+            any = true;
     }
-    return error;
+    return any ? NULL : error;
 }
 
 void request_detach(struct step *st, const struct request *r) {
@@ -256,7 +268,7 @@ void request_detach(struct step *st, const struct request *r) {
     const char *error = NULL;
     memory_begin(c);
     if (!request_is_tag(r))
-        error = decide_device(c, r);
+        error = decide_devices(c, r);
     else if (!memory_latch(c, r->sel.tag, higher(memory_latched(c, r->sel.tag), r->who.role)))
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
@@ -270,13 +282,8 @@ void request_detach(struct step *st, const struct request *r) {
 /* ---- the second part ---- */
 
 void request_saved(struct step *st, const struct request *r, const char *why) {
-    struct core *c = st->c;
     if (why != NULL) {
         struct sbuf sb;
-        for (int i = 0; i < c->used; i++) {
-            if (c->slot[i].req < 0)
-                c->slot[i].restore_by = ROLE_NONE;
-        }
         sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "nothing was changed, because the decision cannot be saved: %s", why);
         return;

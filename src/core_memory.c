@@ -133,12 +133,15 @@ static void end_decision(struct core *c, bool keep) {
     }
 }
 
-/* An exemption given for an attach that is not to be: the slot still shows what held before. */
+/* An exemption given for an attach that is not to be: the slot still shows what held before. Nor has that attach
+ * anything to restore. */
 static void revoke_exemptions(struct core *c) {
     for (int i = 0; i < c->used; i++) {
-        const struct slot *s = &c->slot[i];
+        struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && s->disconnected)
             (void)memory_unexempt(c, s);
+        if (s->req < 0)
+            s->restore_by = ROLE_NONE;
     }
 }
 
@@ -159,8 +162,8 @@ void memory_decided(struct step *st, const struct request *r) {
     c->dirty = true;
     c->saving = true;
     c->decision = *r;
-    if (!st->saves)
-        step_add(st, ACT_SAVE);
+    VH_ASSERT(!st->saves); /* a decision is the first that its step remembers */
+    step_add(st, ACT_SAVE);
     st->saves = true;
 }
 
@@ -303,13 +306,12 @@ enum role memory_latched(struct core *c, const char *tag) {
 
 bool memory_latch(struct core *c, const char *tag, enum role by) {
     struct latch *l = latch_of(c, tag);
-    for (int i = 0; l == NULL && by != ROLE_NONE && i < VH_MAX_LATCHES; i++) {
-        struct latch *e = &c->memories.latch[i];
-        if (e->by == ROLE_NONE && e->was_by == ROLE_NONE)
-            l = e;
+    for (int i = 0; l == NULL && i < VH_MAX_LATCHES; i++) {
+        if (c->memories.latch[i].by == ROLE_NONE) /* no decision lifts one and takes another */
+            l = &c->memories.latch[i];
     }
     if (l == NULL)
-        return by == ROLE_NONE;
+        return false;
     VH_ASSERT(str_copy(l->tag, sizeof l->tag, tag));
     l->by = by;
     for (int i = 0; i < c->used; i++) { /* whoever was excepted from an earlier word is not from this one */

@@ -54,7 +54,7 @@ static void vm_down(struct step *st, int v, const char *why) {
         struct slot *s = &c->slot[i];
         if (s->away == v)
             s->away = -1; /* nor has its guest put anything away */
-        if ((s->state != SLOT_PRESENT && s->state != SLOT_GHOST) || s->vm != v)
+        if (s->vm != v)
             continue;
         slot_unassign(st, i); /* if an operation is under way, its end will find it so */
         slot_release(st, i, v);
@@ -79,26 +79,18 @@ void vm_fact(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
     struct vm *vm = &c->vm[f->vm];
-    switch (f->kind) {
-    case FACT_VM_SOCKET:
+    if (f->kind == FACT_VM_DOWN) {
+        vm_down(st, f->vm, "");
+        return;
+    }
+    if (f->kind == FACT_VM_SOCKET) {
         vm_unknown(c, f->vm);
         refusals_end(c, f->vm);
         vm->alive = false; /* perhaps another VMM, or not the VM at all: it has to show */
-        vm->busy = false;
-        vm->failures = 0;
-        vm->retry_at = 0;
-        break;
-    case FACT_VM_ANSWERS:
-        vm->busy = false;
-        vm->failures = 0;
-        vm->retry_at = 0;
-        break;
-    case FACT_VM_DOWN:
-        vm_down(st, f->vm, "");
-        break;
-    default:
-        break;
     }
+    vm->busy = false; /* FACT_VM_ANSWERS says no more than this */
+    vm->failures = 0;
+    vm->retry_at = 0;
 }
 
 /* ---- listings ---- */
@@ -195,7 +187,7 @@ static void listed(struct step *st, int v, const struct op_result *r) {
     doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (s->vm == v && !kept[i] && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST))
+        if (s->vm == v && !kept[i])
             slot_unassign(st, i);
     }
 }
@@ -256,29 +248,20 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
 static void vm_op_status(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
-    switch (r->status) {
-    case OP_OK:
-    case OP_FAILED:
-    case OP_LOCAL:
-        vm->busy = false;
-        if (r->status == OP_OK) {
-            vm->failures = 0;
-            vm->reason[0] = '\0';
-        }
-        break;
-    case OP_REFUSED:
+    if (r->status == OP_REFUSED) {
         vm_down(st, v, r->text);
-        break;
-    case OP_BUSY:
+    } else if (r->status == OP_BUSY) {
         vm->busy = true;
         (void)str_copy(vm->reason, sizeof vm->reason, r->text);
-        break;
-    case OP_UNKNOWN:
-        if (vm->state != VM_DOWN) {
-            vm_unknown(c, v);
-            vm_failed(st, v, r->text);
-        }
-        break;
+    } else if (r->status != OP_UNKNOWN) {
+        vm->busy = false;
+    } else if (vm->state != VM_DOWN) {
+        vm_unknown(c, v);
+        vm_failed(st, v, r->text);
+    }
+    if (r->status == OP_OK) {
+        vm->failures = 0;
+        vm->reason[0] = '\0';
     }
 }
 

@@ -127,11 +127,148 @@ static void more_filters_than_are_remembered_are_counted(void) {
     CHECK_INT(core.slot[2].foreign, -1);
 }
 
+/* ---- memories ---- */
+
+/* All of the table but `left`: devices that are away, with a decision or with a choice of VM b each. */
+static void fill(enum role by, int left) {
+    for (int i = 0; i < VH_MAX_MEMORY - left; i++) {
+        struct memory *m = &core.memories.m[i];
+        *m = (struct memory){.used = true, .vid = 1, .pid = 1, .by = by, .stamp = ++core.memories.stamp};
+        snprintf(m->serial, sizeof m->serial, "away %d", i);
+        if (by == ROLE_NONE) {
+            snprintf(m->vm, sizeof m->vm, "b");
+            m->vm_by = ROLE_OPERATOR;
+        }
+    }
+}
+
+static bool is_remembered(const char *its_serial) {
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        if (core.memories.m[i].used && str_eq(core.memories.m[i].serial, its_serial))
+            return true;
+    }
+    return false;
+}
+
+static void the_oldest_choice_makes_room(void) {
+    begin(false);
+    vm_up(0);
+    fill(ROLE_NONE, 0);
+    core.memories.m[0].by = ROLE_OPERATOR; /* a decision is not forgotten */
+    core.memories.m[1].stamp = 400;        /* used again since */
+    core.memories.m[400].stamp = 3;
+    plug("1-1", 5, 8);
+    ask(REQ_ATTACH, 5, "a");
+    done(0, OP_OK);
+    CHECK(replied(true) && is_remembered("S1-1"));
+    CHECK(is_remembered("away 0") && is_remembered("away 1") && !is_remembered("away 2") && is_remembered("away 3"));
+    CHECK_INT(core.stats.table_full, 0);
+}
+
+static void a_table_full_of_decisions_takes_no_other(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    fill(ROLE_ADMIN, 0);
+    ask(REQ_DETACH, 5, "");
+    CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
+    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK(!core.slot[0].disconnected);
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* that is another table */
+    CHECK(op(OP_DETACH, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].disconnected);
+}
+
+static void what_cannot_be_remembered_holds_as_long_as_it_can(void) {
+    begin(false);
+    vm_up(0);
+    fill(ROLE_ADMIN, 0);
+    plug("1-1", 5, 8);
+    ask(REQ_ATTACH, 5, "a");
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].vm == 0); /* but the next plug will ask */
+    CHECK_INT(core.stats.table_full, 1);
+    ask(REQ_SUSPEND, 0, "");
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].suspended == 0);
+    CHECK_INT(core.stats.table_full, 2);
+    released();
+    ask(REQ_RESUME, 0, "");
+    CHECK(op(OP_ATTACH, 0) != NULL);
+}
+
+/* The tag stays away; the exception of one device that has it cannot be remembered. */
+static void an_exception_that_cannot_be_remembered_is_refused(void) {
+    begin(false);
+    vm_up(0);
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    plug("1-1", 5, 3);
+    fill(ROLE_ADMIN, 0);
+    ask(REQ_ATTACH, 5, "");
+    CHECK(replied(false) && op(OP_ATTACH, 0) == NULL);
+    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK(core.slot[0].disconnected && core.slot[0].restore_by == ROLE_NONE);
+    wait_ms(0);
+    CHECK(op(OP_ATTACH, 0) == NULL);
+}
+
+/* A decision that is being lifted is no room for an exception: it comes back if that is refused. */
+static void what_is_just_being_lifted_makes_no_room(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    ask(REQ_DETACH, 5, "");
+    done(0, OP_OK);
+    released();
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    plug("1-2", 6, 3);
+    struct memory own = core.memories.m[0];
+    fill(ROLE_ADMIN, 0);
+    core.memories.m[0] = own;
+    static struct request r;
+    r = (struct request){.kind = REQ_ATTACH, .client = {.index = 3, .gen = 9}, .who = {.role = ROLE_ADMIN, .vm = -1}};
+    r.sel = (struct selector){.by_tag = true, .tag = "input", .by_bus = true, .bus = 1};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+    CHECK(replied(false) && op(OP_ATTACH, 0) == NULL);
+    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK(core.slot[0].disconnected && core.slot[1].disconnected);
+    CHECK_INT(memory_decision(&core, &core.slot[0].dev), ROLE_ADMIN);
+    CHECK(core.slot[0].restore_by == ROLE_NONE && core.slot[1].restore_by == ROLE_NONE);
+}
+
+static void more_tags_than_are_remembered_are_refused(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    for (int i = 0; i < VH_MAX_LATCHES; i++) {
+        core.memories.latch[i].by = ROLE_ADMIN;
+        snprintf(core.memories.latch[i].tag, sizeof core.memories.latch[i].tag, "of old %d", i);
+    }
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
+    CHECK_STR(error(), "too many tags are kept away: attach some again first");
+    CHECK(!core.slot[0].disconnected && memory_latched(&core, "of old 7") == ROLE_ADMIN);
+    core.memories.latch[40].by = ROLE_NONE;
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    CHECK(op(OP_DETACH, 0) != NULL);
+}
+
 int main(void) {
     RUN(a_table_full_of_ghosts_refuses_the_next);
     RUN(too_many_requests_under_way_are_refused);
     RUN(an_ambiguous_answer_lists_what_it_has_room_for);
     RUN(a_number_that_comes_round_is_never_none);
     RUN(more_filters_than_are_remembered_are_counted);
+    RUN(the_oldest_choice_makes_room);
+    RUN(a_table_full_of_decisions_takes_no_other);
+    RUN(what_cannot_be_remembered_holds_as_long_as_it_can);
+    RUN(an_exception_that_cannot_be_remembered_is_refused);
+    RUN(what_is_just_being_lifted_makes_no_room);
+    RUN(more_tags_than_are_remembered_are_refused);
     TEST_MAIN_END;
 }

@@ -1,0 +1,217 @@
+/*
+ * test_core_memory.c - which memory is a device's: by vendor, product, serial and port, of this daemon or another one,
+ * with twins about; and what becomes of decisions about several devices at once.
+ */
+#include "core_story.h"
+
+static struct memory *remember(int i, const char *serial, const char *port, const char *vm, enum role by) {
+    struct memory *m = &core.memories.m[i];
+    *m = (struct memory){.used = true, .vid = 0x1234, .pid = 8, .by = by, .stamp = ++core.memories.stamp};
+    snprintf(m->serial, sizeof m->serial, "%s", serial);
+    snprintf(m->port, sizeof m->port, "%s", port);
+    snprintf(m->vm, sizeof m->vm, "%s", vm);
+    m->vm_by = vm[0] != '\0' ? ROLE_OPERATOR : ROLE_NONE;
+    return m;
+}
+
+/* A stick that either VM may have. */
+static void plug_stick(const char *name, int devnum, uint16_t vid, const char *serial) {
+    static uint64_t incarnation = 5000;
+    memset(&dev, 0, sizeof dev);
+    dev.incarnation = ++incarnation;
+    snprintf(dev.sys_name, sizeof dev.sys_name, "%s", name);
+    snprintf(dev.port_path, sizeof dev.port_path, "%s", strchr(name, '-') + 1);
+    snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/001/%03d", devnum);
+    snprintf(dev.serial, sizeof dev.serial, "%s", serial);
+    dev.vid = vid;
+    dev.pid = 8;
+    dev.busnum = 1;
+    dev.devnum = (uint8_t)devnum;
+    dev.settled = true;
+    dev.nifaces = 1;
+    dev.ifaces[0].cls = 8;
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    step(&f);
+}
+
+static void two_vms(void) {
+    begin(false);
+    vm_up(0);
+    vm_up(1);
+}
+
+/* ---- whose memory ---- */
+
+static void another_makers_device_with_that_serial_is_another_device(void) {
+    two_vms();
+    remember(0, "X", "1-1", "b", ROLE_NONE);
+    plug_stick("1-1", 5, 0x4321, "X");
+    CHECK(op(OP_ATTACH, 1) == NULL && event(EV_SELECT_VM) != NULL);
+    plug_stick("1-2", 6, 0x1234, "X");
+    CHECK(op(OP_ATTACH, 1) != NULL && op(OP_ATTACH, 1)->slot == 1);
+}
+
+/* The older daemons know no ports. */
+static void another_daemons_memory_is_of_any_port(void) {
+    two_vms();
+    remember(0, "", "", "b", ROLE_NONE);
+    plug_stick("1-1", 5, 0x1234, "");
+    CHECK(op(OP_ATTACH, 1) != NULL);
+    two_vms();
+    remember(0, "X", "", "", ROLE_ADMIN);
+    plug_stick("1-1", 5, 0x1234, "X");
+    CHECK(core.slot[0].disconnected && op(OP_ATTACH, 1) == NULL);
+}
+
+static void of_two_memories_the_younger_counts(void) {
+    two_vms();
+    remember(0, "X", "1-8", "a", ROLE_NONE);
+    remember(1, "X", "1-9", "b", ROLE_NONE);
+    plug_stick("1-1", 5, 0x1234, "X");
+    CHECK(op(OP_ATTACH, 1) != NULL);
+    two_vms();
+    remember(1, "X", "1-8", "a", ROLE_NONE);
+    remember(0, "X", "1-9", "b", ROLE_NONE);
+    plug_stick("1-1", 5, 0x1234, "X");
+    CHECK(op(OP_ATTACH, 1) != NULL);
+}
+
+/* ---- what is not fully known yet ---- */
+
+static void a_resume_does_not_wait_for_another_makers_device(void) {
+    two_vms();
+    struct memory *m = remember(0, "X", "1-1", "", ROLE_NONE);
+    snprintf(m->suspended, sizeof m->suspended, "a");
+    plug_stick("1-1", 5, 0x4321, "");
+    dev.settled = false;
+    dev.incarnation++;
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    step(&f);
+    ask(REQ_RESUME, 0, "");
+    CHECK(replied(true) && !m->used);
+}
+
+static void a_resume_of_one_vm_leaves_what_is_away_of_another(void) {
+    two_vms();
+    struct memory *m = remember(0, "X", "1-1", "", ROLE_NONE);
+    snprintf(m->suspended, sizeof m->suspended, "a");
+    ask(REQ_RESUME, 0, "b");
+    CHECK(replied(true) && m->used);
+    ask(REQ_RESUME, 0, "a");
+    CHECK(replied(true) && !m->used);
+}
+
+/* ---- a choice that turns out to be somebody's ---- */
+
+/* A serial that two have says nothing; once the twin is gone, the admin's word is about the one that is left. */
+static void a_request_that_waits_ends_when_a_higher_choice_turns_up(void) {
+    two_vms();
+    plug_stick("1-2", 6, 0x1234, "X");
+    ask(REQ_ATTACH, 6, "a");
+    done(0, OP_OK);
+    plug("1-9", 9, 14);
+    CHECK(op(OP_ATTACH, 1) != NULL); /* b is busy with something else */
+    plug_stick("1-3", 7, 0x1234, "X");
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 7, "b");
+    CHECK(action(ACT_REPLY) == NULL);
+    unplug("1-2");
+    CHECK(replied(false));
+    CHECK_STR(error(), "it was given to VM 'a' by a higher role");
+}
+
+static void a_request_goes_on_where_a_higher_choice_is_the_same(void) {
+    two_vms();
+    plug_stick("1-2", 6, 0x1234, "X");
+    ask(REQ_ATTACH, 6, "a");
+    done(0, OP_OK);
+    unplug("1-2");
+    CHECK(op(OP_DETACH, 0) != NULL); /* the ghost first */
+    plug_stick("1-3", 7, 0x1234, "X");
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 7, "a");
+    CHECK(action(ACT_REPLY) == NULL);
+    done(0, OP_OK);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(replied(true));
+}
+
+/* ---- decisions about several ---- */
+
+static void detach_on_bus(const char *tag) {
+    static struct request r;
+    r = (struct request){.kind = REQ_DETACH, .client = {.index = 3, .gen = 9}, .who = {.role = ROLE_ADMIN, .vm = -1}};
+    r.sel = (struct selector){.by_tag = true, .by_bus = true, .bus = 1};
+    snprintf(r.sel.tag, sizeof r.sel.tag, "%s", tag);
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+}
+
+/* What can be taken away is, whichever comes first, and the answer says that this was not all. */
+static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
+    for (int foreign = 5; foreign <= 6; foreign++) {
+        two_vms();
+        plug("1-1", 5, 8);
+        plug("1-2", 6, 8);
+        ask(REQ_ATTACH, 11 - foreign, "a");
+        done(0, OP_OK);
+        struct vmm_found found = {.id = "kbd", .busnum = 1, .devnum = (uint8_t)foreign};
+        vm_fact_of(FACT_VM_SOCKET, 1);
+        done_with(1, OP_OK, "", &found, 1);
+        detach_on_bus("disk");
+        CHECK(op(OP_DETACH, 0) != NULL);
+        done(0, OP_OK);
+        CHECK(replied(false));
+        CHECK_STR(error(), "somebody else attached the device to its VM: it has to be taken out there");
+        CHECK_INT(core.slot[foreign - 5].disconnected, false);
+        CHECK_INT(core.slot[6 - foreign].disconnected, true);
+        CHECK_INT(memory_latched(&core, "disk"), ROLE_NONE); /* the word was not about the tag */
+    }
+}
+
+/* It has no rule, and stands on a lease alone: nothing but its own decision keeps it away. */
+static void a_decision_about_a_leased_device_is_lifted(void) {
+    static struct conf leasing;
+    const char json[] = "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}], \"general\": "
+                        "{\"leaseSeconds\": 5}, \"usbPassthrough\": [{\"targetVm\": \"a\", \"allow\": "
+                        "[{\"interfaceClass\": 3}]}]}";
+    if (leasing.nvms == 0 && !conf_parse(&leasing, json, sizeof json - 1, no_diag, NULL))
+        exit(1);
+    begin(false);
+    core.conf = &leasing;
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    unplug("1-1");
+    done(0, OP_OK);
+    plug("1-1", 6, 2);
+    done(0, OP_OK);
+    CHECK(core.slot[0].vm == 0 && core.slot[0].rule == -1);
+    ask(REQ_DETACH, 6, "");
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].disconnected);
+    released();
+    ask(REQ_ATTACH, 6, "");
+    CHECK(op(OP_ATTACH, 0) != NULL && !core.slot[0].disconnected);
+    snprintf(dev.malformed, sizeof dev.malformed, "bLength 0");
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    step(&f);
+    done(0, OP_OK);
+    CHECK(op(OP_DETACH, 0) != NULL); /* the lease does not excuse nonsense */
+    done(0, OP_OK);
+    CHECK_STR(core_guest_reason(&core, &core.slot[0], 0), "stays with the host");
+    ask_as(ROLE_GUEST, REQ_ATTACH, 6, "");
+    CHECK_STR(error(), "/dev/bus/usb/001/006 stays with the host");
+}
+
+int main(void) {
+    RUN(another_makers_device_with_that_serial_is_another_device);
+    RUN(another_daemons_memory_is_of_any_port);
+    RUN(of_two_memories_the_younger_counts);
+    RUN(a_resume_does_not_wait_for_another_makers_device);
+    RUN(a_resume_of_one_vm_leaves_what_is_away_of_another);
+    RUN(a_request_that_waits_ends_when_a_higher_choice_turns_up);
+    RUN(a_request_goes_on_where_a_higher_choice_is_the_same);
+    RUN(what_cannot_be_taken_away_does_not_keep_the_others);
+    RUN(a_decision_about_a_leased_device_is_lifted);
+    TEST_MAIN_END;
+}
