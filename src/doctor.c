@@ -141,8 +141,7 @@ static void look(const struct fact *f) {
     }
 }
 
-/* A second opinion. Its thread only listens; the arena behind malloc is for one thread, so nothing is asked of it here.
- */
+/* A second opinion. Its thread takes memory when a device is plugged in meanwhile: heap.c has a lock. */
 static void compare_with_libusb(void) {
     libusb_context *context = NULL;
     libusb_device **list = NULL;

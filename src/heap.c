@@ -3,8 +3,10 @@
  *
  * It owns the arena and nothing else: it never asks the kernel for memory and never waits. A full arena is ENOMEM. The
  * arena has few blocks (libusb keeps some dozen), so a walk over all of them is the search, and its length is bounded
- * by the arena. Damage (a write past a block's end, a second free, a foreign pointer) aborts where it is seen. One
- * thread only, as the whole program.
+ * by the arena. Damage (a write past a block's end, a second free, a foreign pointer) aborts where it is seen.
+ *
+ * The program has one thread, but for `doctor`, where libusb has one of its own. So there is a lock, which everybody
+ * else finds open, without a system call.
  *
  * musl calls __libc_malloc and its sisters from inside; they are names of ours as well. Were any of musl's own
  * allocator objects pulled in all the same, the linker would find the name defined twice and stop.
@@ -15,6 +17,8 @@
 #include "log.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,6 +44,16 @@ _Static_assert(_Alignof(max_align_t) <= UNIT, "malloc's results fit any type");
 
 static _Alignas(4096) unsigned char arena[VH_ARENA_SIZE];
 static size_t used, peak;
+static atomic_flag locked = ATOMIC_FLAG_INIT;
+
+static void lock(void) {
+    while (atomic_flag_test_and_set_explicit(&locked, memory_order_acquire))
+        (void)sched_yield(); /* the other thread is in here, and on its way out */
+}
+
+static void unlock(void) {
+    atomic_flag_clear_explicit(&locked, memory_order_release);
+}
 
 /* ---- blocks ---- */
 
@@ -177,7 +191,7 @@ static uint32_t lead_in(struct block *b, size_t alignment) {
     return lead < VH_ARENA_SIZE ? (uint32_t)lead : VH_ARENA_SIZE;
 }
 
-static void *allocate(size_t alignment, size_t asked) {
+static void *find_room(size_t alignment, size_t asked) {
     uint32_t size = block_size(asked);
     if (size == 0) {
         errno = ENOMEM;
@@ -209,6 +223,13 @@ static void *allocate(size_t alignment, size_t asked) {
 
 /* ---- the family ---- */
 
+static void *allocate(size_t alignment, size_t asked) {
+    lock();
+    void *p = find_room(alignment, asked);
+    unlock();
+    return p;
+}
+
 void *heap_malloc(size_t size) {
     return allocate(UNIT, size);
 }
@@ -216,9 +237,11 @@ void *heap_malloc(size_t size) {
 void heap_free(void *p) {
     if (p == NULL)
         return;
+    lock();
     struct block *b = block_of(p);
     count(0, b->size);
     make_free(b);
+    unlock();
 }
 
 void *heap_calloc(size_t n, size_t size) {
@@ -253,14 +276,18 @@ static bool fit_in_place(struct block *b, uint32_t size, uint32_t asked) {
 void *heap_realloc(void *p, size_t size) {
     if (p == NULL)
         return heap_malloc(size);
+    lock();
     struct block *b = block_of(p);
+    size_t had = b->asked;
     uint32_t need = block_size(size);
-    if (need != 0 && fit_in_place(b, need, (uint32_t)size))
+    bool fits = need != 0 && fit_in_place(b, need, (uint32_t)size);
+    unlock();
+    if (fits)
         return p;
     void *fresh = heap_malloc(size);
     if (fresh == NULL)
         return NULL; /* p stays as it is */
-    memcpy(fresh, p, b->asked < size ? b->asked : size);
+    memcpy(fresh, p, had < size ? had : size);
     heap_free(p);
     return fresh;
 }

@@ -8,6 +8,8 @@
 
 #include "limits.h"
 #include "log.h"
+#include "log_limit.h"
+#include "sock.h"
 #include "str.h"
 #include "sysfs.h"
 
@@ -17,15 +19,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_USES 64
 #define TABLE_MAX (256 * 1024) /* mountinfo of a host with many containers */
 
-static struct {
+static struct use {
     char sys_name[VH_SYSNAME_MAX];
     char why[VH_TEXT_MAX];
-} uses[MAX_USES];
-static int nuses;
+} uses[VH_MAX_DEVICES]; /* one of each device: a disk may be mounted a hundred times */
+static int nuses, too_many;
 static char table[TABLE_MAX];
+
+/* Every mount and every new disk makes us look. */
+static bool may_warn(void) {
+    static const char whom[] = "what the host uses";
+    return log_may(log_key(whom, sizeof whom), whom, sock_now());
+}
 
 static bool is_device_name(const char *s, size_t n) {
     return n > 2 && n < VH_SYSNAME_MAX && isdigit((unsigned char)s[0]) && memchr(s, '-', n) != NULL &&
@@ -44,12 +51,22 @@ static bool usb_device_of(const char *path, char *name) {
     return found;
 }
 
+static const struct use *find_use(const char *sys_name) {
+    for (int i = 0; i < nuses; i++) {
+        if (str_eq(uses[i].sys_name, sys_name))
+            return &uses[i];
+    }
+    return NULL;
+}
+
 static void add_use(const char *link, const char *what, const char *which) {
     char path[VH_PATH_MAX], name[VH_SYSNAME_MAX];
     if (sysfs_link(link, path, sizeof path) < 0 || !usb_device_of(path, name))
         return;
-    if (nuses == MAX_USES) {
-        log_warn("more than %d uses of USB devices by the host: the rest is not protected", MAX_USES);
+    if (find_use(name) != NULL)
+        return;
+    if (nuses == VH_MAX_DEVICES) {
+        too_many++;
         return;
     }
     memcpy(uses[nuses].sys_name, name, sizeof name);
@@ -60,7 +77,7 @@ static void add_use(const char *link, const char *what, const char *which) {
 /* Reads a /proc table whole; its lines are then taken with next_line. */
 static char *read_table(const char *path) {
     ssize_t n = sysfs_table(path, table, sizeof table);
-    if (n < 0 && errno == EOVERFLOW)
+    if (n < 0 && errno == EOVERFLOW && may_warn())
         log_warn("%s is larger than %d bytes: the host's storage may go unprotected", path, TABLE_MAX);
     return table;
 }
@@ -204,18 +221,17 @@ static void look_routes(void) {
 }
 
 void hostuse_look(void) {
-    nuses = 0;
+    nuses = too_many = 0;
     look_mounts();
     look_swaps();
     look_blocks();
     look_btrfs();
     look_routes();
+    if (too_many > 0 && may_warn())
+        log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
 }
 
 bool hostuse_reason(const char *sys_name, char *why, size_t cap) {
-    for (int i = 0; i < nuses; i++) {
-        if (str_eq(uses[i].sys_name, sys_name))
-            return str_copy(why, cap, uses[i].why) || true;
-    }
-    return false;
+    const struct use *u = find_use(sys_name);
+    return u != NULL && (str_copy(why, cap, u->why) || true);
 }

@@ -37,6 +37,8 @@
     X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; more is unclassifiable")          \
     X(VH_MAX_DRIVERS, 8, "kernel modules that may drive one device; more is unclassifiable")                      \
     X(VH_MODULE_PATHS, 131072, "bytes of modules' paths: a distribution has a thousand drivers for USB")          \
+    X(VH_MODULE_BLOCK, 32768, "bytes of a list of modules read at once; a longer line is passed over")            \
+    X(VH_MODULE_LIST_MAX, 16777216, "bytes of a list of modules: a distribution's have 2 MB together")            \
     X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 58")                                    \
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                            \
     X(VH_MAX_FILTERS, 64, "filters by which VMs take devices without us, over all VMs")                           \

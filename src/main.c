@@ -14,6 +14,7 @@
 #include "link.h"
 #include "log.h"
 #include "loop.h"
+#include "modules.h"
 #include "opener.h"
 #include "pages.h"
 #include "sandbox.h"
@@ -213,7 +214,7 @@ static bool seal(void) {
     give_back_scratch();
     if (given.no_sandbox)
         return true;
-    const struct sandbox_path paths[] = {
+    struct sandbox_path paths[12 + MODULES_PATHS] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
@@ -228,10 +229,13 @@ static bool seal(void) {
         {sockets, SANDBOX_REMOVE | SANDBOX_ANCESTOR}, /* our own, at a reload and at the end */
         {uevents, SANDBOX_REMOVE},
     };
+    enum { PATHS = sizeof paths / sizeof *paths };
+    for (int i = 0; i < MODULES_PATHS; i++)
+        paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
     const struct sandbox box = {
         .role = SANDBOX_DAEMON,
         .paths = paths,
-        .npaths = sizeof paths / sizeof *paths,
+        .npaths = PATHS,
         .keep_override = conf->nvms > 0, /* QEMU as another user makes its monitor's socket with mode 0755 */
         .testing = given.uevents != NULL,
     };

@@ -59,6 +59,16 @@ int sysfs_open(const char *path, int flags) {
     return sysfs_open_at(root, *path != '\0' ? path : ".", flags);
 }
 
+ssize_t sysfs_read(int fd, void *dst, size_t cap) {
+    ssize_t n;
+    do {
+        n = read(fd, dst, cap);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        note_trouble();
+    return n;
+}
+
 /* Reads to the end of the file; EOVERFLOW if it is longer than cap. */
 /* sysfs gives a text attribute whole to one read() of a page, and it ends with a newline: no second read is needed to
  * see the end. Tables of /proc come in pieces that end so, too. */
@@ -68,13 +78,9 @@ static ssize_t read_all(int fd, char *dst, size_t cap, bool attribute) {
     for (;;) {
         if (attribute && len > 0 && dst[len - 1] == '\n')
             return (ssize_t)len;
-        ssize_t n = len < cap ? read(fd, dst + len, cap - len) : read(fd, &more, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            note_trouble();
+        ssize_t n = len < cap ? sysfs_read(fd, dst + len, cap - len) : sysfs_read(fd, &more, 1);
+        if (n < 0)
             return -1;
-        }
         if (n == 0)
             return (ssize_t)len;
         if (len == cap) {

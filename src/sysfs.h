@@ -26,6 +26,7 @@ int sysfs_open_at(int dirfd, const char *name, int flags);
 ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap);
 ssize_t sysfs_table(const char *path, char *dst, size_t cap);            /* likewise, a table of /proc, by its path */
 ssize_t sysfs_bytes(int dirfd, const char *name, void *dst, size_t cap); /* whole file; -1 with errno */
+ssize_t sysfs_read(int fd, void *dst, size_t cap); /* of an opened file, what there is now; -1 with errno */
 bool sysfs_uint(int dirfd, const char *name, int base, uint64_t max, uint64_t *out);
 bool sysfs_write(int dirfd, const char *name, const char *text);
 ssize_t sysfs_link(const char *path, char *dst, size_t cap); /* readlink below the root, NUL-terminated */

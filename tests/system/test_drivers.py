@@ -84,6 +84,64 @@ def garbage_in_the_lists_harms_nobody(w):
 
 
 @test
+def lists_that_are_cut_or_replaced_while_we_run_harm_nobody(w):
+    """Cut in place, as by a copy over them; replaced, as depmod does it."""
+    filler = "".join(f"alias pci:v{n:08X}d* filler\n" for n in range(40000))  # 1 MB: pages that nobody has looked at yet
+    modules(w, alias=filler + ALIASES, dep=DEPS)
+    w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", NETWORK)]), "-a")
+    api = w.api()
+    place = w.host.path("lib/modules/6.1.0-test/modules.alias")
+    os.truncate(place, 100)
+    lost = w.host.plug("1-1", 0x0b95, 0x1790, [VENDOR])
+    equal(api.list_until(lambda l: lost.node in l, all=True)[lost.node]["vm"], None)
+    check(daemon.process.poll() is None, "alive")
+    with open(place + ".new", "w", encoding="utf-8") as f:
+        f.write(filler + ALIASES)
+    os.rename(place + ".new", place)
+    found = w.host.plug("1-2", 0x0b95, 0x1790, [VENDOR])
+    api.list_until(lambda l: l.get(found.node, {}).get("vm") == "vm1")
+
+
+@test
+def a_list_that_cannot_be_read_is_no_answer_and_is_read_later(w):
+    modules(w, alias=ALIASES, dep=DEPS)
+    w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", {"interfaceClass": 255}, deny=[{"driverPath": ".*/ftdi_sio.ko"}])]))
+    place = w.host.path("lib/modules/6.1.0-test/modules.dep")
+    os.rename(place, place + ".aside")
+    os.mkdir(place)  # a file that fails when it is read
+    device = w.host.plug("1-1", 0x0b95, 0x1790, [VENDOR])
+    api = w.api()
+    listed = api.list_until(lambda l: device.node in l, all=True)[device.node]
+    equal((listed["vm"], "cannot be read" in listed["reason"]), (None, True))
+    os.rmdir(place)
+    os.rename(place + ".aside", place)
+    api.list_until(lambda l: l.get(device.node, {}).get("vm") == "vm1")
+
+
+@test
+def lists_may_be_links_to_elsewhere(w):
+    modules(w, builtin="", alias=ALIASES, dep=DEPS)
+    for name in ("alias", "dep"):
+        at = w.host.path("lib/modules/6.1.0-test/modules." + name)
+        os.rename(at, w.host.path("elsewhere." + name))
+        os.symlink(w.host.path("elsewhere." + name), at)
+    w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", NETWORK)]), "-a")
+    device = w.host.plug("1-1", 0x0b95, 0x1790, [VENDOR])
+    w.api().list_until(lambda l: l.get(device.node, {}).get("vm") == "vm1")
+
+
+@test
+def a_line_longer_than_what_is_read_at_once_is_passed_over(w):
+    modules(w, alias="alias usb:v0B95*" + "x" * 200000 + " y\n" + ALIASES, dep="kernel/z.ko:" + " kernel/drivers/y.ko" * 20000 + "\n" + DEPS)
+    w.host.place("1-1", 0x0b95, 0x1790, [VENDOR])
+    _, vms = lists(w, [rule("vm1", NETWORK)])
+    equal(vms, {"1-1": "vm1"})
+
+
+@test
 def more_drivers_than_can_be_told_apart_are_no_driver(w):
     modules(w, alias="".join(f"alias usb:v* m{i}\n" for i in range(10)), dep="".join(f"kernel/m{i}.ko:\n" for i in range(10)))
     w.host.place("1-1", 0x0b95, 0x1790, [VENDOR])

@@ -139,6 +139,34 @@ def make(w, path, text=""):
 
 
 @test
+def a_disk_that_is_mounted_a_hundred_times_leaves_room_for_others(w):
+    w.qemu("vm1")
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    other = w.host.place("1-3", 0x0951, 0x1667, [STORAGE])
+    w.host.disk(stick, "sda")
+    w.host.disk(other, "sdb")
+    mounts = "".join(f"{n} 1 0:{n} / /mnt/{n} rw - btrfs /dev/sda rw\n" for n in range(40, 140))
+    make(w, "proc/self/mountinfo", ROOT_MOUNT + mounts + "140 1 0:140 / /mnt/other rw - btrfs /dev/sdb rw\n")
+    w.daemon(w.conf([rule("vm1", STICK)]), "-a")
+    listed = w.api().list()
+    contains(listed[stick.node]["reason"], "/mnt/40")
+    contains(listed[other.node]["reason"], "/mnt/other")
+
+
+@test
+def a_table_that_is_too_long_is_no_flood_of_warnings(w):
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    make(w, "proc/self/mountinfo", ROOT_MOUNT * 10000)
+    daemon = w.daemon(w.conf([rule("vm1", STICK)]))
+    for n in range(200):
+        w.host.send("change", "/" + stick.directory.split("/", 1)[1] + "/1-2:1.0/host3/block/sda", SUBSYSTEM="block", DEVTYPE="disk")
+    w.host.plug("1-3")
+    w.api().list_until(lambda l: len(l) > 1, all=True)
+    lines = len(daemon.logged("mountinfo is larger than"))
+    check(1 <= lines < 30, f"{lines} lines")
+
+
+@test
 def whatever_the_host_has_built_upon_a_stick_protects_it(w):
     w.qemu("vm1")
     stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])

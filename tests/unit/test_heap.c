@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -266,6 +267,45 @@ static void damage_aborts(void) {
     CHECK(!aborts(heap_check));
 }
 
+/* libusb's own thread notes a device that is plugged in while doctor lists what is there. */
+static void *churn(void *arg) {
+    unsigned char mark = *(const unsigned char *)arg, *kept[16] = {0};
+    uint32_t size[16] = {0}, x = mark;
+    for (int i = 0; i < 100000; i++) {
+        x = x * 1664525u + 1013904223u;
+        int slot = (int)(x >> 28);
+        if (kept[slot] != NULL && !all_are(kept[slot], size[slot], mark))
+            return arg;
+        uint32_t want = x >> 8 & 511;
+        unsigned char *p = (x >> 20 & 3) == 0 ? heap_realloc(kept[slot], want) : NULL;
+        if (p == NULL) {
+            heap_free(kept[slot]);
+            p = (x >> 22 & 1) != 0 ? heap_calloc(1, want) : heap_malloc(want);
+        }
+        if (p == NULL)
+            return arg;
+        memset(p, mark, want);
+        kept[slot] = p;
+        size[slot] = want;
+    }
+    for (int i = 0; i < 16; i++)
+        heap_free(kept[i]);
+    return NULL;
+}
+
+static void two_threads_do_not_meet_in_it(void) {
+    static unsigned char marks[] = {1, 2, 3};
+    pthread_t thread[sizeof marks];
+    for (size_t i = 0; i < sizeof marks; i++)
+        CHECK(pthread_create(&thread[i], NULL, churn, &marks[i]) == 0);
+    for (size_t i = 0; i < sizeof marks; i++) {
+        void *wrong = NULL;
+        CHECK(pthread_join(thread[i], &wrong) == 0 && wrong == NULL);
+    }
+    heap_check();
+    CHECK_INT(heap_used(), 0);
+}
+
 int main(void) {
     RUN(zero_bytes_are_a_block);
     RUN(calloc_clears_and_counts);
@@ -274,6 +314,7 @@ int main(void) {
     RUN(realloc_keeps_the_bytes);
     RUN(alignment_is_kept);
     RUN(random_life);
+    RUN(two_threads_do_not_meet_in_it);
     RUN(damage_aborts);
     TEST_MAIN_END;
 }
