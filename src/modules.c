@@ -65,7 +65,7 @@ static bool fill(struct reading *r) {
     r->taken = 0;
     while (r->have < sizeof r->block) {
         ssize_t n = sysfs_read(r->fd, r->block + r->have, sizeof r->block - r->have);
-        r->failed = n < 0 || r->total > VH_MODULE_LIST_MAX;
+        r->failed |= n < 0 || r->total > VH_MODULE_LIST_MAX;
         if (n <= 0 || r->failed)
             return false;
         r->have += (size_t)n;
@@ -107,13 +107,13 @@ static bool close_list(struct reading *r) {
 
 /* ---- where they are ---- */
 
-/* A regular file; else there is no such list now. */
+/* A regular file that says something; else there is no such list now. */
 static bool find_list(int l) {
     struct stat st;
     bool ok = str_fmt(modules.list[l], sizeof modules.list[l], "%s/%s", modules.dir, names[l]);
     VH_ASSERT(ok); /* the directory is shorter by far */
     int fd = sysfs_open(modules.list[l], O_PATH);
-    ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
     if (fd >= 0)
         (void)close(fd);
     return ok;

@@ -41,7 +41,7 @@ static const char *driver(unsigned vid) {
     return text;
 }
 
-/* In a process of its own each: the lists are mapped once. */
+/* In a process of its own each: the lists are looked for once. */
 static bool alone(void (*test)(void)) {
     int status = 1;
     (void)fflush(stdout);
@@ -113,20 +113,46 @@ IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
     CHECK(modules_of(&hub, &why) && hub.driver_path[0] == NULL);
 }
 
-IN_ITS_OWN_PROCESS(what_cannot_be_mapped_is_no_list) {
-    static const char *const calls[] = {"mmap", "fstat"};
+IN_ITS_OWN_PROCESS(what_cannot_be_looked_at_is_no_list) {
     const char *dir = "";
     int files = open_files();
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        fail_call(calls[i], 0, ENOMEM);
-        modules_open();
-        CHECK(all_failed());
-        CHECK(!modules_there(&dir));
-        CHECK_STR(dir, "/lib/modules/9.9");
-        heal();
-    }
+    fail_call("fstat", 0, ENOMEM);
+    modules_open();
+    CHECK(all_failed());
+    CHECK(!modules_there(&dir));
+    CHECK_STR(dir, "/lib/modules/9.9");
+    heal();
     CHECK_INT(open_files(), files);
     CHECK_STR(driver(8), "(none)");
+    CHECK_STR(modules_path(0), "");
+}
+
+/* Of the device nothing is known then, and that something went wrong is noted. */
+IN_ITS_OWN_PROCESS(a_list_that_cannot_be_read_is_no_answer) {
+    static const struct {
+        const char *call;
+        int at;
+    } wrong[] = {{"openat", 1}, {"openat", 2}, {"read", 1}, {"read", 2}, {"read", 3}};
+    make_lists("usr/lib/modules");
+    modules_open();
+    int files = open_files();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        unsigned troubles = sysfs_troubles();
+        fail_call(wrong[i].call, wrong[i].at, EIO);
+        CHECK_STR(driver(8), "the lists of kernel modules cannot be read");
+        CHECK(all_failed());
+        heal();
+        CHECK(sysfs_troubles() != troubles);
+        CHECK_INT(open_files(), files);
+        CHECK_STR(driver(8), "/usr/lib/modules/9.9/kernel/storage.ko.xz");
+    }
+    fail_call("read", 1, EINTR);
+    CHECK_STR(driver(8), "/usr/lib/modules/9.9/kernel/storage.ko.xz");
+    CHECK(all_failed());
+    heal();
+    CHECK_STR(modules_path(0), "/usr/lib/modules/9.9/modules.alias");
+    CHECK_STR(modules_path(2), ""); /* there is none of what is built in */
+    CHECK_STR(modules_path(MODULES_PATHS - 1), "/usr/lib/modules/9.9");
 }
 
 /* Empty, or no file at all. */
@@ -206,7 +232,8 @@ int main(void) {
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     RUN(the_release_comes_from_proc_or_from_uname);
     RUN(a_driver_is_told_by_its_path);
-    RUN(what_cannot_be_mapped_is_no_list);
+    RUN(what_cannot_be_looked_at_is_no_list);
+    RUN(a_list_that_cannot_be_read_is_no_answer);
     RUN(a_path_that_does_not_fit_is_said);
     RUN(too_many_paths_are_said);
     RUN(more_drivers_than_can_be_told_apart_are_said);
