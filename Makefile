@@ -411,7 +411,7 @@ $(T)/bench/micro: tests/bench/micro.c tests/bench/tool.h $(T)/sim/libvhotplug.a 
 	$(call say,CC,$<)
 	$(Q)$(SIM_CC) $(TEST_INCLUDE) -o $@ $< $(T)/sim/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
-.PHONY: bench bench-smoke bench-compare bench-baseline bench-board
+.PHONY: bench bench-smoke bench-compare bench-report bench-baseline bench-board
 bench: all $(BENCH_TOOLS)
 	@$(PYTHON) tests/bench/bench.py $(T)/bench build/bench.json $(ONLY)
 	@$(PYTHON) tests/bench/report.py table build/bench.json
@@ -420,10 +420,12 @@ bench-smoke: all $(BENCH_TOOLS)
 	@$(PYTHON) tests/bench/report.py complete build/bench-smoke.json
 bench-compare:
 	@$(PYTHON) tests/bench/report.py compare build/bench.json
+bench-report:
+	@$(PYTHON) tests/bench/report.py docs build/bench.json
 bench-baseline:
 	@$(PYTHON) tests/bench/report.py baseline build/bench.json
-bench-board: all
-	@$(PYTHON) tests/bench/board.py
+bench-board: all $(BENCH_TOOLS)
+	@$(PYTHON) tests/bench/board.py $(T)/bench build/bench-board.json
 
 include board/cross.mk board/image.mk board/package.mk
 
@@ -502,8 +504,8 @@ help:
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
 	@echo 'make coverage            lines and branches of each file, by all tests but the board; fails below tests/coverage/floors'
 	@echo 'make memcheck            unit tests and some simulation by MemorySanitizer: nothing is read that was never written'
-	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at the last bench-baseline?'
-	@echo 'make bench-board         some of them on the emulated board'
+	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at bench-baseline?'
+	@echo 'make bench-board         some of them on the emulated board; bench-report puts those of bench into docs/performance.md'
 	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, floors (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'

@@ -125,6 +125,8 @@ do_simulation() {
 
 do_system() {
     part system 900 "system tests: the static binary, scripted VMMs and clients" make -k -j"$jobs" -O system
+    need bench bench || return
+    part bench 180 "benchmarks: every figure is there; its value is not judged" make -j"$jobs" bench-smoke
 }
 
 # shellcheck disable=SC2016 # the inner shell expands

@@ -2,7 +2,7 @@
 # Installs what is missing for a purpose, by Debian's package names, with apt and root or sudo. Elsewhere, or without the
 # right to install, it names what is missing. Nothing is done if all is there.
 #
-# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, lint, board (the emulated one),
+# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, bench, lint, board (the emulated one),
 #        cross (aarch64 on another machine), cross-armv7, cross-riscv64, image (of the boards, and both emulators)
 # exit: 0 all there now, 1 something is missing
 set -u
@@ -28,6 +28,11 @@ packages() {
         packages test
         echo "clang clang
             can_fuzz libclang-rt-dev"
+        ;;
+    bench)
+        packages test
+        echo "strace strace
+            taskset util-linux"
         ;;
     lint)
         packages test

@@ -1,9 +1,10 @@
-"""On the emulated board: from the kernel's uevents of a plug to the first byte of device_add at an idle monitor.
+"""The suite on the emulated board, as far as it makes sense there, and what only a real kernel shows: its own uevents.
 
-A figure, no verdict. Both ends are stamped by one process on the board, a Python program under emulation whose own delay is in
-the figure.
+The board's processor is emulated: times are tens of times longer and only ratios mean something. bench.py itself runs on the board, quick,
+with the machine's own Python and programs; left out is what needs strace or a table of symbols. A plug is then a plug: QEMU's monitor
+puts a keyboard in, and both ends are stamped by the board's agent, a Python program whose own delay is in the figure.
 
-usage: board.py [ROUNDS]
+usage: board.py TOOLS OUT.json [PLUGS]
 """
 import json
 import os
@@ -19,6 +20,8 @@ GREETING = '{"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}}, 
 CONF = {"usbPassthrough": [{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}],
         "vms": [{"name": "vm1", "type": "qemu", "socket": "/run/vm1.qmp", "qmp": "keep"}],
         "general": {"api": {"transports": ["unix"], "unixSocket": "/run/vhotplug.sock"}, "persistency": False}}
+SUITE = ["uevents", "plug", "lists", "moves", "fan", "micro", "ready", "memory"]
+RESULT = "/dev/shm/bench.json"
 
 
 def answer(monitor, until):
@@ -34,31 +37,47 @@ def answer(monitor, until):
             return stamp
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+def plugs(board, rounds):
     since = {"add": [], "bind": []}
-    with Board(os.path.join(TOP, "build/bench"), daemon=os.path.join(TOP, "build/vhotplug"), config=json.dumps(CONF)) as board:
-        board.boot()
-        listener = board.listen("unix:/run/vm1.qmp")
-        monitor = listener.accept()
-        monitor.send(GREETING)
-        answer(monitor, "device-list-properties")
-        for _ in range(rounds):
-            events = Uevents(board)
-            board.plug("usb-kbd", "kbd")
-            add = events.wait(ACTION="add", DEVTYPE="usb_device")["time"]
-            bind = events.wait(ACTION="bind", DEVTYPE="usb_device")["time"]
-            came = answer(monitor, "device_add")
-            since["add"].append((came - add) * 1000)
-            since["bind"].append((came - bind) * 1000)
-            events.close()
-            answer(monitor, "remove-fd")
-            board.unplug("kbd")
-            answer(monitor, "remove-fd")
+    monitor = board.listen("unix:/run/vm1.qmp").accept()
+    monitor.send(GREETING)
+    answer(monitor, "device-list-properties")
+    for _ in range(rounds):
+        events = Uevents(board)
+        board.plug("usb-kbd", "kbd")
+        add = events.wait(ACTION="add", DEVTYPE="usb_device")["time"]
+        bind = events.wait(ACTION="bind", DEVTYPE="usb_device")["time"]
+        came = answer(monitor, "device_add")
+        since["add"].append((came - add) * 1000)
+        since["bind"].append((came - bind) * 1000)
+        events.close()
+        answer(monitor, "remove-fd")
+        board.unplug("kbd")
+        answer(monitor, "remove-fd")
     for name, values in since.items():
         values.sort()
-        print(f"board: {name} to device_add: median {statistics.median(values):.2f} ms, least {values[0]:.2f}, most {values[-1]:.2f} "
-              f"({len(values)} plugs)")
+        print(f"{name} to device_add: median {statistics.median(values):.2f} ms, least {values[0]:.2f}, most {values[-1]:.2f} ({len(values)} plugs)")
+    return {name: statistics.median(values) for name, values in since.items()}
+
+
+def suite(board, tools):
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else os.path.realpath(sys.executable)
+    out = board.run(["env", "BENCH_QUICK=1", "VH_TEST_PATIENCE=20", f"VHOTPLUG={os.path.join(TOP, 'build/vhotplug')}", python,
+                     os.path.join(TOP, "tests/bench/bench.py"), tools, RESULT, *SUITE], timeout=270, root="host")
+    print(out if isinstance(out, str) else out.decode(), end="")
+    text = board.run(["cat", RESULT], root="host")
+    return json.loads(text)
+
+
+def main():
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+    with Board(os.path.join(TOP, "build/bench"), daemon=os.path.join(TOP, "build/vhotplug"), config=json.dumps(CONF)) as board:
+        board.boot()
+        plug_ms = plugs(board, rounds)
+        result = suite(board, os.path.abspath(sys.argv[1]))
+    result["plug_ms"] = plug_ms
+    with open(sys.argv[2], "w", encoding="utf-8") as f:
+        json.dump(result, f, indent=1)
 
 
 main()

@@ -147,7 +147,8 @@ static ssize_t take(int fd, char *p, size_t cap) {
     struct msghdr m = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
     ssize_t n = recvmsg(fd, &m, 0);
-    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c != NULL; c = CMSG_NXTHDR(&m, c)) {
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c != NULL) { /* the kernel hands over those of one message, in one piece */
         int passed[4];
         size_t len = c->cmsg_len - CMSG_LEN(0);
         memcpy(passed, CMSG_DATA(c), len);
