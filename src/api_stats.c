@@ -29,7 +29,7 @@ static void object(struct sbuf *sb, const char *name, const struct figure *f, si
 
 /* Devices as they are now, hubs apart. */
 static void devices(struct sbuf *sb, const struct core *c) {
-    static const char *const states[] = {"idle", "pending", "attached", "waiting", "failed"};
+    static const char states[][9] = {"idle", "pending", "attached", "waiting", "failed"};
     struct figure f[7] = {{"present", 0}, {"disconnected", 0}};
     for (int k = 0; k < 5; k++)
         f[2 + k].name = states[k];
@@ -84,7 +84,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
 }
 
 static void vm(struct sbuf *sb, const struct core *c, int v, bool connected) {
-    static const char *const states[] = {[VM_DOWN] = "down", [VM_UNKNOWN] = "unknown", [VM_UP] = "up"};
+    static const char states[][8] = {[VM_DOWN] = "down", [VM_UNKNOWN] = "unknown", [VM_UP] = "up"};
     static const char *const ops[] = {
         [OP_NONE] = NULL, [OP_LIST] = "list", [OP_ATTACH] = "attach", [OP_DETACH] = "detach"};
     const struct vm *s = &c->vm[v];

@@ -11,7 +11,7 @@
 #include <string.h>
 
 const char *audit_outcome_name(enum audit_outcome o) {
-    static const char *const names[] = {[AUDIT_OK] = "ok", [AUDIT_REFUSED] = "refused", [AUDIT_FAILED] = "failed"};
+    static const char names[][8] = {[AUDIT_OK] = "ok", [AUDIT_REFUSED] = "refused", [AUDIT_FAILED] = "failed"};
     return names[o];
 }
 

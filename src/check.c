@@ -63,7 +63,7 @@ static void print_source(const struct source *s, unsigned line, unsigned column)
 }
 
 void check_print(const struct diag *d, void *source) {
-    static const char *const levels[] = {"error", "warning", "note"};
+    static const char levels[][8] = {"error", "warning", "note"};
     const struct source *s = source;
     if (d->line > 0)
         fprintf(stderr, "%s:%u:%u: ", s->path, d->line, d->column);

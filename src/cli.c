@@ -300,7 +300,7 @@ static void key(struct sbuf *sb, const char *name) {
 }
 
 static void add_classes(const struct call *c, struct sbuf *sb) {
-    static const char *const keys[] = {"device_class", "device_subclass", "device_protocol"};
+    static const char keys[][16] = {"device_class", "device_subclass", "device_protocol"};
     for (int i = 0; i < 3 && (c->given & BIT(F_DEVICE_CLASS)) != 0; i++) {
         key(sb, keys[i]);
         sb_uint(sb, c->device_class[i]);
@@ -312,9 +312,8 @@ static void add_classes(const struct call *c, struct sbuf *sb) {
 }
 
 static void build_request(const struct call *c, struct sbuf *sb) {
-    static const char *const keys[] = {"device_node", "bus",          "port",      "vid",
-                                       "pid",         "tag",          "vm",        "serial",
-                                       "vendor_name", "product_name", "removable", "driver_path"};
+    static const char keys[][13] = {"device_node", "bus",    "port",        "vid",          "pid",       "tag",
+                                    "vm",          "serial", "vendor_name", "product_name", "removable", "driver_path"};
     bool tagged = c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0;
     bool described = c->command->output == OUT_EXPLAIN && (c->given & DESCRIPTION) != 0;
     sb_fmt(sb, "{\"action\": \"%s\"", tagged ? "usb_list" : c->command->action);

@@ -373,7 +373,7 @@ static void prometheus_vms(const struct json *j, const char *name) {
 }
 
 void show_prometheus(const struct json *j) {
-    static const char *const of_vms[] = {"up", "connected", "busy", "devices", "failures"};
+    static const char of_vms[][10] = {"up", "connected", "busy", "devices", "failures"};
     int64_t ms = 0;
     (void)json_int(j, json_get(j, 0, "uptime_ms"), 0, INT64_MAX, &ms);
     fputs("# TYPE vhotplug_uptime_seconds gauge\nvhotplug_uptime_seconds ", stdout);

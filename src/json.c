@@ -339,7 +339,7 @@ enum json_type json_type(const struct json *j, int t) {
 }
 
 const char *json_type_name(enum json_type type) {
-    static const char *const names[] = {
+    static const char names[][10] = {
         [JSON_NONE] = "nothing",    [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
         [JSON_NUMBER] = "a number", [JSON_BOOL] = "a boolean",   [JSON_NULL] = "null",
     };

@@ -274,8 +274,7 @@ static bool read_tags(struct reader *r, int object) {
 }
 
 static bool is_ours(const struct json *j, int key) {
-    static const char *const names[] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags",
-                                        "boot_id"};
+    static const char names[][21] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags", "boot_id"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (json_string_is(j, key, names[i]))
             return true;

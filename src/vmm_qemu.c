@@ -336,7 +336,7 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
 
 static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j) {
     int version = json_get(j, json_get(j, json_get(j, 0, "QMP"), "version"), "qemu");
-    static const char *const parts[] = {"major", "minor", "micro"};
+    static const char parts[][6] = {"major", "minor", "micro"};
     if (json_type(j, json_get(j, 0, "QMP")) != JSON_OBJECT)
         return VMM_BAD;
     for (int i = 0; i < 3; i++) {
