@@ -409,7 +409,7 @@ static void allowed_vms(struct sbuf *sb, const struct core *c, const struct prin
 }
 
 void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
-    static const char *const removable[] = {"unknown", "fixed", "removable"};
+    static const char removable[][10] = {"unknown", "fixed", "removable"};
     sb_str(sb, "{\"device_node\": ");
     if (d->node[0] != '\0')
         sb_json(sb, d->node);
@@ -500,10 +500,20 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
     return true;
 }
 
+/* By what the words depend on: all that is visible to whom, and whose names and reasons may be read. */
+unsigned api_list_view(const struct request *r) {
+    unsigned eye = 0;
+    if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY)
+        return 0;
+    if (!access_sees_all(&r->who))
+        eye = r->who.role == ROLE_GUEST ? 2 + (unsigned)r->who.vm : 1;
+    return 1 + 2 * eye + r->all;
+}
+
 /* ---- events ---- */
 
 const char *api_event_name(enum event_kind kind) {
-    static const char *const names[] = {
+    static const char names[][17] = {
         [EV_CONNECTED] = "usb_connected", [EV_DISCONNECTED] = "usb_disconnected", [EV_ATTACHED] = "usb_attached",
         [EV_DETACHED] = "usb_detached",   [EV_SELECT_VM] = "usb_select_vm",
     };

@@ -21,6 +21,9 @@ void api_failed(struct sbuf *sb, const char *id, const char *error);
 void api_version(struct sbuf *sb, const char *id);
 /* usb_list, part by part: *cursor starts at 0. False after the last part. */
 bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb);
+/* Two usb_list requests with the same number are answered with the same bytes while nothing changes. 0: its answer is
+ * its own, for it is filtered or has an id. At most 255. */
+unsigned api_list_view(const struct request *r);
 /* Likewise `explain`: every rule and every entry against a device, what decides, and what keeps it from its VM. */
 struct explained {
     struct device dev; /* as it was when asked */

@@ -36,7 +36,7 @@ bool client_reads(const struct client *c) {
 
 /* Bytes that the socket took; what it did not take stays the caller's. A broken connection takes everything. */
 static size_t try_send(struct client *c, const char *p, size_t n) {
-    ssize_t sent = sock_send(c->fd, p, n, -1);
+    ssize_t sent = sock_write(c->fd, p, n);
     if (sent >= 0)
         return (size_t)sent;
     c->state = CLIENT_DEAD;
@@ -144,43 +144,73 @@ static bool flush_head(struct client *c) {
     return c->head_len == 0;
 }
 
-/* Several parts are rendered and sent at once. Of what the socket does not take only the part that was cut is kept;
- * the ones after it are made again later, from the cursor as it was. */
-static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
-    enum { BATCH = 48 * 1024, PARTS = BATCH / 256 };
-    static char text[BATCH];
-    static struct {
-        size_t end;
+/* Parts that were rendered at once. With a stamp they are kept until something else is rendered. */
+enum { PARTS = VH_MAX_DEVICES + 2, UNKEPT = 48 * 1024 };
+
+static struct {
+    uint64_t stamp;
+    uint32_t from; /* the cursor of the first */
+    int n;
+    struct {
+        size_t end; /* in the text */
         uint32_t cursor;
         bool more;
     } part[PARTS];
-    int n = 0;
-    size_t len = 0;
-    bool more = c->parts;
-    uint32_t cursor = c->cursor;
-    while (more && n < PARTS && sizeof text - len > VH_REPLY_MAX) {
+    char text[VH_LIST_KEPT];
+} batch;
+
+/* Which of the parts at hand comes next for who is at this cursor; -1 none. */
+static int part_at(uint64_t stamp, uint32_t cursor) {
+    if (stamp == 0 || stamp != batch.stamp)
+        return -1;
+    if (cursor == batch.from)
+        return 0;
+    for (int k = 0; k < batch.n - 1; k++) {
+        if (batch.part[k].cursor == cursor)
+            return k + 1;
+    }
+    return -1;
+}
+
+static void render(uint32_t cursor, uint64_t stamp, struct client_ref ref, const struct server_calls *calls) {
+    size_t most = stamp != 0 ? sizeof batch.text : UNKEPT, len = 0;
+    bool more = true;
+    batch.stamp = stamp;
+    batch.from = cursor;
+    batch.n = 0;
+    while (more && batch.n < PARTS && most - len > VH_REPLY_MAX) {
         struct sbuf sb;
-        sb_init(&sb, text + len, VH_REPLY_MAX);
+        sb_init(&sb, batch.text + len, VH_REPLY_MAX);
         more = calls->part(ref, &cursor, &sb);
         VH_ASSERT(sb_ok(&sb));
         len += sb.len;
-        part[n].end = len;
-        part[n].cursor = cursor;
-        part[n++].more = more;
+        batch.part[batch.n].end = len;
+        batch.part[batch.n].cursor = cursor;
+        batch.part[batch.n++].more = more;
     }
-    if (n == 0)
-        return true;
-    size_t sent = try_send(c, text, len);
+    VH_ASSERT(batch.n > 0);
+}
+
+/* Several parts are sent at once. Of what the socket does not take only the part that was cut is kept; the ones after
+ * it are looked up or made again later, from the cursor as it was. */
+static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
+    uint64_t stamp = calls->stamp(ref);
+    int k = part_at(stamp, c->cursor);
+    if (k < 0) {
+        render(c->cursor, stamp, ref, calls);
+        k = 0;
+    }
+    size_t at = k > 0 ? batch.part[k - 1].end : 0;
+    at += try_send(c, batch.text + at, batch.part[batch.n - 1].end - at);
     if (c->state == CLIENT_DEAD)
         return false;
-    int k = 0;
-    while (k < n - 1 && part[k].end <= sent)
+    while (k < batch.n - 1 && batch.part[k].end <= at)
         k++;
-    c->cursor = part[k].cursor;
-    c->parts = part[k].more;
+    c->cursor = batch.part[k].cursor;
+    c->parts = batch.part[k].more;
     c->head_at = 0;
-    c->head_len = part[k].end - sent;
-    memcpy(c->room->head, text + sent, c->head_len);
+    c->head_len = batch.part[k].end - at;
+    memcpy(c->room->head, batch.text + at, c->head_len);
     return c->head_len == 0;
 }
 

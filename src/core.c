@@ -318,8 +318,20 @@ static void stop(struct step *st) {
     }
 }
 
+/* May a list show something else after this step? One that only asks still does what has become due meanwhile. */
+static bool may_change(const struct fact *f, const struct actions *out, bool due) {
+    bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
+    for (int i = 0; i < out->n && asks; i++) {
+        const struct action *a = &out->a[i];
+        asks = a->kind != ACT_OP && a->kind != ACT_RELEASE && a->kind != ACT_SAVE && a->kind != ACT_FLAPS &&
+               (a->kind != ACT_EVENT || a->client.gen != 0);
+    }
+    return due || !asks;
+}
+
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
     struct step st = {.c = c, .now = now, .out = out, .saves = false};
+    bool due = c->wake_at <= now;
     out->n = 0;
     out->ntexts = 0;
     out->naudits = 0;
@@ -368,6 +380,12 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         break;
     }
     plan(&st);
+    c->changes += may_change(f, out, due);
+}
+
+const struct device *core_device(const struct core *c, const char *sys_name) {
+    int i = slot_find(c, sys_name);
+    return i >= 0 ? &c->slot[i].dev : NULL;
 }
 
 int64_t core_deadline(const struct core *c) {

@@ -138,8 +138,9 @@ struct core {
     bool attach_connected;
     uint32_t next_serial, next_plug;
     uint64_t next_stamp;
-    int64_t wake_at; /* when something waits for time, else VH_NEVER */
-    int used;        /* slots in use lie below this index */
+    uint64_t changes; /* grows with each step after which a list may show something else */
+    int64_t wake_at;  /* when something waits for time, else VH_NEVER */
+    int used;         /* slots in use lie below this index */
     struct slot slot[CORE_SLOTS];
     char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
@@ -171,6 +172,7 @@ struct actions {
 void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 /* One fact, whole. `out` is emptied first; its actions are to be done in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
+const struct device *core_device(const struct core *c, const char *sys_name); /* that is there; NULL: none */
 int64_t core_deadline(const struct core *c); /* give FACT_TIME then; VH_NEVER if nothing waits for time */
 bool core_holds(const struct core *c);       /* after FACT_STOP: is there a device that is still to be taken out? */
 bool core_vm_in_use(const struct core *c, int vm); /* has it devices of ours, or an operation under way? */
@@ -180,6 +182,8 @@ bool core_wants_vm(const struct core *c, int vm);  /* is there anything to do at
 bool core_check(const struct core *c, const char **why);
 bool core_at_rest(const struct core *c,
                   const char **why); /* no operation under way and every device where policy says */
+
+bool core_moves(enum request_kind kind); /* does such a request move devices, or may it? */
 
 /* For rendering. */
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r); /* does a usb_list show it? */

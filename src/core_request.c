@@ -15,7 +15,7 @@
 /* ---- answers ---- */
 
 /* What changes something; of this the audit tells refusals as well. */
-static bool moves(enum request_kind kind) {
+bool core_moves(enum request_kind kind) {
     return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
 }
 
@@ -39,7 +39,7 @@ static void reply_ok(struct step *st, struct client_ref client) {
 static char *failed_as(struct step *st, const struct audit *audit) {
     VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
     uint16_t text = (uint16_t)st->out->ntexts++;
-    if (moves(audit->asked.kind))
+    if (core_moves(audit->asked.kind))
         tell_audit(st, audit, text);
     if (audit->asked.client.gen != 0) {
         struct action *a = step_add(st, ACT_REPLY);
@@ -344,7 +344,7 @@ static void explain(struct step *st, const struct request *r) {
 
 void request_fact(struct step *st, const struct request *r) {
     /* Clients that left may have requests under way. Before anything is decided: a refusal changes nothing. */
-    if (moves(r->kind) && pending_free(st->c) == VH_MAX_CLIENTS) {
+    if (core_moves(r->kind) && pending_free(st->c) == VH_MAX_CLIENTS) {
         reply_failed_text(st, r, "too many requests are under way");
         return;
     }

@@ -56,10 +56,6 @@ const struct principal *desk_asker(struct client_ref c) {
 
 /* ---- what the server tells ---- */
 
-static bool moves(enum request_kind kind) {
-    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
-}
-
 static void on_line(struct client_ref c, const struct principal *who, char *line, size_t len) {
     char error[VH_ERROR_MAX];
     struct request *r = &desk.request[c.index];
@@ -74,7 +70,7 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     r->client = c;
     r->who = *who;
     if (ok) {
-        if (moves(r->kind))
+        if (core_moves(r->kind))
             server_charge(c, VH_CHANGE_COST - 1); /* one is counted already */
         struct fact f = {.kind = FACT_REQUEST, .request = r};
         dispatch_fact(&f);
@@ -141,7 +137,15 @@ static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
     return more;
 }
 
-static const struct server_calls calls = {.line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part};
+/* Whole lists are the same for all who see the same, until the core counts a change. */
+static uint64_t on_stamp(struct client_ref c) {
+    const struct request *r = &desk.request[c.index];
+    unsigned view = r->kind == REQ_LIST ? api_list_view(r) : 0;
+    return view != 0 ? dispatch_core()->changes << 8 | view : 0;
+}
+
+static const struct server_calls calls = {
+    .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};
 
 const struct server_calls *desk_start(int64_t now) {
     desk.started_at = now;

@@ -71,6 +71,7 @@
     X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                      \
     X(VH_REPLY_MAX, 16384, "bytes of one reply or event line; a list is sent object by object")                   \
     X(VH_AUDIT_MAX, 1920, "bytes of an audit line: a log line without its head")                                  \
+    X(VH_LIST_KEPT, 262144, "bytes of a device list, made once for all who ask before something changes")         \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")               \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer one is skipped and the link reset")         \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                  \

@@ -87,7 +87,7 @@ static void say_failed(int fd, const char *why) {
     sb_init(&sb, line, sizeof line);
     sb_fmt(&sb, "{\"result\": \"failed\", \"error\": \"%s\"}\n", why);
     VH_ASSERT(sb_ok(&sb));
-    (void)sock_send(fd, line, sb.len, -1);
+    (void)sock_write(fd, line, sb.len);
 }
 
 /* Who has a right to come in is told why not now. */

@@ -31,6 +31,9 @@ struct server_calls {
     /* Appends the next part (at most VH_REPLY_MAX bytes) of a reply begun with server_reply_parts; *cursor starts at 0
      * and is the callee's. False after the last part, which ends with a newline. */
     bool (*part)(struct client_ref c, uint32_t *cursor, struct sbuf *out);
+    /* Replies in parts with the same stamp have the same bytes, so that what was made for one may be sent to others. 0:
+     * not to be relied on. */
+    uint64_t (*stamp)(struct client_ref c);
 };
 
 struct server_stats {

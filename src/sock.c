@@ -283,6 +283,14 @@ ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
     return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
 }
 
+ssize_t sock_write(int fd, const void *p, size_t n) {
+    ssize_t sent;
+    do {
+        sent = write(fd, p, n);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
 ssize_t sock_recv(int fd, void *p, size_t n) {
     ssize_t got;
     do {

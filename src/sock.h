@@ -37,6 +37,8 @@ bool sock_peer_tcp(int fd, uint8_t address[16], char *text,
                    size_t cap); /* numeric; v4 as its place in v6, shown as v4 */
 ssize_t sock_send(int fd, const void *p, size_t n,
                   int pass_fd); /* MSG_NOSIGNAL; pass_fd -1: none; bytes, 0 for would-block, -1 with errno */
+ssize_t sock_write(int fd, const void *p,
+                   size_t n); /* likewise by write(), which is shorter; SIGPIPE must be ignored */
 ssize_t sock_recv(int fd, void *p,
                   size_t n); /* bytes, 0 for would-block, -1 with errno; end of file is -1 with errno 0 */
 /* One message of exactly n bytes, with the descriptor that came with it or -1. As sock_recv(), but a message of another

@@ -4,6 +4,7 @@
  */
 #include "world.h"
 
+#include "api.h"
 #include "conf.h"
 #include "core.h"
 #include "core_parts.h"
@@ -365,8 +366,29 @@ static bool do_action(const struct action *a) {
     return a->kind == ACT_SAVE;
 }
 
+/* The whole list, as an admin or a guest reads it, in one number. */
+static uint64_t words_of_list(void) {
+    static const struct principal eyes[] = {{.role = ROLE_ADMIN, .vm = -1}, {.role = ROLE_GUEST, .vm = 0}};
+    static char text[VH_REPLY_MAX];
+    uint64_t sum = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < sizeof eyes / sizeof *eyes; i++) {
+        struct request all = {.kind = REQ_LIST, .all = true, .who = eyes[i]};
+        uint32_t cursor = 0;
+        struct sbuf sb;
+        for (bool more = true; more;) {
+            sb_init(&sb, text, sizeof text);
+            more = api_list_part(&core, &all, &cursor, &sb);
+            for (size_t k = 0; k < sb.len; k++)
+                sum = (sum ^ (unsigned char)text[k]) * 1099511628211u;
+        }
+    }
+    return sum;
+}
+
 static void step(const struct fact *f) {
     const char *why = "";
+    bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
+    uint64_t changes = core.changes, words = asks ? words_of_list() : 0;
     bool saves = false, saved = false;
     if (w.verbose)
         printf("%llu: fact %d vm %d name %s op %d/%d\n", (unsigned long long)w.counts.facts, f->kind, f->vm,
@@ -378,6 +400,8 @@ static void step(const struct fact *f) {
     core_step(&core, f, w.now, &actions);
     if (!core_check(&core, &why))
         fail(why);
+    if (asks && core.changes == changes && words_of_list() != words)
+        fail("a list has changed, and nobody counted it");
     for (int i = 0; i < actions.n; i++) {
         const struct action *a = &actions.a[i];
         if (w.verbose)

@@ -104,6 +104,30 @@ def a_guest_cannot_take_away_what_another_has(w):
 
 
 @test
+def a_list_made_for_one_role_is_not_sent_to_another(w):
+    w.up()
+    w.host.plug("1-1")
+    shared, other = w.stick("1-2", serial="SECRET"), w.host.plug("1-3", 0x046d, 0x0825, [VIDEO])
+    everybody = {"admin": w.admin, "operator": w.connect(4), "a": w.guest("a"), "b": w.guest("b"), "observer": w.connect(5)}
+    w.admin.ok("usb_attach", device_node=shared.node, vm="b")
+    w.admin.list_until(lambda d: len(d) == 3 and d[shared.node]["vm"] == "b")
+    alone = {}
+    for name, client in everybody.items():
+        alone[name] = client.ask("usb_list")
+        client.ask("usb_list", tag="none")  # whose own answer takes the place of what was kept
+    for order in (list(everybody), list(everybody)[::-1]):
+        for name in order + order[:2]:
+            equal(everybody[name].ask("usb_list"), alone[name])
+    by_node = {name: {d["device_node"]: d for d in r["usb_devices"]} for name, r in alone.items()}
+    equal(by_node["operator"], by_node["admin"])
+    equal(by_node["admin"][shared.node]["serial"], "SECRET")
+    equal(sorted(by_node["b"]), sorted([shared.node, other.node]))
+    check(other.node not in by_node["a"], by_node["a"])
+    for name in ("a", "observer"):
+        check("SECRET" not in str(alone[name]), alone[name])
+
+
+@test
 def a_guest_cannot_name_another_vm(w):
     w.up()
     stick = w.stick("1-2")

@@ -219,6 +219,53 @@ def a_slow_reader_of_a_long_list_loses_nothing_and_delays_nobody(w):
 
 
 @test
+def a_list_made_for_one_is_for_others_only_while_it_holds(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule(["vm1", "vm2"], KEYBOARD), rule(["vm1", "vm2"], MOUSE, tag="mice")]))
+    a, b = w.api(), w.api()
+    kbd, mouse = w.host.plug("1-1"), w.host.plug("1-2", 0x046d, 0xc077, [HID_MOUSE])
+    a.list_until(lambda d: len(d) == 2)
+    whole = a.ask("usb_list")
+    equal(b.ask("usb_list"), whole)
+    equal(b.ask("usb_list", id=7), {**whole, "id": 7})
+    equal(list(b.list(tag="mice")), [mouse.node])
+    equal(len(b.list(all=True)), 3)
+    equal(a.ask("usb_list"), whole)
+    a.ok("usb_attach", device_node=kbd.node, vm="vm1")
+    equal([c.list()[kbd.node]["vm"] for c in (b, a)], ["vm1", "vm1"])
+    b.ok("usb_detach", device_node=kbd.node)
+    equal([c.list()[kbd.node]["disconnected"] for c in (a, b)], [True, True])
+    b.ok("usb_attach", device_node=kbd.node, vm="vm1")
+    vm1.end()
+    a.list_until(lambda d: d[kbd.node]["vm"] is None)
+    equal(b.ask("usb_list"), a.ask("usb_list"))
+    w.host.unplug(mouse)
+    b.list_until(lambda d: list(d) == [kbd.node])
+    equal(list(a.list()), [kbd.node])
+
+
+@test
+def a_slow_reader_of_a_list_goes_on_with_what_is_true_by_then(w):
+    for n in range(2, 7):
+        w.host.bus(n)
+    long = "x" * 120
+    placed = [w.host.place(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n, [STORAGE], manufacturer=long, product=long, serial=f"{n:0120}") for n in range(240)]
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    slow, fast = w.api(timeout=20), w.api(timeout=20)
+    slow.send(*[{"action": "usb_list"}] * 4)
+    before = fast.ask("usb_list")
+    gone = placed[-1]
+    w.host.unplug(gone)
+    after = fast.list_until(lambda d: gone.node not in d)
+    replies = [slow.response() for _ in range(4)]
+    equal(replies[0], before)
+    equal(replies[-1], fast.ask("usb_list"))
+    equal({d["device_node"]: d for d in replies[-1]["usb_devices"]}, after)
+    for r in replies:
+        equal([d for d in r["usb_devices"] if d["device_node"] != gone.node], [d for d in before["usb_devices"] if d["device_node"] != gone.node])
+
+
+@test
 def a_subscriber_that_does_not_read_is_told_how_much_it_missed(w):
     w.qemu("vm1")
     w.daemon(w.conf([rule("vm1", KEYBOARD)]))
