@@ -12,17 +12,21 @@
 struct uevent;
 
 typedef void fact_fn(const struct fact *f);
+/* What was told last of the device of this name that is there; NULL if nothing. Unchanged until the next fact. */
+typedef const struct device *told_fn(const char *sys_name);
 
 struct bus {
     const char *name; /* "usb" */
-    /* Called once at start, after sysfs_root(). False after logging why: the bus is unusable. */
-    bool (*start)(void);
+    /* Called once at start, after sysfs_root(). `told` answers for whoever facts go to, so that what lasts is not read
+     * again; NULL: nobody keeps them. False after logging why: the bus is unusable. */
+    bool (*start)(told_fn *told);
     /* Looks at everything: FACT_SCAN_BEGIN, a FACT_DEVICE each, FACT_SCAN_END. `coldplug` is copied into the facts.
      * If the bus directory is missing, an empty scan. Must not block beyond what reading sysfs costs. */
     void (*scan)(bool coldplug, fact_fn *emit);
-    /* A uevent says "look there": emits at most one FACT_DEVICE or FACT_GONE for each device concerned. False if it
-     * concerns nothing of this bus. */
-    bool (*uevent)(const struct uevent *ev, fact_fn *emit);
+    /* A uevent says "look there", which is noted. False if it concerns nothing of this bus. */
+    bool (*uevent)(const struct uevent *ev);
+    /* After a batch of uevents: looks at what was noted, and emits at most one FACT_DEVICE or FACT_GONE for each. */
+    void (*look)(fact_fn *emit);
     /* Deadline (VH_NEVER if none) and work that waits for a time, e.g. a device whose bind event does not come. */
     int64_t (*deadline)(void);
     void (*tick)(int64_t now, fact_fn *emit);

@@ -1,5 +1,6 @@
 /*
- * bus_usb.c - USB devices from sysfs. Owns nothing but the note which plugs the kernel has finished with.
+ * bus_usb.c - USB devices from sysfs: where to look, and what to tell. Owns the notes which plugs the kernel has
+ * finished with and where events point; what was told of a device is kept by whom it was told to.
  *
  * An event only says where to look; sysfs is the truth. While the kernel probes a device it holds the device's lock,
  * which the string attributes and open() of the node take as well, and a nasty device can make that last for seconds.
@@ -18,8 +19,7 @@
 #include "sys.h"
 #include "sysfs.h"
 #include "uevent.h"
-#include "usbdesc.h"
-#include "usbids.h"
+#include "usbread.h"
 #include "usbreset.h"
 
 #include <errno.h>
@@ -38,12 +38,12 @@ struct known {
     int64_t first_seen;
     bool settled;
     bool protected;
-    bool drivers_known;
+    bool whole; /* all that was to be read of it could be read, and was told */
     char sys_name[VH_SYSNAME_MAX];
-    const char *driver_path[VH_MAX_DRIVERS];
 };
 
 static struct known known[VH_MAX_DEVICES];
+static told_fn *told; /* NULL: nobody keeps what was told */
 
 static struct known *known_by_name(const char *name) {
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
@@ -87,75 +87,6 @@ static bool is_device(const char *name) {
            strspn(name + bus + 1, "0123456789.") == strlen(name + bus + 1);
 }
 
-/* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
-static void read_string(int dir, const char *attribute, char *dst) {
-    char raw[VH_ATTR_MAX];
-    ssize_t n = sysfs_text(dir, attribute, raw, sizeof raw);
-    struct sbuf sb;
-    sb_init(&sb, dst, VH_STRING_MAX);
-    for (ssize_t i = 0; i < n;) {
-        size_t len = utf8_len(raw + i, (size_t)(n - i), NULL);
-        if (len == 0)
-            sb_str(&sb, "\xef\xbf\xbd");
-        else
-            sb_mem(&sb, raw + i, len);
-        i += len == 0 ? 1 : (ssize_t)len;
-    }
-}
-
-static void read_descriptors(int dir, struct device *dev) {
-    static unsigned char bytes[VH_DESC_MAX];
-    const char *why = "";
-    ssize_t n = sysfs_bytes(dir, "descriptors", bytes, sizeof bytes);
-    bool ok = n >= 0 && usbdesc_parse(bytes, (size_t)n, dev, &why);
-    if (ok)
-        return;
-    if (n < 0)
-        why = errno == EOVERFLOW ? "its descriptors are too long" : "its descriptors cannot be read";
-    (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
-    uint64_t v = 0;
-    if (sysfs_uint(dir, "idVendor", 16, 0xffff, &v))
-        dev->vid = (uint16_t)v;
-    if (sysfs_uint(dir, "idProduct", 16, 0xffff, &v))
-        dev->pid = (uint16_t)v;
-}
-
-/* Looked up once a plug: its descriptors stay as they are, or it is another plug. */
-static void find_drivers(struct device *dev, struct known *k) {
-    const char *why = "";
-    if (k != NULL && k->drivers_known) {
-        memcpy(dev->driver_path, k->driver_path, sizeof dev->driver_path);
-        return;
-    }
-    bool told = modules_of(dev, &why);
-    if (!told)
-        (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
-    if (k != NULL && told) {
-        memcpy(k->driver_path, dev->driver_path, sizeof k->driver_path);
-        k->drivers_known = true;
-    }
-}
-
-static void name_device(int dir, struct device *dev) {
-    const char *vendor = usbids_vendor(dev->vid), *product = usbids_product(dev->vid, dev->pid);
-    dev->vendor_name[0] = dev->product_name[0] = '\0';
-    if (vendor[0] != '\0')
-        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */
-    else if (dev->settled)
-        read_string(dir, "manufacturer", dev->vendor_name);
-    if (product[0] != '\0')
-        (void)str_copy(dev->product_name, sizeof dev->product_name, product);
-    else if (dev->settled)
-        read_string(dir, "product", dev->product_name);
-    if (dev->settled)
-        read_string(dir, "serial", dev->serial);
-    if (dev->vendor_name[0] == '\0')
-        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, "Unknown vendor");
-    if (dev->product_name[0] == '\0')
-        (void)str_fmt(dev->product_name, sizeof dev->product_name, "USB device %04x:%04x", (unsigned)dev->vid,
-                      (unsigned)dev->pid);
-}
-
 /* By the last snapshot of what the host uses. */
 static void protect(struct device *dev) {
     dev->protect[0] = '\0';
@@ -165,36 +96,43 @@ static void protect(struct device *dev) {
         (void)hostuse_reason(dev->sys_name, dev->protect, sizeof dev->protect);
 }
 
-static void read_removable(int dir, struct device *dev) {
-    char text[16];
-    dev->removable = REMOVABLE_UNKNOWN;
-    if (sysfs_text(dir, "removable", text, sizeof text) <= 0)
-        return;
-    if (str_eq(text, "removable"))
-        dev->removable = REMOVABLE_REMOVABLE;
-    else if (str_eq(text, "fixed"))
-        dev->removable = REMOVABLE_FIXED;
-}
-
-/* Numbers and port: without them it is no device that could be given away, or one that is just going. */
-static bool read_place(int dir, struct device *dev) {
-    uint64_t bus = 0, devnum = 0, port = 0;
-    if (!sysfs_uint(dir, "busnum", 10, 255, &bus) || !sysfs_uint(dir, "devnum", 10, 127, &devnum) || devnum == 0)
-        return false;
-    if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0)
-        return false;
-    (void)str_uint(dev->port_path, strspn(dev->port_path, "0123456789"), 255, &port);
-    dev->busnum = (uint8_t)bus;
-    dev->devnum = (uint8_t)devnum;
-    dev->root_port = (uint8_t)port;
-    (void)sysfs_text(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
-    return str_fmt(dev->node, sizeof dev->node, "/dev/bus/usb/%03u/%03u", (unsigned)bus, (unsigned)devnum);
-}
-
 enum look { LOOK_OK, LOOK_GONE, LOOK_FLUX };
 
 /* How settled a plug seen for the first time is. */
 enum sight { SIGHT_NEW, SIGHT_BOUND };
+
+/* What was told of this plug, if it was all that there is and still holds: the number tells of a reset. */
+static const struct device *told_before(int dir, const char *name, uint64_t incarnation) {
+    const struct known *k = known_by_name(name);
+    const struct device *last = k != NULL && k->whole && told != NULL ? told(name) : NULL;
+    bool same = last != NULL && k->incarnation == incarnation && last->incarnation == incarnation;
+    return same && usbread_number(dir) == last->devnum ? last : NULL;
+}
+
+/* What lasts as long as the plug is read once; a device without interfaces may be one that the kernel has not been
+ * allowed to look into yet. */
+static bool read_plug(int dir, uint64_t incarnation, enum sight sight, struct device *dev) {
+    unsigned troubles = sysfs_troubles();
+    const struct device *last = told_before(dir, dev->sys_name, incarnation);
+    bool named = last != NULL && last->settled;
+    if (last != NULL)
+        *dev = *last;
+    else if (!usbread_plug(dir, dev))
+        return false;
+    struct known *k = known_plug(dev->sys_name, incarnation, sight == SIGHT_BOUND);
+    if (k != NULL && sight == SIGHT_BOUND)
+        k->settled = true;
+    dev->incarnation = incarnation;
+    dev->settled = k == NULL || k->settled;
+    if (!named)
+        usbread_names(dir, dev);
+    protect(dev);
+    if (k != NULL) {
+        k->whole = dev->malformed[0] == '\0' && dev->nifaces > 0 && sysfs_troubles() == troubles;
+        k->protected = dev->protect[0] != '\0';
+    }
+    return true;
+}
 
 static enum look read_device(const char *name, enum sight sight, struct device *dev) {
     char path[VH_PATH_MAX];
@@ -205,21 +143,7 @@ static enum look read_device(const char *name, enum sight sight, struct device *
     int dir = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     if (dir < 0)
         return errno == ENOENT || errno == ENODEV || errno == ENOTDIR ? LOOK_GONE : LOOK_FLUX;
-    bool ok = sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_place(dir, dev);
-    if (ok) {
-        dev->incarnation = st.ino;
-        struct known *k = known_plug(name, dev->incarnation, sight == SIGHT_BOUND);
-        if (k != NULL && sight == SIGHT_BOUND)
-            k->settled = true;
-        dev->settled = k == NULL || k->settled;
-        read_removable(dir, dev);
-        read_descriptors(dir, dev);
-        find_drivers(dev, k);
-        name_device(dir, dev);
-        protect(dev);
-        if (k != NULL)
-            k->protected = dev->protect[0] != '\0';
-    }
+    bool ok = sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_plug(dir, st.ino, sight, dev);
     (void)close(dir);
     return ok ? LOOK_OK : LOOK_FLUX;
 }
@@ -253,12 +177,25 @@ static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emi
     }
 }
 
+/* ---- what uevents point at ---- */
+
+/* Several events of one device in a batch are one look, for each says no more than "look there". */
+static struct {
+    int n;
+    bool full; /* of more devices than there is room for: all are looked at */
+    bool uses; /* of something that the host may use */
+    struct {
+        char name[VH_SYSNAME_MAX];
+        enum sight sight;
+    } at[VH_UEVENT_NOTED];
+} noted;
+
 /* ---- the contract of bus.h ---- */
 
 /* The kernel makes /dev/bus/usb with the first node and removes it with the last. A landlock rule holds the inode, so a
  * directory that came again would be out of reach: it is made before the rule, and an entry of ours keeps it. */
 static void keep_nodes_directory(void) {
-    static const char *const dirs[] = {"/dev/bus", "/dev/bus/usb", "/dev/bus/usb/.vhotplug"};
+    static const char dirs[][23] = {"/dev/bus", "/dev/bus/usb", "/dev/bus/usb/.vhotplug"};
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
         if (mkdir(dirs[i], i < 2 ? 0755 : 0) != 0 && errno != EEXIST)
             log_warn("cannot make %s (%s): nodes may be out of reach after a host controller comes again", dirs[i],
@@ -266,8 +203,9 @@ static void keep_nodes_directory(void) {
     }
 }
 
-static bool usb_start(void) {
+static bool usb_start(told_fn *of_whom) {
     struct sysfs_dir d;
+    told = of_whom;
     modules_open();
     if (sysfs_root_is_real())
         keep_nodes_directory();
@@ -324,18 +262,47 @@ static void usb_recheck(fact_fn *emit) {
     }
 }
 
-static bool usb_uevent(const struct uevent *ev, fact_fn *emit) {
+static void note(const char *name, const char *action) {
+    int i = 0;
+    while (i < noted.n && !str_eq(noted.at[i].name, name))
+        i++;
+    if (i == VH_UEVENT_NOTED) {
+        noted.full = true;
+        return;
+    }
+    if (i == noted.n) {
+        (void)str_copy(noted.at[i].name, VH_SYSNAME_MAX, name); /* is_device() has seen to it that it fits */
+        noted.at[noted.n++].sight = SIGHT_NEW;
+    }
+    if (str_eq(action, "bind"))
+        noted.at[i].sight = SIGHT_BOUND;
+    else if (str_eq(action, "add") || str_eq(action, "remove"))
+        noted.at[i].sight = SIGHT_NEW; /* what was bound before is another plug */
+}
+
+static bool usb_uevent(const struct uevent *ev) {
     const char *name = uevent_name(ev->devpath);
     if (str_eq(ev->subsystem, "block") || str_eq(ev->subsystem, "net")) {
         if (strstr(ev->devpath, "/usb") == NULL)
             return false;
-        usb_recheck(emit);
+        noted.uses = true;
         return true;
     }
     if (!str_eq(ev->subsystem, "usb") || !str_eq(ev->devtype, "usb_device") || !is_device(name))
         return false;
-    look(name, str_eq(ev->action, "bind") ? SIGHT_BOUND : SIGHT_NEW, false, emit);
+    note(name, ev->action);
     return true;
+}
+
+static void usb_look(fact_fn *emit) {
+    for (int i = 0; i < noted.n; i++)
+        look(noted.at[i].name, noted.at[i].sight, false, emit);
+    noted.n = 0;
+    if (noted.full)
+        usb_scan(false, emit);
+    else if (noted.uses)
+        usb_recheck(emit);
+    noted.full = noted.uses = false;
 }
 
 static int64_t usb_deadline(void) {
@@ -373,18 +340,17 @@ static bool node_is_right(int fd, const struct device *dev) {
     return S_ISCHR(st.mode) && st.rdev_major == USB_MAJOR && st.rdev_minor == number;
 }
 
-/* Is what has this name still the same plug? */
-static bool still_there(const struct device *dev) {
+/* The directory of this very plug, if what has its name is still the same; else -1. */
+static int open_again(const struct device *dev) {
     char path[VH_PATH_MAX];
     struct sys_stat st;
-    uint64_t devnum = 0;
     int dir = str_fmt(path, sizeof path, DEVICES "/%s", dev->sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
     if (dir < 0)
-        return false;
-    bool same = sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation &&
-                sysfs_uint(dir, "devnum", 10, 127, &devnum) && devnum == dev->devnum;
+        return -1;
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation && usbread_number(dir) == dev->devnum)
+        return dir;
     (void)close(dir);
-    return same;
+    return -1;
 }
 
 /* Audio, HID, printers, smart cards, video: no block device or network interface of the host comes from these. */
@@ -397,23 +363,32 @@ static bool may_back_the_host(const struct device *dev) {
     return false;
 }
 
-static int usb_open_node(const struct device *dev, char *why, size_t cap) {
+/* Does anything of the host, or another VM, have it? Then *why says what. */
+static bool is_taken(int dir, const struct device *dev, char *why, size_t cap) {
     char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
-    if (!still_there(dev)) {
-        (void)str_copy(why, cap, "the device is gone");
-        return -1;
-    }
     if (may_back_the_host(dev)) {
         hostuse_look(); /* the latest moment to see that it was mounted */
         if (hostuse_reason(dev->sys_name, use, sizeof use)) {
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
-            return -1;
+            return true;
         }
     }
-    if (hostdriver_claimed(dev->sys_name, interface)) {
-        (void)str_fmt(why, cap, "another program uses it: interface=%s driver=usbfs", interface);
+    if (!hostdriver_claimed(dir, dev->sys_name, interface))
+        return false;
+    (void)str_fmt(why, cap, "another program uses it: interface=%s driver=usbfs", interface);
+    return true;
+}
+
+static int usb_open_node(const struct device *dev, char *why, size_t cap) {
+    int dir = open_again(dev);
+    if (dir < 0) {
+        (void)str_copy(why, cap, "the device is gone");
         return -1;
     }
+    bool taken = is_taken(dir, dev, why, cap);
+    (void)close(dir);
+    if (taken)
+        return -1;
     int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
     if (fd < 0) {
         (void)str_fmt(why, cap, "cannot open %s: %s", dev->node, strerror(errno));
@@ -446,6 +421,7 @@ const struct bus bus_usb = {
     .start = usb_start,
     .scan = usb_scan,
     .uevent = usb_uevent,
+    .look = usb_look,
     .deadline = usb_deadline,
     .tick = usb_tick,
     .recheck = usb_recheck,

@@ -34,7 +34,7 @@ static struct {
 /* ---- actions ---- */
 
 static void do_op(const struct action *a) {
-    static const char *const names[] = {"none", "list", "attach", "detach"};
+    static const char names[][7] = {"none", "list", "attach", "detach"};
     log_debug("operation %u: %s %s vm=%s", (unsigned)a->op.serial, names[a->op.kind], a->op.id,
               dispatch.core.conf->vms[a->vm].name);
     link_op(a->vm, &a->op);
@@ -238,6 +238,10 @@ void dispatch_time(int64_t now) {
 
 int64_t dispatch_now(void) {
     return dispatch.now;
+}
+
+const struct device *dispatch_told(const char *sys_name) {
+    return core_device(&dispatch.core, sys_name);
 }
 
 const struct core *dispatch_core(void) {

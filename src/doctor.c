@@ -48,7 +48,7 @@ enum level { FINE, NOTE, PROBLEM };
 static int problems;
 
 __attribute__((format(printf, 2, 3))) static void say(enum level level, const char *fmt, ...) {
-    static const char *const words[] = {"ok       ", "note     ", "problem  "};
+    static const char words[][10] = {"ok       ", "note     ", "problem  "};
     va_list ap;
     problems += level == PROBLEM;
     fputs(words[level], stdout);
@@ -171,7 +171,7 @@ static void compare_with_libusb(void) {
 
 static void devices(const struct bus *bus) {
     const char *dir = "";
-    (void)bus->start();
+    (void)bus->start(NULL);
     seen.telling = true;
     bus->scan(true, look);
     seen.telling = false;

@@ -50,14 +50,13 @@ static bool walk_next(struct walk *w, const char *sys_name) {
     return false;
 }
 
-bool hostdriver_claimed(const char *sys_name, char interface[VH_IFNAME_MAX]) {
+bool hostdriver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
     static struct walk w;
     bool claimed = false;
-    if (!walk_begin(&w, sys_name))
-        return false;
+    w.prefix = strlen(sys_name);
+    sysfs_dir_of(&w.dir, dir);
     while (!claimed && walk_next(&w, sys_name))
         claimed = str_eq(w.driver, "usbfs");
-    sysfs_dir_close(&w.dir);
     if (claimed)
         memcpy(interface, w.name, sizeof w.name);
     return claimed;

@@ -80,7 +80,9 @@
     X(VH_LINKS_TURN, 16384, "likewise of all VMMs, before they all pause: half a millisecond's work")             \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one command batch to a VMM")                                                \
     X(VH_UEVENT_MAX, 8192, "bytes of one uevent: the kernel's environment is 2048, its path less than 4096")      \
-    X(VH_UEVENT_BATCH, 64, "uevents read per wake-up before other work gets its turn")                            \
+    X(VH_UEVENT_READ, 8, "uevents that one system call brings at most: a plug has about ten")                     \
+    X(VH_UEVENT_BATCH, 256, "uevents read per wake-up before other work gets its turn: half a millisecond")       \
+    X(VH_UEVENT_NOTED, 64, "devices looked at after a batch of uevents; if it names more, all are looked at")     \
     X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                                 \
     X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                             \
     X(VH_SCAN_ENTRIES, 4096, "directory entries looked at in /sys/bus/usb/devices")                               \
@@ -128,6 +130,7 @@ enum vh_time_limit {
 #undef X
 };
 
+_Static_assert(VH_LIST_KEPT >= 4 * VH_REPLY_MAX, "there is room for parts");
 _Static_assert(VH_MAX_VMS <= 64, "sets of VMs are uint64_t");
 _Static_assert(VH_QUEUE_MAX >= VH_REPLY_MAX + 64, "a queue holds at least one reply and a loss notice");
 _Static_assert(VH_MAX_POLL >= VH_MAX_LISTENERS + VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 8, "poll() has room for all");

@@ -265,7 +265,7 @@ static bool pass(void) {
 
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
-    if (!opt->bus->start() || !dispatch_start(opt->conf, opt->bus, opt->vmms, opt->attach_connected))
+    if (!opt->bus->start(dispatch_told) || !dispatch_start(opt->conf, opt->bus, opt->vmms, opt->attach_connected))
         return false;
     if (!signals_open()) {
         log_error("cannot set up signals: %s", strerror(errno));

@@ -29,6 +29,21 @@ const struct netlink_stats *netlink_stats(void) {
     return &stats;
 }
 
+/* Messages that one call brought. A storm is read in a fraction of the calls, so fewer are lost. */
+static struct {
+    int at, n;    /* the next to give out, of so many */
+    bool drained; /* the call would have brought more, had there been any */
+    struct mmsghdr header[VH_UEVENT_READ];
+    struct iovec iov[VH_UEVENT_READ];
+    struct sockaddr_nl from[VH_UEVENT_READ];
+    char text[VH_UEVENT_READ][VH_UEVENT_MAX];
+} batch;
+
+static void forget_batch(void) {
+    batch.at = batch.n = 0;
+    batch.drained = false;
+}
+
 /* SO_RCVBUFFORCE needs CAP_NET_ADMIN; SO_RCVBUF is capped by net.core.rmem_max. A small buffer means more rescans, no
  * more. */
 static void widen(int fd) {
@@ -53,6 +68,7 @@ int netlink_open(void) {
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         return close_with_errno(fd);
     fake = false;
+    forget_batch();
     return fd;
 }
 
@@ -69,6 +85,7 @@ int netlink_open_fake(const char *path) {
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         return close_with_errno(fd);
     fake = true;
+    forget_batch();
     return fd;
 }
 
@@ -77,33 +94,57 @@ static bool from_kernel(const struct msghdr *m, const struct sockaddr_nl *from) 
            from->nl_groups == KERNEL_GROUP;
 }
 
-enum netlink_result netlink_read(int fd, char **msg, size_t *len) {
-    static char buffer[VH_UEVENT_MAX];
-    struct sockaddr_nl from = {0};
-    struct iovec iov = {.iov_base = buffer, .iov_len = sizeof buffer};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (!fake) {
-        m.msg_name = &from;
-        m.msg_namelen = sizeof from;
+/* False with errno if nothing came. */
+static bool read_batch(int fd) {
+    int n;
+    forget_batch();
+    for (int i = 0; i < VH_UEVENT_READ; i++) {
+        batch.iov[i] = (struct iovec){.iov_base = batch.text[i], .iov_len = VH_UEVENT_MAX};
+        batch.header[i].msg_hdr = (struct msghdr){.msg_iov = &batch.iov[i], .msg_iovlen = 1};
+        if (!fake) {
+            batch.from[i] = (struct sockaddr_nl){0};
+            batch.header[i].msg_hdr.msg_name = &batch.from[i];
+            batch.header[i].msg_hdr.msg_namelen = sizeof batch.from[i];
+        }
     }
-    ssize_t n;
     do {
-        n = recvmsg(fd, &m, 0);
+        n = recvmmsg(fd, batch.header, VH_UEVENT_READ, 0, NULL);
     } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+    if (n <= 0)
+        return false;
+    batch.n = n;
+    batch.drained = n < VH_UEVENT_READ;
+    return true;
+}
+
+bool netlink_pending(void) {
+    return batch.at < batch.n;
+}
+
+/* A short batch is the end of the queue, or there is an error that the next poll() tells of. */
+enum netlink_result netlink_read(int fd, char **msg, size_t *len) {
+    if (!netlink_pending()) {
+        if (batch.drained) {
+            forget_batch();
             return NETLINK_EMPTY;
-        if (errno != ENOBUFS)
-            return NETLINK_DEAD;
-        stats.lost++;
-        return NETLINK_LOST;
+        }
+        if (!read_batch(fd)) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK)
+                return NETLINK_EMPTY;
+            if (errno != ENOBUFS)
+                return NETLINK_DEAD;
+            stats.lost++;
+            return NETLINK_LOST;
+        }
     }
-    if (n == 0 || (m.msg_flags & MSG_TRUNC) != 0 || (!fake && !from_kernel(&m, &from))) {
+    const struct mmsghdr *h = &batch.header[batch.at];
+    const struct sockaddr_nl *from = &batch.from[batch.at];
+    *msg = batch.text[batch.at++];
+    *len = h->msg_len;
+    if (h->msg_len == 0 || (h->msg_hdr.msg_flags & MSG_TRUNC) != 0 || (!fake && !from_kernel(&h->msg_hdr, from))) {
         stats.ignored++;
         return NETLINK_IGNORED;
     }
     stats.got++;
-    *msg = buffer;
-    *len = (size_t)n;
     return NETLINK_GOT;
 }

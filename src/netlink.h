@@ -23,6 +23,7 @@ struct netlink_stats {
 int netlink_open(void);                  /* descriptor (non-blocking), or -1 with errno */
 int netlink_open_fake(const char *path); /* unix datagram socket bound at path, for --uevents */
 enum netlink_result netlink_read(int fd, char **msg, size_t *len);
+bool netlink_pending(void); /* was more read already? No readiness tells of it */
 const struct netlink_stats *netlink_stats(void);
 
 #endif

@@ -16,7 +16,7 @@
 
 /* 32-bit architectures have a second number where the first holds no 64-bit time or offset. */
 #ifdef SYS_ppoll_time64
-#define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any)
+#define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any) X(recvmmsg_time64, any)
 #else
 #define SANDBOX_TIME64(X)
 #endif
@@ -33,7 +33,7 @@
     X(read, any)                \
     X(write, any)               \
     X(sendmsg, any)             \
-    X(recvmsg, any)             \
+    X(recvmmsg, any)            \
     X(openat, any)              \
     X(close, any)               \
     X(statx, any)               \
@@ -78,7 +78,7 @@
 #endif
 
 #define SANDBOX_RESET_CALLS(X)        \
-    X(recvmsg, any)                   \
+    X(recvmmsg, any)                  \
     X(read, any)                      \
     X(write, any)                     \
     X(ppoll, any)                     \

@@ -309,15 +309,18 @@ ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
         struct cmsghdr align;
     } control;
     struct iovec iov = {.iov_base = p, .iov_len = n};
-    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control};
-    ssize_t got;
+    struct mmsghdr m = {
+        .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control}};
+    int messages;
     *passed = -1;
     do {
-        got = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
+        messages =
+            recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL); /* as uevents are read: recvmsg() need not be allowed, too */
+    } while (messages < 0 && errno == EINTR);
+    if (messages < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+    ssize_t got = (ssize_t)m.msg_len;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
     if (got > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
         memcpy(passed, CMSG_DATA(c), sizeof *passed);
     if (got == (ssize_t)n)

@@ -188,6 +188,10 @@ static bool dir_begin(struct sysfs_dir *d, int fd) {
     return fd >= 0;
 }
 
+void sysfs_dir_of(struct sysfs_dir *d, int fd) {
+    (void)dir_begin(d, fd);
+}
+
 bool sysfs_dir_open(struct sysfs_dir *d, const char *path) {
     return dir_begin(d, sysfs_open(path, O_RDONLY | O_DIRECTORY));
 }

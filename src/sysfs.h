@@ -40,6 +40,7 @@ struct sysfs_dir {
     _Alignas(8) char buf[4096];
 };
 bool sysfs_dir_open(struct sysfs_dir *d, const char *path);
+void sysfs_dir_of(struct sysfs_dir *d, int fd); /* just opened; not to be closed through d */
 bool sysfs_dir_open_at(struct sysfs_dir *d, int dirfd, const char *name);
 const char *sysfs_dir_next(struct sysfs_dir *d); /* name, without . and ..; NULL at the end */
 void sysfs_dir_close(struct sysfs_dir *d);

@@ -70,9 +70,18 @@ void uevents_tick(int64_t now) {
     source.rescan = true;
 }
 
-/* One batch. After a loss the rest is drained first: what the queue still holds is older than what was lost. */
+static void rescan_if_lost(void) {
+    if (!source.rescan)
+        return;
+    source.rescan = false;
+    source.rescans++;
+    source.bus->scan(false, dispatch_fact);
+}
+
+/* Until the queue is empty, or others must have their turn. After a loss the rest is drained first: what the queue
+ * still holds is older than what was lost. */
 static void read_batch(void) {
-    for (int i = 0; i < VH_UEVENT_BATCH; i++) {
+    for (int i = 0; i < VH_UEVENT_BATCH || netlink_pending(); i++) {
         char *msg;
         size_t len;
         struct uevent ev;
@@ -80,7 +89,7 @@ static void read_batch(void) {
         case NETLINK_GOT:
             source.reopen_ms = VH_T_RETRY_MIN;
             if (uevent_parse(&ev, msg, len))
-                (void)source.bus->uevent(&ev, dispatch_fact);
+                (void)source.bus->uevent(&ev);
             break;
         case NETLINK_IGNORED:
             break;
@@ -92,11 +101,7 @@ static void read_batch(void) {
             lost();
             return;
         case NETLINK_EMPTY:
-            if (source.rescan) {
-                source.rescan = false;
-                source.rescans++;
-                source.bus->scan(false, dispatch_fact);
-            }
+            rescan_if_lost();
             return;
         }
     }
@@ -107,8 +112,10 @@ void uevents_fill(struct pollset *ps) {
 }
 
 void uevents_ready(const struct pollset *ps) {
-    if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd)))
+    if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
         read_batch();
+        source.bus->look(dispatch_fact);
+    }
 }
 
 int64_t uevents_deadline(void) {

@@ -18,7 +18,7 @@ from story import LAUNCH, run  # noqa: E402
 # No lies: what is there is never said not to be (ENOENT), for then nothing is wrong that a daemon could see.
 ERRORS = {
     "ppoll": ["EINTR", "ENOMEM"], "read": ["EIO", "EINTR", "EAGAIN"], "write": ["EIO", "ENOSPC", "EINTR"],
-    "sendmsg": ["EPIPE", "ENOBUFS", "EAGAIN", "EINTR"], "recvmsg": ["EIO", "ENOBUFS", "EINTR"],
+    "sendmsg": ["EPIPE", "ENOBUFS", "EAGAIN", "EINTR"], "recvmmsg": ["EIO", "ENOBUFS", "EINTR"],
     "openat": ["EMFILE", "EACCES", "EIO", "EINTR"], "close": ["EIO"], "statx": ["EIO", "EACCES"],
     "readlinkat": ["EIO"], "getdents64": ["EIO"], "connect": ["ECONNREFUSED", "EAGAIN", "EACCES"],
     "accept4": ["EMFILE", "ECONNABORTED", "EINTR"], "socket": ["EMFILE", "ENOBUFS"], "getsockopt": ["EINVAL", "ENOBUFS"],

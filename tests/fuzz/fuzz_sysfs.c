@@ -219,7 +219,8 @@ static void told(const struct fact *f) {
 
 static void uevent(const char *devpath, const char *action, const char *subsystem) {
     struct uevent ev = {.action = action, .devpath = devpath, .subsystem = subsystem, .devtype = "usb_device"};
-    (void)bus_usb.uevent(&ev, told);
+    (void)bus_usb.uevent(&ev);
+    bus_usb.look(told);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {

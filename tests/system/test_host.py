@@ -116,6 +116,28 @@ def a_reset_seen_in_the_middle_is_no_unplug(w):
 
 
 @test
+def what_was_read_of_a_plug_is_read_again_if_its_number_is_another(w):
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api, kbd = w.api(events=True), w.host.plug("1-2")
+    api.event("usb_connected", device_node=kbd.node)
+    w.host.write(f"{kbd.directory}/devnum", "99\n")
+    w.host.write(f"{kbd.directory}/speed", "12\n")
+    w.host.event("change", kbd, devnum=99)
+    listed = api.list_until(lambda d: "/dev/bus/usb/001/099" in d)
+    equal((len(listed), listed["/dev/bus/usb/001/099"]["speed"]), (1, "12"))
+
+
+@test
+def descriptors_that_could_not_be_read_are_tried_again(w):
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api, kbd = w.api(), w.host.plug("1-2", descriptors=b"")
+    api.list_until(lambda d: kbd.node in d and "unclassifiable" in d[kbd.node]["reason"])
+    w.host.write(f"{kbd.directory}/descriptors", descriptors(kbd.vid, kbd.pid, [HID_KEYBOARD]))
+    w.host.event("change", kbd)
+    api.list_until(lambda d: d[kbd.node]["interfaces"] == ":030101:")
+
+
+@test
 def mounted_storage_is_protected_until_it_is_unmounted(w):
     vm1 = w.qemu("vm1")
     stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])

@@ -139,7 +139,7 @@ OTHER(mmap)
 OTHER(openat)
 OTHER(opendir)
 OTHER(prctl)
-OTHER(recvmsg)
+OTHER(recvmmsg)
 OTHER(syscall)
 OTHER(write)
 /* clang-format on */
@@ -235,16 +235,19 @@ int __wrap_prctl(int what, ...) {
     return __real_prctl(what, a[0], a[1], a[2], a[3]);
 }
 
-/* Messages that the kernel would not deliver: a test's own. */
-static ssize_t (*on_recvmsg)(struct msghdr *m);
+/* A message that the kernel would not deliver: a test's own. Its bytes. */
+static size_t (*on_message)(struct msghdr *m);
 
-ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
-ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
-ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags) {
+int __real_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t);
+int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t);
+int __wrap_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t) {
     long result;
-    if (due("recvmsg", BY_NAME, &result))
-        return result;
-    return on_recvmsg != NULL ? on_recvmsg(m) : __real_recvmsg(fd, m, flags);
+    if (due("recvmmsg", BY_NAME, &result))
+        return (int)result;
+    if (on_message == NULL)
+        return __real_recvmmsg(fd, m, n, flags, t);
+    m[0].msg_len = (unsigned)on_message(&m[0].msg_hdr);
+    return 1;
 }
 
 long __real_syscall(long nr, ...);

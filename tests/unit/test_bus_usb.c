@@ -153,24 +153,25 @@ static void event(const char *action, const char *name) {
     char devpath[128];
     (void)snprintf(devpath, sizeof devpath, "/devices/pci0000:00/usb1/%s", name);
     const struct uevent ev = {.action = action, .devpath = devpath, .subsystem = "usb", .devtype = "usb_device"};
-    CHECK(bus_usb.uevent(&ev, hear));
+    CHECK(bus_usb.uevent(&ev));
+    bus_usb.look(hear);
 }
 
 /* ---- the directory of nodes ---- */
 
 static void the_directory_of_nodes_is_kept(void) {
     give_call("mkdir", 0, 0);
-    CHECK(bus_usb.start());
+    CHECK(bus_usb.start(NULL));
     CHECK_INT(faults[0].calls, 3);
     CHECK(was_said("no USB devices until it is there") && !was_said("cannot make"));
     heal();
     make("sys/bus/usb/devices", NULL, 0);
     fail_call("mkdir", 0, EEXIST);
-    CHECK(bus_usb.start());
+    CHECK(bus_usb.start(NULL));
     CHECK(!was_said("no USB devices") && !was_said("cannot make"));
     heal();
     fail_call("mkdir", 0, EROFS);
-    CHECK(bus_usb.start());
+    CHECK(bus_usb.start(NULL));
     CHECK(was_said("cannot make /dev/bus/usb/.vhotplug") && was_said(strerror(EROFS)));
     heal();
 }
@@ -391,7 +392,7 @@ static void what_is_no_device_is_passed_over(void) {
         char devpath[256];
         (void)snprintf(devpath, sizeof devpath, "/devices/usb1/%s", names[i]);
         const struct uevent ev = {.action = "add", .devpath = devpath, .subsystem = "usb", .devtype = "usb_device"};
-        CHECK(!bus_usb.uevent(&ev, hear));
+        CHECK(!bus_usb.uevent(&ev));
     }
     const struct uevent interface = {
         .action = "add", .devpath = "/devices/usb1/1-2", .subsystem = "usb", .devtype = "usb_interface"};
@@ -403,8 +404,9 @@ static void what_is_no_device_is_passed_over(void) {
         .action = "add", .devpath = "/devices/pci/usb1/1-2/sda", .subsystem = "block", .devtype = "disk"};
     const struct uevent dongle = {
         .action = "add", .devpath = "/devices/pci/usb1/1-2/net/eth1", .subsystem = "net", .devtype = ""};
-    CHECK(!bus_usb.uevent(&interface, hear) && !bus_usb.uevent(&other, hear) && !bus_usb.uevent(&disk, hear));
-    CHECK(bus_usb.uevent(&stick, hear) && bus_usb.uevent(&dongle, hear));
+    CHECK(!bus_usb.uevent(&interface) && !bus_usb.uevent(&other) && !bus_usb.uevent(&disk));
+    CHECK(bus_usb.uevent(&stick) && bus_usb.uevent(&dongle));
+    bus_usb.look(hear);
     CHECK_STR(heard(), "");
 }
 

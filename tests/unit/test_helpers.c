@@ -381,7 +381,7 @@ static void an_opener_that_fails_is_said_once_and_asked_no_more(void) {
     fail_call("ppoll", 1, ENOMEM);
     opens_no_more("ended");
     start_opener();
-    fail_call("recvmsg", 1, ECONNRESET);
+    fail_call("recvmmsg", 1, ECONNRESET);
     opens_no_more("ended");
     fail_call("sendmsg", 1, EPIPE); /* in the child, which then ends */
     start_opener();

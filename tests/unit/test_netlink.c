@@ -2,6 +2,7 @@
  * The source of uevents: a real netlink socket, and messages that the kernel would not send.
  */
 #include "fault.h"
+#include "limits.h"
 #include "netlink.h"
 #include "test.h"
 
@@ -59,20 +60,22 @@ static socklen_t sender_len;
 static int flags;
 static const char *text;
 
-static ssize_t forged(struct msghdr *m) {
+static size_t forged(struct msghdr *m) {
     size_t n = strlen(text);
     memcpy(m->msg_iov->iov_base, text, n);
     memcpy(m->msg_name, &sender, sizeof sender);
     m->msg_namelen = sender_len;
     m->msg_flags = flags;
-    return (ssize_t)n;
+    return n;
 }
 
 static enum netlink_result read_from(unsigned family, unsigned pid, unsigned groups) {
     char *msg = NULL;
     size_t len = 0;
     sender = (struct sockaddr_nl){.nl_family = (sa_family_t)family, .nl_pid = pid, .nl_groups = groups};
-    return netlink_read(0, &msg, &len);
+    enum netlink_result r = netlink_read(0, &msg, &len);
+    CHECK_INT(netlink_read(0, &msg, &len), NETLINK_EMPTY); /* one message is less than a batch: the queue is empty */
+    return r;
 }
 
 /* Anybody may send to a netlink socket's own address; to the group of the kernel only who is root, or the kernel. */
@@ -81,13 +84,14 @@ static void only_the_kernel_is_believed(void) {
     size_t len = 0;
     int fd = netlink_open();
     uint64_t got = netlink_stats()->got, ignored = netlink_stats()->ignored;
-    on_recvmsg = forged;
+    on_message = forged;
     text = "add@/devices/x";
     sender_len = sizeof sender;
     CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_GOT);
     CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_GOT);
     CHECK_INT(len, strlen(text));
     CHECK(msg != NULL && memcmp(msg, text, len) == 0);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
     CHECK_INT(netlink_stats()->got, got + 2);
     CHECK_INT(read_from(AF_NETLINK, 77, 1), NETLINK_IGNORED);
     CHECK_INT(read_from(AF_NETLINK, 0, 0), NETLINK_IGNORED);
@@ -102,7 +106,7 @@ static void only_the_kernel_is_believed(void) {
     text = "";
     CHECK_INT(read_from(AF_NETLINK, 0, 1), NETLINK_IGNORED);
     CHECK_INT(netlink_stats()->ignored, ignored + 7);
-    on_recvmsg = NULL;
+    on_message = NULL;
     CHECK(close(fd) == 0);
 }
 
@@ -131,20 +135,62 @@ static void empty_lost_and_dead_are_told_apart(void) {
     size_t len = 0;
     int fd = netlink_open();
     uint64_t lost = netlink_stats()->lost;
-    fail_call("recvmsg", 1, EINTR);
+    fail_call("recvmmsg", 1, EINTR);
     CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
     CHECK(all_failed());
     heal();
-    fail_call("recvmsg", 1, ENOBUFS);
+    fail_call("recvmmsg", 1, ENOBUFS);
     CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_LOST);
     CHECK_INT(netlink_stats()->lost, lost + 1);
     heal();
-    fail_call("recvmsg", 1, EBADF);
+    fail_call("recvmmsg", 1, EBADF);
     CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_DEAD);
     CHECK_INT(netlink_stats()->lost, lost + 1);
     heal();
     CHECK(msg == NULL);
     CHECK(close(fd) == 0);
+}
+
+/* More than one call brings: in order, none lost between two calls, and what was read already is known to be there. */
+static void batches_join_without_a_seam(void) {
+    enum { MESSAGES = 2 * VH_UEVENT_READ + 1 };
+    char *msg = NULL, one[16];
+    size_t len = 0;
+    int room = 3 * MESSAGES, fd = netlink_open_fake(path), other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+        sent = 0;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, path, strlen(path));
+    for (int n = 0, read = 0; n < room && read < MESSAGES; n++) {
+        while (sent < MESSAGES && sendto(other, one, (size_t)snprintf(one, sizeof one, "m%d", sent), MSG_DONTWAIT,
+                                         (const struct sockaddr *)&a, sizeof a) > 0)
+            sent++;
+        enum netlink_result r = netlink_read(fd, &msg, &len);
+        CHECK(r == NETLINK_EMPTY ? !netlink_pending() : r == NETLINK_GOT);
+        if (r != NETLINK_GOT)
+            continue;
+        (void)snprintf(one, sizeof one, "m%d", read++);
+        CHECK(len == strlen(one) && memcmp(msg, one, len) == 0);
+    }
+    CHECK_INT(sent, MESSAGES);
+    CHECK(!netlink_pending() && netlink_read(fd, &msg, &len) == NETLINK_EMPTY);
+    CHECK(close(fd) == 0 && close(other) == 0 && unlink(path) == 0);
+}
+
+/* What was read from a socket that failed is not taken for the next one's. */
+static void a_new_socket_begins_with_nothing(void) {
+    char *msg = NULL;
+    size_t len = 0;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, path, strlen(path));
+    int fd = netlink_open_fake(path), other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(sendto(other, "m", 1, 0, (const struct sockaddr *)&a, sizeof a), 1);
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_GOT);
+    CHECK(netlink_pending() && close(fd) == 0);
+    fd = netlink_open_fake(path);
+    CHECK(!netlink_pending());
+    CHECK_INT(netlink_read(fd, &msg, &len), NETLINK_EMPTY);
+    CHECK(close(fd) == 0 && close(other) == 0 && unlink(path) == 0);
 }
 
 static void the_stand_in_has_no_sender(void) {
@@ -169,6 +215,8 @@ int main(void) {
     RUN(a_message_from_user_space_is_dropped);
     RUN(empty_lost_and_dead_are_told_apart);
     RUN(the_stand_in_has_no_sender);
+    RUN(batches_join_without_a_seam);
+    RUN(a_new_socket_begins_with_nothing);
     CHECK(rmdir(dir) == 0);
     TEST_MAIN_END;
 }

@@ -143,7 +143,7 @@ static void an_interrupted_call_is_made_again(void) {
     fail_call("read", 1, EINTR);
     CHECK_INT(sock_recv(pair[1], buf, sizeof buf), 3);
     CHECK_INT(sock_send(pair[0], "abcd", 4, -1), 4);
-    fail_call("recvmsg", 1, EINTR);
+    fail_call("recvmmsg", 1, EINTR);
     CHECK_INT(sock_recv_fd(pair[1], buf, sizeof buf, &passed), 4);
     CHECK(all_failed());
     heal();
@@ -168,7 +168,7 @@ static void nothing_there_and_an_error_are_told_apart(void) {
     heal();
     fail_call("sendmsg", 1, EPIPE);
     fail_call("read", 1, ECONNRESET);
-    fail_call("recvmsg", 1, ECONNRESET);
+    fail_call("recvmmsg", 1, ECONNRESET);
     CHECK(sock_send(pair[0], "a", 1, -1) == -1 && errno == EPIPE);
     CHECK(sock_recv(pair[1], buf, sizeof buf) == -1 && errno == ECONNRESET);
     CHECK(sock_recv_fd(pair[1], buf, sizeof buf, &passed) == -1 && errno == ECONNRESET);
@@ -195,26 +195,26 @@ static void a_descriptor_with_a_message_of_another_length_is_closed(void) {
 
 /* What stands in a message beside its bytes may be something else than descriptors. */
 static int level, type;
-static ssize_t with_control(struct msghdr *m) {
+static size_t with_control(struct msghdr *m) {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
     c->cmsg_len = CMSG_LEN(sizeof(int));
     c->cmsg_level = level;
     c->cmsg_type = type;
     memset(CMSG_DATA(c), 0, sizeof(int));
-    return (ssize_t)m->msg_iov->iov_len;
+    return m->msg_iov->iov_len;
 }
 
 static void only_descriptors_are_taken_for_descriptors(void) {
     char buf[4];
     int passed = -1;
-    on_recvmsg = with_control;
+    on_message = with_control;
     level = SOL_SOCKET, type = SCM_CREDENTIALS;
     CHECK_INT(sock_recv_fd(0, buf, sizeof buf, &passed), 4);
     CHECK_INT(passed, -1);
     level = IPPROTO_IP, type = SCM_RIGHTS;
     CHECK_INT(sock_recv_fd(0, buf, sizeof buf, &passed), 4);
     CHECK_INT(passed, -1);
-    on_recvmsg = NULL;
+    on_message = NULL;
 }
 
 /* ---- who is at the other end ---- */
