@@ -139,7 +139,9 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 # ---- the binary ----
 
 SRC := $(sort $(wildcard src/*.c))
-OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
+# First, side by side: code that only the client, start and a reload need. The daemon gives it back (pages.c).
+RARE := $(patsubst %,src/%.c,api_explain api_stats check cli cli_% conf% doctor helper main memory opener sandbox% state usbreset)
+OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
 # The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.
 ifneq ($(USB_IDS),no)
 NAMES := $(GEN)/usbids_table.c

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "log_limit.h"
 #include "modules.h"
+#include "pages.h"
 #include "release.h"
 #include "server.h"
 #include "sock.h"
@@ -130,6 +131,7 @@ static void reload(void) {
     server_reload(&fresh->api);
     watch_look();
     warn_without_modules(fresh);
+    pages_give_back_code();
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
 }
 
@@ -296,6 +298,7 @@ bool loop_run(const struct loop_options *options) {
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
                  options->conf->nrules);
+        pages_give_back_code();
         while (pass()) {
         }
         ok = loop.stop;

@@ -21,6 +21,8 @@ enum { LOOK_PAGES = 512 }; /* looked at with one call */
 
 /* By the linker, which owns such names. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern char __bss_start[], _end[];
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+extern const char __executable_start[], etext[];
 
 static size_t page_size(void) {
     return (size_t)getauxval(AT_PAGESZ); /* sysconf() would bring a table of all it knows */
@@ -64,6 +66,10 @@ void pages_keep_small(void) {
         log_debug("huge pages stay on: %s", strerror(errno)); /* a kernel without them */
     for (char *at = first_page(__bss_start); at < end; at += step)
         drop_zero(at, (size_t)(end - at) < step ? end : at + step);
+}
+
+void pages_give_back_code(void) {
+    pages_give_back(__executable_start, (size_t)(etext - __executable_start));
 }
 
 void pages_give_back(const void *p, size_t size) {

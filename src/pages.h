@@ -11,5 +11,7 @@
 void pages_keep_small(void);
 /* The whole pages of p[0..size) go back to the kernel; they read as zero, or as the file, from then on. */
 void pages_give_back(const void *p, size_t size);
+/* The program's own code; what runs on is read from the file again. The Makefile puts what start needs side by side. */
+void pages_give_back_code(void);
 
 #endif
