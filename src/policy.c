@@ -98,6 +98,8 @@ static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
 
 static bool matches_all(const struct conf *c, const struct entry *e, const struct device *dev) {
     unsigned quick = e->fields & ~(unsigned)(IFACE_FIELDS | PATTERN_FIELDS);
+    if ((e->fields & F_VID) != 0 && e->vid != dev->vid)
+        return false; /* as most entries of a long list end: not by the loops below */
     return failing(c, e, dev, quick, true) == 0 && ifaces_miss(e, dev) == 0 &&
            failing(c, e, dev, e->fields & PATTERN_FIELDS, true) == 0;
 }

@@ -581,10 +581,10 @@ static bool in_set(const struct regex_set *s, uint32_t ch) {
     return in != s->negated;
 }
 
-static bool takes(const struct regex_pool *pool, const struct regex_inst *i, uint32_t ch) {
+static bool takes(const struct regex_pool *pool, const struct regex_inst *i, uint32_t ch, uint32_t folded) {
     switch (i->op) {
     case OP_CHAR:
-        return chars_fold(ch) == i->arg;
+        return folded == i->arg;
     case OP_ANY:
         return ch != '\n';
     case OP_SET:
@@ -663,26 +663,26 @@ bool regex_match(const struct regex_pool *pool, const struct regex *re, const ch
     const struct regex_inst *prog = &pool->inst[re->first];
     struct states a, b, *now = &a, *next = &b;
     uint8_t seen[VH_REGEX_PROG_MAX / 8 + 1];
-    size_t at = 0, n = 0;
+    size_t at = 0, n = 0, nseen = re->count / 8 + 1; /* bytes of it that this pattern needs */
     struct place p = {.first = true, .before = CHARS_INVALID};
     VH_ASSERT(re->count > 0 && re->count <= VH_REGEX_PROG_MAX && re->first + re->count <= pool->ninst);
     p.here = char_at(text, len, 0, &n);
     p.last = n == 0;
     p.before_final_newline = p.here == '\n' && n == len;
     now->n = 0;
-    memset(seen, 0, sizeof seen);
+    memset(seen, 0, nseen);
     if (follow(prog, 0, &p, now, seen))
         return true;
     while (now->n > 0 && at < len) {
-        uint32_t ch = p.here;
+        uint32_t ch = p.here, folded = chars_fold(ch);
         at += n;
         p = (struct place){.before = ch, .here = char_at(text, len, at, &n)};
         p.last = n == 0;
         p.before_final_newline = p.here == '\n' && at + n == len;
         next->n = 0;
-        memset(seen, 0, sizeof seen);
+        memset(seen, 0, nseen);
         for (uint32_t i = 0; i < now->n; i++)
-            if (takes(pool, &prog[now->pc[i]], ch) && follow(prog, now->pc[i] + 1U, &p, next, seen))
+            if (takes(pool, &prog[now->pc[i]], ch, folded) && follow(prog, now->pc[i] + 1U, &p, next, seen))
                 return true;
         struct states *t = now;
         now = next;
