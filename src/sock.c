@@ -313,9 +313,8 @@ ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
         .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control}};
     int messages;
     *passed = -1;
-    do {
-        messages =
-            recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL); /* as uevents are read: recvmsg() need not be allowed, too */
+    do { /* as uevents are read, so that recvmsg() need not be allowed as well */
+        messages = recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL);
     } while (messages < 0 && errno == EINTR);
     if (messages < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
