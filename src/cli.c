@@ -448,7 +448,7 @@ static int listen_for_ever(const struct call *c, const char *request, size_t n) 
         if (!on && first)
             return failed(why);
         if (on && !print_events(why, sizeof why))
-            return failed("cannot write to standard output");
+            return CLI_FAILED; /* main() says so */
         if (on)
             fprintf(stderr, "vhotplugcli: %s; trying again\n", why);
         const struct timespec second = {.tv_sec = 1};
@@ -475,5 +475,5 @@ int cli_main(int argc, char **argv) {
         return failed("the request is longer than a line may be");
     status = c.command->output == OUT_EVENTS ? listen_for_ever(&c, request, sb.len) : ask(&c, request, sb.len);
     cli_close();
-    return fflush(stdout) == 0 ? status : failed("cannot write to standard output");
+    return status;
 }

@@ -319,15 +319,11 @@ static bool called_as_client(int argc, char **argv) {
     return str_eq(slash != NULL ? slash + 1 : argv[0], "vhotplugcli");
 }
 
-int main(int argc, char **argv) {
-    if (called_as_client(argc, argv))
-        return cli_main(argc, argv);
-    if (argc > 1 && str_eq(argv[1], "cli"))
-        return cli_main(argc - 1, argv + 1);
+static int serve(int argc, char **argv) {
     int status = EXIT_OK;
     given.doctor = argc > 1 && str_eq(argv[1], "doctor");
     if (parse_options(argc - given.doctor, argv + given.doctor, &given, &status))
-        return fflush(stdout) == 0 ? status : EXIT_FAILED;
+        return status;
     log_open("vhotplug", given.debug ? LOG_DEBUG : given.doctor ? LOG_ERROR : LOG_INFO);
     pages_keep_small();
     if (given.check)
@@ -339,7 +335,7 @@ int main(int argc, char **argv) {
         return EXIT_FAILED;
     }
     if (given.doctor)
-        return doctor(&confs[0], &bus_usb) == 0 && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+        return doctor(&confs[0], &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     (void)umask(0); /* what is made is made with the mode that is meant */
     if (given.no_sandbox) {
         log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
@@ -357,4 +353,26 @@ int main(int argc, char **argv) {
         .started = seal,
     };
     return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;
+}
+
+/* Else what is opened next has the number of standard output or error, and text for a person goes there. Writing fails
+ * as it would have. */
+static void keep_standard_files(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+int main(int argc, char **argv) {
+    keep_standard_files();
+    bool named = called_as_client(argc, argv), client = named || (argc > 1 && str_eq(argv[1], "cli"));
+    int skip = client && !named;
+    int status = client ? cli_main(argc - skip, argv + skip) : serve(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "%s: cannot write to standard output\n", client ? "vhotplugcli" : "vhotplug");
+    return EXIT_FAILED;
 }

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 from fakehost import STORAGE
 from tap import check, contains, equal, run, scaled, test
@@ -36,6 +37,49 @@ def help_version_and_limits_are_told_on_standard_output(_):
 
 
 @test
+def text_that_cannot_be_written_is_an_error(w):
+    """A full disk, or no standard output at all: never 0, whatever was asked for."""
+    w.host.place("1-2")
+    w.daemon(w.conf())
+    path = os.path.join(w.dir, "vhotplug.conf")
+    for command in ([BINARY, "--version"], [BINARY, "--help"], [BINARY, "--limits"], [BINARY, "--check", "-c", path],
+                    [BINARY, "doctor", "-c", path, "--root", w.host.root], [CLIENT, "--version"], [CLIENT, "--help"],
+                    *([CLIENT, "-u", w.socket, *words] for words in (["usb", "list"], ["version"], ["stats"], ["status"]))):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=scaled(10), check=False)
+        equal(done.returncode, 1, str(command))
+        equal(done.stderr.splitlines()[-1], f"{os.path.basename(command[0])}: cannot write to standard output", str(command))
+        done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, timeout=scaled(10), check=False)
+        equal(done.returncode, 1, f"{command} without any")
+
+
+@test
+def standard_files_that_are_closed_are_nobodys(w):
+    """Else the next thing that is opened is number 2, and the log goes to a client or into the state file."""
+    daemon = w.daemon(w.conf(), ready=False, under=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
+    end = time.monotonic() + scaled(5)
+    while not os.path.exists(w.socket) and time.monotonic() < end:
+        time.sleep(0.005)
+    api = w.api(events=True)
+    api.event("usb_connected", device_node=w.host.plug("1-2").node)
+    for fd in range(3):
+        equal(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}"), "/dev/null")
+    daemon.process.send_signal(signal.SIGTERM)
+    equal(daemon.process.wait(scaled(5)), 0)
+
+
+@test
+def listening_ends_when_nobody_can_hear(w):
+    daemon = w.daemon(w.conf())
+    with open("/dev/full", "w", encoding="ascii") as full, \
+            subprocess.Popen([CLIENT, "-u", w.socket, "listen"], stdout=full, stderr=subprocess.PIPE, text=True) as client:
+        daemon.wait_log("API client subscribes")
+        w.host.plug("1-2")
+        equal(client.wait(scaled(10)), 1)
+        equal(client.stderr.read(), "vhotplugcli: cannot write to standard output\n")
+
+
+@test
 def what_is_not_understood_is_usage_and_exits_with_2(_):
     for arguments in (["--frobnicate"], ["-c"], ["extra"], ["--uevents", "/tmp/x"], ["-z"]):
         done = call(BINARY, *arguments)
@@ -43,7 +87,7 @@ def what_is_not_understood_is_usage_and_exits_with_2(_):
         contains(done.stderr, "--help")
     for arguments in ([], ["usb"], ["usb", "fly"], ["usb", "attach"], ["usb", "attach", "--vid", "1111"], ["-t", "pigeon", "version"],
                       ["-p", "0", "version"], ["-c", "x", "version"], ["usb", "list", "--vm", "x"],
-                      ["usb", "list", "--connected", "--disconnected"], ["usb", "attach", "--devnode", "/d", "--tag", "t"]):
+                      ["usb", "list", "--connected", "--disconnected"], ["cli", "version"], ["usb", "attach", "--devnode", "/d", "--tag", "t"]):
         done = call(CLIENT, *arguments)
         equal((done.returncode, done.stdout), (2, ""), str(arguments))
         contains(done.stderr, "--help")

@@ -108,6 +108,7 @@ static bool due(const char *name, long nr, long *result) {
 #define OTHER(name) /* written out below */
 
 /* clang-format off */
+WRAP(int, access, (const char *path, int mode), (path, mode))
 WRAP(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(int, chown, (const char *path, uid_t u, gid_t g), (path, u, g))
 WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
@@ -125,17 +126,23 @@ WRAP(int, mincore, (void *p, size_t n, unsigned char *v), (p, n, v))
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
 WRAP(int, ppoll, (struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *s), (p, n, t, s))
+WRAP(int, poll, (struct pollfd *p, nfds_t n, int ms), (p, n, ms))
 WRAP(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))
 WRAP(ssize_t, readlinkat, (int fd, const char *path, char *p, size_t n), (fd, path, p, n))
+WRAP(ssize_t, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags))
+WRAP(ssize_t, send, (int fd, const void *p, size_t n, int flags), (fd, p, n, flags))
 WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 WRAP(int, setsockopt, (int fd, int l, int o, const void *p, socklen_t n), (fd, l, o, p, n))
+WRAP(int, socket, (int d, int t, int p), (d, t, p))
 WRAP(int, socketpair, (int d, int t, int p, int sv[2]), (d, t, p, sv))
+WRAP(int, stat, (const char *path, struct stat *st), (path, st))
 WRAP(int, uname, (struct utsname *u), (u))
 OTHER(_exit)
 OTHER(close)
 OTHER(fcntl)
 OTHER(ioctl)
 OTHER(mmap)
+OTHER(open)
 OTHER(openat)
 OTHER(opendir)
 OTHER(prctl)
@@ -212,6 +219,17 @@ int __wrap_openat(int dir, const char *path, int flags, ...) {
         return (int)result;
     const char *other = on_path != NULL ? on_path(path) : NULL;
     return __real_openat(dir, other != NULL ? other : path, flags, (mode_t)a[0]);
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...) {
+    long result;
+    ARGUMENTS(flags, 1);
+    if (due("open", BY_NAME, &result))
+        return (int)result;
+    const char *other = on_path != NULL ? on_path(path) : NULL;
+    return __real_open(other != NULL ? other : path, flags, (mode_t)a[0]);
 }
 
 DIR *__real_opendir(const char *path);

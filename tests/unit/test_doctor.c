@@ -1,0 +1,356 @@
+/*
+ * The doctor's words for each thing that can be wrong with a host, and its verdict: problems stand in the way, notes do
+ * not. Each visit is a process of its own.
+ */
+#include "doctor.h"
+#include "fault.h"
+#include "sock.h"
+#include "sysfs.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+enum { FINE, WRONG, LANDLOCK_CREATE = 444 };
+
+static char top[] = "/tmp/vh-doctor-XXXXXX", sock_path[VH_SUN_PATH_MAX];
+static struct conf conf;
+static char words[16384];
+
+/* ---- the host ---- */
+
+static struct device devices[2];
+static int ndevices;
+
+static bool bus_start(void) {
+    return true;
+}
+
+static void bus_scan(bool coldplug, fact_fn *emit) {
+    struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = coldplug};
+    emit(&f);
+    for (int i = 0; i < ndevices; i++) {
+        f = (struct fact){.kind = FACT_DEVICE, .device = &devices[i], .coldplug = coldplug};
+        emit(&f);
+    }
+}
+
+static const struct bus bus = {.name = "test", .start = bus_start, .scan = bus_scan};
+
+static const char *at(const char *name) {
+    static char text[512];
+    (void)snprintf(text, sizeof text, "%s/%s", top, name);
+    return text;
+}
+
+/* libusb and we look at the same made-up tree. */
+static const char *below(const char *path) {
+    static const char *const tops[] = {"/sys/bus/usb", "/dev/bus/usb", "dev/bus/usb"};
+    for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
+        if (strncmp(path, tops[i], strlen(tops[i])) == 0)
+            return at(path + (path[0] == '/'));
+    }
+    return NULL;
+}
+
+static void make(const char *name, const char *text, size_t n) {
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s", at(name));
+    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0755);
+        *slash = '/';
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    CHECK(fd >= 0 && write(fd, text, n) == (ssize_t)n && close(fd) == 0);
+}
+
+static void healthy(void) {
+    static const char descriptors[] = {18, 1, 0,  2, 0, 0, 0, 64,         1,  2, 3, 4, 0, 1, 0, 0, 0, 1,
+                                       9,  2, 18, 0, 1, 1, 0, (char)0x80, 50, 9, 4, 0, 0, 0, 3, 0, 0, 0};
+    make("sys/bus/usb/devices/1-2/busnum", "1\n", 2);
+    make("sys/bus/usb/devices/1-2/devnum", "5\n", 2);
+    make("sys/bus/usb/devices/1-2/speed", "480\n", 4);
+    make("sys/bus/usb/devices/1-2/bConfigurationValue", "1\n", 2);
+    make("sys/bus/usb/devices/1-2/descriptors", descriptors, sizeof descriptors);
+    make("dev/bus/usb/001/005", descriptors, sizeof descriptors);
+    memset(devices, 0, sizeof devices);
+    ndevices = 1;
+    devices[0].busnum = 1;
+    devices[0].devnum = 5;
+    (void)snprintf(devices[0].sys_name, sizeof devices[0].sys_name, "1-2");
+    (void)snprintf(devices[0].node, sizeof devices[0].node, "/dev/bus/usb/001/005");
+    memset(&conf, 0, sizeof conf);
+    conf.nvms = 1;
+    conf.vms[0].supported = true;
+    (void)snprintf(conf.vms[0].name, sizeof conf.vms[0].name, "vm1");
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "qemu");
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s/none.sock", top);
+    (void)snprintf(conf.state_path, sizeof conf.state_path, "%s/state/state.json", top);
+    heal();
+}
+
+/* ---- a visit ---- */
+
+/* Its exit status; what it said is in words. greeting: what the VM's monitor says first, if it is called. */
+static int visit_vm(int listener, const char *greeting) {
+    int status = -1, out = open(at("words"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), monitor = -1;
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)dup2(out, STDOUT_FILENO);
+        int result = doctor(&conf, &bus);
+        (void)fflush(stdout);
+        _exit(result);
+    }
+    heal();
+    while (pid > 0 && waitpid(pid, &status, listener >= 0 ? WNOHANG : 0) == 0) {
+        if (monitor < 0 && listener >= 0 && (monitor = sock_accept(listener)) >= 0)
+            CHECK(sock_send(monitor, greeting, strlen(greeting), -1) == (ssize_t)strlen(greeting));
+        (void)poll(NULL, 0, 1);
+    }
+    if (monitor >= 0)
+        (void)close(monitor);
+    ssize_t n = pread(out, words, sizeof words - 1, 0);
+    words[n > 0 ? n : 0] = '\0';
+    (void)close(out);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int visit(void) {
+    return visit_vm(-1, "");
+}
+
+/* A line that begins with the level and what it is about, and has this in it. */
+static bool told(const char *level, const char *about, const char *part) {
+    char begin[256];
+    (void)snprintf(begin, sizeof begin, "%-9s%s", level, about);
+    for (const char *line = words; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        const char *end = strchr(line, '\n'), *found = strstr(line, part);
+        if (strncmp(line, begin, strlen(begin)) == 0 && found != NULL && (end == NULL || found < end))
+            return true;
+    }
+    printf("# no line \"%s...%s\" in:\n%s", begin, part, words);
+    return false;
+}
+
+static bool says(const char *about) {
+    return strstr(words, about) != NULL;
+}
+
+/* ---- */
+
+static void nothing_wrong_is_said_so(void) {
+    healthy();
+    CHECK_INT(visit(), FINE);
+    CHECK(told("ok", "configuration: ", "0 rules, 1 VMs"));
+    CHECK(told("ok", "kernel: ", "Linux"));
+    CHECK(told("ok", "uevents: ", "socket open"));
+    CHECK(told("ok", "limits: ", "enough"));
+    CHECK(told("ok", "usbfs: ", "1 devices, 0 of them hubs"));
+    CHECK(told("ok", "libusb: ", "the same 1 devices"));
+    CHECK(told("note", "VM vm1: ", "not running"));
+    CHECK(says("nothing stands in the way\n"));
+    conf.nvms = 0;
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "configuration: ", "0 VMs"));
+}
+
+static void a_kernel_that_lacks_something_is_told_of(void) {
+    healthy();
+    fail_call("uname", 1, EFAULT);
+    fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
+    fail_nr(SYS_pidfd_open, 1, ENOSYS);
+    fail_call("inotify_init1", 1, ENOSYS);
+    fail_nr(LANDLOCK_CREATE, 1, EOPNOTSUPP);
+    fail_call("prctl", 1, EINVAL);
+    fail_call("socket", 1, EAFNOSUPPORT);
+    CHECK_INT(visit(), WRONG);
+    CHECK(!says("kernel:"));
+    CHECK(told("problem", "uevents: ", strerror(EPROTONOSUPPORT)));
+    CHECK(told("note", "pidfd: ", strerror(ENOSYS)));
+    CHECK(told("problem", "inotify: ", strerror(ENOSYS)));
+    CHECK(told("note", "landlock: ", strerror(EOPNOTSUPP)));
+    CHECK(told("note", "seccomp: ", "none"));
+    CHECK(told("note", "VSOCK: ", strerror(EAFNOSUPPORT)));
+    CHECK(says("2 problems\n"));
+}
+
+/* What nobody asked for is a note; what the configuration wants, a problem. */
+static void vsock_matters_to_who_wants_it(void) {
+    healthy();
+    conf.api.enable = conf.api.vsock_on = true;
+    fail_call("socket", 1, EAFNOSUPPORT);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VSOCK: ", strerror(EAFNOSUPPORT)));
+    CHECK(says("1 problem\n"));
+    give_call("socket", 1, dup(0));
+    fail_call("access", 1, ENOENT);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VSOCK: ", "no /dev/vhost-vsock"));
+    give_call("socket", 1, dup(0));
+    give_call("access", 1, 0);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("ok", "VSOCK: ", "there"));
+    conf.api.enable = false;
+    fail_call("socket", 1, EAFNOSUPPORT);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VSOCK: ", strerror(EAFNOSUPPORT)));
+}
+
+static void too_few_open_files_are_a_problem(void) {
+    healthy();
+    struct rlimit few = {32, 32}, old;
+    CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+    few.rlim_max = old.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "limits: ", "32 open files"));
+    CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+}
+
+static void devices_are_told_of_one_by_one(void) {
+    healthy();
+    (void)snprintf(devices[0].malformed, sizeof devices[0].malformed, "its descriptors are too long");
+    (void)snprintf(devices[0].protect, sizeof devices[0].protect, "holds /boot");
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "device 1-2: ", "unclassifiable: its descriptors are too long"));
+    CHECK(told("note", "device 1-2: ", "stays with the host: it holds /boot"));
+    healthy();
+    (void)snprintf(devices[0].protect, sizeof devices[0].protect, "is a hub");
+    CHECK_INT(visit(), FINE);
+    CHECK(told("ok", "usbfs: ", "1 of them hubs"));
+    CHECK(!says("stays with the host"));
+    fail_call("openat", 1, EACCES);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "usbfs: 1 of 1 nodes cannot be opened: ", strerror(EACCES)));
+    fail_call("openat", 2, ENOENT);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "usbfs: ", "no /dev/bus/usb"));
+    CHECK(!says("libusb:"));
+}
+
+static void libusb_has_a_second_opinion(void) {
+    healthy();
+    devices[0].devnum = 6;
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "libusb: ", "has bus 1 device 5, sysfs does not"));
+    CHECK(says("1 problem\n"));
+    healthy();
+    ndevices = 0;
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "libusb: ", "1 devices, sysfs has 0"));
+    healthy();
+    fail_call("eventfd", 1, EMFILE);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "libusb: ", "LIBUSB_ERROR_"));
+}
+
+/* ---- VMs ---- */
+
+static void a_monitor_that_greets_is_a_vm(void) {
+    healthy();
+    int listener = sock_listen_unix(sock_path, 0600, -1, -1);
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s", sock_path);
+    CHECK(listener >= 0);
+    CHECK_INT(visit_vm(listener, "{\"QMP\": {}}\n"), FINE);
+    CHECK(told("ok", "VM vm1: process ", "answers as QEMU"));
+    CHECK_INT(visit_vm(listener, "SSH-2.0\r\n"), WRONG);
+    CHECK(told("problem", "VM vm1: ", "is no QMP monitor"));
+    CHECK(chmod(sock_path, 0666) == 0);
+    CHECK_INT(visit_vm(listener, "{\"QMP\": {}}\n"), WRONG);
+    CHECK(told("problem", "VM vm1: every user of this host can drive it: ", "mode 0666"));
+    CHECK(chmod(sock_path, 0600) == 0);
+    give_call("poll", 1, 0);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VM vm1: ", "does not greet"));
+    give_call("poll", 1, 1);
+    fail_call("recv", 1, ECONNRESET);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VM vm1: ", "does not greet"));
+    CHECK(close(listener) == 0);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VM vm1: ", "not running"));
+    fail_call("connect", 1, EAGAIN); /* its queue is full */
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VM vm1: ", strerror(EAGAIN)));
+    fail_call("connect", 1, EACCES);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VM vm1: ", strerror(EACCES)));
+    fail_call("socket", 3, EMFILE); /* the others are VSOCK's and libusb's */
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VM vm1: ", strerror(EMFILE)));
+    CHECK(unlink(sock_path) == 0);
+}
+
+static void what_is_no_monitor_is_said(void) {
+    healthy();
+    fail_call("stat", 0, EACCES);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VM vm1: ", strerror(EACCES)));
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s", top);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "VM vm1: ", "is no socket"));
+    conf.vms[0].supported = false;
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "VM vm1: ", "gets no devices yet"));
+}
+
+/* ---- the daemon's places ---- */
+
+static void the_state_must_be_writable_if_it_is_wanted(void) {
+    healthy();
+    CHECK_INT(visit(), FINE);
+    CHECK(!says("state:"));
+    conf.persistency = true;
+    CHECK_INT(visit(), FINE); /* not there yet: it is made */
+    CHECK(told("ok", "state: ", "/state/state.json"));
+    fail_call("access", 0, EROFS);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "state: ", strerror(EROFS)));
+    (void)snprintf(conf.state_path, sizeof conf.state_path, "/state.json");
+    CHECK_INT(visit(), FINE);
+    (void)snprintf(conf.state_path, sizeof conf.state_path, "state.json");
+    CHECK_INT(visit(), FINE);
+}
+
+static void whether_a_daemon_runs_is_said(void) {
+    healthy();
+    conf.api.enable = conf.api.unix_on = true;
+    (void)snprintf(conf.api.unix_path, sizeof conf.api.unix_path, "%s", sock_path);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "daemon: ", "nobody listens"));
+    int listener = sock_listen_unix(sock_path, 0600, -1, -1);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("ok", "daemon: ", "somebody listens"));
+    fail_call("socket", 3, EMFILE);
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "daemon: ", "nobody listens"));
+    conf.api.unix_on = false;
+    CHECK_INT(visit(), FINE);
+    CHECK(!says("daemon:"));
+    CHECK(close(listener) == 0 && unlink(sock_path) == 0);
+}
+
+int main(void) {
+    char command[64];
+    CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
+    (void)snprintf(sock_path, sizeof sock_path, "%s/vm1.sock", top);
+    on_path = below;
+    RUN(nothing_wrong_is_said_so);
+    RUN(a_kernel_that_lacks_something_is_told_of);
+    RUN(vsock_matters_to_who_wants_it);
+    RUN(too_few_open_files_are_a_problem);
+    RUN(devices_are_told_of_one_by_one);
+    RUN(libusb_has_a_second_opinion);
+    RUN(a_monitor_that_greets_is_a_vm);
+    RUN(what_is_no_monitor_is_said);
+    RUN(the_state_must_be_writable_if_it_is_wanted);
+    RUN(whether_a_daemon_runs_is_said);
+    (void)snprintf(command, sizeof command, "rm -rf %s", top);
+    CHECK(system(command) == 0);
+    TEST_MAIN_END;
+}
