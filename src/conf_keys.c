@@ -8,105 +8,93 @@
 
 #include <string.h>
 
-struct key {
-    const char *name;
-    bool later; /* read and stored, not acted on yet */
+static const char *const root_keys[] = {
+    [ROOT_USB] = "usbPassthrough",      [ROOT_VMS] = "vms",        [ROOT_GENERAL] = "general",
+    [ROOT_DESCRIPTION] = "description", [ROOT_SCHEMA] = "$schema",
 };
 
-static const struct key root_keys[] = {
-    [ROOT_USB] = {"usbPassthrough", false}, [ROOT_VMS] = {"vms", false},
-    [ROOT_GENERAL] = {"general", false},    [ROOT_DESCRIPTION] = {"description", false},
-    [ROOT_SCHEMA] = {"$schema", false},
+static const char *const general_keys[] = {
+    [GEN_API] = "api",
+    [GEN_RULE_MATCH] = "ruleMatch",
+    [GEN_PERSISTENCY] = "persistency",
+    [GEN_STATE_PATH] = "statePath",
+    [GEN_LEASE] = "leaseSeconds",
+    [GEN_RELEASE] = "releaseOnExit",
+    [GEN_DESCRIPTION] = "description",
 };
 
-static const struct key general_keys[] = {
-    [GEN_API] = {"api", false},
-    [GEN_RULE_MATCH] = {"ruleMatch", false},
-    [GEN_PERSISTENCY] = {"persistency", false},
-    [GEN_STATE_PATH] = {"statePath", false},
-    [GEN_LEASE] = {"leaseSeconds", false},
-    [GEN_RELEASE] = {"releaseOnExit", false},
-    [GEN_DESCRIPTION] = {"description", false},
+static const char *const api_keys[] = {
+    [API_ENABLE] = "enable",
+    [API_DISABLE] = "disable",
+    [API_TRANSPORTS] = "transports",
+    [API_HOST] = "host",
+    [API_PORT] = "port",
+    [API_TCP_PORT] = "tcpPort",
+    [API_VSOCK_PORT] = "vsockPort",
+    [API_ALLOWED_CIDS] = "allowedCids",
+    [API_UNIX_SOCKET] = "unixSocket",
+    [API_UNIX_USER] = "unixSocketUser",
+    [API_UNIX_GROUP] = "unixSocketGroup",
+    [API_UNIX_MODE] = "unixSocketMode",
+    [API_CLIENTS] = "clients",
+    [API_LIMITS] = "limits",
+    [API_DESCRIPTION] = "description",
 };
 
-static const struct key api_keys[] = {
-    [API_ENABLE] = {"enable", false},
-    [API_DISABLE] = {"disable", false},
-    [API_TRANSPORTS] = {"transports", false},
-    [API_HOST] = {"host", false},
-    [API_PORT] = {"port", false},
-    [API_TCP_PORT] = {"tcpPort", false},
-    [API_VSOCK_PORT] = {"vsockPort", false},
-    [API_ALLOWED_CIDS] = {"allowedCids", false},
-    [API_UNIX_SOCKET] = {"unixSocket", false},
-    [API_UNIX_USER] = {"unixSocketUser", false},
-    [API_UNIX_GROUP] = {"unixSocketGroup", false},
-    [API_UNIX_MODE] = {"unixSocketMode", false},
-    [API_CLIENTS] = {"clients", false},
-    [API_LIMITS] = {"limits", false},
-    [API_DESCRIPTION] = {"description", false},
+static const char *const client_keys[] = {
+    [CLI_CID] = "cid",
+    [CLI_UID] = "uid",
+    [CLI_GID] = "gid",
+    [CLI_TCP] = "tcp",
+    [CLI_ROLE] = "role",
+    [CLI_VM] = "vm",
+    [CLI_DESCRIPTION] = "description",
 };
 
-static const struct key client_keys[] = {
-    [CLI_CID] = {"cid", false},
-    [CLI_UID] = {"uid", false},
-    [CLI_GID] = {"gid", false},
-    [CLI_TCP] = {"tcp", false},
-    [CLI_ROLE] = {"role", false},
-    [CLI_VM] = {"vm", false},
-    [CLI_DESCRIPTION] = {"description", false},
+static const char *const limit_keys[] = {
+    [LIM_CLIENTS] = "connectionsPerPeer",
+    [LIM_RATE] = "requestsPerSecond",
+    [LIM_LINE] = "lineSeconds",
+    [LIM_DESCRIPTION] = "description",
 };
 
-static const struct key limit_keys[] = {
-    [LIM_CLIENTS] = {"connectionsPerPeer", false},
-    [LIM_RATE] = {"requestsPerSecond", false},
-    [LIM_LINE] = {"lineSeconds", false},
-    [LIM_DESCRIPTION] = {"description", false},
+static const char *const vm_keys[] = {
+    [VMK_NAME] = "name", [VMK_TYPE] = "type", [VMK_SOCKET] = "socket",      [VMK_CID] = "cid",
+    [VMK_UID] = "uid",   [VMK_QMP] = "qmp",   [VMK_PASSING] = "usbPassing", [VMK_DESCRIPTION] = "description",
 };
 
-static const struct key vm_keys[] = {
-    [VMK_NAME] = {"name", false},
-    [VMK_TYPE] = {"type", false},
-    [VMK_SOCKET] = {"socket", false},
-    [VMK_CID] = {"cid", false},
-    [VMK_UID] = {"uid", false},
-    [VMK_QMP] = {"qmp", false},
-    [VMK_PASSING] = {"usbPassing", false},
-    [VMK_DESCRIPTION] = {"description", false},
+static const char *const rule_keys[] = {
+    [RULE_DESCRIPTION] = "description",
+    [RULE_TARGET] = "targetVm",
+    [RULE_ALLOWED] = "allowedVms",
+    [RULE_ALLOW] = "allow",
+    [RULE_DENY] = "deny",
+    [RULE_TAG] = "tag",
+    [RULE_SKIP] = "skipOnSuspend",
+    [RULE_RESET] = "resetOnRelease",
+    [RULE_ENABLE] = "enable",
+    [RULE_DISABLE] = "disable",
 };
 
-static const struct key rule_keys[] = {
-    [RULE_DESCRIPTION] = {"description", false},
-    [RULE_TARGET] = {"targetVm", false},
-    [RULE_ALLOWED] = {"allowedVms", false},
-    [RULE_ALLOW] = {"allow", false},
-    [RULE_DENY] = {"deny", false},
-    [RULE_TAG] = {"tag", false},
-    [RULE_SKIP] = {"skipOnSuspend", false},
-    [RULE_RESET] = {"resetOnRelease", false},
-    [RULE_ENABLE] = {"enable", false},
-    [RULE_DISABLE] = {"disable", false},
-};
-
-static const struct key entry_keys[] = {
-    [ENT_VENDOR_ID] = {"vendorId", false},
-    [ENT_PRODUCT_ID] = {"productId", false},
-    [ENT_VENDOR_NAME] = {"vendorName", false},
-    [ENT_PRODUCT_NAME] = {"productName", false},
-    [ENT_SERIAL] = {"serial", false},
-    [ENT_BUS] = {"bus", false},
-    [ENT_PORT] = {"port", false},
-    [ENT_DEV_CLASS] = {"deviceClass", false},
-    [ENT_DEV_SUBCLASS] = {"deviceSubclass", false},
-    [ENT_DEV_PROTOCOL] = {"deviceProtocol", false},
-    [ENT_IF_CLASS] = {"interfaceClass", false},
-    [ENT_IF_SUBCLASS] = {"interfaceSubclass", false},
-    [ENT_IF_PROTOCOL] = {"interfaceProtocol", false},
-    [ENT_REMOVABLE] = {"removable", false},
-    [ENT_DRIVER_PATH] = {"driverPath", false},
-    [ENT_DESCRIPTION] = {"description", false},
-    [ENT_ENABLE] = {"enable", false},
-    [ENT_DISABLE] = {"disable", false},
+static const char *const entry_keys[] = {
+    [ENT_VENDOR_ID] = "vendorId",
+    [ENT_PRODUCT_ID] = "productId",
+    [ENT_VENDOR_NAME] = "vendorName",
+    [ENT_PRODUCT_NAME] = "productName",
+    [ENT_SERIAL] = "serial",
+    [ENT_BUS] = "bus",
+    [ENT_PORT] = "port",
+    [ENT_DEV_CLASS] = "deviceClass",
+    [ENT_DEV_SUBCLASS] = "deviceSubclass",
+    [ENT_DEV_PROTOCOL] = "deviceProtocol",
+    [ENT_IF_CLASS] = "interfaceClass",
+    [ENT_IF_SUBCLASS] = "interfaceSubclass",
+    [ENT_IF_PROTOCOL] = "interfaceProtocol",
+    [ENT_REMOVABLE] = "removable",
+    [ENT_DRIVER_PATH] = "driverPath",
+    [ENT_DESCRIPTION] = "description",
+    [ENT_ENABLE] = "enable",
+    [ENT_DISABLE] = "disable",
 };
 
 _Static_assert(sizeof root_keys / sizeof *root_keys == ROOT_KEYS, "every root key has a name");
@@ -120,7 +108,7 @@ _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limi
 _Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
 
 static const struct {
-    const struct key *keys;
+    const char *const *keys;
     int n;
     const char *place; /* for "it belongs in ..." */
 } objects[OBJ_COUNT] = {
@@ -165,22 +153,18 @@ static const struct {
 
 int keys_find(const struct json *j, enum conf_object o, int key_token) {
     for (int i = 0; i < objects[o].n; i++) {
-        if (json_string_is(j, key_token, objects[o].keys[i].name))
+        if (json_string_is(j, key_token, objects[o].keys[i]))
             return i;
     }
     return -1;
 }
 
-bool keys_later(enum conf_object o, int index) {
-    return objects[o].keys[index].later;
-}
-
 const char *keys_name(enum conf_object o, int index) {
-    return objects[o].keys[index].name;
+    return objects[o].keys[index];
 }
 
 const char *conf_field_name(int bit) {
-    return objects[OBJ_ENTRY].keys[bit].name;
+    return objects[OBJ_ENTRY].keys[bit];
 }
 
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit) {
@@ -204,7 +188,7 @@ static const char *alias(enum conf_object o, const char *key) {
 static const char *place_of(const char *key) {
     for (int o = 0; o < OBJ_COUNT; o++) {
         for (int i = 0; i < objects[o].n; i++) {
-            if (strcmp(key, objects[o].keys[i].name) == 0)
+            if (strcmp(key, objects[o].keys[i]) == 0)
                 return objects[o].place;
         }
     }
@@ -216,11 +200,10 @@ static const char *nearest(enum conf_object o, const char *key) {
     /* A third of the letters wrong is still a slip; beyond three it is another word. */
     int best = len < 3 ? 0 : len < 6 ? 1 : len < 9 ? 2 : 3;
     const char *found = NULL;
-    if (len > 63) /* str_distance's bound; no key of ours is near that long */
-        return NULL;
+    VH_ASSERT(len <= 63); /* str_distance's bound; a longer one was cut to be shown */
     for (int i = 0; i < objects[o].n && best >= 0; i++) {
-        if (str_distance(key, objects[o].keys[i].name, best) <= best) {
-            found = objects[o].keys[i].name;
+        if (str_distance(key, objects[o].keys[i], best) <= best) {
+            found = objects[o].keys[i];
             best = str_distance(key, found, best) - 1; /* from now on only a nearer one */
         }
     }

@@ -20,16 +20,16 @@ bool rd_kept(const struct reader *r, enum diag_level level) {
 /* The token that holds t: the object for a key or a pair's value, else the array; -1 for the root. */
 static int holder(const struct json *j, int t) {
     int up = j->tok[t].parent;
-    if (up >= 0 && json_type(j, up) == JSON_STRING) /* a value hangs under its key */
+    if (json_type(j, up) == JSON_STRING) /* a value hangs under its key */
         up = j->tok[up].parent;
     return up;
 }
 
 static int key_of(const struct json *j, int t) {
     int up = j->tok[t].parent;
-    if (up >= 0 && json_type(j, up) == JSON_STRING)
+    if (json_type(j, up) == JSON_STRING)
         return up;
-    return up >= 0 && json_type(j, up) == JSON_OBJECT ? t : -1;
+    return json_type(j, up) == JSON_OBJECT ? t : -1;
 }
 
 static void path_step(const struct json *j, int t, struct sbuf *sb) {
@@ -246,10 +246,6 @@ bool rd_object(struct reader *r, int tok, enum conf_object o, int *v) {
         }
         VH_ASSERT(i < CONF_KEYS_MAX);
         v[i] = value;
-        if (keys_later(o, i) && !(r->said_later[o] >> i & 1) && !is_idle(&r->j, value)) {
-            r->said_later[o] |= UINT32_C(1) << i;
-            rd_warn(r, key, "'%s' is accepted but not acted on yet", keys_name(o, i));
-        }
     }
     return true;
 }
@@ -361,7 +357,7 @@ bool rd_choice(struct reader *r, int tok, const char *const *names, int n, const
     if (tok < 0)
         return true;
     for (int i = 0; i < n; i++) {
-        if (json_type(&r->j, tok) == JSON_STRING && json_string_is(&r->j, tok, names[i])) {
+        if (json_string_is(&r->j, tok, names[i])) {
             *out = i;
             return true;
         }

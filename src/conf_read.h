@@ -85,7 +85,6 @@ enum entry_key {
 
 /* conf_keys.c: what may stand where. */
 int keys_find(const struct json *j, enum conf_object o, int key_token); /* index, or -1 if not a key that we act on */
-bool keys_later(enum conf_object o, int index); /* stored, but this version does not act on it */
 const char *keys_name(enum conf_object o, int index);
 /* A key that exists but that this version does not read at all: what it would do ("PCI devices"), else NULL. */
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
@@ -105,7 +104,7 @@ struct reader {
     struct conf *c;
     struct json j;
     unsigned stored, count[3]; /* problems kept; found of each level */
-    uint32_t said_later[OBJ_COUNT], said_later_only[OBJ_COUNT];
+    uint32_t said_later_only[OBJ_COUNT];
     int api_object; /* general.api, -1 none */
     size_t line_at; /* the line counter's place */
     uint32_t line;

@@ -44,9 +44,29 @@ static void all_together_have_an_allowance_too(void) {
     for (uint64_t key = 100; key < 5100; key++)
         n += lines(key, VH_LOG_BURST);
     CHECK_INT(n, 10 * VH_LOG_BURST);
+    int64_t told = log_limit_deadline();
+    CHECK(told > now && told <= now + 10 * SEC);
+    log_limit_tick(told - 1);
+    CHECK_INT(log_limit_deadline(), told); /* not before */
     now += 100 * SEC;
     log_limit_tick(now);
+    CHECK_INT(log_limit_deadline(), INT64_MAX);
     CHECK_INT(lines(11, 3), 3);
+}
+
+static void each_is_told_in_its_turn(void) {
+    now += 1000 * SEC;
+    CHECK_INT(lines(21, VH_LOG_BURST + 1), VH_LOG_BURST);
+    int64_t first = log_limit_deadline();
+    now += 2 * SEC;
+    CHECK_INT(lines(22, VH_LOG_BURST + 1), VH_LOG_BURST);
+    CHECK_INT(log_limit_deadline(), first);
+    now = first;
+    log_limit_tick(now);
+    CHECK_INT(log_limit_deadline(), first + 2 * SEC);
+    now = first + 2 * SEC;
+    log_limit_tick(now);
+    CHECK_INT(log_limit_deadline(), INT64_MAX);
 }
 
 static void keys_tell_apart(void) {
@@ -61,6 +81,7 @@ int main(void) {
     RUN(what_was_left_out_is_told_later);
     RUN(quiet_gives_the_burst_back);
     RUN(all_together_have_an_allowance_too);
+    RUN(each_is_told_in_its_turn);
     RUN(keys_tell_apart);
     TEST_MAIN_END;
 }

@@ -223,6 +223,149 @@ static void our_sets_that_were_left_behind_are_removed_and_no_others(void) {
     CHECK_STR(text, "{\"execute\": \"remove-fd\", \"arguments\": {\"fdset-id\": 5}, \"id\": \"1.clean\"}\n");
 }
 
+static void an_attach_by_path_passes_nothing(void) {
+    fresh(&a);
+    a.negotiated = true;
+    begin(&a, OP_ATTACH, 3, false);
+    CHECK(!out.pass_fd);
+    CHECK_STR(text, "{\"execute\": \"device_add\", \"id\": \"3.2\", \"arguments\": {\"driver\": \"usb-host\", \"id\": "
+                    "\"vhp-usb-1-2\", \"hostbus\": 1, \"hostaddr\": 2}}\n");
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"3.2\"}") == VMM_DONE && a.result.status == OP_OK);
+}
+
+/* Before anything is known of this QEMU it is tried with a descriptor, which needs no rights there. */
+static void a_descriptor_is_passed_unless_it_cannot_be(void) {
+    fresh(&a);
+    CHECK(vmm_qemu.takes_fd(&a, 0));
+    begin(&a, OP_LIST, 1, false);
+    CHECK(strstr(text, "device-list-properties") != NULL);
+    line(&a, "{\"return\": [{\"name\": \"hostbus\"}, {}], \"id\": \"1.7\"}");
+    CHECK(!vmm_qemu.takes_fd(&a, a.features));
+    vmm_qemu.reset(&a); /* another connection, the same QEMU: it need not be asked again */
+    CHECK(!vmm_qemu.takes_fd(&a, a.features));
+    begin(&a, OP_LIST, 2, false);
+    CHECK(strstr(text, "device-list-properties") == NULL);
+}
+
+static void an_id_of_ours_says_which_device_it_is(void) {
+    static const struct {
+        const char *name;
+        bool ours;
+        int bus, dev;
+    } ids[] = {
+        {"vhp-usb-1-2", true, 1, 2},   {"vhp-usb-255-127", true, 255, 127},
+        {"vhp-usb-256-1", true, 0, 0}, {"vhp-usb-1-128", true, 0, 0},
+        {"vhp-usb-1", true, 0, 0},     {"vhp-usb--", true, 0, 0},
+        {"vhp-usb-1-x", true, 0, 0},   {"vhp-usb", false, 0, 0},
+        {"VHP-usb-1-2", false, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        char device[100];
+        snprintf(device, sizeof device, "{\"name\": \"%s\", \"type\": \"child<usb-host>\"}", ids[i].name);
+        list_with(device, "");
+        CHECK_INT(a.result.nfound, 1);
+        CHECK(a.found[0].ours == ids[i].ours && a.found[0].busnum == ids[i].bus && a.found[0].devnum == ids[i].dev);
+        CHECK(last == (ids[i].ours ? VMM_DONE : VMM_WAIT)); /* others are asked about */
+        list_with("", device); /* QEMU made it up: whatever it looks like, it is not ours */
+        CHECK(a.result.nfound == 1 && !a.found[0].ours && a.found[0].busnum == 0);
+    }
+}
+
+static void nonsense_in_a_listing_is_passed_over(void) {
+    list_with(
+        "5, {}, {\"name\": 7, \"type\": \"child<usb-host>\"}, {\"type\": \"child<usb-host>\"}, "
+        "{\"name\": \"x\"}, " HOST_DEVICE("a-name-of-more-than-sixty-three-bytes-which-we-have-no-room-for-at-all"),
+        "");
+    CHECK(last == VMM_DONE && a.result.status == OP_OK && a.result.nfound == 0);
+}
+
+static void nonsense_in_properties_is_nothing_known(void) {
+    static const char *const nodes[] = {"\"/dev/bus/usb/003/14\"",
+                                        "\"/dev/bus/usb/003-014\"",
+                                        "\"/dev/bus/usb/x03/014\"",
+                                        "\"/dev/bus/usb/003/128\"",
+                                        "\"/dev/bus/usb/256/014\"",
+                                        "\"/dev/bus/pci/003/014\"",
+                                        "7"};
+    list_with(HOST_DEVICE("a"), "");
+    answer_properties(&a, 1, "256", "128", "65536", "-1", "5", "\"\"", "5");
+    CHECK(last == VMM_DONE && a.found[0].busnum == 0 && a.found[0].devnum == 0 && a.found[0].vid == 0);
+    CHECK(a.found[0].pid == 0 && a.found[0].port[0] == '\0' && !a.found[0].filter);
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        list_with(HOST_DEVICE("a"), "");
+        answer_properties(&a, 1, "0", "0", "0", "0", "\"\"", nodes[i], "true");
+        CHECK(last == VMM_DONE && a.found[0].busnum == 0 && a.found[0].devnum == 0);
+    }
+}
+
+/* What makes it a filter: whatever leaves open which device it is. */
+static void a_device_by_bus_and_address_alone_is_no_filter(void) {
+    static const struct {
+        const char *bus, *addr, *vid, *pid, *port;
+        bool filter;
+    } cases[] = {
+        {"1", "2", "0", "0", "\"\"", false}, {"1", "0", "0", "0", "\"\"", true}, {"0", "2", "0", "0", "\"\"", true},
+        {"1", "2", "7", "0", "\"\"", true},  {"1", "2", "0", "7", "\"\"", true}, {"1", "2", "0", "0", "\"3\"", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        list_with(HOST_DEVICE("a"), "");
+        answer_properties(&a, 1, cases[i].bus, cases[i].addr, cases[i].vid, cases[i].pid, cases[i].port, "\"\"",
+                          "true");
+        CHECK(last == VMM_DONE && a.found[0].filter == cases[i].filter);
+    }
+}
+
+static void an_answer_that_is_none_ends_the_connection(void) {
+    fresh(&a);
+    begin(&a, OP_DETACH, 1, false);
+    CHECK(line(&a, "{\"id\": \"1.0\"}") == VMM_BAD);
+    static const char *const ids[] = {"1", "1.", ".0", "1.x", "1.99", "4294967296.0", "5"};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) { /* ids that we gave nothing */
+        char reply[64];
+        snprintf(reply, sizeof reply, "{\"return\": {}, \"id\": \"%s\"}", ids[i]);
+        CHECK(line(&a, reply) == VMM_WAIT);
+    }
+    CHECK(line(&a, "{\"return\": {}, \"id\": 1}") == VMM_WAIT);
+}
+
+static void a_refusal_that_is_unreadable_has_words_of_ours(void) {
+    fresh(&a);
+    begin(&a, OP_LIST, 1, false);
+    line(&a, "{\"error\": 5, \"id\": \"1.0\"}");
+    line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.6\"}"); /* these do not decide it */
+    line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.7\"}");
+    line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.8\"}");
+    CHECK(line(&a, "{\"return\": [], \"id\": \"1.5\"}") == VMM_DONE && a.result.status == OP_FAILED);
+    CHECK_STR(a.result.text, "QEMU refused without a readable reason");
+}
+
+/* At most so many at once: a batch must fit. The next listing takes the rest. */
+static void sets_that_were_left_behind_are_removed_a_few_at_a_time(void) {
+    char reply[4096];
+    size_t n = (size_t)snprintf(reply, sizeof reply, "{\"id\": \"1.8\", \"return\": [{}, {\"fdset-id\": -1}, 5");
+    for (int i = 0; i < 20; i++)
+        n += (size_t)snprintf(reply + n, sizeof reply - n,
+                              ", {\"fdset-id\": %d, \"fds\": [{\"fd\": 1, \"opaque\": \"vhotplug\"}]}", i);
+    snprintf(reply + n, sizeof reply - n, "]}");
+    fresh(&a);
+    begin(&a, OP_LIST, 1, false);
+    sb_init(&out.text, text, sizeof text);
+    line(&a, reply);
+    CHECK(sb_ok(&out.text));
+    int removed = 0;
+    for (const char *s = text; (s = strstr(s, "remove-fd")) != NULL; s++)
+        removed++;
+    CHECK_INT(removed, 16);
+}
+
+static void a_version_that_is_none_is_nought(void) {
+    memset(&a, 0, sizeof a);
+    vmm_qemu.reset(&a);
+    sb_init(&out.text, text, sizeof text);
+    CHECK(line(&a, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": \"9\", \"minor\": -1}}}}") == VMM_READY);
+    CHECK(a.version[0] == 0 && a.version[1] == 0 && a.version[2] == 0 && a.greeted);
+}
+
 int main(void) {
     RUN(an_attach_is_one_batch);
     RUN(a_refusal_keeps_the_first_reason);
@@ -236,5 +379,15 @@ int main(void) {
     RUN(names_that_no_qemu_gives_are_not_sent_back);
     RUN(more_than_can_be_listed_fails);
     RUN(our_sets_that_were_left_behind_are_removed_and_no_others);
+    RUN(an_attach_by_path_passes_nothing);
+    RUN(a_descriptor_is_passed_unless_it_cannot_be);
+    RUN(an_id_of_ours_says_which_device_it_is);
+    RUN(nonsense_in_a_listing_is_passed_over);
+    RUN(nonsense_in_properties_is_nothing_known);
+    RUN(a_device_by_bus_and_address_alone_is_no_filter);
+    RUN(an_answer_that_is_none_ends_the_connection);
+    RUN(a_refusal_that_is_unreadable_has_words_of_ours);
+    RUN(sets_that_were_left_behind_are_removed_a_few_at_a_time);
+    RUN(a_version_that_is_none_is_nought);
     TEST_MAIN_END;
 }
