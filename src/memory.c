@@ -262,8 +262,7 @@ static bool read_tags(struct reader *r, int object) {
     if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
         return refuse(r, "'disconnected_tags' is no object");
     for (int key = object >= 0 ? json_first(r->j, object) : -1; key >= 0; key = json_next(r->j, key)) {
-        if (n == VH_MAX_LATCHES || json_size(r->j, key) == 0 ||
-            !json_string(r->j, key, r->ms->latch[n].tag, sizeof r->ms->latch[n].tag) ||
+        if (n == VH_MAX_LATCHES || !json_string(r->j, key, r->ms->latch[n].tag, sizeof r->ms->latch[n].tag) ||
             r->ms->latch[n].tag[0] == '\0') {
             (*r->dropped)++;
             continue;

@@ -179,6 +179,101 @@ static void entries_without_sense_are_counted_and_left_out(void) {
     CHECK_INT(dropped, 3 + 3 + 3 + 1);
 }
 
+static void fields_without_sense_spoil_their_entry_alone(void) {
+    static const struct {
+        const char *fields;
+        bool kept;
+    } cases[] = {
+        {"\"vm\": \"a\", \"port\": null", true},
+        {"\"vm\": \"a\", \"port\": 5", false},
+        {"\"vm\": \"a\", \"port\": \"a-name-that-is-longer-than-any-port-can-be\"", false},
+        {"\"vm\": \"a\", \"suspended\": true", false},
+        {"\"vm\": \"a\", \"exempt\": 1", false},
+        {"\"vm\": \"a\", \"disconnected_by\": 5", true}, /* a decision, whoever's */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char file[256];
+        snprintf(file, sizeof file,
+                 "{\"devices\": [{\"id\": \"0001:0002:x\", %s}, {\"id\": \"0001:0003:y\", \"vm\": \"b\"}]}",
+                 cases[i].fields);
+        CHECK(parse(file));
+        CHECK_INT(count(), cases[i].kept ? 2 : 1);
+        CHECK_INT(dropped, !cases[i].kept);
+    }
+    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+}
+
+static void an_exception_is_of_one_plug_or_none(void) {
+    static const char *const bad[] = {"", "x", "1", "1-", "-5", "0-5", "1-0", "256-5", "1-128", "1-5x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char file[256];
+        snprintf(file, sizeof file,
+                 "{\"boot_id\": \"%s\", \"devices\": [{\"id\": \"0001:0002:x\", \"exempt\": \"%s\"}]}", boot, bad[i]);
+        CHECK(parse(file));
+        CHECK_INT(count(), 0); /* nothing is left to say */
+    }
+}
+
+static void an_id_has_two_numbers(void) {
+    static const char *const bad[] = {"046d:c52:1",  "046d:c52b",   "046dc52b:1x", "046d:c52bx1",
+                                      "04gd:c52b:1", "046d:c5gb:1", ":::::::::::"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "{\"disconnected_devices\": [\"%s\"]}", bad[i]);
+        CHECK(parse(file));
+        CHECK(count() == 0 && dropped == 1);
+    }
+    CHECK(parse("{\"disconnected_devices\": [\"046d:c52b:\"]}"));
+    CHECK_INT(count(), 1); /* an empty serial is none */
+}
+
+/* In an id "None" is a serial or the lack of one: what is said of it is said of either. */
+static void a_serial_that_reads_none_is_found_by_its_id(void) {
+    CHECK(
+        parse("{\"disconnected_devices\": [\"1234:5678:None\"], \"devices\": [{\"id\": \"1234:5678:None\", \"serial\": "
+              "true, \"port\": \"1-2\", \"vm\": \"a\"}]}"));
+    CHECK_INT(count(), 1);
+    CHECK_STR(nth(0)->serial, "None");
+    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    CHECK(
+        parse("{\"devices\": [{\"id\": \"1234:5678:S\", \"serial\": true, \"vm\": \"a\"}, {\"id\": \"1234:5678:None\", "
+              "\"serial\": false, \"vm\": \"a\"}]}"));
+    CHECK_STR(nth(0)->serial, "S"); /* as it says itself */
+    CHECK_STR(nth(1)->serial, "");
+}
+
+static void more_than_there_is_room_for_is_counted(void) {
+    static char file[VH_STATE_MAX];
+    size_t n = (size_t)snprintf(file, sizeof file, "{\"disconnected_devices\": [");
+    for (int i = 0; i < VH_MAX_MEMORY + 3; i++)
+        n += (size_t)snprintf(file + n, sizeof file - n, "%s\"046d:c52b:%d\"", i > 0 ? ", " : "", i);
+    snprintf(file + n, sizeof file - n, "]}");
+    CHECK(parse(file));
+    CHECK_INT(count(), VH_MAX_MEMORY); /* decisions all, and none pushed out */
+    CHECK_INT(dropped, 3);
+    n = (size_t)snprintf(file, sizeof file, "{\"disconnected_tags\": {");
+    for (int i = 0; i < VH_MAX_LATCHES + 2; i++)
+        n += (size_t)snprintf(file + n, sizeof file - n, "%s\"tag %d\": \"admin\"", i > 0 ? ", " : "", i);
+    snprintf(file + n, sizeof file - n, "}}");
+    CHECK(parse(file));
+    CHECK_INT(dropped, 2);
+    CHECK(ms.latch[VH_MAX_LATCHES - 1].by == ROLE_ADMIN);
+    CHECK_STR(ms.latch[VH_MAX_LATCHES - 1].tag, "tag 63");
+    n = (size_t)snprintf(file, sizeof file, "{\"theirs\": \"");
+    memset(file + n, 'x', VH_STATE_EXTRA);
+    snprintf(file + n + VH_STATE_EXTRA, 8, "\"}");
+    CHECK(!parse(file)); /* rather than to lose it */
+    CHECK_STR(why, "the members that are not ours are too long");
+}
+
+static void the_scratch_is_what_reading_needs(void) {
+    size_t size = 0;
+    void *scratch = memory_scratch(&size);
+    CHECK(scratch != NULL && size >= VH_STATE_TOKENS * sizeof(int));
+    memset(scratch, 0xff, size);
+    CHECK(parse("{\"selected_vms\": {\"0951:1666:4C53\": \"vm1\"}}") && count() == 1);
+}
+
 static void what_is_no_state_file_is_said_to_be_none(void) {
     static const char *const bad[][2] = {
         {"", "not JSON: "},
@@ -248,5 +343,11 @@ int main(void) {
     RUN(what_is_no_state_file_is_said_to_be_none);
     RUN(decisions_come_before_selections_when_it_is_full);
     RUN(the_largest_fits);
+    RUN(fields_without_sense_spoil_their_entry_alone);
+    RUN(an_exception_is_of_one_plug_or_none);
+    RUN(an_id_has_two_numbers);
+    RUN(a_serial_that_reads_none_is_found_by_its_id);
+    RUN(more_than_there_is_room_for_is_counted);
+    RUN(the_scratch_is_what_reading_needs);
     TEST_MAIN_END;
 }
