@@ -247,7 +247,11 @@ static void begin(struct link *l) {
     const struct vm_conf *vc = &conf->vms[index_of(l)];
     char why[VH_TEXT_MAX] = "";
     int node = -1;
-    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE && l->out_len == 0);
+    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE);
+    if (l->out_len > 0) { /* it has answered the last operation without having read all of it */
+        lost(l, "the monitor does not read");
+        return;
+    }
     l->linger_until = VH_NEVER;
     if (l->op.kind == OP_ATTACH) {
         l->op.by_fd = vc->passing == PASS_FD || (vc->passing == PASS_AUTO && l->vmm->takes_fd(&l->conv, l->features));
