@@ -318,14 +318,12 @@ static void stop(struct step *st) {
     }
 }
 
-/* May a list show something else after this step? One that only asks still does what has become due meanwhile. */
+/* May a list show something else after this step? One that only asks changes nothing, unless it does what has become
+ * due meanwhile or was left undone: then there is an action that is not for the asker alone. */
 static bool may_change(const struct fact *f, const struct actions *out, bool due) {
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
-    for (int i = 0; i < out->n && asks; i++) {
-        const struct action *a = &out->a[i];
-        asks = a->kind != ACT_OP && a->kind != ACT_RELEASE && a->kind != ACT_SAVE && a->kind != ACT_FLAPS &&
-               (a->kind != ACT_EVENT || a->client.gen != 0);
-    }
+    for (int i = 0; i < out->n; i++)
+        asks = asks && out->a[i].client.gen != 0;
     return due || !asks;
 }
 

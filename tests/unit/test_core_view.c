@@ -409,6 +409,54 @@ static void the_end_waits_for_what_is_still_to_be_done(void) {
     CHECK(!core_holds(&core));
 }
 
+/* ---- what is kept from one list to the next ---- */
+
+static bool changes(void (*what)(void)) {
+    uint64_t before = core.changes;
+    what();
+    return core.changes != before;
+}
+static void look(void) {
+    ask(REQ_LIST, 0, "");
+    CHECK(action(ACT_REPLY_PARTS) != NULL);
+}
+static void listen_and_leave(void) {
+    ask(REQ_SUBSCRIBE, 0, "");
+    struct fact f = {.kind = FACT_CLIENT_GONE, .client = {.index = 3, .gen = 9}};
+    step(&f);
+}
+static void detach_5(void) {
+    ask(REQ_DETACH, 5, "");
+}
+static void plug_another(void) {
+    plug("1-7", 7, 2);
+}
+
+static void a_list_is_as_it_was_until_something_changes(void) {
+    hid_in_a();
+    plug("1-2", 6, 8); /* a question stands */
+    CHECK(!changes(look) && !changes(listen_and_leave));
+    CHECK(changes(plug_another) && !changes(look));
+    CHECK(changes(detach_5) && !changes(look));
+    done(0, OP_FAILED);
+    done(0, OP_UNKNOWN); /* and later is tried again */
+    CHECK(!changes(look));
+    now = core_deadline(&core);
+    CHECK(changes(look) && op(OP_LIST, 0) != NULL); /* whoever looks wakes it */
+    CHECK(!changes(look));
+    core.vm[1].state = VM_UNKNOWN; /* as if something had been left undone */
+    CHECK(changes(look) && op(OP_LIST, 1) != NULL);
+}
+
+static void a_device_is_known_by_its_name(void) {
+    hid_in_a();
+    const struct device *d = core_device(&core, "1-1");
+    CHECK(d != NULL && d->devnum == 5);
+    CHECK(core_device(&core, "1-2") == NULL);
+    unplug("1-1");
+    CHECK(core_device(&core, "1-1") == NULL);
+}
+
 int main(void) {
     RUN(a_vm_that_does_not_answer_says_why);
     RUN(a_device_that_is_reset_waits_for_that);
@@ -432,5 +480,7 @@ int main(void) {
     RUN(a_vm_is_in_use_while_anything_of_ours_may_be_there);
     RUN(what_waits_for_a_busy_vm_keeps_it_in_use);
     RUN(the_end_waits_for_what_is_still_to_be_done);
+    RUN(a_list_is_as_it_was_until_something_changes);
+    RUN(a_device_is_known_by_its_name);
     TEST_MAIN_END;
 }

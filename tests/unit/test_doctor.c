@@ -25,8 +25,7 @@ static struct device devices[2];
 static int ndevices;
 
 static bool bus_start(told_fn *told) {
-    (void)told;
-    return true;
+    return told == NULL || told("1-1") == NULL; /* nothing is known before the first scan */
 }
 
 static void bus_scan(bool coldplug, fact_fn *emit) {
