@@ -293,7 +293,9 @@ bool loop_run(const struct loop_options *options) {
     loop.opt = options;
     loop.now = sock_now();
     dispatch_time(loop.now);
-    bool ok = start() && options->started();
+    if (!start())
+        return false; /* nothing was made yet that would stay */
+    bool ok = options->started();
     if (ok) {
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,

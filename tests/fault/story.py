@@ -16,6 +16,7 @@ from tap import Failed, scaled  # noqa: E402
 from world import BINARY, KEYBOARD, STICK, World, rule  # noqa: E402
 
 LAUNCH = os.path.join(TOP, "build/test/fault/launch")
+LAUNCH_FAILED = 125  # its exit status then
 KEY = "0951:1666:None"  # of the stick in the state file
 HANG = scaled(20) / 3  # what must come has come after so long
 
@@ -183,6 +184,8 @@ def run(options, check, patience=2.0):
         if process.poll() is None:
             process.kill()
             process.wait()
+        if process.returncode == LAUNCH_FAILED:
+            story.wrong.append("the launcher failed")
         for q in world.qemus:
             if not q.closing:
                 q.end()

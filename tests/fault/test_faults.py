@@ -1,12 +1,15 @@
-"""Each system call of a recorded run made to fail, once and for good, in the shipped binary.
+"""Each system call of a recorded run made to fail, once and for good, in the shipped binary: of the daemon and of its helper
+processes, before and after they have shut themselves in.
 
 usage: test_faults.py [SECONDS [CALL...]]      stops choosing after so long (default 60; 0: all of them)
        VH_FAULTS_ONCE=1                        none for good
 """
 import concurrent.futures
 import errno
+import itertools
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -26,16 +29,23 @@ ERRORS = {
     "fsync": ["EIO", "ENOSPC"], "renameat2": ["EIO", "ENOSPC", "EROFS"], "unlinkat": ["EROFS", "EIO"],
     "mkdirat": ["EROFS", "ENOSPC"], "inotify_add_watch": ["ENOSPC", "ENOENT"], "pidfd_open": ["EMFILE", "ESRCH"],
     "fcntl": ["EMFILE"], "madvise": ["EINVAL"],
+    # Of the start alone:
+    "fork": ["EAGAIN"], "clone": ["EAGAIN"], "socketpair": ["EMFILE"], "inotify_init1": ["EMFILE"], "prctl": ["EINVAL"],
+    "capget": ["EPERM"], "capset": ["EPERM"], "rt_sigaction": ["EINVAL"], "landlock_create_ruleset": ["ENOMEM", "ENOSYS"],
+    "landlock_add_rule": ["ENOMEM"], "landlock_restrict_self": ["E2BIG"], "open": ["EMFILE"], "stat": ["EIO"], "fstat": ["EIO"],
 }
 # For good they would be no errors, but a kernel that does not do its work.
 PASSING = {"EINTR", "EAGAIN"}
 ONCE = bool(os.environ.get("VH_FAULTS_ONCE"))
 # Nothing to inject: these cannot fail, or their failure is the process's end; prctl() is what ends a counting daemon's run.
 NEVER = {"exit_group", "clock_gettime", "prctl"}
+# Helpers as the launcher counts them: in the order of their start. "start" ends with a process's filter.
+DAEMON, OPENER, RESET = "0", "1", "2"
+NAMES = {DAEMON: "daemon", OPENER: "opener", RESET: "reset helper"}
 
 
 def record():
-    """How often the daemon makes each call after start: two runs, and what both have."""
+    """How often each process makes each call, as {(phase, process, call): count}: two runs, and what both have."""
     counts = []
     for _ in range(2):
         with tempfile.NamedTemporaryFile("r") as log:
@@ -46,10 +56,10 @@ def record():
             seen = {}
             for line in log:
                 phase, process, call, n, *_ = line.split(" ", 4)
-                if phase == "run" and process == "0":
-                    seen[call] = int(n)
+                if phase != "end" and process in NAMES:
+                    seen[phase, process, call] = int(n)
             counts.append(seen)
-    return {call: min(c.get(call, 0) for c in counts) for call in counts[0]}
+    return {key: min(c.get(key, 0) for c in counts) for key in counts[0]}
 
 
 def check_once(story):
@@ -77,32 +87,98 @@ def check_deaf(story):
     story.must_live()
 
 
+def check_start(story):
+    """It starts and serves as if nothing had been, or it ends at once and says why."""
+    if story.started:
+        check_forever(story)
+    elif story.alive():
+        story.wrong.append("it neither starts nor ends")
+    elif story.daemon.process.returncode != 1 or not any("<3>" in line for line in story.daemon.log):
+        story.wrong.append(f"it ended with {story.daemon.process.returncode}")
+
+
+def ended(story):
+    """Names of the helper processes that have ended: their parent, which nobody waits for, keeps them as zombies."""
+    try:
+        with open(f"/proc/{story.daemon.process.pid}/task/{story.daemon.process.pid}/children", encoding="ascii") as f:
+            daemon = f.read().split()[0]
+        with open(f"/proc/{daemon}/task/{daemon}/children", encoding="ascii") as f:
+            children = f.read().split()
+    except (OSError, IndexError):
+        return []
+    found = []
+    for pid in children:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            name, state = re.match(r"\d+ \((.*)\) (.)", f.read()).groups()
+        if state == "Z":
+            found.append(name)
+    return found
+
+
+def check_helpers(story):
+    """The daemon goes on, a helper that ended is told of, and what was not read again is not said to be."""
+    story.must_serve()
+    since = len(story.daemon.log)
+    if story.started and story.alive():
+        story.reload(story.conf)
+        new = story.daemon.log[since:]
+        gone = ended(story)
+        if not any("reloaded" in line for line in new):
+            story.wrong.append("a reload was never answered")
+        if "vhotplug-opener" in gone and any("configuration reloaded" in line for line in new):
+            story.wrong.append("a reload without an opener")
+        for name, words in (("vhotplug-opener", "the opener "), ("vhotplug-reset", "the reset helper ended")):
+            if name in gone and not story.until(lambda w=words: any(w in line for line in story.daemon.log)):
+                story.wrong.append(f"nothing said of the end of {name}")
+    story.must_live()
+    story.finish()
+
+
 FOR_GOOD = {"read": check_deaf, "ppoll": check_blind}
 
 
+def check_of(plan):
+    phase, process, call, _, _, forever = plan
+    if process != DAEMON:
+        return check_helpers
+    if phase == "start":
+        return check_start
+    return FOR_GOOD.get(call, check_forever) if forever else check_once
+
+
 def one(plan):
-    call, n, error, forever = plan
-    options = ["--fail", f"run:0:{call.strip()}:{n}:{getattr(errno, error)}{':forever' if forever else ''}"]
-    wrong, log = run(options, FOR_GOOD.get(call, check_forever) if forever else check_once, 0.3 if forever else 2.0)
+    phase, process, call, n, error, forever = plan
+    options = ["--fail", f"{phase}:{process}:{call}:{n}:{getattr(errno, error)}{':forever' if forever else ''}"]
+    wrong, log = run(options, check_of(plan), 0.3 if forever else 2.0)
     return plan, wrong, log
+
+
+def all_plans(counts, only):
+    for (phase, process, call), count in sorted(counts.items()):
+        if call not in ERRORS or (only and call not in only):
+            continue
+        for n, error, forever in itertools.product(range(1, count + 1), ERRORS[call], (False, True)):
+            if not (forever and (error in PASSING or ONCE or phase == "start")):
+                yield phase, process, call, n, error, forever
+
+
+def kind(plan):
+    """Of each of these at least one is tried, whatever the time allows besides."""
+    return (*plan[:3], *plan[4:])
 
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
     only = sys.argv[2:]
     counts = record()
-    unknown = sorted(c for c in counts if c not in ERRORS and c not in NEVER)
-    plans = [(call, n, error, forever) for call, count in sorted(counts.items()) if call in ERRORS and (not only or call in only)
-             for n in range(1, count + 1) for error in ERRORS[call] for forever in (False, True)
-             if not (forever and (error in PASSING or ONCE))]
+    unknown = sorted(call for phase, _, call in counts if phase == "run" and call not in ERRORS and call not in NEVER)
+    plans = list(all_plans(counts, only))
     total = len(plans)
     random.Random(1).shuffle(plans)
-    # Of every call and error at least one, whatever the time allows besides.
     first, rest, have = [], [], set()
     for p in plans:
-        key = (p[0], p[2], p[3])
-        (rest if key in have else first).append(p)
-        have.add(key)
+        (rest if kind(p) in have else first).append(p)
+        have.add(kind(p))
     end = time.monotonic() + seconds if seconds else None
     bad, done = {}, 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
@@ -114,17 +190,19 @@ def main():
                 plan, wrong, log = f.result()
                 done += 1
                 if wrong:
-                    bad.setdefault((plan[0], plan[2], plan[3]), []).append((plan, wrong, log))
+                    bad.setdefault(kind(plan), []).append((plan, wrong, log))
                 if end is None or time.monotonic() < end or done + len(running) < len(first):
                     plan = next(waiting, None)
                     if plan:
                         running.add(pool.submit(one, plan))
-    for key, found in sorted(bad.items()):
-        plan, wrong, log = found[0]
-        print(f"# {plan[0]} number {plan[1]} fails with {plan[2]} {'for good' if plan[3] else 'once'} ({len(found)} such):")
+    for _, found in sorted(bad.items()):
+        (phase, process, call, n, error, forever), wrong, log = found[0]
+        print(f"# {phase} of the {NAMES[process]}: {call} number {n} fails with {error} {'for good' if forever else 'once'} ({len(found)} such):")
         for text in wrong + ["log: " + x for x in log[-25:]]:
             print("#   " + text[:300])
-    print(f"# {done} of {total} faults tried; calls: " + " ".join(f"{c}={n}" for c, n in sorted(counts.items())))
+    print(f"# {done} of {total} faults tried, {len(first)} kinds")
+    for (phase, process), group in itertools.groupby(sorted(counts), lambda key: key[:2]):
+        print(f"# {phase} of the {NAMES[process]}: " + " ".join(f"{key[2]}={counts[key]}" for key in group))
     print(f"{'not ok' if unknown else 'ok'} 1 - every call of the run has its errors{': not ' + ' '.join(unknown) if unknown else ''}")
     print(f"{'not ok' if bad else 'ok'} 2 - no fault ends it, hangs it or makes it say ok falsely")
     print("1..2")
