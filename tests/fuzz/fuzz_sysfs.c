@@ -1,6 +1,7 @@
 /*
  * fuzz_sysfs.c - any contents of the attributes that are read of a device, of the tables in /proc, and of the directory
- * itself: every device told of keeps its bounds, its strings are UTF-8, and what is not a device's name is none.
+ * itself: every device told of keeps its bounds, its strings are UTF-8, what is not a device's name is none, and what
+ * was kept of a device is what a fresh look says.
  *
  * The linker hands the calls of openat, read, sys_stat, readlinkat, close and getdents64 to a file system in memory
  * (Makefile: WRAPPED). Input: pieces, each after a byte that says which file it is; a file without a piece is not
@@ -58,6 +59,8 @@ static struct {
     int file; /* -1: a directory without files that are read as such */
     size_t at;
 } fds[FDS];
+
+static uint64_t plug; /* each input's devices are new ones */
 
 static int file_of(const char *path) {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
@@ -123,7 +126,7 @@ ssize_t __wrap_read(int fd, void *dst, size_t cap) {
 bool __wrap_sys_stat(int fd, const char *path, int flags, struct sys_stat *st) {
     MUST(ours(fd) && fds[fd - FIRST_FD].used && path[0] == '\0' && flags == AT_EMPTY_PATH);
     memset(st, 0, sizeof *st);
-    st->ino = 7;
+    st->ino = plug;
     st->mode = S_IFDIR | 0755;
     return true;
 }
@@ -199,13 +202,42 @@ static bool is_utf8(const char *s, size_t cap) {
     return true;
 }
 
+/* Whoever keeps what was told: of half of the inputs, or nobody. */
+static struct {
+    bool keeps;
+    int n;
+    struct device dev[VH_MAX_DEVICES];
+} last;
+
+static struct device *last_told(const char *name) {
+    for (int i = 0; i < last.n; i++) {
+        if (strcmp(last.dev[i].sys_name, name) == 0)
+            return &last.dev[i];
+    }
+    return NULL;
+}
+
+static const struct device *kept(const char *name) {
+    return last.keeps ? last_told(name) : NULL;
+}
+
+/* The files stay as they are: what is told again of a device is the same. Names wait until it is settled. */
+static void again(const struct device *was, const struct device *d) {
+    MUST(d->busnum == was->busnum && d->devnum == was->devnum && d->vid == was->vid && d->pid == was->pid);
+    MUST(strcmp(d->port_path, was->port_path) == 0 && strcmp(d->speed, was->speed) == 0);
+    MUST(strcmp(d->malformed, was->malformed) == 0 && d->nifaces == was->nifaces && d->removable == was->removable);
+    MUST(memcmp(d->ifaces, was->ifaces, d->nifaces * sizeof *d->ifaces) == 0);
+    MUST(d->settled != was->settled || strcmp(d->serial, was->serial) == 0);
+    MUST(d->settled != was->settled || strcmp(d->product_name, was->product_name) == 0);
+}
+
 static void told(const struct fact *f) {
     if (f->kind == FACT_GONE)
         MUST(f->sys_name != NULL && f->sys_name[0] != '\0' && strlen(f->sys_name) < VH_SYSNAME_MAX);
     if (f->kind != FACT_DEVICE)
         return;
     const struct device *d = f->device;
-    MUST(d->incarnation == 7 && strspn(d->sys_name, "0123456789-.usb") == strlen(d->sys_name));
+    MUST(d->incarnation == plug && strspn(d->sys_name, "0123456789-.usb") == strlen(d->sys_name));
     MUST(d->devnum > 0 && d->devnum < 128 && d->port_path[0] != '\0' && d->nifaces <= VH_MAX_IFACES);
     MUST(is_utf8(d->vendor_name, sizeof d->vendor_name) && d->vendor_name[0] != '\0');
     MUST(is_utf8(d->product_name, sizeof d->product_name) && d->product_name[0] != '\0');
@@ -215,22 +247,31 @@ static void told(const struct fact *f) {
     MUST(memchr(d->malformed, 0, sizeof d->malformed) && (d->malformed[0] == '\0' || d->nifaces == 0));
     MUST(files[4].there || d->malformed[0] != '\0');
     MUST(d->removable <= REMOVABLE_REMOVABLE);
+    struct device *was = last_told(d->sys_name);
+    if (was != NULL)
+        again(was, d);
+    else if (last.n < VH_MAX_DEVICES)
+        was = &last.dev[last.n++];
+    if (was != NULL)
+        *was = *d;
 }
 
 static void uevent(const char *devpath, const char *action, const char *subsystem) {
     struct uevent ev = {.action = action, .devpath = devpath, .subsystem = subsystem, .devtype = "usb_device"};
     (void)bus_usb.uevent(&ev);
-    bus_usb.look(told);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     struct bytes in = {data, size};
     static bool begun;
-    if (!begun)
-        MUST(sysfs_root("/"));
-    log_open("fuzz", LOG_ERROR);
-    begun = true;
     memset(files, 0, sizeof files);
+    log_open("fuzz", LOG_ERROR);
+    if (!begun) /* any root but the real one, where a directory would be made */
+        MUST(sysfs_root("/proc") && bus_usb.start(kept));
+    begun = true;
+    plug++;
+    last.n = 0;
+    last.keeps = (size & 1) != 0;
     while (in.left > 0) {
         unsigned what = take(&in);
         int file = (int)(what & 31) % FILES;
@@ -239,14 +280,21 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         files[file].piece = (what & 0xe0) == 0x20 ? 1 : (what & 0xe0) == 0x40 ? 7 : 0;
         files[file].p = piece(&in, 4096, &files[file].len);
     }
-    bus_usb.scan(true, told);
+    bus_usb.scan((size & 2) != 0, told);
     uevent("/devices/pci0/usb1/1-2", "add", "usb");
+    bus_usb.look(told);
+    uevent("/devices/pci0/usb1/1-2", "change", "usb"); /* a batch */
     uevent("/devices/pci0/usb1/1-2", "bind", "usb");
+    uevent("/devices/pci0/usb1/1-2/1-2.1", "bind", "usb");
     uevent("/devices/pci0/usb1/1-2/1-2:1.0/net/eth0", "add", "net");
+    bus_usb.look(told);
     bus_usb.recheck(told);
     bus_usb.tick(VH_NEVER - 1, told);
+    last.keeps = false; /* what was kept is what a fresh look says */
+    bus_usb.scan(false, told);
     files[0].there = false; /* busnum: now it is going */
     uevent("/devices/pci0/usb1/1-2", "remove", "usb");
+    bus_usb.look(told);
     for (int i = 0; i < FDS; i++)
         MUST(!fds[i].used);
     return 0;
