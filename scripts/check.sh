@@ -156,8 +156,9 @@ do_images() {
 }
 
 do_board() {
-    need board board || return
-    part board 1500 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh tests/board/run.sh
+    need board board && need board test || return
+    part board 1500 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh -c '
+        make build/test/fault/launch && exec sh tests/board/run.sh'
 }
 
 finish() {

@@ -2,27 +2,18 @@
 other. The reset helper's needs real devices: tests/board/test_calls.py."""
 import errno
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from story import STORAGE, TOP, Failed, run  # noqa: E402
+from lists import allowed, made  # noqa: E402
+from story import STORAGE, Failed, run  # noqa: E402
 
 MOST = 24  # of the daemon, where each call has one number
-
-
-def allowed(role):
-    """The list of a role on this machine, as the preprocessor makes it."""
-    text = f'#include "sandbox_calls.h"\n#define X(call, arguments) X call\nlist: SANDBOX_{role}_CALLS(X)\n'
-    out = subprocess.run(["gcc", "-E", "-P", "-iquote", os.path.join(TOP, "src"), "-x", "c", "-"], input=text, capture_output=True,
-                         text=True, check=True).stdout
-    return set(re.findall(r"\bX (\w+)", out[out.index("list:"):]))
 
 
 def the_rest(story):
@@ -61,10 +52,7 @@ def main():
     with tempfile.NamedTemporaryFile("r") as log:
         # The first is of uevents; a later one may be of the opener.
         wrong, lines = run(["--used", log.name, "--vdso", "off", "--fail", f"run:0:recvmmsg:1:{errno.EIO}"], the_rest)
-        used = {name: set() for name in (*lists, "vhotplug-reset")}
-        for line in log:
-            name, call = line.split()
-            used[name].add(call)
+        used = made(log)
     if not any("uevent socket failed" in x for x in lines):
         wrong.append("the source of uevents did not fail")
     for text in wrong + (["log: " + x for x in lines[-40:]] if wrong else []):
@@ -72,7 +60,7 @@ def main():
     verdicts = [(not wrong, "everything is done inside the sandbox", ""),
                 (len(lists["vhotplug"]) <= MOST, f"the daemon may make {len(lists['vhotplug'])} calls, at most {MOST}", "")]
     for name, calls in lists.items():
-        unused, extra = sorted(calls - used[name]), sorted(used[name] - calls)
+        unused, extra = sorted(calls - used.get(name, set())), sorted(used.get(name, set()) - calls)
         verdicts += [(not unused, f"each of the {len(calls)} calls that are allowed to {name} is made", unused),
                      (not extra, f"{name} makes no other call", extra)]
     for n, (ok, text, what) in enumerate(verdicts, 1):

@@ -1,0 +1,53 @@
+"""The reset helper's list of allowed system calls against use: real devices come back from VMs while every call is observed. It makes
+each of them, and no other. The daemon's and the opener's lists are held against use without a board: tests/fault/test_calls.py."""
+import os
+import sys
+
+from rig import BINARY, HID, TOP, BoardWorld, conf, main
+from board import until
+from tap import check, equal, scaled, test
+
+sys.path.append(os.path.join(TOP, "tests/fault"))
+
+from lists import LAUNCH, allowed, made  # noqa: E402
+
+USED = "/run/used-calls"
+
+
+class World(BoardWorld):
+    def start(self, text, *options):
+        """The daemon below the program that sees its calls; that one is of this machine's root file system."""
+        self.stop_boot_daemon()
+        self.board.write("/run/test.conf", text, create=True)
+        self.daemon = self.board.spawn([LAUNCH, "--used", USED, "--vdso", "off", "--", os.path.realpath(BINARY), "-d", "-c", "/run/test.conf",
+                                        *options], root="host")
+        while "ready:" not in (line := self.daemon.line(scaled(20)) or "ready: never"):
+            self.story += line + "\n"
+        check("never" not in line, "the daemon did not start")
+
+
+@test
+def the_reset_helper_makes_each_call_that_is_allowed_and_no_other(w):
+    vm3 = w.extra_vm("vm3")
+    w.start(conf([{"targetVm": "vm3", "allow": [HID]}], vms=("vm3",)))
+    api = w.api()
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_attached")["usb_device"]
+    until(lambda: w.driver(told["sys_name"]) is None, scaled(5), "the device without a host driver")
+    resets = int(w.board.run("dmesg | grep -c 'reset .*USB device'", check=False))
+    vm3.process.kill(9)  # so that nobody but us resets it, and binds its driver
+    api.told("usb_detached", vm="vm3")
+    until(lambda: w.driver(told["sys_name"]) == "usbhid", scaled(10), "the host's driver")
+    check(int(w.board.run("dmesg | grep -c 'reset .*USB device'")) > resets, "it was reset")
+    equal(w.stop(), 0)
+    used, wanted = made(w.board.read(USED).splitlines()), allowed("RESET")
+    print(f"# allowed: {len(wanted)}: {' '.join(sorted(wanted))}")
+    equal(sorted(wanted - used["vhotplug-reset"]), [], "allowed and never made")
+    equal(sorted(used["vhotplug-reset"] - wanted), [], "made and not allowed")
+    for name, role in (("vhotplug", "DAEMON"), ("vhotplug-opener", "OPENER")):
+        equal(sorted(used[name] - allowed(role)), [], f"made by {name} and not allowed")
+
+
+if not os.access(LAUNCH, os.X_OK):
+    raise SystemExit(f"no {LAUNCH}: make {os.path.relpath(LAUNCH, TOP)}")
+main(World)
