@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(TOP, "tests/system"))
 
 from fakehost import STORAGE  # noqa: E402
 from tap import Failed, scaled  # noqa: E402
-from world import BINARY, KEYBOARD, STICK, World, rule  # noqa: E402
+from world import BINARY, KEYBOARD, STICK, World, free_port, rule  # noqa: E402
 
 LAUNCH = os.path.join(TOP, "build/test/fault/launch")
 LAUNCH_FAILED = 125  # its exit status then
@@ -162,12 +162,6 @@ class Story:
             return
         if status not in (0, 1):
             self.wrong.append(f"it ended with {status}")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def run(options, check, patience=2.0):

@@ -11,16 +11,10 @@ import time
 
 from fakehost import STORAGE, VIDEO, descriptors
 from tap import Failed, check, contains, equal, run, scaled, test
-from world import KEYBOARD, STICK, World, rule, vhp
+from world import KEYBOARD, STICK, World, free_port, rule, vhp
 
 CAMERA = {"interfaceClass": 14}
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
-
-
-def free_port():
-    with socket.socket(*TCP) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Abuse(World):

@@ -7,17 +7,11 @@ import threading
 
 from fakehost import HID_MOUSE, HUB, STORAGE
 from tap import Failed, check, contains, equal, run, scaled, test
-from world import KEYBOARD, MOUSE, STICK, World, rule
+from world import KEYBOARD, MOUSE, STICK, World, free_port, rule
 
 UNIX = (socket.AF_UNIX, socket.SOCK_STREAM)
 TCP4 = (socket.AF_INET, socket.SOCK_STREAM)
 TCP6 = (socket.AF_INET6, socket.SOCK_STREAM)
-
-
-def free_port():
-    with socket.socket(*TCP4) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @test

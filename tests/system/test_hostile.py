@@ -9,17 +9,11 @@ import time
 
 from fakehost import STORAGE
 from tap import check, equal, run, scaled, test
-from world import KEYBOARD, STICK, World, rule, vhp
+from world import KEYBOARD, STICK, World, free_port, rule, vhp
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
 PATIENCE = 0.5  # for half of the requests; every one of them must be answered at all. More would judge the machine
-
-
-def free_port():
-    with socket.socket(*TCP) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Hostile(World):

@@ -1,4 +1,5 @@
 """One test's surroundings: a made-up host, scripted VMs, the real daemon, API clients. All of it ends with the test."""
+import fcntl
 import json
 import os
 import re
@@ -19,6 +20,28 @@ CLIENT = os.environ.get("VHOTPLUGCLI", os.path.join(TOP, "build/vhotplugcli"))
 
 
 MEMORY = "/dev/shm"  # as /run and /sys are: nothing of the host's storage in the way
+
+
+_locks = []  # of ports, until this process ends
+
+
+def free_port():
+    """A TCP port that nobody else takes: not one of those that the kernel gives out by itself, and locked against other tests."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        low, high = map(int, f.read().split())
+    for port in [*range(low - 1, 1023, -1), *range(high + 1, 65536)]:
+        lock = open(os.path.join(tempfile.gettempdir(), f"vhotplug-port-{port}.lock"), "w", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("0.0.0.0", port))
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return port
+    raise Failed("no port is free")
 
 
 class Api:
