@@ -41,15 +41,15 @@ class Hostile(World):
     def from_address(self, address):
         return self.api((TCP, ("127.0.0.1", self.port)), timeout=10, source=address)
 
-    def latencies(self, who, client, seconds=1.2):
-        """Of requests one after the other, slow enough to stay below the rate."""
+    def latencies(self, who, client, pause, seconds=1.2):
+        """Of requests one after the other."""
         took, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
             at = time.monotonic()
             client.ok("version")
             took.append(time.monotonic() - at)
             client.lines.clear()
-            time.sleep(0.015)
+            time.sleep(pause)
         took.sort()
         p50, p99 = took[len(took) // 2], took[min(len(took) - 1, len(took) * 99 // 100)]
         print(f"# {who}: {len(took)} requests, median {p50 * 1e3:.2f} ms, 99th percentile {p99 * 1e3:.2f} ms, worst {took[-1] * 1e3:.2f} ms",
@@ -58,8 +58,9 @@ class Hostile(World):
 
     def healthy(self, what):
         """Both a client that was there and one that comes now are served, and so is an admin."""
-        for who, client in (("an operator", self.well), ("an admin", self.api())):
-            median = self.latencies(f"{what}, {who}", client)
+        # An operator must stay below its rate; who has none is asked often, so that the percentile is more than the worst of all.
+        for who, client, pause in (("an operator", self.well, 0.015), ("an admin", self.api(), 0.002)):
+            median = self.latencies(f"{what}, {who}", client, pause)
             check(median < scaled(PATIENCE), f"{what}: {who} waits {median:.3f} s")
 
     def resident(self):
