@@ -8,6 +8,7 @@
 
 #include "conf_read.h"
 #include "log.h"
+#include "policy.h"
 #include "str.h"
 
 #include <string.h>
@@ -213,6 +214,7 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
         conf_lint(&r);
+        policy_index(c);
     }
     rd_report(&r, report, arg);
     return r.count[DIAG_ERROR] == 0;

@@ -115,6 +115,7 @@ struct conf {
     struct api_conf api;
     uint16_t nrules, nentries, nvms;
     struct rule rules[VH_MAX_RULES];
+    uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors of which no device fits the rule */
     struct entry entries[VH_MAX_ENTRIES];
     struct vm_conf vms[VH_MAX_VMS];
     struct regex_pool regexes;

@@ -1,6 +1,7 @@
 /*
  * policy.c - rules against devices. Owns the meaning of an entry's fields; pure, and quick enough to be asked for every
- * device after every change: numbers are compared before texts, and texts before patterns.
+ * device after every change: rules that are for other vendors are passed over by a bit, numbers are compared before
+ * texts, and texts before patterns.
  */
 #include "policy.h"
 
@@ -98,8 +99,6 @@ static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
 
 static bool matches_all(const struct conf *c, const struct entry *e, const struct device *dev) {
     unsigned quick = e->fields & ~(unsigned)(IFACE_FIELDS | PATTERN_FIELDS);
-    if ((e->fields & F_VID) != 0 && e->vid != dev->vid)
-        return false; /* as most entries of a long list end: not by the loops below */
     return failing(c, e, dev, quick, true) == 0 && ifaces_miss(e, dev) == 0 &&
            failing(c, e, dev, e->fields & PATTERN_FIELDS, true) == 0;
 }
@@ -157,10 +156,33 @@ bool policy_denies(const struct conf *c, const struct device *dev) {
     return false;
 }
 
+/* Vendors are of 64 kinds. */
+static uint64_t kind_of(uint16_t vid) {
+    return (uint64_t)1 << (vid * UINT32_C(0x9e3779b1) >> 26);
+}
+
+static uint64_t kinds_that_fit(const struct conf *c, const struct rule *rule) {
+    uint64_t kinds = 0;
+    for (unsigned i = rule->allow; i < (unsigned)rule->allow + rule->nallow && rule->enabled; i++) {
+        const struct entry *e = &c->entries[i];
+        if (e->enabled && e->fields != 0)
+            kinds |= (e->fields & F_VID) != 0 && !c->rule_match_any ? kind_of(e->vid) : UINT64_MAX;
+    }
+    return kinds;
+}
+
+void policy_index(struct conf *c) {
+    for (int i = 0; i < c->nrules; i++)
+        c->not_of[i] = ~kinds_that_fit(c, &c->rules[i]);
+}
+
 int policy_rule(const struct conf *c, const struct device *dev) {
+    uint64_t kind = kind_of(dev->vid);
     if (dev->malformed[0] != '\0') /* no allow entry matches it, so no rule can apply */
         return -1;
     for (int i = 0; i < c->nrules; i++) {
+        if ((c->not_of[i] & kind) != 0)
+            continue;
         const struct rule *rule = &c->rules[i];
         if (rule->enabled && one_matches(c, dev, rule->allow, rule->nallow) &&
             !one_matches(c, dev, rule->deny, rule->ndeny))

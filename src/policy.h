@@ -16,6 +16,8 @@
 #include "conf.h"
 #include "model.h"
 
+/* To be called once all rules are there, so that most of many need not be looked at for a device. Not needed. */
+void policy_index(struct conf *c);
 /* The deciding rule's index, or -1 if none applies. */
 int policy_rule(const struct conf *c, const struct device *dev);
 /* Does a deny entry of any enabled rule match? For devices without a rule: "unknown" is not "forbidden". */

@@ -120,6 +120,18 @@ static uint32_t char_at(const char *text, size_t len, size_t at, size_t *n) {
     return CHARS_INVALID;
 }
 
+uint64_t regex_kind(uint32_t folded) {
+    return (uint64_t)1 << (folded * UINT32_C(0x9e3779b1) >> 26);
+}
+
+/* Most patterns of a long list fail for want of a character, which is seen without running them. */
+static bool has_what_it_needs(const struct regex *re, const char *text, size_t len) {
+    uint64_t missing = re->needs;
+    for (size_t at = 0, n = 0; at < len && missing != 0; at += n)
+        missing &= ~regex_kind(chars_fold(char_at(text, len, at, &n)));
+    return missing == 0;
+}
+
 bool regex_match(const struct regex_pool *pool, const struct regex *re, const char *text, size_t len) {
     const struct regex_inst *prog = &pool->inst[re->first];
     struct states a, b, *now = &a, *next = &b;
@@ -127,6 +139,8 @@ bool regex_match(const struct regex_pool *pool, const struct regex *re, const ch
     size_t at = 0, n = 0, nseen = re->count / 8 + 1; /* bytes of it that this pattern needs */
     struct place p = {.first = true, .before = CHARS_INVALID};
     VH_ASSERT(re->count > 0 && re->count <= VH_REGEX_PROG_MAX && re->first + re->count <= pool->ninst);
+    if (!has_what_it_needs(re, text, len))
+        return false;
     p.here = char_at(text, len, 0, &n);
     p.last = n == 0;
     p.before_final_newline = p.here == '\n' && n == len;

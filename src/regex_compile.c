@@ -282,6 +282,20 @@ void regex_pool_reset(struct regex_pool *pool) {
     pool->ninst = pool->nsets = 0;
 }
 
+/* The characters that no branch leads past: going on is the only way to them, and the end lies behind. */
+static uint64_t needs_of(const struct regex_inst *prog, uint32_t n) {
+    uint64_t needs = 0;
+    uint32_t past = 0; /* a branch leads here: what is before it may be left out */
+    for (uint32_t pc = 0; pc < n; pc++) {
+        const struct regex_inst *i = &prog[pc];
+        if (i->op == OP_CHAR && pc >= past)
+            needs |= regex_kind(i->arg);
+        if ((i->op == OP_SPLIT || i->op == OP_JUMP) && i->arg > past)
+            past = i->arg;
+    }
+    return needs;
+}
+
 bool regex_compile(struct regex_pool *pool, struct regex *re, const char *pattern, size_t len,
                    struct regex_error *err) {
     struct compiler c = {.pool = pool, .prog = &pool->inst[pool->ninst], .s = pattern, .len = len, .depth = 1};
@@ -301,7 +315,7 @@ bool regex_compile(struct regex_pool *pool, struct regex *re, const char *patter
         pool->nsets = nsets;
         return false;
     }
-    *re = (struct regex){.first = pool->ninst, .count = c.n};
+    *re = (struct regex){.first = pool->ninst, .count = c.n, .needs = needs_of(c.prog, c.n)};
     pool->ninst += c.n;
     return true;
 }

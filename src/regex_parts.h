@@ -58,6 +58,8 @@ bool regex_next_char(struct compiler *c, uint32_t *out);
 bool regex_parse_set(struct compiler *c);
 bool regex_parse_escape(struct compiler *c);
 
-bool regex_in_classes(uint8_t classes, uint32_t ch); /* regex.c: IN_... and NO_..., any of them */
+/* regex.c */
+bool regex_in_classes(uint8_t classes, uint32_t ch); /* IN_... and NO_..., any of them */
+uint64_t regex_kind(uint32_t folded);                /* one bit: characters are of 64 kinds */
 
 #endif
