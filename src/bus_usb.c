@@ -134,7 +134,8 @@ static bool read_plug(int dir, uint64_t incarnation, enum sight sight, struct de
     return true;
 }
 
-static enum look read_device(const char *name, enum sight sight, struct device *dev) {
+/* The directory stays open with *opened, if there is a device. */
+static enum look read_device(const char *name, enum sight sight, struct device *dev, int *opened) {
     char path[VH_PATH_MAX];
     struct sys_stat st;
     memset(dev, 0, sizeof *dev);
@@ -143,9 +144,12 @@ static enum look read_device(const char *name, enum sight sight, struct device *
     int dir = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     if (dir < 0)
         return errno == ENOENT || errno == ENODEV || errno == ENOTDIR ? LOOK_GONE : LOOK_FLUX;
-    bool ok = sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_plug(dir, st.ino, sight, dev);
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_plug(dir, st.ino, sight, dev)) {
+        *opened = dir;
+        return LOOK_OK;
+    }
     (void)close(dir);
-    return ok ? LOOK_OK : LOOK_FLUX;
+    return LOOK_FLUX;
 }
 
 /* What was seen is not all: for want of descriptors or memory something could not be read. No event will come of that.
@@ -159,16 +163,34 @@ static void look_again(void) {
     again.ms = again.ms < VH_T_RETRY_MAX / 2 ? again.ms * 2 : VH_T_RETRY_MAX;
 }
 
+/* What was told of last in this pass, with its directory: it need not be found and compared once more if it is given
+ * away before the pass is over. For its number to be another device's by then, the bus would have to have used up all
+ * of them. */
+static struct {
+    int dir; /* -1: nothing */
+    uint64_t incarnation;
+    uint8_t devnum;
+} at_hand = {.dir = -1};
+
+static void put_down(void) {
+    if (at_hand.dir >= 0)
+        (void)close(at_hand.dir);
+    at_hand.dir = -1;
+}
+
 /* Looks at one name and tells. In flux (a reset, a removal under way) nothing is told: an event will follow, or the
  * next look. */
 static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emit) {
     static struct device dev;
     unsigned troubles = sysfs_troubles();
-    enum look found = read_device(name, sight, &dev);
+    put_down();
+    enum look found = read_device(name, sight, &dev, &at_hand.dir);
     if (found == LOOK_FLUX || sysfs_troubles() != troubles)
         look_again();
     if (found == LOOK_OK) {
         struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
+        at_hand.incarnation = dev.incarnation;
+        at_hand.devnum = dev.devnum;
         emit(&f);
     } else if (found == LOOK_GONE) {
         struct fact f = {.kind = FACT_GONE, .sys_name = name};
@@ -234,6 +256,7 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
             if (is_device(name) && str_copy(copy, sizeof copy, name))
                 look(copy, coldplug ? SIGHT_BOUND : SIGHT_NEW, coldplug, emit);
         }
+        put_down();
         sysfs_dir_close(&d);
     }
     if (there && d.failed) {
@@ -316,6 +339,7 @@ static int64_t usb_deadline(void) {
 }
 
 static void usb_tick(int64_t now, fact_fn *emit) {
+    put_down();
     if (again.at <= now)
         usb_scan(false, emit);
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
@@ -353,6 +377,14 @@ static int open_again(const struct device *dev) {
     return -1;
 }
 
+static int directory_of(const struct device *dev) {
+    int dir = at_hand.dir;
+    if (dir < 0 || at_hand.incarnation != dev->incarnation || at_hand.devnum != dev->devnum)
+        return open_again(dev);
+    at_hand.dir = -1;
+    return dir;
+}
+
 /* Audio, HID, printers, smart cards, video: no block device or network interface of the host comes from these. */
 static bool may_back_the_host(const struct device *dev) {
     for (int i = 0; i < dev->nifaces; i++) {
@@ -380,7 +412,7 @@ static bool is_taken(int dir, const struct device *dev, char *why, size_t cap) {
 }
 
 static int usb_open_node(const struct device *dev, char *why, size_t cap) {
-    int dir = open_again(dev);
+    int dir = directory_of(dev);
     if (dir < 0) {
         (void)str_copy(why, cap, "the device is gone");
         return -1;

@@ -253,6 +253,47 @@ static void of_more_devices_than_are_noted_none_is_missed(void) {
     CHECK_INT(nfacts, 0);
 }
 
+static int opened(const char *name) {
+    char why[128] = "";
+    int fd = bus_usb.open_node(kept_device(name), why, sizeof why);
+    if (fd >= 0)
+        CHECK(close(fd) == 0);
+    return fd;
+}
+
+static void make(const char *path, const char *link) {
+    char command[512];
+    (void)snprintf(command, sizeof command, "cd %s && mkdir -p $(dirname %s) && %s %s %s", root, path,
+                   link != NULL ? "ln -s" : "touch", link != NULL ? link : "", path);
+    CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
+}
+
+/* What is given away in the pass in which it was looked at is not compared once more; later, and for a second time, it
+ * is. */
+static void what_was_looked_at_in_this_pass_is_at_hand(void) {
+    begin();
+    place(2, 5);
+    make("dev/bus/usb/001/005", NULL);
+    event("bind", "1-2");
+    look();
+    text("1-2", "devnum", "9\n");
+    CHECK(opened("1-2") >= 0);
+    CHECK(opened("1-2") < 0);
+    text("1-2", "devnum", "5\n");
+    CHECK(opened("1-2") >= 0);
+    event("change", "1-2");
+    look();
+    text("1-2", "devnum", "9\n");
+    bus_usb.tick(0, keep); /* the end of the pass */
+    CHECK(opened("1-2") < 0);
+    text("1-2", "devnum", "5\n");
+    event("change", "1-2");
+    look();
+    make(DEVICES "/1-2/1-2:1.0/x", NULL);
+    make(DEVICES "/1-2:1.0/driver", "../../drivers/usbfs"); /* somebody else's VM has it by now */
+    CHECK(opened("1-2") < 0);
+}
+
 static void what_concerns_no_device_is_not_noted(void) {
     begin();
     place(2, 5);
@@ -279,6 +320,7 @@ int main(void) {
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
     RUN(of_more_devices_than_are_noted_none_is_missed);
+    RUN(what_was_looked_at_in_this_pass_is_at_hand);
     RUN(what_concerns_no_device_is_not_noted);
     begin();
     char empty[512];
