@@ -19,8 +19,7 @@ static bool parse_net(const char *text, struct access_conf *a, const char **why)
     uint64_t bits = 0;
     *why = NULL;
     memset(a->net, 0, sizeof a->net);
-    if (!str_copyn(address, sizeof address, text, n))
-        return false;
+    VH_ASSERT(str_copyn(address, sizeof address, text, n)); /* the same bound */
     bool v4 = inet_pton(AF_INET, address, a->net + 12) == 1;
     if (!v4 && inet_pton(AF_INET6, address, a->net) != 1)
         return false;

@@ -329,8 +329,11 @@ bool rd_copy(struct reader *r, int tok, char *dst, size_t cap, const char *what)
         rd_expected(r, tok, what);
         return false;
     }
-    for (const char *p = s; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+    for (size_t at = 0, n = 0, len = strlen(s); at < len; at += n) {
+        uint32_t c = 0;
+        n = utf8_len(s + at, len - at, &c);
+        VH_ASSERT(n > 0); /* the reader lets no other text pass */
+        if (utf8_steers(c)) {
             rd_error(r, tok, "control characters cannot be part of this value");
             return false;
         }

@@ -289,6 +289,48 @@ static void a_lease_is_told_as_the_only_vm(void) {
     CHECK(strstr(text, "\"allowed_vms\": [], ") != NULL);
 }
 
+/* Whatever a configuration may call VMs and a device itself: one object of a list, and one event, have room. */
+static void the_largest_device_fits(void) {
+    static char json[65536], text[VH_REPLY_MAX];
+    char name[2 * VH_NAME_MAX];
+    size_t n = 0;
+    struct sbuf sb;
+    for (int i = 0; i < VH_NAME_MAX - 4; i++)
+        memcpy(name + 2 * i, "\\\"", 2);
+    name[2 * (VH_NAME_MAX - 4)] = '\0';
+    n += (size_t)snprintf(json + n, sizeof json - n, "{\"vms\":[");
+    for (int v = 0; v < VH_MAX_VMS; v++)
+        n += (size_t)snprintf(json + n, sizeof json - n, "%s{\"name\":\"%s%02d\",\"type\":\"qemu\",\"socket\":\"/%d\"}",
+                              v > 0 ? "," : "", name, v, v);
+    n += (size_t)snprintf(json + n, sizeof json - n,
+                          "],\"usbPassthrough\":[{\"tag\":\"%s\",\"allow\":[{\"bus\":3}],"
+                          "\"allowedVms\":[",
+                          name);
+    for (int v = 0; v < VH_MAX_VMS; v++)
+        n += (size_t)snprintf(json + n, sizeof json - n, "%s\"%s%02d\"", v > 0 ? "," : "", name, v);
+    n += (size_t)snprintf(json + n, sizeof json - n, "]}]}");
+    one_device();
+    if (!conf_parse(&conf, json, n, NULL, NULL))
+        exit(1);
+    CHECK(conf.nvms == VH_MAX_VMS && conf.rules[0].nvms == VH_MAX_VMS);
+    struct slot *s = &core.slot[0];
+    memset(s->dev.vendor_name, 1, sizeof s->dev.vendor_name - 1);
+    memset(s->dev.product_name, 1, sizeof s->dev.product_name - 1);
+    memset(s->dev.serial, 1, sizeof s->dev.serial - 1);
+    s->dev.nifaces = VH_MAX_IFACES;
+    s->vm = s->pick = 1;
+    s->disconnected = true;
+    s->disconnected_by = ROLE_OPERATOR;
+    s->failures = 1;
+    memset(core.reason[0], 1, sizeof core.reason[0] - 1); /* as its VM said */
+    sb_init(&sb, text, sizeof text);
+    api_device(&sb, &core, &admin, 0, true);
+    CHECK(sb_ok(&sb) && strstr(text, "\"state\": \"attached\", \"reason\": \"\\u0001") != NULL);
+    sb_init(&sb, text, sizeof text);
+    api_event(&sb, &core, &admin, EV_SELECT_VM, 0, -1);
+    CHECK(sb_ok(&sb));
+}
+
 static void event_is(enum event_kind kind, int vm, const char *expected) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
@@ -340,6 +382,7 @@ int main(void) {
     RUN(a_list_by_tag_says_how_the_tag_is);
     RUN(what_others_attached_is_told_as_foreign);
     RUN(a_lease_is_told_as_the_only_vm);
+    RUN(the_largest_device_fits);
     RUN(events_are_as_defined);
     RUN(replies);
     RUN(every_request_has_its_name);

@@ -509,6 +509,18 @@ static void api_socket(void) {
            "error 2:59 general.api.unixSocketGroup: U+0000 cannot be part of a value\n");
 }
 
+/* A name is shown, logged and sent to clients. What is printable may be in it, in any script. */
+static void names_do_not_steer_who_reads_them(void) {
+    static const char *const bad[] = {"a\x1f", "a\x7f", "\\u0085", "\\u202e", "\xe2\x80\xae", "a\\ufeff"};
+    char text[200];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "{\"vms\":[{\"name\":\"%s\",\"type\":\"qemu\",\"socket\":\"/s\"}]}", bad[i]);
+        CHECK(!parse(text));
+    }
+    CHECK(parse("{\"vms\":[{\"name\":\"b\xc3\xbcro \xe5\xae\xa2\",\"type\":\"qemu\",\"socket\":\"/s\"}]}"));
+    CHECK_STR(c.vms[0].name, "b\xc3\xbcro \xe5\xae\xa2");
+}
+
 static void a_socket_path_fits_sun_path(void) {
     char path[VH_SUN_PATH_MAX + 1], text[400];
     memset(path, 'x', sizeof path);
@@ -612,6 +624,26 @@ static void vm_errors(void) {
     CHECK(!parse(VM("\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\","
                     "\"type\":\"qemu\",\"socket\":\"/a\"")));
     CHECK_STR(seen, "error 2:8 vms[0].name: 64 bytes are too many here: at most 63\n");
+}
+
+static void who_serves_a_vm_may_be_said(void) {
+    CHECK(parse(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"uid\":0")) && c.vms[0].uid_given);
+    CHECK_INT(c.vms[0].uid, 0);
+    CHECK(parse(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"uid\":\"4294967294\"")) && c.vms[0].uid_given);
+    CHECK_INT(c.vms[0].uid, UINT32_MAX - 1);
+    CHECK(parse(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"uid\":null")) && !c.vms[0].uid_given);
+    CHECK(!parse(
+        VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"uid\":4294967295"))); /* the kernel's "no change" */
+    CHECK(!parse(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"uid\":\"qemu\"")));
+}
+
+/* Whoever only wants to know whether it is right need not listen. */
+static void problems_need_no_listener(void) {
+    static char big[VH_CONF_MAX + 1];
+    memset(big, ' ', sizeof big);
+    CHECK(!conf_parse(&c, big, sizeof big, NULL, NULL));
+    CHECK(!conf_parse(&c, "{", 1, NULL, NULL));
+    CHECK(conf_parse(&c, "{}", 2, NULL, NULL));
 }
 
 static void vm_duplicates(void) {
@@ -1303,11 +1335,14 @@ int main(void) {
     RUN(too_many_clients);
     RUN(limits_values);
     RUN(api_socket);
+    RUN(names_do_not_steer_who_reads_them);
     RUN(a_socket_path_fits_sun_path);
     RUN(api_mode);
     RUN(vm_values);
     RUN(vm_types);
     RUN(vm_errors);
+    RUN(who_serves_a_vm_may_be_said);
+    RUN(problems_need_no_listener);
     RUN(vm_duplicates);
     RUN(too_many_vms);
     RUN(rule_values);

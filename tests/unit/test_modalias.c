@@ -111,6 +111,7 @@ static void paths_by_name(void) {
     CHECK(PATH("asix") && is(&path, "kernel/drivers/net/usb/asix.ko.xz"));
     CHECK(PATH("usbnet") && is(&path, "kernel/drivers/net/usb/usbnet.ko.zst"));
     CHECK(PATH("snd_usb_audio") && is(&path, "kernel/sound/snd-usb-audio.ko"));
+    CHECK(PATH("snd-usb-audio") && PATH("snd-usb_audio") && !PATH("snd-usb+audio"));
     CHECK(PATH("asix2") && is(&path, "updates/asix2.ko"));
     CHECK(PATH("extra") && is(&path, "/opt/extra.ko.gz"));
     CHECK(!PATH("mii") && !PATH("asi") && !PATH("k") && !PATH("")); /* needed by another is not there itself */
