@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes a fuzzer's committed corpus small: of what is committed and what its runs have found, the inputs that between them
-reach every edge, chosen greedily, small ones first. Named inputs of the committed corpus (not a hash) stay in any case.
+reach every edge, chosen greedily by how many they add. Named inputs of the committed corpus (not a hash) stay in any case.
 
 usage: minimise.py TARGET...      e.g. json qmp_stream; the fuzzers must be built (make fuzzers)
 """
@@ -19,18 +19,30 @@ def edges_of(program, folders):
     with tempfile.TemporaryDirectory() as tmp:
         out, control = os.path.join(tmp, "out"), os.path.join(tmp, "control")
         os.mkdir(out)
-        subprocess.run([program, "-merge=1", f"-merge_control_file={control}", out, *folders], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([program, "-set_cover_merge=1", "-use_counters=0", f"-merge_control_file={control}", out,
+                        *folders], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(control, encoding="ascii") as f:
             lines = f.read().splitlines()
     count = int(lines[0])
     files, covered = lines[2 : 2 + count], {}
-    # An input lists only the edges that no input before it has reached; so order matters, and the smallest come first.
+    # Without counters a feature is an edge; this kind of merge lists for each input all of them.
     for line in lines[2 + count :]:
         words = line.split()
-        if words[0] == "COV":
+        if words[0] == "FT":
             covered[files[int(words[1])]] = set(words[2:])
     return covered
+
+
+def cover(covered, reached):
+    """Inputs that reach what is left: always the one that adds most; of those the smallest."""
+    keep, left = set(), {f: edges - reached for f, edges in covered.items()}
+    while left:
+        best = max(left, key=lambda f: (len(left[f]), -os.path.getsize(f)))
+        new = left.pop(best)
+        if new:
+            keep.add(best)
+        left = {f: edges - new for f, edges in left.items() if edges - new}
+    return keep
 
 
 def minimise(target):
@@ -41,11 +53,8 @@ def minimise(target):
     covered = edges_of(program, folders)
     named = {os.path.join(committed, n) for n in os.listdir(committed) if not re.fullmatch("[0-9a-f]{40}", n)}
     reached = set().union(*(covered.get(f, set()) for f in named)) if named else set()
-    keep = set()
-    for file in sorted(set(covered) - named, key=os.path.getsize):
-        if covered[file] - reached:
-            keep.add(file)
-            reached |= covered[file]
+    keep = cover({f: edges for f, edges in covered.items() if f not in named}, reached)
+    reached = reached.union(*(covered[f] for f in keep))
     for file in keep:
         if os.path.dirname(file) != committed:
             shutil.copy(file, os.path.join(committed, os.path.basename(file)))
