@@ -196,8 +196,8 @@ void attach_ended(struct step *st, int i, enum role by, bool ok) {
         return;
     }
     bool exempt = memory_unexempt(c, s);
-    if (restore != ROLE_NONE)
-        (void)memory_decide(c, &s->dev, higher(restore, memory_decision(c, &s->dev)));
+    if (restore != ROLE_NONE && !memory_decide(c, &s->dev, higher(restore, memory_decision(c, &s->dev))))
+        c->stats.table_full++; /* its place was taken meanwhile: all that can be done is to say so */
     if (exempt || restore != ROLE_NONE)
         memory_changed(st);
     memory_refresh(c, s);

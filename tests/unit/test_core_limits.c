@@ -240,6 +240,23 @@ static void what_is_just_being_lifted_makes_no_room(void) {
     CHECK(core.slot[0].restore_by == ROLE_NONE && core.slot[1].restore_by == ROLE_NONE);
 }
 
+/* The table filled while the attach was under way. */
+static void a_decision_that_cannot_come_back_is_counted(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    ask(REQ_DETACH, 5, "");
+    done(0, OP_OK);
+    released();
+    ask(REQ_ATTACH, 5, "");
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    fill(ROLE_ADMIN, 0);
+    done(0, OP_FAILED);
+    CHECK(replied(false));
+    CHECK_INT(core.stats.table_full, 1);
+}
+
 static void more_tags_than_are_remembered_are_refused(void) {
     begin(false);
     vm_up(0);
@@ -269,6 +286,7 @@ int main(void) {
     RUN(what_cannot_be_remembered_holds_as_long_as_it_can);
     RUN(an_exception_that_cannot_be_remembered_is_refused);
     RUN(what_is_just_being_lifted_makes_no_room);
+    RUN(a_decision_that_cannot_come_back_is_counted);
     RUN(more_tags_than_are_remembered_are_refused);
     TEST_MAIN_END;
 }
