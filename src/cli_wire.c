@@ -138,15 +138,22 @@ bool cli_connect(const struct cli_target *t, char *why, size_t cap) {
     return false;
 }
 
+/* Who is not allowed is hung up on at once: whether that shows at sending or at receiving is chance. False. */
+static bool broke(const char *doing, int error, char *why, size_t cap) {
+    if (error == 0 || error == EPIPE || error == ECONNRESET)
+        (void)str_copy(why, cap, "the daemon closed the connection: not allowed, or it ended");
+    else
+        (void)str_fmt(why, cap, "cannot %s: %s", doing, strerror(error));
+    return false;
+}
+
 bool cli_send(const char *line, size_t len, char *why, size_t cap) {
     for (size_t done = 0; done < len;) {
         ssize_t n = send(wire.fd, line + done, len - done, MSG_NOSIGNAL);
         if (n > 0)
             done += (size_t)n;
-        else if (!(errno == EAGAIN && wait_for(wire.fd, POLLOUT, CONNECT_MS)) && errno != EINTR) {
-            (void)str_fmt(why, cap, "cannot send: %s", strerror(errno));
-            return false;
-        }
+        else if (!(errno == EAGAIN && wait_for(wire.fd, POLLOUT, CONNECT_MS)) && errno != EINTR)
+            return broke("send", errno, why, cap);
     }
     return true;
 }
@@ -164,11 +171,9 @@ static bool fill(int timeout_ms, char *why, size_t cap) {
     ssize_t n = recv(wire.fd, wire.buf + wire.used, RECEIVE_MAX - wire.used, 0);
     if (n > 0)
         wire.used += (size_t)n;
-    else if (n == 0)
-        (void)str_fmt(why, cap, "the daemon closed the connection: not allowed, or it ended");
-    else if (errno != EAGAIN && errno != EINTR)
-        (void)str_fmt(why, cap, "cannot receive: %s", strerror(errno));
-    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        return broke("receive", n == 0 ? 0 : errno, why, cap);
+    return true;
 }
 
 bool cli_receive(const char **line, size_t *len, int timeout_ms, char *why, size_t cap) {

@@ -3,13 +3,21 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
+import threading
 
 from fakehost import STORAGE, VIDEO
 from tap import check, contains, equal, run, scaled, test
 from world import CLIENT, KEYBOARD, STICK, TOP, World, rule
 
 CAMERA = {"interfaceClass": 14}
+
+
+def free_port():
+    with socket.socket(socket.AF_INET6) as s:
+        s.bind(("::1", 0))
+        return s.getsockname()[1]
 
 
 def on_a_terminal(w, *arguments, **env):
@@ -307,6 +315,106 @@ def figures_count_what_happens(w):
     check(grown("operations", "ok") >= 2 and after["operations"]["refused_by_vm"] == 0, str(after))
     check(grown("clients", "requests") >= 4, str(after))
     equal(daemon.process.poll(), None)
+
+
+class Scripted:
+    """A daemon of one answer to whatever comes, for each of its connections; None: it hangs up."""
+
+    def __init__(self, w, *answers):
+        self.path = os.path.join(w.dir, "scripted.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.answers = answers
+        self.asked = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        for answer in self.answers:
+            connection, _ = self.listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                if answer is None:
+                    continue
+                self.asked.append(lines.readline().decode())
+                connection.sendall(answer.encode() if isinstance(answer, str) else answer)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        os.unlink(self.path)
+
+    def ask(self, *arguments):
+        return subprocess.run([CLIENT, "-u", self.path, *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
+
+
+@test
+def answers_that_make_no_sense_are_failures(w):
+    for answer, said in (("nonsense\n", "the daemon's answer is not understood"), ('{"result": "failed"}\n', "the daemon's answer is not understood"),
+                         ('{"result": "failed", "error": "why"}\n', "why"), ('{"result": "failed", "error": "a\\u001b[2Jb"}\n', "a?[2Jb"),
+                         (None, "the daemon closed the connection"), ("half a line", "the daemon closed the connection")):
+        with Scripted(w, answer) as daemon:
+            done = daemon.ask("usb", "list")
+            equal((done.returncode, done.stdout), (1, ""), str(answer))
+            contains(done.stderr, said)
+        with Scripted(w, answer) as daemon:
+            equal(daemon.ask("status").returncode, 5 if answer in (None, "half a line") else 1, str(answer))
+        with Scripted(w, answer) as daemon:
+            done = daemon.ask("listen")
+            equal((done.returncode, done.stdout), (1, ""), str(answer))
+
+
+@test
+def debug_shows_both_lines(w):
+    with Scripted(w, '{"result": "ok", "version": "9"}\n') as daemon:
+        done = daemon.ask("-d", "version")
+        equal((done.returncode, done.stdout), (0, "9\n"))
+        equal(done.stderr, '> {"action": "version"}\n< {"result": "ok", "version": "9"}\n')
+    with Scripted(w, '{"result": "ok", "version": "9"}\n') as daemon:
+        equal(daemon.ask("--json", "version").stdout, '{"result": "ok", "version": "9"}\n')
+
+
+@test
+def a_description_is_sent_as_it_was_typed(w):
+    with Scripted(w, '{"result": "failed", "error": "x"}\n') as daemon:
+        daemon.ask("explain", "--vid", "046d", "--pid", "c31c", "--serial", "a\"b", "--removable", "fixed", "--class", "0x0e/1/0", "--class", "3",
+                   "--class", "0X03/1", "--device-class", "239/2/0x1")
+        equal(json.loads(daemon.asked[0]), {"action": "explain", "device": {
+            "vid": "046d", "pid": "c31c", "serial": 'a"b', "removable": "fixed", "device_class": 239, "device_subclass": 2,
+            "device_protocol": 1, "interfaces": ":0e0100:030000:030100:"}})
+
+
+@test
+def what_is_typed_wrong_is_usage(_):
+    describe = ["explain", "--vid", "1", "--pid", "2"]
+    for arguments in (["-c", "0", "version"], ["-c", "4294967296", "version"], ["-p", "65536", "version"], ["-p", "x", "version"],
+                      ["vm", "list"], ["usb", "list", "more"], [*describe, "--class", "256"], [*describe, "--class", "0x100"], [*describe, "--class", ""],
+                      [*describe, "--class", "1/2/3/4"], [*describe, "--class", "1/x"], [*describe, "--device-class", "0x"], [*describe, "--device-class", "x"],
+                      [*describe, *["--class", "3"] * 300], ["usb", "attach", "--bus", "1"], ["usb", "detach", "--port", "1", "--vid", "1"],
+                      ["listen", "--tag", "x"], ["explain"]):
+        done = subprocess.run([CLIENT, "-u", "/nowhere/x", *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
+        equal((done.returncode, done.stdout), (2, ""), str(arguments))
+        contains(done.stderr, "Try 'vhotplugcli --help'")
+
+
+@test
+def where_it_calls_is_told_by_any_option_for_it(w):
+    w.daemon(w.conf(api={"transports": ["unix", "tcp"], "host": "::1", "port": (port := free_port())}))
+    for arguments, place in ((["-c", "77"], "vsock CID 77 port 2000"), (["-t", "vsock", "-p", "5"], "vsock CID 2 port 5"), (["-t", "tcp", "-p", "1"], "127.0.0.1 port 1"),
+                             (["-s", "127.0.0.1", "-p", "1"], "127.0.0.1 port 1"), (["-t", "unix", "-u", "/nowhere/x"], "unix socket /nowhere/x")):
+        done = subprocess.run([CLIENT, *arguments, "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
+        equal((done.returncode, done.stdout), (1, ""), str(arguments))
+        contains(done.stderr, place)
+    done = subprocess.run([CLIENT, "-s", "::1", "-p", str(port), "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
+    equal((done.returncode, done.stderr), (0, ""))
+
+
+@test
+def a_request_longer_than_a_line_is_not_sent(w):
+    done = w.cli("explain", "--vid", "1", "--pid", "2", "--vendor-name", "x" * 100000)
+    equal((done.returncode, done.stderr), (1, "vhotplugcli: the request is longer than a line may be\n"))
 
 
 run(World)
