@@ -1,239 +1,451 @@
 /*
- * Monitors that never stop talking: how much of what they say is looked at in one pass, and that all get their turn.
+ * Links to monitors whose calls fail: every operation ends once and says how, a connection that broke is not called
+ * again at once, and nobody but who should serve the socket is given anything. The monitor is this very process.
  */
+#include "fault.h"
 #include "limits.h"
 #include "link.h"
-#include "log.h"
-#include "sock.h"
 #include "test.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-enum { LINE = 100, VMS = 64 };
-
+static char top[] = "/tmp/vh-link-XXXXXX";
 static struct conf conf;
-static char dir[] = "/tmp/vh-link-XXXXXX";
-static int listener[VMS], monitor[VMS];
-static size_t taken[VMS]; /* bytes of lines, newlines included */
-static struct pollset polls;
-static int64_t now; /* only goes on */
+static int listener = -1, monitor = -1;
+static int64_t now;
 
-/* ---- a protocol that counts ---- */
+/* ---- a protocol of single lines: "hello", "ok", "bad", "more" ---- */
+
+static size_t talk; /* bytes that "more" appends */
 
 static void reset(struct vmm_conv *cv) {
     cv->greeted = false;
 }
 
-static enum vmm_step line(struct vmm_conv *cv, const char *text, size_t len, struct vmm_out *out) {
-    (void)out;
-    int vm = atoi(text);
-    VH_ASSERT(vm >= 0 && vm < VMS);
-    taken[vm] += len + 1;
-    bool first = !cv->greeted;
-    cv->greeted = true;
-    return first ? VMM_READY : VMM_WAIT;
+static bool is(const char *line, size_t len, const char *word) {
+    return len == strlen(word) && memcmp(line, word, len) == 0;
+}
+
+static enum vmm_step take(struct vmm_conv *cv, const char *line, size_t len, struct vmm_out *out) {
+    if (is(line, len, "hello"))
+        return VMM_READY;
+    if (is(line, len, "bad"))
+        return VMM_BAD;
+    for (size_t i = 0; i < talk && is(line, len, "more"); i++)
+        sb_char(&out->text, '.');
+    if (!is(line, len, "ok"))
+        return VMM_WAIT;
+    cv->result = (struct op_result){.serial = cv->op.serial, .status = OP_OK};
+    return VMM_DONE;
 }
 
 static void begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
-    (void)cv;
-    (void)op;
-    sb_str(&out->text, "x\n");
+    cv->op = *op;
+    out->pass_fd = op->by_fd;
+    sb_str(&out->text, "do\n");
 }
 
 static bool takes_fd(const struct vmm_conv *cv, uint32_t features) {
     (void)cv;
-    return features != 0;
+    return features == 0;
 }
 
-static const struct vmm counting = {.type = "qemu", .reset = reset, .line = line, .begin = begin, .takes_fd = takes_fd};
-static const struct vmm *const types[] = {&counting, NULL};
+static const struct vmm vmm_test = {"test", reset, take, begin, takes_fd};
+static const struct vmm *const types[] = {&vmm_test, NULL};
 
-static void done(const struct op_result *r) {
-    (void)r;
+/* ---- what was told ---- */
+
+static char told[512];
+static int node_error;
+
+static void tell(const char *what) {
+    size_t n = strlen(told);
+    (void)snprintf(told + n, sizeof told - n, "%s ", what);
 }
-static void answers(int vm) {
+
+static void on_done(const struct op_result *r) {
+    static const char *const names[] = {[OP_OK] = "ok",     [OP_FAILED] = "failed",   [OP_REFUSED] = "refused",
+                                        [OP_BUSY] = "busy", [OP_UNKNOWN] = "unknown", [OP_LOCAL] = "local"};
+    tell(names[r->status]);
+    tell(r->text);
+}
+static void on_answers(int vm) {
     (void)vm;
+    tell("answers");
 }
-static void down(int vm, const char *why) {
+static void on_down(int vm, const char *why) {
+    (void)vm, (void)why;
+    tell("down");
+}
+static void on_again(int vm) {
     (void)vm;
-    (void)why;
+    tell("again");
 }
-static void peer(int vm, int32_t pid) {
+static void on_peer(int vm, int32_t pid) {
     (void)vm;
-    (void)pid;
+    CHECK_INT(pid, getpid());
 }
-static const struct link_calls calls = {.done = done, .answers = answers, .down = down, .again = answers, .peer = peer};
-
-/* ---- monitors ---- */
-
-static void start(int n) {
-    memset(&conf, 0, sizeof conf);
-    memset(taken, 0, sizeof taken);
-    conf.nvms = (uint16_t)n;
-    for (int v = 0; v < n; v++) {
-        struct vm_conf *vc = &conf.vms[v];
-        struct sockaddr_un a = {.sun_family = AF_UNIX};
-        (void)snprintf(vc->name, sizeof vc->name, "vm%d", v);
-        (void)snprintf(vc->type, sizeof vc->type, "qemu");
-        (void)snprintf(vc->socket, sizeof vc->socket, "%s/%d", dir, v);
-        vc->supported = vc->keep_monitor = true;
-        (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", vc->socket);
-        listener[v] = socket(AF_UNIX, SOCK_STREAM, 0);
-        CHECK(bind(listener[v], (struct sockaddr *)&a, sizeof a) == 0 && listen(listener[v], 1) == 0);
-    }
-    link_start(&conf, types, &calls);
-    for (int v = 0; v < n; v++) {
-        struct vmm_op op = {.kind = OP_LIST, .serial = (uint32_t)v + 1, .vm = v};
-        link_op(v, &op);
-        monitor[v] = accept4(listener[v], NULL, NULL, SOCK_NONBLOCK);
-        CHECK(monitor[v] >= 0);
-    }
+static int open_node(const struct vmm_op *op, char *why, size_t cap) {
+    (void)op;
+    if (node_error == 0)
+        return dup(0);
+    (void)snprintf(why, cap, "no node");
+    return -1;
 }
 
-static void stop(void) {
-    for (int v = 0; v < conf.nvms; v++) {
-        link_drop(v);
-        (void)close(monitor[v]);
-        (void)close(listener[v]);
-        (void)unlink(conf.vms[v].socket);
-    }
-    link_stop();
+static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
+
+static const char *heard(void) {
+    static char text[sizeof told];
+    memcpy(text, told, sizeof text);
+    told[0] = '\0';
+    return text;
 }
 
-/* As many lines as its socket takes, the number of the VM in each. */
-static void talk(int vm, size_t len) {
-    static char text[VH_QMP_LINE_MAX];
-    memset(text, ' ', len);
-    text[len - 1] = '\n';
-    (void)snprintf(text, 8, "%d ", vm);
-    text[strlen(text)] = ' ';
-    while (send(monitor[vm], text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) {
-    }
+/* ---- the loop ---- */
+
+/* Is this the beginning of what was heard? */
+static bool heard_first(const char *text) {
+    return strncmp(heard(), text, strlen(text)) == 0;
 }
 
-/* One pass of the loop, at that time. */
 static void pass(void) {
-    polls.n = 0;
-    link_fill(&polls);
-    CHECK(poll(polls.fd, (nfds_t)polls.n, 0) >= 0);
-    link_ready(&polls, now);
+    static struct pollset ps;
+    ps.n = 0;
+    link_fill(&ps);
+    CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
+    now = sock_now();
+    link_ready(&ps, now);
     link_tick(now);
 }
 
-static size_t total(void) {
-    size_t sum = 0;
-    for (int v = 0; v < conf.nvms; v++)
-        sum += taken[v];
-    return sum;
+static void say(const char *line) {
+    CHECK(__real_send(monitor, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line));
+    pass();
 }
 
-/* ---- what must hold ---- */
+static void ask(enum op_kind kind) {
+    static uint32_t serial;
+    const struct vmm_op op = {.kind = kind, .serial = ++serial};
+    link_op(0, &op);
+}
 
-static void a_pass_takes_one_turn_of_one_vm(void) {
-    int turns = 0;
-    start(1);
-    for (int i = 0; i < 200; i++) {
-        size_t before = total();
-        talk(0, LINE);
+static void answer_call(void) {
+    monitor = sock_accept(listener);
+    CHECK(monitor >= 0);
+}
+
+static void open_listener(void) {
+    listener = sock_listen_unix(conf.vms[0].socket, 0600, -1, -1);
+    CHECK(listener >= 0);
+}
+
+static void start(void) {
+    conf.nvms = 1;
+    conf.vms[0].uid_given = false;
+    conf.vms[0].passing = PASS_AUTO;
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "test");
+    link_start(&conf, types, &calls);
+    open_listener();
+    (void)heard();
+}
+
+/* Connected, greeted, at rest. */
+static void ready(void) {
+    start();
+    ask(OP_LIST);
+    answer_call();
+    say("hello\n");
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    CHECK(link_connected(0));
+}
+
+/* A pause after a broken connection is no business of the next test. */
+static void stop(void) {
+    heal();
+    link_drop(0);
+    link_stop();
+    if (monitor >= 0)
+        (void)close(monitor);
+    if (listener >= 0)
+        (void)close(listener);
+    monitor = listener = -1;
+    (void)unlink(conf.vms[0].socket);
+    (void)heard();
+}
+
+/* ---- connecting ---- */
+
+static void a_vm_that_is_not_there_is_not_running(void) {
+    static const int errors[] = {ENOENT, ENOTDIR};
+    int files = open_files();
+    start();
+    for (size_t i = 0; i < 2; i++) {
+        fail_call("connect", 1, errors[i]);
+        ask(OP_LIST);
+        CHECK_STR(heard(), ""); /* never from within */
         pass();
-        size_t did = total() - before;
-        CHECK(did < VH_LINK_TURN + LINE);
-        if (did >= VH_LINK_TURN) { /* nothing more until its pause is over, and then at once */
-            pass();
-            CHECK(total() - before == did && polls.n == 0);
-            now += VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
-            CHECK(link_deadline() <= now);
-            turns++;
+        CHECK_STR(heard(), "refused VM 'vm1' is not running ");
+        heal();
+    }
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+/* A full queue, nobody behind the file, no descriptors: tried again and again until the time is up. */
+static void a_connection_that_fails_is_tried_again_for_a_while(void) {
+    static const struct {
+        int error;
+        const char *said;
+    } ways[] = {{EAGAIN, "busy the monitor of VM 'vm1' has too many clients waiting "},
+                {ECONNREFUSED, "refused VM 'vm1' is not running "},
+                {EMFILE, "local the monitor of VM 'vm1' "}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        start();
+        fail_call("connect", 0, ways[i].error);
+        ask(OP_LIST);
+        pass();
+        CHECK_STR(heard(), "");
+        int64_t wait = 0;
+        for (int k = 0; k < 1000 && told[0] == '\0'; k++) {
+            int64_t at = link_deadline();
+            CHECK(at != VH_NEVER && at - now <= 2 * VH_T_CONNECT_MAX * VH_NSEC_PER_MSEC);
+            wait += at - now;
+            now = at;
+            link_tick(now);
         }
+        CHECK(wait >= 20 * VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC);
+        CHECK(heard_first(ways[i].said));
+        link_tick(now); /* nobody waits for it any more */
+        link_tick(link_deadline());
+        stop();
     }
-    CHECK(turns > 100);
+}
+
+static void who_serves_the_socket_must_be_who_should(void) {
+    int files = open_files();
+    start();
+    fail_call("getsockopt", 1, ENOPROTOOPT);
+    ask(OP_LIST);
+    pass();
+    CHECK_STR(heard(), "local VM 'vm1' the kernel does not say who serves its socket ");
+    heal();
+    for (int i = 2; i <= 3; i++) { /* the first is whether it is there at all */
+        fail_nr(SYS_statx, i - 1, EIO);
+        ask(OP_LIST);
+        pass();
+        CHECK(heard_first("local VM 'vm1' its socket cannot be looked at: "));
+        CHECK(all_failed());
+        heal();
+    }
+    conf.vms[0].uid_given = true;
+    conf.vms[0].uid = geteuid() + 1;
+    ask(OP_LIST);
+    pass();
+    CHECK(heard_first("refused VM 'vm1' its socket is served by uid "));
+    conf.vms[0].uid = geteuid();
+    ask(OP_LIST);
+    pass();
+    CHECK_STR(heard(), "");
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+/* ---- conversations ---- */
+
+static void a_break_before_anything_went_out_is_ours_and_after_it_unknown(void) {
+    ready();
+    fail_call("sendmsg", 1, EPIPE);
+    ask(OP_DETACH);
+    pass();
+    CHECK(heard_first("local "));
+    stop();
+    ready();
+    ask(OP_DETACH);
+    pass();
+    CHECK(close(monitor) == 0);
+    monitor = -1;
+    pass();
+    CHECK(heard_first("unknown "));
+    stop();
+    ready();
+    ask(OP_DETACH);
+    pass();
+    CHECK(close(listener) == 0);
+    listener = -1;
+    fail_call("read", 1, ECONNRESET);
+    say("ok\n");
+    CHECK(heard_first("unknown "));
     stop();
 }
 
-static void a_long_line_is_taken_whole_and_no_other(void) {
-    start(1);
-    for (int i = 0; i < 20; i++) {
-        size_t before = total();
-        talk(0, 40000);
-        pass();
-        CHECK(total() - before <= 40000 + VH_LINK_TURN);
-        now += VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
-    }
-    CHECK(total() >= (size_t)5 * 40000);
+static void a_socket_that_takes_nothing_of_a_fresh_operation_ends_it(void) {
+    ready();
+    fail_call("sendmsg", 1, EAGAIN);
+    ask(OP_DETACH);
+    pass();
+    CHECK_STR(heard(), "local the monitor does not read again ");
     stop();
 }
 
-static void all_vms_together_have_a_bound_and_all_get_their_turn(void) {
-    start(VMS);
-    for (int i = 0; i < 10 * VMS; i++) {
-        size_t before = total();
-        for (int v = 0; v < VMS; v++)
-            talk(v, LINE);
-        pass();
-        CHECK(total() - before < VH_LINKS_TURN + VH_LINK_TURN + LINE);
-        now += VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
-    }
-    size_t least = SIZE_MAX, most = 0;
-    for (int v = 0; v < VMS; v++) {
-        least = taken[v] < least ? taken[v] : least;
-        most = taken[v] > most ? taken[v] : most;
-    }
-    CHECK(least > (size_t)20 * VH_LINK_TURN && least * 4 >= most * 3);
+/* What did not go out at once goes out later, or the connection is over. */
+static void a_monitor_that_does_not_read_is_waited_for(void) {
+    char got[64] = "";
+    ready();
+    give_call("sendmsg", 1, 1); /* one byte of three */
+    fail_call("sendmsg", 2, EAGAIN);
+    ask(OP_DETACH);
+    link_tick(sock_now());
+    heal();
+    pass();
+    CHECK_INT(__real_recv(monitor, got, sizeof got, 0), 5); /* of before, and the two that are left */
+    CHECK_STR(heard(), "");
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    give_call("sendmsg", 1, 1);
+    fail_call("sendmsg", 2, EAGAIN);
+    fail_call("sendmsg", 3, EPIPE);
+    ask(OP_DETACH);
+    link_tick(sock_now());
+    pass();
+    CHECK(heard_first("unknown "));
     stop();
 }
 
-/* Whoever says little is heard in the very pass, while another's pause lasts. */
-static void a_quiet_vm_is_not_held_up_by_one_that_floods(void) {
-    start(2);
-    for (int i = 0; i < 100; i++) {
-        talk(0, LINE);
+static void an_answer_that_asks_for_more_is_bounded(void) {
+    ready();
+    talk = VH_QMP_OUT_MAX + 1;
+    say("more\n");
+    CHECK_STR(heard(), "again ");
+    stop();
+    ready();
+    talk = 10;
+    fail_call("sendmsg", 1, EPIPE);
+    say("more\n");
+    CHECK_STR(heard(), "again ");
+    stop();
+    ready();
+    say("more\n");
+    CHECK_STR(heard(), "");
+    say("bad\n");
+    CHECK_STR(heard(), "again ");
+    CHECK(was_said("does not speak the protocol"));
+    stop();
+}
+
+static void without_a_node_nothing_is_attached(void) {
+    ready();
+    node_error = EMFILE;
+    ask(OP_ATTACH);
+    pass();
+    CHECK_STR(heard(), "local no node ");
+    node_error = 0;
+    CHECK(link_connected(0));
+    static const enum usb_passing ways[] = {PASS_AUTO, PASS_FD};
+    for (size_t i = 0; i < 2; i++) {
+        int files = open_files();
+        conf.vms[0].passing = ways[i];
+        ask(OP_ATTACH);
         pass();
-        CHECK(send(monitor[1], "1\n", 2, 0) == 2);
-        size_t before = taken[1];
-        pass();
-        CHECK_INT(taken[1] - before, 2);
-        now += VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
+        CHECK_INT(open_files(), files); /* no copy of ours stays */
+        say("ok\n");
+        CHECK_STR(heard(), "ok  ");
     }
     stop();
 }
 
-/* What was read before it hung up is not lost, and the end is told. */
-static void the_last_words_of_a_vm_that_hangs_up_are_heard(void) {
-    start(1);
-    size_t said = 0;
-    for (; said < (size_t)5 * VH_LINK_TURN; said += LINE) {
-        char text[LINE + 1];
-        (void)snprintf(text, sizeof text, "%-*d\n", LINE - 1, 0);
-        CHECK(send(monitor[0], text, LINE, 0) == LINE);
-    }
-    (void)shutdown(monitor[0], SHUT_WR);
-    for (int i = 0; i < 20; i++) {
-        pass();
-        now += VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
-    }
-    CHECK_INT(total(), said);
+static void a_monitor_that_does_not_answer_ends_the_wait(void) {
+    ready();
+    ask(OP_DETACH);
+    pass();
+    now = link_deadline();
+    link_tick(now);
+    CHECK_STR(heard(), "unknown the monitor did not answer in time again ");
+    stop();
+    start();
+    ask(OP_LIST);
+    answer_call();
+    now = link_deadline();
+    link_tick(now);
+    CHECK_STR(heard(), "busy the monitor of VM 'vm1' does not answer: another client may hold it ");
+    link_tick(now); /* its place in line is kept */
+    say("hello\n");
+    CHECK_STR(heard(), "answers ");
+    stop();
+    start();
+    ask(OP_LIST);
+    answer_call();
+    link_tick(link_deadline());
+    (void)heard();
+    link_wanted(0, false); /* nobody wants it any more */
+    link_tick(sock_now());
     CHECK(!link_connected(0));
     stop();
 }
 
+/* The second operation comes before the greeting to the first. */
+static void an_operation_may_come_while_the_greeting_is_waited_for(void) {
+    start();
+    ask(OP_LIST);
+    answer_call();
+    link_tick(link_deadline());
+    (void)heard();
+    ask(OP_LIST);
+    CHECK(link_deadline() > sock_now());
+    say("hello\n");
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    stop();
+}
+
+static void whether_anybody_listens_is_doubted_in_his_favour(void) {
+    static const struct {
+        int error;
+        bool listens;
+    } ways[] = {{ECONNREFUSED, false}, {ENOENT, false}, {ENOTDIR, false}, {EAGAIN, true}, {EMFILE, true}};
+    start();
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        fail_call("connect", 1, ways[i].error);
+        CHECK(link_listening(0) == ways[i].listens);
+        heal();
+    }
+    stop();
+}
+
+static void a_type_that_is_not_known_has_no_link(void) {
+    start();
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "other");
+    link_reload(&conf, 1);
+    link_tick(sock_now());
+    CHECK_INT(link_deadline(), VH_NEVER);
+    CHECK(!link_connected(0));
+    link_drop(0);
+    link_reload(&conf, 0);
+    CHECK_STR(heard(), "");
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "test");
+    link_reload(&conf, 1);
+    stop();
+}
+
 int main(void) {
-    test_ok = true;
-    now = sock_now();
-    CHECK(mkdtemp(dir) != NULL);
-    if (!test_ok)
-        return 1;
-    RUN(a_pass_takes_one_turn_of_one_vm);
-    RUN(a_long_line_is_taken_whole_and_no_other);
-    RUN(all_vms_together_have_a_bound_and_all_get_their_turn);
-    RUN(a_quiet_vm_is_not_held_up_by_one_that_floods);
-    RUN(the_last_words_of_a_vm_that_hangs_up_are_heard);
-    CHECK(rmdir(dir) == 0);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    CHECK(mkdtemp(top) != NULL);
+    (void)snprintf(conf.vms[0].name, sizeof conf.vms[0].name, "vm1");
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s/vm1.sock", top);
+    RUN(a_vm_that_is_not_there_is_not_running);
+    RUN(a_connection_that_fails_is_tried_again_for_a_while);
+    RUN(who_serves_the_socket_must_be_who_should);
+    RUN(a_break_before_anything_went_out_is_ours_and_after_it_unknown);
+    RUN(a_socket_that_takes_nothing_of_a_fresh_operation_ends_it);
+    RUN(a_monitor_that_does_not_read_is_waited_for);
+    RUN(an_answer_that_asks_for_more_is_bounded);
+    RUN(without_a_node_nothing_is_attached);
+    RUN(a_monitor_that_does_not_answer_ends_the_wait);
+    RUN(an_operation_may_come_while_the_greeting_is_waited_for);
+    RUN(whether_anybody_listens_is_doubted_in_his_favour);
+    RUN(a_type_that_is_not_known_has_no_link);
+    CHECK(rmdir(top) == 0);
     TEST_MAIN_END;
 }

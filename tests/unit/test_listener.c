@@ -1,0 +1,279 @@
+/*
+ * The API's listening sockets: which are wanted, what is tried again, whose socket file is removed, and what a reload
+ * leaves as it is.
+ */
+#include "fault.h"
+#include "limits.h"
+#include "listener.h"
+#include "opener.h"
+#include "test.h"
+
+#include <stdio.h>
+
+static char dir[] = "/tmp/vh-listener-XXXXXX";
+static struct api_conf conf, other;
+static int taken[3], pending;
+
+static void take(enum transport t, int fd) {
+    taken[t]++;
+    (void)close(fd);
+}
+
+static void set(struct api_conf *c, const char *name, bool unix_on, bool tcp_on) {
+    memset(c, 0, sizeof *c);
+    c->enable = true;
+    c->unix_on = unix_on;
+    c->tcp_on = tcp_on;
+    c->unix_mode = 0600;
+    (void)snprintf(c->host, sizeof c->host, "127.0.0.1");
+    (void)snprintf(c->unix_path, sizeof c->unix_path, "%s/%s", dir, name);
+}
+
+static bool exists(const struct api_conf *c) {
+    struct stat st;
+    return lstat(c->unix_path, &st) == 0;
+}
+
+static void pass(int64_t now) {
+    static struct pollset ps;
+    ps.n = 0;
+    listener_fill(&ps);
+    pending = ps.n;
+    CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
+    listener_ready(&ps, now, take);
+    listener_tick(now);
+}
+
+static int call(const struct api_conf *c) {
+    int fd = sock_connect_unix(c->unix_path);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+static void only_what_is_on_listens(void) {
+    int files = open_files();
+    set(&conf, "a", true, true);
+    CHECK(listener_wants(&conf, TRANSPORT_UNIX) && listener_wants(&conf, TRANSPORT_TCP) &&
+          !listener_wants(&conf, TRANSPORT_VSOCK));
+    listener_start(&conf);
+    CHECK_INT(open_files(), files + 2);
+    int fd = call(&conf);
+    pass(sock_now());
+    CHECK_INT(taken[TRANSPORT_UNIX], 1);
+    CHECK(close(fd) == 0);
+    listener_stop();
+    CHECK(!exists(&conf));
+    conf.enable = false;
+    CHECK(!listener_wants(&conf, TRANSPORT_UNIX));
+    listener_start(&conf);
+    CHECK_INT(open_files(), files);
+    listener_stop();
+}
+
+static void what_cannot_be_opened_is_tried_again_and_said_once(void) {
+    set(&conf, "a", true, false);
+    fail_call("bind", 0, EACCES);
+    listener_start(&conf);
+    CHECK(was_said("transport=unix") && was_said(strerror(EACCES)));
+    said[0] = '\0';
+    int64_t at = listener_deadline();
+    CHECK(at > sock_now() && at != VH_NEVER);
+    listener_tick(at - 1);
+    listener_tick(at);
+    CHECK(listener_deadline() != VH_NEVER && !was_said("transport=unix"));
+    heal();
+    listener_tick(listener_deadline());
+    CHECK(was_said("API listening: transport=unix"));
+    CHECK_INT(listener_deadline(), VH_NEVER);
+    heal();
+    listener_stop();
+    /* VSOCK and TCP in the same way. */
+    set(&conf, "a", false, true);
+    conf.vsock_on = true;
+    fail_call("bind", 0, EADDRNOTAVAIL);
+    listener_start(&conf);
+    CHECK(was_said("transport=tcp") && was_said("transport=vsock"));
+    heal();
+    listener_stop();
+}
+
+/* A connection that did not wait is none; any other failure stops that listener for a moment. */
+static void a_failing_accept_pauses_its_listener(void) {
+    int before = taken[TRANSPORT_UNIX];
+    set(&conf, "a", true, false);
+    listener_start(&conf);
+    int fd = call(&conf);
+    fail_nr(SYS_accept4, 1, ECONNABORTED);
+    pass(sock_now());
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 1);
+    heal();
+    CHECK(close(fd) == 0);
+    fd = call(&conf);
+    fail_nr(SYS_accept4, 1, EMFILE);
+    int64_t now = sock_now();
+    pass(now);
+    CHECK(was_said("accept failed, pausing: transport=unix"));
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 1);
+    heal();
+    int64_t at = listener_deadline();
+    CHECK(at > now && at != VH_NEVER);
+    pass(now);
+    CHECK_INT(pending, 0);
+    listener_tick(at);
+    pass(at);
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 2);
+    CHECK(close(fd) == 0);
+    /* More than one pass takes wait for the next. */
+    int fds[20];
+    for (int i = 0; i < 20; i++)
+        fds[i] = call(&conf);
+    pass(at);
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 18);
+    pass(at);
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 22);
+    for (int i = 0; i < 20; i++)
+        CHECK(close(fds[i]) == 0);
+    listener_stop();
+}
+
+static void a_socket_file_of_somebody_else_is_left(void) {
+    set(&conf, "a", true, false);
+    listener_start(&conf);
+    CHECK(unlink(conf.unix_path) == 0);
+    int fd = open(conf.unix_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    listener_stop();
+    CHECK(exists(&conf));
+    CHECK(unlink(conf.unix_path) == 0);
+    listener_start(&conf);
+    fail_nr(SYS_statx, 0, EIO); /* whose it is cannot be told: it stays */
+    listener_stop();
+    heal();
+    CHECK(exists(&conf) && unlink(conf.unix_path) == 0);
+    fail_nr(SYS_statx, 2, EIO); /* the first is whether something is in the way */
+    listener_start(&conf);
+    CHECK(all_failed());
+    heal();
+    listener_stop();
+    (void)unlink(conf.unix_path);
+}
+
+static void an_owner_that_is_nobody_keeps_it_from_opening(void) {
+    set(&conf, "a", true, false);
+    (void)snprintf(conf.unix_user, sizeof conf.unix_user, "no-such-user-here");
+    listener_start(&conf);
+    CHECK(!exists(&conf) && listener_deadline() != VH_NEVER);
+    listener_stop();
+    conf.unix_user[0] = '\0';
+    (void)snprintf(conf.unix_group, sizeof conf.unix_group, "no-such-group-here");
+    heal();
+    listener_start(&conf);
+    CHECK(!exists(&conf));
+    heal();
+    listener_stop();
+}
+
+static void a_reload_opens_only_what_differs(void) {
+    set(&conf, "a", true, true);
+    set(&other, "a", true, true);
+    listener_start(&conf);
+    heal();
+    listener_reload(&other);
+    CHECK(!was_said("API listening"));
+    set(&conf, "b", true, true); /* another path */
+    listener_reload(&conf);
+    CHECK(was_said("transport=unix") && !was_said("transport=tcp") && exists(&conf) && !exists(&other));
+    heal();
+    set(&other, "b", true, true);
+    other.unix_mode = 0660; /* another mode */
+    listener_reload(&other);
+    CHECK(was_said("transport=unix"));
+    heal();
+    set(&conf, "b", true, true);
+    conf.unix_mode = 0660;
+    (void)snprintf(conf.host, sizeof conf.host, "127.0.0.2"); /* another address */
+    listener_reload(&conf);
+    CHECK(!was_said("transport=unix") && was_said("transport=tcp"));
+    heal();
+    other = conf;
+    (void)snprintf(other.unix_user, sizeof other.unix_user, "root"); /* another owner */
+    listener_reload(&other);
+    CHECK(was_said("transport=unix") && !was_said("take effect at start only"));
+    heal();
+    conf = other;
+    (void)snprintf(conf.unix_group, sizeof conf.unix_group, "root");
+    listener_reload(&conf);
+    CHECK(was_said("transport=unix"));
+    heal();
+    other = conf;
+    other.unix_on = false; /* no more */
+    listener_reload(&other);
+    CHECK(!exists(&conf));
+    listener_reload(&conf);
+    CHECK(exists(&conf));
+    other = conf;
+    other.enable = false;
+    listener_reload(&other);
+    CHECK(!exists(&conf));
+    listener_stop();
+    heal();
+}
+
+/* VSOCK: by its port. */
+static void a_vsock_listener_moves_with_its_port(void) {
+    set(&conf, "a", false, false);
+    conf.vsock_on = true;
+    conf.vsock_port = 1;
+    give_call("bind", 0, 0);
+    give_call("listen", 0, 0);
+    give_nr(SYS_socket, 1, dup(0));
+    listener_start(&conf);
+    CHECK(was_said("API listening: transport=vsock"));
+    said[0] = '\0';
+    other = conf;
+    listener_reload(&other);
+    CHECK(!was_said("transport=vsock"));
+    conf.vsock_port = 2;
+    listener_reload(&conf);
+    CHECK(was_said("transport=vsock"));
+    heal();
+    listener_stop();
+}
+
+/* No owner can be set then: the socket rather stays as it is. */
+static void inside_the_sandbox_an_owner_takes_effect_at_start_alone(void) {
+    set(&conf, "a", true, false);
+    listener_start(&conf);
+    opener_seal();
+    other = conf;
+    (void)snprintf(other.unix_user, sizeof other.unix_user, "root");
+    heal();
+    listener_reload(&other);
+    CHECK(was_said("take effect at start only") && exists(&other));
+    heal();
+    conf = other;
+    conf.unix_mode = 0666;
+    listener_reload(&conf);
+    CHECK(was_said("can be opened at start only"));
+    heal();
+    conf.unix_user[0] = '\0';
+    (void)snprintf(conf.unix_group, sizeof conf.unix_group, "root");
+    listener_tick(listener_deadline());
+    CHECK(was_said("can be opened at start only"));
+    listener_stop();
+    heal();
+}
+
+int main(void) {
+    CHECK(mkdtemp(dir) != NULL);
+    RUN(only_what_is_on_listens);
+    RUN(what_cannot_be_opened_is_tried_again_and_said_once);
+    RUN(a_failing_accept_pauses_its_listener);
+    RUN(a_socket_file_of_somebody_else_is_left);
+    RUN(an_owner_that_is_nobody_keeps_it_from_opening);
+    RUN(a_reload_opens_only_what_differs);
+    RUN(a_vsock_listener_moves_with_its_port);
+    RUN(inside_the_sandbox_an_owner_takes_effect_at_start_alone);
+    CHECK(rmdir(dir) == 0);
+    TEST_MAIN_END;
+}

@@ -1,0 +1,152 @@
+/*
+ * The source of uevents when it fails: opened again, later and later, and then everything is looked at once.
+ */
+#include "bus.h"
+#include "dispatch.h"
+#include "fault.h"
+#include "limits.h"
+#include "sock.h"
+#include "test.h"
+#include "uevents.h"
+
+#include <stdio.h>
+#include <sys/un.h>
+
+static char dir[] = "/tmp/vh-uevents-XXXXXX", path[108];
+static int scans, events, looks;
+
+static bool bus_event(const struct uevent *ev) {
+    (void)ev;
+    events++;
+    return true;
+}
+static void bus_look(fact_fn *emit) {
+    (void)emit;
+    looks++;
+}
+static void bus_scan(bool coldplug, fact_fn *emit) {
+    (void)emit;
+    CHECK(!coldplug);
+    scans++;
+}
+static const struct bus bus = {.name = "test", .uevent = bus_event, .look = bus_look, .scan = bus_scan};
+
+static void pass(void) {
+    static struct pollset ps;
+    ps.n = 0;
+    uevents_fill(&ps);
+    CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
+    uevents_ready(&ps);
+}
+
+static void send_event(const char *text, size_t n) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, path, strlen(path));
+    int fd = __real_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(sendto(fd, text, n, 0, (const struct sockaddr *)&a, sizeof a), (ssize_t)n);
+    CHECK(close(fd) == 0);
+}
+
+static const char plug[] = "add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0SEQNUM=1";
+
+static void without_a_source_there_is_no_start(void) {
+    fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
+    CHECK(!uevents_start(&bus, NULL));
+    CHECK_INT(errno, EPROTONOSUPPORT);
+    heal();
+    pass(); /* nothing to poll */
+    uevents_stop();
+    CHECK(uevents_start(&bus, NULL)); /* the kernel's own */
+    CHECK_INT(uevents_deadline(), VH_NEVER);
+    pass();
+    uevents_stop();
+}
+
+static void an_event_goes_to_the_bus_and_nonsense_to_nobody(void) {
+    CHECK(uevents_start(&bus, path));
+    send_event(plug, sizeof plug);
+    pass();
+    CHECK(events == 1 && looks == 1 && scans == 0);
+    send_event("nonsense", 8);
+    pass();
+    CHECK(events == 1 && looks == 2 && scans == 0);
+    pass();
+    CHECK_INT(looks, 2);
+}
+
+static void a_loss_is_one_look_at_everything(void) {
+    uint64_t before = uevents_rescans();
+    send_event(plug, sizeof plug);
+    fail_call("recvmmsg", 1, ENOBUFS);
+    pass();
+    CHECK(all_failed());
+    CHECK(was_said("uevents were lost"));
+    heal();
+    CHECK_INT(scans, 1);
+    CHECK_INT(events, 2); /* what the queue still held came first */
+    CHECK_INT(uevents_rescans(), before + 1);
+    CHECK_INT(uevents_deadline(), VH_NEVER);
+}
+
+/* Losses without end: others have their turn, and the rest comes at once. */
+static void a_storm_of_losses_keeps_nobody(void) {
+    send_event(plug, sizeof plug);
+    fail_call("recvmmsg", 0, ENOBUFS);
+    pass();
+    CHECK_INT(faults[0].calls, VH_UEVENT_BATCH);
+    CHECK_INT(scans, 1);
+    CHECK_INT(uevents_deadline(), 0);
+    heal();
+    pass();
+    CHECK_INT(scans, 2);
+    CHECK_INT(uevents_deadline(), VH_NEVER);
+}
+
+static void a_source_that_fails_is_opened_again_later_and_later(void) {
+    int64_t now = sock_now(), wait = 0;
+    int files = open_files();
+    dispatch_time(now);
+    send_event(plug, sizeof plug);
+    fail_call("recvmmsg", 1, EIO);
+    pass();
+    CHECK(was_said("the uevent socket failed"));
+    heal();
+    CHECK_INT(open_files(), files - 1);
+    CHECK(uevents_deadline() > now && uevents_deadline() != VH_NEVER);
+    uevents_tick(now); /* not yet */
+    CHECK_INT(open_files(), files - 1);
+    fail_nr(SYS_socket, 0, EMFILE);
+    for (int i = 0; i < 12; i++) {
+        int64_t at = uevents_deadline();
+        CHECK(at - now <= VH_T_RETRY_MAX * VH_NSEC_PER_MSEC && at - now >= wait);
+        wait = at - now;
+        now = at;
+        uevents_tick(now);
+        CHECK(was_said("cannot reopen the uevent socket"));
+        said[0] = '\0';
+        pass();
+    }
+    CHECK_INT(wait, VH_T_RETRY_MAX * VH_NSEC_PER_MSEC);
+    heal();
+    int before = scans;
+    uevents_tick(uevents_deadline());
+    CHECK_INT(uevents_deadline(), 0);
+    CHECK_INT(open_files(), files);
+    pass();
+    CHECK_INT(scans, before + 1);
+    CHECK_INT(uevents_deadline(), VH_NEVER);
+    uevents_stop();
+    CHECK(access(path, F_OK) != 0);
+}
+
+int main(void) {
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(path, sizeof path, "%s/uevents", dir);
+    RUN(without_a_source_there_is_no_start);
+    RUN(an_event_goes_to_the_bus_and_nonsense_to_nobody);
+    RUN(a_loss_is_one_look_at_everything);
+    RUN(a_storm_of_losses_keeps_nobody);
+    RUN(a_source_that_fails_is_opened_again_later_and_later);
+    CHECK(rmdir(dir) == 0);
+    TEST_MAIN_END;
+}
