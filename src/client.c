@@ -96,8 +96,7 @@ static bool tell_loss(struct client *c) {
 }
 
 void client_event(struct client *c, const char *line, size_t len, struct server_stats *stats) {
-    if (c->state != CLIENT_OPEN && c->state != CLIENT_CLOSING)
-        return;
+    VH_ASSERT(c->state == CLIENT_OPEN);
     size_t sent = 0;
     if (c->queue_len == 0 && c->lost == 0 && !c->asked && !c->parts && c->head_len == 0)
         sent = try_send(c, line, len);
@@ -215,7 +214,7 @@ static bool flush_parts(struct client *c, struct client_ref ref, const struct se
 }
 
 void client_flush(struct client *c, struct client_ref ref, const struct server_calls *calls) {
-    if (c->state != CLIENT_OPEN && c->state != CLIENT_CLOSING)
+    if (c->state != CLIENT_OPEN)
         return;
     if (!c->asked && !c->parts && c->head_len == 0)
         c->barrier = c->queue_len;

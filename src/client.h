@@ -18,9 +18,8 @@
 
 enum client_state {
     CLIENT_FREE,
-    CLIENT_OPEN,    /* reads lines, answers them */
-    CLIENT_CLOSING, /* no more input will come; what is owed is still sent */
-    CLIENT_DEAD,    /* to be freed after the pass */
+    CLIENT_OPEN, /* reads lines, answers them; after their end what is owed is still sent */
+    CLIENT_DEAD, /* to be freed after the pass */
 };
 
 /* Touched only by clients that send unfinished lines or do not read: apart, so that others take no pages. */

@@ -48,7 +48,7 @@ static struct client_ref ref_of(const struct client *c) {
 static struct client *by_ref(struct client_ref ref) {
     struct client *c = &clients[ref.index];
     VH_ASSERT(ref.index < VH_MAX_CLIENTS);
-    return ref.gen != 0 && c->gen == ref.gen && c->state != CLIENT_FREE && c->state != CLIENT_DEAD ? c : NULL;
+    return c->gen == ref.gen && c->state == CLIENT_OPEN ? c : NULL;
 }
 
 /* What the kernel says of the other end, and what that makes of it. False if the kernel says nothing, or too much. */
@@ -171,7 +171,7 @@ static void charge(const struct client *c, unsigned cost) {
 /* Does its buffer hold a line that is not finished? While a request is under way, or the peer must wait, nobody looks.
  */
 static bool line_is_begun(const struct client *c) {
-    return c->state == CLIENT_OPEN && client_reads(c) && !c->unread && !c->eof && !linebuf_empty(&c->in);
+    return client_reads(c) && !c->unread && !c->eof && !linebuf_empty(&c->in);
 }
 
 /* Hands over whole lines, one request at a time; the reply may come from within the call. */
@@ -198,7 +198,7 @@ static void take_lines(struct client *c) {
         charge(c, 1);
         server.stats.requests++;
         server.calls->line(ref_of(c), &c->who, r == LINE_OK ? line : NULL, len);
-        if (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING)
+        if (c->state == CLIENT_OPEN)
             client_flush(c, ref_of(c), server.calls);
         if (c->unread)
             return;
@@ -278,7 +278,7 @@ void server_ready(const struct pollset *ps, int64_t now) {
     server.now = now;
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         struct client *c = &clients[i];
-        if (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING)
+        if (c->state == CLIENT_OPEN)
             client_ready(c, pollset_got(ps, c->poll, c->fd));
     }
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
@@ -292,7 +292,7 @@ void server_ready(const struct pollset *ps, int64_t now) {
 static int64_t client_due(const struct client *c) {
     if (c->state == CLIENT_DEAD)
         return 0;
-    if (c->state != CLIENT_OPEN || !client_reads(c))
+    if (!client_reads(c))
         return VH_NEVER;
     if (c->unread)
         return c->slow_until;
@@ -334,10 +334,10 @@ void server_tick(int64_t now) {
 
 void server_reply(struct client_ref ref, const char *line, size_t len) {
     struct client *c = by_ref(ref);
-    if (c != NULL)
-        client_reply(c, line, len);
-    if (c != NULL)
-        client_flush(c, ref, server.calls);
+    if (c == NULL)
+        return;
+    client_reply(c, line, len);
+    client_flush(c, ref, server.calls);
 }
 
 void server_reply_parts(struct client_ref ref) {
@@ -371,8 +371,7 @@ void server_subscribe(struct client_ref ref, bool events, bool audit) {
 bool server_subscriber(int *cursor, bool audit, struct client_ref *ref, const struct principal **who) {
     while (*cursor < VH_MAX_CLIENTS) {
         const struct client *c = &clients[(*cursor)++];
-        bool open = c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING;
-        if (!open || !(audit ? c->audit : c->subscribed))
+        if (c->state != CLIENT_OPEN || !(audit ? c->audit : c->subscribed))
             continue;
         *ref = ref_of(c);
         *who = &c->who;
@@ -385,8 +384,7 @@ void server_vms(vm_set alive, vm_set down) {
     server.alive = alive;
     for (int i = 0; i < VH_MAX_CLIENTS && down != 0; i++) {
         struct client *c = &clients[i];
-        bool open = c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING;
-        if (open && c->who.role == ROLE_GUEST && (down >> c->who.vm & 1) != 0)
+        if (c->state == CLIENT_OPEN && c->who.role == ROLE_GUEST && (down >> c->who.vm & 1) != 0)
             send_away(c, "its VM has ended");
     }
 }
@@ -413,7 +411,7 @@ void server_reload(const struct api_conf *c) {
     listener_reload(c);
     server.conf = c;
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
-        if (clients[i].state == CLIENT_OPEN || clients[i].state == CLIENT_CLOSING)
+        if (clients[i].state == CLIENT_OPEN)
             judge_again(&clients[i]);
     }
 }

@@ -7,7 +7,7 @@ import time
 
 from fakehost import STORAGE
 from tap import check, contains, equal, run, scaled, test
-from world import BINARY, CLIENT, KEYBOARD, STICK, World, rule
+from world import BINARY, CLIENT, KEYBOARD, STICK, World, rule, vhp
 
 
 def call(*arguments, **kwargs):
@@ -119,6 +119,36 @@ def a_good_configuration_is_said_to_be_good(w):
     done = checked(w, '{"usbPasthrough": []}')
     equal(done.returncode, 0)
     contains(done.stderr, "usbPassthrough")  # what was meant
+
+
+@test
+def a_configuration_larger_than_any_is_refused(w):
+    done = checked(w, " " * (1 << 20) + "{}")
+    equal(done.returncode, 1)
+    contains(done.stderr, "it is larger than 1 MiB")
+
+
+@test
+def without_a_configuration_the_built_in_one_is_checked(_):
+    if os.path.exists("/etc/vhotplug.conf"):
+        return
+    done = call(BINARY, "--check")
+    equal((done.returncode, done.stdout), (0, "/etc/vhotplug.conf: ok: 0 rules, 0 VMs\n"))
+    contains(done.stderr, "built-in configuration")
+
+
+@test
+def a_name_without_a_path_is_enough_to_be_the_client(_):
+    done = subprocess.run(["vhotplugcli", "--version"], executable=BINARY, capture_output=True, text=True, timeout=scaled(10), check=False)
+    equal((done.returncode, done.stdout.split()[0]), (0, "vhotplugcli"))
+
+
+@test
+def without_an_api_the_rules_are_still_served(w):
+    vm1 = w.qemu("vm1")
+    w.daemon({**w.conf([rule("vm1", KEYBOARD)]), "general": {"api": {"enable": False}, "persistency": False}})
+    vm1.wait_device(vhp(w.host.plug("1-2")))
+    check(not os.path.exists(w.socket))
 
 
 @test
