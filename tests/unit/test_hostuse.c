@@ -1,0 +1,139 @@
+/*
+ * What the host uses, by tables that are odd, too long or cut short: nothing that is used is forgotten without a word.
+ */
+#include "fault.h"
+#include "hostuse.h"
+#include "limits.h"
+#include "sysfs.h"
+#include "test.h"
+
+#include <stdio.h>
+
+static char top[] = "/tmp/vh-hostuse-XXXXXX", why[VH_TEXT_MAX];
+static char text[1 << 20];
+
+static const char *at(const char *name) {
+    static char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", top, name);
+    return path;
+}
+
+static void make_parents(const char *name) {
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s", at(name));
+    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0755);
+        *slash = '/';
+    }
+}
+
+static void table(const char *name, const char *content) {
+    make_parents(name);
+    int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    CHECK(fd >= 0 && write(fd, content, strlen(content)) == (ssize_t)strlen(content) && close(fd) == 0);
+}
+
+/* What the kernel has as a link to a block device or network interface of a USB device. */
+static void link_to(const char *name, const char *device, const char *rest) {
+    char target[256];
+    (void)snprintf(target, sizeof target, "../../devices/pci0000:00/usb1/%s/%s:1.0/%s", device, device, rest);
+    make_parents(name);
+    (void)unlink(at(name));
+    CHECK(symlink(target, at(name)) == 0);
+}
+
+static void nothing_used(void) {
+    table("proc/self/mountinfo", "");
+    table("proc/swaps", "");
+    table("proc/net/route", "");
+    table("proc/net/ipv6_route", "");
+    heal();
+}
+
+static bool used(const char *device) {
+    hostuse_look();
+    why[0] = '\0';
+    return hostuse_reason(device, why, sizeof why);
+}
+
+static void a_mount_is_found_by_number_or_by_source(void) {
+    nothing_used();
+    link_to("sys/dev/block/8:1", "1-2", "block/sda/sda1");
+    link_to("sys/class/block/sdb", "1-3", "block/sdb");
+    table("proc/self/mountinfo",
+          "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n37 35 0:40 / /data rw shared:1 - btrfs /dev/sdb rw\n");
+    CHECK(used("1-2"));
+    CHECK(strstr(why, "/mnt") != NULL);
+    CHECK(used("1-3"));
+    CHECK(!used("1-4"));
+}
+
+/* Lines that have fewer fields than they should, or no end. */
+static void a_line_that_is_cut_short_harms_nobody(void) {
+    static const char *const lines[] = {"36",
+                                        "36 35",
+                                        "36 35 8:1",
+                                        "36 35 0:40 / /data",
+                                        "36 35 0:40 / /data rw -",
+                                        "36 35 0:40 / /data rw - btrfs",
+                                        "36 35 0:40 / /data rw - btrfs none rw"};
+    nothing_used();
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        table("proc/self/mountinfo", lines[i]);
+        (void)used("1-3");
+        CHECK(!used("1-3"));
+    }
+    table("proc/swaps", "Filename\n\n/dev/sdb");
+    CHECK(used("1-3"));
+    table("proc/swaps", "");
+    link_to("sys/class/net/eth1", "1-5", "net/eth1");
+    table("proc/net/route", "Iface\n\neth1\neth1 00000000\n");
+    CHECK(used("1-5"));
+    table("proc/net/route", "eth1 0000FEA9 00000000\n");
+    CHECK(!used("1-5"));
+    table("proc/net/ipv6_route",
+          "x\n00000000000000000000000000000000 00 0 lo\n00000000000000000000000000000001 80 0 eth1\n");
+    CHECK(!used("1-5"));
+    table("proc/net/ipv6_route", "00000000000000000000000000000000 00 0 eth1");
+    CHECK(used("1-5"));
+}
+
+static void a_table_that_is_too_long_is_said(void) {
+    nothing_used();
+    memset(text, 'x', sizeof text - 1);
+    table("proc/self/mountinfo", text);
+    CHECK(!used("1-2"));
+    CHECK(was_said("/proc/self/mountinfo is larger than "));
+}
+
+/* More than there can be devices: said, and what was found first stays. */
+static void more_uses_than_devices_are_said(void) {
+    char name[64], device[32];
+    size_t n = 0;
+    nothing_used();
+    for (int i = 1; i <= VH_MAX_DEVICES + 5; i++) {
+        (void)snprintf(name, sizeof name, "sys/dev/block/9:%d", i);
+        (void)snprintf(device, sizeof device, "1-%d", 1000 + i);
+        link_to(name, device, "block/x");
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              "36 35 9:%d / /m%d rw - ext4 x rw\n36 35 9:%d / /again rw - ext4 x rw\n", i, i, i);
+    }
+    table("proc/self/mountinfo", text);
+    CHECK(used("1-1001"));
+    CHECK(strstr(why, "/m1") != NULL);
+    CHECK(!used("1-1261"));
+    CHECK(was_said("the host uses more than 256 USB devices: 10 uses are not protected"));
+}
+
+int main(void) {
+    char command[64];
+    CHECK(mkdtemp(top) != NULL && sysfs_root(top));
+    RUN(a_mount_is_found_by_number_or_by_source);
+    RUN(a_line_that_is_cut_short_harms_nobody);
+    RUN(more_uses_than_devices_are_said);
+    RUN(a_table_that_is_too_long_is_said);
+    (void)snprintf(command, sizeof command, "rm -rf %s", top);
+    CHECK(system(command) == 0);
+    TEST_MAIN_END;
+}
