@@ -287,8 +287,9 @@ def lists():
     curves["lists_clients"] = {"title": "usb_list of 30 devices", "x": "clients", "unit": "lists a second", "series": per_clients}
 
 
-def moves_case(vms, turns, reset=False):
-    """reset: as by default, each device is reset by the helper before it may go anywhere again. The bare client resets nothing."""
+def moves_case(vms, turns, reset=False, relay=False):
+    """reset: as by default, each device is reset by the helper before it may go anywhere again. The bare client resets nothing.
+    relay: the bare side, too, is asked over a socket and answers there."""
     names = [f"vm{n}" for n in range(1, vms + 1)]
     with World() as w:
         devices = [w.host.place(f"1-{n + 1}") for n in range(vms)]
@@ -305,8 +306,16 @@ def moves_case(vms, turns, reset=False):
                     took, processor = tool("yard", "talk", node, rounds, *bare)[0]
                     return took, processor
 
-                result = in_turns(talk, pressed(d, lambda: tool("load", "moves", w.socket, rounds, *pairs)[0][0]), turns)
-                return (*result, rounds * vms)
+                def ask(path):
+                    return tool("load", "moves", path, rounds, *pairs)[0][0]
+
+                ours = pressed(d, lambda: ask(w.socket))
+                if not relay:
+                    return (*in_turns(talk, ours, turns), rounds * vms)
+                path = os.path.join(w.dir, "relay")
+                with yard("relay", path, node, *bare) as y:
+                    until(lambda: os.path.exists(path), "relay")
+                    return (*in_turns(pressed(y, lambda: ask(path)), ours, turns), rounds * vms)
 
 
 def moves():
@@ -314,6 +323,9 @@ def moves():
         wall, processor, took, _, count = moves_case(vms, TURNS)
         figure(f"moves_{vms}", f"attach and detach, {vms} VM{'s' if vms > 1 else ''}", "0.7", ratio=wall, cpu_ratio=processor,
                per_second=count / took * 1e9, reached=wall >= 0.7)
+        wall, processor, took, _, count = moves_case(vms, TURNS, relay=True)
+        figure(f"moves_{vms}_relay", "the same beside a bare relay, which is asked by a client as the daemon is", ratio=wall, cpu_ratio=processor,
+               per_second=count / took * 1e9)
     wall, processor, took, _, count = moves_case(16, TURNS, reset=True)
     figure("moves_16_reset", "the same with 16 VMs, each device reset in between", ratio=wall, cpu_ratio=processor, per_second=count / took * 1e9)
     series = {"vhotplug": [], "bare client": []}

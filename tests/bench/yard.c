@@ -7,6 +7,7 @@
  *        yard serve SOCKET REPLY     answers each line with the text in the file REPLY
  *        yard fan SOCKET TRIGGER EVENT   each datagram at TRIGGER makes it write EVENT to every connection
  *        yard talk NODE ROUNDS MONITOR...   attach and detach as QMP batches; prints nanoseconds
+ *        yard relay SOCKET NODE MONITOR...  the same, each asked for by a line of a client
  */
 #include "tool.h"
 
@@ -218,6 +219,51 @@ static void talk(const char *node, int rounds, char **monitors, int n) {
     printf("%lld %lld\n", (long long)(now_ns() - begun), (long long)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu));
 }
 
+/* The same asked for over a socket, as the daemon is: the n-th connection is about the n-th monitor. */
+static void relay(const char *path, const char *node, char **monitors, int n) {
+    static const char hello[] = "{\"execute\": \"qmp_capabilities\", \"id\": \"1.0\"}\n",
+                      ok[] = "{\"result\": \"ok\"}\n";
+    static int answers[MOST];
+    static struct pollfd p[1 + 2 * MOST]; /* who asks, then the monitors, then the listener */
+    for (int i = 0; i < n; i++) {
+        p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+        p[n + i] = (struct pollfd){.fd = connect_to(monitors[i], SOCK_STREAM), .events = POLLIN};
+        (void)read_some(p[n + i].fd, text, sizeof text); /* the greeting */
+        write_all(p[n + i].fd, hello, sizeof hello - 1);
+        (void)read_some(p[n + i].fd, text, sizeof text);
+    }
+    p[2 * n] = (struct pollfd){.fd = listen_at(path, SOCK_STREAM), .events = POLLIN};
+    for (;;) {
+        if (poll(p, (nfds_t)(2 * n + 1), -1) < 0)
+            die("poll");
+        for (int i = 0; i < n; i++) {
+            ssize_t got = p[i].revents != 0 ? read(p[i].fd, text, sizeof text - 1) : -1;
+            if (got == 0) {
+                (void)close(p[i].fd);
+                p[i].fd = -1;
+            } else if (got > 0) {
+                text[got] = '\0';
+                bool attach = strstr(text, "usb_attach") != NULL;
+                begin(p[n + i].fd, attach, node);
+                answers[i] = attach ? 3 : 2;
+            }
+            if (p[n + i].revents == 0)
+                continue;
+            size_t len = read_some(p[n + i].fd, text, sizeof text);
+            for (const char *c = text; (c = memchr(c, '\n', (size_t)(text + len - c))) != NULL; c++)
+                answers[i]--;
+            if (answers[i] == 0)
+                write_all(p[i].fd, ok, sizeof ok - 1);
+        }
+        for (int i = 0; p[2 * n].revents != 0 && i < n; i++) {
+            if (p[i].fd < 0) {
+                p[i].fd = accept(p[2 * n].fd, NULL, NULL);
+                break;
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "uevents") == 0)
         uevents(argv[2]);
@@ -229,6 +275,8 @@ int main(int argc, char **argv) {
         fan(argv[2], argv[3], argv[4]);
     else if (argc >= 5 && argc < 4 + MOST && strcmp(argv[1], "talk") == 0)
         talk(argv[2], count_of(argv[3]), argv + 4, argc - 4);
+    else if (argc >= 5 && argc < 4 + MOST && strcmp(argv[1], "relay") == 0)
+        relay(argv[2], argv[3], argv + 4, argc - 4);
     else
         return 2;
     return 0;
