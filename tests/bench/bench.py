@@ -44,23 +44,24 @@ def figure(name, title, reach="", **values):
 # ever wait for each other they share one, and what is measured is work and not the waking of a core.
 CORES = sorted(os.sched_getaffinity(0))
 SERVERS, APART = str(CORES[0]), str(CORES[-1])
-peers = {"core": APART, "first": False}
+peers = {"core": APART}
+# Before all else there, where that is allowed: whoever uses the machine meanwhile is in neither side's times.
 FIRST = ["chrt", "--fifo", "10"]
-MAY_BE_FIRST = shutil.which(FIRST[0]) is not None and subprocess.run([*FIRST, "true"], capture_output=True, check=False).returncode == 0
+if shutil.which(FIRST[0]) is None or subprocess.run([*FIRST, "true"], capture_output=True, check=False).returncode != 0:
+    FIRST = []
 
 
 @contextlib.contextmanager
 def together(yes=True):
-    """And before all else on that core, where that is allowed: whoever uses the machine meanwhile is in neither side's times."""
-    peers.update(core=SERVERS if yes else APART, first=yes and MAY_BE_FIRST)
+    peers["core"] = SERVERS if yes else APART
     try:
         yield
     finally:
-        peers.update(core=APART, first=False)
+        peers["core"] = APART
 
 
 def on_core(core, name, *arguments):
-    return [*(FIRST if peers["first"] else []), "taskset", "-c", core, name if "/" in name else os.path.join(TOOLS, name), *map(str, arguments)]
+    return [*FIRST, "taskset", "-c", core, name if "/" in name else os.path.join(TOOLS, name), *map(str, arguments)]
 
 
 def tool(name, *arguments):
@@ -429,10 +430,10 @@ def ready():
             others(w, 36)
             path = write_file(w, "conf", json.dumps(w.conf([rule("vm1", KEYBOARD)])).encode())
             begun = time.monotonic_ns()
-            subprocess.run([os.path.join(TOOLS, "yard")], check=False)
+            subprocess.run(on_core(SERVERS, "yard"), check=False)
             bare = time.monotonic_ns() - begun
             begun = time.monotonic_ns()
-            with running(BINARY, "-c", path, "--root", w.host.root, "--uevents", w.host.uevents, stderr=subprocess.DEVNULL):
+            with running(*on_core(SERVERS, BINARY), "-c", path, "--root", w.host.root, "--uevents", w.host.uevents, stderr=subprocess.DEVNULL):
                 while True:
                     try:
                         api = w.api()
