@@ -339,7 +339,6 @@ static int64_t usb_deadline(void) {
 }
 
 static void usb_tick(int64_t now, fact_fn *emit) {
-    put_down();
     if (again.at <= now)
         usb_scan(false, emit);
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
@@ -352,6 +351,7 @@ static void usb_tick(int64_t now, fact_fn *emit) {
         memcpy(name, k->sys_name, sizeof name);
         look(name, SIGHT_BOUND, false, emit);
     }
+    put_down(); /* the pass is over */
 }
 
 static bool node_is_right(int fd, const struct device *dev) {

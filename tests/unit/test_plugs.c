@@ -287,6 +287,15 @@ static void what_was_looked_at_in_this_pass_is_at_hand(void) {
     bus_usb.tick(0, keep); /* the end of the pass */
     CHECK(opened("1-2") < 0);
     text("1-2", "devnum", "5\n");
+    place(3, 6);
+    make("dev/bus/usb/001/006", NULL);
+    event("add", "1-3");
+    look();
+    bus_usb.tick(bus_usb.deadline(), keep); /* no bind came: looked at in the last moment of this pass */
+    CHECK(kept_device("1-3")->settled);
+    text("1-3", "devnum", "9\n");
+    CHECK(opened("1-3") < 0);
+    text("1-2", "devnum", "5\n");
     event("change", "1-2");
     look();
     make(DEVICES "/1-2/1-2:1.0/x", NULL);
