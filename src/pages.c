@@ -69,7 +69,7 @@ void pages_keep_small(void) {
 }
 
 void pages_give_back_code(void) {
-    pages_give_back(__executable_start, (size_t)(etext - __executable_start));
+    pages_give_back(__executable_start, (uintptr_t)etext - (uintptr_t)__executable_start);
 }
 
 void pages_give_back(const void *p, size_t size) {

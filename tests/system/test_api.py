@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import threading
+import time
 
 from fakehost import HID_MOUSE, HUB, STORAGE
 from tap import Failed, check, contains, equal, run, scaled, test
@@ -284,6 +285,32 @@ def a_subscriber_that_does_not_read_is_told_how_much_it_missed(w):
     check(lost > 0, "some were lost")
     w.host.plug("1-120")
     equal(deaf.line()["event"], "usb_connected", "in step again")
+
+
+def server_timer(port):
+    """Of the one connection to this port: which timer runs, and for how many seconds more."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        rows = [line.split() for line in f]
+    [row] = [r for r in rows if r[1].endswith(f":{port:04X}") and r[3] == "01"]  # established
+    kind, left = row[5].split(":")
+    return kind, int(left, 16) / 100
+
+
+@test
+def a_tcp_client_that_says_nothing_is_asked_whether_it_is_there(w):
+    """By the kernel: its timer runs for the daemon's end of the connection."""
+    ports = free_port(), free_port()  # the first is opened by the daemon at start, the second by its opener later
+    confs = [w.conf(api={"transports": ["unix", "tcp"], "host": "127.0.0.1", "port": port}) for port in ports]
+    daemon = w.daemon(confs[0])
+    for n, at in enumerate(ports):
+        if n > 0:
+            daemon.configure(confs[n])
+        client = w.api((TCP4, ("127.0.0.1", at)))
+        client.ok("version")
+        end = time.monotonic() + scaled(5)
+        while (timer := server_timer(at))[0] != "02":  # of keepalive; other timers come before it, and are short
+            check(time.monotonic() < end, f"{timer}")
+        check(0 < timer[1] <= 60, f"{timer[1]} seconds to go")
 
 
 @test
