@@ -5,7 +5,7 @@ A branch is one way out of a condition (each operand of && and || has two). Left
 core_check.c, whose other way ends the program (or the simulation) and must never be taken.
 
 usage: coverage.py OBJECTS [--record | --missing FILE]
-       --record    writes the figures as new floors; --missing FILE lists the branches of src/FILE.c that were not taken
+       --record    raises the floors to the figures; --missing FILE lists the branches of src/FILE.c that were not taken
 """
 import glob
 import json
@@ -92,13 +92,16 @@ def missing(files, name):
 
 
 def record(files):
+    known = floors()
     with open(FLOORS, encoding="ascii") as f:
         head = [t for t in f.read().splitlines() if t.startswith("#")]
     rows = []
     for name, file in sorted(files.items()):
         l, nl, b, nb = file.figures()
         # A little below: which way a race between processes went is not the same in every run.
-        rows.append(f"{name:14} {max(0, int(percent(l, nl) - 1) if l < nl else 100):3} {max(0, int(percent(b, nb) - 1) if b < nb else 100):3}")
+        old = known.get(name, (0, 0))
+        new = [max(int(floor), int(percent(n, all_) - 1) if n < all_ else 100) for floor, n, all_ in ((old[0], l, nl), (old[1], b, nb))]
+        rows.append(f"{name:14} {new[0]:3} {new[1]:3}")
     with open(FLOORS, "w", encoding="ascii") as f:
         f.write("\n".join(head + rows) + "\n")
 

@@ -435,4 +435,29 @@ def hubs_are_listed_only_on_request_and_never_given(w):
     api.fails("usb_attach", "no such USB device", vid="05e3", pid="0608", vm="vm1")
 
 
+@test
+def who_ends_in_the_middle_of_an_endless_line_is_told_once(w):
+    w.daemon(w.conf())
+    api = w.api()
+    api.send(b"x" * 10000)
+    api.socket.shutdown(socket.SHUT_WR)
+    contains(api.response()["error"], "longer than")
+    try:
+        api.line()
+        raise Failed("an answer to nothing")
+    except EOFError:
+        pass
+
+
+@test
+def notifications_are_switched_as_often_as_one_likes(w):
+    w.daemon(w.conf())
+    api = w.api()
+    for action in ("disable_notifications", "enable_notifications", "enable_notifications", "disable_notifications", "disable_notifications"):
+        api.ok(action)
+    w.host.plug("1-2")
+    api.ok("version")
+    equal(api.events, [])
+
+
 run(World)

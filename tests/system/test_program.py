@@ -152,6 +152,15 @@ def without_an_api_the_rules_are_still_served(w):
 
 
 @test
+def what_takes_effect_at_start_only_is_said(w):
+    daemon = w.daemon(w.conf())
+    for change in ({"persistency": True}, {"statePath": os.path.join(w.dir, "state.json")}):
+        since = len(daemon.log)
+        contains(daemon.configure(w.conf(**change)), "configuration reloaded")
+        daemon.wait_log("persistency and general.statePath are read at start only", since=since)
+
+
+@test
 def both_signals_end_it_cleanly(w):
     for how in (signal.SIGTERM, signal.SIGINT):
         daemon = w.daemon(w.conf())
