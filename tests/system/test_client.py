@@ -9,15 +9,9 @@ import threading
 
 from fakehost import STORAGE, VIDEO
 from tap import check, contains, equal, run, scaled, test
-from world import CLIENT, KEYBOARD, STICK, TOP, World, rule
+from world import CLIENT, KEYBOARD, STICK, TOP, World, free_port, rule
 
 CAMERA = {"interfaceClass": 14}
-
-
-def free_port():
-    with socket.socket(socket.AF_INET6) as s:
-        s.bind(("::1", 0))
-        return s.getsockname()[1]
 
 
 def on_a_terminal(w, *arguments, **env):
