@@ -248,11 +248,11 @@ static void client_ready(struct client *c, short got) {
     }
     if ((got & POLLOUT) != 0)
         client_flush(c, ref_of(c), server.calls);
-    if (c->state != CLIENT_DEAD && c->unread && client_reads(c) && c->slow_until <= server.now)
+    if (c->unread && client_reads(c) && c->slow_until <= server.now)
         take_lines(c);
-    if (c->state != CLIENT_DEAD && (got & POLLIN) != 0 && client_reads(c) && !c->unread && !c->eof)
+    if ((got & POLLIN) != 0 && client_reads(c)) /* not asked for while there is something unread, nor after the end */
         read_ready(c);
-    if (c->state != CLIENT_DEAD && c->eof && client_reads(c) && !c->unread && !client_owes(c))
+    if (c->eof && client_reads(c) && !c->unread && !client_owes(c))
         c->state = CLIENT_DEAD; /* everything it asked is answered */
 }
 

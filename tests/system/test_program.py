@@ -161,6 +161,21 @@ def what_takes_effect_at_start_only_is_said(w):
 
 
 @test
+def a_vm_in_the_place_of_another_is_served(w):
+    vm3 = w.qemu("vm3")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    contains(daemon.configure(w.conf([rule("vm3", KEYBOARD)], vms=("vm3", "vm4"))), "configuration reloaded")
+    vm3.wait_device(vhp(w.host.plug("1-2")))
+
+
+@test
+def a_state_file_in_the_top_directory_is_a_place_like_any(w):
+    daemon = w.daemon(w.conf(persistency=True, statePath="/vhotplug-that-is-never-written.json"))
+    equal(daemon.stop(), 0)
+    check(not os.path.exists("/vhotplug-that-is-never-written.json"))
+
+
+@test
 def both_signals_end_it_cleanly(w):
     for how in (signal.SIGTERM, signal.SIGINT):
         daemon = w.daemon(w.conf())
@@ -174,9 +189,13 @@ def both_signals_end_it_cleanly(w):
 
 
 @test
-def a_missing_root_is_an_error(_):
-    done = call(BINARY, "--root", "/no/such/dir", "--uevents", "/tmp/none", "-c", "/dev/null")
+def a_missing_root_is_an_error(w):
+    path = os.path.join(w.dir, "x.conf")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("{}")
+    done = call(BINARY, "--root", "/no/such/dir", "--uevents", "/tmp/none", "-c", path)
     equal(done.returncode, 1)
+    contains(done.stderr, "cannot open the root directory /no/such/dir")
 
 
 @test

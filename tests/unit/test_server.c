@@ -1,0 +1,225 @@
+/*
+ * The API's room: who is gone is written to no more, who ends while something is owed still gets it, and another
+ * configuration sends away who would not come in by it.
+ */
+#include "fault.h"
+#include "limits.h"
+#include "server.h"
+#include "sock.h"
+#include "test.h"
+
+#include <stdio.h>
+
+static char dir[] = "/tmp/vh-server-XXXXXX";
+static struct api_conf conf, other;
+static struct client_ref last;
+static char told[512];
+static bool answers;
+
+static void tell(const char *what) {
+    size_t n = strlen(told);
+    (void)snprintf(told + n, sizeof told - n, "%s ", what);
+}
+
+static void line(struct client_ref c, const struct principal *who, char *text, size_t len) {
+    (void)who, (void)text, (void)len;
+    last = c;
+    tell(text != NULL ? "line" : "long");
+    if (answers)
+        server_reply(c, "reply\n", 6);
+}
+static void refused(const struct principal *who, const char *why) {
+    (void)who;
+    tell(why);
+}
+static void closed(struct client_ref c) {
+    (void)c;
+    tell("closed");
+}
+static bool part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
+    (void)c, (void)cursor;
+    sb_str(out, "part\n");
+    return false;
+}
+static uint64_t stamp(struct client_ref c) {
+    (void)c;
+    return 0;
+}
+static const struct server_calls calls = {line, refused, closed, part, stamp};
+
+static const char *heard(void) {
+    static char text[sizeof told];
+    memcpy(text, told, sizeof text);
+    told[0] = '\0';
+    return text;
+}
+
+static void pass(void) {
+    static struct pollset ps;
+    ps.n = 0;
+    server_fill(&ps);
+    CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
+    int64_t now = sock_now();
+    server_ready(&ps, now);
+    server_tick(now);
+}
+
+static int call(void) {
+    int fd = sock_connect_unix(conf.unix_path);
+    CHECK(fd >= 0);
+    pass();
+    return fd;
+}
+
+static void say(int fd, const char *text) {
+    CHECK(__real_send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+    pass();
+}
+
+static const char *received(int fd) {
+    static char text[4096];
+    ssize_t n = __real_read(fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void start(void) {
+    memset(&conf, 0, sizeof conf);
+    conf.enable = conf.unix_on = true;
+    conf.unix_mode = 0600;
+    conf.peer_clients = 16;
+    conf.peer_rate = 1000;
+    conf.line_seconds = 10;
+    (void)snprintf(conf.unix_path, sizeof conf.unix_path, "%s/api.sock", dir);
+    answers = true;
+    server_start(&conf, &calls);
+    (void)heard();
+}
+
+static void stop(void) {
+    heal();
+    server_stop();
+    (void)heard();
+}
+
+static void who_is_gone_is_written_to_no_more(void) {
+    struct principal who;
+    const struct principal *subscriber = &who;
+    int cursor = 0;
+    start();
+    answers = false;
+    int fd = call();
+    say(fd, "request\n");
+    CHECK_STR(heard(), "line ");
+    CHECK(close(fd) == 0);
+    pass();
+    CHECK_STR(heard(), "closed ");
+    server_reply(last, "reply\n", 6);
+    server_reply_parts(last);
+    server_charge(last, 5);
+    server_subscribe(last, true, false);
+    server_event_to(last, "event\n", 6);
+    CHECK(!server_subscriber(&cursor, false, &last, &subscriber));
+    /* The next in its place has nothing of it. */
+    answers = true;
+    fd = call();
+    server_reply(last, "reply\n", 6);
+    server_event_to(last, "event\n", 6);
+    CHECK_STR(received(fd), "");
+    say(fd, "request\n");
+    CHECK_STR(received(fd), "reply\n");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+static void a_connection_that_breaks_is_closed(void) {
+    start();
+    int fd = call();
+    fail_call("read", 1, ECONNRESET);
+    say(fd, "request\n");
+    CHECK_STR(heard(), "closed ");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+/* Nothing more will be asked, but what was asked is answered: first what is owed, then the end. */
+static void who_has_ended_still_gets_what_is_owed(void) {
+    start();
+    int fd = call();
+    CHECK(__real_send(fd, "request\nlast without newline", 28, MSG_NOSIGNAL) == 28 && shutdown(fd, SHUT_WR) == 0);
+    pass();
+    server_event_to(last, "event\n", 6);
+    fail_call("write", 1, EAGAIN);
+    server_event_to(last, "more\n", 5);
+    pass();
+    heal();
+    for (int i = 0; i < 4; i++)
+        pass();
+    CHECK_STR(received(fd), "reply\nevent\nmore\nreply\n");
+    CHECK_STR(heard(), "line line closed ");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+/* The end of a line that is longer than any is the end of nothing. */
+static void an_endless_line_is_told_once(void) {
+    static char text[VH_LINE_MAX * 2];
+    start();
+    memset(text, 'x', sizeof text - 1);
+    int fd = call();
+    say(fd, text);
+    for (int i = 0; i < 4; i++)
+        pass();
+    CHECK_STR(heard(), "long ");
+    CHECK(shutdown(fd, SHUT_WR) == 0);
+    for (int i = 0; i < 4; i++)
+        pass();
+    CHECK_STR(heard(), "closed ");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+static void who_would_not_come_in_any_more_is_sent_away(void) {
+    start();
+    int fd = call();
+    other = conf;
+    server_reload(&other); /* nothing that matters has changed */
+    pass();
+    CHECK_STR(heard(), "");
+    fail_call("getsockopt", 0, ENOTCONN); /* who it is cannot be told any more */
+    server_reload(&conf);
+    pass();
+    CHECK_STR(heard(), "another configuration closed ");
+    heal();
+    CHECK(close(fd) == 0);
+    fd = call();
+    other.unix_on = false;
+    server_reload(&other);
+    pass();
+    CHECK_STR(heard(), "another configuration closed ");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+static void who_is_nobody_is_not_let_in(void) {
+    start();
+    fail_call("getsockopt", 0, ENOTCONN);
+    int fd = call();
+    CHECK(strstr(heard(), "closed") == NULL);
+    heal();
+    CHECK_STR(received(fd), "");
+    CHECK(close(fd) == 0);
+    stop();
+}
+
+int main(void) {
+    CHECK(mkdtemp(dir) != NULL);
+    RUN(who_is_gone_is_written_to_no_more);
+    RUN(a_connection_that_breaks_is_closed);
+    RUN(who_has_ended_still_gets_what_is_owed);
+    RUN(an_endless_line_is_told_once);
+    RUN(who_would_not_come_in_any_more_is_sent_away);
+    RUN(who_is_nobody_is_not_let_in);
+    CHECK(rmdir(dir) == 0);
+    TEST_MAIN_END;
+}
