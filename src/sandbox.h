@@ -20,11 +20,11 @@ enum {
     SANDBOX_REPLACE = 8, /* make and remove files, write to them */
     SANDBOX_SOCKET = 16, /* make and remove sockets, and directories for them */
     SANDBOX_REMOVE = 32, /* remove files, sockets included */
-    SANDBOX_MKDIR = 512, /* make directories */
+    SANDBOX_MKDIR = 64,  /* make directories */
     /* How the path is taken: */
-    SANDBOX_ROOTED = 64,    /* below the root of sysfs.h */
-    SANDBOX_ANCESTOR = 128, /* while it is missing, its nearest ancestor but the root directory stands for it */
-    SANDBOX_PINNED = 256,   /* of procfs, whose inodes live only as long as somebody holds them */
+    SANDBOX_ROOTED = 128,   /* below the root of sysfs.h */
+    SANDBOX_ANCESTOR = 256, /* while it is missing, its nearest ancestor but the root directory stands for it */
+    SANDBOX_PINNED = 512,   /* of procfs, whose inodes live only as long as somebody holds them */
 };
 
 struct sandbox_path {
