@@ -407,7 +407,7 @@ def memory():
         others(w, 256)
         with daemon(w, w.conf([rule("vm1", {"interfaceClass": 8})])) as d:
             w.api(events=True)
-            time.sleep(often(1, 0.3))
+            time.sleep(often(12, 0.3))  # until the log has told how many lines it left out of the start's
             before, seconds = status(d, "voluntary_ctxt_switches"), often(10, 1)
             time.sleep(seconds)
             figure("wakeups", "wake-ups a minute, idle, one subscriber", value=(status(d, "voluntary_ctxt_switches") - before) * 60 / seconds, unit="")
