@@ -61,6 +61,7 @@ static struct {
 } fds[FDS];
 
 static uint64_t plug; /* each input's devices are new ones */
+static bool unplugged;
 
 static int file_of(const char *path) {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
@@ -84,7 +85,7 @@ int __wrap_openat(int dirfd, const char *path, int flags, ...) {
     (void)dirfd;
     int file = file_of(path);
     bool directory = (flags & O_DIRECTORY) != 0;
-    if (directory && file < 0)
+    if (directory && file < 0 && !unplugged)
         file = -1; /* a device's own */
     else if (file < 0 || !files[file].there) {
         errno = ENOENT;
@@ -205,7 +206,7 @@ static bool is_utf8(const char *s, size_t cap) {
 /* Whoever keeps what was told: of half of the inputs, or nobody. */
 static struct {
     bool keeps;
-    int n;
+    int n, gone;
     struct device dev[VH_MAX_DEVICES];
 } last;
 
@@ -234,6 +235,7 @@ static void again(const struct device *was, const struct device *d) {
 static void told(const struct fact *f) {
     if (f->kind == FACT_GONE)
         MUST(f->sys_name != NULL && f->sys_name[0] != '\0' && strlen(f->sys_name) < VH_SYSNAME_MAX);
+    last.gone += f->kind == FACT_GONE;
     if (f->kind != FACT_DEVICE)
         return;
     const struct device *d = f->device;
@@ -259,6 +261,20 @@ static void told(const struct fact *f) {
 static void uevent(const char *devpath, const char *action, const char *subsystem) {
     struct uevent ev = {.action = action, .devpath = devpath, .subsystem = subsystem, .devtype = "usb_device"};
     (void)bus_usb.uevent(&ev);
+}
+
+/* Nothing is left for the next input. */
+static void unplug(void) {
+    unplugged = true;
+    last.gone = 0;
+    for (int i = 0; i < last.n; i++) {
+        char path[sizeof "/devices/" + VH_SYSNAME_MAX];
+        snprintf(path, sizeof path, "/devices/%s", last.dev[i].sys_name);
+        uevent(path, "remove", "usb");
+        bus_usb.look(told);
+    }
+    MUST(last.gone == last.n);
+    unplugged = false;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
@@ -295,6 +311,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     files[0].there = false; /* busnum: now it is going */
     uevent("/devices/pci0/usb1/1-2", "remove", "usb");
     bus_usb.look(told);
+    unplug();
     for (int i = 0; i < FDS; i++)
         MUST(!fds[i].used);
     return 0;
