@@ -218,15 +218,24 @@ bool request_select(struct step *st, const struct request *r, int *count) {
     return true;
 }
 
-static int pending_free(const struct core *c) {
-    int k = 0;
-    while (k < VH_MAX_CLIENTS && c->pending[k].used)
-        k++;
-    return k;
+/* Clients that left may have requests under way, for as long as a VM is silent: a guest must not fill the table with
+ * its own, nor anybody the places of admins. */
+static bool has_room(const struct core *c, const struct principal *who) {
+    int all = 0, guests = 0;
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        const struct pending *p = &c->pending[k];
+        all += p->used;
+        guests += p->used && p->audit.asked.who.role == ROLE_GUEST && p->audit.asked.who.vm == who->vm;
+    }
+    if (who->role == ROLE_GUEST && guests >= VH_GUEST_REQUESTS)
+        return false;
+    return all < (who->role == ROLE_ADMIN ? VH_MAX_CLIENTS : VH_MAX_CLIENTS - VH_ADMIN_CLIENTS);
 }
 
 struct pending *pending_new(struct step *st, const struct request *r, int *index) {
-    *index = pending_free(st->c);
+    *index = 0;
+    while (*index < VH_MAX_CLIENTS && st->c->pending[*index].used)
+        (*index)++;
     VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact has looked; saving a decision lets no request between */
     struct pending *p = &st->c->pending[*index];
     memset(p, 0, sizeof *p);
@@ -343,8 +352,7 @@ static void explain(struct step *st, const struct request *r) {
 }
 
 void request_fact(struct step *st, const struct request *r) {
-    /* Clients that left may have requests under way. Before anything is decided: a refusal changes nothing. */
-    if (core_moves(r->kind) && pending_free(st->c) == VH_MAX_CLIENTS) {
+    if (core_moves(r->kind) && !has_room(st->c, &r->who)) { /* before anything is decided */
         reply_failed_text(st, r, "too many requests are under way");
         return;
     }

@@ -25,6 +25,7 @@
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                             \
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                          \
     X(VH_ADMIN_CLIENTS, 8, "of these, kept for admins: whatever others do, an admin gets in")                     \
+    X(VH_GUEST_REQUESTS, 16, "under way for one VM's guest, also of connections that it has closed since")        \
     X(VH_PEER_CLIENTS, 16, "default of connectionsPerPeer: so that no CID, uid or address takes all")             \
     X(VH_MAX_PEERS, 128, "peers whose requests are counted: all clients and as many that have left")              \
     X(VH_PEER_RATE, 100, "default of requestsPerSecond of a peer that is no admin; nobody clicks faster")         \

@@ -47,6 +47,14 @@ static void a_table_full_of_ghosts_refuses_the_next(void) {
 }
 
 /* Clients that ask and leave: what they began goes on, and its end is to be waited for. */
+static void ask_and_leave(enum role role, int i) {
+    plug(port(i), i + 1, 8);
+    ask_port(role, REQ_ATTACH, (uint16_t)(i % VH_MAX_CLIENTS), i, "a");
+    CHECK(action(ACT_REPLY) == NULL);
+    struct fact gone = {.kind = FACT_CLIENT_GONE, .client = {.index = (uint16_t)(i % VH_MAX_CLIENTS), .gen = 9}};
+    step(&gone);
+}
+
 static void too_many_requests_under_way_are_refused(void) {
     begin(false);
     vm_up(0);
@@ -54,13 +62,8 @@ static void too_many_requests_under_way_are_refused(void) {
     plug("9-98", 102, 8);
     ask_as(ROLE_OPERATOR, REQ_DETACH, 102, "");
     CHECK(replied(true) && core.slot[1].disconnected);
-    for (int i = 0; i < VH_MAX_CLIENTS; i++) {
-        plug(port(i), i + 1, 8);
-        ask_port(ROLE_OPERATOR, REQ_ATTACH, (uint16_t)i, i, "a");
-        CHECK(action(ACT_REPLY) == NULL);
-        struct fact gone = {.kind = FACT_CLIENT_GONE, .client = {.index = (uint16_t)i, .gen = 9}};
-        step(&gone);
-    }
+    for (int i = 0; i < VH_MAX_CLIENTS - VH_ADMIN_CLIENTS; i++)
+        ask_and_leave(ROLE_OPERATOR, i);
     static const enum request_kind kinds[] = {REQ_ATTACH, REQ_DETACH, REQ_SUSPEND, REQ_RESUME};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         for (int role = ROLE_GUEST; role <= ROLE_OPERATOR; role++) {
@@ -72,10 +75,30 @@ static void too_many_requests_under_way_are_refused(void) {
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 102, "");
     CHECK_STR(error(), "too many requests are under way");
     CHECK(core.slot[1].disconnected && !core.slot[0].disconnected); /* nothing was decided */
-    done(0, OP_OK);                                                 /* what was under way before them */
-    done(0, OP_OK);                                                 /* the first of theirs: there is room for one */
+    for (int i = VH_MAX_CLIENTS - VH_ADMIN_CLIENTS; i < VH_MAX_CLIENTS; i++)
+        ask_and_leave(ROLE_ADMIN, i); /* these places are theirs */
+    ask_as(ROLE_ADMIN, REQ_DETACH, 101, "");
+    CHECK_STR(error(), "too many requests are under way");
+    for (int i = 0; i < VH_ADMIN_CLIENTS; i++)
+        done(0, OP_OK);
+    done(0, OP_OK); /* what was under way before them */
+    done(0, OP_OK); /* the first of theirs: there is room for one */
     ask_as(ROLE_OPERATOR, REQ_SUSPEND, 0, "b");
     CHECK(replied(true));
+}
+
+/* Its VM is silent, so that nothing comes to an end. */
+static void a_guest_has_its_share_of_requests_under_way(void) {
+    begin(false);
+    vm_up(0);
+    int i = 0;
+    for (; i < VH_GUEST_REQUESTS; i++)
+        ask_and_leave(ROLE_GUEST, i);
+    plug(port(i), i + 1, 8);
+    ask_port(ROLE_GUEST, REQ_ATTACH, 3, i, "a");
+    CHECK_STR(error(), "too many requests are under way");
+    ask_port(ROLE_OPERATOR, REQ_ATTACH, 3, i, "a");
+    CHECK(action(ACT_REPLY) == NULL);
 }
 
 static void an_ambiguous_answer_lists_what_it_has_room_for(void) {
@@ -278,6 +301,7 @@ static void more_tags_than_are_remembered_are_refused(void) {
 int main(void) {
     RUN(a_table_full_of_ghosts_refuses_the_next);
     RUN(too_many_requests_under_way_are_refused);
+    RUN(a_guest_has_its_share_of_requests_under_way);
     RUN(an_ambiguous_answer_lists_what_it_has_room_for);
     RUN(a_number_that_comes_round_is_never_none);
     RUN(more_filters_than_are_remembered_are_counted);
