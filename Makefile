@@ -305,6 +305,7 @@ $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 
 SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state sysfs)
 $(SMALL_FUZZ): $(T)/fuzz/%: tests/fuzz/%.c $(T)/small/libvhotplug.a Makefile
+	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(SMALL_CC) -fsanitize=fuzzer $(WRAPPED) $(subst $(@D)/lib,$(T)/small/lib,$(test_link))
 

@@ -19,14 +19,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TABLE_MAX (256 * 1024) /* mountinfo of a host with many containers */
-
 static struct use {
     char sys_name[VH_SYSNAME_MAX];
     char why[VH_TEXT_MAX];
 } uses[VH_MAX_DEVICES]; /* one of each device: a disk may be mounted a hundred times */
 static int nuses, too_many;
-static char table[TABLE_MAX];
+
+static struct table { /* of /proc, line by line */
+    int fd;
+    const char *path;
+    size_t at, len; /* what of the text is still to come */
+    size_t read;    /* so far, of the whole table */
+    bool cut;       /* the line at hand began before what is left of it */
+    char text[VH_TABLE_LINE];
+} table;
 
 /* Every mount and every new disk makes us look. */
 static bool may_warn(void) {
@@ -74,22 +80,67 @@ static void add_use(const char *link, const char *what, const char *which) {
     nuses++;
 }
 
-/* Reads a /proc table whole; its lines are then taken with next_line. */
-static char *read_table(const char *path) {
-    ssize_t n = sysfs_table(path, table, sizeof table);
-    if (n < 0 && errno == EOVERFLOW && may_warn())
-        log_warn("%s is larger than %d bytes: the host's storage may go unprotected", path, TABLE_MAX);
-    return table;
+static void open_table(const char *path) {
+    table.fd = sysfs_open(path, O_RDONLY);
+    table.path = path;
+    table.at = table.len = table.read = 0;
+    table.cut = false;
 }
 
-static char *next_line(char **at) {
-    char *line = *at, *end = strchr(line, '\n');
-    if (*line == '\0')
-        return NULL;
-    *at = end != NULL ? end + 1 : line + strlen(line);
-    if (end != NULL)
+static void close_table(void) {
+    (void)close(table.fd);
+    table.fd = -1;
+}
+
+static void say_unread(const char *what, int most) {
+    if (may_warn())
+        log_warn("%s has %s than %d bytes: the host's storage may go unprotected", table.path, what, most);
+}
+
+/* More of it behind what is there. False at its end, or where it is not read on. */
+static bool read_table(void) {
+    if (table.at > 0) {
+        memmove(table.text, table.text + table.at, table.len - table.at);
+        table.len -= table.at;
+        table.at = 0;
+    }
+    if (table.len == sizeof table.text - 1) { /* of such a line nothing is believed */
+        say_unread("a line of more", VH_TABLE_LINE);
+        table.len = 0;
+        table.cut = true;
+    }
+    if (table.read > VH_TABLE_MAX) {
+        say_unread("more", VH_TABLE_MAX);
+        return false;
+    }
+    ssize_t n = sysfs_read(table.fd, table.text + table.len, sizeof table.text - 1 - table.len);
+    if (n <= 0)
+        return false;
+    table.len += (size_t)n;
+    table.read += (size_t)n;
+    return true;
+}
+
+/* NULL after the last, when the table is closed. */
+static char *next_line(void) {
+    while (table.fd >= 0) {
+        char *line = table.text + table.at, *end = memchr(line, '\n', table.len - table.at);
+        if (end == NULL && read_table())
+            continue;
+        line = table.text + table.at;
+        bool cut = table.cut;
+        if (end == NULL) {
+            close_table();
+            end = table.text + table.len;
+            cut = cut || line == end;
+        }
         *end = '\0';
-    return line;
+        table.at = (size_t)(end - table.text) + (table.fd >= 0);
+        table.cut = false;
+        if (!cut)
+            return line;
+    }
+    return NULL;
 }
 
 /* The line's n-th field from 0, cut out of it; "" if there is none. */
@@ -121,8 +172,9 @@ static const char *mount_source(char **save) {
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. File
  * systems over several devices, as btrfs, have a number of their own, 0:n: those go by their source. */
 static void look_mounts(void) {
-    char *at = read_table("/proc/self/mountinfo"), *line;
-    while ((line = next_line(&at)) != NULL) {
+    char *line;
+    open_table("/proc/self/mountinfo");
+    while ((line = next_line()) != NULL) {
         char *save = NULL, link[64];
         const char *number = NULL;
         const char *f = strtok_r(line, " ", &save);
@@ -139,8 +191,9 @@ static void look_mounts(void) {
 }
 
 static void look_swaps(void) {
-    char *at = read_table("/proc/swaps"), *line;
-    while ((line = next_line(&at)) != NULL) {
+    char *line;
+    open_table("/proc/swaps");
+    while ((line = next_line()) != NULL) {
         const char *path = field(line, 0);
         add_block(path, "holds the swap space", path);
     }
@@ -206,14 +259,14 @@ static void add_route(const char *interface) {
 }
 
 static void look_routes(void) {
-    char copy[256];
-    char *at = read_table("/proc/net/route"), *line;
-    while ((line = next_line(&at)) != NULL) { /* Iface Destination Gateway Flags ... */
+    char copy[256], *line;
+    open_table("/proc/net/route");
+    while ((line = next_line()) != NULL) { /* Iface Destination Gateway Flags ... */
         if (str_copy(copy, sizeof copy, line) && str_eq(field(copy, 1), "00000000"))
             add_route(field(line, 0));
     }
-    at = read_table("/proc/net/ipv6_route");
-    while ((line = next_line(&at)) != NULL) { /* destination, its length, ..., device last */
+    open_table("/proc/net/ipv6_route");
+    while ((line = next_line()) != NULL) { /* destination, its length, ..., device last */
         char *device = strrchr(line, ' ');
         if (device != NULL && str_starts(line, "00000000000000000000000000000000 00 ") && !str_eq(device + 1, "lo"))
             add_route(device + 1);

@@ -66,6 +66,8 @@
     X(VH_REGEX_PROG_MAX, 1024, "instructions of one compiled pattern; bounds {m,n}")                              \
     X(VH_REGEX_POOL, 32768, "instructions over all patterns of a configuration")                                  \
     X(VH_REGEX_SETS, 2048, "character classes over all patterns of a configuration")                              \
+    X(VH_TABLE_LINE, 32768, "bytes of one line of a table of /proc: two paths, escaped, and overlay's options")   \
+    X(VH_TABLE_MAX, 1048576, "bytes read of such a table: eight thousand mounts")                                 \
     X(VH_JSON_MAX, 2097152, "bytes of any JSON text that we read")                                                \
     X(VH_JSON_DEPTH, 32, "nesting of any JSON text that we read")                                                 \
     X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                       \

@@ -1,6 +1,7 @@
 """On the emulated board: VMs, the daemon, disks and devices that come, go, refuse and bounce, for real."""
 import json
 import os
+import re
 
 from rig import HID, STORAGE, BoardWorld, conf, main
 from board import until
@@ -378,7 +379,9 @@ def a_wall_clock_that_jumps_is_nobodys_concern(w):
     w.board.run(f"date -s @{now}")
     until(lambda: vm1.devices() == [], scaled(5), "nothing left in it")
     equal(w.stop(), 0)
-    check("did not run" not in w.story and "in time" not in w.story, "no timeout")
+    stood = [int(ms) for ms in re.findall(r"did not run for (\d+) ms", w.story)]
+    check(all(ms < 10**6 for ms in stood), f"a jump of years was taken for a stall: {stood}")  # a busy machine may stall the board
+    check("in time" not in w.story, "no timeout")
 
 
 @test

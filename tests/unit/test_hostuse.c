@@ -99,12 +99,42 @@ static void a_line_that_is_cut_short_harms_nobody(void) {
     CHECK(used("1-5"));
 }
 
-static void a_table_that_is_too_long_is_said(void) {
+#define MOUNT "40 1 8:1 / /mnt/stick rw - vfat /dev/sda rw\n"
+
+/* Of the line itself nothing is believed, also not of its end. */
+static void a_line_that_is_too_long_is_said_and_passed_over(void) {
     nothing_used();
-    memset(text, 'x', sizeof text - 1);
+    memset(text, 'x', VH_TABLE_LINE + 100);
+    strcpy(text + VH_TABLE_LINE + 100, " 40 1 8:1 / /mnt/stick rw - vfat /dev/sda rw\n");
     table("proc/self/mountinfo", text);
     CHECK(!used("1-2"));
-    CHECK(was_said("/proc/self/mountinfo is larger than "));
+    CHECK(was_said("/proc/self/mountinfo has a line of more than 32768 bytes"));
+    strcat(text, MOUNT);
+    table("proc/self/mountinfo", text);
+    CHECK(used("1-2"));
+}
+
+static void a_long_table_is_read_to_its_end_or_as_far_as_is_said(void) {
+    static const char other[] = "1 1 0:1 / / rw - tmpfs tmpfs rw\n";
+    static char many[VH_TABLE_MAX + 2 * VH_TABLE_LINE];
+    size_t n = 0;
+    nothing_used();
+    while (n < VH_TABLE_MAX - VH_TABLE_LINE) {
+        memcpy(many + n, other, sizeof other);
+        n += sizeof other - 1;
+    }
+    strcpy(many + n, MOUNT);
+    table("proc/self/mountinfo", many);
+    CHECK(used("1-2"));
+    CHECK(!was_said(" than "));
+    while (n < VH_TABLE_MAX + VH_TABLE_LINE) {
+        memcpy(many + n, other, sizeof other);
+        n += sizeof other - 1;
+    }
+    strcpy(many + n, MOUNT);
+    table("proc/self/mountinfo", many);
+    CHECK(!used("1-2"));
+    CHECK(was_said("/proc/self/mountinfo has more than 1048576 bytes"));
 }
 
 /* More than there can be devices: said, and what was found first stays. */
@@ -132,7 +162,8 @@ int main(void) {
     RUN(a_mount_is_found_by_number_or_by_source);
     RUN(a_line_that_is_cut_short_harms_nobody);
     RUN(more_uses_than_devices_are_said);
-    RUN(a_table_that_is_too_long_is_said);
+    RUN(a_line_that_is_too_long_is_said_and_passed_over);
+    RUN(a_long_table_is_read_to_its_end_or_as_far_as_is_said);
     (void)snprintf(command, sizeof command, "rm -rf %s", top);
     CHECK(system(command) == 0);
     TEST_MAIN_END;
