@@ -421,6 +421,9 @@ bench: all $(BENCH_TOOLS)
 bench-smoke: all $(BENCH_TOOLS)
 	@BENCH_QUICK=1 $(PYTHON) tests/bench/bench.py $(T)/bench build/bench-smoke.json >/dev/null
 	@$(PYTHON) tests/bench/report.py complete build/bench-smoke.json
+bench-compare bench-report bench-baseline: build/bench.json
+build/bench.json:
+	@echo "no $@: run 'make bench' first" >&2; exit 1
 bench-compare:
 	@$(PYTHON) tests/bench/report.py compare build/bench.json
 bench-report:

@@ -16,7 +16,8 @@ typedef void fact_fn(const struct fact *f);
 typedef const struct device *told_fn(const char *sys_name);
 
 struct bus {
-    const char *name; /* "usb" */
+    const char *name;  /* "usb" */
+    const char *below; /* is part of the devpath of every event that may concern it, and begins with a slash */
     /* Called once at start, after sysfs_root(). `told` answers for whoever facts go to, so that what lasts is not read
      * again; NULL: nobody keeps them. False after logging why: the bus is unusable. */
     bool (*start)(told_fn *told);

@@ -450,6 +450,7 @@ static void usb_release(const struct device *dev) {
 
 const struct bus bus_usb = {
     .name = "usb",
+    .below = "/usb", /* the root hub, "usb1" */
     .start = usb_start,
     .scan = usb_scan,
     .uevent = usb_uevent,

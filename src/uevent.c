@@ -28,6 +28,8 @@ static bool take(struct uevent *ev, const char *s, unsigned *seen) {
     const char *v;
     if (strchr(s, '=') == NULL || s[0] == '=')
         return false;
+    if (s[0] != 'A' && s[0] != 'D' && s[0] != 'S') /* no key that we know */
+        return true;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         v = value_of(s, known[i].key);
         if (v == NULL)
@@ -54,6 +56,10 @@ static bool header_agrees(const struct uevent *ev, const char *header) {
     size_t n = strlen(ev->action);
     return n > 0 && ev->devpath[0] == '/' && strncmp(header, ev->action, n) == 0 && header[n] == '@' &&
            str_eq(header + n + 1, ev->devpath);
+}
+
+bool uevent_is_below(const char *msg, size_t len, const char *text) {
+    return len > 0 && msg[len - 1] == '\0' && strstr(msg, text) != NULL; /* an action has no slash */
 }
 
 bool uevent_parse(struct uevent *ev, const char *msg, size_t len) {

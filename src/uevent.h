@@ -15,6 +15,9 @@ struct uevent { /* absent keys are ""; strings point into the message */
     bool synthetic; /* SYNTH_UUID: somebody wrote to the `uevent` file */
 };
 
+/* Has its devpath this text, which begins with a slash? Says nothing else of the message: for passing over at once what
+ * is of no concern. */
+bool uevent_is_below(const char *msg, size_t len, const char *text);
 /* False for anything that is not a well-formed kernel uevent: no final NUL, no SEQNUM, header and keys that disagree.
  */
 bool uevent_parse(struct uevent *ev, const char *msg, size_t len);

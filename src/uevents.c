@@ -88,7 +88,7 @@ static void read_batch(void) {
         switch (netlink_read(source.fd, &msg, &len)) {
         case NETLINK_GOT:
             source.reopen_ms = VH_T_RETRY_MIN;
-            if (uevent_parse(&ev, msg, len))
+            if (uevent_is_below(msg, len, source.bus->below) && uevent_parse(&ev, msg, len))
                 (void)source.bus->uevent(&ev);
             break;
         case NETLINK_IGNORED:

@@ -141,6 +141,22 @@ static void every_truncation_is_refused(void) {
         CHECK(!parse_bytes(msg, n)); /* the number comes last */
 }
 
+static bool is_below(const char *msg, size_t len) {
+    return uevent_is_below(msg, len, "/usb");
+}
+
+/* By the header alone: what the keys say is for the parser. */
+static void what_is_elsewhere_is_passed_over(void) {
+    static const char usb[] = "add@/devices/pci/usb1/1-2\0SEQNUM=1", hub[] = "add@/devices/usb1",
+                      module[] = "add@/module/snd_usb_audio\0DEVPATH=/devices/usb1",
+                      open[] = {'a', '@', '/', 'u', 's', 'b'};
+    CHECK(is_below(usb, sizeof usb));
+    CHECK(is_below(hub, sizeof hub));
+    CHECK(!is_below(module, sizeof module));
+    CHECK(!is_below(usb, 0));
+    CHECK(!is_below(open, sizeof open)); /* no NUL at its end */
+}
+
 static void names_are_the_last_part_of_a_path(void) {
     CHECK_STR(uevent_name("/devices/usb1/1-2/1-2.3"), "1-2.3");
     CHECK_STR(uevent_name("/devices/usb1/1-2/1-2:1.0"), "1-2:1.0");
@@ -165,6 +181,7 @@ int main(void) {
     RUN(what_is_no_key_and_value_is_refused);
     RUN(udevs_own_messages_are_refused);
     RUN(every_truncation_is_refused);
+    RUN(what_is_elsewhere_is_passed_over);
     RUN(names_are_the_last_part_of_a_path);
     free(held);
     TEST_MAIN_END;

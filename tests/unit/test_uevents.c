@@ -29,7 +29,8 @@ static void bus_scan(bool coldplug, fact_fn *emit) {
     CHECK(!coldplug);
     scans++;
 }
-static const struct bus bus = {.name = "test", .uevent = bus_event, .look = bus_look, .scan = bus_scan};
+static const struct bus bus = {
+    .name = "test", .below = "/usb", .uevent = bus_event, .look = bus_look, .scan = bus_scan};
 
 static void pass(void) {
     static struct pollset ps;
@@ -47,7 +48,7 @@ static void send_event(const char *text, size_t n) {
     CHECK(close(fd) == 0);
 }
 
-static const char plug[] = "add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0SEQNUM=1";
+static const char plug[] = "add@/devices/usb1/x\0ACTION=add\0DEVPATH=/devices/usb1/x\0SUBSYSTEM=usb\0SEQNUM=1";
 
 static void without_a_source_there_is_no_start(void) {
     fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
