@@ -261,10 +261,13 @@ def lists():
                              serial=f"{n:020}")
             with daemon(w, w.conf([rule(["vm1", "vm2"], {"interfaceClass": 8})])) as d:
                 api = w.api()
-                api.send({"action": "usb_list"})
-                line = b""
-                while not line.endswith(b"\n"):
-                    line += api.socket.recv(65536)
+                line, last = b"", b"x"
+                while line != last:  # until nothing changes any more: the load counts replies by their length
+                    last, line = line, b""
+                    time.sleep(often(0.3, 0.1))
+                    api.send({"action": "usb_list"})
+                    while not line.endswith(b"\n"):
+                        line += api.socket.recv(65536)
                 api.close()
                 bare = os.path.join(w.dir, "bare")
                 with yard("serve", bare, write_file(w, "reply", line)) as y:

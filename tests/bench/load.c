@@ -62,10 +62,11 @@ static void move(const char *root, int port, bool in) {
 static const char list_line[] = "{\"action\": \"usb_list\"}\n";
 
 static size_t one_line(int fd) {
-    size_t got = 0;
-    do {
-        got += read_some(fd, text, sizeof text);
-    } while (memrchr(text, '\n', got < sizeof text ? got : sizeof text) == NULL);
+    size_t got = 0, n = 0;
+    do { /* each piece comes to the same place: only this one counts, nothing that an earlier one left behind it */
+        n = read_some(fd, text, sizeof text);
+        got += n;
+    } while (memrchr(text, '\n', n) == NULL);
     return got;
 }
 
@@ -83,14 +84,18 @@ static void lists(const char *path, int clients, int depth, int count) {
     for (int i = 0; i < clients; i++) {
         polls[i] = (struct pollfd){.fd = connect_to(path, SOCK_STREAM), .events = POLLIN};
         ask_lists(polls[i].fd, 1);
-        size = one_line(polls[i].fd); /* each is as long as the next */
+        size_t len = one_line(polls[i].fd); /* each is as long as the next */
+        if (size != 0 && len != size)
+            die("the list still changes");
+        size = len;
     }
     int64_t begun = now_ns();
     for (int i = 0; i < clients; i++)
         ask_lists(polls[i].fd, depth);
     for (int asked = clients * depth, answered = 0; answered < count;) {
-        if (poll(polls, (nfds_t)clients, -1) < 0)
-            die("poll");
+        int n_ready = poll(polls, (nfds_t)clients, 60000);
+        if (n_ready <= 0)
+            die(n_ready < 0 ? "poll" : "no answer for a minute, or answers of another length than the first");
         for (int i = 0; i < clients; i++) {
             if (polls[i].revents == 0)
                 continue;
