@@ -238,7 +238,7 @@ int memory_selection(struct core *c, const struct device *d) {
 }
 
 int memory_chosen_above(struct core *c, const struct slot *s, enum role role) {
-    const struct memory *m = selection(c, &s->dev);
+    const struct memory *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* nobody is above an admin */
     int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
     return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
 }

@@ -28,19 +28,24 @@ static struct {
 
 /* ---- answers ---- */
 
-void desk_reply(const struct action *a, const char *error) {
+/* With an error, or NULL. */
+static void answer(struct client_ref c, enum action_kind kind, const char *error) {
     static char text[VH_REPLY_MAX];
+    const struct request *r = &desk.request[c.index];
     struct sbuf sb;
-    const struct request *r = &desk.request[a->client.index];
     sb_init(&sb, text, sizeof text);
-    if (a->kind == ACT_REPLY_VERSION)
-        api_version(&sb, r->id);
-    else if (a->ok)
-        api_ok(&sb, r->id);
-    else
+    if (error != NULL)
         api_failed(&sb, r->id, error);
+    else if (kind == ACT_REPLY_VERSION)
+        api_version(&sb, r->id);
+    else
+        api_ok(&sb, r->id);
     VH_ASSERT(sb_ok(&sb));
-    server_reply(a->client, text, sb.len);
+    server_reply(c, text, sb.len);
+}
+
+void desk_reply(const struct action *a, const char *error) {
+    answer(a->client, a->kind, a->kind == ACT_REPLY && !a->ok ? error : NULL);
 }
 
 void desk_reply_parts(const struct action *a) {
@@ -76,17 +81,12 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
         dispatch_fact(&f);
         return;
     }
-    static char text[VH_REPLY_MAX];
-    struct sbuf sb;
-    sb_init(&sb, text, sizeof text);
-    api_failed(&sb, r->id, why);
-    VH_ASSERT(sb_ok(&sb));
     log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
     if (why != error) { /* it was understood, and is not for this role */
         struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
         tell_audit(dispatch_core(), &a, why, dispatch_now());
     }
-    server_reply(c, text, sb.len);
+    answer(c, ACT_REPLY, why);
 }
 
 static void on_refused(const struct principal *who, const char *why) {

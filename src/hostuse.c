@@ -7,6 +7,7 @@
 #include "hostuse.h"
 
 #include "limits.h"
+#include "linebuf.h"
 #include "log.h"
 #include "log_limit.h"
 #include "sock.h"
@@ -25,12 +26,11 @@ static struct use {
 } uses[VH_MAX_DEVICES]; /* one of each device: a disk may be mounted a hundred times */
 static int nuses, too_many;
 
-static struct table { /* of /proc, line by line */
+static struct { /* of /proc, line by line */
     int fd;
     const char *path;
-    size_t at, len; /* what of the text is still to come */
-    size_t read;    /* so far, of the whole table */
-    bool cut;       /* the line at hand began before what is left of it */
+    size_t read; /* so far, in bytes */
+    struct linebuf lines;
     char text[VH_TABLE_LINE];
 } table;
 
@@ -83,13 +83,8 @@ static void add_use(const char *link, const char *what, const char *which) {
 static void open_table(const char *path) {
     table.fd = sysfs_open(path, O_RDONLY);
     table.path = path;
-    table.at = table.len = table.read = 0;
-    table.cut = false;
-}
-
-static void close_table(void) {
-    (void)close(table.fd);
-    table.fd = -1;
+    table.read = 0;
+    linebuf_init(&table.lines, table.text, sizeof table.text);
 }
 
 static void say_unread(const char *what, int most) {
@@ -97,48 +92,41 @@ static void say_unread(const char *what, int most) {
         log_warn("%s has %s than %d bytes: the host's storage may go unprotected", table.path, what, most);
 }
 
-/* More of it behind what is there. False at its end, or where it is not read on. */
+/* False at its end, or where it is not read on. */
 static bool read_table(void) {
-    if (table.at > 0) {
-        memmove(table.text, table.text + table.at, table.len - table.at);
-        table.len -= table.at;
-        table.at = 0;
-    }
-    if (table.len == sizeof table.text - 1) { /* of such a line nothing is believed */
-        say_unread("a line of more", VH_TABLE_LINE);
-        table.len = 0;
-        table.cut = true;
-    }
+    size_t room = 0;
     if (table.read > VH_TABLE_MAX) {
         say_unread("more", VH_TABLE_MAX);
         return false;
     }
-    ssize_t n = sysfs_read(table.fd, table.text + table.len, sizeof table.text - 1 - table.len);
-    if (n <= 0)
-        return false;
-    table.len += (size_t)n;
-    table.read += (size_t)n;
-    return true;
+    char *space = linebuf_space(&table.lines, &room);
+    ssize_t n = sysfs_read(table.fd, space, room);
+    if (n > 0) {
+        linebuf_added(&table.lines, (size_t)n);
+        table.read += (size_t)n;
+        return true;
+    }
+    bool last = !linebuf_empty(&table.lines);
+    linebuf_finish(&table.lines);
+    return last;
 }
 
-/* NULL after the last, when the table is closed. */
+/* NULL after the last, when the table is closed. Of a line that is too long nothing is believed. */
 static char *next_line(void) {
+    char *line = NULL;
+    size_t len = 0;
     while (table.fd >= 0) {
-        char *line = table.text + table.at, *end = memchr(line, '\n', table.len - table.at);
-        if (end == NULL && read_table())
-            continue;
-        line = table.text + table.at;
-        bool cut = table.cut;
-        if (end == NULL) {
-            close_table();
-            end = table.text + table.len;
-            cut = cut || line == end;
-        }
-        *end = '\0';
-        table.at = (size_t)(end - table.text) + (table.fd >= 0);
-        table.cut = false;
-        if (!cut)
+        enum line_result r = linebuf_next(&table.lines, &line, &len);
+        if (r == LINE_OK) {
+            line[len] = '\0'; /* in the place of its newline */
             return line;
+        }
+        if (r == LINE_TOO_LONG) {
+            say_unread("a line of more", VH_TABLE_LINE);
+        } else if (!read_table()) {
+            (void)close(table.fd);
+            table.fd = -1;
+        }
     }
     return NULL;
 }

@@ -64,6 +64,17 @@ enum line_result linebuf_next(struct linebuf *lb, char **line, size_t *len) {
     return LINE_TOO_LONG;
 }
 
+void linebuf_finish(struct linebuf *lb) {
+    size_t room = 0;
+    if (linebuf_empty(lb))
+        return;
+    char *space = linebuf_space(lb, &room);
+    if (room > 0) { /* else its newline is here, and not looked at yet */
+        *space = '\n';
+        linebuf_added(lb, 1);
+    }
+}
+
 bool linebuf_empty(const struct linebuf *lb) {
     return lb->start == lb->end && !lb->skipping;
 }

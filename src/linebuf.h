@@ -25,6 +25,8 @@ char *linebuf_space(struct linebuf *lb, size_t *room);
 void linebuf_added(struct linebuf *lb, size_t n);
 /* The next line without its newline (and without a CR before it). Valid until the next linebuf_space(). */
 enum line_result linebuf_next(struct linebuf *lb, char **line, size_t *len);
+/* Nothing more comes: what is left is the last line, though no newline ends it. */
+void linebuf_finish(struct linebuf *lb);
 /* Goes on in another buffer, of the same size or larger than what is kept. */
 void linebuf_move(struct linebuf *lb, char *buf);
 bool linebuf_empty(const struct linebuf *lb); /* no unfinished line pending */

@@ -206,19 +206,6 @@ static void take_lines(struct client *c) {
     c->unread = true; /* something is under way; look again when it is done */
 }
 
-/* A last line may lack its newline: printf '{"action": "usb_list"}' | nc */
-static void at_eof(struct client *c) {
-    size_t room = 0;
-    c->eof = true;
-    if (linebuf_empty(&c->in) || c->in.skipping)
-        return;
-    char *space = linebuf_space(&c->in, &room);
-    if (room > 0) {
-        *space = '\n';
-        linebuf_added(&c->in, 1);
-    }
-}
-
 /* Whole lines pass through a buffer that all clients share; only what is left unfinished goes to the client's own. */
 static void read_ready(struct client *c) {
     static char shared[VH_LINE_MAX];
@@ -231,8 +218,9 @@ static void read_ready(struct client *c) {
     ssize_t n = sock_recv(c->fd, space, room);
     if (n > 0)
         linebuf_added(&c->in, (size_t)n);
-    else if (n < 0 && errno == 0)
-        at_eof(c);
+    c->eof = n < 0 && errno == 0;
+    if (c->eof)
+        linebuf_finish(&c->in); /* a last line may lack its newline: printf '{"action": "usb_list"}' | nc */
     else if (n < 0)
         c->state = CLIENT_DEAD;
     if (c->state != CLIENT_DEAD)

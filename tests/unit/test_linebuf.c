@@ -258,6 +258,32 @@ static void chunks_do_not_matter(void) {
     }
 }
 
+/* Nothing more comes: what is left is a line, but for the rest of an overlong one. */
+static void the_last_line_needs_no_newline(void) {
+    char *line = NULL;
+    size_t len = 0;
+    fresh(8);
+    linebuf_finish(&lb);
+    CHECK_INT(linebuf_next(&lb, &line, &len), LINE_NONE);
+    for (size_t n = 1; n < 8; n++) { /* as long as it may be */
+        size_t room = 0;
+        memset(linebuf_space(&lb, &room), 'x', n);
+        linebuf_added(&lb, n);
+        CHECK_INT(linebuf_next(&lb, &line, &len), LINE_NONE);
+        linebuf_finish(&lb);
+        CHECK_INT(linebuf_next(&lb, &line, &len), LINE_OK);
+        CHECK_INT(len, n);
+        CHECK(linebuf_empty(&lb));
+    }
+    size_t room = 0;
+    memset(linebuf_space(&lb, &room), 'x', 8);
+    linebuf_added(&lb, 8);
+    CHECK_INT(linebuf_next(&lb, &line, &len), LINE_TOO_LONG);
+    linebuf_finish(&lb);
+    CHECK_INT(linebuf_next(&lb, &line, &len), LINE_NONE);
+    CHECK(linebuf_empty(&lb));
+}
+
 int main(void) {
     RUN(lines_of_one_chunk);
     RUN(a_line_in_pieces);
@@ -271,6 +297,7 @@ int main(void) {
     RUN(kept_bytes_move_to_the_front);
     RUN(unread_lines_move_too);
     RUN(it_goes_on_in_another_buffer);
+    RUN(the_last_line_needs_no_newline);
     RUN(chunks_do_not_matter);
     free(storage);
     TEST_MAIN_END;
