@@ -9,7 +9,7 @@
 #include "log.h"
 #include "sock.h"
 #include "sysfs.h"
-#include "test.h"
+#include "tree.h"
 #include "uevent.h"
 
 #include <linux/usbdevice_fs.h>
@@ -19,15 +19,7 @@
 
 enum { RDEV_MAJOR = 128, RDEV_MINOR = 132, MODE = 28, USB_MAJOR = 189 }; /* of struct statx */
 
-static char top[] = "/tmp/vh-bus-XXXXXX";
-
 /* ---- the tree ---- */
-
-static const char *at(const char *name) {
-    static char text[512];
-    (void)snprintf(text, sizeof text, "%s/%s", top, name);
-    return text;
-}
 
 /* What would be opened below "/" is opened below the tree. */
 static const char *below(const char *path) {
@@ -39,27 +31,10 @@ static const char *below(const char *path) {
     return NULL;
 }
 
-/* "a/b/c": with the directories in between; text NULL: a directory. */
-static void make(const char *name, const char *text, size_t n) {
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s", at(name));
-    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    if (text == NULL) {
-        (void)mkdir(path, 0755);
-        return;
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    CHECK(fd >= 0 && write(fd, text, n) == (ssize_t)n && close(fd) == 0);
-}
-
 static void attribute(const char *device, const char *name, const char *text) {
     char path[256];
     (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/%s", device, name);
-    make(path, text, strlen(text));
+    make_file(path, text);
 }
 
 /* A mouse: nothing that could back the host. */
@@ -78,9 +53,9 @@ static void place(const char *name, unsigned devnum) {
     attribute(name, "idVendor", "046d\n");
     attribute(name, "idProduct", "701f\n");
     (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/descriptors", name);
-    make(path, descriptors, sizeof descriptors);
+    make_bytes(path, descriptors, sizeof descriptors);
     (void)snprintf(path, sizeof path, "dev/bus/usb/001/%03u", devnum);
-    make(path, descriptors, sizeof descriptors);
+    make_bytes(path, descriptors, sizeof descriptors);
 }
 
 static void take_away(const char *name) {
@@ -165,7 +140,7 @@ static void the_directory_of_nodes_is_kept(void) {
     CHECK_INT(faults[0].calls, 3);
     CHECK(was_said("no USB devices until it is there") && !was_said("cannot make"));
     heal();
-    make("sys/bus/usb/devices", NULL, 0);
+    make_directory("sys/bus/usb/devices");
     fail_call("mkdir", 0, EEXIST);
     CHECK(bus_usb.start(NULL));
     CHECK(!was_said("no USB devices") && !was_said("cannot make"));
@@ -320,7 +295,7 @@ static void a_device_without_descriptors_is_not_trusted(void) {
     event("add", "1-2");
     CHECK_STR(last.malformed, "its descriptors cannot be read");
     CHECK(last.vid == 0x46d && last.pid == 0x701f);
-    make(path, many, sizeof many);
+    make_bytes(path, many, sizeof many);
     event("add", "1-2");
     CHECK_STR(last.malformed, "its descriptors are too long");
     attribute("1-2", "idVendor", "?\n");
@@ -411,7 +386,6 @@ static void what_is_no_device_is_passed_over(void) {
 }
 
 int main(void) {
-    char command[64];
     CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
     on_path = below;
     on_syscall = play_syscall;
@@ -428,7 +402,6 @@ int main(void) {
     RUN(where_it_is_built_in_the_kernel_says);
     RUN(a_plug_settles_by_its_event_or_by_time);
     RUN(what_is_no_device_is_passed_over);
-    (void)snprintf(command, sizeof command, "rm -rf %s", top);
-    CHECK(system(command) == 0);
+    remove_tree();
     TEST_MAIN_END;
 }

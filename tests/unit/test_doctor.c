@@ -6,7 +6,7 @@
 #include "fault.h"
 #include "sock.h"
 #include "sysfs.h"
-#include "test.h"
+#include "tree.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -15,7 +15,7 @@
 
 enum { FINE, WRONG, LANDLOCK_CREATE = 444 };
 
-static char top[] = "/tmp/vh-doctor-XXXXXX", sock_path[VH_SUN_PATH_MAX];
+static char sock_path[VH_SUN_PATH_MAX];
 static struct conf conf;
 static char words[16384];
 
@@ -39,12 +39,6 @@ static void bus_scan(bool coldplug, fact_fn *emit) {
 
 static const struct bus bus = {.name = "test", .start = bus_start, .scan = bus_scan};
 
-static const char *at(const char *name) {
-    static char text[512];
-    (void)snprintf(text, sizeof text, "%s/%s", top, name);
-    return text;
-}
-
 /* libusb and we look at the same made-up tree. */
 static const char *below(const char *path) {
     static const char *const tops[] = {"/sys/bus/usb", "/dev/bus/usb", "dev/bus/usb"};
@@ -55,27 +49,15 @@ static const char *below(const char *path) {
     return NULL;
 }
 
-static void make(const char *name, const char *text, size_t n) {
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s", at(name));
-    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    CHECK(fd >= 0 && write(fd, text, n) == (ssize_t)n && close(fd) == 0);
-}
-
 static void healthy(void) {
     static const char descriptors[] = {18, 1, 0,  2, 0, 0, 0, 64,         1,  2, 3, 4, 0, 1, 0, 0, 0, 1,
                                        9,  2, 18, 0, 1, 1, 0, (char)0x80, 50, 9, 4, 0, 0, 0, 3, 0, 0, 0};
-    make("sys/bus/usb/devices/1-2/busnum", "1\n", 2);
-    make("sys/bus/usb/devices/1-2/devnum", "5\n", 2);
-    make("sys/bus/usb/devices/1-2/speed", "480\n", 4);
-    make("sys/bus/usb/devices/1-2/bConfigurationValue", "1\n", 2);
-    make("sys/bus/usb/devices/1-2/descriptors", descriptors, sizeof descriptors);
-    make("dev/bus/usb/001/005", descriptors, sizeof descriptors);
+    make_bytes("sys/bus/usb/devices/1-2/busnum", "1\n", 2);
+    make_bytes("sys/bus/usb/devices/1-2/devnum", "5\n", 2);
+    make_bytes("sys/bus/usb/devices/1-2/speed", "480\n", 4);
+    make_bytes("sys/bus/usb/devices/1-2/bConfigurationValue", "1\n", 2);
+    make_bytes("sys/bus/usb/devices/1-2/descriptors", descriptors, sizeof descriptors);
+    make_bytes("dev/bus/usb/001/005", descriptors, sizeof descriptors);
     memset(devices, 0, sizeof devices);
     ndevices = 1;
     devices[0].busnum = 1;
@@ -336,7 +318,6 @@ static void whether_a_daemon_runs_is_said(void) {
 }
 
 int main(void) {
-    char command[64];
     CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
     (void)snprintf(sock_path, sizeof sock_path, "%s/vm1.sock", top);
     on_path = below;
@@ -350,7 +331,6 @@ int main(void) {
     RUN(what_is_no_monitor_is_said);
     RUN(the_state_must_be_writable_if_it_is_wanted);
     RUN(whether_a_daemon_runs_is_said);
-    (void)snprintf(command, sizeof command, "rm -rf %s", top);
-    CHECK(system(command) == 0);
+    remove_tree();
     TEST_MAIN_END;
 }

@@ -5,34 +5,12 @@
 #include "hostuse.h"
 #include "limits.h"
 #include "sysfs.h"
-#include "test.h"
+#include "tree.h"
 
 #include <stdio.h>
 
-static char top[] = "/tmp/vh-hostuse-XXXXXX", why[VH_TEXT_MAX];
+static char why[VH_TEXT_MAX];
 static char text[1 << 20];
-
-static const char *at(const char *name) {
-    static char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", top, name);
-    return path;
-}
-
-static void make_parents(const char *name) {
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s", at(name));
-    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-}
-
-static void table(const char *name, const char *content) {
-    make_parents(name);
-    int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    CHECK(fd >= 0 && write(fd, content, strlen(content)) == (ssize_t)strlen(content) && close(fd) == 0);
-}
 
 /* What the kernel has as a link to a block device or network interface of a USB device. */
 static void link_to(const char *name, const char *device, const char *rest) {
@@ -44,10 +22,10 @@ static void link_to(const char *name, const char *device, const char *rest) {
 }
 
 static void nothing_used(void) {
-    table("proc/self/mountinfo", "");
-    table("proc/swaps", "");
-    table("proc/net/route", "");
-    table("proc/net/ipv6_route", "");
+    make_file("proc/self/mountinfo", "");
+    make_file("proc/swaps", "");
+    make_file("proc/net/route", "");
+    make_file("proc/net/ipv6_route", "");
     heal();
 }
 
@@ -61,8 +39,8 @@ static void a_mount_is_found_by_number_or_by_source(void) {
     nothing_used();
     link_to("sys/dev/block/8:1", "1-2", "block/sda/sda1");
     link_to("sys/class/block/sdb", "1-3", "block/sdb");
-    table("proc/self/mountinfo",
-          "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n37 35 0:40 / /data rw shared:1 - btrfs /dev/sdb rw\n");
+    make_file("proc/self/mountinfo",
+              "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n37 35 0:40 / /data rw shared:1 - btrfs /dev/sdb rw\n");
     CHECK(used("1-2"));
     CHECK(strstr(why, "/mnt") != NULL);
     CHECK(used("1-3"));
@@ -80,22 +58,22 @@ static void a_line_that_is_cut_short_harms_nobody(void) {
                                         "36 35 0:40 / /data rw - btrfs none rw"};
     nothing_used();
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        table("proc/self/mountinfo", lines[i]);
+        make_file("proc/self/mountinfo", lines[i]);
         (void)used("1-3");
         CHECK(!used("1-3"));
     }
-    table("proc/swaps", "Filename\n\n/dev/sdb");
+    make_file("proc/swaps", "Filename\n\n/dev/sdb");
     CHECK(used("1-3"));
-    table("proc/swaps", "");
+    make_file("proc/swaps", "");
     link_to("sys/class/net/eth1", "1-5", "net/eth1");
-    table("proc/net/route", "Iface\n\neth1\neth1 00000000\n");
+    make_file("proc/net/route", "Iface\n\neth1\neth1 00000000\n");
     CHECK(used("1-5"));
-    table("proc/net/route", "eth1 0000FEA9 00000000\n");
+    make_file("proc/net/route", "eth1 0000FEA9 00000000\n");
     CHECK(!used("1-5"));
-    table("proc/net/ipv6_route",
-          "x\n00000000000000000000000000000000 00 0 lo\n00000000000000000000000000000001 80 0 eth1\n");
+    make_file("proc/net/ipv6_route",
+              "x\n00000000000000000000000000000000 00 0 lo\n00000000000000000000000000000001 80 0 eth1\n");
     CHECK(!used("1-5"));
-    table("proc/net/ipv6_route", "00000000000000000000000000000000 00 0 eth1");
+    make_file("proc/net/ipv6_route", "00000000000000000000000000000000 00 0 eth1");
     CHECK(used("1-5"));
 }
 
@@ -106,11 +84,11 @@ static void a_line_that_is_too_long_is_said_and_passed_over(void) {
     nothing_used();
     memset(text, 'x', VH_TABLE_LINE + 100);
     strcpy(text + VH_TABLE_LINE + 100, " 40 1 8:1 / /mnt/stick rw - vfat /dev/sda rw\n");
-    table("proc/self/mountinfo", text);
+    make_file("proc/self/mountinfo", text);
     CHECK(!used("1-2"));
     CHECK(was_said("/proc/self/mountinfo has a line of more than 32768 bytes"));
     strcat(text, MOUNT);
-    table("proc/self/mountinfo", text);
+    make_file("proc/self/mountinfo", text);
     CHECK(used("1-2"));
 }
 
@@ -124,7 +102,7 @@ static void a_long_table_is_read_to_its_end_or_as_far_as_is_said(void) {
         n += sizeof other - 1;
     }
     strcpy(many + n, MOUNT);
-    table("proc/self/mountinfo", many);
+    make_file("proc/self/mountinfo", many);
     CHECK(used("1-2"));
     CHECK(!was_said(" than "));
     while (n < VH_TABLE_MAX + VH_TABLE_LINE) {
@@ -132,7 +110,7 @@ static void a_long_table_is_read_to_its_end_or_as_far_as_is_said(void) {
         n += sizeof other - 1;
     }
     strcpy(many + n, MOUNT);
-    table("proc/self/mountinfo", many);
+    make_file("proc/self/mountinfo", many);
     CHECK(!used("1-2"));
     CHECK(was_said("/proc/self/mountinfo has more than 1048576 bytes"));
 }
@@ -149,7 +127,7 @@ static void more_uses_than_devices_are_said(void) {
         n += (size_t)snprintf(text + n, sizeof text - n,
                               "36 35 9:%d / /m%d rw - ext4 x rw\n36 35 9:%d / /again rw - ext4 x rw\n", i, i, i);
     }
-    table("proc/self/mountinfo", text);
+    make_file("proc/self/mountinfo", text);
     CHECK(used("1-1001"));
     CHECK(strstr(why, "/m1") != NULL);
     CHECK(!used("1-1261"));
@@ -157,14 +135,12 @@ static void more_uses_than_devices_are_said(void) {
 }
 
 int main(void) {
-    char command[64];
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     RUN(a_mount_is_found_by_number_or_by_source);
     RUN(a_line_that_is_cut_short_harms_nobody);
     RUN(more_uses_than_devices_are_said);
     RUN(a_line_that_is_too_long_is_said_and_passed_over);
     RUN(a_long_table_is_read_to_its_end_or_as_far_as_is_said);
-    (void)snprintf(command, sizeof command, "rm -rf %s", top);
-    CHECK(system(command) == 0);
+    remove_tree();
     TEST_MAIN_END;
 }

@@ -5,24 +5,10 @@
 #include "limits.h"
 #include "modules.h"
 #include "sysfs.h"
-#include "test.h"
+#include "tree.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
-
-static char top[] = "/tmp/vh-modules-XXXXXX";
-
-static void make(const char *name, const char *text) {
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/%s", top, name);
-    for (char *slash = path + strlen(top); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
-}
 
 /* Of no class that would name its driver. */
 static struct device device(unsigned vid) {
@@ -81,13 +67,14 @@ IN_ITS_OWN_PROCESS(the_release_comes_from_proc_or_from_uname) {
 
 static void make_lists(const char *where) {
     char path[256];
-    make("proc/sys/kernel/osrelease", "9.9\n");
+    make_file("proc/sys/kernel/osrelease", "9.9\n");
     (void)snprintf(path, sizeof path, "%s/9.9/modules.alias", where);
-    make(path, "# aliases\nalias usb:v0008p*d*dc*dsc*dp*ic*isc*ip*in* storage\n"
-               "alias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\nalias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\n"
-               "alias usb:v0002p*d*dc*dsc*dp*ic*isc*ip*in* absent\n");
+    make_file(path,
+              "# aliases\nalias usb:v0008p*d*dc*dsc*dp*ic*isc*ip*in* storage\n"
+              "alias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\nalias usb:v000Ep*d*dc*dsc*dp*ic*isc*ip*in* video\n"
+              "alias usb:v0002p*d*dc*dsc*dp*ic*isc*ip*in* absent\n");
     (void)snprintf(path, sizeof path, "%s/9.9/modules.dep", where);
-    make(path, "kernel/storage.ko.xz: kernel/scsi.ko\n/elsewhere/video.ko:\n");
+    make_file(path, "kernel/storage.ko.xz: kernel/scsi.ko\n/elsewhere/video.ko:\n");
 }
 
 IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
@@ -158,9 +145,9 @@ IN_ITS_OWN_PROCESS(a_list_that_cannot_be_read_is_no_answer) {
 /* Empty, or no file at all. */
 IN_ITS_OWN_PROCESS(what_has_no_content_is_no_list) {
     const char *dir = "";
-    make("usr/lib/modules/9.9/modules.alias", "");
-    make("usr/lib/modules/9.9/modules.dep", "");
-    make("lib/modules/9.9/modules.alias/x", "");
+    make_file("usr/lib/modules/9.9/modules.alias", "");
+    make_file("usr/lib/modules/9.9/modules.dep", "");
+    make_file("lib/modules/9.9/modules.alias/x", "");
     modules_open();
     CHECK(!modules_there(&dir));
 }
@@ -171,7 +158,7 @@ IN_ITS_OWN_PROCESS(a_path_that_does_not_fit_is_said) {
     make_lists("usr/lib/modules");
     memset(text, 'x', sizeof text - 1);
     memcpy(text + VH_PATH_MAX - 16, "/storage.ko:\n", 14);
-    make("usr/lib/modules/9.9/modules.dep", text);
+    make_file("usr/lib/modules/9.9/modules.dep", text);
     modules_open();
     CHECK_STR(driver(8), "no room for the path of its driver");
 }
@@ -188,8 +175,8 @@ IN_ITS_OWN_PROCESS(too_many_paths_are_said) {
         np += (size_t)snprintf(paths + np, sizeof paths - np,
                                "kernel/drivers/usb/of/a/long/path/that/goes/on/m%d.ko:\n", i);
     }
-    make("usr/lib/modules/9.9/modules.alias", aliases);
-    make("usr/lib/modules/9.9/modules.dep", paths);
+    make_file("usr/lib/modules/9.9/modules.alias", aliases);
+    make_file("usr/lib/modules/9.9/modules.dep", paths);
     modules_open();
     for (int i = 0; i < 4096; i++) {
         struct device d = device((unsigned)i);
@@ -209,8 +196,8 @@ IN_ITS_OWN_PROCESS(more_drivers_than_can_be_told_apart_are_said) {
                        "alias usb:v0008p*d*dc*dsc*dp*ic*isc*ip*in* m%d\n", i);
         (void)snprintf(paths + strlen(paths), sizeof paths - strlen(paths), "m%d.ko:\n", i);
     }
-    make("usr/lib/modules/9.9/modules.alias", aliases);
-    make("usr/lib/modules/9.9/modules.dep", paths);
+    make_file("usr/lib/modules/9.9/modules.alias", aliases);
+    make_file("usr/lib/modules/9.9/modules.dep", paths);
     modules_open();
     CHECK_STR(driver(8), "more drivers fit it than can be told apart");
 }
@@ -221,14 +208,13 @@ IN_ITS_OWN_PROCESS(a_release_that_is_too_long_has_no_lists) {
     const char *dir = "";
     memset(text, 'r', sizeof text - 1);
     text[VH_TEXT_MAX < sizeof text - 2 ? VH_TEXT_MAX : sizeof text - 2] = '\0';
-    make("proc/sys/kernel/osrelease", text);
+    make_file("proc/sys/kernel/osrelease", text);
     modules_open();
     CHECK(!modules_there(&dir));
-    make("proc/sys/kernel/osrelease", "9.9\n");
+    make_file("proc/sys/kernel/osrelease", "9.9\n");
 }
 
 int main(void) {
-    char command[64];
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     RUN(the_release_comes_from_proc_or_from_uname);
     RUN(a_driver_is_told_by_its_path);
@@ -239,7 +225,6 @@ int main(void) {
     RUN(more_drivers_than_can_be_told_apart_are_said);
     RUN(what_has_no_content_is_no_list);
     RUN(a_release_that_is_too_long_has_no_lists);
-    (void)snprintf(command, sizeof command, "rm -rf %s", top);
-    CHECK(system(command) == 0);
+    remove_tree();
     TEST_MAIN_END;
 }

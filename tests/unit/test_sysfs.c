@@ -7,25 +7,12 @@
 #include "limits.h"
 #include "log.h"
 #include "sysfs.h"
-#include "test.h"
+#include "tree.h"
 
 #include <stdio.h>
 
-static char top[] = "/tmp/vh-sysfs-XXXXXX";
-
-static const char *at(const char *name) {
-    static char text[512];
-    (void)snprintf(text, sizeof text, "%s/%s", top, name);
-    return text;
-}
-
 static void make_dir(const char *name) {
     CHECK(mkdir(at(name), 0755) == 0);
-}
-
-static void make_file(const char *name, const char *text) {
-    int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
 }
 
 static void a_root_that_is_none_changes_nothing(void) {
@@ -239,7 +226,6 @@ static void only_interfaces_without_a_driver_are_offered(void) {
 }
 
 int main(void) {
-    char command[64];
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     make_file("text", "text\n");
     make_file("number", "42\n");
@@ -255,7 +241,6 @@ int main(void) {
     make_device();
     RUN(a_claim_is_the_driver_usbfs);
     RUN(only_interfaces_without_a_driver_are_offered);
-    (void)snprintf(command, sizeof command, "rm -rf %s", top);
-    CHECK(system(command) == 0);
+    remove_tree();
     TEST_MAIN_END;
 }
