@@ -83,7 +83,8 @@ B := build/$(ARCH)
 GEN := build/gen
 LIBUSB ?= $(if $(WRAPPER),fetch,system)
 
-cc-option = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
+# In build/, because -fstack-usage writes a file beside its output.
+cc-option = $(shell mkdir -p build; $(CC) -Werror $(1) -x c -c -o build/probe.o /dev/null 2>/dev/null && echo $(1))
 
 # ---- flags ----
 
@@ -100,8 +101,7 @@ SECTIONS := -ffunction-sections -fdata-sections
 SECTIONS += -fno-asynchronous-unwind-tables -fno-unwind-tables
 # No path of the machine that builds gets into the binary: two builds of one commit are alike.
 REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
-# No -I src: src/limits.h must not stand in for the C library's <limits.h>.
-BASE_CPPFLAGS := $(STD) -DVH_VERSION='"$(VERSION)"'
+BASE_CPPFLAGS := $(STD) -iquote src -DVH_VERSION='"$(VERSION)"'
 BASE_CFLAGS := $(WARNINGS) $(STACK) $(HARDEN) $(SECTIONS) $(REPRODUCIBLE)
 BASE_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,text,--gc-sections
 
@@ -138,9 +138,11 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 
 # ---- the binary ----
 
-SRC := $(sort $(wildcard src/*.c))
+SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
+HDR := $(sort $(wildcard src/*.h src/*/*.h src/*/*/*.h))
 # First, side by side: code that only the client, start and a reload need. The daemon gives it back (pages.c).
-RARE := $(patsubst %,src/%.c,api_explain api_stats check cli cli_% conf% doctor helper main memory opener sandbox% state usbreset)
+RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% daemon/doctor os/helper main codec/state_format os/opener \
+	os/sandbox% daemon/state_file bus/usb/usb_reset)
 OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
 # The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.
 ifneq ($(USB_IDS),no)
@@ -176,7 +178,7 @@ $(NAMES): $(USB_IDS) scripts/usbids.py
 $(B)/obj/usbids_table.o: $(NAMES) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(COMPILE) -iquote src -c -o $@ $<
+	$(Q)$(COMPILE) -c -o $@ $<
 endif
 
 $(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags
@@ -234,7 +236,7 @@ install: all
 T := build/test
 TEST_LIBUSB := $(T)/libusb/lib/libusb-1.0.a
 # HEAP_OWN_NAMES: the sanitizers and the machine's C library keep their own malloc.
-TEST_CPPFLAGS := $(STD) -DHEAP_OWN_NAMES -DVH_VERSION='"$(VERSION)"' \
+TEST_CPPFLAGS := $(STD) -iquote src -DHEAP_OWN_NAMES -DVH_VERSION='"$(VERSION)"' \
 	-isystem $(T)/libusb/include/libusb-1.0 $(if $(NAMES),,-DUSB_IDS_NONE)
 TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -261,7 +263,7 @@ $(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 	$$(Q)$$($(2)) -MMD -MP -c -o $$@ $$<
 $(T)/$(1)/obj/usbids_table.o: $(NAMES) Makefile
 	@mkdir -p $$(@D)
-	$$(Q)$$($(2)) -iquote src -c -o $$@ $$<
+	$$(Q)$$($(2)) -c -o $$@ $$<
 $(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(if $(NAMES),$(T)/$(1)/obj/usbids_table.o)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
@@ -274,10 +276,9 @@ $(eval $(call variant,fuzz,FUZZ_CC))
 # Those that drive a core, or the bus, have one of small tables. The core's check and JSON are no aims of theirs.
 SMALL_CC = $(FUZZ_CC) -include tests/fuzz/small.h
 $(eval $(call variant,small,SMALL_CC))
-$(addprefix $(T)/small/obj/,core_check.o json.o chars.o str.o): SMALL_CC += -fno-sanitize=fuzzer-no-link
+$(addprefix $(T)/small/obj/,core/core_check.o codec/json.o codec/unicode.o base/str.o): SMALL_CC += -fno-sanitize=fuzzer-no-link
 
-# For the programs alone: gcc's own <limits.h> finds src/limits.h through it, and then has INT_MAX but no PATH_MAX.
-TEST_INCLUDE := -iquote src -iquote tests/unit
+TEST_INCLUDE := -iquote tests/unit
 
 test_link = $(TEST_INCLUDE) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(@D)/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
@@ -328,10 +329,10 @@ simulate: $(T)/sim/sim
 	@scripts/tap.sh sim $(T)/sim/sim -s $(SEED) -n $(SEEDS) -f $(FACTS)
 
 # Each system call of a recorded run of the shipped binary made to fail, and killed at; FAULT_TIME=0 tries all of them.
-$(T)/fault/launch: tests/fault/launch.c src/sandbox_calls.h Makefile
+$(T)/fault/launch: tests/fault/launch.c src/os/sandbox_calls.h Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 -iquote src -o $@ $<
+	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 -o $@ $<
 
 faults: $(T)/fault/launch all
 	@bad=0; for t in calls state "faults $(FAULT_TIME)"; do echo "# fault $$t"; \
@@ -437,9 +438,9 @@ include board/cross.mk board/image.mk board/package.mk
 
 # ---- lint ----
 
-LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-floors
+LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-layers
 LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
-LINT_ALL := $(LINT_C) $(sort $(wildcard src/*.h tests/*/*.h))
+LINT_ALL := $(LINT_C) $(HDR) $(sort $(wildcard tests/*/*.h))
 LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
 SHELL_SCRIPTS = $(sort $(wildcard scripts/*.sh scripts/*.bash .ci/run tests/*/*.sh board/*.sh) $(shell grep -rlIE '^\#!/bin/((ba|busybox )?sh|sbin/openrc-run)' \
 	tests board rootfs-overlay 2>/dev/null))
@@ -477,9 +478,9 @@ lint-shell:
 lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)mandoc -Tlint -W warning $(wildcard docs/*.[158])
-lint-floors: $(OBJ)
-	$(call say,LINT,floors)
-	$(Q)NM='$(NM)' scripts/check-floors.sh $(B)/obj
+lint-layers: $(OBJ)
+	$(call say,LINT,layers)
+	$(Q)NM='$(NM)' scripts/check-layers.sh $(B)/obj
 
 format:
 	clang-format -i $(LINT_ALL)
@@ -512,7 +513,7 @@ help:
 	@echo 'make memcheck            unit tests and some simulation by MemorySanitizer: nothing is read that was never written'
 	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at bench-baseline?'
 	@echo 'make bench-board         some of them on the emulated board; bench-report puts those of bench into docs/performance.md'
-	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, floors (-k: all findings)'
+	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, layers (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'
 	@echo 'Variables: CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG LIBUSB=fetch|system LIBUSB_TARBALL USB_IDS=FILE|no WERROR=no V=1'

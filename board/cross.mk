@@ -3,10 +3,10 @@
 
 X := $(B)/unit
 CROSS_UNIT := $(patsubst tests/unit/%.c,$(X)/%,$(sort $(wildcard tests/unit/test_*.c)))
-CROSS_OBJ := $(filter-out $(B)/obj/main.o $(B)/obj/heap.o,$(OBJ)) $(X)/heap.o
+CROSS_OBJ := $(filter-out $(B)/obj/main.o $(B)/obj/os/heap.o,$(OBJ)) $(X)/heap.o
 QEMU_USER ?= $(if $(filter $(HOST_ARCH),$(ARCH)),,qemu-$(patsubst armv7,arm,$(ARCH))-static)
 
-$(X)/heap.o: src/heap.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
+$(X)/heap.o: src/os/heap.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -DHEAP_OWN_NAMES -MMD -MP -c -o $@ $<
 

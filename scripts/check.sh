@@ -99,7 +99,7 @@ do_build() {
 }
 
 do_floors() {
-    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-floors && echo "ok - floors"
+    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-layers && echo "ok - layers"
         scripts/check-unit.sh && echo "ok - systemd unit"'
 }
 

@@ -69,7 +69,7 @@ def sections(path):
 def told_frames(directory):
     """name -> bytes, by the compiler; of functions with one name the largest."""
     frames = {}
-    for path in glob.glob(os.path.join(directory, "obj/*.su")):
+    for path in glob.glob(os.path.join(directory, "obj/**/*.su"), recursive=True):
         with open(path, encoding="utf-8") as f:
             for line in f:
                 where, size, _ = line.rstrip("\n").split("\t")

@@ -59,7 +59,7 @@ def main():
             pids.append(pid)
             names.append(text.add(products[pid]))
     with open(sys.argv[2], "w", encoding="ascii") as f:
-        f.write('/* Made from usb.ids by scripts/usbids.py. */\n#include "usbids_table.h"\n\n')
+        f.write('/* Made from usb.ids by scripts/usbids.py. */\n#include "codec/usb_names_table.h"\n\n')
         f.write(f"const uint32_t usbids_nvendors = {len(rows)};\n")
         f.write("const struct usbids_vendor usbids_vendors[] = {\n")
         f.writelines(f"    {{{v}, {n}, {first}, {at}}},\n" for v, n, first, at in rows)

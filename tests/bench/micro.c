@@ -9,15 +9,15 @@
 #define JSMN_STATIC
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
-#include "json.h"
+#include "codec/json.h"
 /* clang-format on */
 
-#include "bus_usb.h"
-#include "conf.h"
-#include "core.h"
-#include "regex.h"
-#include "str.h"
-#include "sysfs.h"
+#include "base/str.h"
+#include "bus/usb/bus_usb.h"
+#include "codec/regex.h"
+#include "config/conf.h"
+#include "core/core.h"
+#include "os/sysfs.h"
 #include "tool.h"
 
 #include <dirent.h>

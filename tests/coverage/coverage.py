@@ -53,12 +53,12 @@ class File:
 def read(objects):
     """gcov's own sums: one data file an object file, whatever programs wrote to it."""
     found = {}
-    names = sorted(glob.glob(os.path.join(objects, "*.gcda")))
+    names = sorted(glob.glob(os.path.join(objects, "**/*.gcda"), recursive=True))
     done = subprocess.run(["gcov", "--branch-probabilities", "--json-format", "--stdout", *names], cwd=TOP, capture_output=True, check=True)
     for text in done.stdout.decode().splitlines():
         for file in json.loads(text)["files"]:
             path = os.path.normpath(os.path.join(TOP, file["file"]))
-            name = os.path.relpath(path, os.path.join(TOP, "src"))
+            name = os.path.basename(path) if path.startswith(os.path.join(TOP, "src") + os.sep) else ".."
             if name.startswith("..") or not name.endswith(".c"):
                 continue
             entry = found.setdefault(name[:-2], File(path))

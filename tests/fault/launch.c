@@ -14,7 +14,7 @@
  * a second one). PROCESS is 0 for the program, then its children as they come. Signals that say "end" or "read again"
  * are passed on. Exit status: the program's, or 128 and the signal. Needs root or no_new_privs, Linux 5.6.
  */
-#include "sandbox_calls.h"
+#include "os/sandbox_calls.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -9,7 +9,7 @@ LAUNCH = os.path.join(TOP, "build/test/fault/launch")
 
 def allowed(role):
     """The calls of a role (DAEMON, RESET, OPENER) on this machine, as the preprocessor makes the list."""
-    text = f'#include "sandbox_calls.h"\n#define X(call, arguments) X call\nlist: SANDBOX_{role}_CALLS(X)\n'
+    text = f'#include "os/sandbox_calls.h"\n#define X(call, arguments) X call\nlist: SANDBOX_{role}_CALLS(X)\n'
     out = subprocess.run(["gcc", "-E", "-P", "-iquote", os.path.join(TOP, "src"), "-x", "c", "-"], input=text, capture_output=True,
                          text=True, check=True).stdout
     return set(re.findall(r"\bX (\w+)", out[out.index("list:"):]))

@@ -6,10 +6,10 @@
 #ifndef VHOTPLUG_COREHOST_H
 #define VHOTPLUG_COREHOST_H
 
-#include "access.h"
 #include "bytes.h"
-#include "conf.h"
-#include "core.h"
+#include "config/access.h"
+#include "config/conf.h"
+#include "core/core.h"
 #include "must.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * fuzz_api.c - any line as a request: an error text, or a request within its bounds; an id that can be echoed.
  */
-#include "api.h"
-#include "json.h"
+#include "api/api.h"
+#include "codec/json.h"
 #include "must.h"
 
 #include <string.h>

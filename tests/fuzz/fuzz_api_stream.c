@@ -5,11 +5,11 @@
  *
  * Input: the size of the pieces, 64 bytes that choose what happens between lines, then the stream.
  */
-#include "api.h"
-#include "audit.h"
+#include "api/api.h"
+#include "api/audit.h"
+#include "codec/json.h"
+#include "codec/linebuf.h"
 #include "corehost.h"
-#include "json.h"
-#include "linebuf.h"
 
 enum { CHOICES = 64, CLIENT = 0 };
 

@@ -2,9 +2,9 @@
  * fuzz_conf.c - any bytes as a configuration: no crash, every problem at a place that exists, false exactly if an error
  * was told, and whatever was accepted decides for a device without trouble.
  */
-#include "conf.h"
+#include "config/conf.h"
+#include "config/policy.h"
 #include "must.h"
-#include "policy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
  * fuzz_json.c - any bytes as JSON: no crash, errors at a place that exists, what was accepted can be walked whole, and
  * printed and read again it is the same. Whether it is JSON at all is held against a second reading of RFC 8259.
  */
-#include "json.h"
+#include "base/str.h"
+#include "codec/json.h"
 #include "must.h"
-#include "str.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * fuzz_linebuf.c - a stream in pieces of any size gives the same lines as a plain reading of it, whatever the pieces.
  */
-#include "linebuf.h"
+#include "codec/linebuf.h"
 #include "must.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  * fuzz_memory.c - any bytes as a state file: no crash, entries within bounds, and what was understood is written so
  * that reading it again gives the same text: a daemon that only starts and stops changes nothing.
  */
-#include "memory.h"
+#include "codec/state_format.h"
 #include "must.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  * of list, a pattern, a text, and the list.
  */
 #include "bytes.h"
-#include "modalias.h"
+#include "codec/modalias.h"
 #include "must.h"
 
 #include <string.h>

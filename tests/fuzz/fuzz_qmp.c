@@ -3,7 +3,7 @@
  * text and list stay within bounds, and what is sent in return is a whole line.
  */
 #include "must.h"
-#include "vmm_qemu.h"
+#include "vmm/vmm_qemu.h"
 
 #include <string.h>
 

@@ -6,10 +6,10 @@
  * Input: the size of the pieces, a byte for each of 15 operations, then the stream.
  */
 #include "bytes.h"
-#include "json.h"
-#include "linebuf.h"
+#include "codec/json.h"
+#include "codec/linebuf.h"
 #include "must.h"
-#include "vmm_qemu.h"
+#include "vmm/vmm_qemu.h"
 
 #include <string.h>
 

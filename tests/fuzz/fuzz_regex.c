@@ -2,8 +2,8 @@
  * fuzz_regex.c - a pattern and a text, split at the first NUL: compiling ends, errors are within the pattern and change
  * nothing, and matching is the same twice.
  */
+#include "codec/regex.h"
 #include "must.h"
-#include "regex.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * must say the same. The tree knows no automaton; the engine does not know the tree.
  */
 #include "bytes.h"
+#include "codec/regex.h"
 #include "must.h"
-#include "regex.h"
 
 #include <stdio.h>
 #include <string.h>

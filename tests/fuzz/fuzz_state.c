@@ -5,9 +5,9 @@
  *
  * Input: 32 bytes that choose what happens, then the file.
  */
+#include "base/str.h"
+#include "codec/state_format.h"
 #include "corehost.h"
-#include "memory.h"
-#include "str.h"
 
 enum { CHOICES = 32, FACTS = 12 };
 

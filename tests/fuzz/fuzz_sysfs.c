@@ -7,14 +7,14 @@
  * (Makefile: WRAPPED). Input: pieces, each after a byte that says which file it is; a file without a piece is not
  * there.
  */
-#include "bus_usb.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "bus/usb/bus_usb.h"
 #include "bytes.h"
-#include "log.h"
+#include "codec/uevent.h"
 #include "must.h"
-#include "str.h"
-#include "sys.h"
-#include "sysfs.h"
-#include "uevent.h"
+#include "os/sys.h"
+#include "os/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>

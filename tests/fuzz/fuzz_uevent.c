@@ -1,8 +1,8 @@
 /*
  * fuzz_uevent.c - any datagram as a uevent: refused, or every string lies within it.
  */
+#include "codec/uevent.h"
 #include "must.h"
-#include "uevent.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
  * fuzz_usbdesc.c - any bytes as a device's descriptors: refused with a reason, or parsed within bounds, as a
  * second reading has it.
  */
+#include "codec/usb_desc.h"
 #include "desc_plain.h"
 #include "must.h"
-#include "usbdesc.h"
 
 #include <string.h>
 

@@ -1,14 +1,14 @@
 /*
  * fuzz_usbids.c - ids in pairs: the two binary searches find what a plain look through the whole table finds.
  */
+#include "codec/usb_names.h"
 #include "must.h"
-#include "usbids.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #ifndef USB_IDS_NONE
-#include "usbids_table.h"
+#include "codec/usb_names_table.h"
 
 /* By vid, the last one of that number in the whole table; looked through once. */
 static const struct usbids_vendor *by_vid[0x10000];

@@ -6,7 +6,7 @@
 #ifndef VHOTPLUG_SMALL_H
 #define VHOTPLUG_SMALL_H
 
-#include "../../src/limits.h"
+#include "../../src/base/limits.h"
 
 #define VH_MAX_DEVICES 6 /* corehost.h has 8 ports */
 #define VH_MAX_GHOSTS 2

@@ -6,7 +6,7 @@
  * failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is printed
  * with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
  */
-#include "str.h"
+#include "base/str.h"
 #include "world.h"
 
 #include <stdio.h>

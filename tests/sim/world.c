@@ -4,13 +4,13 @@
  */
 #include "world.h"
 
-#include "api.h"
-#include "conf.h"
-#include "core.h"
-#include "core_parts.h"
-#include "limits.h"
-#include "memory.h"
-#include "str.h"
+#include "api/api.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "codec/state_format.h"
+#include "config/conf.h"
+#include "core/core.h"
+#include "core/core_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

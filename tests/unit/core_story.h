@@ -2,9 +2,9 @@
  * core_story.h - what stories about the core are told with: plugs, VMs that answer, requests, and what came of a step.
  * Included once by each test program of the core.
  */
-#include "conf.h"
-#include "core.h"
-#include "core_parts.h"
+#include "config/conf.h"
+#include "core/core.h"
+#include "core/core_internal.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef VHOTPLUG_DESC_PLAIN_H
 #define VHOTPLUG_DESC_PLAIN_H
 
-#include "limits.h"
+#include "base/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>

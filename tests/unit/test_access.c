@@ -1,5 +1,5 @@
 /* access.c: principals from kernel facts, and every role against every kind of request. */
-#include "access.h"
+#include "config/access.h"
 #include "test.h"
 
 #define NO_VM ((vm_set)0)
@@ -275,12 +275,12 @@ static void who_sees_all(void) {
 }
 
 static void names(void) {
-    CHECK_STR(access_role_name(ROLE_NONE), "none");
-    CHECK_STR(access_role_name(ROLE_OBSERVER), "observer");
-    CHECK_STR(access_role_name(ROLE_GUEST), "guest");
-    CHECK_STR(access_role_name(ROLE_OPERATOR), "operator");
-    CHECK_STR(access_role_name(ROLE_ADMIN), "admin");
-    CHECK_STR(access_role_name((enum role)77), "none");
+    CHECK_STR(role_name(ROLE_NONE), "none");
+    CHECK_STR(role_name(ROLE_OBSERVER), "observer");
+    CHECK_STR(role_name(ROLE_GUEST), "guest");
+    CHECK_STR(role_name(ROLE_OPERATOR), "operator");
+    CHECK_STR(role_name(ROLE_ADMIN), "admin");
+    CHECK_STR(role_name((enum role)77), "none");
 }
 
 int main(void) {

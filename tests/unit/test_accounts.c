@@ -1,7 +1,7 @@
 /*
  * Names of users and groups as /etc has them, and lines that are none.
  */
-#include "accounts.h"
+#include "os/accounts.h"
 #include "test.h"
 
 #include <fcntl.h>

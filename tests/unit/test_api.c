@@ -1,9 +1,9 @@
 /*
  * test_api.c - request lines, good and bad; replies, lists and events to the letter.
  */
-#include "api.h"
-#include "conf.h"
-#include "core.h"
+#include "api/api.h"
+#include "config/conf.h"
+#include "core/core.h"
 #include "test.h"
 
 #include <stdlib.h>

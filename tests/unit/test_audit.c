@@ -2,10 +2,10 @@
  * test_audit.c - audit lines and audit events to the letter, and with everything at its longest: a line that did not
  * fit would end the daemon.
  */
-#include "access.h"
-#include "audit.h"
-#include "json.h"
-#include "limits.h"
+#include "api/audit.h"
+#include "base/limits.h"
+#include "codec/json.h"
+#include "config/access.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -3,14 +3,14 @@
  * nodes that is kept; and what it tells when something cannot be looked at. The tree is made up; its root counts as
  * "/".
  */
-#include "bus_usb.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "bus/usb/bus_usb.h"
+#include "codec/uevent.h"
 #include "fault.h"
-#include "limits.h"
-#include "log.h"
-#include "sock.h"
-#include "sysfs.h"
+#include "os/sock.h"
+#include "os/sysfs.h"
 #include "tree.h"
-#include "uevent.h"
 
 #include <linux/usbdevice_fs.h>
 #include <stdint.h>

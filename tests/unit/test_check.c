@@ -1,7 +1,7 @@
 /*
  * Problems as people read them: with the line and a caret, whatever is in the line, and wherever it ends.
  */
-#include "check.h"
+#include "config/conf_print.h"
 #include "test.h"
 
 #include <stdlib.h>

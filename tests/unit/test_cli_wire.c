@@ -2,10 +2,10 @@
  * The client's connection: each way to fail has words of its own, waits end, and nothing stays open. The daemon is this
  * very process: its listener's queue takes the connection.
  */
-#include "cli_wire.h"
+#include "base/limits.h"
+#include "cli/cli_wire.h"
 #include "fault.h"
-#include "limits.h"
-#include "sock.h"
+#include "os/sock.h"
 #include "test.h"
 
 #include <linux/vm_sockets.h>

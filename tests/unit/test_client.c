@@ -1,9 +1,9 @@
 /*
  * One client's output: its order, whatever the socket takes, and what is told of events that had no room.
  */
-#include "client.h"
 #include "fault.h"
-#include "sock.h"
+#include "os/sock.h"
+#include "server/client.h"
 #include "test.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * conf*.c: every key right and wrong, every problem with its exact place and path; files in the style of both existing
  * daemons; the bounds.
  */
-#include "conf.h"
-#include "policy.h"
+#include "config/conf.h"
+#include "config/policy.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * test_conf_align.c - a new configuration beside the old one: the same VM keeps its row, and whatever names a VM by its
  * row goes with it.
  */
-#include "conf.h"
+#include "config/conf.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -3,10 +3,10 @@
  * truncation, every change of a single byte, every body of three bytes, and lies with a name. A second reading
  * (desc_plain.h) says what is malformed.
  */
+#include "codec/usb_desc.h"
 #include "desc_devices.h"
 #include "desc_plain.h"
 #include "test.h"
-#include "usbdesc.h"
 
 #include <stdlib.h>
 

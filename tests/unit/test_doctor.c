@@ -2,10 +2,10 @@
  * The doctor's words for each thing that can be wrong with a host, and its verdict: problems stand in the way, notes do
  * not. Each visit is a process of its own.
  */
-#include "doctor.h"
+#include "daemon/doctor.h"
 #include "fault.h"
-#include "sock.h"
-#include "sysfs.h"
+#include "os/sock.h"
+#include "os/sysfs.h"
 #include "tree.h"
 
 #include <stdio.h>

@@ -2,10 +2,10 @@
  * test_explain.c - explanations and figures: what is said of a device, by whichever rules, also with everything at its
  * largest and a configuration that changes half-way.
  */
-#include "api.h"
-#include "conf.h"
-#include "core.h"
-#include "json.h"
+#include "api/api.h"
+#include "codec/json.h"
+#include "config/conf.h"
+#include "core/core.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * test_heap.c - the arena behind malloc: results are apart, aligned and keep their bytes; memory comes back whole;
  * a full arena is ENOMEM; damage aborts.
  */
-#include "heap.h"
-#include "limits.h"
+#include "base/limits.h"
+#include "os/heap.h"
 #include "test.h"
 
 #include <errno.h>

@@ -2,11 +2,11 @@
  * The processes beside the daemon: the one that resets devices and the one that opens the configuration. Each request
  * ends once, whatever becomes of them; without them the daemon goes on and says what is missing.
  */
+#include "daemon/reset_helper.h"
 #include "fault.h"
-#include "helper.h"
-#include "opener.h"
-#include "release.h"
-#include "sysfs.h"
+#include "os/helper.h"
+#include "os/opener.h"
+#include "os/sysfs.h"
 #include "test.h"
 
 #include <signal.h>

@@ -1,10 +1,10 @@
 /*
  * What the host uses, by tables that are odd, too long or cut short: nothing that is used is forgotten without a word.
  */
+#include "base/limits.h"
+#include "bus/host_use.h"
 #include "fault.h"
-#include "hostuse.h"
-#include "limits.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 #include "tree.h"
 
 #include <stdio.h>

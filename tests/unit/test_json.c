@@ -1,8 +1,8 @@
 /*
  * test_json.c - json.c: RFC 8259 to the letter, what is refused and where, duplicate keys, the bounds, the accessors.
  */
-#include "json.h"
-#include "limits.h"
+#include "base/limits.h"
+#include "codec/json.h"
 #include "test.h"
 
 #include <stdlib.h>

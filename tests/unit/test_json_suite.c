@@ -3,9 +3,9 @@
  * or on which readers may differ (numbers are taken, broken Unicode is refused), each bare and inside a request; and
  * all short texts over small alphabets against a plain recogniser written from the RFC's grammar.
  */
-#include "api.h"
-#include "json.h"
-#include "limits.h"
+#include "api/api.h"
+#include "base/limits.h"
+#include "codec/json.h"
 #include "test.h"
 
 #include <stdlib.h>

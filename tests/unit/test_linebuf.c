@@ -2,7 +2,7 @@
  * test_linebuf.c - linebuf.c: lines whole and in pieces, the longest line, overlong ones told once and skipped, and
  * random chunks against a plain reading of the same bytes.
  */
-#include "linebuf.h"
+#include "codec/linebuf.h"
 #include "test.h"
 
 #include <stdint.h>

@@ -2,10 +2,10 @@
  * Links to monitors whose calls fail: every operation ends once and says how, a connection that broke is not called
  * again at once, and nobody but who should serve the socket is given anything. The monitor is this very process.
  */
+#include "base/limits.h"
 #include "fault.h"
-#include "limits.h"
-#include "link.h"
 #include "test.h"
+#include "vmm/link.h"
 
 #include <stdint.h>
 #include <stdio.h>

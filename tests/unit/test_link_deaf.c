@@ -1,10 +1,10 @@
 /*
  * A monitor that answers and never reads: what waits to be sent to it must not meet the next operation.
  */
-#include "limits.h"
-#include "link.h"
-#include "sock.h"
+#include "base/limits.h"
+#include "os/sock.h"
 #include "test.h"
+#include "vmm/link.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * test_list_view.c - which lists are the same words: what is made for one may be sent to another only then. And what is
  * counted as a change.
  */
-#include "api.h"
+#include "api/api.h"
 #include "core_story.h"
 
 enum { EYES = 5, FILTERS = 6, KINDS = EYES * FILTERS, TEXT = 8192 };

@@ -1,8 +1,8 @@
 /*
  * Listening: what a connection inherits, and whose socket file may be replaced.
  */
-#include "limits.h"
-#include "sock.h"
+#include "base/limits.h"
+#include "os/sock.h"
 #include "test.h"
 
 #include <arpa/inet.h>

@@ -2,10 +2,10 @@
  * The API's listening sockets: which are wanted, what is tried again, whose socket file is removed, and what a reload
  * leaves as it is.
  */
+#include "base/limits.h"
 #include "fault.h"
-#include "limits.h"
-#include "listener.h"
-#include "opener.h"
+#include "os/opener.h"
+#include "server/listener.h"
 #include "test.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /*
  * Lists of modules read in pieces: what is looked for lies on every place of a piece.
  */
-#include "limits.h"
-#include "modules.h"
-#include "sysfs.h"
+#include "base/limits.h"
+#include "bus/modules.h"
+#include "os/sysfs.h"
 #include "test.h"
 
 #include <fcntl.h>

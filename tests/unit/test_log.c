@@ -1,7 +1,7 @@
 /*
  * test_log.c - log.c: one line for each event, whatever a device or a client calls itself; levels; errno survives.
  */
-#include "log.h"
+#include "base/log.h"
 #include "test.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* log_limit.c: floods become one line. */
-#include "limits.h"
-#include "log_limit.h"
+#include "base/limits.h"
+#include "base/log_limit.h"
 #include "test.h"
 
 #define SEC ((int64_t)1000000000)

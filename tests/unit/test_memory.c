@@ -1,5 +1,5 @@
 /* The state file: what older daemons wrote, what we write, what one takes from the other, and what is nobody's. */
-#include "memory.h"
+#include "codec/state_format.h"
 #include "test.h"
 
 static const char boot[] = "this-boot";

@@ -1,7 +1,7 @@
 /*
  * test_modalias.c - names of interfaces, depmod's patterns, its lists whole and garbled.
  */
-#include "modalias.h"
+#include "codec/modalias.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /*
  * The module lists of the running kernel: where they are looked for, what is no list, and what there is no room for.
  */
+#include "base/limits.h"
+#include "bus/modules.h"
 #include "fault.h"
-#include "limits.h"
-#include "modules.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 #include "tree.h"
 
 #include <stdio.h>

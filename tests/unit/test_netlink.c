@@ -1,9 +1,9 @@
 /*
  * The source of uevents: a real netlink socket, and messages that the kernel would not send.
  */
+#include "base/limits.h"
 #include "fault.h"
-#include "limits.h"
-#include "netlink.h"
+#include "os/netlink.h"
 #include "test.h"
 
 #include <linux/netlink.h>

@@ -1,9 +1,9 @@
 /*
  * Resident memory: pages that are zero go back, the others stay; a call that fails costs memory and nothing else.
  */
+#include "base/log.h"
 #include "fault.h"
-#include "log.h"
-#include "pages.h"
+#include "os/pages.h"
 #include "test.h"
 
 #include <stdint.h>

@@ -2,11 +2,11 @@
  * test_plugs.c - where uevents point, and what is read again of a plug that is known. Over a small sysfs of files;
  * what is told is kept as the core keeps it.
  */
-#include "bus_usb.h"
-#include "log.h"
-#include "sysfs.h"
+#include "base/log.h"
+#include "bus/usb/bus_usb.h"
+#include "codec/uevent.h"
+#include "os/sysfs.h"
 #include "test.h"
-#include "uevent.h"
 
 #include <errno.h>
 #include <fcntl.h>

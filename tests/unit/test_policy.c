@@ -1,6 +1,6 @@
 /* policy.c: every field against a device that has it and one that has not, both readings, and which rule decides. */
-#include "policy.h"
-#include "regex.h"
+#include "codec/regex.h"
+#include "config/policy.h"
 #include "test.h"
 
 #include <time.h>

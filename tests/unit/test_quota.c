@@ -1,5 +1,5 @@
 /* quota.c: shares of the API per peer. */
-#include "quota.h"
+#include "server/quota.h"
 #include "test.h"
 
 #define SEC ((int64_t)1000 * VH_NSEC_PER_MSEC)

@@ -2,8 +2,8 @@
  * test_regex.c - regex.c and chars.c: what each construct matches, what is refused and where, the pool, and patterns
  * that take exponential time elsewhere.
  */
-#include "chars.h"
-#include "regex.h"
+#include "codec/regex.h"
+#include "codec/unicode.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * test_regex_room.c - patterns that end exactly where the room for one pattern does: each way to need one instruction
  * more is refused there, and leaves nothing behind; one instruction earlier all of it is right.
  */
-#include "limits.h"
-#include "regex.h"
+#include "base/limits.h"
+#include "codec/regex.h"
 #include "test.h"
 
 static struct regex_pool pool;

@@ -3,8 +3,8 @@
  * what is refused changes nothing, and what is hidden is answered as what is not there. Then what a table does not
  * show.
  */
-#include "access.h"
-#include "api.h"
+#include "api/api.h"
+#include "config/access.h"
 #include "core_story.h"
 
 /* ---- the situations of the device, as the guest of VM a (row 0) sees them ---- */
@@ -201,7 +201,7 @@ static void check_cell(size_t row, int situation) {
         CHECK(strncmp(reply_text, "not allowed", 11) == 0 && strstr(reply_text, "001") == NULL);
     if (before_ok && !test_ok)
         printf("# %s vm='%s' as %s in situation %d: '%s'\n", api_request_name(table[row].kind), table[row].vm,
-               access_role_name(table[row].role), situation, reply_text);
+               role_name(table[row].role), situation, reply_text);
 }
 
 static void every_role_action_and_situation(void) {

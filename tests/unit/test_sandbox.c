@@ -3,9 +3,9 @@
  * Needs a kernel with seccomp; where there is no landlock the tests of paths are skipped. As another user than root
  * there are no capabilities to lose, and permissions deny what landlock would.
  */
-#include "sandbox.h"
-#include "sandbox_filter.h"
-#include "sysfs.h"
+#include "os/sandbox.h"
+#include "os/sandbox_filter.h"
+#include "os/sysfs.h"
 #include "test.h"
 
 #include <errno.h>

@@ -2,10 +2,10 @@
  * Shutting the sandbox on kernels that have less of it, and where a call fails: what is missing is logged and left out,
  * what fails keeps the process from going on. Nothing is shut for good: the kernel's part is played here.
  */
+#include "base/log.h"
 #include "fault.h"
-#include "log.h"
-#include "sandbox.h"
-#include "sysfs.h"
+#include "os/sandbox.h"
+#include "os/sysfs.h"
 #include "test.h"
 
 #include <linux/filter.h>

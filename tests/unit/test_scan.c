@@ -1,7 +1,7 @@
 /*
  * test_scan.c - what libusb reads with sscanf: its three formats, and what is not like them.
  */
-#include "scan.h"
+#include "os/sscanf.h"
 #include "test.h"
 
 static void the_formats_of_libusb(void) {

@@ -2,10 +2,10 @@
  * The API's room: who is gone is written to no more, who ends while something is owed still gets it, and another
  * configuration sends away who would not come in by it.
  */
+#include "base/limits.h"
 #include "fault.h"
-#include "limits.h"
-#include "server.h"
-#include "sock.h"
+#include "os/sock.h"
+#include "server/server.h"
 #include "test.h"
 
 #include <stdio.h>

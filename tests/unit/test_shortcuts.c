@@ -2,9 +2,9 @@
  * test_shortcuts.c - what is passed over without being looked at would not have matched: patterns that need characters
  * that are missing, and rules that are for other vendors. Many of both, by chance from a fixed seed.
  */
-#include "conf.h"
-#include "policy.h"
-#include "regex.h"
+#include "codec/regex.h"
+#include "config/conf.h"
+#include "config/policy.h"
 #include "test.h"
 
 static struct regex_pool pool;

@@ -3,7 +3,7 @@
  * behind.
  */
 #include "fault.h"
-#include "sock.h"
+#include "os/sock.h"
 #include "test.h"
 
 #include <arpa/inet.h>

@@ -2,10 +2,10 @@
  * The state file: whichever call fails, a save says so and names the file, the old one is still there whole, and
  * nothing else is left; what cannot be read is set aside.
  */
+#include "base/limits.h"
+#include "daemon/state_file.h"
 #include "fault.h"
-#include "limits.h"
-#include "state.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 #include "test.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * test_str.c - str.c: the builder and its overflow, JSON strings that hide nothing, copies, numbers, UTF-8, distances.
  */
-#include "str.h"
+#include "base/str.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -2,11 +2,11 @@
  * Reading below the root, and the host's drivers as they are found there: what is not there is an answer, what cannot
  * be read is a trouble and never taken for an answer; no descriptor stays behind.
  */
+#include "base/limits.h"
+#include "base/log.h"
+#include "bus/usb/usb_driver.h"
 #include "fault.h"
-#include "hostdriver.h"
-#include "limits.h"
-#include "log.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 #include "tree.h"
 
 #include <stdio.h>

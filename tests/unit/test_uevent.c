@@ -1,8 +1,8 @@
 /*
  * test_uevent.c - uevent.c: messages as the kernel writes them, and what is refused because it does not.
  */
+#include "codec/uevent.h"
 #include "test.h"
-#include "uevent.h"
 
 #include <stdint.h>
 #include <stdlib.h>

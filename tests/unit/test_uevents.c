@@ -1,13 +1,13 @@
 /*
  * The source of uevents when it fails: opened again, later and later, and then everything is looked at once.
  */
-#include "bus.h"
-#include "dispatch.h"
+#include "base/limits.h"
+#include "bus/bus.h"
+#include "daemon/dispatch.h"
+#include "daemon/uevent_source.h"
 #include "fault.h"
-#include "limits.h"
-#include "sock.h"
+#include "os/sock.h"
 #include "test.h"
-#include "uevents.h"
 
 #include <stdio.h>
 #include <sys/un.h>

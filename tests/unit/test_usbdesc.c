@@ -2,8 +2,8 @@
  * test_usbdesc.c - usbdesc.c: devices as they are sold, and descriptors that lie: each is refused with a reason, and
  * nothing is read that is not there.
  */
+#include "codec/usb_desc.h"
 #include "test.h"
-#include "usbdesc.h"
 
 #include <stdint.h>
 #include <stdlib.h>

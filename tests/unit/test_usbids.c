@@ -1,8 +1,8 @@
 /*
  * test_usbids.c - usbids.c: the whole table is found again, what is not in it has no name.
  */
+#include "codec/usb_names.h"
 #include "test.h"
-#include "usbids.h"
 
 #ifdef USB_IDS_NONE
 
@@ -21,9 +21,9 @@ int main(void) {
 
 #else
 
-#include "limits.h"
-#include "str.h"
-#include "usbids_table.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "codec/usb_names_table.h"
 
 /* Whole characters, none of them a control character, not longer than a device's name may be. */
 static bool presentable(const char *s) {

@@ -2,9 +2,9 @@
  * A reset by libusb itself, on a file that has a device's descriptors; what the kernel would answer to usbfs's calls is
  * said here.
  */
+#include "bus/usb/usb_reset.h"
 #include "fault.h"
 #include "test.h"
-#include "usbreset.h"
 
 #include <linux/usbdevice_fs.h>
 #include <stdio.h>

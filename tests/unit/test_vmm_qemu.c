@@ -1,6 +1,6 @@
 /* QMP as a conversation: what is sent, which answers end an operation, and how. */
 #include "test.h"
-#include "vmm_qemu.h"
+#include "vmm/vmm_qemu.h"
 
 static struct vmm_conv a, b;
 static char text[VH_QMP_OUT_MAX];

@@ -3,10 +3,10 @@
  * event makes one look at everything.
  */
 #include "fault.h"
-#include "sock.h"
-#include "sysfs.h"
+#include "os/sock.h"
+#include "os/sysfs.h"
 #include "test.h"
-#include "watch.h"
+#include "vmm/vm_watch.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,0 +1,181 @@
+/*
+ * api.c - the JSON API as text: request lines in, reply and event lines out.
+ *
+ * Owns the wording of the protocol (docs/api.md) and nothing else: what a request does is core_request.c's business,
+ * where its bytes come from is server.c's.
+ */
+#include "api/api.h"
+
+#include "api/api_internal.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "config/access.h"
+
+#include <string.h>
+
+#ifndef VH_VERSION
+#define VH_VERSION "unknown"
+#endif
+
+/* ---- replies ---- */
+
+void api_ok(struct sbuf *sb, const char *id) {
+    sb_str(sb, "{\"result\": \"ok\"");
+    reply_end(sb, id);
+}
+
+void api_failed(struct sbuf *sb, const char *id, const char *error) {
+    sb_str(sb, "{\"result\": \"failed\", \"error\": ");
+    sb_json(sb, error);
+    reply_end(sb, id);
+}
+
+void api_version(struct sbuf *sb, const char *id) {
+    sb_str(sb, "{\"result\": \"ok\", \"version\": ");
+    sb_json(sb, VH_VERSION);
+    reply_end(sb, id);
+}
+
+/* ---- devices ---- */
+
+/* The name of a VM, or null if there is none or this one may not know it. */
+static void member_vm(struct sbuf *sb, const char *name, const struct core *c, const struct principal *who, int vm) {
+    bool known = vm >= 0 && (access_sees_all(who) || (who->role == ROLE_GUEST && who->vm == vm));
+    member_text_or_null(sb, name, known ? c->conf->vms[vm].name : "");
+}
+
+static void allowed_vms(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
+    const struct rule *r = s->rule >= 0 ? &c->conf->rules[s->rule] : NULL;
+    int n = r != NULL ? r->nvms : s->lease >= 0, shown = 0;
+    sb_char(sb, '[');
+    for (int i = 0; i < n; i++) {
+        int vm = r != NULL ? r->vms[i] : s->lease;
+        if (!access_sees_all(who) && (who->role != ROLE_GUEST || who->vm != vm))
+            continue;
+        if (shown++ > 0)
+            sb_str(sb, ", ");
+        sb_json(sb, c->conf->vms[vm].name);
+    }
+    sb_char(sb, ']');
+}
+
+/* Why it is where it is. A reason may name VMs and the host's paths: only who sees all reads it; a guest has words of
+ * its own. */
+static void situation_reason(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
+    char text[VH_ERROR_MAX];
+    struct sbuf reason;
+    sb_init(&reason, text, sizeof text);
+    if (who->role == ROLE_GUEST)
+        sb_str(&reason, core_guest_reason(c, s, who->vm));
+    else if (access_sees_all(who))
+        core_reason(c, s, &reason);
+    member_text_or_null(sb, "reason", text);
+}
+
+static void device_situation(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
+    bool guest = who->role == ROLE_GUEST;
+    int vm = s->vm >= 0 ? s->vm : s->foreign;
+    bool foreign = s->vm < 0 && s->foreign >= 0 && (!guest || s->foreign == who->vm);
+    member(sb, "allowed_vms");
+    allowed_vms(sb, c, who, s);
+    member_vm(sb, "vm", c, who, vm);
+    member_bool(sb, "foreign", foreign);
+    member_bool(sb, "disconnected", s->disconnected);
+    member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
+    member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
+    situation_reason(sb, c, who, s);
+}
+
+void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list) {
+    const struct slot *s = &c->slot[slot];
+    device_identity(sb, &s->dev, access_sees_all(who));
+    if (in_list)
+        device_situation(sb, c, who, s);
+    sb_char(sb, '}');
+}
+
+/* Devices of the tag that are plugged in later: will they be kept away? null: no rule has this tag. */
+static void tag_situation(struct sbuf *sb, const struct core *c, const char *tag) {
+    member(sb, "tag_disconnected");
+    sb_str(sb, !core_tag_known(c, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
+}
+
+/* The cursor: 0 at the start, then 1 + the next slot to look at; the top bit remembers that an object was written. */
+#define CURSOR_WROTE (UINT32_C(1) << 31)
+
+bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb) {
+    uint32_t wrote = *cursor & CURSOR_WROTE;
+    uint32_t next = *cursor & ~CURSOR_WROTE;
+    if (next == 0) {
+        sb_str(sb, "{\"result\": \"ok\", \"usb_devices\": [");
+        next = 1;
+    }
+    while (next <= (uint32_t)c->used && !core_visible(c, &c->slot[next - 1], r))
+        next++;
+    if (next > (uint32_t)c->used) {
+        sb_char(sb, ']');
+        if (r->sel.by_tag)
+            tag_situation(sb, c, r->sel.tag);
+        reply_end(sb, r->id);
+        return false;
+    }
+    if (wrote)
+        sb_str(sb, ", ");
+    api_device(sb, c, &r->who, (int)next - 1, true);
+    *cursor = (next + 1) | CURSOR_WROTE;
+    return true;
+}
+
+/* By what the words depend on: all that is visible to whom, and whose names and reasons may be read. */
+unsigned api_list_view(const struct request *r) {
+    unsigned eye = 0;
+    if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY)
+        return 0;
+    if (!access_sees_all(&r->who))
+        eye = r->who.role == ROLE_GUEST ? 2 + (unsigned)r->who.vm : 1;
+    return 1 + 2 * eye + r->all;
+}
+
+/* ---- events ---- */
+
+const char *api_event_name(enum event_kind kind) {
+    static const char names[][17] = {
+        [EV_CONNECTED] = "usb_connected", [EV_DISCONNECTED] = "usb_disconnected", [EV_ATTACHED] = "usb_attached",
+        [EV_DETACHED] = "usb_detached",   [EV_SELECT_VM] = "usb_select_vm",
+    };
+    return names[kind];
+}
+
+bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm) {
+    const struct slot *s = &c->slot[slot];
+    switch (who->role) {
+    case ROLE_ADMIN:
+    case ROLE_OPERATOR:
+        return true;
+    case ROLE_OBSERVER:
+        return kind != EV_SELECT_VM; /* it cannot answer */
+    case ROLE_GUEST:
+        if (kind == EV_ATTACHED || kind == EV_DETACHED)
+            return vm == who->vm; /* where else it goes is not a guest's business */
+        return core_guest_sees(c, s, who->vm);
+    case ROLE_NONE:
+        break;
+    }
+    return false;
+}
+
+void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
+               int vm) {
+    sb_str(sb, "{\"event\": \"");
+    sb_str(sb, api_event_name(kind));
+    sb_str(sb, "\", \"usb_device\": ");
+    api_device(sb, c, who, slot, false);
+    if (kind == EV_ATTACHED || kind == EV_DETACHED)
+        member_vm(sb, "vm", c, who, vm);
+    if (kind == EV_SELECT_VM) {
+        member(sb, "allowed_vms");
+        allowed_vms(sb, c, who, &c->slot[slot]);
+    }
+    sb_str(sb, "}\n");
+}

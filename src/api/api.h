@@ -1,0 +1,57 @@
+/*
+ * api.h - the JSON API as text: request lines to struct request, state and changes to reply and event lines. Pure.
+ */
+#ifndef VHOTPLUG_API_H
+#define VHOTPLUG_API_H
+
+#include "base/model.h"
+#include "base/str.h"
+#include "core/core.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Parses a line (without newline). On failure `error` says what is wrong, and r->id is set if the line had a usable
+ * one. */
+bool api_parse(struct request *r, const char *line, size_t len, char *error, size_t cap);
+
+void api_ok(struct sbuf *sb, const char *id);
+void api_failed(struct sbuf *sb, const char *id, const char *error);
+void api_version(struct sbuf *sb, const char *id);
+/* usb_list, part by part: *cursor starts at 0. False after the last part. */
+bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb);
+/* Two usb_list requests with the same number are answered with the same bytes while nothing changes. 0: its answer is
+ * its own, for it is filtered or has an id. At most 255. */
+unsigned api_list_view(const struct request *r);
+/* Likewise `explain`: every rule and every entry against a device, what decides, and what keeps it from its VM. */
+struct explained {
+    struct device dev; /* as it was when asked */
+    int slot;          /* -1: described by hand */
+    uint32_t plug;
+    char driver[VH_TEXT_MAX]; /* the module given by hand, "" if none */
+};
+/* The device in slot, or with -1 the one that the request describes. */
+void api_explained(struct explained *e, const struct core *c, const struct request *r, int slot);
+bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint32_t *cursor,
+                      struct sbuf *sb);
+/* Likewise `stats`. */
+struct figures {
+    int64_t uptime_ms;
+    uint64_t uevents_got, uevents_ignored, uevents_lost, rescans;
+    uint64_t clients, subscribers, accepted, refused, requests, events_sent, events_dropped;
+    uint64_t arena_used, arena_peak;
+    vm_set connected; /* monitors that we hold a connection to */
+};
+bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
+                    struct sbuf *sb);
+/* Is this event for these ears? Then api_event words it for them: serials, holders and reasons only for who sees all.
+ */
+bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm);
+void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
+               int vm);
+void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list);
+const char *api_request_name(enum request_kind kind);
+const char *api_event_name(enum event_kind kind);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * api_internal.h - what the parts of the API's wording share with each other and with nobody else: fields of a request,
+ * members of a reply. api.c has requests, lists and events, api_explain.c explanations, api_stats.c figures.
+ */
+#ifndef VHOTPLUG_API_PARTS_H
+#define VHOTPLUG_API_PARTS_H
+
+#include "api/api.h"
+#include "codec/json.h"
+
+/* What a parse needs, so that the fields' functions stay short. */
+struct parse {
+    const struct json *j;
+    int object; /* whose fields are read: 0, the request itself, or one in it */
+    struct request *r;
+    struct sbuf error; /* empty while all is well */
+};
+
+void parse_complain(struct parse *p, const char *field, int t, const char *expected);
+int parse_field(const struct parse *p, const char *name); /* its token, or -1 if it is absent or null */
+/* Each reads one field; false if it is absent, empty or wrong (then p->error says so). */
+bool parse_text(struct parse *p, const char *name, char *dst, size_t cap, const char *expected);
+bool parse_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, const char *expected);
+bool parse_hex4(struct parse *p, const char *name, uint16_t *out);
+bool parse_port_path(const char *s); /* "2" or "2.3" */
+void parse_described(struct parse *p);
+
+/* ", \"name\": value" */
+void member(struct sbuf *sb, const char *name);
+void member_text(struct sbuf *sb, const char *name, const char *value);
+void member_text_or_null(struct sbuf *sb, const char *name, const char *value); /* unknown is null, never "" */
+void member_uint(struct sbuf *sb, const char *name, uint64_t value);
+void member_bool(struct sbuf *sb, const char *name, bool value);
+void device_identity(struct sbuf *sb, const struct device *d, bool serial); /* an object that is still open */
+void reply_end(struct sbuf *sb, const char *id);                            /* the id, the brace, the newline */
+
+#endif

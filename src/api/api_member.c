@@ -1,0 +1,91 @@
+/*
+ * api_member.c - a reply's members, written one by one.
+ */
+#include "api/api_internal.h"
+
+void reply_end(struct sbuf *sb, const char *id) {
+    if (id[0] != '\0') {
+        sb_str(sb, ", \"id\": ");
+        sb_str(sb, id);
+    }
+    sb_str(sb, "}\n");
+}
+
+void member(struct sbuf *sb, const char *name) {
+    sb_str(sb, ", \"");
+    sb_str(sb, name);
+    sb_str(sb, "\": ");
+}
+
+void member_text(struct sbuf *sb, const char *name, const char *value) {
+    member(sb, name);
+    sb_json(sb, value);
+}
+
+/* Unknown is null, never an empty string. */
+void member_text_or_null(struct sbuf *sb, const char *name, const char *value) {
+    if (value[0] != '\0') {
+        member_text(sb, name, value);
+        return;
+    }
+    member(sb, name);
+    sb_str(sb, "null");
+}
+
+void member_uint(struct sbuf *sb, const char *name, uint64_t value) {
+    member(sb, name);
+    sb_uint(sb, value);
+}
+
+void member_bool(struct sbuf *sb, const char *name, bool value) {
+    member(sb, name);
+    sb_str(sb, value ? "true" : "false");
+}
+
+static void member_hex4(struct sbuf *sb, const char *name, uint16_t value) {
+    member(sb, name);
+    sb_char(sb, '"');
+    sb_hex(sb, value, 4);
+    sb_char(sb, '"');
+}
+
+static void member_interfaces(struct sbuf *sb, const struct device *d) {
+    member(sb, "interfaces");
+    if (d->nifaces == 0) {
+        sb_str(sb, "null");
+        return;
+    }
+    sb_str(sb, "\":");
+    for (int i = 0; i < d->nifaces; i++) {
+        sb_hex(sb, d->ifaces[i].cls, 2);
+        sb_hex(sb, d->ifaces[i].sub, 2);
+        sb_hex(sb, d->ifaces[i].proto, 2);
+        sb_char(sb, ':');
+    }
+    sb_char(sb, '"');
+}
+
+void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
+    static const char removable[][10] = {"unknown", "fixed", "removable"};
+    sb_str(sb, "{\"device_node\": ");
+    if (d->node[0] != '\0')
+        sb_json(sb, d->node);
+    else
+        sb_str(sb, "null"); /* described by hand */
+    member_hex4(sb, "vid", d->vid);
+    member_hex4(sb, "pid", d->pid);
+    member_text(sb, "vendor_name", d->vendor_name);
+    member_text(sb, "product_name", d->product_name);
+    member_text_or_null(sb, "serial", serial ? d->serial : "");
+    member_interfaces(sb, d);
+    member_uint(sb, "device_class", d->cls);
+    member_uint(sb, "device_subclass", d->sub);
+    member_uint(sb, "device_protocol", d->proto);
+    member_uint(sb, "busnum", d->busnum);
+    member_uint(sb, "devnum", d->devnum);
+    member_uint(sb, "portnum", d->root_port);
+    member_text_or_null(sb, "port_path", d->port_path);
+    member_text_or_null(sb, "speed", d->speed);
+    member_text_or_null(sb, "sys_name", d->sys_name);
+    member_text(sb, "removable", removable[d->removable]);
+}

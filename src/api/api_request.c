@@ -1,0 +1,215 @@
+/*
+ * api_request.c - a line becomes a request. What it does is the core's business.
+ */
+#include "api/api.h"
+#include "api/api_internal.h"
+#include "base/limits.h"
+#include "base/str.h"
+#include "codec/json.h"
+
+#include <string.h>
+
+/* "/dev/bus/usb/BBB/DDD" */
+static bool parse_node(const char *s, struct selector *sel) {
+    static const char prefix[] = "/dev/bus/usb/";
+    uint64_t bus = 0, dev = 0;
+    if (!str_starts(s, prefix))
+        return false;
+    s += sizeof prefix - 1;
+    const char *slash = strchr(s, '/');
+    if (slash == NULL || !str_uint(s, (size_t)(slash - s), 255, &bus) ||
+        !str_uint(slash + 1, strlen(slash + 1), 255, &dev))
+        return false;
+    sel->node_bus = (uint8_t)bus;
+    sel->node_dev = (uint8_t)dev;
+    return true;
+}
+
+static void parse_port(struct parse *p) {
+    struct selector *sel = &p->r->sel;
+    static const char expected[] = "a port number or a path such as \"2.3\"";
+    int t = parse_field(p, "port");
+    if (t < 0)
+        return;
+    int64_t v = 0;
+    if (json_int(p->j, t, 1, 255, &v))
+        sel->by_port = str_fmt(sel->port, sizeof sel->port, "%d", (int)v);
+    else if (json_string(p->j, t, sel->port, sizeof sel->port))
+        sel->by_port = parse_port_path(sel->port);
+    if (!sel->by_port)
+        parse_complain(p, "port", t, expected);
+}
+
+static void parse_selector(struct parse *p) {
+    struct selector *sel = &p->r->sel;
+    char node[VH_NODE_MAX];
+    static const char node_expected[] = "a node such as \"/dev/bus/usb/003/078\"";
+    if (parse_text(p, "device_node", node, sizeof node, node_expected)) {
+        sel->by_node = parse_node(node, sel);
+        if (!sel->by_node)
+            parse_complain(p, "device_node", parse_field(p, "device_node"), node_expected);
+    }
+    uint64_t bus = 0;
+    sel->by_bus = parse_uint(p, "bus", 255, &bus, "a bus number");
+    sel->bus = (uint8_t)bus;
+    parse_port(p);
+    sel->by_vid = parse_hex4(p, "vid", &sel->vid);
+    sel->by_pid = parse_hex4(p, "pid", &sel->pid);
+    sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
+}
+
+/* A request that moves devices must say which, and not half of it. */
+static void require_selector(struct parse *p) {
+    const struct selector *s = &p->r->sel;
+    if (p->error.len > 0)
+        return;
+    if (!s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_tag)
+        sb_str(&p->error,
+               "no device named: give \"device_node\", or \"bus\" and \"port\", or \"vid\" and \"pid\", or \"tag\"");
+    else if (!s->by_node && !s->by_tag && s->by_bus != s->by_port)
+        sb_str(&p->error, s->by_bus ? "\"bus\" needs \"port\" as well" : "\"port\" needs \"bus\" as well");
+    else if (!s->by_node && !s->by_tag && s->by_vid != s->by_pid)
+        sb_str(&p->error, s->by_vid ? "\"vid\" needs \"pid\" as well" : "\"pid\" needs \"vid\" as well");
+}
+
+static void parse_vm(struct parse *p) {
+    (void)parse_text(p, "vm", p->r->vm, sizeof p->r->vm, "the name of a VM, at most 63 bytes");
+}
+
+static void parse_list(struct parse *p) {
+    bool b = false;
+    int t = parse_field(p, "disconnected");
+    if (t >= 0 && !json_bool(p->j, t, &b))
+        parse_complain(p, "disconnected", t, "true, false or null");
+    else if (t >= 0)
+        p->r->disconnected = b ? TRI_YES : TRI_NO;
+    t = parse_field(p, "all");
+    if (t >= 0 && !json_bool(p->j, t, &p->r->all))
+        parse_complain(p, "all", t, "true or false");
+    p->r->sel.by_tag = parse_text(p, "tag", p->r->sel.tag, sizeof p->r->sel.tag, "a tag of at most 63 bytes");
+}
+
+static const struct {
+    const char *name;
+    enum request_kind kind;
+} requests[] = {
+    {"enable_notifications", REQ_SUBSCRIBE},
+    {"disable_notifications", REQ_UNSUBSCRIBE},
+    {"usb_list", REQ_LIST},
+    {"usb_attach", REQ_ATTACH},
+    {"usb_detach", REQ_DETACH},
+    {"usb_suspend", REQ_SUSPEND},
+    {"usb_resume", REQ_RESUME},
+    {"explain", REQ_EXPLAIN},
+    {"stats", REQ_STATS},
+    {"version", REQ_VERSION},
+};
+
+const char *api_request_name(enum request_kind kind) {
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        if (requests[i].kind == kind)
+            return requests[i].name;
+    }
+    return requests[0].name; /* REQ_AUDIT is a way to subscribe */
+}
+
+static bool parse_action(struct parse *p) {
+    char name[32];
+    int t = parse_field(p, "action");
+    if (t < 0) {
+        sb_str(&p->error, "\"action\" is missing");
+        return false;
+    }
+    if (json_string(p->j, t, name, sizeof name)) {
+        for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+            if (str_eq(requests[i].name, name)) {
+                p->r->kind = requests[i].kind;
+                return true;
+            }
+        }
+    }
+    parse_complain(
+        p, "action", t,
+        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats or version");
+    return false;
+}
+
+/* The id is echoed as it came: a string or a number, bounded. */
+static void parse_id(struct parse *p) {
+    int t = parse_field(p, "id");
+    if (t < 0)
+        return;
+    enum json_type type = json_type(p->j, t);
+    size_t from = json_offset(p->j, t);
+    size_t n = (size_t)(p->j->tok[t].end - p->j->tok[t].start) + (type == JSON_STRING ? 2 : 0);
+    if (type != JSON_STRING && type != JSON_NUMBER)
+        parse_complain(p, "id", t, "a string or a number");
+    else if (!str_copyn(p->r->id, sizeof p->r->id, p->j->text + from, n)) {
+        p->r->id[0] = '\0';
+        sb_fmt(&p->error, "\"id\" is longer than %d bytes", VH_ID_MAX - 1);
+    }
+}
+
+/* "audit": true is a right of its own, so it is another request. */
+static void parse_subscribe(struct parse *p) {
+    bool audit = false;
+    int t = parse_field(p, "audit");
+    if (t >= 0 && !json_bool(p->j, t, &audit))
+        parse_complain(p, "audit", t, "true or false");
+    if (audit)
+        p->r->kind = REQ_AUDIT;
+}
+
+static void parse_fields(struct parse *p) {
+    parse_id(p);
+    if (!parse_action(p))
+        return;
+    switch (p->r->kind) {
+    case REQ_LIST:
+        parse_list(p);
+        break;
+    case REQ_ATTACH:
+    case REQ_DETACH:
+        parse_selector(p);
+        parse_vm(p);
+        require_selector(p);
+        break;
+    case REQ_SUSPEND:
+    case REQ_RESUME:
+        parse_vm(p);
+        break;
+    case REQ_EXPLAIN:
+        parse_selector(p);
+        parse_described(p);
+        if (!p->r->by_hand)
+            require_selector(p);
+        break;
+    case REQ_SUBSCRIBE:
+        parse_subscribe(p);
+        break;
+    case REQ_STATS:
+    case REQ_AUDIT:
+    case REQ_UNSUBSCRIBE:
+    case REQ_VERSION:
+        break;
+    }
+}
+
+bool api_parse(struct request *r, const char *line, size_t len, char *error, size_t cap) {
+    static jsmntok_t tokens[VH_LINE_TOKENS];
+    struct json j;
+    struct json_error je;
+    struct parse p = {.j = &j, .r = r};
+    sb_init(&p.error, error, cap);
+    memset(r, 0, sizeof *r);
+    if (!json_parse(&j, line, len, tokens, VH_LINE_TOKENS, &je)) {
+        sb_fmt(&p.error, "not JSON: %s at byte %zu", je.why, je.at);
+        return false;
+    }
+    if (json_type(&j, 0) != JSON_OBJECT) {
+        sb_fmt(&p.error, "a request is a JSON object, this is %s", json_type_name(json_type(&j, 0)));
+        return false;
+    }
+    parse_fields(&p);
+    return p.error.len == 0;
+}

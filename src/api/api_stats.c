@@ -1,0 +1,127 @@
+/*
+ * api_stats.c - figures in JSON: what was counted since the start, and how each VM's link is. Owns the wording; whoever
+ * counts keeps the counters.
+ */
+#include "api/api_internal.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+struct figure {
+    const char *name;
+    uint64_t value;
+};
+
+static void object(struct sbuf *sb, const char *name, const struct figure *f, size_t n) {
+    member(sb, name);
+    for (size_t i = 0; i < n; i++) {
+        sb_str(sb, i == 0 ? "{\"" : ", \"");
+        sb_str(sb, f[i].name);
+        sb_str(sb, "\": ");
+        sb_uint(sb, f[i].value);
+    }
+    sb_char(sb, '}');
+}
+
+#define OBJECT(sb, name, ...)                              \
+    object(sb, name, (const struct figure[]){__VA_ARGS__}, \
+           sizeof((const struct figure[]){__VA_ARGS__}) / sizeof(struct figure))
+
+/* Devices as they are now, hubs apart. */
+static void devices(struct sbuf *sb, const struct core *c) {
+    static const char states[][9] = {"idle", "pending", "attached", "waiting", "failed"};
+    struct figure f[7] = {{"present", 0}, {"disconnected", 0}};
+    for (int k = 0; k < 5; k++)
+        f[2 + k].name = states[k];
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state != SLOT_PRESENT || s->hub)
+            continue;
+        f[0].value++;
+        f[1].value += s->disconnected;
+        for (int k = 0; k < 5; k++)
+            f[2 + k].value += str_eq(core_state_name(c, s), states[k]);
+    }
+    object(sb, "devices", f, 7);
+}
+
+/* Plug to attached: how many took less than so many milliseconds, bucket by bucket; the last has no bound. */
+static void latency(struct sbuf *sb, const struct core_stats *st) {
+    enum { BUCKETS = sizeof st->latency / sizeof st->latency[0] };
+    member(sb, "plug_to_attached");
+    sb_str(sb, "{\"below_ms\": [");
+    for (int i = 0; i < BUCKETS - 1; i++)
+        sb_fmt(sb, "%s%d", i > 0 ? ", " : "", 1 << i);
+    sb_str(sb, "], \"count\": [");
+    for (int i = 0; i < BUCKETS; i++) {
+        sb_str(sb, i > 0 ? ", " : "");
+        sb_uint(sb, st->latency[i]);
+    }
+    sb_char(sb, ']');
+    member_uint(sb, "sum_ms", st->latency_ms);
+    sb_char(sb, '}');
+}
+
+static void begin(struct sbuf *sb, const struct core *c, const struct figures *f) {
+    const struct core_stats *s = &c->stats;
+    sb_str(sb, "{\"result\": \"ok\"");
+    member_uint(sb, "uptime_ms", (uint64_t)f->uptime_ms);
+    OBJECT(sb, "uevents", {"got", f->uevents_got}, {"ignored", f->uevents_ignored}, {"lost", f->uevents_lost},
+           {"rescans", f->rescans});
+    devices(sb, c);
+    OBJECT(sb, "plugs", {"plugged", s->plugged}, {"unplugged", s->unplugged}, {"attached", s->attached},
+           {"detached", s->detached}, {"flapping", s->flaps}, {"table_full", s->table_full});
+    OBJECT(sb, "operations", {"begun", s->ops}, {"ok", s->op_ended[OP_OK]}, {"refused_by_vm", s->op_ended[OP_FAILED]},
+           {"vm_down", s->op_ended[OP_REFUSED]}, {"monitor_busy", s->op_ended[OP_BUSY]},
+           {"no_answer", s->op_ended[OP_UNKNOWN]}, {"refused_here", s->op_ended[OP_LOCAL]});
+    latency(sb, s);
+    OBJECT(sb, "clients", {"connected", f->clients}, {"subscribers", f->subscribers}, {"accepted", f->accepted},
+           {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},
+           {"events_dropped", f->events_dropped});
+    OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed}, {"unsaved", c->persist && c->dirty});
+    OBJECT(sb, "arena", {"used", f->arena_used}, {"peak", f->arena_peak}, {"size", VH_ARENA_SIZE});
+    sb_str(sb, ", \"vms\": [");
+}
+
+static void vm(struct sbuf *sb, const struct core *c, int v, bool connected) {
+    static const char states[][8] = {[VM_DOWN] = "down", [VM_UNKNOWN] = "unknown", [VM_UP] = "up"};
+    static const char *const ops[] = {
+        [OP_NONE] = NULL, [OP_LIST] = "list", [OP_ATTACH] = "attach", [OP_DETACH] = "detach"};
+    const struct vm *s = &c->vm[v];
+    unsigned held = 0;
+    for (int i = 0; i < c->used; i++)
+        held += c->slot[i].state == SLOT_PRESENT && c->slot[i].vm == v;
+    sb_str(sb, "{\"name\": ");
+    sb_json(sb, c->conf->vms[v].name);
+    member_text(sb, "state", states[s->state]);
+    member_bool(sb, "connected", connected);
+    member_bool(sb, "busy", s->busy);
+    member_text_or_null(sb, "operation", ops[s->op] != NULL ? ops[s->op] : "");
+    member_uint(sb, "devices", held);
+    member_uint(sb, "failures", (uint64_t)s->failures);
+    member_text_or_null(sb, "reason", s->reason);
+    sb_char(sb, '}');
+}
+
+/* The cursor: 0 at the start, then 1 + the next VM; the top bit remembers that one was written. */
+#define CURSOR_WROTE (UINT32_C(1) << 31)
+
+bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
+                    struct sbuf *sb) {
+    uint32_t wrote = *cursor & CURSOR_WROTE, next = *cursor & ~CURSOR_WROTE;
+    if (next == 0) {
+        begin(sb, c, f);
+        next = 1;
+    }
+    while (next <= c->conf->nvms && c->conf->vms[next - 1].retired)
+        next++;
+    if (next > c->conf->nvms) {
+        sb_char(sb, ']');
+        reply_end(sb, r->id);
+        return false;
+    }
+    sb_str(sb, wrote ? ", " : "");
+    vm(sb, c, (int)next - 1, f->connected >> (next - 1) & 1);
+    *cursor = (next + 1) | CURSOR_WROTE;
+    return true;
+}

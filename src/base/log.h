@@ -1,0 +1,26 @@
+/*
+ * log.h - log lines on stderr: one event a line, a level each, key=value where it can be grepped.
+ *
+ * On a terminal a line is "vhotplug: text"; elsewhere it starts with the kernel's "<n>" level, which
+ * systemd and syslog daemons understand. Characters that end lines or steer who reads them are replaced, so
+ * that a device's strings cannot forge a line. Writing may fail (full pipe): then the line is lost, the daemon goes on.
+ */
+#ifndef VHOTPLUG_LOG_H
+#define VHOTPLUG_LOG_H
+
+#include "base/assert.h"
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 }; /* syslog's numbers */
+
+void log_open(const char *program, enum log_level most); /* lines above `most` are dropped */
+bool log_enabled(enum log_level level);
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * model.c - what can be said of the model's words without anything else. Pure.
+ */
+#include "base/model.h"
+
+bool device_is_hub(const struct device *dev) {
+    for (int i = 0; i < dev->nifaces; i++) {
+        if (dev->ifaces[i].cls == 9)
+            return true;
+    }
+    return dev->cls == 9;
+}
+
+const char *role_name(enum role r) {
+    static const char *const names[] = {[ROLE_NONE] = "none",
+                                        [ROLE_OBSERVER] = "observer",
+                                        [ROLE_GUEST] = "guest",
+                                        [ROLE_OPERATOR] = "operator",
+                                        [ROLE_ADMIN] = "admin"};
+    return names[(unsigned)r <= ROLE_ADMIN ? r : ROLE_NONE];
+}

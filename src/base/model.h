@@ -1,0 +1,234 @@
+/*
+ * model.h - the words of the program as plain structs: device, request, operation, fact, action.
+ * Strings are always NUL-terminated; sets of VMs are bit masks by configuration index.
+ */
+#ifndef VHOTPLUG_MODEL_H
+#define VHOTPLUG_MODEL_H
+
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VH_NSEC_PER_MSEC ((int64_t)1000000)
+#define VH_NEVER INT64_MAX /* a deadline that does not exist; times are CLOCK_MONOTONIC nanoseconds */
+
+typedef uint64_t vm_set;
+
+enum removable { REMOVABLE_UNKNOWN, REMOVABLE_FIXED, REMOVABLE_REMOVABLE };
+
+struct usb_iface {
+    uint8_t cls, sub, proto, number;
+};
+
+/* A host device as the bus sees it now. */
+struct device {
+    uint64_t incarnation;            /* differs between two plugs, even on one port: the inode of its sysfs directory */
+    char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
+    char node[VH_NODE_MAX];          /* "/dev/bus/usb/001/005" */
+    char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
+    char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
+    char serial[VH_STRING_MAX];      /* "" if none */
+    char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
+    char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
+    char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
+    /* The modules that would drive its interfaces, by path; the first NULL ends them. Not owned. */
+    const char *driver_path[VH_MAX_DRIVERS];
+    uint16_t vid, pid, bcd_device;
+    uint8_t cls, sub, proto;
+    uint8_t busnum, devnum, root_port;
+    uint8_t nifaces;
+    enum removable removable;
+    bool settled; /* the kernel has finished configuring it (its driver is bound) */
+    struct usb_iface ifaces[VH_MAX_IFACES];
+};
+
+/* ---- requests ---- */
+
+enum role { ROLE_NONE, ROLE_OBSERVER, ROLE_GUEST, ROLE_OPERATOR, ROLE_ADMIN }; /* ascending */
+
+enum transport { TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_VSOCK };
+
+/* What quotas count: everything behind one uid, one CID or one address (of IPv6: one /64, which one host may have). */
+struct peer {
+    enum transport transport;
+    uint8_t id[16];
+};
+
+struct explained; /* api.h */
+
+/* Who asks: fixed at accept, from kernel facts. */
+struct principal {
+    enum role role;
+    int vm; /* ROLE_GUEST: its VM, else -1; with ROLE_NONE: the VM that is not running, else -1 */
+    struct peer peer;
+    char name[96]; /* for log lines: "unix uid=0 pid=12", "vsock cid=3", "tcp 127.0.0.1" */
+};
+
+/* A client slot and its generation: a late answer never reaches the slot's next user. */
+struct client_ref {
+    uint16_t index;
+    uint32_t gen; /* 0: nobody */
+};
+
+enum request_kind {
+    REQ_SUBSCRIBE,
+    REQ_AUDIT, /* subscribe, to audit events too */
+    REQ_UNSUBSCRIBE,
+    REQ_LIST,
+    REQ_ATTACH,
+    REQ_DETACH,
+    REQ_SUSPEND,
+    REQ_RESUME,
+    REQ_EXPLAIN,
+    REQ_STATS,
+    REQ_VERSION,
+};
+
+enum tristate { TRI_ANY, TRI_NO, TRI_YES };
+
+/* What a request's device fields say. Every field given must match. */
+struct selector {
+    bool by_node, by_bus, by_port, by_vid, by_pid, by_tag;
+    uint8_t node_bus, node_dev; /* from device_node */
+    uint8_t bus;
+    char port[VH_PORTPATH_MAX];
+    uint16_t vid, pid;
+    char tag[VH_NAME_MAX];
+};
+
+struct request {
+    enum request_kind kind;
+    struct client_ref client;
+    struct principal who;
+    struct selector sel;
+    char vm[VH_NAME_MAX];       /* "" if not given */
+    enum tristate disconnected; /* usb_list filter */
+    bool all;                   /* usb_list: hubs and protected devices too */
+    /* explain: a device described by hand, valid until the next line is parsed. by_hand: it is what is asked about;
+     * else it stands in if none that is there has those ids. */
+    const struct explained *described;
+    bool by_hand;
+    char id[VH_ID_MAX]; /* the request's id as JSON text, "" if none */
+};
+
+/* ---- operations on VMs ---- */
+
+enum op_kind { OP_NONE, OP_LIST, OP_ATTACH, OP_DETACH };
+
+struct vmm_op {
+    enum op_kind kind;
+    uint32_t serial; /* names the operation; 0 is none */
+    int vm;
+    uint8_t busnum, devnum;
+    char id[VH_OPID_MAX]; /* the device's id in the VM */
+    bool by_fd;           /* set by the link: pass the opened node rather than bus and address */
+};
+
+enum op_status {
+    OP_OK,
+    OP_FAILED,  /* the VMM said no; nothing changed there; text is its own */
+    OP_REFUSED, /* nobody listens: the VM is down */
+    OP_BUSY,    /* the monitor does not greet: nothing was sent */
+    OP_UNKNOWN, /* connection lost, or no answer in time, after something was sent: list before believing anything */
+    OP_LOCAL,   /* could not be begun on our side (node gone, in use by the host); nothing was sent */
+};
+
+struct vmm_found { /* a host device that a VM reports */
+    char id[VH_OPID_MAX];
+    bool ours, anonymous;   /* the id carries our prefix; the VMM made the id up */
+    uint8_t busnum, devnum; /* 0 if it cannot be told */
+    /* Not ours, and given as a filter rather than as a device: the VM may have, or take later, any that fits. 0 and ""
+     * match any; if nothing is said at all, it matches none. */
+    bool filter;
+    uint16_t vid, pid;
+    char port[VH_PORTPATH_MAX];
+};
+
+struct op_result {
+    uint32_t serial;
+    int vm;
+    enum op_status status;
+    char text[VH_TEXT_MAX];
+    uint16_t nfound; /* OP_LIST */
+    const struct vmm_found *found;
+};
+
+/* ---- facts: what happened ---- */
+
+struct conf;
+
+enum fact_kind {
+    FACT_SCAN_BEGIN, /* a full scan follows; devices not told of before its end are gone */
+    FACT_SCAN_END,
+    FACT_DEVICE,     /* a device is there, like this (new or changed) */
+    FACT_GONE,       /* nothing (any more) under this sysfs name */
+    FACT_VM_SOCKET,  /* the VM's socket appeared or was made anew: somebody may listen */
+    FACT_VM_ANSWERS, /* the monitor greeted after a while of silence */
+    FACT_VM_DOWN,    /* the VM's process or socket is gone */
+    FACT_OP_DONE,
+    FACT_REQUEST,
+    FACT_CLIENT_GONE,
+    FACT_SAVED,    /* the end of an ACT_SAVE: `ok`, or why not in `text` */
+    FACT_RELEASED, /* the end of the ACT_RELEASE of the plug named `token` */
+    FACT_RELOAD,   /* a new configuration, its VMs at the same indices (conf_align) */
+    FACT_STOP,     /* the daemon will end: take every device out of its VM */
+    FACT_TIME,     /* a deadline of core_deadline() has passed */
+};
+
+struct fact {
+    enum fact_kind kind;
+    bool coldplug;                 /* FACT_DEVICE, FACT_SCAN_*: found by the first scan after start */
+    const struct device *device;   /* FACT_DEVICE */
+    const char *sys_name;          /* FACT_GONE */
+    int vm;                        /* FACT_VM_* */
+    const struct op_result *op;    /* FACT_OP_DONE */
+    const struct request *request; /* FACT_REQUEST */
+    struct client_ref client;      /* FACT_CLIENT_GONE */
+    bool ok;                       /* FACT_SAVED */
+    const char *text;              /* FACT_SAVED */
+    uint32_t token;                /* FACT_RELEASED */
+    const struct conf *conf;       /* FACT_RELOAD */
+};
+
+/* ---- actions: what to do ---- */
+
+enum event_kind { EV_CONNECTED, EV_DISCONNECTED, EV_ATTACHED, EV_DETACHED, EV_SELECT_VM };
+
+enum audit_outcome { AUDIT_OK, AUDIT_REFUSED, AUDIT_FAILED };
+
+enum action_kind {
+    ACT_OP,          /* hand `op` to the VM's link */
+    ACT_EVENT,       /* tell subscribers (or only `client`, if its gen is not 0) about slot */
+    ACT_REPLY,       /* answer `client`: ok, or failed with the error in actions.texts[text] */
+    ACT_REPLY_PARTS, /* answer `client` part by part: a list, figures, or an explanation of slot (-1: as described) */
+    ACT_REPLY_VERSION,
+    ACT_SUBSCRIBE,
+    ACT_AUDIT,       /* tell of actions.audits[audit]; the reason is actions.texts[text] unless it went well */
+    ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
+    ACT_RELEASE,     /* the device in slot came back from a VM (vm: which has just died, -1 none): reset it, let host
+                        drivers bind, then tell FACT_RELEASED with `token`, whatever came of it */
+    ACT_SAVE,  /* write the memories to disk before any action that follows, then tell FACT_SAVED as the next fact */
+    ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold` milliseconds */
+};
+
+struct action {
+    enum action_kind kind;
+    enum event_kind event;
+    bool ok;
+    int slot; /* device slot, or -1 */
+    int vm;   /* or -1 */
+    struct client_ref client;
+    bool audits;     /* ACT_SUBSCRIBE: to audit events, too */
+    uint16_t audit;  /* ACT_AUDIT */
+    uint16_t text;   /* index into actions.texts for ACT_REPLY with !ok */
+    uint32_t token;  /* ACT_RELEASE */
+    int64_t hold_ms; /* ACT_FLAPS */
+    struct vmm_op op;
+};
+
+const char *role_name(enum role r);
+/* Hubs stay with the host, whatever a rule says. */
+bool device_is_hub(const struct device *dev);
+
+#endif

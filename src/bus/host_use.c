@@ -1,0 +1,278 @@
+/*
+ * host_use.c - what the host uses, from /proc and the links of /sys. Owns the snapshot; decides nothing.
+ *
+ * A block device or network interface below a USB device has that device's name as a component of its sysfs path, e.g.
+ * .../usb1/1-2/1-2:1.0/host3/target3:0:0/3:0:0:0/block/sda/sda1. The innermost such component names the device.
+ */
+#include "bus/host_use.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/log_limit.h"
+#include "base/str.h"
+#include "codec/linebuf.h"
+#include "os/sock.h"
+#include "os/sysfs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct use {
+    char sys_name[VH_SYSNAME_MAX];
+    char why[VH_TEXT_MAX];
+} uses[VH_MAX_DEVICES]; /* one of each device: a disk may be mounted a hundred times */
+static int nuses, too_many;
+
+static struct { /* of /proc, line by line */
+    int fd;
+    const char *path;
+    size_t read; /* so far, in bytes */
+    struct linebuf lines;
+    char text[VH_TABLE_LINE];
+} table;
+
+/* Every mount and every new disk makes us look. */
+static bool may_warn(void) {
+    static const char whom[] = "what the host uses";
+    return log_may(log_key(whom, sizeof whom), whom, sock_now());
+}
+
+static bool is_device_name(const char *s, size_t n) {
+    return n > 2 && n < VH_SYSNAME_MAX && isdigit((unsigned char)s[0]) && memchr(s, '-', n) != NULL &&
+           strspn(s, "0123456789-.") >= n;
+}
+
+/* The innermost USB device on a sysfs path; false if there is none. */
+static bool usb_device_of(const char *path, char *name) {
+    bool found = false;
+    for (const char *s = path; s != NULL; s = strchr(s, '/')) {
+        s += *s == '/';
+        size_t n = strcspn(s, "/");
+        if (is_device_name(s, n))
+            found = str_copyn(name, VH_SYSNAME_MAX, s, n);
+    }
+    return found;
+}
+
+static const struct use *find_use(const char *sys_name) {
+    for (int i = 0; i < nuses; i++) {
+        if (str_eq(uses[i].sys_name, sys_name))
+            return &uses[i];
+    }
+    return NULL;
+}
+
+static void add_use(const char *link, const char *what, const char *which) {
+    char path[VH_PATH_MAX], name[VH_SYSNAME_MAX];
+    if (sysfs_link(link, path, sizeof path) < 0 || !usb_device_of(path, name))
+        return;
+    if (find_use(name) != NULL)
+        return;
+    if (nuses == VH_MAX_DEVICES) {
+        too_many++;
+        return;
+    }
+    memcpy(uses[nuses].sys_name, name, sizeof name);
+    (void)str_fmt(uses[nuses].why, sizeof uses[nuses].why, "%s %s", what, which); /* an explanation may be cut */
+    nuses++;
+}
+
+static void open_table(const char *path) {
+    table.fd = sysfs_open(path, O_RDONLY);
+    table.path = path;
+    table.read = 0;
+    linebuf_init(&table.lines, table.text, sizeof table.text);
+}
+
+static void say_unread(const char *what, int most) {
+    if (may_warn())
+        log_warn("%s has %s than %d bytes: the host's storage may go unprotected", table.path, what, most);
+}
+
+/* False at its end, or where it is not read on. */
+static bool read_table(void) {
+    size_t room = 0;
+    if (table.read > VH_TABLE_MAX) {
+        say_unread("more", VH_TABLE_MAX);
+        return false;
+    }
+    char *space = linebuf_space(&table.lines, &room);
+    ssize_t n = sysfs_read(table.fd, space, room);
+    if (n > 0) {
+        linebuf_added(&table.lines, (size_t)n);
+        table.read += (size_t)n;
+        return true;
+    }
+    bool last = !linebuf_empty(&table.lines);
+    linebuf_finish(&table.lines);
+    return last;
+}
+
+/* NULL after the last, when the table is closed. Of a line that is too long nothing is believed. */
+static char *next_line(void) {
+    char *line = NULL;
+    size_t len = 0;
+    while (table.fd >= 0) {
+        enum line_result r = linebuf_next(&table.lines, &line, &len);
+        if (r == LINE_OK) {
+            line[len] = '\0'; /* in the place of its newline */
+            return line;
+        }
+        if (r == LINE_TOO_LONG) {
+            say_unread("a line of more", VH_TABLE_LINE);
+        } else if (!read_table()) {
+            (void)close(table.fd);
+            table.fd = -1;
+        }
+    }
+    return NULL;
+}
+
+/* The line's n-th field from 0, cut out of it; "" if there is none. */
+static char *field(char *line, int n) {
+    char *save = NULL, *f = strtok_r(line, " \t", &save);
+    while (n-- > 0 && f != NULL)
+        f = strtok_r(NULL, " \t", &save);
+    return f != NULL ? f : line + strlen(line);
+}
+
+/* By a device's name as /dev has it: "sda", "mapper/x". */
+static void add_block(const char *path, const char *what, const char *which) {
+    char link[VH_PATH_MAX];
+    if (str_starts(path, "/dev/") && str_fmt(link, sizeof link, "/sys/class/block/%s", path + 5))
+        add_use(link, what, which);
+}
+
+/* What follows the optional fields: "- btrfs /dev/sda rw". "" if the line has no such end. */
+static const char *mount_source(char **save) {
+    const char *f = strtok_r(NULL, " ", save);
+    while (f != NULL && !str_eq(f, "-"))
+        f = strtok_r(NULL, " ", save);
+    if (f == NULL || strtok_r(NULL, " ", save) == NULL)
+        return "";
+    f = strtok_r(NULL, " ", save);
+    return f != NULL ? f : "";
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. File
+ * systems over several devices, as btrfs, have a number of their own, 0:n: those go by their source. */
+static void look_mounts(void) {
+    char *line;
+    open_table("/proc/self/mountinfo");
+    while ((line = next_line()) != NULL) {
+        char *save = NULL, link[64];
+        const char *number = NULL;
+        const char *f = strtok_r(line, " ", &save);
+        for (int i = 0; f != NULL && i < 4; i++, f = strtok_r(NULL, " ", &save))
+            number = i == 2 ? f : number;
+        const char *point = f;
+        if (number == NULL || point == NULL)
+            continue;
+        if (str_starts(number, "0:"))
+            add_block(mount_source(&save), "holds the mounted file system", point);
+        else if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
+            add_use(link, "holds the mounted file system", point);
+    }
+}
+
+static void look_swaps(void) {
+    char *line;
+    open_table("/proc/swaps");
+    while ((line = next_line()) != NULL) {
+        const char *path = field(line, 0);
+        add_block(path, "holds the swap space", path);
+    }
+}
+
+/* dm, md and bcache appear as holders of what they are built upon. */
+static void look_holders(int blocks, const char *name) {
+    struct sysfs_dir holders;
+    const char *holder;
+    char path[VH_PATH_MAX];
+    if (!str_fmt(path, sizeof path, "%s/holders", name) || !sysfs_dir_open_at(&holders, blocks, path))
+        return;
+    while ((holder = sysfs_dir_next(&holders)) != NULL) {
+        if (str_fmt(path, sizeof path, "/sys/class/block/%s", name))
+            add_use(path, "is part of", holder);
+    }
+    sysfs_dir_close(&holders);
+}
+
+/* A loop device upon a block device is no holder of it. Upon a file, the file's file system is mounted anyway. */
+static void look_loop(int blocks, const char *name) {
+    char attribute[VH_SYSNAME_MAX + 32], file[VH_PATH_MAX];
+    if (str_starts(name, "loop") && str_fmt(attribute, sizeof attribute, "%s/loop/backing_file", name) &&
+        sysfs_text(blocks, attribute, file, sizeof file) > 0)
+        add_block(file, "is behind", name);
+}
+
+static void look_blocks(void) {
+    struct sysfs_dir blocks;
+    const char *name;
+    if (!sysfs_dir_open(&blocks, "/sys/class/block"))
+        return;
+    while ((name = sysfs_dir_next(&blocks)) != NULL) {
+        look_holders(blocks.fd, name);
+        look_loop(blocks.fd, name);
+    }
+    sysfs_dir_close(&blocks);
+}
+
+/* A mount names one of a btrfs's devices; here are all of them. */
+static void look_btrfs(void) {
+    struct sysfs_dir all, devices;
+    const char *name, *device;
+    char path[VH_PATH_MAX];
+    if (!sysfs_dir_open(&all, "/sys/fs/btrfs"))
+        return;
+    while ((name = sysfs_dir_next(&all)) != NULL) {
+        if (!str_fmt(path, sizeof path, "%s/devices", name) || !sysfs_dir_open_at(&devices, all.fd, path))
+            continue;
+        while ((device = sysfs_dir_next(&devices)) != NULL) {
+            if (str_fmt(path, sizeof path, "/sys/class/block/%s", device))
+                add_use(path, "is part of the btrfs", name);
+        }
+        sysfs_dir_close(&devices);
+    }
+    sysfs_dir_close(&all);
+}
+
+static void add_route(const char *interface) {
+    char link[128];
+    if (str_fmt(link, sizeof link, "/sys/class/net/%s", interface))
+        add_use(link, "carries the default route by", interface);
+}
+
+static void look_routes(void) {
+    char copy[256], *line;
+    open_table("/proc/net/route");
+    while ((line = next_line()) != NULL) { /* Iface Destination Gateway Flags ... */
+        if (str_copy(copy, sizeof copy, line) && str_eq(field(copy, 1), "00000000"))
+            add_route(field(line, 0));
+    }
+    open_table("/proc/net/ipv6_route");
+    while ((line = next_line()) != NULL) { /* destination, its length, ..., device last */
+        char *device = strrchr(line, ' ');
+        if (device != NULL && str_starts(line, "00000000000000000000000000000000 00 ") && !str_eq(device + 1, "lo"))
+            add_route(device + 1);
+    }
+}
+
+void hostuse_look(void) {
+    nuses = too_many = 0;
+    look_mounts();
+    look_swaps();
+    look_blocks();
+    look_btrfs();
+    look_routes();
+    if (too_many > 0 && may_warn())
+        log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
+}
+
+bool hostuse_reason(const char *sys_name, char *why, size_t cap) {
+    const struct use *u = find_use(sys_name);
+    return u != NULL && (str_copy(why, cap, u->why) || true);
+}

@@ -1,0 +1,241 @@
+/*
+ * modules.c - the module lists of the running kernel, read a piece at a time, and the paths of the modules found in
+ * them.
+ *
+ * Not mapped: whoever cuts a mapped file short ends the process that looks at it. A distribution's lists have 2 MB, and
+ * most devices name their class, so few looks are ever taken; the memory for the pieces goes back after each. Asks
+ * nobody which modules are loaded.
+ */
+#include "bus/modules.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "codec/modalias.h"
+#include "os/pages.h"
+#include "os/sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { ALIAS, DEP, BUILTIN, BUILTIN_INFO, LISTS };
+
+static const char *const names[LISTS] = {"modules.alias", "modules.dep", "modules.builtin", "modules.builtin.modinfo"};
+
+/* A list that is being read. Its records end with a byte; a part is as many whole ones as there is room for. */
+struct reading {
+    int fd;
+    char end;
+    bool skip;   /* a record is longer than there is room for: to its end */
+    bool failed; /* not all of it was seen */
+    size_t total, have, taken;
+    struct modalias_list part;
+    char block[VH_MODULE_BLOCK];
+};
+
+static struct {
+    bool there;
+    char dir[VH_TEXT_MAX]; /* "/lib/modules/6.1.0" */
+    char list[LISTS][VH_PATH_MAX];
+    size_t used;
+    char paths[VH_MODULE_PATHS];     /* each with its NUL */
+    struct reading patterns, places; /* the second for what is found in the first */
+} modules;
+
+/* ---- reading a list ---- */
+
+/* False if there is no such list, or if it failed. */
+static bool open_list(struct reading *r, int list) {
+    r->end = list == BUILTIN_INFO ? '\0' : '\n';
+    r->skip = false;
+    r->total = r->have = r->taken = 0;
+    r->fd = sysfs_open(modules.list[list], O_RDONLY | O_NONBLOCK);
+    r->failed = r->fd < 0 && errno != ENOENT && errno != ENOTDIR;
+    return r->fd >= 0;
+}
+
+/* To the end of the block or of the file; false at the latter, or if it failed. */
+static bool fill(struct reading *r) {
+    r->have -= r->taken;
+    memmove(r->block, r->block + r->taken, r->have);
+    r->taken = 0;
+    while (r->have < sizeof r->block) {
+        ssize_t n = sysfs_read(r->fd, r->block + r->have, sizeof r->block - r->have);
+        r->failed |= n < 0 || r->total > VH_MODULE_LIST_MAX;
+        if (n <= 0 || r->failed)
+            return false;
+        r->have += (size_t)n;
+        r->total += (size_t)n;
+    }
+    return true;
+}
+
+/* The next whole records; one that is longer than a block is passed over. False after the last. */
+static bool next_part(struct reading *r) {
+    for (;;) {
+        bool more = fill(r);
+        size_t from = 0, to = r->have;
+        if (r->skip) {
+            const char *stop = memchr(r->block, r->end, r->have);
+            from = stop != NULL ? (size_t)(stop - r->block) + 1 : r->have;
+            r->skip = stop == NULL;
+        }
+        if (more) {
+            const char *last = memrchr(r->block + from, r->end, r->have - from);
+            to = last != NULL ? (size_t)(last - r->block) + 1 : from;
+        }
+        r->skip |= more && to == 0;
+        r->taken = to > 0 ? to : r->have;
+        r->part = (struct modalias_list){r->block + from, to - from, r->end};
+        if (to > from)
+            return true;
+        if (!more)
+            return false;
+    }
+}
+
+/* True if all of it was seen, or there is no such list. */
+static bool close_list(struct reading *r) {
+    if (r->fd >= 0)
+        (void)close(r->fd);
+    return !r->failed;
+}
+
+/* ---- where they are ---- */
+
+/* A regular file that says something; else there is no such list now. */
+static bool find_list(int l) {
+    struct stat st;
+    bool ok = str_fmt(modules.list[l], sizeof modules.list[l], "%s/%s", modules.dir, names[l]);
+    VH_ASSERT(ok); /* the directory is shorter by far */
+    int fd = sysfs_open(modules.list[l], O_PATH);
+    ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return ok;
+}
+
+const char *modules_path(int n) {
+    if (!modules.there || n > LISTS)
+        return "";
+    return n == LISTS ? modules.dir : find_list(n) ? modules.list[n] : "";
+}
+
+bool modules_there(const char **dir) {
+    *dir = modules.dir;
+    return modules.there;
+}
+
+void modules_open(void) {
+    static const char *const places[] = {"/lib/modules", "/usr/lib/modules",
+                                         "/run/booted-system/kernel-modules/lib/modules"};
+    char release[VH_NAME_MAX * 2];
+    struct utsname u;
+    if (sysfs_table("/proc/sys/kernel/osrelease", release, sizeof release) <= 0)
+        (void)str_copy(release, sizeof release, uname(&u) == 0 ? u.release : "");
+    for (size_t i = 0; i < sizeof places / sizeof *places && !modules.there; i++) {
+        if (!str_fmt(modules.dir, sizeof modules.dir, "%s/%s", places[i], release))
+            break;
+        for (int l = 0; l < LISTS; l++)
+            modules.there |= find_list(l);
+    }
+    if (!modules.there) /* then the usual place is what the warning names */
+        (void)str_fmt(modules.dir, sizeof modules.dir, "%s/%s", places[0], release);
+}
+
+/* The one copy of this path; NULL if there is no room for another. */
+static const char *keep(const struct modalias_name *path) {
+    char full[VH_PATH_MAX];
+    bool absolute = path->p[0] == '/';
+    if (!str_fmt(full, sizeof full, "%s%s%.*s", absolute ? "" : modules.dir, absolute ? "" : "/", (int)path->n,
+                 path->p))
+        return NULL;
+    for (size_t at = 0; at < modules.used; at += strlen(modules.paths + at) + 1) {
+        if (str_eq(modules.paths + at, full))
+            return modules.paths + at;
+    }
+    char *place = modules.paths + modules.used;
+    if (!str_copy(place, sizeof modules.paths - modules.used, full))
+        return NULL;
+    modules.used += strlen(full) + 1;
+    return place;
+}
+
+static bool add(struct device *d, const char *path) {
+    for (int i = 0; i < VH_MAX_DRIVERS; i++) {
+        if (d->driver_path[i] == NULL)
+            d->driver_path[i] = path;
+        if (d->driver_path[i] == path)
+            return true;
+    }
+    return false;
+}
+
+/* True if the list was read; path->p is NULL if the module is not in it. */
+static bool find_place(int list, const struct modalias_name *module, struct modalias_name *path) {
+    struct reading *r = &modules.places;
+    bool found = false;
+    for (bool more = open_list(r, list); more && !found && next_part(r);)
+        found = modalias_path(&r->part, module, path);
+    if (!found)
+        path->p = NULL;
+    return close_list(r) || found;
+}
+
+/* A list names a module that no other list places: it is not installed, and drives nothing. */
+static bool add_module(struct device *d, const struct modalias_name *module, const char **why) {
+    struct modalias_name path = {NULL, 0};
+    *why = "the lists of kernel modules cannot be read";
+    if (!find_place(DEP, module, &path) || (path.p == NULL && !find_place(BUILTIN, module, &path)))
+        return false;
+    if (path.p == NULL)
+        return true;
+    const char *kept = keep(&path);
+    *why = kept == NULL ? "no room for the path of its driver" : "more drivers fit it than can be told apart";
+    return kept != NULL && add(d, kept);
+}
+
+static bool look_at_part(struct device *d, const struct modalias_list *part, char own[][VH_MODALIAS_MAX],
+                         const char **why) {
+    struct modalias_name pattern, module;
+    for (size_t at = 0; modalias_next(part, &at, &pattern, &module);) {
+        bool fits = false;
+        for (int f = 0; f < d->nifaces && !fits; f++)
+            fits = modalias_matches(pattern.p, pattern.n, own[f]);
+        if (fits && !add_module(d, &module, why))
+            return false;
+    }
+    return true;
+}
+
+static bool look(struct device *d, const char **why) {
+    static const int lists[] = {ALIAS, BUILTIN_INFO};
+    static char own[VH_MAX_IFACES][VH_MODALIAS_MAX];
+    struct reading *r = &modules.patterns;
+    bool ok = true;
+    for (int f = 0; f < d->nifaces; f++)
+        modalias_of(d, f, own[f]);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists && ok; i++) {
+        for (bool more = open_list(r, lists[i]); more && ok && next_part(r);)
+            ok = look_at_part(d, &r->part, own, why);
+        if (!close_list(r) && ok) {
+            *why = "the lists of kernel modules cannot be read";
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+bool modules_of(struct device *d, const char **why) {
+    memset(d->driver_path, 0, sizeof d->driver_path);
+    if (d->nifaces == 0 || !modules.there || !modalias_tells(d))
+        return true;
+    bool told = look(d, why);
+    pages_give_back(&modules.patterns, sizeof modules.patterns);
+    pages_give_back(&modules.places, sizeof modules.places);
+    return told;
+}

@@ -1,0 +1,78 @@
+/*
+ * usb_driver.c - the drivers of a device's interfaces, as sysfs shows them. Owns nothing; never takes a driver away.
+ *
+ * The kernel names interfaces "<device>:<configuration>.<interface>"; `driver` below is a link, absent if none has it.
+ */
+#include "bus/usb/usb_driver.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "os/sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEVICES "/sys/bus/usb/devices"
+
+struct walk {
+    struct sysfs_dir dir;
+    size_t prefix;
+    char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the interface at hand; driver "" if it has none */
+};
+
+static bool walk_begin(struct walk *w, const char *sys_name) {
+    char path[VH_PATH_MAX];
+    w->prefix = strlen(sys_name);
+    return str_fmt(path, sizeof path, DEVICES "/%s", sys_name) && sysfs_dir_open(&w->dir, path);
+}
+
+/* False if it was none, or its name is longer than any the kernel makes. */
+static bool take(struct walk *w, const char *sys_name, const char *entry) {
+    char path[VH_PATH_MAX], target[VH_PATH_MAX];
+    if (!str_starts(entry, sys_name) || entry[w->prefix] != ':' || !str_copy(w->name, sizeof w->name, entry))
+        return false;
+    w->driver[0] = '\0';
+    if (!str_fmt(path, sizeof path, DEVICES "/%s/driver", entry) || sysfs_link(path, target, sizeof target) < 0)
+        return true;
+    const char *slash = strrchr(target, '/');
+    return str_copy(w->driver, sizeof w->driver, slash != NULL ? slash + 1 : target);
+}
+
+/* False after the last. */
+static bool walk_next(struct walk *w, const char *sys_name) {
+    const char *entry;
+    while ((entry = sysfs_dir_next(&w->dir)) != NULL) {
+        if (take(w, sys_name, entry))
+            return true;
+    }
+    return false;
+}
+
+bool hostdriver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
+    static struct walk w;
+    bool claimed = false;
+    w.prefix = strlen(sys_name);
+    sysfs_dir_of(&w.dir, dir);
+    while (!claimed && walk_next(&w, sys_name))
+        claimed = str_eq(w.driver, "usbfs");
+    if (claimed)
+        memcpy(interface, w.name, sizeof w.name);
+    return claimed;
+}
+
+void hostdriver_offer(const char *sys_name) {
+    static struct walk w;
+    if (!walk_begin(&w, sys_name))
+        return;
+    int bus = sysfs_open("/sys/bus/usb", O_PATH | O_DIRECTORY);
+    while (bus >= 0 && walk_next(&w, sys_name)) {
+        /* ENODEV: no driver wants it */
+        if (w.driver[0] == '\0' && !sysfs_write(bus, "drivers_probe", w.name) && errno != ENODEV)
+            log_debug("drivers_probe: interface=%s error=\"%s\"", w.name, strerror(errno));
+    }
+    if (bus >= 0)
+        (void)close(bus);
+    sysfs_dir_close(&w.dir);
+}

@@ -1,0 +1,115 @@
+/*
+ * usb_sysfs.c - the attributes of one USB device, as sysfs shows them. Owns nothing; remembers nothing between two
+ * calls.
+ */
+#include "bus/usb/usb_sysfs.h"
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "bus/modules.h"
+#include "codec/usb_desc.h"
+#include "codec/usb_names.h"
+#include "os/sysfs.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
+static void read_string(int dir, const char *attribute, char *dst) {
+    char raw[VH_ATTR_MAX];
+    ssize_t n = sysfs_text(dir, attribute, raw, sizeof raw);
+    struct sbuf sb;
+    sb_init(&sb, dst, VH_STRING_MAX);
+    for (ssize_t i = 0; i < n;) {
+        size_t len = utf8_len(raw + i, (size_t)(n - i), NULL);
+        if (len == 0)
+            sb_str(&sb, "\xef\xbf\xbd");
+        else
+            sb_mem(&sb, raw + i, len);
+        i += len == 0 ? 1 : (ssize_t)len;
+    }
+}
+
+static void read_descriptors(int dir, struct device *dev) {
+    static unsigned char bytes[VH_DESC_MAX];
+    const char *why = "";
+    ssize_t n = sysfs_bytes(dir, "descriptors", bytes, sizeof bytes);
+    bool ok = n >= 0 && usbdesc_parse(bytes, (size_t)n, dev, &why);
+    if (ok)
+        return;
+    if (n < 0)
+        why = errno == EOVERFLOW ? "its descriptors are too long" : "its descriptors cannot be read";
+    (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
+    uint64_t v = 0;
+    if (sysfs_uint(dir, "idVendor", 16, 0xffff, &v))
+        dev->vid = (uint16_t)v;
+    if (sysfs_uint(dir, "idProduct", 16, 0xffff, &v))
+        dev->pid = (uint16_t)v;
+}
+
+static void find_drivers(struct device *dev) {
+    const char *why = "";
+    if (!modules_of(dev, &why))
+        (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
+}
+
+static void read_removable(int dir, struct device *dev) {
+    char text[16];
+    dev->removable = REMOVABLE_UNKNOWN;
+    if (sysfs_text(dir, "removable", text, sizeof text) <= 0)
+        return;
+    if (str_eq(text, "removable"))
+        dev->removable = REMOVABLE_REMOVABLE;
+    else if (str_eq(text, "fixed"))
+        dev->removable = REMOVABLE_FIXED;
+}
+
+uint8_t usbread_number(int dir) {
+    uint64_t devnum = 0;
+    return sysfs_uint(dir, "devnum", 10, 127, &devnum) ? (uint8_t)devnum : 0;
+}
+
+/* Numbers and port: without them it is no device that could be given away, or one that is just going. */
+static bool read_place(int dir, struct device *dev) {
+    uint64_t bus = 0, port = 0;
+    uint8_t devnum = usbread_number(dir);
+    if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus))
+        return false;
+    if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0)
+        return false;
+    (void)str_uint(dev->port_path, strspn(dev->port_path, "0123456789"), 255, &port);
+    dev->busnum = (uint8_t)bus;
+    dev->devnum = devnum;
+    dev->root_port = (uint8_t)port;
+    (void)sysfs_text(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
+    return str_fmt(dev->node, sizeof dev->node, "/dev/bus/usb/%03u/%03u", (unsigned)bus, (unsigned)devnum);
+}
+
+bool usbread_plug(int dir, struct device *dev) {
+    if (!read_place(dir, dev))
+        return false;
+    read_removable(dir, dev);
+    read_descriptors(dir, dev);
+    find_drivers(dev);
+    return true;
+}
+
+void usbread_names(int dir, struct device *dev) {
+    const char *vendor = usbids_vendor(dev->vid), *product = usbids_product(dev->vid, dev->pid);
+    dev->vendor_name[0] = dev->product_name[0] = '\0';
+    if (vendor[0] != '\0')
+        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */
+    else if (dev->settled)
+        read_string(dir, "manufacturer", dev->vendor_name);
+    if (product[0] != '\0')
+        (void)str_copy(dev->product_name, sizeof dev->product_name, product);
+    else if (dev->settled)
+        read_string(dir, "product", dev->product_name);
+    if (dev->settled)
+        read_string(dir, "serial", dev->serial);
+    if (dev->vendor_name[0] == '\0')
+        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, "Unknown vendor");
+    if (dev->product_name[0] == '\0')
+        (void)str_fmt(dev->product_name, sizeof dev->product_name, "USB device %04x:%04x", (unsigned)dev->vid,
+                      (unsigned)dev->pid);
+}

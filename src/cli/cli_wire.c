@@ -1,0 +1,211 @@
+/*
+ * cli_wire.c - the client's connection.
+ *
+ * Owns one blocking socket and the buffer of what was received. The buffer is mapped when it is first needed: the
+ * client runs in guests and shells, where memory may be had, and the daemon, the same binary, shall not carry it.
+ */
+#include "cli/cli_wire.h"
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "os/sock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define DEFAULT_PATH "/var/lib/vhotplug/vhotplug.sock"
+#define RECEIVE_MAX ((size_t)VH_MAX_DEVICES * VH_REPLY_MAX) /* a list of all devices, each as large as may be */
+
+enum { CONNECT_MS = 5000, DEFAULT_PORT = 2000 };
+
+static struct {
+    int fd;
+    char *buf;
+    size_t used, taken;
+} wire = {.fd = -1};
+
+static bool in_guest(void) {
+    unsigned cid = VMADDR_CID_ANY;
+    int fd = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool known = ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) == 0;
+    (void)close(fd);
+    return known && cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
+}
+
+/* Fills in the address. Its length, or 0 with errno. */
+static socklen_t address(const struct cli_target *t, enum cli_transport how, struct sockaddr_storage *ss) {
+    uint16_t port = t->port != 0 ? t->port : DEFAULT_PORT;
+    memset(ss, 0, sizeof *ss);
+    if (how == CLI_UNIX) {
+        struct sockaddr_un *un = (struct sockaddr_un *)ss;
+        un->sun_family = AF_UNIX;
+        errno = ENAMETOOLONG;
+        return str_copy(un->sun_path, sizeof un->sun_path, t->path != NULL ? t->path : DEFAULT_PATH) ? sizeof *un : 0;
+    }
+    if (how == CLI_VSOCK) {
+        struct sockaddr_vm *vm = (struct sockaddr_vm *)ss;
+        vm->svm_family = AF_VSOCK;
+        vm->svm_cid = t->cid != 0 ? t->cid : VMADDR_CID_HOST;
+        vm->svm_port = port;
+        return sizeof *vm;
+    }
+    const char *host = t->host == NULL || str_eq(t->host, "localhost") ? "127.0.0.1" : t->host;
+    struct sockaddr_in *in4 = (struct sockaddr_in *)ss;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+    if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        return sizeof *in4;
+    }
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        return sizeof *in6;
+    }
+    errno = EDESTADDRREQ;
+    return 0;
+}
+
+static bool wait_for(int fd, short events, int timeout_ms) {
+    struct pollfd p = {.fd = fd, .events = events};
+    int64_t end = sock_now() / 1000000 + timeout_ms;
+    for (;;) {
+        int64_t left = timeout_ms < 0 ? -1 : end - sock_now() / 1000000;
+        int n = poll(&p, 1, timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0);
+        if (n > 0)
+            return true;
+        if (n == 0) {
+            errno = ETIMEDOUT;
+            return false;
+        }
+        if (errno != EINTR)
+            return false;
+    }
+}
+
+static bool connect_within(int fd, const struct sockaddr_storage *ss, socklen_t len) {
+    if (connect(fd, (const struct sockaddr *)ss, len) == 0)
+        return true;
+    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, CONNECT_MS))
+        return false;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return false;
+    errno = error;
+    return error == 0;
+}
+
+static const char *describe(const struct cli_target *t, enum cli_transport how, char *text, size_t cap) {
+    unsigned port = t->port != 0 ? t->port : DEFAULT_PORT;
+    bool ok = how == CLI_UNIX  ? str_fmt(text, cap, "unix socket %s", t->path != NULL ? t->path : DEFAULT_PATH)
+              : how == CLI_TCP ? str_fmt(text, cap, "%s port %u", t->host != NULL ? t->host : "127.0.0.1", port)
+                               : str_fmt(text, cap, "vsock CID %u port %u", (unsigned)(t->cid != 0 ? t->cid : 2), port);
+    return ok ? text : "the daemon";
+}
+
+static const char *reason(int error) {
+    return error == EDESTADDRREQ ? "not a numeric address"
+           : error == ENOENT     ? "no such socket: is vhotplug running?"
+           : error == ENODEV     ? "no vsock here (kernel module missing?)"
+                                 : strerror(error);
+}
+
+bool cli_connect(const struct cli_target *t, char *why, size_t cap) {
+    enum cli_transport how = t->transport != CLI_DEFAULT ? t->transport : in_guest() ? CLI_VSOCK : CLI_UNIX;
+    struct sockaddr_storage ss;
+    char where[VH_TEXT_MAX];
+    cli_close();
+    socklen_t len = address(t, how, &ss);
+    if (len != 0)
+        wire.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (wire.fd >= 0 && connect_within(wire.fd, &ss, len))
+        return true;
+    (void)str_fmt(why, cap, "cannot connect to %s: %s", describe(t, how, where, sizeof where), reason(errno));
+    cli_close();
+    return false;
+}
+
+/* Who is not allowed is hung up on at once: whether that shows at sending or at receiving is chance. False. */
+static bool broke(const char *doing, int error, char *why, size_t cap) {
+    if (error == 0 || error == EPIPE || error == ECONNRESET)
+        (void)str_copy(why, cap, "the daemon closed the connection: not allowed, or it ended");
+    else
+        (void)str_fmt(why, cap, "cannot %s: %s", doing, strerror(error));
+    return false;
+}
+
+bool cli_send(const char *line, size_t len, char *why, size_t cap) {
+    for (size_t done = 0; done < len;) {
+        ssize_t n = send(wire.fd, line + done, len - done, MSG_NOSIGNAL);
+        if (n > 0)
+            done += (size_t)n;
+        else if (!(errno == EAGAIN && wait_for(wire.fd, POLLOUT, CONNECT_MS)) && errno != EINTR)
+            return broke("send", errno, why, cap);
+    }
+    return true;
+}
+
+/* One read into the buffer's free end. */
+static bool fill(int timeout_ms, char *why, size_t cap) {
+    if (wire.used == RECEIVE_MAX) {
+        (void)str_fmt(why, cap, "the reply is longer than %zu bytes", RECEIVE_MAX);
+        return false;
+    }
+    if (!wait_for(wire.fd, POLLIN, timeout_ms)) {
+        (void)str_fmt(why, cap, errno == ETIMEDOUT ? "no answer within %d s" : "cannot wait (%d s)", timeout_ms / 1000);
+        return false;
+    }
+    ssize_t n = recv(wire.fd, wire.buf + wire.used, RECEIVE_MAX - wire.used, 0);
+    if (n > 0)
+        wire.used += (size_t)n;
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        return broke("receive", n == 0 ? 0 : errno, why, cap);
+    return true;
+}
+
+bool cli_receive(const char **line, size_t *len, int timeout_ms, char *why, size_t cap) {
+    if (wire.buf == NULL) {
+        void *p = mmap(NULL, RECEIVE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) {
+            (void)str_fmt(why, cap, "no memory");
+            return false;
+        }
+        wire.buf = p;
+    }
+    memmove(wire.buf, wire.buf + wire.taken, wire.used - wire.taken);
+    wire.used -= wire.taken;
+    wire.taken = 0;
+    for (size_t seen = 0;;) {
+        char *end = memchr(wire.buf + seen, '\n', wire.used - seen);
+        seen = wire.used;
+        if (end != NULL) {
+            *end = '\0';
+            *line = wire.buf;
+            *len = (size_t)(end - wire.buf);
+            wire.taken = *len + 1;
+            return true;
+        }
+        if (!fill(timeout_ms, why, cap))
+            return false;
+    }
+}
+
+void cli_close(void) {
+    if (wire.fd >= 0)
+        (void)close(wire.fd);
+    wire.fd = -1;
+    wire.used = wire.taken = 0;
+}

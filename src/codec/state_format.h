@@ -1,0 +1,64 @@
+/*
+ * state_format.h - what is remembered of devices, also of those that are away, and its form on disk. Pure; disk is
+ * state.c's.
+ *
+ * The file is JSON that the older daemons of this API read and write too: `selected_vms` maps "vid:pid:serial" to a VM,
+ * `disconnected_devices` lists such ids. What they do not know of (ports, authors, suspension, tags) stands in members
+ * of our own, and members that we do not know of are kept as they are.
+ */
+#ifndef VHOTPLUG_MEMORY_H
+#define VHOTPLUG_MEMORY_H
+
+#include "base/limits.h"
+#include "base/model.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One device, known by vendor, product and serial, and by the port where it was seen last. */
+struct memory {
+    bool used;
+    uint16_t vid, pid;
+    char serial[VH_STRING_MAX];     /* "" if it has none */
+    char port[VH_SYSNAME_MAX];      /* sys_name; "" if unknown (another daemon's entry): any port */
+    char vm[VH_NAME_MAX];           /* selection, "" none */
+    enum role vm_by;                /* its author; ROLE_NONE: there is none */
+    char suspended[VH_NAME_MAX];    /* the VM that a suspend took it out of, "" none; true only of this boot */
+    bool resumed;                   /* a resume came while its device was not fully known yet; not part of the file */
+    enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
+    enum role was_by;               /* before the change that is being saved; not part of the file */
+    uint8_t exempt_bus, exempt_dev; /* this very plug was attached in spite of its tag's latch; 0 none; of this boot */
+    uint64_t stamp;                 /* larger is younger; the order of the file */
+};
+
+/* A decision about a tag: what carries it stays away, also what is plugged in later. */
+struct latch {
+    enum role by; /* ROLE_NONE: free */
+    enum role was_by;
+    char tag[VH_NAME_MAX];
+};
+
+struct memories {
+    uint64_t stamp; /* of the youngest */
+    struct memory m[VH_MAX_MEMORY];
+    struct latch latch[VH_MAX_LATCHES];
+    uint32_t nextra;
+    char extra[VH_STATE_EXTRA]; /* unknown members as they were written: `"key": value`, joined by ", " */
+};
+
+/*
+ * Fills *ms, which is all zero bytes, from a state file. boot: the kernel's boot id; what is true of one boot only is
+ * dropped if the file names another one. False with `why` filled if the text is not such a file; then *ms is to be
+ * cleared. Entries that make no sense (an id that is none, an empty VM) are left out and counted in *dropped, and so is
+ * what does not fit (decisions come before selections).
+ */
+bool memory_parse(struct memories *ms, const char *text, size_t len, const char *boot, unsigned *dropped, char *why,
+                  size_t cap);
+/* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal memories give equal texts. */
+void memory_print(const struct memories *ms, const char *boot, struct sbuf *sb);
+/* Returns static scratch memory, so that its pages may be given back to the kernel. */
+void *memory_scratch(size_t *size);
+
+#endif

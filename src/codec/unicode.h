@@ -1,0 +1,23 @@
+/*
+ * unicode.h - what the regular expressions must know of Unicode: letter case and the classes behind \w, \d and \s.
+ *
+ * A short table, not the whole standard: the scripts that have letter case and occur in device names (Latin, Greek,
+ * Cyrillic, Armenian, full-width forms). Pure.
+ */
+#ifndef VHOTPLUG_CHARS_H
+#define VHOTPLUG_CHARS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CHARS_INVALID UINT32_MAX /* stands for a byte that is not UTF-8: in no class, without case */
+
+uint32_t chars_fold(uint32_t c);  /* the small letter, or c itself; the Kelvin sign folds to k and the long s to s */
+uint32_t chars_upper(uint32_t c); /* the capital letter, or c itself */
+/* The letters of which two capitals exist: the n-th second one from 0, 0 after the last. */
+uint32_t chars_second_capital(uint32_t n);
+bool chars_is_word(uint32_t c);  /* letters, digits and _ */
+bool chars_is_digit(uint32_t c); /* decimal digits */
+bool chars_is_space(uint32_t c);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * access.c - principals from kernel facts, and what each role may ask for at all. Default deny. Which devices and VMs a
+ * request may touch is decided later, with the device at hand; here only the kind of request counts.
+ */
+#include "config/access.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+static bool cid_listed(const struct api_conf *c, uint32_t cid) {
+    for (int i = 0; i < c->ncids; i++) {
+        if (c->cids[i] == cid)
+            return true;
+    }
+    return false;
+}
+
+static bool in_group(const struct peer_facts *f, uint32_t gid) {
+    for (int i = 0; i < f->ngroups; i++) {
+        if (f->groups[i] == gid)
+            return true;
+    }
+    return f->gid == gid;
+}
+
+static bool in_net(const uint8_t address[16], const uint8_t net[16], unsigned bits) {
+    for (unsigned i = 0; i < bits; i++) {
+        if (((address[i / 8] ^ net[i / 8]) >> (7 - i % 8) & 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_meant(const struct access_conf *a, const struct peer_facts *f) {
+    switch (a->kind) {
+    case ACCESS_CID:
+        return f->transport == TRANSPORT_VSOCK && a->id == f->cid;
+    case ACCESS_UID:
+        return f->transport == TRANSPORT_UNIX && a->id == f->uid;
+    case ACCESS_GID:
+        return f->transport == TRANSPORT_UNIX && in_group(f, a->id);
+    case ACCESS_NET:
+        return f->transport == TRANSPORT_TCP && in_net(f->address, a->net, a->bits);
+    }
+    return false;
+}
+
+/* As the older daemons' configurations expect it, but for VSOCK, which is closed unless it is opened. */
+static enum role role_by_transport(const struct api_conf *c, const struct peer_facts *f) {
+    switch (f->transport) {
+    case TRANSPORT_UNIX:
+        return ROLE_ADMIN; /* the socket's permissions let it in: the host's own word on who administers it */
+    case TRANSPORT_TCP:
+        return ROLE_OPERATOR;
+    case TRANSPORT_VSOCK:
+        break;
+    }
+    if (c->cid_policy == CIDS_NOBODY)
+        return ROLE_NONE;
+    /* 0 to 2 are the hypervisor, the loopback and the host: never a guest, so "any" does not mean them. */
+    return cid_listed(c, f->cid) || (f->cid > 2 && c->cid_policy == CIDS_ANY) ? ROLE_OPERATOR : ROLE_NONE;
+}
+
+static void put32(uint8_t *p, uint32_t v) {
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static bool is_mapped_v4(const uint8_t a[16]) {
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(a, prefix, sizeof prefix) == 0;
+}
+
+/* False if it cannot be named in the log: then it is not let in. */
+static bool name_peer(const struct peer_facts *f, struct principal *p) {
+    memset(&p->peer, 0, sizeof p->peer);
+    p->peer.transport = f->transport;
+    switch (f->transport) {
+    case TRANSPORT_UNIX:
+        put32(p->peer.id, f->uid);
+        return str_fmt(p->name, sizeof p->name, "unix uid=%u gid=%u pid=%d", f->uid, f->gid, f->pid);
+    case TRANSPORT_VSOCK:
+        put32(p->peer.id, f->cid);
+        return str_fmt(p->name, sizeof p->name, "vsock cid=%u", f->cid);
+    case TRANSPORT_TCP:
+        memcpy(p->peer.id, f->address, is_mapped_v4(f->address) ? 16 : 8);
+        return str_fmt(p->name, sizeof p->name, "tcp %s", f->text);
+    }
+    return false;
+}
+
+void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set alive, struct principal *p) {
+    bool named = name_peer(f, p);
+    const struct access_conf *found = NULL;
+    for (int i = 0; i < c->naccess && found == NULL; i++) {
+        if (is_meant(&c->access[i], f))
+            found = &c->access[i];
+    }
+    p->vm = found != NULL && found->role == ROLE_GUEST ? found->vm : -1;
+    p->role = found != NULL ? found->role : c->only_clients ? ROLE_NONE : role_by_transport(c, f);
+    if (p->role == ROLE_GUEST && (p->vm < 0 || (alive >> p->vm & 1) == 0))
+        p->role = ROLE_NONE; /* while a VM is down, anybody may have its CID */
+    if (p->role > ROLE_OPERATOR && f->transport == TRANSPORT_TCP)
+        p->role = ROLE_OPERATOR; /* an address is no proof of anything; the configuration has refused this already */
+    if (!named)
+        p->role = ROLE_NONE;
+}
+
+#define MAY(kind) (1u << (kind))
+#define MAY_LISTEN (MAY(REQ_SUBSCRIBE) | MAY(REQ_UNSUBSCRIBE) | MAY(REQ_LIST) | MAY(REQ_VERSION))
+#define MAY_MOVE (MAY(REQ_ATTACH) | MAY(REQ_DETACH) | MAY(REQ_SUSPEND) | MAY(REQ_RESUME))
+#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_STATS)) /* rules, serials, who has what */
+
+static const struct {
+    const char *why;
+    unsigned may;
+} roles[] = {
+    [ROLE_NONE] = {"not allowed: this client has no access", 0},
+    [ROLE_OBSERVER] = {"not allowed: an observer may only list and listen", MAY_LISTEN},
+    [ROLE_GUEST] = {"not allowed: a guest may only list, listen and move its own devices", MAY_LISTEN | MAY_MOVE},
+    [ROLE_OPERATOR] = {"not allowed for an operator", MAY_LISTEN | MAY_MOVE | MAY_LOOK},
+    [ROLE_ADMIN] = {"not allowed for an admin", MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT)},
+};
+
+bool access_may(const struct principal *p, enum request_kind kind, const char **why) {
+    unsigned role = (unsigned)p->role <= ROLE_ADMIN ? (unsigned)p->role : ROLE_NONE;
+    *why = roles[role].why;
+    return (unsigned)kind <= REQ_VERSION && (roles[role].may & MAY(kind));
+}
+
+bool access_sees_all(const struct principal *p) {
+    return p->role >= ROLE_OPERATOR;
+}
+
+bool access_same_peer(const struct peer *a, const struct peer *b) {
+    return a->transport == b->transport && memcmp(a->id, b->id, sizeof a->id) == 0;
+}

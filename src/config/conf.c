@@ -1,0 +1,213 @@
+/*
+ * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. The parts below have files of
+ * their own: conf_api.c (general.api), conf_clients.c (who may come in), conf_rule.c (usbPassthrough), conf_lint.c
+ * (what is right but odd), on the ground of conf_keys.c (known keys) and conf_read.c (values and problems). Never opens
+ * a file.
+ */
+#include "config/conf.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "config/conf_read.h"
+#include "config/policy.h"
+
+#include <string.h>
+
+#define DEFAULT_SOCKET "/var/lib/vhotplug/vhotplug.sock"
+#define DEFAULT_STATE "/var/lib/vhotplug/vhotplug.state"
+
+void conf_default(struct conf *c) {
+    c->rule_match_any = false;
+    c->persistency = true;
+    VH_ASSERT(str_copy(c->state_path, sizeof c->state_path, DEFAULT_STATE));
+    c->lease_seconds = 0;
+    c->release_on_exit = false;
+    c->nrules = c->nentries = c->nvms = 0;
+    c->nstrings = 0;
+    regex_pool_reset(&c->regexes);
+    /* 0660: root, and the group if one is given. Whoever may connect is admin. */
+    c->api = (struct api_conf){.enable = true,
+                               .unix_on = true,
+                               .tcp_port = 2000,
+                               .vsock_port = 2000,
+                               .unix_mode = 0660,
+                               .cid_policy = CIDS_NOBODY,
+                               .peer_clients = VH_PEER_CLIENTS,
+                               .peer_rate = VH_PEER_RATE,
+                               .line_seconds = VH_LINE_SECONDS};
+    VH_ASSERT(str_copy(c->api.host, sizeof c->api.host, "127.0.0.1"));
+    VH_ASSERT(str_copy(c->api.unix_path, sizeof c->api.unix_path, DEFAULT_SOCKET));
+}
+
+void *conf_scratch(size_t *size) {
+    *size = sizeof conf_scratch_area;
+    return &conf_scratch_area;
+}
+
+static void read_general(struct reader *r, int object) {
+    static const char *const matches[] = {"all", "any"};
+    int v[CONF_KEYS_MAX], match = 0;
+    uint64_t lease = 0;
+    if (!rd_object(r, object, OBJ_GENERAL, v))
+        return;
+    if (rd_choice(r, v[GEN_RULE_MATCH], matches, 2, "\"all\" or \"any\"", &match))
+        r->c->rule_match_any = match == 1;
+    (void)rd_bool(r, v[GEN_PERSISTENCY], &r->c->persistency);
+    (void)rd_path(r, v[GEN_STATE_PATH], r->c->state_path, sizeof r->c->state_path);
+    if (rd_uint(r, v[GEN_LEASE], 0, 86400, "seconds from 0 to 86400", &lease))
+        r->c->lease_seconds = (uint32_t)lease;
+    (void)rd_bool(r, v[GEN_RELEASE], &r->c->release_on_exit);
+    if (v[GEN_API] >= 0)
+        conf_read_api(r, v[GEN_API]);
+}
+
+/* ---- vms ---- */
+
+static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *vm) {
+    static const char *const types[] = {"qemu", "crosvm", "cloud-hypervisor"};
+    int type = 0;
+    if (tok < 0) {
+        rd_error(r, object, "'type' is missing, for instance \"type\": \"qemu\"");
+        return;
+    }
+    if (!rd_choice(r, tok, types, 3, "\"qemu\", \"crosvm\" or \"cloud-hypervisor\"", &type))
+        return;
+    VH_ASSERT(str_copy(vm->type, sizeof vm->type, types[type]));
+    vm->supported = type == 0;
+    if (!vm->supported)
+        rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", types[type]);
+}
+
+static void read_vm_socket(struct reader *r, int object, int tok, struct vm_conf *vm) {
+    if (tok < 0) {
+        rd_error(r, object, "'socket' is missing: the path of the VM's control socket");
+        return;
+    }
+    if (!rd_path(r, tok, vm->socket, sizeof vm->socket))
+        return;
+    for (int i = 0; i < r->c->nvms; i++) {
+        if (str_eq(r->c->vms[i].socket, vm->socket)) {
+            rd_warn(r, tok, "the VM '%s' has the same socket", r->c->vms[i].name);
+            return;
+        }
+    }
+}
+
+static void read_vm_cid(struct reader *r, int tok, struct vm_conf *vm) {
+    uint64_t cid = 0;
+    /* 0 to 2 are the hypervisor, the host itself and its loopback; the highest number means "any". */
+    if (!rd_uint(r, tok, 3, UINT32_MAX - 1, "a guest's CID, 3 or more", &cid))
+        return;
+    for (int i = 0; i < r->c->nvms && cid != 0; i++) {
+        if (r->c->vms[i].cid == cid) {
+            rd_error(r, tok, "the VM '%s' has CID %u too", r->c->vms[i].name, (unsigned)cid);
+            return;
+        }
+    }
+    vm->cid = (uint32_t)cid;
+}
+
+static void read_vm_uid(struct reader *r, int tok, struct vm_conf *vm) {
+    uint64_t uid = 0;
+    vm->uid_given = tok >= 0 && rd_uint(r, tok, 0, UINT32_MAX - 1, "a user's number from 0 to 4294967294", &uid);
+    vm->uid = (uint32_t)uid;
+}
+
+static bool read_vm_name(struct reader *r, int object, int tok, struct vm_conf *vm) {
+    if (tok < 0) {
+        rd_error(r, object, "'name' is missing");
+        return false;
+    }
+    if (!rd_copy(r, tok, vm->name, sizeof vm->name, "the name of a VM"))
+        return false;
+    int other = conf_vm(r->c, vm->name);
+    if (other >= 0) {
+        rd_error(r, tok, "a second VM named '%s'; the first is on line %u", vm->name, r->c->vms[other].line);
+        return false;
+    }
+    return true;
+}
+
+static void read_vm(struct reader *r, int object) {
+    static const char *const monitors[] = {"share", "keep"};
+    static const char *const passings[] = {[PASS_AUTO] = "auto", [PASS_FD] = "fd", [PASS_PATH] = "path"};
+    int v[CONF_KEYS_MAX], monitor = 0, passing = PASS_AUTO;
+    if (r->c->nvms == VH_MAX_VMS) {
+        rd_error(r, object, "more than %d VMs (VH_MAX_VMS)", VH_MAX_VMS);
+        return;
+    }
+    struct vm_conf *vm = &r->c->vms[r->c->nvms];
+    memset(vm, 0, sizeof *vm);
+    vm->line = rd_line(r, object);
+    if (!rd_object(r, object, OBJ_VM, v))
+        return;
+    bool named = read_vm_name(r, object, v[VMK_NAME], vm);
+    read_vm_type(r, object, v[VMK_TYPE], vm);
+    read_vm_socket(r, object, v[VMK_SOCKET], vm);
+    read_vm_cid(r, v[VMK_CID], vm);
+    read_vm_uid(r, v[VMK_UID], vm);
+    if (rd_choice(r, v[VMK_QMP], monitors, 2, "\"share\" or \"keep\"", &monitor))
+        vm->keep_monitor = monitor == 1;
+    if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
+        vm->passing = (enum usb_passing)passing;
+    if (named) /* even with errors, so that rules naming it are not reported too */
+        conf_scratch_area.vm_tok[r->c->nvms++] = object;
+}
+
+static void read_vms(struct reader *r, int array) {
+    if (!rd_array(r, array, "an array of VMs"))
+        return;
+    for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
+        bool full = r->c->nvms == VH_MAX_VMS;
+        read_vm(r, t);
+        if (full)
+            return;
+    }
+}
+
+/* ---- the whole ---- */
+
+static void whole_file(conf_diag_fn *report, void *arg, const char *text) {
+    struct diag d = {.level = DIAG_ERROR, .path = "", .text = text};
+    if (report)
+        report(&d, arg);
+}
+
+static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_fn *report, void *arg) {
+    struct json_error err = {0};
+    struct diag d = {.level = DIAG_ERROR, .path = ""};
+    char too_long[96];
+    if (len > VH_CONF_MAX) {
+        VH_ASSERT(str_fmt(too_long, sizeof too_long, "the file has more than %d bytes (VH_CONF_MAX)", VH_CONF_MAX));
+        whole_file(report, arg, too_long);
+        return false;
+    }
+    if (json_parse(&r->j, text, len, conf_scratch_area.tok, VH_CONF_TOKENS, &err))
+        return true;
+    json_position(text, len, err.at, &d.line, &d.column);
+    d.text = err.why;
+    if (report)
+        report(&d, arg);
+    return false;
+}
+
+bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg) {
+    struct reader r = {.c = c, .line = 1, .api_object = -1};
+    int v[CONF_KEYS_MAX];
+    conf_default(c);
+    if (!read_json(&r, text, len, report, arg))
+        return false;
+    if (rd_object(&r, 0, OBJ_ROOT, v)) {
+        if (v[ROOT_GENERAL] >= 0)
+            read_general(&r, v[ROOT_GENERAL]);
+        if (v[ROOT_VMS] >= 0)
+            read_vms(&r, v[ROOT_VMS]);
+        conf_read_clients(&r, r.api_object); /* after the VMs, as rules are: both name them */
+        if (v[ROOT_USB] >= 0)
+            conf_read_rules(&r, v[ROOT_USB]);
+        conf_lint(&r);
+        policy_index(c);
+    }
+    rd_report(&r, report, arg);
+    return r.count[DIAG_ERROR] == 0;
+}

@@ -1,0 +1,225 @@
+/*
+ * conf_keys.c - which keys the configuration knows: those we act on, those that exist in the schema but that this
+ * version does not act on, and what to say of one that nobody knows. Tables only; never looks at a value.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/conf_read.h"
+
+#include <string.h>
+
+static const char *const root_keys[] = {
+    [ROOT_USB] = "usbPassthrough",      [ROOT_VMS] = "vms",        [ROOT_GENERAL] = "general",
+    [ROOT_DESCRIPTION] = "description", [ROOT_SCHEMA] = "$schema",
+};
+
+static const char *const general_keys[] = {
+    [GEN_API] = "api",
+    [GEN_RULE_MATCH] = "ruleMatch",
+    [GEN_PERSISTENCY] = "persistency",
+    [GEN_STATE_PATH] = "statePath",
+    [GEN_LEASE] = "leaseSeconds",
+    [GEN_RELEASE] = "releaseOnExit",
+    [GEN_DESCRIPTION] = "description",
+};
+
+static const char *const api_keys[] = {
+    [API_ENABLE] = "enable",
+    [API_DISABLE] = "disable",
+    [API_TRANSPORTS] = "transports",
+    [API_HOST] = "host",
+    [API_PORT] = "port",
+    [API_TCP_PORT] = "tcpPort",
+    [API_VSOCK_PORT] = "vsockPort",
+    [API_ALLOWED_CIDS] = "allowedCids",
+    [API_UNIX_SOCKET] = "unixSocket",
+    [API_UNIX_USER] = "unixSocketUser",
+    [API_UNIX_GROUP] = "unixSocketGroup",
+    [API_UNIX_MODE] = "unixSocketMode",
+    [API_CLIENTS] = "clients",
+    [API_LIMITS] = "limits",
+    [API_DESCRIPTION] = "description",
+};
+
+static const char *const client_keys[] = {
+    [CLI_CID] = "cid",
+    [CLI_UID] = "uid",
+    [CLI_GID] = "gid",
+    [CLI_TCP] = "tcp",
+    [CLI_ROLE] = "role",
+    [CLI_VM] = "vm",
+    [CLI_DESCRIPTION] = "description",
+};
+
+static const char *const limit_keys[] = {
+    [LIM_CLIENTS] = "connectionsPerPeer",
+    [LIM_RATE] = "requestsPerSecond",
+    [LIM_LINE] = "lineSeconds",
+    [LIM_DESCRIPTION] = "description",
+};
+
+static const char *const vm_keys[] = {
+    [VMK_NAME] = "name", [VMK_TYPE] = "type", [VMK_SOCKET] = "socket",      [VMK_CID] = "cid",
+    [VMK_UID] = "uid",   [VMK_QMP] = "qmp",   [VMK_PASSING] = "usbPassing", [VMK_DESCRIPTION] = "description",
+};
+
+static const char *const rule_keys[] = {
+    [RULE_DESCRIPTION] = "description",
+    [RULE_TARGET] = "targetVm",
+    [RULE_ALLOWED] = "allowedVms",
+    [RULE_ALLOW] = "allow",
+    [RULE_DENY] = "deny",
+    [RULE_TAG] = "tag",
+    [RULE_SKIP] = "skipOnSuspend",
+    [RULE_RESET] = "resetOnRelease",
+    [RULE_ENABLE] = "enable",
+    [RULE_DISABLE] = "disable",
+};
+
+static const char *const entry_keys[] = {
+    [ENT_VENDOR_ID] = "vendorId",
+    [ENT_PRODUCT_ID] = "productId",
+    [ENT_VENDOR_NAME] = "vendorName",
+    [ENT_PRODUCT_NAME] = "productName",
+    [ENT_SERIAL] = "serial",
+    [ENT_BUS] = "bus",
+    [ENT_PORT] = "port",
+    [ENT_DEV_CLASS] = "deviceClass",
+    [ENT_DEV_SUBCLASS] = "deviceSubclass",
+    [ENT_DEV_PROTOCOL] = "deviceProtocol",
+    [ENT_IF_CLASS] = "interfaceClass",
+    [ENT_IF_SUBCLASS] = "interfaceSubclass",
+    [ENT_IF_PROTOCOL] = "interfaceProtocol",
+    [ENT_REMOVABLE] = "removable",
+    [ENT_DRIVER_PATH] = "driverPath",
+    [ENT_DESCRIPTION] = "description",
+    [ENT_ENABLE] = "enable",
+    [ENT_DISABLE] = "disable",
+};
+
+_Static_assert(sizeof root_keys / sizeof *root_keys == ROOT_KEYS, "every root key has a name");
+_Static_assert(sizeof general_keys / sizeof *general_keys == GENERAL_KEYS, "every general key has a name");
+_Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key has a name");
+_Static_assert(sizeof vm_keys / sizeof *vm_keys == VM_KEYS, "every VM key has a name");
+_Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule key has a name");
+_Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
+_Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
+_Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
+_Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
+
+static const struct {
+    const char *const *keys;
+    int n;
+    const char *place; /* for "it belongs in ..." */
+} objects[OBJ_COUNT] = {
+    [OBJ_ROOT] = {root_keys, ROOT_KEYS, "the top level"},
+    [OBJ_GENERAL] = {general_keys, GENERAL_KEYS, "'general'"},
+    [OBJ_API] = {api_keys, API_KEYS, "'general.api'"},
+    [OBJ_VM] = {vm_keys, VM_KEYS, "an element of 'vms'"},
+    [OBJ_RULE] = {rule_keys, RULE_KEYS, "a rule of 'usbPassthrough'"},
+    [OBJ_ENTRY] = {entry_keys, ENTRY_KEYS, "an 'allow' or 'deny' entry"},
+    [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
+    [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
+};
+
+/* Keys of the schema that nothing here reads yet. */
+static const struct {
+    enum conf_object o;
+    const char *name, *what;
+} later_only[] = {
+    {OBJ_ROOT, "pciPassthrough", "PCI devices are not passed yet"},
+    {OBJ_ROOT, "evdevPassthrough", "input devices other than USB are not passed yet"},
+    {OBJ_ROOT, "acpiPassthrough", "ACPI tables are not passed yet"},
+    {OBJ_ROOT, "usbAuthorization", "the kernel's USB authorization is left as it is"},
+    {OBJ_GENERAL, "modprobe", "drivers are found without it"},
+    {OBJ_GENERAL, "modinfo", "drivers are found without it"},
+    {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
+    {OBJ_GENERAL, "ovmfCode", "VMs are not started from here"},
+    {OBJ_GENERAL, "ovmfVars", "VMs are not started from here"},
+};
+
+/* What people write who know another tool, an older file or the API's words. */
+static const struct {
+    enum conf_object o;
+    const char *wrong, *right;
+} aliases[] = {
+    {OBJ_ENTRY, "vid", "vendorId"},        {OBJ_ENTRY, "idVendor", "vendorId"},    {OBJ_ENTRY, "pid", "productId"},
+    {OBJ_ENTRY, "idProduct", "productId"}, {OBJ_ENTRY, "class", "interfaceClass"}, {OBJ_ENTRY, "busnum", "bus"},
+    {OBJ_ENTRY, "name", "productName"},    {OBJ_RULE, "vm", "targetVm"},           {OBJ_RULE, "vms", "allowedVms"},
+    {OBJ_RULE, "ignore", "deny"},          {OBJ_VM, "qmpSocket", "socket"},        {OBJ_VM, "path", "socket"},
+};
+
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+int keys_find(const struct json *j, enum conf_object o, int key_token) {
+    for (int i = 0; i < objects[o].n; i++) {
+        if (json_string_is(j, key_token, objects[o].keys[i]))
+            return i;
+    }
+    return -1;
+}
+
+const char *keys_name(enum conf_object o, int index) {
+    return objects[o].keys[index];
+}
+
+const char *conf_field_name(int bit) {
+    return objects[OBJ_ENTRY].keys[bit];
+}
+
+const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit) {
+    for (int i = 0; i < COUNT(later_only); i++) {
+        if (later_only[i].o == o && json_string_is(j, key_token, later_only[i].name)) {
+            *bit = UINT32_C(1) << i;
+            return later_only[i].what;
+        }
+    }
+    return NULL;
+}
+
+static const char *alias(enum conf_object o, const char *key) {
+    for (int i = 0; i < COUNT(aliases); i++) {
+        if (aliases[i].o == o && strcmp(key, aliases[i].wrong) == 0)
+            return aliases[i].right;
+    }
+    return NULL;
+}
+
+static const char *place_of(const char *key) {
+    for (int o = 0; o < OBJ_COUNT; o++) {
+        for (int i = 0; i < objects[o].n; i++) {
+            if (strcmp(key, objects[o].keys[i]) == 0)
+                return objects[o].place;
+        }
+    }
+    return NULL;
+}
+
+static const char *nearest(enum conf_object o, const char *key) {
+    size_t len = strlen(key);
+    /* A third of the letters wrong is still a slip; beyond three it is another word. */
+    int best = len < 3 ? 0 : len < 6 ? 1 : len < 9 ? 2 : 3;
+    const char *found = NULL;
+    VH_ASSERT(len <= 63); /* str_distance's bound; a longer one was cut to be shown */
+    for (int i = 0; i < objects[o].n && best >= 0; i++) {
+        if (str_distance(key, objects[o].keys[i], best) <= best) {
+            found = objects[o].keys[i];
+            best = str_distance(key, found, best) - 1; /* from now on only a nearer one */
+        }
+    }
+    return found;
+}
+
+void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
+    const char *right = alias(o, key);
+    const char *place = place_of(key);
+    bool fits = true;
+    dst[0] = '\0';
+    if (!right && !place)
+        right = nearest(o, key);
+    if (right)
+        fits = str_fmt(dst, cap, ": did you mean '%s'?", right);
+    else if (place)
+        fits = str_fmt(dst, cap, ": it belongs in %s", place);
+    VH_ASSERT(fits); /* names of ours alone */
+}

@@ -1,0 +1,76 @@
+/*
+ * conf_print.c - a problem with the line that it is in. Of a long line, as generators write them, the part around the
+ * place.
+ */
+#include "config/conf_print.h"
+
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WHOLE = 160, BEFORE = 60, AFTER = 40 }; /* bytes of a line shown whole; characters around the place */
+
+/* The line's first byte and its length. */
+static const char *find_line(const struct source *s, unsigned line, size_t *n) {
+    const char *p = s->text, *end = s->text + s->len;
+    for (unsigned i = 1; i < line; i++) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        if (newline == NULL)
+            break;
+        p = newline + 1;
+    }
+    const char *newline = memchr(p, '\n', (size_t)(end - p));
+    *n = (size_t)((newline != NULL ? newline : end) - p);
+    return p;
+}
+
+/* One character as it may go to a terminal, and what stands for it in the line with the caret. */
+static size_t print_char(const char *p, size_t n, bool blank) {
+    uint32_t cp = 0;
+    size_t len = utf8_len(p, n, &cp);
+    if (*p == '\t')
+        fputc('\t', stderr);
+    else if (blank)
+        fputc(' ', stderr);
+    else if (len == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+        fputc('?', stderr);
+    else
+        fwrite(p, 1, len, stderr);
+    return len > 0 ? len : 1;
+}
+
+static void print_row(const char *p, size_t n, unsigned from, unsigned to, bool blank) {
+    unsigned column = 1;
+    for (size_t at = 0; at < n && column < to; column++) {
+        uint32_t cp = 0;
+        size_t len = utf8_len(p + at, n - at, &cp);
+        if (column >= from)
+            (void)print_char(p + at, n - at, blank);
+        at += len > 0 ? len : 1;
+    }
+}
+
+static void print_source(const struct source *s, unsigned line, unsigned column) {
+    size_t n = 0;
+    const char *p = find_line(s, line, &n);
+    bool whole = n <= WHOLE;
+    unsigned from = !whole && column > BEFORE ? column - BEFORE : 1;
+    fprintf(stderr, "%5u | %s", line, from > 1 ? "..." : "");
+    print_row(p, n, from, whole ? WHOLE + 1 : column + AFTER, false);
+    fprintf(stderr, "\n      | %s", from > 1 ? "   " : "");
+    print_row(p, n, from, column, true);
+    fputs("^\n", stderr);
+}
+
+void check_print(const struct diag *d, void *source) {
+    static const char levels[][8] = {"error", "warning", "note"};
+    const struct source *s = source;
+    if (d->line > 0)
+        fprintf(stderr, "%s:%u:%u: ", s->path, d->line, d->column);
+    else
+        fprintf(stderr, "%s: ", s->path);
+    fprintf(stderr, "%s: %s%s%s\n", levels[d->level], d->path, d->path[0] != '\0' ? ": " : "", d->text);
+    if (d->line > 0)
+        print_source(s, d->line, d->column);
+}

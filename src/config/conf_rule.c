@@ -1,0 +1,398 @@
+/*
+ * conf_rule.c - usbPassthrough: rules and their allow and deny entries, patterns compiled. What an entry means is
+ * policy.c's; here it only gets its form.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/conf_read.h"
+
+#include <string.h>
+
+/* ---- entries ---- */
+
+/* The text of a string token, escapes untouched: enough where only ASCII letters, digits and dots are right anyway. */
+static const char *raw(const struct reader *r, int tok, size_t *n) {
+    *n = (size_t)(r->j.tok[tok].end - r->j.tok[tok].start);
+    return r->j.text + r->j.tok[tok].start;
+}
+
+static const char *raw_hex(const struct reader *r, int tok, size_t *n) {
+    const char *s = raw(r, tok, n);
+    if (*n > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+        *n -= 2;
+        return s + 2;
+    }
+    return s;
+}
+
+static bool read_id(struct reader *r, int tok, uint16_t *out) {
+    size_t n = 0;
+    uint32_t id = 0;
+    if (json_type(&r->j, tok) == JSON_STRING) {
+        const char *s = raw_hex(r, tok, &n);
+        if (n == 4 && str_hex(s, n, &id)) {
+            *out = (uint16_t)id;
+            return true;
+        }
+        if (n >= 1 && n < 4 && str_hex(s, n, &id)) {
+            rd_error(r, tok, "expected 4 hex digits: write \"%04x\"", (unsigned)id);
+            return false;
+        }
+    }
+    rd_expected(r, tok, "a string of 4 hex digits such as \"046d\"");
+    return false;
+}
+
+/* A class, subclass or protocol: a JSON number is decimal, as the peers write it; a string is hex, as lsusb prints. */
+static bool read_class(struct reader *r, int tok, uint8_t *out) {
+    static const char what[] = "a number from 0 to 255, or a string of two hex digits such as \"e0\"";
+    size_t n = 0;
+    uint32_t hex = 0;
+    uint64_t u = 0;
+    if (json_type(&r->j, tok) == JSON_STRING) {
+        const char *s = raw_hex(r, tok, &n);
+        if (n < 1 || n > 2 || !str_hex(s, n, &hex)) {
+            rd_expected(r, tok, what);
+            return false;
+        }
+        *out = (uint8_t)hex;
+        return true;
+    }
+    if (!rd_uint(r, tok, 0, 255, what, &u))
+        return false;
+    *out = (uint8_t)u;
+    return true;
+}
+
+static bool read_bus(struct reader *r, int tok, uint8_t *out) {
+    uint64_t u = 0;
+    if (!rd_uint(r, tok, 1, 255, "a bus number from 1 to 255", &u))
+        return false;
+    *out = (uint8_t)u;
+    return true;
+}
+
+/* "2" or "2.3.1": port numbers from 1 to 255 without leading zeros, as sysfs writes them. */
+static bool is_port_path(const char *s, size_t n) {
+    unsigned value = 0, digits = 0;
+    if (n >= VH_PORTPATH_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '.' && digits > 0) {
+            value = digits = 0;
+            continue;
+        }
+        if (s[i] < '0' || s[i] > '9' || (s[i] == '0' && digits == 0))
+            return false;
+        value = value * 10 + (unsigned)(s[i] - '0');
+        digits++;
+        if (value > 255)
+            return false;
+    }
+    return digits > 0;
+}
+
+static bool read_port(struct reader *r, int tok, const char **out) {
+    enum json_type type = json_type(&r->j, tok);
+    size_t n = 0;
+    const char *s = raw(r, tok, &n);
+    char *dst = r->c->strings + r->c->nstrings;
+    if ((type != JSON_NUMBER && type != JSON_STRING) || !is_port_path(s, n)) {
+        rd_expected(r, tok, "a port from 1 to 255 such as 2, or a path behind hubs such as \"2.3\"");
+        return false;
+    }
+    if (type == JSON_NUMBER && memchr(s, '.', n)) { /* 2.10 as a number would be 2.1 */
+        rd_error(r, tok, "a port path is written as a string: \"%.*s\"", (int)n, s);
+        return false;
+    }
+    if (!str_copyn(dst, sizeof r->c->strings - r->c->nstrings, s, n)) {
+        rd_error(r, tok, "no room for this string: all strings together may have %d bytes (VH_CONF_STRINGS)",
+                 VH_CONF_STRINGS);
+        return false;
+    }
+    r->c->nstrings += (uint32_t)n + 1;
+    *out = dst;
+    return true;
+}
+
+static bool read_removable(struct reader *r, int tok, uint8_t *out) {
+    static const char *const names[] = {
+        [REMOVABLE_UNKNOWN] = "unknown", [REMOVABLE_FIXED] = "fixed", [REMOVABLE_REMOVABLE] = "removable"};
+    static const char what[] = "\"fixed\", \"removable\" or \"unknown\", or an array of them";
+    int which = 0;
+    bool sound = true;
+    if (json_type(&r->j, tok) == JSON_STRING) {
+        if (!rd_choice(r, tok, names, 3, what, &which))
+            return false;
+        *out = (uint8_t)(1 << which);
+        return true;
+    }
+    if (!rd_array(r, tok, what))
+        return false;
+    if (json_size(&r->j, tok) == 0)
+        rd_warn(r, tok, "an empty list: the entry matches nothing");
+    for (int t = json_first(&r->j, tok); t >= 0; t = json_next(&r->j, t)) {
+        if (rd_choice(r, t, names, 3, "\"fixed\", \"removable\" or \"unknown\"", &which))
+            *out |= (uint8_t)(1 << which);
+        else
+            sound = false;
+    }
+    return sound;
+}
+
+static bool read_serial(struct reader *r, int tok, const char **out) {
+    const char *s = rd_keep(r, tok);
+    if (s && *s == '\0') {
+        rd_expected(r, tok, "a serial number");
+        return false;
+    }
+    *out = s ? s : "";
+    return s != NULL;
+}
+
+/* Where in the raw token does byte `at` of the unescaped text come from? Counts the opening quote. */
+static size_t raw_offset(const char *s, size_t n, size_t at) {
+    size_t i = 0, done = 0;
+    while (i < n && done < at) {
+        size_t step = 1, bytes = 1;
+        if (s[i] == '\\' && i + 1 < n)
+            step = 2;
+        if (s[i] == '\\' && i + 5 < n && s[i + 1] == 'u') {
+            uint32_t unit = 0;
+            (void)str_hex(s + i + 2, 4, &unit); /* validated JSON */
+            bool pair = unit >= 0xd800 && unit < 0xdc00;
+            step = pair ? 12 : 6;
+            bytes = pair ? 4 : unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
+        }
+        i += step;
+        done += bytes;
+    }
+    return 1 + (i < n ? i : n);
+}
+
+static bool read_pattern(struct reader *r, int tok, struct regex *out) {
+    struct regex_error err = {0};
+    uint32_t mark = r->c->nstrings;
+    size_t n = 0;
+    const char *text = raw(r, tok, &n);
+    const char *pattern = rd_keep(r, tok);
+    r->c->nstrings = mark; /* only borrowed: what is kept is the compiled form */
+    if (!pattern)
+        return false;
+    if (*pattern == '\0') {
+        rd_expected(r, tok, "a regular expression (an empty one would match everything)");
+        return false;
+    }
+    if (strlen(pattern) > VH_REGEX_PATTERN_MAX) {
+        rd_error(r, tok, "a regular expression of %zu bytes: at most %d (VH_REGEX_PATTERN_MAX)", strlen(pattern),
+                 VH_REGEX_PATTERN_MAX);
+        return false;
+    }
+    if (!regex_compile(&r->c->regexes, out, pattern, strlen(pattern), &err)) {
+        rd_say_within(r, DIAG_ERROR, tok, raw_offset(text, n, err.at), "regular expression: %s", err.why);
+        return false;
+    }
+    return true;
+}
+
+static bool read_field(struct reader *r, struct entry *e, enum entry_key key, int tok) {
+    switch (key) {
+    case ENT_VENDOR_ID:
+        return read_id(r, tok, &e->vid);
+    case ENT_PRODUCT_ID:
+        return read_id(r, tok, &e->pid);
+    case ENT_VENDOR_NAME:
+        return read_pattern(r, tok, &e->vendor_name);
+    case ENT_PRODUCT_NAME:
+        return read_pattern(r, tok, &e->product_name);
+    case ENT_SERIAL:
+        return read_serial(r, tok, &e->serial);
+    case ENT_BUS:
+        return read_bus(r, tok, &e->bus);
+    case ENT_PORT:
+        return read_port(r, tok, &e->port);
+    case ENT_DEV_CLASS:
+        return read_class(r, tok, &e->dev_class);
+    case ENT_DEV_SUBCLASS:
+        return read_class(r, tok, &e->dev_sub);
+    case ENT_DEV_PROTOCOL:
+        return read_class(r, tok, &e->dev_proto);
+    case ENT_IF_CLASS:
+        return read_class(r, tok, &e->if_class);
+    case ENT_IF_SUBCLASS:
+        return read_class(r, tok, &e->if_sub);
+    case ENT_IF_PROTOCOL:
+        return read_class(r, tok, &e->if_proto);
+    case ENT_REMOVABLE:
+        return read_removable(r, tok, &e->removable);
+    case ENT_DRIVER_PATH:
+        return read_pattern(r, tok, &e->driver_path);
+    case ENT_DESCRIPTION:
+    case ENT_ENABLE:
+    case ENT_DISABLE:
+    case ENTRY_KEYS:
+        break;
+    }
+    return false;
+}
+
+_Static_assert(1 << ENT_VENDOR_ID == F_VID && 1 << ENT_SERIAL == F_SERIAL && 1 << ENT_IF_CLASS == F_IF_CLASS &&
+                   1 << ENT_DRIVER_PATH == F_DRIVER_PATH,
+               "keys and field bits are in one order");
+
+static const char *read_description(struct reader *r, int tok) {
+    if (tok < 0)
+        return "";
+    const char *s = rd_keep(r, tok);
+    return s ? s : "";
+}
+
+static void lonely_field(struct reader *r, const int *v, int key, int whole) {
+    if (v[key] >= 0 && v[whole] < 0)
+        rd_warn(r, v[key], "'%s' without '%s' means little: it differs from one to the next", keys_name(OBJ_ENTRY, key),
+                keys_name(OBJ_ENTRY, whole));
+}
+
+static void read_entry(struct reader *r, int object) {
+    int v[CONF_KEYS_MAX];
+    bool sound = true;
+    struct entry *e = &r->c->entries[r->c->nentries];
+    memset(e, 0, sizeof *e);
+    e->port = e->serial = "";
+    e->line = rd_line(r, object);
+    conf_scratch_area.entry_tok[r->c->nentries] = object;
+    if (!rd_object(r, object, OBJ_ENTRY, v))
+        return;
+    r->c->nentries++;
+    e->description = read_description(r, v[ENT_DESCRIPTION]);
+    e->enabled = rd_enabled(r, v[ENT_ENABLE], v[ENT_DISABLE]);
+    for (int key = ENT_VENDOR_ID; key <= ENT_DRIVER_PATH; key++) {
+        if (v[key] < 0)
+            continue;
+        e->fields |= (uint16_t)(1 << key);
+        sound &= read_field(r, e, (enum entry_key)key, v[key]);
+    }
+    if (!sound)
+        e->fields = 0; /* nothing more is said of it */
+    else if (e->fields == 0)
+        rd_warn(r, object, "an entry without any field matches nothing");
+    lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
+    lonely_field(r, v, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);
+    lonely_field(r, v, ENT_IF_SUBCLASS, ENT_IF_CLASS);
+}
+
+static void read_entries(struct reader *r, int array, uint16_t *first, uint16_t *n) {
+    *first = r->c->nentries;
+    *n = 0;
+    if (array < 0 || !rd_array(r, array, "an array of entries"))
+        return;
+    for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
+        if (r->c->nentries == VH_MAX_ENTRIES) {
+            rd_error(r, t, "more than %d allow and deny entries in all (VH_MAX_ENTRIES)", VH_MAX_ENTRIES);
+            break;
+        }
+        read_entry(r, t);
+    }
+    *n = (uint16_t)(r->c->nentries - *first);
+}
+
+/* ---- rules ---- */
+
+/* A rule's VM. An unknown one is no error: configurations are often made for several hosts at once. */
+static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
+    char name[VH_NAME_MAX] = "", hint[VH_NAME_MAX + 24] = "";
+    int best = 2, near = -1;
+    if (!rd_copy(r, tok, name, sizeof name, "the name of a VM"))
+        return;
+    int vm = conf_vm(r->c, name);
+    if (vm >= 0 && (rule->vm_mask >> vm & 1)) {
+        rd_warn(r, tok, "the VM '%s' is named twice", name);
+        return;
+    }
+    if (vm >= 0) {
+        rule->vms[rule->nvms++] = (uint8_t)vm;
+        rule->vm_mask |= (vm_set)1 << vm;
+        return;
+    }
+    for (int i = 0; i < r->c->nvms && best >= 0 && rd_kept(r, DIAG_WARNING); i++) {
+        int d = str_distance(name, r->c->vms[i].name, best);
+        if (d <= best) {
+            near = i;
+            best = d - 1;
+        }
+    }
+    if (near >= 0)
+        VH_ASSERT(str_fmt(hint, sizeof hint, ": did you mean '%s'?", r->c->vms[near].name));
+    rd_warn(r, tok, "there is no VM '%s' in 'vms'%s", name, hint);
+}
+
+static bool is_empty(const struct reader *r, int tok) {
+    return tok < 0 || (json_type(&r->j, tok) == JSON_STRING && json_string_is(&r->j, tok, "")) ||
+           (json_type(&r->j, tok) == JSON_ARRAY && json_size(&r->j, tok) == 0);
+}
+
+static void read_rule_vms(struct reader *r, struct rule *rule, int object, int target, int allowed) {
+    if (is_empty(r, target) && is_empty(r, allowed)) { /* the peers skip it too, and look at the next rule */
+        rd_warn(r, object, "neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies");
+        rule->enabled = false;
+        return;
+    }
+    if (!is_empty(r, target) && !is_empty(r, allowed)) {
+        rd_error(r, allowed, "'targetVm' and 'allowedVms' cannot both be given");
+        return;
+    }
+    bool named = !is_empty(r, target);
+    if (named) {
+        read_rule_vm(r, rule, target);
+    } else if (rd_array(r, allowed, "an array of names of VMs")) {
+        for (int t = json_first(&r->j, allowed); t >= 0; t = json_next(&r->j, t))
+            read_rule_vm(r, rule, t);
+    }
+    rule->single = named || rule->nvms == 1;
+    if (rule->nvms == 0 && r->count[DIAG_ERROR] == 0)
+        rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
+}
+
+static void read_tag(struct reader *r, struct rule *rule, int tok) {
+    char tag[VH_NAME_MAX];
+    if (tok < 0 || json_string_is(&r->j, tok, "") || !rd_copy(r, tok, tag, sizeof tag, "a tag"))
+        return;
+    const char *kept = rd_keep(r, tok);
+    if (kept)
+        rule->tag = kept;
+}
+
+static void read_rule(struct reader *r, int object) {
+    int v[CONF_KEYS_MAX];
+    struct rule *rule = &r->c->rules[r->c->nrules];
+    memset(rule, 0, sizeof *rule);
+    rule->tag = "";
+    rule->reset_on_release = true; /* nothing of a guest's session should stay in a device that comes back */
+    rule->line = rd_line(r, object);
+    conf_scratch_area.rule_tok[r->c->nrules] = object;
+    if (!rd_object(r, object, OBJ_RULE, v))
+        return;
+    r->c->nrules++;
+    rule->description = read_description(r, v[RULE_DESCRIPTION]);
+    rule->enabled = rd_enabled(r, v[RULE_ENABLE], v[RULE_DISABLE]);
+    read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
+    read_tag(r, rule, v[RULE_TAG]);
+    (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);
+    (void)rd_bool(r, v[RULE_RESET], &rule->reset_on_release);
+    read_entries(r, v[RULE_ALLOW], &rule->allow, &rule->nallow);
+    read_entries(r, v[RULE_DENY], &rule->deny, &rule->ndeny);
+    if (is_empty(r, v[RULE_ALLOW]))
+        rd_warn(r, object, "no 'allow' entry: the rule never applies");
+}
+
+void conf_read_rules(struct reader *r, int array) {
+    if (!rd_array(r, array, "an array of rules"))
+        return;
+    for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
+        if (r->c->nrules == VH_MAX_RULES) {
+            rd_error(r, t, "more than %d rules (VH_MAX_RULES)", VH_MAX_RULES);
+            return;
+        }
+        read_rule(r, t);
+    }
+}

@@ -1,0 +1,99 @@
+/*
+ * conf_vms.c - a new configuration beside the one in force: the same VM keeps its index, so that everything known by
+ * index stays true. Pure.
+ *
+ * A VM is the same if its name, type and socket are. One that is missing from the new configuration but still holds
+ * devices stays at its index, retired, until they are out; an index that nobody has is an empty, retired row.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/conf.h"
+
+#include <string.h>
+
+int conf_vm(const struct conf *c, const char *name) {
+    for (int i = 0; i < c->nvms; i++) {
+        if (!c->vms[i].retired && str_eq(c->vms[i].name, name))
+            return i;
+    }
+    return -1;
+}
+
+bool conf_same_vm(const struct vm_conf *a, const struct vm_conf *b) {
+    return str_eq(a->name, b->name) && str_eq(a->type, b->type) && str_eq(a->socket, b->socket);
+}
+
+static int same_in(const struct conf *c, const struct vm_conf *vm) {
+    for (int v = 0; v < c->nvms; v++) {
+        if (conf_same_vm(&c->vms[v], vm))
+            return v;
+    }
+    return -1;
+}
+
+/* Where each VM of fresh belongs; false if there is no room. taken[]: rows that are given away. */
+static bool place(const struct conf *fresh, const struct conf *old, int where[VH_MAX_VMS], bool taken[VH_MAX_VMS]) {
+    for (int v = 0; v < fresh->nvms; v++) {
+        where[v] = same_in(old, &fresh->vms[v]);
+        if (where[v] >= 0)
+            taken[where[v]] = true;
+    }
+    for (int v = 0; v < fresh->nvms; v++) {
+        for (int k = 0; where[v] < 0 && k < VH_MAX_VMS; k++) {
+            if (!taken[k])
+                where[v] = k;
+        }
+        if (where[v] < 0)
+            return false;
+        taken[where[v]] = true;
+    }
+    return true;
+}
+
+static void renumber_rules(struct conf *c, const int where[VH_MAX_VMS]) {
+    for (int i = 0; i < c->nrules; i++) {
+        struct rule *r = &c->rules[i];
+        r->vm_mask = 0;
+        for (int k = 0; k < r->nvms; k++) {
+            r->vms[k] = (uint8_t)where[r->vms[k]];
+            r->vm_mask |= (vm_set)1 << r->vms[k];
+        }
+    }
+}
+
+static void renumber_guests(struct api_conf *api, const int where[VH_MAX_VMS]) {
+    for (int i = 0; i < api->naccess; i++) {
+        if (api->access[i].vm >= 0)
+            api->access[i].vm = where[api->access[i].vm];
+    }
+}
+
+bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
+    static struct vm_conf rows[VH_MAX_VMS];
+    int where[VH_MAX_VMS];
+    bool taken[VH_MAX_VMS] = {false};
+    int n = 0;
+    for (int v = 0; v < old->nvms; v++) {
+        bool gone = same_in(fresh, &old->vms[v]) < 0;
+        taken[v] = gone && (busy >> v & 1) != 0;
+    }
+    memset(rows, 0, sizeof rows);
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        if (taken[v]) {
+            rows[v] = old->vms[v];
+            n = v + 1;
+        }
+        rows[v].retired = true;
+    }
+    if (!place(fresh, old, where, taken))
+        return false;
+    for (int v = 0; v < fresh->nvms; v++) {
+        rows[where[v]] = fresh->vms[v];
+        n = where[v] >= n ? where[v] + 1 : n;
+    }
+    memcpy(fresh->vms, rows, (size_t)n * sizeof *rows);
+    fresh->nvms = (uint16_t)n;
+    renumber_rules(fresh, where);
+    renumber_guests(&fresh->api, where);
+    return true;
+}

@@ -1,0 +1,274 @@
+/*
+ * core.c - the step: one fact in, its actions out; and the facts about devices.
+ *
+ * Owns the slots' life from plug to unplug. Knows nothing of sockets, QMP or JSON, and never says what to do with
+ * a VM: that is worked out by core_plan.c from the difference between target and assignment.
+ */
+#include "core/core.h"
+
+#include "base/log.h"
+#include "config/policy.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
+    VH_ASSERT(c->conf == NULL);
+    c->conf = conf;
+    c->attach_connected = attach_connected;
+    c->wake_at = VH_NEVER;
+    for (int v = 0; v < VH_MAX_VMS; v++)
+        c->vm[v].op_slot = -1;
+}
+
+/* ---- slots ---- */
+
+static void released(struct step *st, uint32_t token) {
+    for (int i = 0; i < st->c->used; i++) {
+        struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->plug == token)
+            s->releasing = false;
+    }
+}
+
+/* The rule, and what is remembered, as they are now. */
+static void slot_judge(struct core *c, struct slot *s) {
+    s->hub = device_is_hub(&s->dev);
+    s->rule = policy_rule(c->conf, &s->dev);
+    memory_refresh(c, s);
+}
+
+/* The same, and which of several VMs, once all is known of a plug. */
+static void slot_plugged(struct step *st, int i) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    slot_judge(c, s);
+    vm_filters(c, s);
+    if (s->vm < 0)
+        s->pick = memory_selection(c, &s->dev);
+    port_lease(c, s);
+}
+
+/* ---- devices come and go ---- */
+
+/* The host no longer has it. A VM that holds it, or is just taking it, must let go of its id later: a ghost. */
+static void unplug(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    VH_ASSERT(s->state == SLOT_PRESENT);
+    if (s->req >= 0)
+        request_slot_done(st, i, "the device was unplugged");
+    st->c->stats.unplugged++;
+    port_unplugged(st, i);
+    if (s->vm >= 0) {
+        st->c->stats.detached++;
+        step_event(st, EV_DETACHED, i, s->vm);
+    }
+    if (s->announced)
+        step_event(st, EV_DISCONNECTED, i, -1);
+    s->state = s->vm >= 0 || s->op != OP_NONE ? SLOT_GHOST : SLOT_DEAD;
+    slot_afresh(s);
+}
+
+static vm_set supported_vms(const struct conf *conf) {
+    vm_set all = 0;
+    for (int v = 0; v < conf->nvms; v++)
+        all |= (vm_set)conf->vms[v].supported << v;
+    return all;
+}
+
+static void plug(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    int i = slot_alloc(c);
+    if (i < 0)
+        return;
+    struct slot *s = &c->slot[i];
+    s->state = SLOT_PRESENT;
+    s->dev = *f->device;
+    s->seen = true;
+    s->plug = ++c->next_plug; /* never 0, soon enough: it is the token of its reset */
+    s->plugged_at = st->now;
+    s->managed = !f->coldplug || c->attach_connected;
+    c->stats.plugged++;
+    if (!f->coldplug)
+        port_plugged(st, i);
+    slot_plugged(st, i);
+    if (f->coldplug && !s->hub)
+        s->doubt = supported_vms(c->conf); /* an earlier daemon, by an earlier policy, may have given it to any */
+    if (f->coldplug && s->managed && s->pick < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
+        s->pick = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
+    slot_announce(st, i);
+}
+
+/* Two plugs on one port are two devices, however alike. */
+static bool same_plug(const struct device *a, const struct device *b) {
+    return a->incarnation == b->incarnation && a->vid == b->vid && a->pid == b->pid;
+}
+
+static void device_fact(struct step *st, const struct fact *f) {
+    int i = slot_find(st->c, f->device->sys_name);
+    if (i >= 0 && !same_plug(&st->c->slot[i].dev, f->device)) {
+        unplug(st, i);
+        i = -1;
+    }
+    if (i < 0) {
+        plug(st, f);
+        return;
+    }
+    struct slot *s = &st->c->slot[i];
+    bool settled_now = f->device->settled && !s->dev.settled;
+    s->dev = *f->device;
+    s->seen = true;
+    if (settled_now)
+        slot_plugged(st, i); /* the serial is known only now */
+    else
+        slot_judge(st->c, s);
+    if (s->foreign >= 0)
+        vm_look(st->c, s->foreign); /* a reset, as when a VM lets it go */
+    slot_announce(st, i);
+}
+
+static void scan_begin(struct core *c) {
+    for (int i = 0; i < c->used; i++)
+        c->slot[i].seen = false;
+}
+
+static void scan_end(struct step *st) {
+    for (int i = 0; i < st->c->used; i++) {
+        if (st->c->slot[i].state == SLOT_PRESENT && !st->c->slot[i].seen)
+            unplug(st, i);
+    }
+}
+
+static void gone_fact(struct step *st, const char *sys_name) {
+    int i = slot_find(st->c, sys_name);
+    if (i >= 0)
+        unplug(st, i);
+}
+
+/* A row that is another VM now, or none: what was chosen for the old one is not meant for it. */
+static bool is_other_vm(const struct conf *old, const struct conf *fresh, int v) {
+    VH_ASSERT(v < old->nvms);
+    return v >= 0 && (v >= fresh->nvms || fresh->vms[v].retired || !conf_same_vm(&old->vms[v], &fresh->vms[v]));
+}
+
+static void forget_other_vms(struct core *c, const struct conf *old) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (is_other_vm(old, c->conf, s->pick))
+            s->pick = s->state == SLOT_PRESENT ? memory_selection(c, &s->dev) : -1;
+        if (is_other_vm(old, c->conf, s->lease))
+            s->lease = -1;
+        if (is_other_vm(old, c->conf, s->nap))
+            s->nap = -1;
+        if (is_other_vm(old, c->conf, s->away))
+            s->away = -1;
+    }
+    for (int v = 0; v < old->nvms; v++) {
+        if (is_other_vm(old, c->conf, v))
+            port_forget_vm(c, v);
+    }
+}
+
+/* The same VMs at the same indices, perhaps more; other rules. Who is asked for a VM is asked anew if the choice is
+ * another one. */
+static void reload(struct step *st, const struct conf *conf) {
+    struct core *c = st->c;
+    const struct conf *old = c->conf;
+    c->conf = conf;
+    forget_other_vms(c, old);
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state != SLOT_PRESENT)
+            continue;
+        vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;
+        slot_judge(c, s);
+        port_lease(c, s);
+        if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
+            request_slot_done(st, i, "a new configuration does not allow it");
+        if (s->vm < 0 && before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0))
+            s->ask = ASK_NO;
+        slot_afresh(s);
+    }
+}
+
+static void stop(struct step *st) {
+    st->c->stopping = true;
+    for (int i = 0; i < st->c->used; i++) {
+        const struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->req >= 0 && s->req_vm >= 0)
+            request_slot_done(st, i, "the daemon is ending");
+    }
+}
+
+/* May a list show something else after this step? One that only asks changes nothing, unless it does what has become
+ * due meanwhile or was left undone: then there is an action that is not for the asker alone. */
+static bool may_change(const struct fact *f, const struct actions *out, bool due) {
+    bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
+    for (int i = 0; i < out->n; i++)
+        asks = asks && out->a[i].client.gen != 0;
+    return due || !asks;
+}
+
+void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
+    struct step st = {.c = c, .now = now, .out = out, .saves = false};
+    bool due = c->wake_at <= now;
+    out->n = 0;
+    out->ntexts = 0;
+    out->naudits = 0;
+    c->stats.facts++;
+    slots_reap(c);
+    switch (f->kind) {
+    case FACT_SCAN_BEGIN:
+        scan_begin(c);
+        break;
+    case FACT_SCAN_END:
+        scan_end(&st);
+        break;
+    case FACT_DEVICE:
+        device_fact(&st, f);
+        break;
+    case FACT_GONE:
+        gone_fact(&st, f->sys_name);
+        break;
+    case FACT_VM_SOCKET:
+    case FACT_VM_ANSWERS:
+    case FACT_VM_DOWN:
+        vm_fact(&st, f);
+        break;
+    case FACT_OP_DONE:
+        vm_op_done(&st, f->op);
+        break;
+    case FACT_REQUEST:
+        request_fact(&st, f->request);
+        break;
+    case FACT_CLIENT_GONE:
+        request_client_gone(&st, f->client);
+        break;
+    case FACT_SAVED:
+        if (memory_saved(&st, f->ok))
+            request_saved(&st, &c->decision, f->ok ? NULL : f->text);
+        break;
+    case FACT_RELEASED:
+        released(&st, f->token);
+        break;
+    case FACT_RELOAD:
+        reload(&st, f->conf);
+        break;
+    case FACT_STOP:
+        stop(&st);
+        break;
+    case FACT_TIME:
+        break;
+    }
+    plan(&st);
+    c->changes += may_change(f, out, due);
+}
+
+const struct device *core_device(const struct core *c, const char *sys_name) {
+    int i = slot_find(c, sys_name);
+    return i >= 0 ? &c->slot[i].dev : NULL;
+}
+
+int64_t core_deadline(const struct core *c) {
+    return c->wake_at;
+}

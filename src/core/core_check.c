@@ -1,0 +1,120 @@
+/*
+ * core_check.c - the invariants of the core, and what "at rest" means. Asserted after every step of the simulation.
+ */
+#include "base/str.h"
+#include "config/policy.h"
+#include "core/core.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+#define MUST(e, text)      \
+    do {                   \
+        if (!(e)) {        \
+            *why = (text); \
+            return false;  \
+        }                  \
+    } while (0)
+
+static bool check_slot(const struct core *c, int i, const char **why) {
+    const struct slot *s = &c->slot[i];
+    int nvms = c->conf->nvms;
+    if (s->state == SLOT_FREE || s->state == SLOT_DEAD) {
+        MUST(i >= c->used || (s->vm < 0 && s->op == OP_NONE), "a slot that is free holds something");
+        return true;
+    }
+    MUST(s->vm >= -1 && s->vm < nvms, "an assignment names no VM");
+    MUST(s->op == OP_NONE || (s->op_vm >= 0 && s->op_vm < nvms), "an operation names no VM");
+    MUST(s->op == OP_NONE || c->vm[s->op_vm].op_slot == i, "a slot's operation is not its VM's");
+    MUST(s->op == OP_NONE || c->vm[s->op_vm].op == s->op, "a slot and its VM differ in the operation");
+    MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_GHOST, "attaching a device that a VM has");
+    MUST(s->state != SLOT_GHOST || s->vm >= 0 || s->op != OP_NONE, "a ghost that haunts no VM");
+    MUST(s->state != SLOT_GHOST || s->req < 0, "a request waits for a ghost");
+    MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
+    MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
+    MUST(s->pick < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
+    MUST(s->vm < 0 || s->managed || s->state == SLOT_GHOST, "a device is in a VM without policy for it");
+    MUST(s->hold_until == 0 || !s->announced, "a device was told of before it had stayed");
+    MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a device was given away before it had stayed");
+    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
+    return true;
+}
+
+static bool check_pending(const struct core *c, const char **why) {
+    int waiting[VH_MAX_CLIENTS] = {0};
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && s->req >= 0)
+            waiting[s->req]++;
+    }
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        const struct pending *p = &c->pending[k];
+        MUST(!p->used || p->left == waiting[k], "a request counts other devices than wait for it");
+        MUST(!p->used || p->left > 0, "a request waits for nothing");
+    }
+    return true;
+}
+
+static bool check_vms(const struct core *c, const char **why) {
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        const struct vm *vm = &c->vm[v];
+        MUST(vm->op == OP_NONE || vm->op_serial != 0, "an operation without a name");
+        if (vm->op == OP_NONE || vm->op_slot < 0)
+            continue;
+        const struct slot *s = &c->slot[vm->op_slot];
+        MUST(s->op == vm->op && s->op_vm == v, "a VM's operation is not its slot's");
+    }
+    return true;
+}
+
+static bool check_memories(const struct core *c, const char **why) {
+    const struct memories *ms = &c->memories;
+    MUST(!c->dirty || c->persist, "what is never saved is to be saved");
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        const struct memory *m = &ms->m[i];
+        MUST(!m->used || m->stamp <= ms->stamp, "a memory from the future");
+        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus || m->resumed,
+             "a memory of nothing");
+    }
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        MUST(s->state != SLOT_PRESENT || s->disconnected == (s->disconnected_by != ROLE_NONE),
+             "a decision without an author");
+    }
+    return true;
+}
+
+bool core_check(const struct core *c, const char **why) {
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        MUST(i < c->used || c->slot[i].state == SLOT_FREE, "a slot in use lies above the mark");
+        if (!check_slot(c, i, why))
+            return false;
+    }
+    /* Two plugged devices with one name cannot be. */
+    for (int i = 0; i < c->used; i++) {
+        for (int k = i + 1; k < c->used && c->slot[i].state == SLOT_PRESENT; k++)
+            MUST(c->slot[k].state != SLOT_PRESENT || !str_eq(c->slot[i].dev.sys_name, c->slot[k].dev.sys_name),
+                 "one port holds two devices");
+    }
+    return check_pending(c, why) && check_vms(c, why) && check_memories(c, why);
+}
+
+bool core_at_rest(const struct core *c, const char **why) {
+    for (int v = 0; v < c->conf->nvms; v++) {
+        MUST(c->vm[v].op == OP_NONE, "an operation is under way");
+        MUST(c->vm[v].state != VM_UNKNOWN, "a VM is not listed");
+        MUST(c->vm[v].stale[0] == '\0', "a stale id is left in a VM");
+    }
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        MUST(s->state != SLOT_GHOST, "a ghost is left");
+        if (s->state != SLOT_PRESENT)
+            continue;
+        int target = plan_target(c, s);
+        MUST(s->req < 0, "a request waits");
+        MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or for its port");
+        MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
+             "a device is not where policy says");
+    }
+    return true;
+}

@@ -1,0 +1,276 @@
+/*
+ * core_decision.c - attach and detach: what somebody decides about a device, or about a tag.
+ *
+ * A detach is a decision: the device stays away until somebody of at least the same role attaches it, and a detach by
+ * tag also keeps away what is plugged in later. Both come in two parts: first the decision is written down and saved,
+ * with nothing done yet, so that a full disk can refuse it; then the devices are moved. An attach that fails leaves
+ * the decision as it was.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/access.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+static enum role higher(enum role a, enum role b) {
+    return a > b ? a : b;
+}
+
+/* ---- attach ---- */
+
+/* Why the device itself cannot go anywhere; false with why filled. */
+static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
+    if (s->dev.malformed[0] != '\0')
+        sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
+    else if (s->hub)
+        sb_fmt(why, "%s is a hub: hubs stay with the host", s->dev.node);
+    else if (s->dev.protect[0] != '\0')
+        sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
+    else if (!s->dev.settled)
+        sb_fmt(why, "%s is still being configured by the kernel: it is announced when it is ready", s->dev.node);
+    else if (s->hold_until != 0)
+        sb_fmt(why, "%s is on a port that flaps: it has to stay for a while first", s->dev.node);
+    else if (c->stopping)
+        sb_str(why, "the daemon is ending");
+    return why->len == 0;
+}
+
+/* The VM that this attach means; -1 with why filled. */
+static int attach_vm(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
+    int named = r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
+    if (!may_leave_host(c, s, why))
+        return -1;
+    if (r->vm[0] != '\0' && named < 0) {
+        sb_fmt(why, "unknown VM '%s'", r->vm);
+        return -1;
+    }
+    if (s->rule >= 0 ? c->conf->rules[s->rule].nvms == 0 : s->lease < 0) {
+        sb_fmt(why, "no rule gives %s to any VM", s->dev.node);
+        return -1;
+    }
+    if (named >= 0 && !plan_allows(c, s, named)) {
+        sb_fmt(why, "the rules do not allow %s in VM '%s'", s->dev.node, r->vm);
+        return -1;
+    }
+    if (named >= 0)
+        return named;
+    if (s->rule < 0)
+        return s->lease;
+    return s->pick >= 0 && plan_allows(c, s, s->pick) ? s->pick : c->conf->rules[s->rule].vms[0];
+}
+
+/* Is it being moved by a request that this one must not push aside? A higher role does not wait for a lower one, which
+ * could keep its devices busy for ever. */
+static bool request_keeps(const struct core *c, const struct request *r, const struct slot *s) {
+    return s->req >= 0 && c->pending[s->req].audit.asked.who.role >= r->who.role;
+}
+
+/* That request ends; what it had lifted is the new one's to restore. */
+static void push_aside(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->req < 0)
+        return;
+    struct pending *p = &st->c->pending[s->req];
+    s->req = -1;
+    pending_fail(p, "a higher role has decided about the device meanwhile");
+    pending_part_done(st, p);
+}
+
+static int attach_check(struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
+    int vm = attach_vm(c, r, s, why);
+    if (vm < 0)
+        return -1;
+    const struct vm_conf *vc = &c->conf->vms[vm];
+    int chosen = memory_chosen_above(c, s, r->who.role);
+    if (request_keeps(c, r, s))
+        sb_fmt(why, "%s is busy: another request is moving it", s->dev.node);
+    else if (s->disconnected && s->disconnected_by > r->who.role)
+        sb_fmt(why, "%s was taken away by an %s", s->dev.node, role_name(s->disconnected_by));
+    else if (chosen >= 0 && chosen != vm)
+        sb_fmt(why, "%s was given to VM '%s' by a higher role", s->dev.node, c->conf->vms[chosen].name);
+    else if (!vc->supported)
+        sb_fmt(why, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
+    else if (c->vm[vm].state == VM_DOWN)
+        sb_fmt(why, "VM '%s' is not running", vc->name);
+    return why->len == 0 ? vm : -1;
+}
+
+/* Every device meant that may be attached, on its way. */
+static void attach_go(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int k = -1;
+    struct pending *p = pending_new(st, r, &k);
+    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    for (int i = 0; i < c->used; i++) {
+        char text[VH_TEXT_MAX + VH_ERROR_MAX];
+        struct sbuf why;
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        sb_init(&why, text, sizeof text);
+        int vm = attach_check(c, r, s, &why);
+        if (vm < 0) {
+            pending_fail(p, text);
+            continue;
+        }
+        push_aside(st, i);
+        s->managed = true;
+        s->suspended = s->nap = -1;
+        if (s->foreign >= 0) { /* somebody else's doing may have been undone since: look before saying no */
+            s->doubt |= (vm_set)1 << s->foreign;
+            vm_look(c, s->foreign);
+        }
+        p->left++;
+        request_take(st, i, k, vm);
+    }
+    pending_part_done(st, p);
+}
+
+static const char too_many[] = "too many decisions are remembered: attach some devices again first";
+
+/* Lifts what stands against this device, if anything does. The decision itself comes back if the attach fails. False:
+ * its exception from its tag's decision cannot be remembered. */
+static bool lift(struct core *c, const struct request *r, struct slot *s, bool *lifted) {
+    char text[VH_TEXT_MAX + VH_ERROR_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    if (s->req < 0)
+        s->restore_by = ROLE_NONE;
+    if (!s->disconnected || attach_check(c, r, s, &why) < 0)
+        return true;
+    *lifted = true;
+    s->restore_by = memory_decision(c, &s->dev);
+    (void)memory_decide(c, &s->dev, ROLE_NONE);
+    return request_is_tag(r) || memory_exempt(c, s);
+}
+
+static bool refuse_latched(struct step *st, const struct request *r, enum role by) {
+    struct sbuf sb;
+    if (by <= r->who.role)
+        return false;
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    sb_fmt(&sb, "what has the tag '%s' was taken away by an %s", r->sel.tag, role_name(by));
+    return true;
+}
+
+void request_attach(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int n = 0;
+    bool room = true;
+    if (!request_select(st, r, &n))
+        return;
+    enum role latched = request_is_tag(r) ? memory_latched(c, r->sel.tag) : ROLE_NONE;
+    if (refuse_latched(st, r, latched))
+        return;
+    bool lifted = latched != ROLE_NONE;
+    memory_begin(c);
+    for (int i = 0; i < c->used; i++) {
+        if (request_means(c, r, i) && !lift(c, r, &c->slot[i], &lifted))
+            room = false;
+    }
+    if (latched != ROLE_NONE)
+        (void)memory_latch(c, r->sel.tag, ROLE_NONE);
+    if (lifted && room) {
+        if (memory_decided(st, r))
+            request_saved(st, r, NULL);
+        return;
+    }
+    memory_refuse(c);
+    if (room)
+        attach_go(st, r);
+    else
+        reply_failed_text(st, r, too_many);
+}
+
+/* ---- detach ---- */
+
+/* Why this device cannot be taken away by us; NULL if it can. */
+static const char *detach_obstacle(const struct core *c, const struct request *r, const struct slot *s) {
+    if (request_keeps(c, r, s))
+        return "the device is busy: another request is moving it";
+    if (s->foreign >= 0)
+        return "somebody else attached the device to its VM: it has to be taken out there";
+    if (!s->dev.settled) /* its serial number is not known yet, and the decision is about that */
+        return "the device is still being configured by the kernel: it is announced when it is ready";
+    return NULL;
+}
+
+static void detach_go(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int k = -1;
+    struct pending *p = pending_new(st, r, &k);
+    p->left = 1;
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        const char *obstacle = detach_obstacle(c, r, s);
+        if (obstacle != NULL) {
+            pending_fail(p, obstacle);
+            continue;
+        }
+        push_aside(st, i);
+        s->restore_by = ROLE_NONE;
+        if (s->ask == ASK_OPEN)
+            s->ask = ASK_CLOSED;
+        p->left++;
+        request_take(st, i, k, -1);
+    }
+    pending_part_done(st, p);
+}
+
+/* About devices, of which those are left out that cannot be taken away. A higher role's decision stays the higher
+ * role's. NULL, or why none is decided about. */
+static const char *decide_devices(struct core *c, const struct request *r) {
+    const char *error = NULL;
+    bool any = false;
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        const char *obstacle = detach_obstacle(c, r, s);
+        if (obstacle != NULL)
+            error = obstacle;
+        else if (!memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
+            return too_many;
+        else
+            any = true;
+    }
+    return any ? NULL : error;
+}
+
+void request_detach(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int n = 0;
+    if (!request_select(st, r, &n))
+        return;
+    const char *error = NULL;
+    memory_begin(c);
+    if (!request_is_tag(r))
+        error = decide_devices(c, r);
+    else if (!memory_latch(c, r->sel.tag, higher(memory_latched(c, r->sel.tag), r->who.role)))
+        error = "too many tags are kept away: attach some again first";
+    if (error != NULL) {
+        memory_refuse(c);
+        reply_failed_text(st, r, error);
+        return;
+    }
+    if (memory_decided(st, r))
+        request_saved(st, r, NULL);
+}
+
+/* ---- the second part ---- */
+
+void request_saved(struct step *st, const struct request *r, const char *why) {
+    if (why != NULL) {
+        struct sbuf sb;
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+        sb_fmt(&sb, "nothing was changed, because the decision cannot be saved: %s", why);
+        return;
+    }
+    if (r->kind == REQ_ATTACH)
+        attach_go(st, r);
+    else
+        detach_go(st, r);
+}

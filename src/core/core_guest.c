@@ -1,0 +1,98 @@
+/*
+ * core_guest.c - what a guest sees and what it may touch: the devices that its VM has or may have, and of these only
+ * free ones and its own.
+ *
+ * Nothing that a guest does is a decision, and nothing of it is written to disk: a detach holds until it attaches the
+ * device again, the device is plugged in anew or its VM starts afresh. A guest is told what concerns it in fixed words:
+ * no name of another VM, no path of the host and no text of another's trouble gets into an answer.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core_internal.h"
+
+bool core_guest_sees(const struct core *c, const struct slot *s, int vm) {
+    VH_ASSERT(vm >= 0 && vm < c->conf->nvms);
+    return !s->hub && (s->vm == vm || s->foreign == vm || plan_allows(c, s, vm));
+}
+
+/* Of what a guest sees; a hub it does not. */
+static bool stays_here(const struct slot *s) {
+    return s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0';
+}
+
+/* Is it nobody else's, as far as is known: had, wanted, lent or claimed? */
+static bool is_free(const struct core *c, const struct slot *s, int vm) {
+    int target = plan_target(c, s);
+    if ((s->vm >= 0 && s->vm != vm) || s->foreign >= 0 || (target >= 0 && target != vm))
+        return false;
+    if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
+        return false;
+    return s->req < 0 && (s->suspended < 0 || s->nap == vm);
+}
+
+static bool may_attach(const struct core *c, const struct slot *s, int vm) {
+    return plan_allows(c, s, vm) && s->dev.settled && !s->disconnected && !stays_here(s) && s->hold_until == 0 &&
+           is_free(c, s, vm);
+}
+
+/* It has it, is about to get it, or has put it away itself; and no other VM has it, may have it, or is just getting it.
+ */
+static bool owns(const struct core *c, const struct slot *s, int vm) {
+    if (s->foreign >= 0 || (s->vm >= 0 && s->vm != vm))
+        return false;
+    if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
+        return false;
+    return s->vm == vm || s->away == vm || plan_target(c, s) == vm;
+}
+
+bool guest_may(const struct core *c, const struct request *r, const struct slot *s) {
+    int vm = r->who.vm;
+    if (!core_guest_sees(c, s, vm))
+        return false;
+    return r->kind == REQ_ATTACH ? may_attach(c, s, vm) : owns(c, s, vm);
+}
+
+/* ---- in words ---- */
+
+const char *core_guest_state(const struct core *c, const struct slot *s, int vm) {
+    if (s->vm == vm || s->foreign == vm)
+        return s->op != OP_NONE || s->req >= 0 ? "pending" : "attached";
+    if (s->vm >= 0 || s->foreign >= 0 || plan_target(c, s) != vm)
+        return "idle";
+    if (s->op != OP_NONE || s->req >= 0)
+        return "pending";
+    return s->failures > 0 ? "failed" : "waiting";
+}
+
+const char *core_guest_reason(const struct core *c, const struct slot *s, int vm) {
+    if (s->vm == vm || s->foreign == vm)
+        return "";
+    if (s->disconnected)
+        return "was taken away";
+    if (plan_target(c, s) == vm)
+        return "on its way";
+    if (s->away == vm && s->vm < 0)
+        return "was detached by this guest";
+    if (s->nap == vm)
+        return "suspended";
+    if (stays_here(s))
+        return "stays with the host";
+    return may_attach(c, s, vm) ? "may be attached" : "not free";
+}
+
+const char *guest_why_not(const struct core *c, const struct request *r, const struct slot *s) {
+    int vm = r->who.vm;
+    if (r->kind == REQ_DETACH)
+        return s->foreign == vm ? "was not attached by us" : "is not attached here";
+    if (s->disconnected)
+        return "was taken away";
+    if (!plan_allows(c, s, vm))
+        return "is not allowed here";
+    return stays_here(s) ? "stays with the host" : "is not free";
+}
+
+/* ---- requests ---- */
+
+bool guest_names_itself(const struct core *c, const struct request *r) {
+    return r->vm[0] == '\0' || str_eq(r->vm, c->conf->vms[r->who.vm].name);
+}

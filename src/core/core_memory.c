@@ -1,0 +1,375 @@
+/*
+ * core_memory.c - what is remembered of devices and tags, applied to the devices that are there: the VM somebody chose,
+ * that somebody took one away, that a suspend did.
+ *
+ * A decision is on disk before it holds: it is written down tentatively (was_by keeps what it was), saved, and only
+ * then applied to the slots, or undone. What the daemon remembers of its own accord (selections, suspension) holds at
+ * once and is saved when the disk takes it.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+/* ---- finding ---- */
+
+static bool same_identity(uint16_t vid, uint16_t pid, const char *serial, const struct device *d) {
+    return vid == d->vid && pid == d->pid && str_eq(serial, d->serial);
+}
+
+/* Is another device just like this one plugged in: at that port, or anywhere if port is NULL? */
+static bool twin_present(const struct core *c, const struct device *d, const char *port) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && same_identity(s->dev.vid, s->dev.pid, s->dev.serial, d) &&
+            !str_eq(s->dev.sys_name, d->sys_name) && (port == NULL || str_eq(s->dev.sys_name, port)))
+            return true;
+    }
+    return false;
+}
+
+/* The memory of this very port, else one that came with the device from another: only a serial tells that it is the
+ * same device, and only if the device of that port is not plugged in as well. *here: the former. */
+static struct memory *find(struct core *c, const struct device *d, bool *here) {
+    struct memory *moved = NULL;
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        struct memory *m = &c->memories.m[i];
+        if (!m->used || !same_identity(m->vid, m->pid, m->serial, d))
+            continue;
+        *here = str_eq(m->port, d->sys_name);
+        if (*here)
+            return m;
+        if (m->port[0] == '\0' || (d->serial[0] != '\0' && !twin_present(c, d, m->port)))
+            moved = moved == NULL || m->stamp > moved->stamp ? m : moved;
+    }
+    *here = false;
+    return moved;
+}
+
+static struct memory *find_any(struct core *c, const struct device *d) {
+    bool here;
+    return find(c, d, &here);
+}
+
+/* The same, made if there is none: in a free place, else in the oldest one's that holds no decision. NULL: none left.
+ */
+static struct memory *get(struct core *c, const struct device *d) {
+    struct memory *m = find_any(c, d), *oldest = NULL;
+    bool known = m != NULL;
+    for (int i = 0; m == NULL && i < VH_MAX_MEMORY; i++) {
+        struct memory *e = &c->memories.m[i];
+        if (!e->used)
+            m = e;
+        else if (e->by == ROLE_NONE && e->was_by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
+            oldest = e;
+    }
+    if (m == NULL)
+        m = oldest;
+    if (m == NULL)
+        return NULL;
+    if (!known) {
+        memset(m, 0, sizeof *m);
+        m->used = true;
+        m->vid = d->vid;
+        m->pid = d->pid;
+        memcpy(m->serial, d->serial, sizeof m->serial);
+    }
+    memcpy(m->port, d->sys_name, sizeof m->port);
+    m->stamp = ++c->memories.stamp;
+    return m;
+}
+
+static void drop_if_empty(struct memory *m) {
+    if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->was_by == ROLE_NONE &&
+        m->exempt_bus == 0 && !m->resumed)
+        m->used = false;
+}
+
+static struct latch *latch_of(struct core *c, const char *tag) {
+    for (int i = 0; i < VH_MAX_LATCHES && tag[0] != '\0'; i++) {
+        if (c->memories.latch[i].by != ROLE_NONE && str_eq(c->memories.latch[i].tag, tag))
+            return &c->memories.latch[i];
+    }
+    return NULL;
+}
+
+/* ---- saving ---- */
+
+void memory_changed(struct step *st) {
+    struct core *c = st->c;
+    if (!c->persist)
+        return;
+    c->dirty = true;
+    if (st->saves || (c->save_failures > 0 && st->now < c->save_at))
+        return;
+    st->saves = true;
+    step_add(st, ACT_SAVE);
+}
+
+void memory_begin(struct core *c) {
+    VH_ASSERT(!c->saving);
+    c->dirty_before = c->dirty;
+    for (int i = 0; i < VH_MAX_MEMORY; i++)
+        c->memories.m[i].was_by = c->memories.m[i].by;
+    for (int i = 0; i < VH_MAX_LATCHES; i++)
+        c->memories.latch[i].was_by = c->memories.latch[i].by;
+}
+
+static void end_decision(struct core *c, bool keep) {
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        struct memory *m = &c->memories.m[i];
+        if (!m->used)
+            continue;
+        if (!keep)
+            m->by = m->was_by;
+        m->was_by = ROLE_NONE;
+        drop_if_empty(m);
+    }
+    for (int i = 0; i < VH_MAX_LATCHES; i++) {
+        if (!keep)
+            c->memories.latch[i].by = c->memories.latch[i].was_by;
+        c->memories.latch[i].was_by = ROLE_NONE;
+    }
+}
+
+/* An exemption given for an attach that is not to be: the slot still shows what held before. Nor has that attach
+ * anything to restore. */
+static void revoke_exemptions(struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && s->disconnected)
+            (void)memory_unexempt(c, s);
+        if (s->req < 0)
+            s->restore_by = ROLE_NONE;
+    }
+}
+
+void memory_refuse(struct core *c) {
+    revoke_exemptions(c);
+    end_decision(c, false);
+    c->dirty = c->dirty_before;
+}
+
+bool memory_decided(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    if (!c->persist) {
+        end_decision(c, true);
+        memory_refresh_all(c);
+        return true;
+    }
+    c->dirty = true;
+    c->saving = true;
+    c->decision = *r;
+    VH_ASSERT(!st->saves); /* a decision is the first that its step remembers */
+    step_add(st, ACT_SAVE);
+    st->saves = true;
+    return false;
+}
+
+static int64_t save_backoff(int failures) {
+    int64_t ms = VH_T_SAVE_RETRY;
+    for (int i = 1; i < failures && ms < VH_T_SAVE_RETRY_MAX; i++)
+        ms *= 2;
+    return (ms < VH_T_SAVE_RETRY_MAX ? ms : VH_T_SAVE_RETRY_MAX) * VH_NSEC_PER_MSEC;
+}
+
+bool memory_saved(struct step *st, bool ok) {
+    struct core *c = st->c;
+    bool decision = c->saving;
+    c->saving = false;
+    c->stats.saves++;
+    if (ok) {
+        c->dirty = false;
+        c->save_failures = 0;
+    } else {
+        c->stats.save_failed++;
+        c->save_failures++;
+        c->save_at = st->now + save_backoff(c->save_failures);
+    }
+    if (!decision)
+        return false;
+    if (ok) {
+        end_decision(c, true);
+        memory_refresh_all(c);
+    } else {
+        memory_refuse(c);
+        c->dirty = true; /* nobody knows what of it reached the disk */
+    }
+    return true;
+}
+
+/* ---- what holds for a device that is there ---- */
+
+void memory_refresh(struct core *c, struct slot *s) {
+    struct memory *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
+    const struct latch *l = s->rule >= 0 ? latch_of(c, c->conf->rules[s->rule].tag) : NULL;
+    enum role by = m != NULL ? m->by : ROLE_NONE;
+    bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
+    if (l != NULL && !exempt && l->by > by)
+        by = l->by;
+    s->disconnected = by != ROLE_NONE;
+    s->disconnected_by = by;
+    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->nap;
+    if (m != NULL && m->resumed) { /* it was in a VM before we started: the rules apply to it */
+        s->managed = true;
+        m->resumed = false;
+        drop_if_empty(m);
+    }
+}
+
+void memory_refresh_all(struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_PRESENT)
+            memory_refresh(c, &c->slot[i]);
+    }
+}
+
+/* With a twin about, a selection holds for its port alone: the other one asks. */
+static const struct memory *selection(struct core *c, const struct device *d) {
+    bool here;
+    const struct memory *m = find(c, d, &here);
+    return !d->settled || m == NULL || m->vm[0] == '\0' || (!here && twin_present(c, d, NULL)) ? NULL : m;
+}
+
+int memory_selection(struct core *c, const struct device *d) {
+    const struct memory *m = selection(c, d);
+    return m != NULL ? conf_vm(c->conf, m->vm) : -1;
+}
+
+int memory_chosen_above(struct core *c, const struct slot *s, enum role role) {
+    const struct memory *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* nobody is above an admin */
+    int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
+    return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
+}
+
+/* ---- changes ---- */
+
+/* A higher role's choice is never overwritten, not even one that does not hold at the moment (the rules may allow that
+ * VM again); one that is confirmed stays the higher role's. */
+bool memory_select(struct step *st, const struct slot *s, int vm, enum role by) {
+    struct core *c = st->c;
+    const struct device *d = &s->dev;
+    const char *name = c->conf->vms[vm].name;
+    const struct memory *known = find_any(c, d);
+    bool same = known != NULL && str_eq(known->vm, name);
+    if (known != NULL && (same ? known->vm_by >= by && str_eq(known->port, d->sys_name) : known->vm_by > by))
+        return true;
+    struct memory *m = get(c, d);
+    if (m == NULL)
+        return false;
+    m->vm_by = same && m->vm_by > by ? m->vm_by : by;
+    VH_ASSERT(str_copy(m->vm, sizeof m->vm, name)); /* same bound */
+    memory_changed(st);
+    return true;
+}
+
+bool memory_decide(struct core *c, const struct device *d, enum role by) {
+    struct memory *m = by != ROLE_NONE ? get(c, d) : find_any(c, d);
+    if (m == NULL)
+        return by == ROLE_NONE;
+    m->by = by;
+    m->exempt_bus = m->exempt_dev = 0;
+    drop_if_empty(m);
+    return true;
+}
+
+bool memory_exempt(struct core *c, const struct slot *s) {
+    if (s->rule < 0 || latch_of(c, c->conf->rules[s->rule].tag) == NULL)
+        return true;
+    struct memory *m = get(c, &s->dev);
+    if (m == NULL)
+        return false;
+    m->exempt_bus = s->dev.busnum;
+    m->exempt_dev = s->dev.devnum;
+    return true;
+}
+
+bool memory_unexempt(struct core *c, const struct slot *s) {
+    struct memory *m = find_any(c, &s->dev);
+    if (m == NULL || m->exempt_bus != s->dev.busnum || m->exempt_dev != s->dev.devnum)
+        return false;
+    m->exempt_bus = m->exempt_dev = 0;
+    drop_if_empty(m);
+    return true;
+}
+
+enum role memory_decision(struct core *c, const struct device *d) {
+    const struct memory *m = find_any(c, d);
+    return m != NULL ? m->by : ROLE_NONE;
+}
+
+enum role memory_latched(struct core *c, const char *tag) {
+    const struct latch *l = latch_of(c, tag);
+    return l != NULL ? l->by : ROLE_NONE;
+}
+
+bool memory_latch(struct core *c, const char *tag, enum role by) {
+    struct latch *l = latch_of(c, tag);
+    for (int i = 0; l == NULL && i < VH_MAX_LATCHES; i++) {
+        if (c->memories.latch[i].by == ROLE_NONE) /* no decision lifts one and takes another */
+            l = &c->memories.latch[i];
+    }
+    if (l == NULL)
+        return false;
+    VH_ASSERT(str_copy(l->tag, sizeof l->tag, tag));
+    l->by = by;
+    for (int i = 0; i < c->used; i++) { /* whoever was excepted from an earlier word is not from this one */
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag))
+            (void)memory_unexempt(c, s);
+    }
+    return true;
+}
+
+void memory_suspend(struct step *st, struct slot *s, int vm) {
+    struct memory *m = get(st->c, &s->dev);
+    s->suspended = vm;
+    if (m == NULL) {
+        st->c->stats.table_full++; /* holds until the daemon ends */
+        return;
+    }
+    memcpy(m->suspended, st->c->conf->vms[vm].name, sizeof m->suspended);
+    memory_changed(st);
+}
+
+/* Is there a device that may turn out to be this one? */
+static bool awaited(const struct core *c, const struct memory *m) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && !s->dev.settled && s->dev.vid == m->vid && s->dev.pid == m->pid)
+            return true;
+    }
+    return false;
+}
+
+void memory_wake(struct step *st, struct slot *s) {
+    struct memory *m = find_any(st->c, &s->dev);
+    s->suspended = s->nap = -1;
+    if (m == NULL || m->suspended[0] == '\0')
+        return;
+    m->suspended[0] = '\0';
+    drop_if_empty(m);
+    memory_changed(st);
+}
+
+/* Also of devices that are away: what was suspended with a VM is not any more. -1: with any. */
+void memory_resume(struct step *st, int vm) {
+    struct core *c = st->c;
+    bool any = false;
+    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+        struct memory *m = &c->memories.m[i];
+        if (!m->used || m->suspended[0] == '\0' || (vm >= 0 && !str_eq(m->suspended, c->conf->vms[vm].name)))
+            continue;
+        m->suspended[0] = '\0';
+        m->resumed = awaited(c, m);
+        drop_if_empty(m);
+        any = true;
+    }
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].suspended >= 0 && (vm < 0 || c->slot[i].suspended == vm))
+            c->slot[i].suspended = c->slot[i].nap = -1;
+    }
+    if (any)
+        memory_changed(st);
+}

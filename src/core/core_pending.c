@@ -1,0 +1,179 @@
+/*
+ * core_pending.c - requests that wait for operations, and the one answer that each of them gets.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+/* What changes something; of this the audit tells refusals as well. */
+bool core_moves(enum request_kind kind) {
+    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
+}
+
+void pending_audit(struct step *st, const struct audit *audit, uint16_t text) {
+    VH_ASSERT(st->out->naudits < CORE_MAX_TEXTS);
+    struct action *a = step_add(st, ACT_AUDIT);
+    a->audit = (uint16_t)st->out->naudits;
+    a->text = text;
+    st->out->audits[st->out->naudits++] = *audit;
+}
+
+void reply_ok(struct step *st, struct client_ref client) {
+    if (client.gen == 0)
+        return;
+    struct action *a = step_add(st, ACT_REPLY);
+    a->client = client;
+    a->ok = true;
+}
+
+/* Also if nobody is there any more: what was tried is told. */
+static char *failed_as(struct step *st, const struct audit *audit) {
+    VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
+    uint16_t text = (uint16_t)st->out->ntexts++;
+    if (core_moves(audit->asked.kind))
+        pending_audit(st, audit, text);
+    if (audit->asked.client.gen != 0) {
+        struct action *a = step_add(st, ACT_REPLY);
+        a->client = audit->asked.client;
+        a->ok = false;
+        a->text = text;
+    }
+    return st->out->texts[text];
+}
+
+char *reply_failed(struct step *st, const struct request *r) {
+    struct audit audit = {.asked = *r, .outcome = AUDIT_REFUSED};
+    return failed_as(st, &audit);
+}
+
+void reply_failed_text(struct step *st, const struct request *r, const char *text) {
+    (void)str_copy(reply_failed(st, r), VH_ERROR_MAX, text); /* same or smaller bound everywhere */
+}
+
+static void finish(struct step *st, struct pending *p) {
+    VH_ASSERT(p->left == 0);
+    p->audit.outcome = p->failed ? AUDIT_FAILED : AUDIT_OK;
+    if (p->failed) {
+        (void)str_copy(failed_as(st, &p->audit), VH_ERROR_MAX, p->text); /* a smaller bound */
+    } else {
+        pending_audit(st, &p->audit, 0);
+        reply_ok(st, p->audit.asked.client);
+    }
+    p->used = false;
+}
+
+void pending_fail(struct pending *p, const char *text) {
+    if (!p->failed)
+        (void)str_copy(p->text, sizeof p->text, text);
+    p->failed = true;
+}
+
+void pending_part_done(struct step *st, struct pending *p) {
+    VH_ASSERT(p->left > 0);
+    if (--p->left == 0)
+        finish(st, p);
+}
+
+static const char *guest_error(const struct request *r) {
+    return r->kind == REQ_ATTACH || r->kind == REQ_RESUME ? "it could not be attached"
+                                                          : "it could not be taken out yet";
+}
+
+static enum role higher(enum role a, enum role b) {
+    return a > b ? a : b;
+}
+
+static void attach_ended(struct step *st, int i, enum role by, bool ok) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    enum role restore = s->restore_by;
+    s->restore_by = ROLE_NONE;
+    if (ok) {
+        s->pick = s->vm;
+        s->away = -1;
+        memory_wake(st, s);
+        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, s, s->vm, by))
+            c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
+        return;
+    }
+    bool exempt = memory_unexempt(c, s);
+    if (restore != ROLE_NONE && !memory_decide(c, &s->dev, higher(restore, memory_decision(c, &s->dev))))
+        c->stats.table_full++; /* its place was taken meanwhile: all that can be done is to say so */
+    if (exempt || restore != ROLE_NONE)
+        memory_changed(st);
+    memory_refresh(c, s);
+}
+
+void request_slot_done(struct step *st, int i, const char *error) {
+    struct core *c = st->c;
+    struct slot *s = &c->slot[i];
+    VH_ASSERT(s->req >= 0 && c->pending[s->req].used);
+    struct pending *p = &c->pending[s->req];
+    s->req = -1;
+    const struct request *r = &p->audit.asked;
+    if (r->kind == REQ_ATTACH)
+        attach_ended(st, i, r->who.role, error == NULL);
+    if (error != NULL)
+        pending_fail(p, r->who.role == ROLE_GUEST ? guest_error(r) : error);
+    pending_part_done(st, p);
+}
+
+void request_fail_vm(struct step *st, int vm, const char *error) {
+    for (int i = 0; i < st->c->used; i++) {
+        const struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->req >= 0 && s->op == OP_NONE &&
+            (s->vm == vm || s->req_vm == vm || (s->doubt >> vm & 1) != 0))
+            request_slot_done(st, i, error);
+    }
+}
+
+void request_client_gone(struct step *st, struct client_ref client) {
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        struct pending *p = &st->c->pending[k];
+        struct client_ref *asker = &p->audit.asked.client;
+        if (p->used && asker->index == client.index && asker->gen == client.gen)
+            asker->gen = 0; /* what was begun goes on; nobody is told */
+    }
+}
+
+/* Clients that left may have requests under way, for as long as a VM is silent: a guest must not fill the table with
+ * its own, nor anybody the places of admins. */
+bool pending_has_room(const struct core *c, const struct principal *who) {
+    int all = 0, guests = 0;
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        const struct pending *p = &c->pending[k];
+        all += p->used;
+        guests += p->used && p->audit.asked.who.role == ROLE_GUEST && p->audit.asked.who.vm == who->vm;
+    }
+    if (who->role == ROLE_GUEST && guests >= VH_GUEST_REQUESTS)
+        return false;
+    return all < (who->role == ROLE_ADMIN ? VH_MAX_CLIENTS : VH_MAX_CLIENTS - VH_ADMIN_CLIENTS);
+}
+
+struct pending *pending_new(struct step *st, const struct request *r, int *index) {
+    *index = 0;
+    while (*index < VH_MAX_CLIENTS && st->c->pending[*index].used)
+        (*index)++;
+    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact has looked; saving a decision lets no request between */
+    struct pending *p = &st->c->pending[*index];
+    memset(p, 0, sizeof *p);
+    p->used = true;
+    p->audit.asked = *r;
+    return p;
+}
+
+/* The plan finds it done at once if nothing need happen. */
+void request_take(struct step *st, int i, int pending, int vm) {
+    struct slot *s = &st->c->slot[i];
+    struct audit *audit = &st->c->pending[pending].audit;
+    if (audit->devices++ == 0) {
+        memcpy(audit->device, s->dev.sys_name, sizeof audit->device);
+        audit->vid = s->dev.vid;
+        audit->pid = s->dev.pid;
+    }
+    s->req = pending;
+    s->req_vm = vm;
+    slot_afresh(s);
+}

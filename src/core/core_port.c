@@ -1,0 +1,108 @@
+/*
+ * core_port.c - what is known of a port beyond its present device: the lease that its last device left behind, and
+ * whether it flaps.
+ *
+ * A device that resets, loads firmware or switches its mode goes and comes back on its port as another one; the lease
+ * (general.leaseSeconds) lets the VM keep it. A bad cable or a dying device comes and goes many times a second: its
+ * port is left alone until the device stays, so that neither VMs nor subscribers nor the log drown in it.
+ */
+#include "base/str.h"
+#include "config/policy.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+static int64_t ms(int64_t n) {
+    return n * VH_NSEC_PER_MSEC;
+}
+
+/* The port's note; made in a free place, else in the one unused longest, if there is none. */
+static struct port *port_of(struct core *c, const char *sys_name) {
+    struct port *best = &c->port[0];
+    for (int i = 0; i < VH_MAX_PORTS; i++) {
+        struct port *p = &c->port[i];
+        if (str_eq(p->sys_name, sys_name))
+            return p;
+        if (best->sys_name[0] != '\0' && (p->sys_name[0] == '\0' || p->used_at < best->used_at))
+            best = p;
+    }
+    memset(best, 0, sizeof *best);
+    (void)str_copy(best->sys_name, sizeof best->sys_name, sys_name); /* same bound */
+    best->lease = -1;
+    return best;
+}
+
+/* ---- flapping ---- */
+
+static void burst_begins(struct step *st, struct port *p, int i) {
+    bool again = p->hold_ms != 0 && st->now - p->flapped_at < ms(VH_T_FLAP_FORGIVE);
+    p->hold_ms = again ? 2 * p->hold_ms : VH_T_FLAP_HOLD;
+    if (p->hold_ms > VH_T_FLAP_HOLD_MAX)
+        p->hold_ms = VH_T_FLAP_HOLD_MAX;
+    p->flaps = true;
+    st->c->stats.flaps++;
+    struct action *a = step_add(st, ACT_FLAPS);
+    a->slot = i;
+    a->hold_ms = p->hold_ms;
+}
+
+/* Plugs are forgotten one each VH_T_FLAP_COST; more than VH_T_FLAP_BURST's worth of them at once is flapping. */
+static void count_plug(struct step *st, struct port *p, int i) {
+    if (p->flaps && st->now - p->used_at >= ms(p->hold_ms))
+        p->flaps = false; /* quiet since: what comes now is judged afresh */
+    if (p->plugs_until < st->now)
+        p->plugs_until = st->now;
+    if (p->plugs_until - st->now <= ms(VH_T_FLAP_BURST))
+        p->plugs_until += ms(VH_T_FLAP_COST);
+    if (!p->flaps && p->plugs_until - st->now > ms(VH_T_FLAP_BURST))
+        burst_begins(st, p, i);
+    if (p->flaps) {
+        p->flapped_at = st->now;
+        st->c->slot[i].hold_until = st->now + ms(p->hold_ms);
+    }
+}
+
+void port_quiet(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    s->hold_until = 0;
+    port_of(st->c, s->dev.sys_name)->flaps = false;
+}
+
+/* ---- plugs and unplugs ---- */
+
+void port_plugged(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    struct port *p = port_of(st->c, s->dev.sys_name);
+    count_plug(st, p, i);
+    p->used_at = st->now;
+    s->lease = p->lease >= 0 && st->now < p->lease_until ? p->lease : -1;
+    p->lease = -1;
+}
+
+void port_unplugged(struct step *st, int i) {
+    const struct slot *s = &st->c->slot[i];
+    struct port *p = port_of(st->c, s->dev.sys_name);
+    p->used_at = st->now;
+    if (st->c->conf->lease_seconds == 0 || s->vm < 0 || s->disconnected)
+        return;
+    p->lease = s->vm;
+    p->lease_until = st->now + ms(1000) * st->c->conf->lease_seconds;
+}
+
+/* What a lease means for the device that came: the choice among the VMs of its rule; without a rule, that it may go
+ * there at all, unless some rule denies it. */
+void port_lease(struct core *c, struct slot *s) {
+    if (s->lease < 0)
+        return;
+    if (c->conf->vms[s->lease].retired || (s->rule < 0 && policy_denies(c->conf, &s->dev)))
+        s->lease = -1;
+    else if (s->rule >= 0 && (c->conf->rules[s->rule].vm_mask >> s->lease & 1) != 0)
+        s->pick = s->lease;
+}
+
+void port_forget_vm(struct core *c, int vm) {
+    for (int i = 0; i < VH_MAX_PORTS; i++) {
+        if (c->port[i].lease == vm)
+            c->port[i].lease = -1;
+    }
+}

@@ -1,0 +1,211 @@
+/*
+ * core_request.c - requests: which devices are meant, and one answer for each request. What decides something for
+ * longer than the request (attach, detach) is core_decision.c's.
+ *
+ * A request never drives a VM itself: it changes where its devices should be, and is answered when the plan has brought
+ * them there or an operation has failed.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/access.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+/* ---- suspend and resume ---- */
+
+static bool suspends(const struct core *c, const struct slot *s, int vm) {
+    if (s->state != SLOT_PRESENT || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
+        return false;
+    return s->rule < 0 || !c->conf->rules[s->rule].skip_on_suspend;
+}
+
+/* A guest puts back what it has taken out itself, and nothing else. */
+static bool resumes(const struct core *c, const struct slot *s, int vm) {
+    if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
+        return false;
+    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0' || s->foreign >= 0 || s->hold_until != 0)
+        return false; /* it cannot go there now: the rules decide once it can */
+    return !s->disconnected && plan_allows(c, s, s->suspended);
+}
+
+static void suspend_or_resume(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    bool down = r->kind == REQ_SUSPEND, guest = r->who.role == ROLE_GUEST;
+    int vm = guest ? r->who.vm : r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
+    if (guest && !guest_names_itself(c, r)) {
+        reply_failed_text(st, r, "not allowed: a guest suspends and resumes its own VM only");
+        return;
+    }
+    if (r->vm[0] != '\0' && vm < 0) {
+        struct sbuf sb;
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+        sb_fmt(&sb, "unknown VM '%s'", r->vm);
+        return;
+    }
+    int k = -1;
+    struct pending *p = pending_new(st, r, &k);
+    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->nap != vm))
+            continue;
+        int to = down ? -1 : s->suspended;
+        if (guest)
+            s->suspended = s->nap = down ? vm : -1;
+        else if (down)
+            memory_suspend(st, s, s->vm);
+        p->left++;
+        request_take(st, i, k, to);
+    }
+    if (!down && !guest)
+        memory_resume(st, vm);
+    pending_part_done(st, p);
+}
+
+/* ---- of a guest ---- */
+
+/* Why nothing of what it named can be done. What it may not see is answered as what is not there. */
+static void guest_refuse(struct step *st, const struct request *r) {
+    const struct core *c = st->c;
+    const struct slot *found = NULL;
+    struct sbuf sb;
+    int n = 0;
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && core_guest_sees(c, s, r->who.vm) && core_selects(c, &r->sel, s)) {
+            found = s;
+            n++;
+        }
+    }
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    if (n == 1)
+        sb_fmt(&sb, "%s %s", found->dev.node, guest_why_not(c, r, found));
+    else if (n > 1)
+        sb_fmt(&sb, "none of the devices that fit %s", r->kind == REQ_ATTACH ? "is free" : "is attached here");
+    else
+        sb_str(&sb, "no such USB device:");
+    if (n == 0)
+        core_describe(&sb, &r->sel);
+}
+
+static void guest_move(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    int vm = r->who.vm, n = 0, k = -1;
+    if (!guest_names_itself(c, r)) {
+        reply_failed_text(st, r, "not allowed: a guest moves devices of its own VM only");
+        return;
+    }
+    for (int i = 0; i < c->used; i++)
+        n += request_means(c, r, i);
+    if (n == 0) {
+        guest_refuse(st, r);
+        return;
+    }
+    if (n > 1 && !r->sel.by_tag) {
+        request_refuse_ambiguous(st, r);
+        return;
+    }
+    struct pending *p = pending_new(st, r, &k);
+    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (!request_means(c, r, i))
+            continue;
+        if (s->req >= 0) {
+            pending_fail(p, "it is being moved at the moment");
+            continue;
+        }
+        if (r->kind == REQ_ATTACH)
+            s->managed = true;
+        else
+            s->away = vm;
+        if (s->ask == ASK_OPEN)
+            s->ask = ASK_CLOSED;
+        p->left++;
+        request_take(st, i, k, r->kind == REQ_ATTACH ? vm : -1);
+    }
+    pending_part_done(st, p);
+}
+
+/* ---- the rest ---- */
+
+static void subscribe(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    struct action *sub = step_add(st, ACT_SUBSCRIBE);
+    sub->client = r->client;
+    sub->audits = r->kind == REQ_AUDIT;
+    if (sub->audits) {
+        struct audit audit = {.asked = *r, .outcome = AUDIT_OK};
+        pending_audit(st, &audit, 0);
+    }
+    reply_ok(st, r->client);
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state != SLOT_PRESENT || c->slot[i].ask != ASK_OPEN)
+            continue;
+        struct action *a = step_add(st, ACT_EVENT);
+        a->event = EV_SELECT_VM;
+        a->slot = i;
+        a->client = r->client;
+    }
+}
+
+static void explain(struct step *st, const struct request *r) {
+    int count = 0, slot = -1;
+    if (r->sel.by_tag) {
+        reply_failed_text(st, r, "a tag may be of several devices: name one to have it explained");
+        return;
+    }
+    for (int i = 0; i < st->c->used && !r->by_hand; i++) {
+        if (request_means(st->c, r, i)) {
+            slot = i;
+            count++;
+        }
+    }
+    bool stands_in = count == 0 && r->described != NULL;
+    if (!stands_in && !request_select(st, r, &count))
+        return;
+    struct action *a = step_add(st, ACT_REPLY_PARTS);
+    a->client = r->client;
+    a->slot = slot;
+}
+
+void request_fact(struct step *st, const struct request *r) {
+    if (core_moves(r->kind) && !pending_has_room(st->c, &r->who)) { /* before anything is decided */
+        reply_failed_text(st, r, "too many requests are under way");
+        return;
+    }
+    switch (r->kind) {
+    case REQ_SUBSCRIBE:
+    case REQ_AUDIT:
+        subscribe(st, r);
+        break;
+    case REQ_UNSUBSCRIBE:
+        step_add(st, ACT_UNSUBSCRIBE)->client = r->client;
+        reply_ok(st, r->client);
+        break;
+    case REQ_EXPLAIN:
+        explain(st, r);
+        break;
+    case REQ_LIST:
+    case REQ_STATS:
+        step_add(st, ACT_REPLY_PARTS)->client = r->client;
+        break;
+    case REQ_ATTACH:
+    case REQ_DETACH:
+        if (r->who.role == ROLE_GUEST)
+            guest_move(st, r);
+        else if (r->kind == REQ_ATTACH)
+            request_attach(st, r);
+        else
+            request_detach(st, r);
+        break;
+    case REQ_SUSPEND:
+    case REQ_RESUME:
+        suspend_or_resume(st, r);
+        break;
+    case REQ_VERSION:
+        step_add(st, ACT_REPLY_VERSION)->client = r->client;
+        break;
+    }
+}

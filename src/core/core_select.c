@@ -1,0 +1,106 @@
+/*
+ * core_select.c - which devices a request means.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "config/access.h"
+#include "core/core_internal.h"
+
+/* By its tag and nothing else: then the word is about the tag, not about a device. */
+bool request_is_tag(const struct request *r) {
+    const struct selector *s = &r->sel;
+    return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid;
+}
+
+/* Not what the asker may bring back: then the other of two alike is meant. */
+static bool is_out_of_reach(const struct request *r, const struct slot *s) {
+    return r->kind == REQ_ATTACH && !r->sel.by_tag && s->disconnected && s->disconnected_by > r->who.role;
+}
+
+static bool fits(const struct core *c, const struct request *r, const struct slot *s) {
+    bool place = r->sel.by_node || r->sel.by_port;
+    bool may = !s->hub || (place && (r->kind == REQ_ATTACH || r->kind == REQ_EXPLAIN));
+    return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
+}
+
+/* A hub is meant only by who names its very place, and then told why it stays. */
+bool request_means(const struct core *c, const struct request *r, int i) {
+    const struct slot *s = &c->slot[i];
+    if (s->state == SLOT_PRESENT && r->who.role == ROLE_GUEST && !guest_may(c, r, s))
+        return false; /* before anything else: what is hidden costs the same time as what does not fit */
+    return fits(c, r, s) && !is_out_of_reach(r, s);
+}
+
+void core_describe(struct sbuf *sb, const struct selector *sel) {
+    if (sel->by_node)
+        sb_fmt(sb, " /dev/bus/usb/%03u/%03u", (unsigned)sel->node_bus, (unsigned)sel->node_dev);
+    if (sel->by_bus)
+        sb_fmt(sb, " bus %u", (unsigned)sel->bus);
+    if (sel->by_port)
+        sb_fmt(sb, " port %s", sel->port);
+    if (sel->by_vid)
+        sb_fmt(sb, " vid %04x", (unsigned)sel->vid);
+    if (sel->by_pid)
+        sb_fmt(sb, " pid %04x", (unsigned)sel->pid);
+    if (sel->by_tag)
+        sb_fmt(sb, " tag '%s'", sel->tag);
+}
+
+void request_refuse_ambiguous(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    struct sbuf sb;
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    sb_str(&sb, "ambiguous:");
+    int left = 0;
+    for (int i = 0; i < c->used; i++) {
+        if (!request_means(c, r, i))
+            continue;
+        const struct device *d = &c->slot[i].dev;
+        if (sb.len + 120 < sb.cap)
+            sb_fmt(&sb, " %s (%s, %04x:%04x)", d->node, d->sys_name, (unsigned)d->vid, (unsigned)d->pid);
+        else
+            left++;
+    }
+    if (left > 0)
+        sb_fmt(&sb, " and %d more", left);
+    VH_ASSERT(sb_ok(&sb));
+}
+
+/* Nothing that fits is left. */
+static void refuse_none(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    struct sbuf sb;
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (!fits(c, r, s))
+            continue;
+        sb_fmt(&sb, "%s was taken away by an %s", s->dev.node, role_name(s->disconnected_by));
+        return;
+    }
+    sb_str(&sb, "no such USB device:");
+    core_describe(&sb, &r->sel);
+}
+
+bool request_select(struct step *st, const struct request *r, int *count) {
+    int n = 0;
+    for (int i = 0; i < st->c->used; i++)
+        n += request_means(st->c, r, i);
+    *count = n;
+    bool whole_tag = request_is_tag(r);
+    if (whole_tag && !core_tag_known(st->c, r->sel.tag)) {
+        struct sbuf sb;
+        sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+        sb_fmt(&sb, "no rule has the tag '%s'", r->sel.tag);
+        return false;
+    }
+    if (n == 0 && !whole_tag) {
+        refuse_none(st, r);
+        return false;
+    }
+    if (n > 1 && !r->sel.by_tag) {
+        request_refuse_ambiguous(st, r);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,127 @@
+/*
+ * core_slot.c - a device's place in the table, and what is told when something about it changes. The ground of the
+ * core.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+struct action *step_add(struct step *st, enum action_kind kind) {
+    VH_ASSERT(st->out->n < CORE_MAX_ACTIONS);
+    struct action *a = &st->out->a[st->out->n++];
+    a->kind = kind;
+    a->slot = -1;
+    a->vm = -1;
+    a->client.gen = 0;
+    return a;
+}
+
+void step_event(struct step *st, enum event_kind event, int slot, int vm) {
+    struct action *a = step_add(st, ACT_EVENT);
+    a->event = event;
+    a->slot = slot;
+    a->vm = vm;
+}
+
+static void slot_clear(struct slot *s) {
+    memset(s, 0, sizeof *s);
+    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = s->nap = s->away = s->foreign =
+        s->lease = -1;
+}
+
+int slot_alloc(struct core *c) {
+    int present = 0, found = -1;
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (c->slot[i].state == SLOT_PRESENT)
+            present++;
+        else if (c->slot[i].state == SLOT_FREE && found < 0)
+            found = i;
+    }
+    if (present >= VH_MAX_DEVICES || found < 0) {
+        c->stats.table_full++;
+        return -1;
+    }
+    slot_clear(&c->slot[found]);
+    if (found >= c->used)
+        c->used = found + 1;
+    return found;
+}
+
+/* Slots that died in the last step were kept for their events; now their places are free. */
+void slots_reap(struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_DEAD)
+            c->slot[i].state = SLOT_FREE;
+    }
+    while (c->used > 0 && c->slot[c->used - 1].state == SLOT_FREE)
+        c->used--;
+}
+
+void slot_unassign(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    int vm = s->vm;
+    VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST));
+    s->vm = -1;
+    if (s->state == SLOT_PRESENT) {
+        st->c->stats.detached++;
+        step_event(st, EV_DETACHED, i, vm);
+    } else if (s->op == OP_NONE) {
+        s->state = SLOT_DEAD;
+    }
+}
+
+void slot_afresh(struct slot *s) {
+    s->failures = 0;
+    s->retry_at = 0;
+}
+
+static void count_latency(struct core *c, int64_t took) {
+    int bucket = 0;
+    while (bucket < 15 && took >= VH_NSEC_PER_MSEC << bucket)
+        bucket++;
+    c->stats.latency[bucket]++;
+    c->stats.latency_ms += (uint64_t)(took / VH_NSEC_PER_MSEC);
+}
+
+void slot_assign(struct step *st, int i, int vm) {
+    struct slot *s = &st->c->slot[i];
+    s->vm = vm;
+    s->failures = 0;
+    if (s->state != SLOT_PRESENT)
+        return;
+    if (!s->managed || s->ask != ASK_NO)
+        s->ask = ASK_CLOSED;
+    s->managed = true;
+    st->c->stats.attached++;
+    count_latency(st->c, st->now - s->plugged_at);
+    step_event(st, EV_ATTACHED, i, vm);
+}
+
+void slot_release(struct step *st, int i, int vm) {
+    struct slot *s = &st->c->slot[i];
+    if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !st->c->conf->rules[s->rule].reset_on_release))
+        return;
+    s->releasing = true;
+    struct action *a = step_add(st, ACT_RELEASE);
+    a->slot = i;
+    a->vm = vm;
+    a->token = s->plug;
+}
+
+int slot_find(const struct core *c, const char *sys_name) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_PRESENT && str_eq(c->slot[i].dev.sys_name, sys_name))
+            return i;
+    }
+    return -1;
+}
+
+void slot_announce(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->announced || !s->dev.settled || s->hub || s->hold_until != 0)
+        return;
+    s->announced = true;
+    step_event(st, EV_CONNECTED, i, -1);
+}

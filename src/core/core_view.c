@@ -1,0 +1,128 @@
+/*
+ * core_view.c - the state in words: what a list shows, and why a device is where it is.
+ */
+#include "base/str.h"
+#include "config/access.h"
+#include "core/core.h"
+#include "core/core_internal.h"
+
+bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s) {
+    const struct device *d = &s->dev;
+    if (sel->by_node && (d->busnum != sel->node_bus || d->devnum != sel->node_dev))
+        return false;
+    if (sel->by_bus && d->busnum != sel->bus)
+        return false;
+    if (sel->by_port && !str_eq(d->port_path, sel->port))
+        return false;
+    if (sel->by_vid && d->vid != sel->vid)
+        return false;
+    if (sel->by_pid && d->pid != sel->pid)
+        return false;
+    if (sel->by_tag && (s->rule < 0 || !str_eq(c->conf->rules[s->rule].tag, sel->tag)))
+        return false;
+    return true;
+}
+
+int core_target(const struct core *c, const struct slot *s) {
+    return plan_target(c, s);
+}
+
+bool core_asks(const struct core *c, const struct slot *s) {
+    return plan_asks(c, s);
+}
+
+bool core_tag_known(const struct core *c, const char *tag) {
+    for (int i = 0; i < c->conf->nrules; i++) {
+        if (str_eq(c->conf->rules[i].tag, tag))
+            return true;
+    }
+    return false;
+}
+
+enum role core_tag_taken(const struct core *c, const char *tag) {
+    for (int i = 0; i < VH_MAX_LATCHES; i++) {
+        const struct latch *l = &c->memories.latch[i];
+        if (l->by != ROLE_NONE && str_eq(l->tag, tag))
+            return l->by;
+    }
+    return ROLE_NONE;
+}
+
+bool core_visible(const struct core *c, const struct slot *s, const struct request *r) {
+    if (s->state != SLOT_PRESENT || (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
+        return false;
+    if (r->sel.by_tag && !core_selects(c, &r->sel, s))
+        return false;
+    if (r->disconnected != TRI_ANY && s->disconnected != (r->disconnected == TRI_YES))
+        return false;
+    if (r->all)
+        return true;
+    if (s->hub)
+        return false;
+    return s->rule >= 0 || s->vm >= 0 || s->foreign >= 0 || s->lease >= 0 || s->dev.malformed[0] != '\0' ||
+           c->conf->nrules == 0;
+}
+
+const char *core_state_name(const struct core *c, const struct slot *s) {
+    if (s->op != OP_NONE || s->req >= 0)
+        return "pending";
+    if (s->vm >= 0 || s->foreign >= 0)
+        return "attached";
+    int target = plan_target(c, s);
+    if (s->failures > 0 && target >= 0)
+        return "failed";
+    return target >= 0 || plan_asks(c, s) ? "waiting" : "idle";
+}
+
+static void reason_waiting(const struct core *c, const struct slot *s, int target, struct sbuf *sb) {
+    const struct vm *vm = &c->vm[target];
+    const struct vm_conf *vc = &c->conf->vms[target];
+    if (!vc->supported)
+        sb_fmt(sb, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
+    else if (vm->state == VM_DOWN)
+        sb_fmt(sb, "VM '%s' is not running", vc->name);
+    else if (s->failures > 0)
+        sb_str(sb, c->reason[s - c->slot]);
+    else if (s->releasing)
+        sb_str(sb, "being reset after its last VM");
+    else if (s->doubt != 0 && vm->state == VM_UP)
+        sb_str(sb, "another VM that may have it has not answered yet");
+    else if (vm->reason[0] != '\0')
+        sb_str(sb, vm->reason);
+    else
+        sb_fmt(sb, "on its way to VM '%s'", vc->name);
+}
+
+void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
+    int target = plan_target(c, s);
+    if (s->vm >= 0 && target == s->vm)
+        return;
+    if (s->dev.malformed[0] != '\0')
+        sb_fmt(sb, "unclassifiable: %s", s->dev.malformed);
+    else if (s->dev.protect[0] != '\0')
+        sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
+    else if (s->foreign >= 0)
+        sb_str(sb, "somebody else attached it there");
+    else if (s->hold_until != 0)
+        sb_str(sb, "its port flaps: it has to stay for a while first");
+    else if (s->vm >= 0)
+        sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");
+    else if (target >= 0)
+        reason_waiting(c, s, target, sb);
+    else if (s->disconnected)
+        sb_fmt(sb, "disconnected by an %s", role_name(s->disconnected_by));
+    else if (s->away >= 0)
+        sb_fmt(sb, "detached by the guest of VM '%s'", c->conf->vms[s->away].name);
+    else if (s->suspended >= 0)
+        sb_str(sb, "suspended");
+    else if (s->rule < 0)
+        sb_str(sb, "no rule applies");
+    else if (c->conf->rules[s->rule].nvms == 0)
+        sb_str(sb, "its rule names no VM that is configured");
+    else if (!s->dev.settled)
+        sb_str(sb, "the kernel is still configuring it");
+    else if (!s->managed)
+        sb_str(sb, "was there before the daemon started (see --attach-connected)");
+    else
+        sb_str(sb, "waiting for a choice of VM");
+}

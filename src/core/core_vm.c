@@ -1,0 +1,301 @@
+/*
+ * core_vm.c - facts about VMs and the ends of operations.
+ *
+ * What a VM holds is believed only from a confirmed operation or from a listing; after anything doubtful (a connection
+ * that broke in mid-command, an answer that never came) the VM is VM_UNKNOWN and is listed before anything else happens
+ * there.
+ */
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core_internal.h"
+
+#include <string.h>
+
+/* Whatever the VM held is known now: all listed, or all gone. */
+static void doubt_ends(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++)
+        c->slot[i].doubt &= ~((vm_set)1 << v);
+}
+
+/* What others gave it is gone with it, or about to be listed again. */
+static void foreign_ends(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].foreign == v)
+            c->slot[i].foreign = -1;
+    }
+    for (int i = 0; i < VH_MAX_FILTERS; i++)
+        c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
+}
+
+/* What a VMM refused is not refused by the next one: no device waits for a back-off that an earlier one earned it. */
+static void refusals_end(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && (s->vm == v || plan_target(c, s) == v))
+            slot_afresh(s);
+    }
+}
+
+static void vm_down(struct step *st, int v, const char *why) {
+    struct core *c = st->c;
+    struct vm *vm = &c->vm[v];
+    vm->state = VM_DOWN;
+    vm->alive = false;
+    vm->busy = false;
+    vm->stale[0] = '\0';
+    vm->failures = 0;
+    vm->retry_at = 0;
+    (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
+    doubt_ends(c, v);
+    foreign_ends(c, v);
+    refusals_end(c, v);
+    memory_resume(st, v); /* a VM that starts afresh was not suspended */
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->away == v)
+            s->away = -1; /* nor has its guest put anything away */
+        if (s->vm != v)
+            continue;
+        slot_unassign(st, i); /* if an operation is under way, its end will find it so */
+        slot_release(st, i, v);
+    }
+}
+
+/* Somebody listens there (perhaps a new VMM): nothing is believed until it is listed. */
+static void vm_unknown(struct core *c, int v) {
+    struct vm *vm = &c->vm[v];
+    if (!c->conf->vms[v].supported)
+        return;
+    vm->state = VM_UNKNOWN;
+    vm->stale[0] = '\0';
+}
+
+void vm_look(struct core *c, int v) {
+    if (c->vm[v].state == VM_UP)
+        vm_unknown(c, v);
+}
+
+void vm_fact(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
+    struct vm *vm = &c->vm[f->vm];
+    if (f->kind == FACT_VM_DOWN) {
+        vm_down(st, f->vm, "");
+        return;
+    }
+    if (f->kind == FACT_VM_SOCKET) {
+        vm_unknown(c, f->vm);
+        refusals_end(c, f->vm);
+        vm->alive = false; /* perhaps another VMM, or not the VM at all: it has to show */
+    }
+    vm->busy = false; /* FACT_VM_ANSWERS says no more than this */
+    vm->failures = 0;
+    vm->retry_at = 0;
+}
+
+/* ---- listings ---- */
+
+/* A slot that is known to have this id there comes first: while an unplug has not been heard of, a newer device may
+ * have the same number. */
+static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, enum slot_state state) {
+    int found = -1;
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state != state)
+            continue;
+        if (s->vm == v && s->vm_busnum == f->busnum && s->vm_devnum == f->devnum)
+            return i;
+        if (found < 0 && s->vm != v && s->dev.busnum == f->busnum && s->dev.devnum == f->devnum)
+            found = i;
+    }
+    return found;
+}
+
+/* The VM has this id of ours: adopt it, know it already, or have it removed. */
+static void found_ours(struct step *st, int v, const struct vmm_found *f, bool kept[CORE_SLOTS]) {
+    struct core *c = st->c;
+    int ghost = slot_by_id(c, v, f, SLOT_GHOST);
+    if (ghost >= 0 && c->slot[ghost].vm == v) {
+        kept[ghost] = true;
+        return;
+    }
+    int i = f->busnum != 0 ? slot_by_id(c, v, f, SLOT_PRESENT) : -1;
+    if (i >= 0 && c->slot[i].vm == v) {
+        kept[i] = true;
+        return;
+    }
+    struct slot *s = i >= 0 ? &c->slot[i] : NULL;
+    /* Without doubt about this very device the id is an older device's: the kernel uses numbers again. */
+    if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub) {
+        (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
+        return;
+    }
+    s->vm_busnum = f->busnum;
+    s->vm_devnum = f->devnum;
+    kept[i] = true;
+    slot_assign(st, i, v);
+}
+
+static bool fits(const struct vmm_found *f, const struct device *d) {
+    bool known = f->busnum != 0 || f->devnum != 0 || f->vid != 0 || f->pid != 0 || f->port[0] != '\0';
+    return known && (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum) &&
+           (f->vid == 0 || f->vid == d->vid) && (f->pid == 0 || f->pid == d->pid) &&
+           (f->port[0] == '\0' || str_eq(f->port, d->port_path));
+}
+
+static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
+    for (int i = 0; i < VH_MAX_FILTERS; i++) {
+        if (c->filter[i].used)
+            continue;
+        c->filter[i] = (struct filter){.used = true, .vm = v, .fits = *f};
+        return;
+    }
+    c->stats.table_full++; /* what fits it now is found; what is plugged in later is not */
+}
+
+/* Not ours: never touched, but nobody else gets the device. */
+static void found_foreign(struct core *c, int v, const struct vmm_found *f) {
+    if (f->filter)
+        remember_filter(c, v, f);
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && !s->hub && s->vm != v && fits(f, &s->dev))
+            s->foreign = v;
+    }
+}
+
+void vm_filters(struct core *c, struct slot *s) {
+    for (int i = 0; i < VH_MAX_FILTERS; i++) {
+        if (c->filter[i].used && !s->hub && s->vm < 0 && s->foreign < 0 && fits(&c->filter[i].fits, &s->dev))
+            s->foreign = c->filter[i].vm;
+    }
+}
+
+static void listed(struct step *st, int v, const struct op_result *r) {
+    struct core *c = st->c;
+    bool kept[CORE_SLOTS] = {false};
+    c->vm[v].state = VM_UP;
+    c->vm[v].alive = true;
+    c->vm[v].stale[0] = '\0';
+    foreign_ends(c, v);
+    for (int k = 0; k < r->nfound; k++) {
+        if (r->found[k].ours)
+            found_ours(st, v, &r->found[k], kept);
+        else
+            found_foreign(c, v, &r->found[k]);
+    }
+    doubt_ends(c, v);
+    for (int i = 0; i < c->used; i++) {
+        struct slot *s = &c->slot[i];
+        if (s->vm == v && !kept[i])
+            slot_unassign(st, i);
+    }
+}
+
+/* ---- the ends of operations ---- */
+
+static void vm_failed(struct step *st, int v, const char *text) {
+    struct vm *vm = &st->c->vm[v];
+    vm->failures++;
+    vm->retry_at = st->now + plan_backoff(vm->failures);
+    (void)str_copy(vm->reason, sizeof vm->reason, text);
+}
+
+static void slot_failed(struct step *st, struct slot *s, const char *text) {
+    s->failures++;
+    s->retry_at = st->now + plan_backoff(s->failures);
+    (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text);
+}
+
+static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
+    struct slot *s = &st->c->slot[i];
+    if (kind == OP_DETACH) {
+        if (s->vm == v)
+            slot_unassign(st, i);
+        slot_afresh(s);
+    } else {
+        slot_assign(st, i, v);
+        if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)
+            s->pick = v; /* for as long as it is plugged in */
+    }
+    if (kind == OP_DETACH && plan_target(st->c, s) < 0)
+        slot_release(st, i, -1);
+}
+
+static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
+    struct slot *s = &st->c->slot[i];
+    VH_ASSERT(s->op == kind && s->op_vm == v);
+    s->op = OP_NONE;
+    s->op_vm = -1;
+    if (r->status == OP_OK) {
+        slot_op_ok(st, i, v, kind);
+    } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
+        slot_failed(st, s, r->text);
+        if (r->status == OP_FAILED)
+            vm_unknown(st->c, v); /* the VMM and we may disagree about what it has, e.g. a duplicate id */
+    } else if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state != VM_DOWN) {
+        s->doubt |= (vm_set)1 << v;
+    }
+    if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state == VM_DOWN)
+        slot_release(st, i, v); /* it died with the device in its hands */
+    if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
+        request_slot_done(st, i, r->text);
+    if (s->state == SLOT_GHOST && s->vm < 0)
+        s->state = SLOT_DEAD;
+}
+
+/* What the end of any operation says about the VM itself. */
+static void vm_op_status(struct step *st, int v, const struct op_result *r) {
+    struct core *c = st->c;
+    struct vm *vm = &c->vm[v];
+    if (r->status == OP_REFUSED) {
+        vm_down(st, v, r->text);
+    } else if (r->status == OP_BUSY) {
+        vm->busy = true;
+        (void)str_copy(vm->reason, sizeof vm->reason, r->text);
+    } else if (r->status != OP_UNKNOWN) {
+        vm->busy = false;
+    } else if (vm->state != VM_DOWN) {
+        vm_unknown(c, v);
+        vm_failed(st, v, r->text);
+    }
+    if (r->status == OP_OK) {
+        vm->failures = 0;
+        vm->reason[0] = '\0';
+    }
+}
+
+void vm_op_done(struct step *st, const struct op_result *r) {
+    struct core *c = st->c;
+    if (r->vm < 0 || r->vm >= c->conf->nvms || r->serial == 0 || c->vm[r->vm].op_serial != r->serial)
+        return; /* an answer to something long given up, or given twice */
+    struct vm *vm = &c->vm[r->vm];
+    enum op_kind kind = vm->op;
+    int slot = vm->op_slot;
+    vm->op = OP_NONE;
+    vm->op_serial = 0;
+    vm->op_slot = -1;
+    c->stats.op_ended[r->status]++;
+    /* The VM's state first, so that a slot's failed request already sees it. */
+    bool alive = vm->state != VM_DOWN;
+    vm_op_status(st, r->vm, r);
+    if (slot >= 0) {
+        slot_op_end(st, slot, r->vm, kind, r);
+        if (r->status == OP_OK && !alive && c->slot[slot].vm == r->vm)
+            slot_unassign(st, slot); /* confirmed just before it died */
+        return;
+    }
+    if (kind == OP_LIST) {
+        if (r->status == OP_OK && alive)
+            listed(st, r->vm, r);
+        else if (r->status == OP_FAILED || r->status == OP_LOCAL)
+            vm_failed(st, r->vm, r->text);
+        if (r->status != OP_OK)
+            request_fail_vm(st, r->vm, r->text);
+    } else if (r->status == OP_OK) {
+        vm->stale[0] = '\0';
+        vm_unknown(c, r->vm); /* there may be more: list again */
+    } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
+        vm_failed(st, r->vm, r->text);
+    }
+}

@@ -1,0 +1,157 @@
+/*
+ * api_handler.c - clients' requests: a line becomes a fact, its outcome a reply. Owns the requests under way, one a
+ * client.
+ *
+ * What a role may ask at all is refused here; what it may do to which device, by the core.
+ */
+#include "daemon/api_handler.h"
+
+#include "api/api.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "config/access.h"
+#include "core/core.h"
+#include "daemon/dispatch.h"
+#include "daemon/notify.h"
+#include "daemon/uevent_source.h"
+#include "os/heap.h"
+#include "os/netlink.h"
+#include "vmm/link.h"
+
+#include <string.h>
+
+static struct {
+    struct request request[VH_MAX_CLIENTS]; /* under way, by client slot */
+    struct explained explained[VH_MAX_CLIENTS];
+    int64_t started_at;
+} desk;
+
+/* ---- answers ---- */
+
+/* With an error, or NULL. */
+static void answer(struct client_ref c, enum action_kind kind, const char *error) {
+    static char text[VH_REPLY_MAX];
+    const struct request *r = &desk.request[c.index];
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text);
+    if (error != NULL)
+        api_failed(&sb, r->id, error);
+    else if (kind == ACT_REPLY_VERSION)
+        api_version(&sb, r->id);
+    else
+        api_ok(&sb, r->id);
+    VH_ASSERT(sb_ok(&sb));
+    server_reply(c, text, sb.len);
+}
+
+static void desk_reply(const struct action *a, const char *error) {
+    answer(a->client, a->kind, a->kind == ACT_REPLY && !a->ok ? error : NULL);
+}
+
+static void desk_reply_parts(const struct action *a) {
+    struct request *r = &desk.request[a->client.index];
+    if (r->kind == REQ_EXPLAIN)
+        api_explained(&desk.explained[a->client.index], dispatch_core(), r, a->slot);
+    server_reply_parts(a->client);
+}
+
+static const struct principal *desk_asker(struct client_ref c) {
+    return &desk.request[c.index].who;
+}
+
+/* ---- what the server tells ---- */
+
+static void on_line(struct client_ref c, const struct principal *who, char *line, size_t len) {
+    char error[VH_ERROR_MAX];
+    struct request *r = &desk.request[c.index];
+    const char *why = error;
+    bool ok = false;
+    if (line == NULL) {
+        memset(r, 0, sizeof *r);
+        (void)str_fmt(error, sizeof error, "the line is longer than %d bytes", VH_LINE_MAX);
+    } else if (api_parse(r, line, len, error, sizeof error)) {
+        ok = access_may(who, r->kind, &why);
+    }
+    r->client = c;
+    r->who = *who;
+    if (ok) {
+        if (core_moves(r->kind))
+            server_charge(c, VH_CHANGE_COST - 1); /* one is counted already */
+        struct fact f = {.kind = FACT_REQUEST, .request = r};
+        dispatch_fact(&f);
+        return;
+    }
+    log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
+    if (why != error) { /* it was understood, and is not for this role */
+        struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
+        tell_audit(dispatch_core(), &a, why, dispatch_now());
+    }
+    answer(c, ACT_REPLY, why);
+}
+
+static void on_refused(const struct principal *who, const char *why) {
+    tell_refused(dispatch_core(), who, why, dispatch_now());
+}
+
+static void on_closed(struct client_ref c) {
+    struct fact f = {.kind = FACT_CLIENT_GONE, .client = c};
+    dispatch_fact(&f);
+}
+
+static void count(struct figures *f) {
+    const struct netlink_stats *n = netlink_stats();
+    const struct server_stats *s = server_stats();
+    *f = (struct figures){
+        .uptime_ms = (dispatch_now() - desk.started_at) / VH_NSEC_PER_MSEC,
+        .uevents_got = n->got,
+        .uevents_ignored = n->ignored,
+        .uevents_lost = n->lost,
+        .rescans = uevents_rescans(),
+        .clients = s->clients,
+        .subscribers = s->subscribers,
+        .accepted = s->accepted,
+        .refused = s->refused,
+        .requests = s->requests,
+        .events_sent = s->events_sent,
+        .events_dropped = s->events_dropped,
+        .arena_used = heap_used(),
+        .arena_peak = heap_peak(),
+    };
+    for (int v = 0; v < dispatch_core()->conf->nvms; v++)
+        f->connected |= (vm_set)link_connected(v) << v;
+}
+
+static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
+    const struct request *r = &desk.request[c.index];
+    struct figures f;
+    bool more;
+    if (r->kind == REQ_EXPLAIN) {
+        more = api_explain_part(dispatch_core(), r, &desk.explained[c.index], cursor, out);
+    } else if (r->kind == REQ_STATS) {
+        count(&f);
+        more = api_stats_part(dispatch_core(), r, &f, cursor, out);
+    } else {
+        more = api_list_part(dispatch_core(), r, cursor, out);
+    }
+    VH_ASSERT(sb_ok(out));
+    return more;
+}
+
+/* Whole lists are the same for all who see the same, until the core counts a change. */
+static uint64_t on_stamp(struct client_ref c) {
+    const struct request *r = &desk.request[c.index];
+    unsigned view = r->kind == REQ_LIST ? api_list_view(r) : 0;
+    return view != 0 ? dispatch_core()->changes << 8 | view : 0;
+}
+
+const struct dispatch_calls desk_dispatch_calls = {
+    .reply = desk_reply, .reply_parts = desk_reply_parts, .asker = desk_asker};
+
+static const struct server_calls calls = {
+    .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};
+
+const struct server_calls *desk_start(int64_t now) {
+    desk.started_at = now;
+    return &calls;
+}

@@ -1,0 +1,264 @@
+/*
+ * dispatch.c - a fact goes to the core, the actions that come back go to the rooms. Owns the core's state and the order
+ * of facts; and what links, watch and helpers tell becomes a fact here. Decides nothing about devices or VMs.
+ */
+#include "daemon/dispatch.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "core/core.h"
+#include "daemon/notify.h"
+#include "daemon/reset_helper.h"
+#include "daemon/state_file.h"
+#include "server/server.h"
+#include "vmm/link.h"
+#include "vmm/vm_watch.h"
+
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + VH_MAX_DEVICES + 1)
+
+static struct {
+    const struct bus *bus;
+    const struct dispatch_calls *calls;
+    struct core core;
+    struct actions actions;
+    int64_t now;
+    bool stepping;
+    int ndeferred;
+    struct fact deferred[DEFERRED_MAX]; /* facts that arose while actions were being done */
+    bool save_failed;                   /* as last logged */
+    uint64_t full_logged;
+    char failure[VH_MAX_VMS][VH_TEXT_MAX]; /* of its last operation, as logged; "" it went well */
+} dispatch;
+
+/* ---- actions ---- */
+
+static void do_op(const struct action *a) {
+    static const char names[][7] = {"none", "list", "attach", "detach"};
+    log_debug("operation %u: %s %s vm=%s", (unsigned)a->op.serial, names[a->op.kind], a->op.id,
+              dispatch.core.conf->vms[a->vm].name);
+    link_op(a->vm, &a->op);
+}
+
+/* Once for a trouble, however often it is tried. */
+static void do_save(void) {
+    struct fact f = {.kind = FACT_SAVED};
+    f.ok = state_save(&dispatch.core.memories, &f.text);
+    if (!f.ok && !dispatch.save_failed)
+        log_error("the state cannot be saved: %s", f.text);
+    if (f.ok && dispatch.save_failed)
+        log_info("the state is saved again");
+    dispatch.save_failed = !f.ok;
+    dispatch_fact(&f);
+}
+
+static void do_release(const struct action *a) {
+    const struct device *d = &dispatch.core.slot[a->slot].dev;
+    log_debug("reset: device=%s", d->sys_name);
+    release_begin(a->token, d, a->vm >= 0 ? watch_pidfd(a->vm) : -1);
+}
+
+static void do_flaps(const struct action *a) {
+    log_warn("port flaps: device=%s, left alone until one has stayed for %lld ms",
+             dispatch.core.slot[a->slot].dev.sys_name, (long long)a->hold_ms);
+}
+
+static void do_action(const struct action *a) {
+    switch (a->kind) {
+    case ACT_OP:
+        do_op(a);
+        break;
+    case ACT_EVENT:
+        tell_event(&dispatch.core, a, a->client.gen != 0 ? dispatch.calls->asker(a->client) : NULL, dispatch.now);
+        break;
+    case ACT_AUDIT:
+        tell_audit(&dispatch.core, &dispatch.actions.audits[a->audit], dispatch.actions.texts[a->text], dispatch.now);
+        break;
+    case ACT_REPLY:
+    case ACT_REPLY_VERSION:
+        dispatch.calls->reply(a, dispatch.actions.texts[a->text]);
+        break;
+    case ACT_REPLY_PARTS:
+        dispatch.calls->reply_parts(a);
+        break;
+    case ACT_SUBSCRIBE:
+        server_subscribe(a->client, true, a->audits);
+        break;
+    case ACT_UNSUBSCRIBE:
+        server_subscribe(a->client, false, false);
+        break;
+    case ACT_RELEASE:
+        do_release(a);
+        break;
+    case ACT_SAVE:
+        do_save();
+        break;
+    case ACT_FLAPS:
+        do_flaps(a);
+        break;
+    }
+}
+
+/* ---- facts ---- */
+
+static void step(const struct fact *f) {
+    dispatch.stepping = true;
+    core_step(&dispatch.core, f, dispatch.now, &dispatch.actions);
+    for (int i = 0; i < dispatch.actions.n; i++)
+        do_action(&dispatch.actions.a[i]);
+    dispatch.stepping = false;
+    if (dispatch.core.stats.table_full != dispatch.full_logged) {
+        dispatch.full_logged = dispatch.core.stats.table_full;
+        log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
+                 (unsigned long long)dispatch.full_logged);
+    }
+}
+
+/* Doing an action may itself bring up a fact, e.g. a client that is gone; it waits for its turn. */
+void dispatch_fact(const struct fact *f) {
+    if (dispatch.stepping) {
+        VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
+                  f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED);
+        VH_ASSERT(dispatch.ndeferred < DEFERRED_MAX);
+        dispatch.deferred[dispatch.ndeferred++] = *f;
+        return;
+    }
+    step(f);
+    for (int i = 0; i < dispatch.ndeferred; i++) {
+        struct fact next = dispatch.deferred[i];
+        step(&next);
+    }
+    dispatch.ndeferred = 0;
+    VH_ASSERT(!dispatch.core.saving);
+}
+
+void dispatch_vm(enum fact_kind kind, int vm) {
+    struct fact f = {.kind = kind, .vm = vm};
+    dispatch_fact(&f);
+}
+
+/* ---- what rooms tell ---- */
+
+static const char *vm_name(int vm) {
+    return dispatch.core.conf->vms[vm].name;
+}
+
+/* What is tried again and again is said once, until it goes well or fails otherwise. */
+static void on_done(const struct op_result *r) {
+    char *last = dispatch.failure[r->vm];
+    if (r->status == OP_OK) {
+        last[0] = '\0';
+    } else {
+        log_line(str_eq(last, r->text) ? LOG_DEBUG : LOG_WARN, "operation failed: vm=%s error=\"%s\"", vm_name(r->vm),
+                 r->text);
+        (void)str_copy(last, VH_TEXT_MAX, r->text); /* same bound */
+    }
+    struct fact f = {.kind = FACT_OP_DONE, .op = r};
+    dispatch_fact(&f);
+}
+
+static void on_answers(int vm) {
+    log_info("VM answers: vm=%s", vm_name(vm));
+    dispatch_vm(FACT_VM_ANSWERS, vm);
+}
+
+static void vm_is_down(int vm, const char *why) {
+    if (dispatch.core.vm[vm].state != VM_DOWN)
+        log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
+    dispatch_vm(FACT_VM_DOWN, vm); /* while its process is still known: it may be a moment from its end */
+    watch_process(vm, 0);
+}
+
+static void on_released(uint32_t token) {
+    struct fact f = {.kind = FACT_RELEASED, .token = token};
+    dispatch_fact(&f);
+}
+
+static void on_again(int vm) {
+    dispatch_vm(FACT_VM_SOCKET, vm);
+}
+
+/* Something behind the socket ended. The socket itself tells whether anybody is left. */
+static void look_again(int vm, const char *why) {
+    if (link_listening(vm)) {
+        dispatch_vm(FACT_VM_SOCKET, vm);
+        return;
+    }
+    link_drop(vm);
+    vm_is_down(vm, why);
+}
+
+static void on_socket_there(int vm) {
+    log_info("VM socket appeared: vm=%s", vm_name(vm));
+    dispatch_vm(FACT_VM_SOCKET, vm);
+}
+
+static void on_socket_gone(int vm) {
+    look_again(vm, "its socket was removed");
+}
+
+static void on_process_gone(int vm) {
+    look_again(vm, "its process ended");
+}
+
+static void on_mounts(void) {
+    dispatch.bus->recheck(dispatch_fact);
+}
+
+/* The operation's device, opened at the last moment: it may have gone, or be in use by now. */
+static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
+    const struct vm *vm = &dispatch.core.vm[op->vm];
+    if (vm->op_serial != op->serial || vm->op_slot < 0 || dispatch.core.slot[vm->op_slot].state != SLOT_PRESENT) {
+        (void)str_copy(why, cap, "the device was unplugged");
+        return -1;
+    }
+    return dispatch.bus->open_node(&dispatch.core.slot[vm->op_slot].dev, why, cap);
+}
+
+static const struct link_calls link_calls = {
+    .done = on_done,
+    .answers = on_answers,
+    .down = vm_is_down,
+    .again = on_again,
+    .peer = watch_process,
+    .open_node = on_open_node,
+};
+static const struct watch_calls watch_calls = {
+    .socket_there = on_socket_there,
+    .socket_gone = on_socket_gone,
+    .process_gone = on_process_gone,
+    .mounts_changed = on_mounts,
+};
+
+/* ---- the loop's ---- */
+
+void dispatch_time(int64_t now) {
+    dispatch.now = now;
+}
+
+int64_t dispatch_now(void) {
+    return dispatch.now;
+}
+
+const struct device *dispatch_told(const char *sys_name) {
+    return core_device(&dispatch.core, sys_name);
+}
+
+const struct core *dispatch_core(void) {
+    return &dispatch.core;
+}
+
+bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
+                    const struct dispatch_calls *calls, bool attach_connected) {
+    dispatch.calls = calls;
+    dispatch.bus = bus;
+    if (!release_start(bus, on_released)) /* first: its helper is to inherit none of what is opened */
+        return false;
+    core_init(&dispatch.core, conf, attach_connected);
+    if (conf->persistency) {
+        state_load(conf->state_path, &dispatch.core.memories);
+        dispatch.core.persist = true;
+    }
+    link_start(conf, vmms, &link_calls);
+    return watch_start(conf, &watch_calls);
+}

@@ -1,0 +1,315 @@
+/*
+ * loop.c - one thread, one poll(). Owns the order of work in one pass, the clock of a pass, signals and the reload of
+ * the configuration. What happened becomes a fact elsewhere (dispatch, desk, uevents).
+ *
+ * Readiness is handled before deadlines, so that a daemon that was stopped for a while reads the answers that
+ * came meanwhile before it calls them late.
+ */
+#include "daemon/loop.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/log_limit.h"
+#include "base/str.h"
+#include "bus/modules.h"
+#include "core/core.h"
+#include "daemon/api_handler.h"
+#include "daemon/dispatch.h"
+#include "daemon/reset_helper.h"
+#include "daemon/uevent_source.h"
+#include "os/heap.h"
+#include "os/pages.h"
+#include "os/sock.h"
+#include "server/server.h"
+#include "vmm/link.h"
+#include "vmm/vm_watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    const struct loop_options *opt;
+    int64_t now;
+    size_t arena; /* bytes of it in use at "ready": they stay as many */
+    int signals;
+    int poll_failures; /* in a row */
+    bool stop;
+    bool hangup;         /* the configuration is to be read again */
+    int64_t leave_until; /* stopping: devices are taken out of their VMs, but not for longer */
+    struct pollset polls;
+} loop;
+
+/* ---- signals ---- */
+
+static bool signals_open(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return false;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0)
+        return false;
+    loop.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return loop.signals >= 0;
+}
+
+/* With releaseOnExit the devices come out of their VMs first; a second signal ends that. */
+static void begin_stop(unsigned signal) {
+    struct fact f = {.kind = FACT_STOP};
+    log_info("stopping: signal=%u", signal);
+    if (!dispatch_core()->conf->release_on_exit || dispatch_core()->stopping) {
+        loop.stop = true;
+        return;
+    }
+    loop.leave_until = loop.now + VH_T_STOP * VH_NSEC_PER_MSEC;
+    dispatch_fact(&f);
+}
+
+static void look_for_end(void) {
+    if (!dispatch_core()->stopping || loop.stop)
+        return;
+    bool late = loop.now >= loop.leave_until;
+    loop.stop = late || !core_holds(dispatch_core());
+    if (late)
+        log_warn("stopping: some devices could not be taken out of their VMs in time");
+}
+
+static void signals_ready(void) {
+    struct signalfd_siginfo info;
+    while (read(loop.signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            loop.hangup = true;
+        else
+            begin_stop(info.ssi_signo);
+    }
+}
+
+/* ---- another configuration ---- */
+
+static void warn_without_modules(const struct conf *c) {
+    const char *dir = "";
+    for (int i = 0; i < c->nentries && !modules_there(&dir); i++) {
+        if (c->entries[i].fields & F_DRIVER_PATH) {
+            log_warn("no module lists in %s: 'driverPath' matches nothing", dir);
+            return;
+        }
+    }
+}
+
+/* All valid or nothing changes. Rows that are another VM now have nothing to do with the old one: it goes down. */
+static void reload(void) {
+    const struct conf *old = dispatch_core()->conf;
+    vm_set busy = 0, changed = 0;
+    for (int v = 0; v < old->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(dispatch_core(), v) << v;
+    const struct conf *fresh = loop.opt->reload(old, busy);
+    if (fresh == NULL) {
+        log_error("configuration not reloaded: the one in force stays");
+        return;
+    }
+    if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
+        log_warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        bool same = v < fresh->nvms && v < old->nvms && conf_same_vm(&fresh->vms[v], &old->vms[v]);
+        changed |= (vm_set)!same << v;
+        if (same || v >= old->nvms)
+            continue;
+        link_drop(v);
+        dispatch_vm(FACT_VM_DOWN, v);
+    }
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    dispatch_fact(&f);
+    link_reload(fresh, changed);
+    watch_reload(fresh, changed);
+    server_reload(&fresh->api);
+    watch_look();
+    warn_without_modules(fresh);
+    pages_give_back_code();
+    log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
+}
+
+/* ---- the loop ---- */
+
+static int64_t earliest(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t next_deadline(void) {
+    const struct core *core = dispatch_core();
+    int64_t at = earliest(core_deadline(core), uevents_deadline());
+    if (core->stopping)
+        at = earliest(at, loop.leave_until);
+    at = earliest(at, server_deadline());
+    at = earliest(at, log_limit_deadline());
+    at = earliest(at, link_deadline());
+    at = earliest(at, release_deadline());
+    at = earliest(at, watch_deadline());
+    return earliest(at, loop.opt->bus->deadline());
+}
+
+/* A pass that took much longer than it asked for was not slow: the process (SIGSTOP) or the whole machine stood still.
+ * That time counts for no deadline, for the other side may have stood still as well. */
+static void skip_lost_time(int64_t begun, int64_t asked) {
+    int64_t lost = sock_now() - begun - asked;
+    if (lost < VH_T_STALL * VH_NSEC_PER_MSEC)
+        return;
+    log_info("did not run for %lld ms: deadlines wait as long", (long long)(lost / VH_NSEC_PER_MSEC));
+    sock_skip(lost);
+}
+
+/* While a VM is waited for, no longer than a stall at once: else a stall that begins within the wait is told from it
+ * only by its excess. */
+static int64_t wait_span(int64_t left) {
+    int64_t slice = VH_T_STALL * VH_NSEC_PER_MSEC;
+    return link_deadline() != VH_NEVER && left > slice ? slice : left;
+}
+
+static int wait_for_work(void) {
+    int64_t at = next_deadline(), begun = sock_now(), left = 0;
+    struct timespec ts, *timeout = NULL;
+    if (loop.now != 0)
+        skip_lost_time(loop.now, 0); /* since the last pass woke up */
+    if (at != VH_NEVER) {
+        begun = sock_now();
+        left = wait_span(at > begun ? at - begun : 0);
+        ts.tv_sec = (time_t)(left / (1000 * VH_NSEC_PER_MSEC));
+        ts.tv_nsec = (long)(left % (1000 * VH_NSEC_PER_MSEC));
+        timeout = &ts;
+    }
+    int n = ppoll(loop.polls.fd, (nfds_t)loop.polls.n, timeout, NULL);
+    if (timeout != NULL) {
+        int saved = errno;
+        skip_lost_time(begun, left);
+        errno = saved;
+    }
+    return n;
+}
+
+static void deadlines(void) {
+    link_tick(loop.now);
+    server_tick(loop.now);
+    log_limit_tick(loop.now);
+    release_tick(loop.now);
+    watch_tick(loop.now);
+    uevents_tick(loop.now);
+    loop.opt->bus->tick(loop.now, dispatch_fact);
+    if (core_deadline(dispatch_core()) <= loop.now) {
+        struct fact f = {.kind = FACT_TIME};
+        dispatch_fact(&f);
+    }
+}
+
+/* A monitor that is taken by somebody else is waited for only while there is something to do. */
+static void tell_wants(void) {
+    for (int v = 0; v < dispatch_core()->conf->nvms; v++) {
+        if (dispatch_core()->vm[v].busy)
+            link_wanted(v, core_wants_vm(dispatch_core(), v));
+    }
+}
+
+/* Guests come and go with their VMs. */
+static void tell_server_of_vms(void) {
+    vm_set alive = 0, down = 0;
+    for (int v = 0; v < dispatch_core()->conf->nvms; v++) {
+        alive |= (vm_set)dispatch_core()->vm[v].alive << v;
+        down |= (vm_set)(dispatch_core()->vm[v].state == VM_DOWN) << v;
+    }
+    server_vms(alive, down);
+}
+
+static bool pass(void) {
+    struct pollset *ps = &loop.polls;
+    ps->n = 0;
+    uevents_fill(ps);
+    int is = pollset_add(ps, loop.signals, POLLIN);
+    watch_fill(ps);
+    link_fill(ps);
+    server_fill(ps);
+    release_fill(ps);
+    if (wait_for_work() < 0) {
+        if (errno == EINTR)
+            return true;
+        if (loop.poll_failures++ == 0)
+            log_error("poll failed: %s", strerror(errno));
+        if (loop.poll_failures == VH_POLL_FAILURES)
+            return false; /* it will not come right again: who watches over us starts us anew */
+    } else {
+        loop.poll_failures = 0;
+    }
+    loop.now = sock_now();
+    dispatch_time(loop.now);
+    if (pollset_got(ps, is, loop.signals))
+        signals_ready();
+    uevents_ready(ps);
+    watch_ready(ps);
+    link_ready(ps, loop.now);
+    tell_server_of_vms();
+    server_ready(ps, loop.now);
+    release_ready(ps);
+    deadlines();
+    tell_server_of_vms(); /* again: what was just done may have shown that one is down */
+    tell_wants();
+    if (loop.hangup) {
+        loop.hangup = false;
+        reload();
+    }
+    look_for_end();
+    VH_ASSERT(heap_used() == loop.arena);
+    return !loop.stop;
+}
+
+static bool start(void) {
+    const struct loop_options *opt = loop.opt;
+    if (!opt->bus->start(dispatch_told) ||
+        !dispatch_start(opt->conf, opt->bus, opt->vmms, &desk_dispatch_calls, opt->attach_connected))
+        return false;
+    if (!signals_open()) {
+        log_error("cannot set up signals: %s", strerror(errno));
+        return false;
+    }
+    /* Before the scan, so that no plug falls between the two. */
+    if (!uevents_start(opt->bus, opt->fake_uevents)) {
+        log_error("cannot open the uevent socket: %s", strerror(errno));
+        return false;
+    }
+    warn_without_modules(opt->conf);
+    server_start(&opt->conf->api, desk_start(loop.now));
+    opt->bus->scan(true, dispatch_fact);
+    watch_look();
+    for (int v = 0; v < opt->conf->nvms; v++) {
+        if (dispatch_core()->vm[v].state == VM_DOWN)
+            dispatch_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
+    }
+    return true;
+}
+
+bool loop_run(const struct loop_options *options) {
+    loop.opt = options;
+    loop.now = sock_now();
+    dispatch_time(loop.now);
+    if (!start())
+        return false; /* nothing was made yet that would stay */
+    bool ok = options->started();
+    if (ok) {
+        loop.arena = heap_used();
+        log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
+                 options->conf->nrules);
+        pages_give_back_code();
+        while (pass()) {
+        }
+        ok = loop.stop;
+    }
+    release_stop();
+    server_stop();
+    link_stop();
+    watch_stop();
+    uevents_stop();
+    return ok;
+}

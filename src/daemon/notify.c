@@ -1,0 +1,120 @@
+/*
+ * notify.c - who is told what. Decides nothing: what concerns whom and in which words is api.c's and audit.c's, who
+ * listens is server.c's.
+ */
+#include "daemon/notify.h"
+
+#include "api/api.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/log_limit.h"
+#include "base/str.h"
+#include "config/access.h"
+#include "server/server.h"
+
+#include <string.h>
+
+/* Do both read the same words? Then they are put together once. */
+static bool same_view(const struct principal *a, const struct principal *b) {
+    return (access_sees_all(a) && access_sees_all(b)) || (a->role == b->role && a->vm == b->vm);
+}
+
+/* One event, worded for one after the other. */
+struct wording {
+    const struct principal *for_whom; /* of the words in text, NULL none */
+    bool concerns;
+    size_t len;
+};
+
+static void event_to(const struct core *c, const struct action *a, struct client_ref to, const struct principal *who,
+                     struct wording *w) {
+    static char text[VH_REPLY_MAX];
+    if (w->for_whom == NULL || !same_view(w->for_whom, who)) {
+        struct sbuf sb;
+        sb_init(&sb, text, sizeof text);
+        w->for_whom = who;
+        w->concerns = api_event_concerns(c, who, a->event, a->slot, a->vm);
+        if (w->concerns)
+            api_event(&sb, c, who, a->event, a->slot, a->vm);
+        VH_ASSERT(sb_ok(&sb));
+        w->len = sb.len;
+    }
+    if (w->concerns)
+        server_event_to(to, text, w->len);
+}
+
+static void log_event(const struct core *c, const struct action *a, int64_t now) {
+    const struct device *d = &c->slot[a->slot].dev;
+    const char *vm = a->vm >= 0 ? c->conf->vms[a->vm].name : NULL;
+    if (log_may(log_key(d->sys_name, strlen(d->sys_name)), d->sys_name, now))
+        log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(a->event), d->sys_name,
+                 d->node, (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "", d->vendor_name,
+                 d->product_name);
+}
+
+void tell_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now) {
+    struct wording w = {0};
+    struct client_ref to;
+    const struct principal *who;
+    int cursor = 0;
+    if (a->client.gen != 0) {
+        event_to(c, a, a->client, only, &w);
+        return;
+    }
+    log_event(c, a, now);
+    while (server_subscriber(&cursor, false, &to, &who))
+        event_to(c, a, to, who, &w);
+}
+
+/* ---- audit ---- */
+
+static bool may_log(const struct principal *who, int64_t now) {
+    return log_may(log_key(&who->peer, sizeof who->peer), who->name, now);
+}
+
+static void log_audit(const struct core *c, const struct audit_entry *e) {
+    char text[VH_AUDIT_MAX];
+    struct sbuf sb;
+    sb_init(&sb, text, sizeof text);
+    audit_line(&sb, c, e);
+    if (!sb_ok(&sb)) { /* a reason full of escapes: the rest says enough */
+        struct audit_entry brief = *e;
+        brief.reason = "(too long)";
+        sb_init(&sb, text, sizeof text);
+        audit_line(&sb, c, &brief);
+    }
+    VH_ASSERT(sb_ok(&sb));
+    log_line(str_eq(e->outcome, "ok") ? LOG_INFO : LOG_WARN, "%s", text);
+}
+
+static void audit_to_all(const struct core *c, const struct audit_entry *e) {
+    static char text[VH_REPLY_MAX];
+    struct sbuf sb;
+    struct client_ref to;
+    const struct principal *who;
+    int cursor = 0;
+    sb_init(&sb, text, sizeof text);
+    audit_event(&sb, c, e);
+    VH_ASSERT(sb_ok(&sb));
+    while (server_subscriber(&cursor, true, &to, &who))
+        server_event_to(to, text, sb.len);
+}
+
+void tell_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now) {
+    const struct audit_entry e = {.who = &a->asked.who,
+                                  .action = a->asked.kind == REQ_AUDIT ? "audit" : api_request_name(a->asked.kind),
+                                  .outcome = audit_outcome_name(a->outcome),
+                                  .reason = a->outcome == AUDIT_OK ? NULL : reason,
+                                  .a = a};
+    if (may_log(e.who, now))
+        log_audit(c, &e);
+    audit_to_all(c, &e);
+}
+
+void tell_refused(const struct core *c, const struct principal *who, const char *why, int64_t now) {
+    const struct audit_entry e = {.who = who, .action = "connect", .outcome = "refused", .reason = why};
+    if (!may_log(who, now))
+        return;
+    log_audit(c, &e);
+    audit_to_all(c, &e);
+}

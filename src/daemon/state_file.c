@@ -1,0 +1,192 @@
+/*
+ * state_file.c - the state file on disk. Owns its path and the form of its replacement; knows nothing of what it says.
+ */
+#include "daemon/state_file.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "os/opener.h"
+#include "os/sys.h"
+#include "os/sysfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct {
+    char path[VH_PATH_MAX], temporary[VH_PATH_MAX], directory[VH_PATH_MAX];
+    char boot[64]; /* the kernel's boot id, "" if it has none */
+    char why[VH_PATH_MAX + 128];
+} state;
+
+static char text[VH_STATE_MAX];
+
+static void read_boot_id(void) {
+    int fd = sysfs_open("/proc/sys/kernel/random", O_PATH | O_DIRECTORY);
+    state.boot[0] = '\0';
+    if (fd < 0 || sysfs_text(fd, "boot_id", state.boot, sizeof state.boot) < 0)
+        state.boot[0] = '\0'; /* then every boot counts as the same */
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* A link stays a link: it is its target that is replaced. */
+static bool set_path(const char *path) {
+    char real[VH_REALPATH_MAX];
+    const char *use = realpath(path, real) != NULL ? real : path;
+    bool ok = str_copy(state.path, sizeof state.path, use) &&
+              str_fmt(state.temporary, sizeof state.temporary, "%s.new", use) &&
+              str_copy(state.directory, sizeof state.directory, use);
+    char *slash = strrchr(state.directory, '/');
+    if (ok && slash != NULL)
+        slash[slash == state.directory ? 1 : 0] = '\0';
+    return ok && slash != NULL;
+}
+
+/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
+static int open_directory(void) {
+    int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 && errno == ENOENT ? opener_open(OPEN_DIRECTORY, state.directory, 0) : fd;
+}
+
+/* ---- reading ---- */
+
+static ssize_t read_whole(const char *path) {
+    size_t len = 0;
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    for (;;) {
+        ssize_t n = read(fd, text + len, sizeof text - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || len + (size_t)n == sizeof text) {
+            int e = n > 0 ? EFBIG : errno;
+            (void)close(fd);
+            errno = e;
+            return n == 0 ? (ssize_t)len : -1;
+        }
+        len += (size_t)n;
+    }
+}
+
+/* Kept for whoever wants to know what was in it; a file that cannot be moved is overwritten by the next save. */
+static void set_aside(const char *why) {
+    char aside[VH_PATH_MAX];
+    bool ok = str_fmt(aside, sizeof aside, "%s.corrupt", state.path) && sys_rename(state.path, aside) == 0;
+    log_error("the state file cannot be used, nothing is remembered: path=%s error=\"%s\"%s%s", state.path, why,
+              ok ? " kept=" : "", ok ? aside : "");
+}
+
+void state_load(const char *path, struct memories *ms) {
+    char why[VH_TEXT_MAX] = "";
+    unsigned dropped = 0;
+    read_boot_id();
+    if (!set_path(path)) {
+        log_error("the path of the state file is too long: %s", path);
+        state.path[0] = state.directory[0] = '\0';
+        return;
+    }
+    int dir = open_directory(); /* now, so that the sandbox can be told of it; what is wrong shows when one saves */
+    if (dir >= 0)
+        (void)close(dir);
+    ssize_t n = read_whole(state.path);
+    if (n < 0 && errno == ENOENT)
+        return;
+    if (n < 0) {
+        set_aside(strerror(errno));
+        return;
+    }
+    if (!memory_parse(ms, text, (size_t)n, state.boot, &dropped, why, sizeof why)) {
+        memset(ms, 0, sizeof *ms);
+        set_aside(why);
+        return;
+    }
+    if (dropped > 0)
+        log_warn("the state file has entries that make no sense or do not fit: path=%s left_out=%u", state.path,
+                 dropped);
+}
+
+/* ---- writing ---- */
+
+const char *state_directory(void) {
+    return state.directory;
+}
+
+static bool fail(const char *path) {
+    int e = errno;
+    (void)str_fmt(state.why, sizeof state.why, "%s: %s", path, strerror(e)); /* an explanation may be cut */
+    return false;
+}
+
+static bool write_whole(int fd, const char *p, size_t len) {
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n == 0) {
+            errno = ENOSPC;
+            return false;
+        }
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static bool write_temporary(const struct sbuf *sb) {
+    (void)sys_unlink(state.temporary); /* of a daemon that died while writing */
+    int fd = openat(AT_FDCWD, state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return fail(state.temporary);
+    bool ok = write_whole(fd, sb->p, sb->len) && fsync(fd) == 0;
+    if (!ok)
+        (void)fail(state.temporary);
+    if (close(fd) != 0 && ok)
+        ok = fail(state.temporary);
+    if (!ok)
+        (void)sys_unlink(state.temporary);
+    return ok;
+}
+
+/* Some file systems know no fsync() of a directory; their rename() is then as good as it gets. */
+static bool sync_directory(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || fail(state.directory);
+}
+
+static bool replace(const struct sbuf *sb) {
+    int dir = open_directory();
+    if (dir < 0)
+        return fail(state.directory);
+    bool ok = write_temporary(sb);
+    if (ok && sys_rename(state.temporary, state.path) != 0) {
+        ok = fail(state.path);
+        (void)sys_unlink(state.temporary);
+    }
+    ok = ok && sync_directory(dir);
+    (void)close(dir);
+    return ok;
+}
+
+bool state_save(const struct memories *ms, const char **why) {
+    struct sbuf sb;
+    *why = state.why;
+    if (state.path[0] == '\0') {
+        (void)str_copy(state.why, sizeof state.why, "the path of the state file is too long");
+        return false;
+    }
+    sb_init(&sb, text, sizeof text);
+    memory_print(ms, state.boot, &sb);
+    if (!sb_ok(&sb)) {
+        errno = EFBIG;
+        return fail(state.path);
+    }
+    return replace(&sb);
+}

@@ -1,0 +1,125 @@
+/*
+ * uevent_source.c - the source of uevents, from the kernel's socket to the bus. Owns the descriptor, its opening anew
+ * after a failure, and the look at everything that follows a loss. Says nothing about devices: the bus does.
+ */
+#include "daemon/uevent_source.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "bus/bus.h"
+#include "codec/uevent.h"
+#include "daemon/dispatch.h"
+#include "os/netlink.h"
+#include "os/opener.h"
+#include "os/sock.h"
+#include "os/sys.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    const struct bus *bus;
+    const char *fake; /* path of the stand-in for netlink, or NULL */
+    int fd;
+    int at;                       /* its place in the poll set, or -1 */
+    int64_t reopen_at, reopen_ms; /* it failed: when to open it again; the delay doubles */
+    bool rescan;                  /* uevents were lost */
+    uint64_t rescans;
+} source = {.fd = -1, .at = -1, .reopen_at = VH_NEVER, .reopen_ms = VH_T_RETRY_MIN};
+
+static int open_source(void) {
+    return opener_open(OPEN_UEVENTS, source.fake != NULL ? source.fake : "", 0);
+}
+
+bool uevents_start(const struct bus *bus, const char *fake) {
+    source.bus = bus;
+    source.fake = fake;
+    source.fd = open_source();
+    return source.fd >= 0;
+}
+
+void uevents_stop(void) {
+    if (source.fake != NULL)
+        (void)sys_unlink(source.fake);
+}
+
+uint64_t uevents_rescans(void) {
+    return source.rescans;
+}
+
+static void lost(void) {
+    log_error("the uevent socket failed: opening it anew");
+    (void)close(source.fd);
+    source.fd = -1;
+    source.reopen_at = dispatch_now() + source.reopen_ms * VH_NSEC_PER_MSEC;
+}
+
+/* Then all is looked at, for nobody knows what happened meanwhile. */
+void uevents_tick(int64_t now) {
+    if (source.reopen_at > now)
+        return;
+    source.reopen_at = VH_NEVER;
+    source.reopen_ms = source.reopen_ms < VH_T_RETRY_MAX / 2 ? source.reopen_ms * 2 : VH_T_RETRY_MAX;
+    source.fd = open_source();
+    if (source.fd < 0) {
+        log_error("cannot reopen the uevent socket: %s", strerror(errno));
+        source.reopen_at = now + source.reopen_ms * VH_NSEC_PER_MSEC;
+    }
+    source.rescan = true;
+}
+
+static void rescan_if_lost(void) {
+    if (!source.rescan)
+        return;
+    source.rescan = false;
+    source.rescans++;
+    source.bus->scan(false, dispatch_fact);
+}
+
+/* Until the queue is empty, or others must have their turn. After a loss the rest is drained first: what the queue
+ * still holds is older than what was lost. */
+static void read_batch(void) {
+    for (int i = 0; i < VH_UEVENT_BATCH || netlink_pending(); i++) {
+        char *msg;
+        size_t len;
+        struct uevent ev;
+        switch (netlink_read(source.fd, &msg, &len)) {
+        case NETLINK_GOT:
+            source.reopen_ms = VH_T_RETRY_MIN;
+            if (uevent_is_below(msg, len, source.bus->below) && uevent_parse(&ev, msg, len))
+                (void)source.bus->uevent(&ev);
+            break;
+        case NETLINK_IGNORED:
+            break;
+        case NETLINK_LOST:
+            log_warn("uevents were lost: rescanning");
+            source.rescan = true;
+            break;
+        case NETLINK_DEAD:
+            lost();
+            return;
+        case NETLINK_EMPTY:
+            rescan_if_lost();
+            return;
+        }
+    }
+}
+
+void uevents_fill(struct pollset *ps) {
+    source.at = source.fd >= 0 ? pollset_add(ps, source.fd, POLLIN) : -1;
+}
+
+void uevents_ready(const struct pollset *ps) {
+    if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
+        read_batch();
+        source.bus->look(dispatch_fact);
+    }
+}
+
+int64_t uevents_deadline(void) {
+    if (source.rescan && source.fd >= 0)
+        return 0; /* a batch ended before the queue was empty */
+    return source.reopen_at;
+}

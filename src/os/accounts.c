@@ -1,0 +1,71 @@
+/*
+ * accounts.c - looks for one name in /etc/passwd or /etc/group, a piece of the file at a time. Owns nothing.
+ *
+ * The C library's own functions ask a name service first and take memory for whole lines, of which a group's may be
+ * long. Here the name and the number are all that is looked at: passwd(5) and group(5) begin alike,
+ * "name:password:number:".
+ */
+#include "os/accounts.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME, PASSWORD, NUMBER };
+
+struct place {
+    const char *name; /* the rest of it while the line's agrees, NULL from where it does not */
+    int field;
+    int64_t id; /* -1: no digit yet, or no number */
+};
+
+static void digit(int64_t *id, char c) {
+    if (c < '0' || c > '9' || *id == INT64_MIN) {
+        *id = INT64_MIN;
+        return;
+    }
+    *id = (*id < 0 ? 0 : *id * 10) + (c - '0');
+    if (*id > UINT32_MAX)
+        *id = INT64_MIN;
+}
+
+/* True if the line is the one, up to here. */
+static bool take(struct place *p, char c) {
+    bool found = false;
+    if (c == ':') {
+        if (p->field == NAME && p->name != NULL && *p->name != '\0')
+            p->name = NULL;
+        found = p->field == NUMBER && p->name != NULL && p->id >= 0;
+        p->field++;
+    } else if (p->field == NAME && p->name != NULL) {
+        p->name = *p->name == c ? p->name + 1 : NULL;
+    } else if (p->field == NUMBER) {
+        digit(&p->id, c);
+    }
+    return found;
+}
+
+bool accounts_id(const char *file, const char *name, int64_t *id) {
+    char piece[512];
+    uint64_t number = 0;
+    struct place p = {name, NAME, -1};
+    ssize_t n = 0;
+    bool found = str_uint(name, strlen(name), UINT32_MAX, &number);
+    *id = (int64_t)number;
+    int fd = found || name[0] == '\0' ? -1 : openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return found;
+    while (!found && ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))) {
+        for (ssize_t i = 0; i < n && !found; i++) {
+            found = piece[i] != '\n' && take(&p, piece[i]);
+            if (piece[i] == '\n')
+                p = (struct place){name, NAME, -1};
+        }
+    }
+    (void)close(fd);
+    *id = p.id;
+    return found;
+}

@@ -1,0 +1,47 @@
+/*
+ * helper.c - one way for all helper processes to begin. Owns nothing once they run; only before the sandbox closes is
+ * there a fork().
+ *
+ * Signals are the daemon's: a terminal's and a service manager's go to all of its processes, and a helper ends when its
+ * socket does, with the work under way finished.
+ */
+#include "os/helper.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static _Noreturn void run(const char *name, helper_fn *serve, int fd, const void *arg) {
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        (void)signal(ignored[i], SIG_IGN);
+    (void)prctl(PR_SET_NAME, name);
+    serve(fd, arg);
+    _exit(0);
+}
+
+int helper_start(const char *name, helper_fn *serve, const void *arg) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_error("cannot make a socket for %s: %s", name, strerror(errno));
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(pair[0]);
+        run(name, serve, pair[1], arg);
+    }
+    int e = errno;
+    (void)close(pair[1]);
+    if (pid > 0)
+        return pair[0];
+    log_error("cannot start %s: %s", name, strerror(e));
+    (void)close(pair[0]);
+    return -1;
+}

@@ -1,0 +1,211 @@
+/*
+ * sandbox_filter.c - the seccomp filter, put together from the lists of sandbox_calls.h. Owns which arguments are
+ * allowed where a call would otherwise say too much.
+ *
+ * A filter sees numbers, not what pointers point to: paths are landlock's. Only the low 32 bits of an argument are
+ * compared, because every argument compared here is an int to the kernel.
+ */
+#include "os/sandbox_filter.h"
+
+#include "base/log.h"
+#include "os/sandbox_calls.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <linux/usbdevice_fs.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#elif defined(__arm__)
+#define ARCH AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCH AUDIT_ARCH_RISCV64
+#elif defined(__i386__)
+#define ARCH AUDIT_ARCH_I386
+#else
+#define ARCH 0 /* not tried anywhere else: no filter is set */
+#endif
+
+#ifndef SECCOMP_RET_KILL_PROCESS
+#define SECCOMP_RET_KILL_PROCESS 0x80000000u
+#endif
+#ifndef AF_VSOCK
+#define AF_VSOCK 40
+#endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+#ifndef SO_PEERNAME
+#define SO_PEERNAME 28
+#endif
+
+/* One way in which a call's arguments may be: argument `a` is `va`, and `b` is `vb`. A list ends with OTHERS. */
+struct way {
+    unsigned char a, b;
+    uint32_t va, vb;
+};
+enum { UNUSED_ARGUMENT = 6, OTHERS = 7 };
+#define ONE(arg, value) \
+    { (arg), UNUSED_ARGUMENT, (uint32_t)(value), 0 }
+#define TWO(arg, value, arg2, value2) \
+    { (arg), (arg2), (uint32_t)(value), (uint32_t)(value2) }
+#define END \
+    { OTHERS, OTHERS, 0, 0 }
+
+#define KIND(type) ((type) | SOCK_CLOEXEC | SOCK_NONBLOCK)
+
+static const struct way monitors[] = {TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)), END};
+/* The last is only for the tests' stand-in for netlink. */
+static const struct way sockets[] = {
+    TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)),
+    TWO(0, AF_INET, 1, KIND(SOCK_STREAM)),
+    TWO(0, AF_INET6, 1, KIND(SOCK_STREAM)),
+    TWO(0, AF_VSOCK, 1, KIND(SOCK_STREAM)),
+    TWO(0, AF_NETLINK, 1, KIND(SOCK_DGRAM)),
+    TWO(0, AF_UNIX, 1, KIND(SOCK_DGRAM)),
+    END,
+};
+enum { SOCKETS_IN_USE = sizeof sockets / sizeof *sockets - 2 };
+
+static const struct way get_options[] = {
+    TWO(1, SOL_SOCKET, 2, SO_PEERCRED),
+    TWO(1, SOL_SOCKET, 2, SO_PEERNAME),
+    TWO(1, SOL_SOCKET, 2, SO_PEERGROUPS),
+    END,
+};
+static const struct way set_options[] = {
+    TWO(1, SOL_SOCKET, 2, SO_REUSEADDR),   TWO(1, SOL_SOCKET, 2, SO_KEEPALIVE),
+    TWO(1, SOL_SOCKET, 2, SO_RCVBUF),      TWO(1, SOL_SOCKET, 2, SO_RCVBUFFORCE),
+    TWO(1, IPPROTO_TCP, 2, TCP_NODELAY),   TWO(1, IPPROTO_TCP, 2, TCP_KEEPIDLE),
+    TWO(1, IPPROTO_TCP, 2, TCP_KEEPINTVL), TWO(1, IPPROTO_TCP, 2, TCP_USER_TIMEOUT),
+    TWO(1, IPPROTO_IPV6, 2, IPV6_V6ONLY),  END,
+};
+static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
+                        pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
+                        give_back[] = {ONE(2, MADV_DONTNEED), END}, close_on_exec[] = {ONE(1, F_SETFD), END};
+/* What libusb asks of a node that it wraps and resets; no transfer, no claim, no driver is touched. */
+static const struct way usbfs[] = {
+    ONE(1, USBDEVFS_RESET),       ONE(1, USBDEVFS_CONTROL),   ONE(1, USBDEVFS_GET_CAPABILITIES),
+    ONE(1, USBDEVFS_CONNECTINFO), ONE(1, USBDEVFS_GET_SPEED), END,
+};
+static const struct way any[] = {END};
+
+struct call {
+    int nr;
+    const struct way *ways;
+};
+#define X(name, arguments) {SYS_##name, arguments},
+static const struct call daemon_calls[] = {SANDBOX_DAEMON_CALLS(X)};
+static const struct call reset_calls[] = {SANDBOX_RESET_CALLS(X)};
+static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
+#undef X
+
+static const struct {
+    const struct call *calls;
+    int n;
+} lists[] = {
+    [SANDBOX_DAEMON] = {daemon_calls, sizeof daemon_calls / sizeof *daemon_calls},
+    [SANDBOX_RESET] = {reset_calls, sizeof reset_calls / sizeof *reset_calls},
+    [SANDBOX_OPENER] = {opener_calls, sizeof opener_calls / sizeof *opener_calls},
+};
+
+/* ---- the program ---- */
+
+enum { PROGRAM_MAX = 256 }; /* four instructions a way, three a call: half of it is used */
+
+static struct sock_filter program[PROGRAM_MAX];
+static unsigned short length;
+
+static void put(unsigned code, uint32_t k, unsigned if_true, unsigned if_false) {
+    VH_ASSERT(length < PROGRAM_MAX && if_true < 256 && if_false < 256);
+    program[length++] = (struct sock_filter){(unsigned short)code, (unsigned char)if_true, (unsigned char)if_false, k};
+}
+
+static void load(size_t offset) {
+    put(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+static void load_argument(unsigned n) {
+    size_t low = __BYTE_ORDER == __LITTLE_ENDIAN ? 0 : sizeof(uint32_t);
+    load(offsetof(struct seccomp_data, args) + n * sizeof(uint64_t) + low);
+}
+
+static void give(uint32_t verdict) {
+    put(BPF_RET | BPF_K, verdict, 0, 0);
+}
+
+/* "if it is not value, skip so many" */
+static void unless(uint32_t value, unsigned skip) {
+    put(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
+}
+
+static void put_way(const struct way *w) {
+    bool two = w->b != UNUSED_ARGUMENT;
+    load_argument(w->a);
+    unless(w->va, two ? 3 : 1);
+    if (two) {
+        load_argument(w->b);
+        unless(w->vb, 1);
+    }
+    give(SECCOMP_RET_ALLOW);
+}
+
+static void put_call(const struct call *c, bool testing) {
+    int n = 0;
+    while (c->ways[n].a != OTHERS)
+        n++;
+    if (c->ways == sockets && !testing)
+        n = SOCKETS_IN_USE;
+    if (n == 0) {
+        unless((uint32_t)c->nr, 1);
+        give(SECCOMP_RET_ALLOW);
+        return;
+    }
+    unsigned jump = length;
+    unless((uint32_t)c->nr, 0); /* how many to skip is known below */
+    for (int i = 0; i < n; i++)
+        put_way(&c->ways[i]);
+    give(SECCOMP_RET_KILL_PROCESS);
+    VH_ASSERT(length - jump - 1u < 256);
+    program[jump].jf = (unsigned char)(length - jump - 1u);
+}
+
+int sandbox_filter_calls(enum sandbox_role role) {
+    return lists[role].n;
+}
+
+bool sandbox_filter(enum sandbox_role role, bool testing) {
+    if (ARCH == 0) {
+        errno = ENOSYS;
+        return false;
+    }
+    length = 0;
+    load(offsetof(struct seccomp_data, arch));
+    put(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
+    give(SECCOMP_RET_KILL_PROCESS);
+    load(offsetof(struct seccomp_data, nr)); /* stays there from call to call: a call's own program never goes on */
+    for (int i = 0; i < lists[role].n; i++)
+        put_call(&lists[role].calls[i], testing);
+    give(SECCOMP_RET_KILL_PROCESS);
+    struct sock_fprog fprog = {.len = length, .filter = program};
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog, 0, 0) == 0)
+        return true;
+    if (errno == EINVAL) /* built without CONFIG_SECCOMP_FILTER */
+        errno = ENOSYS;
+    return false;
+}

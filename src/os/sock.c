@@ -1,0 +1,332 @@
+/*
+ * sock.c - sockets without surprises. Owns nothing: descriptors are the caller's. All are non-blocking and
+ * close-on-exec.
+ */
+#include "os/sock.h"
+
+#include "base/log.h"
+#include "base/model.h"
+#include "base/str.h"
+#include "os/sys.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BACKLOG 64
+#ifndef SO_PEERNAME
+#define SO_PEERNAME 28 /* getpeername() by a call that is needed anyway */
+#endif
+
+#ifndef SO_PEERGROUPS /* Linux 4.13; the same number on every machine that has no numbers of its own */
+#define SO_PEERGROUPS 59
+#endif
+
+/* ---- poll set ---- */
+
+int pollset_add(struct pollset *ps, int fd, short events) {
+    VH_ASSERT(ps->n < VH_MAX_POLL);
+    ps->fd[ps->n] = (struct pollfd){.fd = fd, .events = events};
+    return ps->n++;
+}
+
+short pollset_got(const struct pollset *ps, int index, int fd) {
+    if (index < 0 || index >= ps->n || fd < 0 || ps->fd[index].fd != fd)
+        return 0;
+    return ps->fd[index].revents;
+}
+
+static int64_t skipped;
+
+int64_t sock_now(void) {
+    struct timespec ts;
+    VH_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
+    return (int64_t)ts.tv_sec * 1000 * VH_NSEC_PER_MSEC + ts.tv_nsec - skipped;
+}
+
+void sock_skip(int64_t lost) {
+    VH_ASSERT(lost >= 0);
+    skipped += lost;
+}
+
+/* ---- listening ---- */
+
+static int fail(int fd) {
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int open_socket(int family) {
+    return sys_socket(family, SOCK_STREAM, 0);
+}
+
+static bool unix_address(struct sockaddr_un *a, const char *path) {
+    memset(a, 0, sizeof *a);
+    a->sun_family = AF_UNIX;
+    if (str_copy(a->sun_path, sizeof a->sun_path, path))
+        return true;
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+/* A file that nobody listens at any more may be replaced; a live socket or anything else may not. */
+static bool clear_path(const char *path) {
+    struct sys_stat st;
+    if (!sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st))
+        return errno == ENOENT;
+    if (!S_ISSOCK(st.mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    int fd = sock_connect_unix(path);
+    if (fd >= 0 || errno != ECONNREFUSED) { /* anything else, and somebody may be there */
+        if (fd >= 0)
+            (void)close(fd);
+        errno = EADDRINUSE;
+        return false;
+    }
+    return sys_unlink(path) == 0 || errno == ENOENT;
+}
+
+/* The last directory of the path is made if only it is missing, as /run/vhotplug on a fresh boot. */
+static void make_parent(const char *path) {
+    char dir[VH_SUN_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
+        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
+}
+
+int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) {
+    struct sockaddr_un a;
+    if (!unix_address(&a, path) || !clear_path(path))
+        return -1;
+    make_parent(path);
+    int fd = open_socket(AF_UNIX);
+    if (fd < 0)
+        return -1;
+    /* The file gets the socket's mode, less the umask, which is 0 here. Nobody can connect before listen(), so the
+     * owner is in force before the first client, too. */
+    if (sys_fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&a, sizeof a) != 0)
+        return fail(fd);
+    if (((uid >= 0 || gid >= 0) && chown(path, (uid_t)uid, (gid_t)gid) != 0) || listen(fd, BACKLOG) != 0) {
+        int saved = errno;
+        (void)sys_unlink(path);
+        errno = saved;
+        return fail(fd);
+    }
+    return fd;
+}
+
+static int listen_at(int fd, const void *address, size_t len) {
+    if (fd < 0)
+        return -1;
+    if (bind(fd, address, (socklen_t)len) != 0 || listen(fd, BACKLOG) != 0)
+        return fail(fd);
+    return fd;
+}
+
+/* Connections have the options of the socket that they came in by. */
+static int open_tcp(int family, bool v6only) {
+    const struct {
+        int level, name, value;
+    } options[] = {
+        {SOL_SOCKET, SO_REUSEADDR, 1},
+        {IPPROTO_TCP, TCP_NODELAY, 1}, /* answers are single small writes: none should wait for an ack */
+        {SOL_SOCKET, SO_KEEPALIVE, 1}, /* a peer that vanished gives its place back */
+        {IPPROTO_TCP, TCP_KEEPIDLE, VH_T_TCP_IDLE / 1000},
+        {IPPROTO_TCP, TCP_KEEPINTVL, VH_T_TCP_PROBE / 1000},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, VH_T_TCP_DEAD},
+        {IPPROTO_IPV6, IPV6_V6ONLY, v6only}, /* last: for that family alone */
+    };
+    size_t n = sizeof options / sizeof *options - (family != AF_INET6);
+    int fd = open_socket(family);
+    for (size_t i = 0; fd >= 0 && i < n; i++) {
+        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value) != 0)
+            return fail(fd);
+    }
+    return fd;
+}
+
+int sock_listen_tcp(const char *host, uint16_t port, bool v6only) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    if (inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, &v4.sin_addr) == 1)
+        return listen_at(open_tcp(AF_INET, false), &v4, sizeof v4);
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+        return listen_at(open_tcp(AF_INET6, v6only), &v6, sizeof v6);
+    errno = EINVAL;
+    return -1;
+}
+
+int sock_listen_vsock(uint32_t port) {
+    struct sockaddr_vm a = {0};
+    memset(&a, 0, sizeof a);
+    a.svm_family = AF_VSOCK;
+    a.svm_cid = VMADDR_CID_ANY;
+    a.svm_port = port;
+    return listen_at(open_socket(AF_VSOCK), &a, sizeof a);
+}
+
+/* ---- connections ---- */
+
+int sock_accept(int listener) {
+    int fd;
+    do {
+        fd = sys_accept(listener);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int sock_connect_unix(const char *path) {
+    struct sockaddr_un a;
+    if (!unix_address(&a, path))
+        return -1;
+    int fd = open_socket(AF_UNIX);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
+        return fail(fd);
+    return fd;
+}
+
+bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
+    struct ucred c;
+    socklen_t len = sizeof c;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &len) != 0)
+        return false;
+    *uid = c.uid;
+    *gid = c.gid;
+    *pid = c.pid;
+    return true;
+}
+
+int sock_peer_groups(int fd, uint32_t *groups, int most) {
+    _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "groups are 32-bit numbers");
+    socklen_t len = (socklen_t)((size_t)most * sizeof *groups);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
+        return -1;
+    return (int)(len / sizeof *groups);
+}
+
+bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port) {
+    struct sockaddr_vm a = {0};
+    socklen_t len = sizeof a;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0 || a.svm_family != AF_VSOCK)
+        return false;
+    *cid = a.svm_cid;
+    *port = a.svm_port;
+    return true;
+}
+
+bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof(struct sockaddr_in6);
+    char buf[INET6_ADDRSTRLEN];
+    const char *s = NULL;
+    memset(address, 0, 16);
+    /* The length must not be more than the address has. */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0) {
+        len = sizeof(struct sockaddr_in);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0)
+            return false;
+    }
+    if (a.ss_family == AF_INET) {
+        const struct in_addr *v4 = &((struct sockaddr_in *)(void *)&a)->sin_addr;
+        address[10] = address[11] = 0xff;
+        memcpy(address + 12, v4, 4);
+        s = inet_ntop(AF_INET, v4, buf, sizeof buf);
+    } else if (a.ss_family == AF_INET6) {
+        const struct in6_addr *v6 = &((struct sockaddr_in6 *)(void *)&a)->sin6_addr;
+        memcpy(address, v6, 16);
+        s = inet_ntop(AF_INET6, v6, buf, sizeof buf);
+    }
+    if (s == NULL)
+        return false;
+    if (str_starts(s, "::ffff:") && strchr(s, '.') != NULL)
+        s += strlen("::ffff:");
+    return str_copy(text, cap, s);
+}
+
+ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
+    /* sendmsg() only reads, but an iovec serves readers and writers. NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(sizeof(int))];
+    } control;
+    if (pass_fd >= 0) {
+        memset(&control, 0, sizeof control);
+        m.msg_control = control.buf;
+        m.msg_controllen = sizeof control.buf;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
+ssize_t sock_write(int fd, const void *p, size_t n) {
+    ssize_t sent;
+    do {
+        sent = write(fd, p, n);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
+ssize_t sock_recv(int fd, void *p, size_t n) {
+    ssize_t got;
+    do {
+        got = read(fd, p, n);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0) {
+        errno = 0;
+        return -1;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : got;
+}
+
+ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
+    union {
+        char buf[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {.iov_base = p, .iov_len = n};
+    struct mmsghdr m = {
+        .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control}};
+    int messages;
+    *passed = -1;
+    do { /* as uevents are read, so that recvmsg() need not be allowed as well */
+        messages = recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL);
+    } while (messages < 0 && errno == EINTR);
+    if (messages < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    ssize_t got = (ssize_t)m.msg_len;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
+    if (got > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(passed, CMSG_DATA(c), sizeof *passed);
+    if (got == (ssize_t)n)
+        return got;
+    if (*passed >= 0)
+        (void)close(*passed);
+    *passed = -1;
+    errno = got == 0 ? 0 : EMSGSIZE;
+    return -1;
+}

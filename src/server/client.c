@@ -1,0 +1,234 @@
+/*
+ * client.c - one API client's output in its right order, in fixed space. Never waits for the client.
+ *
+ * While nothing is queued, bytes go straight to the socket, so that a client that reads costs no memory of its own.
+ */
+#include "server/client.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "os/sock.h"
+
+#include <errno.h>
+#include <string.h>
+
+void client_open(struct client *c, struct client_room *room, int fd, const struct principal *who) {
+    c->state = CLIENT_OPEN;
+    c->room = room;
+    c->fd = fd;
+    c->poll = -1;
+    c->subscribed = c->audit = c->asked = c->parts = c->unread = c->eof = false;
+    c->lost = 0;
+    c->slow_until = 0;
+    c->line_until = VH_NEVER;
+    c->who = *who;
+    c->head_at = c->head_len = c->queue_at = c->queue_len = c->barrier = 0;
+    linebuf_init(&c->in, room->in, sizeof room->in);
+}
+
+bool client_owes(const struct client *c) {
+    return c->head_len > 0 || c->parts || c->barrier > 0 || (c->queue_len > 0 && !c->asked);
+}
+
+bool client_reads(const struct client *c) {
+    return c->state == CLIENT_OPEN && !c->asked && !c->parts && c->head_len == 0;
+}
+
+/* Bytes that the socket took; what it did not take stays the caller's. A broken connection takes everything. */
+static size_t try_send(struct client *c, const char *p, size_t n) {
+    ssize_t sent = sock_write(c->fd, p, n);
+    if (sent >= 0)
+        return (size_t)sent;
+    c->state = CLIENT_DEAD;
+    return n;
+}
+
+static void begin_answer(struct client *c) {
+    VH_ASSERT(c->asked && !c->parts && c->head_len == 0);
+    c->asked = false;
+}
+
+void client_reply(struct client *c, const char *line, size_t len) {
+    VH_ASSERT(len <= sizeof c->room->head);
+    begin_answer(c);
+    size_t sent = c->barrier == 0 ? try_send(c, line, len) : 0;
+    if (c->state == CLIENT_DEAD)
+        return;
+    memcpy(c->room->head, line + sent, len - sent);
+    c->head_at = 0;
+    c->head_len = len - sent;
+}
+
+void client_reply_parts(struct client *c) {
+    begin_answer(c);
+    c->parts = true;
+    c->cursor = 0;
+}
+
+/* ---- the queue ---- */
+
+static bool enqueue(struct client *c, const char *p, size_t n) {
+    if (n > sizeof c->room->queue - c->queue_len)
+        return false;
+    if (n > sizeof c->room->queue - c->queue_at - c->queue_len) {
+        memmove(c->room->queue, c->room->queue + c->queue_at, c->queue_len);
+        c->queue_at = 0;
+    }
+    memcpy(c->room->queue + c->queue_at + c->queue_len, p, n);
+    c->queue_len += n;
+    return true;
+}
+
+/* The loss is told where it happened, before the next event that fits. */
+static bool tell_loss(struct client *c) {
+    char line[80];
+    struct sbuf sb;
+    if (c->lost == 0)
+        return true;
+    sb_init(&sb, line, sizeof line);
+    sb_str(&sb, "{\"event\": \"notifications_lost\", \"count\": ");
+    sb_uint(&sb, c->lost);
+    sb_str(&sb, "}\n");
+    if (!enqueue(c, line, sb.len))
+        return false;
+    c->lost = 0;
+    return true;
+}
+
+void client_event(struct client *c, const char *line, size_t len, struct server_stats *stats) {
+    VH_ASSERT(c->state == CLIENT_OPEN);
+    size_t sent = 0;
+    if (c->queue_len == 0 && c->lost == 0 && !c->asked && !c->parts && c->head_len == 0)
+        sent = try_send(c, line, len);
+    if (c->state == CLIENT_DEAD)
+        return;
+    if (sent == len) {
+        stats->events_sent++;
+        return;
+    }
+    /* A half-sent line cannot be dropped; it fits, because the queue was empty. */
+    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->room->queue / 2) || !tell_loss(c) ||
+        !enqueue(c, line + sent, len - sent)) {
+        c->lost++;
+        stats->events_dropped++;
+        return;
+    }
+    stats->events_sent++;
+    if (!c->asked && !c->parts && c->head_len == 0)
+        c->barrier = c->queue_len; /* nothing is under way: all of it may go */
+}
+
+/* ---- sending ---- */
+
+static bool flush_queue(struct client *c, size_t n) {
+    size_t sent = n > 0 ? try_send(c, c->room->queue + c->queue_at, n) : 0;
+    if (c->state == CLIENT_DEAD)
+        return false;
+    c->queue_at += sent;
+    c->queue_len -= sent;
+    c->barrier -= c->barrier < sent ? c->barrier : sent;
+    if (c->queue_len == 0)
+        c->queue_at = 0;
+    return sent == n;
+}
+
+static bool flush_head(struct client *c) {
+    if (c->head_len == 0)
+        return true;
+    size_t sent = try_send(c, c->room->head + c->head_at, c->head_len);
+    if (c->state == CLIENT_DEAD)
+        return false;
+    c->head_at += sent;
+    c->head_len -= sent;
+    return c->head_len == 0;
+}
+
+/* Parts that were rendered at once. With a stamp they are kept until something else is rendered. */
+enum { PARTS = VH_MAX_DEVICES + 2, UNKEPT = 48 * 1024 };
+
+static struct {
+    uint64_t stamp;
+    uint32_t from; /* the cursor of the first */
+    int n;
+    struct {
+        size_t end; /* in the text */
+        uint32_t cursor;
+        bool more;
+    } part[PARTS];
+    char text[VH_LIST_KEPT];
+} batch;
+
+/* Which of the parts at hand comes next for who is at this cursor; -1 none. */
+static int part_at(uint64_t stamp, uint32_t cursor) {
+    if (stamp == 0 || stamp != batch.stamp)
+        return -1;
+    if (cursor == batch.from)
+        return 0;
+    for (int k = 0; k < batch.n - 1; k++) {
+        if (batch.part[k].cursor == cursor)
+            return k + 1;
+    }
+    return -1;
+}
+
+static void render(uint32_t cursor, uint64_t stamp, struct client_ref ref, const struct server_calls *calls) {
+    size_t most = stamp != 0 ? sizeof batch.text : UNKEPT, len = 0;
+    bool more = true;
+    batch.stamp = stamp;
+    batch.from = cursor;
+    batch.n = 0;
+    while (more && batch.n < PARTS && most - len > VH_REPLY_MAX) {
+        struct sbuf sb;
+        sb_init(&sb, batch.text + len, VH_REPLY_MAX);
+        more = calls->part(ref, &cursor, &sb);
+        VH_ASSERT(sb_ok(&sb));
+        len += sb.len;
+        batch.part[batch.n].end = len;
+        batch.part[batch.n].cursor = cursor;
+        batch.part[batch.n++].more = more;
+    }
+    VH_ASSERT(batch.n > 0);
+}
+
+/* Several parts are sent at once. Of what the socket does not take only the part that was cut is kept; the ones after
+ * it are looked up or made again later, from the cursor as it was. */
+static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
+    uint64_t stamp = calls->stamp(ref);
+    int k = part_at(stamp, c->cursor);
+    if (k < 0) {
+        render(c->cursor, stamp, ref, calls);
+        k = 0;
+    }
+    size_t at = k > 0 ? batch.part[k - 1].end : 0;
+    at += try_send(c, batch.text + at, batch.part[batch.n - 1].end - at);
+    if (c->state == CLIENT_DEAD)
+        return false;
+    while (k < batch.n - 1 && batch.part[k].end <= at)
+        k++;
+    c->cursor = batch.part[k].cursor;
+    c->parts = batch.part[k].more;
+    c->head_at = 0;
+    c->head_len = batch.part[k].end - at;
+    memcpy(c->room->head, batch.text + at, c->head_len);
+    return c->head_len == 0;
+}
+
+void client_flush(struct client *c, struct client_ref ref, const struct server_calls *calls) {
+    if (c->state != CLIENT_OPEN)
+        return;
+    if (!c->asked && !c->parts && c->head_len == 0)
+        c->barrier = c->queue_len;
+    if (!flush_queue(c, c->barrier) || !flush_head(c))
+        return;
+    for (int i = 0; c->parts && i < 16; i++) {
+        if (!flush_parts(c, ref, calls))
+            return;
+    }
+    if (c->asked || c->parts)
+        return;
+    if (flush_queue(c, c->queue_len) && c->lost > 0 && tell_loss(c)) {
+        c->barrier = c->queue_len;
+        (void)flush_queue(c, c->queue_len);
+    }
+    c->barrier = c->queue_len;
+}

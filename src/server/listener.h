@@ -1,0 +1,29 @@
+/*
+ * listener.h - the API's listening sockets. Only server.c uses it.
+ */
+#ifndef VHOTPLUG_LISTENER_H
+#define VHOTPLUG_LISTENER_H
+
+#include "base/model.h"
+#include "config/conf.h"
+#include "os/sock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A connection came in: the descriptor is the callee's. */
+typedef void listener_taken(enum transport t, int fd);
+
+/* Opens what can be opened now and retries the rest later (VH_T_LISTEN_RETRY); logs each transport once. c must outlive
+ * it. */
+void listener_start(const struct api_conf *c);
+void listener_reload(const struct api_conf *c);                  /* transports that differ are opened anew */
+void listener_stop(void);                                        /* closes everything, removes our socket file */
+bool listener_wants(const struct api_conf *c, enum transport t); /* does this configuration have it? */
+
+void listener_fill(struct pollset *ps);
+void listener_ready(const struct pollset *ps, int64_t now, listener_taken *taken);
+int64_t listener_deadline(void);
+void listener_tick(int64_t now);
+
+#endif

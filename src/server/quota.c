@@ -1,0 +1,55 @@
+/*
+ * quota.c - who takes how much of the API. A peer's place outlives its connections for a while, so that coming back
+ * does not wipe the slate. Pure.
+ */
+#include "server/quota.h"
+
+#include "base/log.h"
+#include "config/access.h"
+
+#include <string.h>
+
+#define BURST ((int64_t)VH_PEER_BURST * 1000 * VH_NSEC_PER_MSEC)
+
+/* The peer's place; else a free one; else that of the peer that has gone and been quiet longest. */
+static struct quota_peer *place_of(struct quota *q, const struct peer *peer) {
+    struct quota_peer *best = NULL;
+    for (int i = 0; i < VH_MAX_PEERS; i++) {
+        struct quota_peer *p = &q->p[i];
+        if (p->used && access_same_peer(&p->peer, peer))
+            return p;
+        if (p->clients > 0)
+            continue;
+        if (best == NULL || (best->used && (!p->used || p->busy_until < best->busy_until)))
+            best = p;
+    }
+    VH_ASSERT(best != NULL); /* there are fewer connections than places */
+    *best = (struct quota_peer){.used = true, .peer = *peer};
+    return best;
+}
+
+int quota_enter(struct quota *q, const struct peer *peer, unsigned most) {
+    struct quota_peer *p = place_of(q, peer);
+    if (p->clients >= most)
+        return -1;
+    p->clients++;
+    return (int)(p - q->p);
+}
+
+void quota_leave(struct quota *q, int place) {
+    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS && q->p[place].clients > 0);
+    q->p[place].clients--;
+}
+
+int64_t quota_ready(const struct quota *q, int place) {
+    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS);
+    return q->p[place].busy_until - BURST;
+}
+
+void quota_charge(struct quota *q, int place, unsigned cost, uint32_t rate, int64_t now) {
+    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS && rate > 0);
+    struct quota_peer *p = &q->p[place];
+    if (p->busy_until < now)
+        p->busy_until = now;
+    p->busy_until += 1000 * VH_NSEC_PER_MSEC * (int64_t)cost / rate;
+}

@@ -1,0 +1,50 @@
+/*
+ * link.h - our connections to the VMs' monitors: connect on demand, deadlines, bytes and descriptors across; one
+ * operation at a time per VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
+ *
+ * After its last operation a link lingers (VH_T_LINGER), then lets the monitor go, because others may share it; "qmp":
+ * "keep" keeps it. A monitor that accepts but does not greet ends the operation as OP_BUSY; the connection then waits
+ * in line, without any timer, while wanted, and `answers` tells when the greeting comes.
+ */
+#ifndef VHOTPLUG_LINK_H
+#define VHOTPLUG_LINK_H
+
+#include "base/model.h"
+#include "config/conf.h"
+#include "os/sock.h"
+#include "vmm/vmm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct link_calls {
+    void (*done)(const struct op_result *r); /* valid during the call */
+    void (*answers)(int vm);
+    void (*down)(int vm, const char *why); /* connection ended or VMM said so, and nobody listens any more */
+    void (*again)(int vm);                 /* connection ended, but somebody listens: perhaps a new VMM */
+    void (*peer)(int vm, int32_t pid);     /* connected: this process holds the other end */
+    /* Opens the node for an OP_ATTACH, just before its bytes go out; -1 with `why` filled ends it as OP_LOCAL. */
+    int (*open_node)(const struct vmm_op *op, char *why, size_t cap);
+};
+
+/* `types` ends with NULL. c must outlive the links. */
+void link_start(const struct conf *c, const struct vmm *const *types, const struct link_calls *calls);
+/* Another configuration, aligned with the last one (conf_align). `changed`: rows that are another VM now; these links
+ * have been dropped. */
+void link_reload(const struct conf *c, vm_set changed);
+/* Begins it; asserts that none is under way. `done` is never called from within. */
+void link_op(int vm, const struct vmm_op *op);
+/* Does anybody listen at the VM's socket? One non-blocking connect; used when its process has ended. */
+bool link_listening(int vm);
+void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
+void link_wanted(int vm, bool wanted); /* a link waiting in line for a busy monitor stays while wanted */
+bool link_connected(int vm);
+void link_stop(void);
+
+void link_fill(struct pollset *ps);
+void link_ready(const struct pollset *ps, int64_t now);
+int64_t link_deadline(void);
+void link_tick(int64_t now);
+
+#endif

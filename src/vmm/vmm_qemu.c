@@ -1,0 +1,372 @@
+/*
+ * vmm_qemu.c - operations as QMP commands, QMP lines as results. Pure.
+ *
+ * An operation is sent as one batch; without out-of-band execution QEMU handles pipelined commands in order, also those
+ * with a descriptor. Replies are matched by their id "<serial>.<step>"; events are never taken for replies, and a
+ * DEVICE_DELETED proves nothing, because it comes late and carries an id that may be in use again. device_del of a
+ * usb-host is synchronous: its reply means that the device is out.
+ */
+#include "vmm/vmm_qemu.h"
+
+#include "base/log.h"
+#include "codec/json.h"
+
+#include <string.h>
+
+enum step { /* of an operation; also its bit in conv->waiting */
+            STEP_CAPS,
+            STEP_ADD_FD,
+            STEP_ADD,
+            STEP_REMOVE_FD,
+            STEP_DEL,
+            STEP_LIST,
+            STEP_LIST_ANON,
+            STEP_PROPS,
+            STEP_FDSETS,
+            STEP_HOSTBUS, /* properties of one device of others, in the order of the table below */
+            STEP_HOSTADDR,
+            STEP_VENDORID,
+            STEP_PRODUCTID,
+            STEP_HOSTPORT,
+            STEP_HOSTDEVICE,
+            STEP_ATTACHED,
+            STEP_END
+};
+
+static const char *const properties[STEP_END - STEP_HOSTBUS] = {"hostbus",  "hostaddr",   "vendorid", "productid",
+                                                                "hostport", "hostdevice", "attached"};
+
+enum { FEATURE_PROBED = 1, FEATURE_HOSTDEVICE = 2 };
+
+static jsmntok_t tokens[VH_QMP_TOKENS];
+
+static void qemu_reset(struct vmm_conv *cv) {
+    uint32_t features = cv->features;
+    memset(cv, 0, offsetof(struct vmm_conv, found));
+    cv->features = features;
+}
+
+/* ---- commands ---- */
+
+static void begin_command(struct vmm_conv *cv, struct vmm_out *out, enum step step, const char *name) {
+    cv->waiting |= 1u << step;
+    sb_fmt(&out->text, "{\"execute\": \"%s\", \"id\": \"%u.%d\"", name, (unsigned)cv->op.serial, (int)step);
+}
+
+static void end_command(struct vmm_out *out) {
+    sb_str(&out->text, "}\n");
+}
+
+static void command(struct vmm_conv *cv, struct vmm_out *out, enum step step, const char *name, const char *arguments) {
+    begin_command(cv, out, step, name);
+    if (arguments[0] != '\0')
+        sb_fmt(&out->text, ", \"arguments\": {%s}", arguments);
+    end_command(out);
+}
+
+/* One set for all: one operation at a time uses it. QEMU keeps a set that was used, empty, for as long as it lives
+ * (usb-host closes its duplicate past the set's books), so another number for each device would add up. If it still
+ * holds an older descriptor (before 9.1, while the VM does not run), the newest is taken. */
+#define FDSET 760000u
+
+static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
+    char args[64];
+    if (!str_fmt(args, sizeof args, "\"fdset-id\": %u", FDSET))
+        VH_ASSERT(false);
+    command(cv, out, STEP_REMOVE_FD, "remove-fd", args);
+}
+
+static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
+    const struct vmm_op *op = &cv->op;
+    char args[256];
+    bool ok;
+    if (!op->by_fd) {
+        ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostbus\": %u, \"hostaddr\": %u",
+                     op->id, (unsigned)op->busnum, (unsigned)op->devnum); /* integers: strings are refused since 9.2 */
+        VH_ASSERT(ok);
+        command(cv, out, STEP_ADD, "device_add", args);
+        return;
+    }
+    ok = str_fmt(args, sizeof args, "\"fdset-id\": %u, \"opaque\": \"vhotplug\"", FDSET);
+    VH_ASSERT(ok);
+    command(cv, out, STEP_ADD_FD, "add-fd", args);
+    ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostdevice\": \"/dev/fdset/%u\"",
+                 op->id, FDSET);
+    VH_ASSERT(ok);
+    command(cv, out, STEP_ADD, "device_add", args);
+    /* QEMU has its own duplicate by now; what stays in the set would keep the node open after an unplug. */
+    begin_remove_fd(cv, out);
+    out->pass_fd = true;
+}
+
+static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
+    char args[VH_OPID_MAX + 16];
+    cv->op = *op;
+    cv->waiting = 0;
+    cv->failed = false;
+    cv->asked = -1;
+    cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = cv->found};
+    out->pass_fd = false;
+    if (!cv->negotiated)
+        command(cv, out, STEP_CAPS, "qmp_capabilities", "");
+    switch (op->kind) {
+    case OP_ATTACH:
+        begin_attach(cv, out);
+        break;
+    case OP_DETACH:
+        if (!str_fmt(args, sizeof args, "\"id\": \"%s\"", op->id))
+            VH_ASSERT(false);
+        command(cv, out, STEP_DEL, "device_del", args);
+        begin_remove_fd(cv, out); /* a QEMU before 9.1 that did not run at the attach kept it */
+        break;
+    case OP_LIST:
+        command(cv, out, STEP_LIST, "qom-list", "\"path\": \"/machine/peripheral\"");
+        command(cv, out, STEP_LIST_ANON, "qom-list", "\"path\": \"/machine/peripheral-anon\"");
+        command(cv, out, STEP_FDSETS, "query-fdsets", "");
+        if ((cv->features & FEATURE_PROBED) == 0)
+            command(cv, out, STEP_PROPS, "device-list-properties", "\"typename\": \"usb-host\"");
+        break;
+    case OP_NONE:
+        VH_ASSERT(false);
+    }
+}
+
+static bool qemu_takes_fd(const struct vmm_conv *cv, uint32_t features) {
+    (void)cv;
+    return (features & FEATURE_PROBED) == 0 || (features & FEATURE_HOSTDEVICE) != 0;
+}
+
+/* ---- answers ---- */
+
+/* "vhp-usb-<bus>-<address>": ours. Others are never touched. */
+static bool parse_id(const char *id, struct vmm_found *f) {
+    static const char prefix[] = "vhp-usb-";
+    uint64_t bus = 0, dev = 0;
+    if (!str_starts(id, prefix))
+        return false;
+    id += sizeof prefix - 1;
+    const char *dash = strchr(id, '-');
+    if (dash != NULL && str_uint(id, (size_t)(dash - id), 255, &bus) &&
+        str_uint(dash + 1, strlen(dash + 1), 127, &dev)) {
+        f->busnum = (uint8_t)bus;
+        f->devnum = (uint8_t)dev;
+    }
+    return true; /* with the prefix but not of this form: ours of another version, removed as stale */
+}
+
+/* QEMU itself takes letters, digits and "-._" in an id, and makes up "device[0]". */
+static bool safe_id(const char *id) {
+    for (const char *s = id; *s != '\0'; s++) {
+        if (*s == '"' || *s == '\\' || *s == '/' || (unsigned char)*s < 0x20)
+            return false;
+    }
+    return id[0] != '\0';
+}
+
+static void fail(struct vmm_conv *cv, const char *text) {
+    if (cv->failed)
+        return; /* what follows a failure is its consequence */
+    cv->failed = true;
+    cv->result.status = OP_FAILED;
+    (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* an explanation may be cut */
+}
+
+static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool anonymous) {
+    for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
+        struct vmm_found f = {.anonymous = anonymous};
+        if (!json_string_is(j, json_get(j, t, "type"), "child<usb-host>") ||
+            !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id) || !safe_id(f.id))
+            continue;
+        f.ours = !anonymous && parse_id(f.id, &f);
+        if (cv->result.nfound == VH_MAX_FOUND) {
+            fail(cv, "it reports more host devices than can be listed");
+            return;
+        }
+        cv->found[cv->result.nfound++] = f;
+    }
+}
+
+/* ---- devices that others attached ---- */
+
+/* "/dev/bus/usb/001/002". A set ("/dev/fdset/3") does not tell which device it holds. */
+static void parse_node(const char *node, struct vmm_found *f) {
+    static const char prefix[] = "/dev/bus/usb/";
+    uint64_t bus = 0, dev = 0;
+    if (str_starts(node, prefix) && strlen(node) == sizeof prefix - 1 + 7 && node[sizeof prefix - 1 + 3] == '/' &&
+        str_uint(node + sizeof prefix - 1, 3, 255, &bus) && str_uint(node + sizeof prefix + 3, 3, 127, &dev)) {
+        f->busnum = (uint8_t)bus;
+        f->devnum = (uint8_t)dev;
+    }
+}
+
+static void take_property(struct vmm_conv *cv, const struct json *j, int value, int step) {
+    struct vmm_found *f = &cv->found[cv->asked];
+    char text[VH_NODE_MAX];
+    int64_t n = 0;
+    bool there = true;
+    switch (step) {
+    case STEP_HOSTBUS:
+        f->busnum = json_int(j, value, 0, 255, &n) ? (uint8_t)n : 0;
+        break;
+    case STEP_HOSTADDR:
+        f->devnum = json_int(j, value, 0, 127, &n) ? (uint8_t)n : 0;
+        break;
+    case STEP_VENDORID:
+        f->vid = json_int(j, value, 0, UINT16_MAX, &n) ? (uint16_t)n : 0;
+        break;
+    case STEP_PRODUCTID:
+        f->pid = json_int(j, value, 0, UINT16_MAX, &n) ? (uint16_t)n : 0;
+        break;
+    case STEP_HOSTPORT:
+        if (!json_string(j, value, f->port, sizeof f->port))
+            f->port[0] = '\0';
+        break;
+    case STEP_HOSTDEVICE:
+        if (json_string(j, value, text, sizeof text))
+            parse_node(text, f);
+        break;
+    default:
+        cv->absent = json_bool(j, value, &there) && !there;
+    }
+}
+
+/* QEMU opens a device named by bus and address alone at once; anything else is a filter that goes on looking. */
+static void properties_known(struct vmm_conv *cv) {
+    struct vmm_found *f = &cv->found[cv->asked];
+    f->filter = f->vid != 0 || f->pid != 0 || f->port[0] != '\0' || (f->busnum == 0) != (f->devnum == 0);
+    if (cv->absent && !f->filter)
+        f->busnum = f->devnum = 0;
+}
+
+/* What it is after is asked one device at a time: a batch must fit. False if there is no more to ask about. */
+static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
+    char args[VH_OPID_MAX + 96];
+    if (cv->asked >= 0)
+        properties_known(cv);
+    cv->absent = false;
+    cv->asked++;
+    while (cv->asked < cv->result.nfound && cv->found[cv->asked].ours)
+        cv->asked++;
+    if (cv->asked >= cv->result.nfound)
+        return false;
+    for (int step = STEP_HOSTBUS; step < STEP_END; step++) {
+        const struct vmm_found *f = &cv->found[cv->asked];
+        bool ok = str_fmt(args, sizeof args, "\"path\": \"/machine/peripheral%s/%s\", \"property\": \"%s\"",
+                          f->anonymous ? "-anon" : "", f->id, properties[step - STEP_HOSTBUS]);
+        VH_ASSERT(ok);
+        command(cv, out, (enum step)step, "qom-get", args);
+    }
+    return true;
+}
+
+/* ---- answers about the VMM itself ---- */
+
+static void take_properties(struct vmm_conv *cv, const struct json *j, int array) {
+    cv->features |= FEATURE_PROBED;
+    for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
+        if (json_string_is(j, json_get(j, t, "name"), "hostdevice"))
+            cv->features |= FEATURE_HOSTDEVICE;
+    }
+}
+
+/* Sets of ours that an earlier daemon left behind hold a node open. The answers do not matter. */
+static void take_fdsets(struct vmm_conv *cv, const struct json *j, int array, struct vmm_out *out) {
+    int removed = 0;
+    for (int t = json_first(j, array); t >= 0 && removed < 16; t = json_next(j, t)) {
+        int64_t id = 0;
+        int fds = json_get(j, t, "fds");
+        if (!json_int(j, json_get(j, t, "fdset-id"), 0, INT64_MAX, &id) || json_size(j, fds) == 0 ||
+            !json_string_is(j, json_get(j, json_first(j, fds), "opaque"), "vhotplug"))
+            continue;
+        sb_fmt(&out->text, "{\"execute\": \"remove-fd\", \"arguments\": {\"fdset-id\": %lld}, \"id\": \"%u.clean\"}\n",
+               (long long)id, (unsigned)cv->op.serial);
+        removed++;
+    }
+}
+
+static void fail_step(struct vmm_conv *cv, const struct json *j, int error, enum step step) {
+    char text[VH_TEXT_MAX];
+    if (step == STEP_REMOVE_FD || step == STEP_LIST_ANON || step >= STEP_PROPS)
+        return; /* does not decide the operation */
+    if (step == STEP_DEL && json_string_is(j, json_get(j, error, "class"), "DeviceNotFound"))
+        return; /* it is out */
+    if (!json_string(j, json_get(j, error, "desc"), text, sizeof text) || text[0] == '\0')
+        (void)str_copy(text, sizeof text, "QEMU refused without a readable reason");
+    fail(cv, text);
+}
+
+/* "<serial>.<step>" of the operation under way; -1 for anything else. */
+static int step_of(const struct vmm_conv *cv, const struct json *j) {
+    char id[32];
+    uint64_t serial = 0, step = 0;
+    if (!json_string(j, json_get(j, 0, "id"), id, sizeof id))
+        return -1;
+    const char *dot = strchr(id, '.');
+    if (dot == NULL || !str_uint(id, (size_t)(dot - id), UINT32_MAX, &serial) ||
+        !str_uint(dot + 1, strlen(dot + 1), STEP_END - 1, &step) || serial != cv->op.serial)
+        return -1;
+    return (cv->waiting >> step & 1) != 0 ? (int)step : -1;
+}
+
+static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
+    int step = cv->op.kind != OP_NONE ? step_of(cv, j) : -1;
+    if (step < 0)
+        return VMM_WAIT; /* of an operation given up, or an error about nothing in particular */
+    int value = json_get(j, 0, "return"), error = json_get(j, 0, "error");
+    if (value < 0 && error < 0)
+        return VMM_BAD;
+    cv->waiting &= ~(1u << step);
+    if (error >= 0)
+        fail_step(cv, j, error, (enum step)step);
+    else if (step == STEP_CAPS)
+        cv->negotiated = true;
+    else if (step == STEP_LIST || step == STEP_LIST_ANON)
+        take_list(cv, j, value, step == STEP_LIST_ANON);
+    else if (step == STEP_PROPS)
+        take_properties(cv, j, value);
+    else if (step == STEP_FDSETS)
+        take_fdsets(cv, j, value, out);
+    else if (step >= STEP_HOSTBUS)
+        take_property(cv, j, value, step);
+    if (cv->waiting != 0 || (cv->op.kind == OP_LIST && !cv->failed && ask_next(cv, out)))
+        return VMM_WAIT;
+    cv->op.kind = OP_NONE;
+    return VMM_DONE;
+}
+
+static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j) {
+    int version = json_get(j, json_get(j, json_get(j, 0, "QMP"), "version"), "qemu");
+    static const char parts[][6] = {"major", "minor", "micro"};
+    if (json_type(j, json_get(j, 0, "QMP")) != JSON_OBJECT)
+        return VMM_BAD;
+    for (int i = 0; i < 3; i++) {
+        int64_t v = 0;
+        if (json_int(j, json_get(j, version, parts[i]), 0, 100000, &v))
+            cv->version[i] = (int)v;
+    }
+    cv->greeted = true;
+    return VMM_READY;
+}
+
+static enum vmm_step qemu_line(struct vmm_conv *cv, const char *line, size_t len, struct vmm_out *out) {
+    struct json j;
+    struct json_error err;
+    if (len == 0)
+        return VMM_WAIT;
+    if (!json_parse(&j, line, len, tokens, VH_QMP_TOKENS, &err) || json_type(&j, 0) != JSON_OBJECT)
+        return VMM_BAD;
+    if (!cv->greeted)
+        return greeting(cv, &j);
+    int event = json_get(&j, 0, "event");
+    if (event >= 0)
+        return json_string_is(&j, event, "SHUTDOWN") ? VMM_DOWN : VMM_WAIT;
+    return answer(cv, &j, out);
+}
+
+const struct vmm vmm_qemu = {
+    .type = "qemu",
+    .reset = qemu_reset,
+    .line = qemu_line,
+    .begin = qemu_begin,
+    .takes_fd = qemu_takes_fd,
+};
