@@ -146,8 +146,8 @@ RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% da
 OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
 # The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.
 ifneq ($(USB_IDS),no)
-NAMES := $(GEN)/usbids_table.c
-OBJ += $(B)/obj/usbids_table.o
+NAMES := $(GEN)/usb_names_table.c
+OBJ += $(B)/obj/usb_names_table.o
 else
 BASE_CPPFLAGS += -DUSB_IDS_NONE
 endif
@@ -175,7 +175,7 @@ $(NAMES): $(USB_IDS) scripts/usbids.py
 	$(call say,NAMES,$(USB_IDS))
 	$(Q)$(PYTHON) scripts/usbids.py $(USB_IDS) $@
 
-$(B)/obj/usbids_table.o: $(NAMES) $(B)/flags
+$(B)/obj/usb_names_table.o: $(NAMES) $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
@@ -261,10 +261,10 @@ $(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)$$($(2)) -MMD -MP -c -o $$@ $$<
-$(T)/$(1)/obj/usbids_table.o: $(NAMES) Makefile
+$(T)/$(1)/obj/usb_names_table.o: $(NAMES) Makefile
 	@mkdir -p $$(@D)
 	$$(Q)$$($(2)) -c -o $$@ $$<
-$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(if $(NAMES),$(T)/$(1)/obj/usbids_table.o)
+$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(if $(NAMES),$(T)/$(1)/obj/usb_names_table.o)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 -include $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.d)
@@ -304,7 +304,7 @@ $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a Makefile
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(WRAPPED) $(test_link)
 
-SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state sysfs)
+SMALL_FUZZ := $(patsubst %,$(T)/fuzz/fuzz_%,api_stream core state_file sysfs)
 $(SMALL_FUZZ): $(T)/fuzz/%: tests/fuzz/%.c $(T)/small/libvhotplug.a Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -60,18 +60,18 @@ def main():
             names.append(text.add(products[pid]))
     with open(sys.argv[2], "w", encoding="ascii") as f:
         f.write('/* Made from usb.ids by scripts/usbids.py. */\n#include "codec/usb_names_table.h"\n\n')
-        f.write(f"const uint32_t usbids_nvendors = {len(rows)};\n")
-        f.write("const struct usbids_vendor usbids_vendors[] = {\n")
+        f.write(f"const uint32_t usb_names_nvendors = {len(rows)};\n")
+        f.write("const struct usb_names_vendor usb_names_vendors[] = {\n")
         f.writelines(f"    {{{v}, {n}, {first}, {at}}},\n" for v, n, first, at in rows)
-        f.write("};\nconst uint16_t usbids_pids[] = {\n")
+        f.write("};\nconst uint16_t usb_names_pids[] = {\n")
         numbers(f, pids or [0])
-        f.write("};\nconst uint32_t usbids_names[] = {\n")
+        f.write("};\nconst uint32_t usb_names_products[] = {\n")
         numbers(f, names or [0])
-        f.write("};\nconst char usbids_text[] = {\n")
+        f.write("};\nconst char usb_names_text[] = {\n")
         # A character constant is right whether char is signed (x86) or not (Arm).
         numbers(f, [b if b < 128 else f"'\\x{b:02x}'" for b in b"".join(text.parts)])
-        f.write(f'}};\nconst char usbids_date[] = "{date}";\n')
-        f.write("const size_t usbids_sizes[] = {sizeof usbids_vendors, sizeof usbids_pids, sizeof usbids_names, sizeof usbids_text};\n")
+        f.write(f'}};\nconst char usb_names_date[] = "{date}";\n')
+        f.write("const size_t usb_names_sizes[] = {sizeof usb_names_vendors, sizeof usb_names_pids, sizeof usb_names_products, sizeof usb_names_text};\n")
 
 
 if __name__ == "__main__":

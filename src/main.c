@@ -114,7 +114,7 @@ static void give_back_scratch(void) {
     pages_give_back(p, size);
     p = json_scratch(&size);
     pages_give_back(p, size);
-    for (int part = 0; (p = usbids_table(part, &size)) != NULL; part++)
+    for (int part = 0; (p = usb_names_table(part, &size)) != NULL; part++)
         pages_give_back(p, size);
 }
 
@@ -176,7 +176,7 @@ static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
 }
 
 static int check(const struct options *o) {
-    bool ok = load_conf(&confs[0], o, check_print);
+    bool ok = load_conf(&confs[0], o, conf_print);
     printf("%s: %s: %d rules, %d VMs\n", conf_path(o), ok ? "ok" : "not usable", confs[0].nrules, confs[0].nvms);
     return ok ? EXIT_OK : EXIT_FAILED;
 }
@@ -225,7 +225,7 @@ static bool seal(void) {
         {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
-        {state_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
+        {state_file_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
         {sockets, SANDBOX_REMOVE | SANDBOX_ANCESTOR}, /* our own, at a reload and at the end */
         {uevents, SANDBOX_REMOVE},
     };
@@ -294,7 +294,7 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             print_limits();
             return true;
         case OPT_VERSION:
-            printf("vhotplug %s (USB names: %s)\n", VH_VERSION, usbids_version());
+            printf("vhotplug %s (USB names: %s)\n", VH_VERSION, usb_names_version());
             return true;
         case 'h':
             fputs(help, stdout);
@@ -328,7 +328,7 @@ static int serve(int argc, char **argv) {
     pages_keep_small();
     if (given.check)
         return check(&given);
-    if (!load_conf(&confs[0], &given, given.doctor ? check_print : log_diag))
+    if (!load_conf(&confs[0], &given, given.doctor ? conf_print : log_diag))
         return EXIT_FAILED;
     if (!sysfs_root(given.root != NULL ? given.root : "/")) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));

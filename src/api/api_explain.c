@@ -53,7 +53,7 @@ static void parse_removable(struct parse *p, struct device *d) {
 
 /* Names as the daemon would have them. */
 static void name(struct parse *p, struct device *d) {
-    const char *vendor = usbids_vendor(d->vid), *product = usbids_product(d->vid, d->pid);
+    const char *vendor = usb_names_vendor(d->vid), *product = usb_names_product(d->vid, d->pid);
     if (!parse_text(p, "vendor_name", d->vendor_name, sizeof d->vendor_name, "a name of at most 159 bytes"))
         (void)str_copy(d->vendor_name, sizeof d->vendor_name, vendor[0] != '\0' ? vendor : "Unknown vendor");
     if (parse_text(p, "product_name", d->product_name, sizeof d->product_name, "a name of at most 159 bytes"))

@@ -2,8 +2,8 @@
  * api_internal.h - what the parts of the API's wording share with each other and with nobody else: fields of a request,
  * members of a reply. api.c has requests, lists and events, api_explain.c explanations, api_stats.c figures.
  */
-#ifndef VHOTPLUG_API_PARTS_H
-#define VHOTPLUG_API_PARTS_H
+#ifndef VHOTPLUG_API_INTERNAL_H
+#define VHOTPLUG_API_INTERNAL_H
 
 #include "api/api.h"
 #include "codec/json.h"

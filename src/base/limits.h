@@ -10,15 +10,15 @@
 /* X(name, value, reason) */
 #define VH_LIMITS(X)                                                                                              \
     X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                            \
-    X(VH_MAX_GHOSTS, 64, "unplugged devices that still await removal from a VM")                                  \
+    X(VH_MAX_LEAVING, 64, "unplugged devices that still await removal from a VM")                                 \
     X(VH_MAX_VMS, 64, "VMs in the configuration: one bit each in a 64-bit set")                                   \
     X(VH_MAX_RULES, 512, "rules in the configuration")                                                            \
     X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                              \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                                  \
     X(VH_MAX_ACCESS, 128, "entries of general.api.clients: twice as many as VMs")                                 \
     X(VH_MAX_GROUPS, 256, "groups of a unix client; one that is in more is sent away unjudged")                   \
-    X(VH_MAX_MEMORY, 512, "devices whose selection or decision is remembered")                                    \
-    X(VH_MAX_LATCHES, 64, "tags that a decision keeps away from every VM")                                        \
+    X(VH_MAX_REMEMBERED, 512, "devices whose selection or decision is remembered")                                \
+    X(VH_MAX_TAG_DECISIONS, 64, "tags that a decision keeps away from every VM")                                  \
     X(VH_STATE_MAX, 2097152, "bytes of the state file: the table full of serials that JSON must escape")          \
     X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                    \
     X(VH_STATE_EXTRA, 16384, "bytes of the state file's members that we do not know and keep")                    \

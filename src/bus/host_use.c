@@ -261,7 +261,7 @@ static void look_routes(void) {
     }
 }
 
-void hostuse_look(void) {
+void host_use_look(void) {
     nuses = too_many = 0;
     look_mounts();
     look_swaps();
@@ -272,7 +272,7 @@ void hostuse_look(void) {
         log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
 }
 
-bool hostuse_reason(const char *sys_name, char *why, size_t cap) {
+bool host_use_reason(const char *sys_name, char *why, size_t cap) {
     const struct use *u = find_use(sys_name);
     return u != NULL && (str_copy(why, cap, u->why) || true);
 }

@@ -20,7 +20,7 @@ struct place {
 };
 
 bool regex_in_classes(uint8_t classes, uint32_t ch) {
-    bool digit = chars_is_digit(ch), word = chars_is_word(ch), space = chars_is_space(ch);
+    bool digit = unicode_is_digit(ch), word = unicode_is_word(ch), space = unicode_is_space(ch);
     return ((classes & IN_DIGIT) && digit) || ((classes & NO_DIGIT) && !digit) || ((classes & IN_WORD) && word) ||
            ((classes & NO_WORD) && !word) || ((classes & IN_SPACE) && space) || ((classes & NO_SPACE) && !space);
 }
@@ -30,7 +30,7 @@ static bool in_set(const struct regex_set *s, uint32_t ch) {
     if (ch < 128) {
         in = s->ascii[ch / 32] >> ch % 32 & 1;
     } else {
-        uint32_t form[3] = {ch, chars_fold(ch), chars_upper(chars_fold(ch))};
+        uint32_t form[3] = {ch, unicode_fold(ch), unicode_upper(unicode_fold(ch))};
         for (int f = 0; f < 3 && !in; f++) {
             if (form[f] < 128)
                 in = s->ascii[form[f] / 32] >> form[f] % 32 & 1;
@@ -56,7 +56,7 @@ static bool takes(const struct regex_pool *pool, const struct regex_inst *i, uin
 }
 
 static bool holds(uint8_t op, const struct place *p) {
-    bool edge = chars_is_word(p->before) != chars_is_word(p->here);
+    bool edge = unicode_is_word(p->before) != unicode_is_word(p->here);
     switch (op) {
     case OP_BEGIN:
         return p->first;
@@ -128,7 +128,7 @@ uint64_t regex_kind(uint32_t folded) {
 static bool has_what_it_needs(const struct regex *re, const char *text, size_t len) {
     uint64_t missing = re->needs;
     for (size_t at = 0, n = 0; at < len && missing != 0; at += n)
-        missing &= ~regex_kind(chars_fold(char_at(text, len, at, &n)));
+        missing &= ~regex_kind(unicode_fold(char_at(text, len, at, &n)));
     return missing == 0;
 }
 
@@ -149,7 +149,7 @@ bool regex_match(const struct regex_pool *pool, const struct regex *re, const ch
     if (follow(prog, 0, &p, now, seen))
         return true;
     while (now->n > 0 && at < len) {
-        uint32_t ch = p.here, folded = chars_fold(ch);
+        uint32_t ch = p.here, folded = unicode_fold(ch);
         at += n;
         p = (struct place){.before = ch, .here = char_at(text, len, at, &n)};
         p.last = n == 0;

@@ -215,7 +215,7 @@ static bool parse_atom(struct compiler *c) {
         c->can_repeat = false;
         return regex_emit(c, c->s[c->at++] == '^' ? OP_BEGIN : OP_END, 0);
     default:
-        return regex_next_char(c, &ch) && regex_emit(c, OP_CHAR, chars_fold(ch));
+        return regex_next_char(c, &ch) && regex_emit(c, OP_CHAR, unicode_fold(ch));
     }
 }
 

@@ -1,8 +1,8 @@
 /*
  * regex_internal.h - what the parts of the regular expressions share: instructions, and the compiler's state.
  */
-#ifndef VHOTPLUG_REGEX_PARTS_H
-#define VHOTPLUG_REGEX_PARTS_H
+#ifndef VHOTPLUG_REGEX_INTERNAL_H
+#define VHOTPLUG_REGEX_INTERNAL_H
 
 #include "codec/regex.h"
 

@@ -73,8 +73,8 @@ static void set_ascii(struct regex_set *s, uint32_t ch) {
 
 static bool set_chars(struct compiler *c, struct regex_set *s, uint32_t from, uint32_t to, size_t at) {
     for (uint32_t ch = from; ch <= to && ch < 128; ch++) {
-        set_ascii(s, chars_fold(ch));
-        set_ascii(s, chars_upper(ch));
+        set_ascii(s, unicode_fold(ch));
+        set_ascii(s, unicode_upper(ch));
     }
     if (to < 128)
         return true;
@@ -91,8 +91,8 @@ static bool set_range(struct compiler *c, struct regex_set *s, uint32_t from, ui
     uint32_t second = 0;
     if (!set_chars(c, s, from, to, at))
         return false;
-    for (uint32_t n = 0; (second = chars_second_capital(n)) != 0; n++) {
-        uint32_t small = chars_fold(second);
+    for (uint32_t n = 0; (second = unicode_second_capital(n)) != 0; n++) {
+        uint32_t small = unicode_fold(second);
         bool covered = (small >= from && small <= to) || (small < 128 && (s->ascii[small / 32] >> small % 32 & 1) != 0);
         if (second >= from && second <= to && !covered && !set_chars(c, s, small, small, at))
             return false;
@@ -201,5 +201,5 @@ bool regex_parse_escape(struct compiler *c) {
         return emit_set(c, &s, start);
     }
     uint32_t ch = 0;
-    return escaped_char(c, start, &ch) && regex_emit(c, OP_CHAR, chars_fold(ch));
+    return escaped_char(c, start, &ch) && regex_emit(c, OP_CHAR, unicode_fold(ch));
 }

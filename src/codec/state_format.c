@@ -39,7 +39,7 @@ static bool parse_id(const struct json *j, int t, struct id *id) {
     return str_copy(id->serial, sizeof id->serial, str_eq(text + 10, NO_SERIAL) ? "" : text + 10);
 }
 
-static void print_id(struct sbuf *sb, const struct memory *m) {
+static void print_id(struct sbuf *sb, const struct remembered *m) {
     char text[VH_STRING_MAX + 16];
     bool ok = str_fmt(text, sizeof text, "%04x:%04x:%s", (unsigned)m->vid, (unsigned)m->pid,
                       m->serial[0] != '\0' ? m->serial : NO_SERIAL);
@@ -52,7 +52,7 @@ static const char *as_in_id(const char *serial) {
     return str_eq(serial, NO_SERIAL) ? "" : serial;
 }
 
-static bool has_id(const struct memory *m, uint16_t vid, uint16_t pid, const char *serial) {
+static bool has_id(const struct remembered *m, uint16_t vid, uint16_t pid, const char *serial) {
     return m->used && m->vid == vid && m->pid == pid && str_eq(as_in_id(m->serial), as_in_id(serial));
 }
 
@@ -67,7 +67,7 @@ static enum role parse_role(const struct json *j, int t) {
 /* ---- reading ---- */
 
 struct reader {
-    struct memories *ms;
+    struct remembered_set *ms;
     const struct json *j;
     bool same_boot;
     unsigned *dropped;
@@ -81,10 +81,10 @@ static bool refuse(struct reader *r, const char *why) {
 }
 
 /* The next free place; if there is none, a selection's, for decisions are never pushed out. NULL: none. */
-static struct memory *add(struct reader *r, const struct id *id, bool decision) {
-    struct memory *m = NULL, *oldest = NULL;
-    for (int i = 0; m == NULL && i < VH_MAX_MEMORY; i++) {
-        struct memory *e = &r->ms->m[i];
+static struct remembered *add(struct reader *r, const struct id *id, bool decision) {
+    struct remembered *m = NULL, *oldest = NULL;
+    for (int i = 0; m == NULL && i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *e = &r->ms->m[i];
         if (!e->used)
             m = e;
         else if (e->by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
@@ -112,7 +112,7 @@ static bool optional(const struct json *j, int object, const char *key, char *ds
 }
 
 /* "1-5": bus and device number */
-static void parse_exempt(const char *s, struct memory *m) {
+static void parse_exempt(const char *s, struct remembered *m) {
     const char *dash = strchr(s, '-');
     uint64_t bus = 0, dev = 0;
     if (dash != NULL && str_uint(s, (size_t)(dash - s), 255, &bus) && str_uint(dash + 1, strlen(dash + 1), 127, &dev) &&
@@ -122,12 +122,12 @@ static void parse_exempt(const char *s, struct memory *m) {
     }
 }
 
-static bool is_empty(const struct memory *m) {
+static bool is_empty(const struct remembered *m) {
     return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->exempt_bus == 0;
 }
 
 static void read_device(struct reader *r, int object) {
-    struct memory read = {.used = true};
+    struct remembered read = {.used = true};
     struct id id;
     char exempt[16];
     bool literal = false;
@@ -149,7 +149,7 @@ static void read_device(struct reader *r, int object) {
         read.suspended[0] = '\0';
         read.exempt_bus = read.exempt_dev = 0;
     }
-    struct memory *m = is_empty(&read) ? NULL : add(r, &id, read.by != ROLE_NONE);
+    struct remembered *m = is_empty(&read) ? NULL : add(r, &id, read.by != ROLE_NONE);
     if (m == NULL)
         return;
     memcpy(m->port, read.port, sizeof m->port);
@@ -169,26 +169,26 @@ static bool read_devices(struct reader *r, int array) {
     return true;
 }
 
-static void select_vm(struct memory *m, const char *vm) {
+static void select_vm(struct remembered *m, const char *vm) {
     VH_ASSERT(str_copy(m->vm, sizeof m->vm, vm)); /* same bound */
     m->vm_by = vm[0] != '\0' ? ROLE_OPERATOR : ROLE_NONE;
 }
 
 /* One of selected_vms, against the records of that device: one of twins may have this VM, the others keep theirs. */
-static void merge_selection(struct reader *r, const struct id *id, const char *vm, bool said[VH_MAX_MEMORY]) {
+static void merge_selection(struct reader *r, const struct id *id, const char *vm, bool said[VH_MAX_REMEMBERED]) {
     bool known = false, agrees = false;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &r->ms->m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &r->ms->m[i];
         if (!has_id(m, id->vid, id->pid, id->serial))
             continue;
         known = said[i] = true;
         agrees = agrees || str_eq(m->vm, vm);
     }
-    for (int i = 0; known && !agrees && i < VH_MAX_MEMORY; i++) {
+    for (int i = 0; known && !agrees && i < VH_MAX_REMEMBERED; i++) {
         if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
             select_vm(&r->ms->m[i], vm);
     }
-    struct memory *m = known ? NULL : add(r, id, false);
+    struct remembered *m = known ? NULL : add(r, id, false);
     if (m == NULL)
         return;
     said[m - r->ms->m] = true;
@@ -196,7 +196,7 @@ static void merge_selection(struct reader *r, const struct id *id, const char *v
 }
 
 static bool read_selections(struct reader *r, int object) {
-    bool said[VH_MAX_MEMORY] = {false};
+    bool said[VH_MAX_REMEMBERED] = {false};
     if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
         return refuse(r, "'selected_vms' is no object");
     if (object < 0)
@@ -209,27 +209,27 @@ static bool read_selections(struct reader *r, int object) {
         else
             (*r->dropped)++;
     }
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         if (!said[i])
             select_vm(&r->ms->m[i], ""); /* taken back by another daemon */
     }
     return true;
 }
 
-static void merge_decision(struct reader *r, const struct id *id, bool said[VH_MAX_MEMORY]) {
+static void merge_decision(struct reader *r, const struct id *id, bool said[VH_MAX_REMEMBERED]) {
     bool known = false, decided = false;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &r->ms->m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &r->ms->m[i];
         if (!has_id(m, id->vid, id->pid, id->serial))
             continue;
         known = said[i] = true;
         decided = decided || m->by != ROLE_NONE;
     }
-    for (int i = 0; known && !decided && i < VH_MAX_MEMORY; i++) {
+    for (int i = 0; known && !decided && i < VH_MAX_REMEMBERED; i++) {
         if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
             r->ms->m[i].by = ROLE_OPERATOR;
     }
-    struct memory *m = known ? NULL : add(r, id, true);
+    struct remembered *m = known ? NULL : add(r, id, true);
     if (m == NULL)
         return;
     said[m - r->ms->m] = true;
@@ -237,7 +237,7 @@ static void merge_decision(struct reader *r, const struct id *id, bool said[VH_M
 }
 
 static bool read_decisions(struct reader *r, int array) {
-    bool said[VH_MAX_MEMORY] = {false};
+    bool said[VH_MAX_REMEMBERED] = {false};
     if (array >= 0 && json_type(r->j, array) != JSON_ARRAY)
         return refuse(r, "'disconnected_devices' is no array");
     if (array < 0)
@@ -249,7 +249,7 @@ static bool read_decisions(struct reader *r, int array) {
         else
             (*r->dropped)++;
     }
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         if (!said[i])
             r->ms->m[i].by = ROLE_NONE; /* lifted by another daemon */
     }
@@ -261,12 +261,13 @@ static bool read_tags(struct reader *r, int object) {
     if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
         return refuse(r, "'disconnected_tags' is no object");
     for (int key = object >= 0 ? json_first(r->j, object) : -1; key >= 0; key = json_next(r->j, key)) {
-        if (n == VH_MAX_LATCHES || !json_string(r->j, key, r->ms->latch[n].tag, sizeof r->ms->latch[n].tag) ||
-            r->ms->latch[n].tag[0] == '\0') {
+        if (n == VH_MAX_TAG_DECISIONS ||
+            !json_string(r->j, key, r->ms->tag_decision[n].tag, sizeof r->ms->tag_decision[n].tag) ||
+            r->ms->tag_decision[n].tag[0] == '\0') {
             (*r->dropped)++;
             continue;
         }
-        r->ms->latch[n++].by = parse_role(r->j, json_value(r->j, key));
+        r->ms->tag_decision[n++].by = parse_role(r->j, json_value(r->j, key));
     }
     return true;
 }
@@ -298,18 +299,18 @@ static bool keep_unknown(struct reader *r) {
     return sb_ok(&sb) || refuse(r, "the members that are not ours are too long");
 }
 
-static void drop_empty(struct memories *ms) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        struct memory *m = &ms->m[i];
+static void drop_empty(struct remembered_set *ms) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &ms->m[i];
         m->used = m->used && !is_empty(m);
         m->was_by = m->by;
     }
-    for (int i = 0; i < VH_MAX_LATCHES; i++)
-        ms->latch[i].was_by = ms->latch[i].by;
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        ms->tag_decision[i].was_by = ms->tag_decision[i].by;
 }
 
-bool memory_parse(struct memories *ms, const char *text, size_t len, const char *boot, unsigned *dropped, char *why,
-                  size_t cap) {
+bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
+                        char *why, size_t cap) {
     struct json j;
     struct json_error err;
     struct reader r = {.ms = ms, .j = &j, .dropped = dropped, .why = why, .cap = cap};
@@ -332,28 +333,28 @@ bool memory_parse(struct memories *ms, const char *text, size_t len, const char 
 /* ---- writing ---- */
 
 /* The next in order of age after `stamp`; NULL after the last. */
-static const struct memory *next_older(const struct memories *ms, uint64_t stamp) {
-    const struct memory *best = NULL;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &ms->m[i];
+static const struct remembered *next_older(const struct remembered_set *ms, uint64_t stamp) {
+    const struct remembered *best = NULL;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &ms->m[i];
         if (m->used && !is_empty(m) && m->stamp > stamp && (best == NULL || m->stamp < best->stamp))
             best = m;
     }
     return best;
 }
 
-static const struct memory *oldest(const struct memories *ms) {
+static const struct remembered *oldest(const struct remembered_set *ms) {
     return next_older(ms, 0);
 }
 
-static const struct memory *after(const struct memories *ms, const struct memory *m) {
+static const struct remembered *after(const struct remembered_set *ms, const struct remembered *m) {
     return next_older(ms, m->stamp);
 }
 
 /* Has a younger one the same id, with something to say about it? An object has each key once, a list each id. */
-static bool said_later(const struct memories *ms, const struct memory *m, bool selection) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *o = &ms->m[i];
+static bool said_later(const struct remembered_set *ms, const struct remembered *m, bool selection) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *o = &ms->m[i];
         if (o->stamp > m->stamp && has_id(o, m->vid, m->pid, m->serial) &&
             (selection ? o->vm[0] != '\0' : o->by != ROLE_NONE))
             return true;
@@ -367,10 +368,10 @@ static void separate(struct sbuf *sb, bool *first, const char *indent) {
     *first = false;
 }
 
-static void print_selections(const struct memories *ms, struct sbuf *sb) {
+static void print_selections(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
     sb_str(sb, "{\n  \"selected_vms\": {");
-    for (const struct memory *m = oldest(ms); m != NULL; m = after(ms, m)) {
+    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
         if (m->vm[0] == '\0' || said_later(ms, m, true))
             continue;
         separate(sb, &first, "    ");
@@ -381,10 +382,10 @@ static void print_selections(const struct memories *ms, struct sbuf *sb) {
     sb_str(sb, first ? "}" : "\n  }");
 }
 
-static void print_decisions(const struct memories *ms, struct sbuf *sb) {
+static void print_decisions(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
     sb_str(sb, ",\n  \"disconnected_devices\": [");
-    for (const struct memory *m = oldest(ms); m != NULL; m = after(ms, m)) {
+    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
         if (m->by == ROLE_NONE || said_later(ms, m, false))
             continue;
         separate(sb, &first, "    ");
@@ -400,7 +401,7 @@ static void member(struct sbuf *sb, const char *name, const char *value) {
     sb_json(sb, value);
 }
 
-static void print_device(struct sbuf *sb, const struct memory *m) {
+static void print_device(struct sbuf *sb, const struct remembered *m) {
     sb_str(sb, "{\"id\": ");
     print_id(sb, m);
     if (str_eq(m->serial, NO_SERIAL))
@@ -415,10 +416,10 @@ static void print_device(struct sbuf *sb, const struct memory *m) {
     sb_char(sb, '}');
 }
 
-static bool print_devices(const struct memories *ms, struct sbuf *sb) {
+static bool print_devices(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true, this_boot = false;
     sb_str(sb, ",\n  \"devices\": [");
-    for (const struct memory *m = oldest(ms); m != NULL; m = after(ms, m)) {
+    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
         separate(sb, &first, "    ");
         print_device(sb, m);
         this_boot = this_boot || m->suspended[0] != '\0' || m->exempt_bus != 0;
@@ -427,23 +428,23 @@ static bool print_devices(const struct memories *ms, struct sbuf *sb) {
     return this_boot;
 }
 
-static void print_tags(const struct memories *ms, struct sbuf *sb) {
+static void print_tags(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
-    for (int i = 0; i < VH_MAX_LATCHES; i++) {
-        if (ms->latch[i].by == ROLE_NONE)
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        if (ms->tag_decision[i].by == ROLE_NONE)
             continue;
         if (first)
             sb_str(sb, ",\n  \"disconnected_tags\": {");
         separate(sb, &first, "    ");
-        sb_json(sb, ms->latch[i].tag);
+        sb_json(sb, ms->tag_decision[i].tag);
         sb_str(sb, ": ");
-        sb_json(sb, role_name(ms->latch[i].by));
+        sb_json(sb, role_name(ms->tag_decision[i].by));
     }
     if (!first)
         sb_str(sb, "\n  }");
 }
 
-void memory_print(const struct memories *ms, const char *boot, struct sbuf *sb) {
+void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb) {
     print_selections(ms, sb);
     print_decisions(ms, sb);
     if (print_devices(ms, sb)) {

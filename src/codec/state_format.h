@@ -6,8 +6,8 @@
  * `disconnected_devices` lists such ids. What they do not know of (ports, authors, suspension, tags) stands in members
  * of our own, and members that we do not know of are kept as they are.
  */
-#ifndef VHOTPLUG_MEMORY_H
-#define VHOTPLUG_MEMORY_H
+#ifndef VHOTPLUG_STATE_FORMAT_H
+#define VHOTPLUG_STATE_FORMAT_H
 
 #include "base/limits.h"
 #include "base/model.h"
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* One device, known by vendor, product and serial, and by the port where it was seen last. */
-struct memory {
+struct remembered {
     bool used;
     uint16_t vid, pid;
     char serial[VH_STRING_MAX];     /* "" if it has none */
@@ -34,16 +34,16 @@ struct memory {
 };
 
 /* A decision about a tag: what carries it stays away, also what is plugged in later. */
-struct latch {
+struct tag_decision {
     enum role by; /* ROLE_NONE: free */
     enum role was_by;
     char tag[VH_NAME_MAX];
 };
 
-struct memories {
+struct remembered_set {
     uint64_t stamp; /* of the youngest */
-    struct memory m[VH_MAX_MEMORY];
-    struct latch latch[VH_MAX_LATCHES];
+    struct remembered m[VH_MAX_REMEMBERED];
+    struct tag_decision tag_decision[VH_MAX_TAG_DECISIONS];
     uint32_t nextra;
     char extra[VH_STATE_EXTRA]; /* unknown members as they were written: `"key": value`, joined by ", " */
 };
@@ -54,10 +54,10 @@ struct memories {
  * cleared. Entries that make no sense (an id that is none, an empty VM) are left out and counted in *dropped, and so is
  * what does not fit (decisions come before selections).
  */
-bool memory_parse(struct memories *ms, const char *text, size_t len, const char *boot, unsigned *dropped, char *why,
-                  size_t cap);
+bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
+                        char *why, size_t cap);
 /* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal memories give equal texts. */
-void memory_print(const struct memories *ms, const char *boot, struct sbuf *sb);
+void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb);
 /* Returns static scratch memory, so that its pages may be given back to the kernel. */
 void *memory_scratch(size_t *size);
 

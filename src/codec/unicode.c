@@ -79,7 +79,7 @@ static bool within(const uint32_t (*rows)[2], size_t n, uint32_t c) {
     return false;
 }
 
-uint32_t chars_fold(uint32_t c) {
+uint32_t unicode_fold(uint32_t c) {
     if (c < 128)
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
     for (size_t i = 1; i < COUNT(cases); i++)
@@ -88,7 +88,7 @@ uint32_t chars_fold(uint32_t c) {
     return c;
 }
 
-uint32_t chars_upper(uint32_t c) {
+uint32_t unicode_upper(uint32_t c) {
     if (c < 128)
         return c >= 'a' && c <= 'z' ? c - 32 : c;
     if (c > 0x10ffff)
@@ -101,11 +101,11 @@ uint32_t chars_upper(uint32_t c) {
     return c;
 }
 
-uint32_t chars_second_capital(uint32_t n) {
+uint32_t unicode_second_capital(uint32_t n) {
     return n < SECONDS ? cases[COUNT(cases) - SECONDS + n].from : 0;
 }
 
-bool chars_is_digit(uint32_t c) {
+bool unicode_is_digit(uint32_t c) {
     if (c < 128)
         return c >= '0' && c <= '9';
     for (size_t i = 0; i < COUNT(digit_rows); i++)
@@ -114,12 +114,12 @@ bool chars_is_digit(uint32_t c) {
     return false;
 }
 
-bool chars_is_word(uint32_t c) {
+bool unicode_is_word(uint32_t c) {
     if (c < 128)
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     return c != CHARS_INVALID && !within(not_word, COUNT(not_word), c);
 }
 
-bool chars_is_space(uint32_t c) {
+bool unicode_is_space(uint32_t c) {
     return within(spaces, COUNT(spaces), c);
 }

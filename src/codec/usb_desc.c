@@ -93,7 +93,7 @@ static bool parse_configs(const unsigned char *p, size_t n, unsigned count, stru
     return true;
 }
 
-bool usbdesc_parse(const unsigned char *p, size_t n, struct device *dev, const char **why) {
+bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const char **why) {
     dev->nifaces = 0;
     if (n < DEVICE_LEN || p[0] != DEVICE_LEN || p[1] != DT_DEVICE) {
         *why = "the device descriptor is malformed";
@@ -115,7 +115,7 @@ bool usbdesc_parse(const unsigned char *p, size_t n, struct device *dev, const c
     return false;
 }
 
-bool usbdesc_interfaces(const struct device *dev, char *dst, size_t cap) {
+bool usb_desc_interfaces(const struct device *dev, char *dst, size_t cap) {
     struct sbuf sb;
     sb_init(&sb, dst, cap);
     if (dev->nifaces > 0)

@@ -5,22 +5,22 @@
 
 #ifdef USB_IDS_NONE
 
-const char *usbids_vendor(uint16_t vid) {
+const char *usb_names_vendor(uint16_t vid) {
     (void)vid;
     return "";
 }
 
-const char *usbids_product(uint16_t vid, uint16_t pid) {
+const char *usb_names_product(uint16_t vid, uint16_t pid) {
     (void)vid;
     (void)pid;
     return "";
 }
 
-const char *usbids_version(void) {
+const char *usb_names_version(void) {
     return "none";
 }
 
-const void *usbids_table(int part, size_t *size) {
+const void *usb_names_table(int part, size_t *size) {
     (void)part;
     *size = 0;
     return NULL;
@@ -32,13 +32,13 @@ const void *usbids_table(int part, size_t *size) {
 
 #include <stddef.h>
 
-static const struct usbids_vendor *find(uint16_t vid) {
-    uint32_t low = 0, high = usbids_nvendors;
+static const struct usb_names_vendor *find(uint16_t vid) {
+    uint32_t low = 0, high = usb_names_nvendors;
     while (low < high) {
         uint32_t mid = (low + high) / 2;
-        if (usbids_vendors[mid].vid == vid)
-            return &usbids_vendors[mid];
-        if (usbids_vendors[mid].vid < vid)
+        if (usb_names_vendors[mid].vid == vid)
+            return &usb_names_vendors[mid];
+        if (usb_names_vendors[mid].vid < vid)
             low = mid + 1;
         else
             high = mid;
@@ -46,21 +46,21 @@ static const struct usbids_vendor *find(uint16_t vid) {
     return NULL;
 }
 
-const char *usbids_vendor(uint16_t vid) {
-    const struct usbids_vendor *v = find(vid);
-    return v != NULL ? usbids_text + v->name : "";
+const char *usb_names_vendor(uint16_t vid) {
+    const struct usb_names_vendor *v = find(vid);
+    return v != NULL ? usb_names_text + v->name : "";
 }
 
-const char *usbids_product(uint16_t vid, uint16_t pid) {
-    const struct usbids_vendor *v = find(vid);
+const char *usb_names_product(uint16_t vid, uint16_t pid) {
+    const struct usb_names_vendor *v = find(vid);
     if (v == NULL)
         return "";
     uint32_t low = v->first, high = v->first + v->count;
     while (low < high) {
         uint32_t mid = (low + high) / 2;
-        if (usbids_pids[mid] == pid)
-            return usbids_text + usbids_names[mid];
-        if (usbids_pids[mid] < pid)
+        if (usb_names_pids[mid] == pid)
+            return usb_names_text + usb_names_products[mid];
+        if (usb_names_pids[mid] < pid)
             low = mid + 1;
         else
             high = mid;
@@ -68,15 +68,15 @@ const char *usbids_product(uint16_t vid, uint16_t pid) {
     return "";
 }
 
-const char *usbids_version(void) {
-    return usbids_date;
+const char *usb_names_version(void) {
+    return usb_names_date;
 }
 
-const void *usbids_table(int part, size_t *size) {
-    const void *const parts[] = {usbids_vendors, usbids_pids, usbids_names, usbids_text};
+const void *usb_names_table(int part, size_t *size) {
+    const void *const parts[] = {usb_names_vendors, usb_names_pids, usb_names_products, usb_names_text};
     if (part < 0 || part >= 4)
         return NULL;
-    *size = usbids_sizes[part];
+    *size = usb_names_sizes[part];
     return parts[part];
 }
 

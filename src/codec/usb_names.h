@@ -2,18 +2,18 @@
  * usb_names.h - names from the USB ID database, compiled in as a compact sorted table (scripts/usbids.py makes
  * it from usb.ids; built without it, every lookup is ""). Two binary searches at most, no decoding state. Pure.
  */
-#ifndef VHOTPLUG_USBIDS_H
-#define VHOTPLUG_USBIDS_H
+#ifndef VHOTPLUG_USB_NAMES_H
+#define VHOTPLUG_USB_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-const char *usbids_vendor(uint16_t vid);                /* "" if unknown; static text */
-const char *usbids_product(uint16_t vid, uint16_t pid); /* "" if unknown; static text */
-const char *usbids_version(void);                       /* the database's own date, or "none" */
+const char *usb_names_vendor(uint16_t vid);                /* "" if unknown; static text */
+const char *usb_names_product(uint16_t vid, uint16_t pid); /* "" if unknown; static text */
+const char *usb_names_version(void);                       /* the database's own date, or "none" */
 /* The table's memory, part by part from 0: its pages may be given back to the kernel, which reads them from the file
  * again. NULL after the last part. */
-const void *usbids_table(int part, size_t *size);
+const void *usb_names_table(int part, size_t *size);
 
 #endif

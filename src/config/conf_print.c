@@ -63,7 +63,7 @@ static void print_source(const struct source *s, unsigned line, unsigned column)
     fputs("^\n", stderr);
 }
 
-void check_print(const struct diag *d, void *source) {
+void conf_print(const struct diag *d, void *source) {
     static const char levels[][8] = {"error", "warning", "note"};
     const struct source *s = source;
     if (d->line > 0)

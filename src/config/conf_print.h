@@ -1,8 +1,8 @@
 /*
  * conf_print.h - problems of a configuration as a compiler shows them: place, text, the line and a caret below it.
  */
-#ifndef VHOTPLUG_CHECK_H
-#define VHOTPLUG_CHECK_H
+#ifndef VHOTPLUG_CONF_PRINT_H
+#define VHOTPLUG_CONF_PRINT_H
 
 #include "config/conf.h"
 
@@ -13,6 +13,6 @@ struct source {
     size_t len;
 };
 
-void check_print(const struct diag *d, void *source); /* to standard error */
+void conf_print(const struct diag *d, void *source); /* to standard error */
 
 #endif

@@ -35,7 +35,7 @@ static void released(struct step *st, uint32_t token) {
 static void slot_judge(struct core *c, struct slot *s) {
     s->hub = device_is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
-    memory_refresh(c, s);
+    remembered_refresh(c, s);
 }
 
 /* The same, and which of several VMs, once all is known of a plug. */
@@ -45,7 +45,7 @@ static void slot_plugged(struct step *st, int i) {
     slot_judge(c, s);
     vm_filters(c, s);
     if (s->vm < 0)
-        s->pick = memory_selection(c, &s->dev);
+        s->choice = remembered_selection(c, &s->dev);
     port_lease(c, s);
 }
 
@@ -65,7 +65,7 @@ static void unplug(struct step *st, int i) {
     }
     if (s->announced)
         step_event(st, EV_DISCONNECTED, i, -1);
-    s->state = s->vm >= 0 || s->op != OP_NONE ? SLOT_GHOST : SLOT_DEAD;
+    s->state = s->vm >= 0 || s->op != OP_NONE ? SLOT_LEAVING : SLOT_DEAD;
     slot_afresh(s);
 }
 
@@ -94,8 +94,8 @@ static void plug(struct step *st, const struct fact *f) {
     slot_plugged(st, i);
     if (f->coldplug && !s->hub)
         s->doubt = supported_vms(c->conf); /* an earlier daemon, by an earlier policy, may have given it to any */
-    if (f->coldplug && s->managed && s->pick < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
-        s->pick = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
+    if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
+        s->choice = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
     slot_announce(st, i);
 }
 
@@ -154,14 +154,14 @@ static bool is_other_vm(const struct conf *old, const struct conf *fresh, int v)
 static void forget_other_vms(struct core *c, const struct conf *old) {
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (is_other_vm(old, c->conf, s->pick))
-            s->pick = s->state == SLOT_PRESENT ? memory_selection(c, &s->dev) : -1;
+        if (is_other_vm(old, c->conf, s->choice))
+            s->choice = s->state == SLOT_PRESENT ? remembered_selection(c, &s->dev) : -1;
         if (is_other_vm(old, c->conf, s->lease))
             s->lease = -1;
-        if (is_other_vm(old, c->conf, s->nap))
-            s->nap = -1;
-        if (is_other_vm(old, c->conf, s->away))
-            s->away = -1;
+        if (is_other_vm(old, c->conf, s->guest_suspended))
+            s->guest_suspended = -1;
+        if (is_other_vm(old, c->conf, s->guest_detached))
+            s->guest_detached = -1;
     }
     for (int v = 0; v < old->nvms; v++) {
         if (is_other_vm(old, c->conf, v))
@@ -186,7 +186,7 @@ static void reload(struct step *st, const struct conf *conf) {
         if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
             request_slot_done(st, i, "a new configuration does not allow it");
         if (s->vm < 0 && before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0))
-            s->ask = ASK_NO;
+            s->question = QUESTION_NONE;
         slot_afresh(s);
     }
 }
@@ -245,7 +245,7 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         request_client_gone(&st, f->client);
         break;
     case FACT_SAVED:
-        if (memory_saved(&st, f->ok))
+        if (remembered_saved(&st, f->ok))
             request_saved(&st, &c->decision, f->ok ? NULL : f->text);
         break;
     case FACT_RELEASED:

@@ -18,21 +18,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_GHOSTS)
+#define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
 #define CORE_MAX_ACTIONS (4 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* each client has at most one request under way */
 
 enum slot_state {
     SLOT_FREE,
     SLOT_PRESENT, /* the host has it */
-    SLOT_GHOST,   /* unplugged, told as gone; a VM must still let go of its id */
+    SLOT_LEAVING, /* unplugged, told as gone; a VM must still let go of its id */
     SLOT_DEAD,    /* gone; kept until the next step so that its events can be rendered */
 };
 
-enum ask_state {
-    ASK_NO,     /* nobody was asked for a VM */
-    ASK_OPEN,   /* usb_select_vm was told; the question stands */
-    ASK_CLOSED, /* answered, or no longer of interest; not asked again during this plug */
+enum question_state {
+    QUESTION_NONE,   /* nobody was asked for a VM */
+    QUESTION_OPEN,   /* usb_select_vm was told; the question stands */
+    QUESTION_CLOSED, /* answered, or no longer of interest; not asked again during this plug */
 };
 
 /* A device with what is decided and done about it. The fields that every step looks at come first. */
@@ -40,12 +40,12 @@ struct slot {
     enum slot_state state;
     int rule;        /* deciding rule, -1 none */
     int vm;          /* assignment: the VM that has it, -1 none */
-    int pick;        /* selection (remembered, or by --attach-connected), -1 none */
+    int choice;      /* selection (remembered, or by --attach-connected), -1 none */
     enum op_kind op; /* operation under way, OP_NONE if none */
     int op_vm;       /* where that operation is */
     int req;         /* index of the pending request that wants it moved, -1 none */
     int req_vm;      /* where that request wants it, -1: nowhere */
-    enum ask_state ask;
+    enum question_state question;
     bool managed;      /* policy applies: plugged while we ran, or given to a VM before */
     bool announced;    /* usb_connected was told */
     bool disconnected; /* taken away by a decision */
@@ -53,8 +53,8 @@ struct slot {
     bool hub;
     vm_set doubt;  /* VMs that may have it although we cannot tell: it goes nowhere until they are listed or down */
     int suspended; /* taken out of this VM by usb_suspend, -1 not */
-    int nap;       /* the same, if it was the VM's own guest that suspended it; remembered nowhere else */
-    int away;      /* put away by the guest of this VM, until it takes it back; -1 not */
+    int guest_suspended; /* the same, if it was the VM's own guest that suspended it; remembered nowhere else */
+    int guest_detached;  /* put away by the guest of this VM, until it takes it back; -1 not */
     int foreign; /* the VM that has it by somebody else's doing, -1 none: it goes nowhere else, and is not ours to take
                   */
     int lease;   /* the VM of the device that was on its port a moment ago, -1 none */
@@ -155,7 +155,7 @@ struct core {
     bool saving;       /* a decision is being saved: `decision` goes on with FACT_SAVED */
     bool dirty_before; /* without that decision */
     struct request decision;
-    struct memories memories;
+    struct remembered_set remembered;
     struct core_stats stats;
 };
 

@@ -27,16 +27,16 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->op == OP_NONE || (s->op_vm >= 0 && s->op_vm < nvms), "an operation names no VM");
     MUST(s->op == OP_NONE || c->vm[s->op_vm].op_slot == i, "a slot's operation is not its VM's");
     MUST(s->op == OP_NONE || c->vm[s->op_vm].op == s->op, "a slot and its VM differ in the operation");
-    MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_GHOST, "attaching a device that a VM has");
-    MUST(s->state != SLOT_GHOST || s->vm >= 0 || s->op != OP_NONE, "a ghost that haunts no VM");
-    MUST(s->state != SLOT_GHOST || s->req < 0, "a request waits for a ghost");
+    MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_LEAVING, "attaching a device that a VM has");
+    MUST(s->state != SLOT_LEAVING || s->vm >= 0 || s->op != OP_NONE, "a leaving device that no VM has");
+    MUST(s->state != SLOT_LEAVING || s->req < 0, "a request waits for a leaving device");
     MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
-    MUST(s->pick < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
-    MUST(s->vm < 0 || s->managed || s->state == SLOT_GHOST, "a device is in a VM without policy for it");
+    MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
+    MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is in a VM without policy for it");
     MUST(s->hold_until == 0 || !s->announced, "a device was told of before it had stayed");
     MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a device was given away before it had stayed");
-    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_GHOST || s->op == OP_DETACH, "a hub is given away");
+    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_LEAVING || s->op == OP_DETACH, "a hub is given away");
     return true;
 }
 
@@ -68,11 +68,11 @@ static bool check_vms(const struct core *c, const char **why) {
 }
 
 static bool check_memories(const struct core *c, const char **why) {
-    const struct memories *ms = &c->memories;
+    const struct remembered_set *ms = &c->remembered;
     MUST(!c->dirty || c->persist, "what is never saved is to be saved");
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &ms->m[i];
-        MUST(!m->used || m->stamp <= ms->stamp, "a memory from the future");
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &ms->m[i];
+        MUST(!m->used || m->stamp <= ms->stamp, "a remembered device is newer than the newest stamp");
         MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus || m->resumed,
              "a memory of nothing");
     }
@@ -107,7 +107,7 @@ bool core_at_rest(const struct core *c, const char **why) {
     }
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        MUST(s->state != SLOT_GHOST, "a ghost is left");
+        MUST(s->state != SLOT_LEAVING, "a leaving device is left");
         if (s->state != SLOT_PRESENT)
             continue;
         int target = plan_target(c, s);

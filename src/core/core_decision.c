@@ -57,7 +57,7 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
         return named;
     if (s->rule < 0)
         return s->lease;
-    return s->pick >= 0 && plan_allows(c, s, s->pick) ? s->pick : c->conf->rules[s->rule].vms[0];
+    return s->choice >= 0 && plan_allows(c, s, s->choice) ? s->choice : c->conf->rules[s->rule].vms[0];
 }
 
 /* Is it being moved by a request that this one must not push aside? A higher role does not wait for a lower one, which
@@ -82,7 +82,7 @@ static int attach_check(struct core *c, const struct request *r, const struct sl
     if (vm < 0)
         return -1;
     const struct vm_conf *vc = &c->conf->vms[vm];
-    int chosen = memory_chosen_above(c, s, r->who.role);
+    int chosen = remembered_chosen_above(c, s, r->who.role);
     if (request_keeps(c, r, s))
         sb_fmt(why, "%s is busy: another request is moving it", s->dev.node);
     else if (s->disconnected && s->disconnected_by > r->who.role)
@@ -116,7 +116,7 @@ static void attach_go(struct step *st, const struct request *r) {
         }
         push_aside(st, i);
         s->managed = true;
-        s->suspended = s->nap = -1;
+        s->suspended = s->guest_suspended = -1;
         if (s->foreign >= 0) { /* somebody else's doing may have been undone since: look before saying no */
             s->doubt |= (vm_set)1 << s->foreign;
             vm_look(c, s->foreign);
@@ -140,12 +140,12 @@ static bool lift(struct core *c, const struct request *r, struct slot *s, bool *
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
         return true;
     *lifted = true;
-    s->restore_by = memory_decision(c, &s->dev);
-    (void)memory_decide(c, &s->dev, ROLE_NONE);
-    return request_is_tag(r) || memory_exempt(c, s);
+    s->restore_by = remembered_decision(c, &s->dev);
+    (void)remembered_decide(c, &s->dev, ROLE_NONE);
+    return request_is_tag(r) || remembered_exempt(c, s);
 }
 
-static bool refuse_latched(struct step *st, const struct request *r, enum role by) {
+static bool refuse_decided_tag(struct step *st, const struct request *r, enum role by) {
     struct sbuf sb;
     if (by <= r->who.role)
         return false;
@@ -160,23 +160,23 @@ void request_attach(struct step *st, const struct request *r) {
     bool room = true;
     if (!request_select(st, r, &n))
         return;
-    enum role latched = request_is_tag(r) ? memory_latched(c, r->sel.tag) : ROLE_NONE;
-    if (refuse_latched(st, r, latched))
+    enum role tag_author = request_is_tag(r) ? remembered_tag_decision(c, r->sel.tag) : ROLE_NONE;
+    if (refuse_decided_tag(st, r, tag_author))
         return;
-    bool lifted = latched != ROLE_NONE;
-    memory_begin(c);
+    bool lifted = tag_author != ROLE_NONE;
+    remembered_begin(c);
     for (int i = 0; i < c->used; i++) {
         if (request_means(c, r, i) && !lift(c, r, &c->slot[i], &lifted))
             room = false;
     }
-    if (latched != ROLE_NONE)
-        (void)memory_latch(c, r->sel.tag, ROLE_NONE);
+    if (tag_author != ROLE_NONE)
+        (void)remembered_decide_tag(c, r->sel.tag, ROLE_NONE);
     if (lifted && room) {
-        if (memory_decided(st, r))
+        if (remembered_decided(st, r))
             request_saved(st, r, NULL);
         return;
     }
-    memory_refuse(c);
+    remembered_refuse(c);
     if (room)
         attach_go(st, r);
     else
@@ -212,8 +212,8 @@ static void detach_go(struct step *st, const struct request *r) {
         }
         push_aside(st, i);
         s->restore_by = ROLE_NONE;
-        if (s->ask == ASK_OPEN)
-            s->ask = ASK_CLOSED;
+        if (s->question == QUESTION_OPEN)
+            s->question = QUESTION_CLOSED;
         p->left++;
         request_take(st, i, k, -1);
     }
@@ -232,7 +232,7 @@ static const char *decide_devices(struct core *c, const struct request *r) {
         const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL)
             error = obstacle;
-        else if (!memory_decide(c, &s->dev, higher(memory_decision(c, &s->dev), r->who.role)))
+        else if (!remembered_decide(c, &s->dev, higher(remembered_decision(c, &s->dev), r->who.role)))
             return too_many;
         else
             any = true;
@@ -246,17 +246,17 @@ void request_detach(struct step *st, const struct request *r) {
     if (!request_select(st, r, &n))
         return;
     const char *error = NULL;
-    memory_begin(c);
+    remembered_begin(c);
     if (!request_is_tag(r))
         error = decide_devices(c, r);
-    else if (!memory_latch(c, r->sel.tag, higher(memory_latched(c, r->sel.tag), r->who.role)))
+    else if (!remembered_decide_tag(c, r->sel.tag, higher(remembered_tag_decision(c, r->sel.tag), r->who.role)))
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
-        memory_refuse(c);
+        remembered_refuse(c);
         reply_failed_text(st, r, error);
         return;
     }
-    if (memory_decided(st, r))
+    if (remembered_decided(st, r))
         request_saved(st, r, NULL);
 }
 

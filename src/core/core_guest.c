@@ -27,7 +27,7 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
         return false;
     if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
         return false;
-    return s->req < 0 && (s->suspended < 0 || s->nap == vm);
+    return s->req < 0 && (s->suspended < 0 || s->guest_suspended == vm);
 }
 
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
@@ -42,7 +42,7 @@ static bool owns(const struct core *c, const struct slot *s, int vm) {
         return false;
     if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
         return false;
-    return s->vm == vm || s->away == vm || plan_target(c, s) == vm;
+    return s->vm == vm || s->guest_detached == vm || plan_target(c, s) == vm;
 }
 
 bool guest_may(const struct core *c, const struct request *r, const struct slot *s) {
@@ -71,9 +71,9 @@ const char *core_guest_reason(const struct core *c, const struct slot *s, int vm
         return "was taken away";
     if (plan_target(c, s) == vm)
         return "on its way";
-    if (s->away == vm && s->vm < 0)
+    if (s->guest_detached == vm && s->vm < 0)
         return "was detached by this guest";
-    if (s->nap == vm)
+    if (s->guest_suspended == vm)
         return "suspended";
     if (stays_here(s))
         return "stays with the host";

@@ -3,11 +3,11 @@
  *
  * core.c applies facts about devices, core_port.c knows ports, core_vm.c applies facts about VMs and operations,
  * core_request.c requests, core_decision.c those that decide something for longer, core_guest.c those of guests;
- * core_plan.c compares targets with assignments, core_memory.c remembers devices that are away, core_view.c explains,
- * core_check.c states the invariants. All are pure.
+ * core_plan.c compares targets with assignments, core_remembered.c remembers devices that are away, core_view.c
+ * explains, core_check.c states the invariants. All are pure.
  */
-#ifndef VHOTPLUG_CORE_PARTS_H
-#define VHOTPLUG_CORE_PARTS_H
+#ifndef VHOTPLUG_CORE_INTERNAL_H
+#define VHOTPLUG_CORE_INTERNAL_H
 
 #include "core/core.h"
 
@@ -86,29 +86,30 @@ void port_lease(struct core *c, struct slot *s); /* after its rule was looked up
 void port_quiet(struct step *st, int slot);      /* its device has stayed: it is used now */
 void port_forget_vm(struct core *c, int vm);
 
-/* core_memory.c: what holds for devices that are there */
-void memory_refresh(struct core *c, struct slot *s); /* decision and suspension */
-void memory_refresh_all(struct core *c);
-int memory_selection(struct core *c, const struct device *dev); /* the VM once chosen, -1 none */
+/* core_remembered.c: what holds for devices that are there */
+void remembered_refresh(struct core *c, struct slot *s); /* decision and suspension */
+void remembered_refresh_all(struct core *c);
+int remembered_selection(struct core *c, const struct device *dev); /* the VM once chosen, -1 none */
 /* A VM that somebody above this role chose for it, and the rules still allow; -1 none. */
-int memory_chosen_above(struct core *c, const struct slot *s, enum role role);
-enum role memory_latched(struct core *c, const char *tag); /* author of the decision about a tag, or ROLE_NONE */
-/* A decision: between memory_begin() and memory_decided(), or memory_refuse() if it is not to be. Nothing of it holds
- * before request_saved() is called. ROLE_NONE lifts one. False: the table is full of decisions. */
-void memory_begin(struct core *c);
-bool memory_decide(struct core *c, const struct device *dev, enum role by);
-bool memory_latch(struct core *c, const char *tag, enum role by);
-bool memory_exempt(struct core *c, const struct slot *s);            /* from its tag's latch, for this plug */
-bool memory_unexempt(struct core *c, const struct slot *s);          /* was it exempt? */
-enum role memory_decision(struct core *c, const struct device *dev); /* author of that about the device itself */
-bool memory_decided(struct step *st, const struct request *r);       /* true: it holds now; else with FACT_SAVED */
-void memory_refuse(struct core *c);
+int remembered_chosen_above(struct core *c, const struct slot *s, enum role role);
+enum role remembered_tag_decision(struct core *c,
+                                  const char *tag); /* author of the decision about a tag, or ROLE_NONE */
+/* A decision: between remembered_begin() and remembered_decided(), or remembered_refuse() if it is not to be. Nothing
+ * of it holds before request_saved() is called. ROLE_NONE lifts one. False: the table is full of decisions. */
+void remembered_begin(struct core *c);
+bool remembered_decide(struct core *c, const struct device *dev, enum role by);
+bool remembered_decide_tag(struct core *c, const char *tag, enum role by);
+bool remembered_exempt(struct core *c, const struct slot *s);            /* from its tag's latch, for this plug */
+bool remembered_unexempt(struct core *c, const struct slot *s);          /* was it exempt? */
+enum role remembered_decision(struct core *c, const struct device *dev); /* author of that about the device itself */
+bool remembered_decided(struct step *st, const struct request *r);       /* true: it holds now; else with FACT_SAVED */
+void remembered_refuse(struct core *c);
 /* What the daemon remembers by itself: holds at once, saved when the disk takes it. */
-bool memory_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
-void memory_suspend(struct step *st, struct slot *s, int vm);
-void memory_wake(struct step *st, struct slot *s); /* it was attached in spite of its suspension */
-void memory_resume(struct step *st, int vm);
-void memory_changed(struct step *st);
-bool memory_saved(struct step *st, bool ok); /* true: it was a decision that waited for it */
+bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
+void remembered_suspend(struct step *st, struct slot *s, int vm);
+void remembered_wake(struct step *st, struct slot *s); /* it was attached in spite of its suspension */
+void remembered_resume(struct step *st, int vm);
+void remembered_changed(struct step *st);
+bool remembered_saved(struct step *st, bool ok); /* true: it was a decision that waited for it */
 
 #endif

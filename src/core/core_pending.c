@@ -91,19 +91,19 @@ static void attach_ended(struct step *st, int i, enum role by, bool ok) {
     enum role restore = s->restore_by;
     s->restore_by = ROLE_NONE;
     if (ok) {
-        s->pick = s->vm;
-        s->away = -1;
-        memory_wake(st, s);
-        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !memory_select(st, s, s->vm, by))
+        s->choice = s->vm;
+        s->guest_detached = -1;
+        remembered_wake(st, s);
+        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !remembered_select(st, s, s->vm, by))
             c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
         return;
     }
-    bool exempt = memory_unexempt(c, s);
-    if (restore != ROLE_NONE && !memory_decide(c, &s->dev, higher(restore, memory_decision(c, &s->dev))))
+    bool exempt = remembered_unexempt(c, s);
+    if (restore != ROLE_NONE && !remembered_decide(c, &s->dev, higher(restore, remembered_decision(c, &s->dev))))
         c->stats.table_full++; /* its place was taken meanwhile: all that can be done is to say so */
     if (exempt || restore != ROLE_NONE)
-        memory_changed(st);
-    memory_refresh(c, s);
+        remembered_changed(st);
+    remembered_refresh(c, s);
 }
 
 void request_slot_done(struct step *st, int i, const char *error) {

@@ -148,12 +148,12 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
 
 static void ask(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->ask == ASK_NO && plan_asks(st->c, s)) {
-        s->ask = ASK_OPEN;
+    if (s->question == QUESTION_NONE && plan_asks(st->c, s)) {
+        s->question = QUESTION_OPEN;
         step_event(st, EV_SELECT_VM, i, -1);
-    } else if (s->ask == ASK_OPEN && !plan_asks(st->c, s)) {
+    } else if (s->question == QUESTION_OPEN && !plan_asks(st->c, s)) {
         if (s->op == OP_NONE && s->req < 0)
-            s->ask = ASK_CLOSED;
+            s->question = QUESTION_CLOSED;
     }
 }
 
@@ -173,7 +173,7 @@ static void settle_request(struct step *st, int i) {
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     enum role asker = c->pending[s->req].audit.asked.who.role;
     /* What a guest may take was judged when it asked: also what another guest, for which it was chosen, put away. */
-    int chosen = s->req_vm >= 0 && asker > ROLE_GUEST ? memory_chosen_above(c, s, asker) : -1;
+    int chosen = s->req_vm >= 0 && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
     if (s->foreign >= 0 && s->doubt == 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
@@ -215,7 +215,7 @@ static void save_again(struct step *st) {
     if (c->save_at > st->now)
         wake(c, c->save_at);
     else
-        memory_changed(st);
+        remembered_changed(st);
 }
 
 void plan(struct step *st) {
@@ -225,7 +225,7 @@ void plan(struct step *st) {
     for (int v = 0; v < VH_MAX_VMS; v++)
         best[v] = (struct candidate){.slot = -1};
     for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_GHOST)
+        if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_LEAVING)
             continue;
         stays(st, i);
         settle_request(st, i);
@@ -240,7 +240,7 @@ void plan(struct step *st) {
 bool core_holds(const struct core *c) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        bool there = s->state == SLOT_PRESENT || s->state == SLOT_GHOST;
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
         if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing))
             return true;
     }
@@ -252,7 +252,7 @@ bool core_vm_in_use(const struct core *c, int v) {
         return true;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        bool there = s->state == SLOT_PRESENT || s->state == SLOT_GHOST;
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
         if (there && (s->vm == v || s->foreign == v || (s->req >= 0 && s->req_vm == v) || (s->doubt >> v & 1) != 0))
             return true;
     }

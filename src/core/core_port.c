@@ -97,7 +97,7 @@ void port_lease(struct core *c, struct slot *s) {
     if (c->conf->vms[s->lease].retired || (s->rule < 0 && policy_denies(c->conf, &s->dev)))
         s->lease = -1;
     else if (s->rule >= 0 && (c->conf->rules[s->rule].vm_mask >> s->lease & 1) != 0)
-        s->pick = s->lease;
+        s->choice = s->lease;
 }
 
 void port_forget_vm(struct core *c, int vm) {

@@ -48,18 +48,18 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     p->left = 1; /* our own, so that it cannot end while we are still at it */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->nap != vm))
+        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->guest_suspended != vm))
             continue;
         int to = down ? -1 : s->suspended;
         if (guest)
-            s->suspended = s->nap = down ? vm : -1;
+            s->suspended = s->guest_suspended = down ? vm : -1;
         else if (down)
-            memory_suspend(st, s, s->vm);
+            remembered_suspend(st, s, s->vm);
         p->left++;
         request_take(st, i, k, to);
     }
     if (!down && !guest)
-        memory_resume(st, vm);
+        remembered_resume(st, vm);
     pending_part_done(st, p);
 }
 
@@ -119,9 +119,9 @@ static void guest_move(struct step *st, const struct request *r) {
         if (r->kind == REQ_ATTACH)
             s->managed = true;
         else
-            s->away = vm;
-        if (s->ask == ASK_OPEN)
-            s->ask = ASK_CLOSED;
+            s->guest_detached = vm;
+        if (s->question == QUESTION_OPEN)
+            s->question = QUESTION_CLOSED;
         p->left++;
         request_take(st, i, k, r->kind == REQ_ATTACH ? vm : -1);
     }
@@ -141,7 +141,7 @@ static void subscribe(struct step *st, const struct request *r) {
     }
     reply_ok(st, r->client);
     for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state != SLOT_PRESENT || c->slot[i].ask != ASK_OPEN)
+        if (c->slot[i].state != SLOT_PRESENT || c->slot[i].question != QUESTION_OPEN)
             continue;
         struct action *a = step_add(st, ACT_EVENT);
         a->event = EV_SELECT_VM;

@@ -27,8 +27,8 @@ void step_event(struct step *st, enum event_kind event, int slot, int vm) {
 
 static void slot_clear(struct slot *s) {
     memset(s, 0, sizeof *s);
-    s->rule = s->vm = s->pick = s->op_vm = s->req = s->req_vm = s->suspended = s->nap = s->away = s->foreign =
-        s->lease = -1;
+    s->rule = s->vm = s->choice = s->op_vm = s->req = s->req_vm = s->suspended = s->guest_suspended =
+        s->guest_detached = s->foreign = s->lease = -1;
 }
 
 int slot_alloc(struct core *c) {
@@ -62,7 +62,7 @@ void slots_reap(struct core *c) {
 void slot_unassign(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int vm = s->vm;
-    VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_GHOST));
+    VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
@@ -91,8 +91,8 @@ void slot_assign(struct step *st, int i, int vm) {
     s->failures = 0;
     if (s->state != SLOT_PRESENT)
         return;
-    if (!s->managed || s->ask != ASK_NO)
-        s->ask = ASK_CLOSED;
+    if (!s->managed || s->question != QUESTION_NONE)
+        s->question = QUESTION_CLOSED;
     s->managed = true;
     st->c->stats.attached++;
     count_latency(st->c, st->now - s->plugged_at);

@@ -8,8 +8,8 @@ static int rule_target(const struct core *c, const struct slot *s) {
     if (s->rule < 0)
         return s->lease;
     const struct rule *r = &c->conf->rules[s->rule];
-    if (s->pick >= 0 && (r->vm_mask >> s->pick & 1) != 0)
-        return s->pick;
+    if (s->choice >= 0 && (r->vm_mask >> s->choice & 1) != 0)
+        return s->choice;
     if (s->vm >= 0 && (r->vm_mask >> s->vm & 1) != 0)
         return s->vm;
     return r->single && r->nvms > 0 ? r->vms[0] : -1;
@@ -29,7 +29,9 @@ int plan_target(const struct core *c, const struct slot *s) {
     if (!s->dev.settled)
         return s->vm;
     int vm = rule_target(c, s);
-    return vm == s->away ? -1 : vm; /* what its guest put away stays away from that VM, not from where others want it */
+    return vm == s->guest_detached
+               ? -1
+               : vm; /* what its guest put away stays away from that VM, not from where others want it */
 }
 
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {
@@ -39,8 +41,8 @@ bool plan_allows(const struct core *c, const struct slot *s, int vm) {
 bool plan_asks(const struct core *c, const struct slot *s) {
     if (s->state != SLOT_PRESENT || s->rule < 0 || s->vm >= 0 || s->op != OP_NONE || s->req >= 0)
         return false;
-    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->away >= 0 || s->foreign >= 0 ||
-        c->stopping)
+    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->guest_detached >= 0 ||
+        s->foreign >= 0 || c->stopping)
         return false;
     if (s->hub || s->dev.protect[0] != '\0')
         return false;

@@ -40,8 +40,8 @@ bool core_tag_known(const struct core *c, const char *tag) {
 }
 
 enum role core_tag_taken(const struct core *c, const char *tag) {
-    for (int i = 0; i < VH_MAX_LATCHES; i++) {
-        const struct latch *l = &c->memories.latch[i];
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        const struct tag_decision *l = &c->remembered.tag_decision[i];
         if (l->by != ROLE_NONE && str_eq(l->tag, tag))
             return l->by;
     }
@@ -111,8 +111,8 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
         reason_waiting(c, s, target, sb);
     else if (s->disconnected)
         sb_fmt(sb, "disconnected by an %s", role_name(s->disconnected_by));
-    else if (s->away >= 0)
-        sb_fmt(sb, "detached by the guest of VM '%s'", c->conf->vms[s->away].name);
+    else if (s->guest_detached >= 0)
+        sb_fmt(sb, "detached by the guest of VM '%s'", c->conf->vms[s->guest_detached].name);
     else if (s->suspended >= 0)
         sb_str(sb, "suspended");
     else if (s->rule < 0)

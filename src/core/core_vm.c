@@ -49,11 +49,11 @@ static void vm_down(struct step *st, int v, const char *why) {
     doubt_ends(c, v);
     foreign_ends(c, v);
     refusals_end(c, v);
-    memory_resume(st, v); /* a VM that starts afresh was not suspended */
+    remembered_resume(st, v); /* a VM that starts afresh was not suspended */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (s->away == v)
-            s->away = -1; /* nor has its guest put anything away */
+        if (s->guest_detached == v)
+            s->guest_detached = -1; /* nor has its guest put anything away */
         if (s->vm != v)
             continue;
         slot_unassign(st, i); /* if an operation is under way, its end will find it so */
@@ -114,9 +114,9 @@ static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, en
 /* The VM has this id of ours: adopt it, know it already, or have it removed. */
 static void found_ours(struct step *st, int v, const struct vmm_found *f, bool kept[CORE_SLOTS]) {
     struct core *c = st->c;
-    int ghost = slot_by_id(c, v, f, SLOT_GHOST);
-    if (ghost >= 0 && c->slot[ghost].vm == v) {
-        kept[ghost] = true;
+    int leaving = slot_by_id(c, v, f, SLOT_LEAVING);
+    if (leaving >= 0 && c->slot[leaving].vm == v) {
+        kept[leaving] = true;
         return;
     }
     int i = f->busnum != 0 ? slot_by_id(c, v, f, SLOT_PRESENT) : -1;
@@ -215,8 +215,8 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
         slot_afresh(s);
     } else {
         slot_assign(st, i, v);
-        if (s->state == SLOT_PRESENT && s->req < 0 && s->pick < 0)
-            s->pick = v; /* for as long as it is plugged in */
+        if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
+            s->choice = v; /* for as long as it is plugged in */
     }
     if (kind == OP_DETACH && plan_target(st->c, s) < 0)
         slot_release(st, i, -1);
@@ -240,7 +240,7 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
         slot_release(st, i, v); /* it died with the device in its hands */
     if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
         request_slot_done(st, i, r->text);
-    if (s->state == SLOT_GHOST && s->vm < 0)
+    if (s->state == SLOT_LEAVING && s->vm < 0)
         s->state = SLOT_DEAD;
 }
 

@@ -45,18 +45,18 @@ static void answer(struct client_ref c, enum action_kind kind, const char *error
     server_reply(c, text, sb.len);
 }
 
-static void desk_reply(const struct action *a, const char *error) {
+static void api_handler_reply(const struct action *a, const char *error) {
     answer(a->client, a->kind, a->kind == ACT_REPLY && !a->ok ? error : NULL);
 }
 
-static void desk_reply_parts(const struct action *a) {
+static void api_handler_reply_parts(const struct action *a) {
     struct request *r = &desk.request[a->client.index];
     if (r->kind == REQ_EXPLAIN)
         api_explained(&desk.explained[a->client.index], dispatch_core(), r, a->slot);
     server_reply_parts(a->client);
 }
 
-static const struct principal *desk_asker(struct client_ref c) {
+static const struct principal *api_handler_asker(struct client_ref c) {
     return &desk.request[c.index].who;
 }
 
@@ -85,13 +85,13 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
     if (why != error) { /* it was understood, and is not for this role */
         struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
-        tell_audit(dispatch_core(), &a, why, dispatch_now());
+        notify_audit(dispatch_core(), &a, why, dispatch_now());
     }
     answer(c, ACT_REPLY, why);
 }
 
 static void on_refused(const struct principal *who, const char *why) {
-    tell_refused(dispatch_core(), who, why, dispatch_now());
+    notify_refused(dispatch_core(), who, why, dispatch_now());
 }
 
 static void on_closed(struct client_ref c) {
@@ -107,7 +107,7 @@ static void count(struct figures *f) {
         .uevents_got = n->got,
         .uevents_ignored = n->ignored,
         .uevents_lost = n->lost,
-        .rescans = uevents_rescans(),
+        .rescans = uevent_source_rescans(),
         .clients = s->clients,
         .subscribers = s->subscribers,
         .accepted = s->accepted,
@@ -145,13 +145,13 @@ static uint64_t on_stamp(struct client_ref c) {
     return view != 0 ? dispatch_core()->changes << 8 | view : 0;
 }
 
-const struct dispatch_calls desk_dispatch_calls = {
-    .reply = desk_reply, .reply_parts = desk_reply_parts, .asker = desk_asker};
+const struct dispatch_calls api_handler_dispatch_calls = {
+    .reply = api_handler_reply, .reply_parts = api_handler_reply_parts, .asker = api_handler_asker};
 
 static const struct server_calls calls = {
     .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};
 
-const struct server_calls *desk_start(int64_t now) {
+const struct server_calls *api_handler_start(int64_t now) {
     desk.started_at = now;
     return &calls;
 }

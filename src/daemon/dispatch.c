@@ -43,7 +43,7 @@ static void do_op(const struct action *a) {
 /* Once for a trouble, however often it is tried. */
 static void do_save(void) {
     struct fact f = {.kind = FACT_SAVED};
-    f.ok = state_save(&dispatch.core.memories, &f.text);
+    f.ok = state_file_save(&dispatch.core.remembered, &f.text);
     if (!f.ok && !dispatch.save_failed)
         log_error("the state cannot be saved: %s", f.text);
     if (f.ok && dispatch.save_failed)
@@ -55,7 +55,7 @@ static void do_save(void) {
 static void do_release(const struct action *a) {
     const struct device *d = &dispatch.core.slot[a->slot].dev;
     log_debug("reset: device=%s", d->sys_name);
-    release_begin(a->token, d, a->vm >= 0 ? watch_pidfd(a->vm) : -1);
+    reset_helper_begin(a->token, d, a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1);
 }
 
 static void do_flaps(const struct action *a) {
@@ -69,10 +69,10 @@ static void do_action(const struct action *a) {
         do_op(a);
         break;
     case ACT_EVENT:
-        tell_event(&dispatch.core, a, a->client.gen != 0 ? dispatch.calls->asker(a->client) : NULL, dispatch.now);
+        notify_event(&dispatch.core, a, a->client.gen != 0 ? dispatch.calls->asker(a->client) : NULL, dispatch.now);
         break;
     case ACT_AUDIT:
-        tell_audit(&dispatch.core, &dispatch.actions.audits[a->audit], dispatch.actions.texts[a->text], dispatch.now);
+        notify_audit(&dispatch.core, &dispatch.actions.audits[a->audit], dispatch.actions.texts[a->text], dispatch.now);
         break;
     case ACT_REPLY:
     case ACT_REPLY_VERSION:
@@ -166,7 +166,7 @@ static void vm_is_down(int vm, const char *why) {
     if (dispatch.core.vm[vm].state != VM_DOWN)
         log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
     dispatch_vm(FACT_VM_DOWN, vm); /* while its process is still known: it may be a moment from its end */
-    watch_process(vm, 0);
+    vm_watch_process(vm, 0);
 }
 
 static void on_released(uint32_t token) {
@@ -220,10 +220,10 @@ static const struct link_calls link_calls = {
     .answers = on_answers,
     .down = vm_is_down,
     .again = on_again,
-    .peer = watch_process,
+    .peer = vm_watch_process,
     .open_node = on_open_node,
 };
-static const struct watch_calls watch_calls = {
+static const struct vm_watch_calls vm_watch_calls = {
     .socket_there = on_socket_there,
     .socket_gone = on_socket_gone,
     .process_gone = on_process_gone,
@@ -252,13 +252,13 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
     dispatch.bus = bus;
-    if (!release_start(bus, on_released)) /* first: its helper is to inherit none of what is opened */
+    if (!reset_helper_start(bus, on_released)) /* first: its helper is to inherit none of what is opened */
         return false;
     core_init(&dispatch.core, conf, attach_connected);
     if (conf->persistency) {
-        state_load(conf->state_path, &dispatch.core.memories);
+        state_file_load(conf->state_path, &dispatch.core.remembered);
         dispatch.core.persist = true;
     }
     link_start(conf, vmms, &link_calls);
-    return watch_start(conf, &watch_calls);
+    return vm_watch_start(conf, &vm_watch_calls);
 }

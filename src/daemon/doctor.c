@@ -195,7 +195,7 @@ static void devices(const struct bus *bus) {
         say(FINE, "modules: lists in %s", dir);
     else
         say(NOTE, "modules: no lists in %s; 'driverPath' matches nothing (depmod -a)", dir);
-    say(FINE, "USB names: %s", usbids_version());
+    say(FINE, "USB names: %s", usb_names_version());
 }
 
 /* ---- VMs ---- */

@@ -127,9 +127,9 @@ static void reload(void) {
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
     dispatch_fact(&f);
     link_reload(fresh, changed);
-    watch_reload(fresh, changed);
+    vm_watch_reload(fresh, changed);
     server_reload(&fresh->api);
-    watch_look();
+    vm_watch_look();
     warn_without_modules(fresh);
     pages_give_back_code();
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
@@ -143,14 +143,14 @@ static int64_t earliest(int64_t a, int64_t b) {
 
 static int64_t next_deadline(void) {
     const struct core *core = dispatch_core();
-    int64_t at = earliest(core_deadline(core), uevents_deadline());
+    int64_t at = earliest(core_deadline(core), uevent_source_deadline());
     if (core->stopping)
         at = earliest(at, loop.leave_until);
     at = earliest(at, server_deadline());
     at = earliest(at, log_limit_deadline());
     at = earliest(at, link_deadline());
-    at = earliest(at, release_deadline());
-    at = earliest(at, watch_deadline());
+    at = earliest(at, reset_helper_deadline());
+    at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
 }
 
@@ -196,9 +196,9 @@ static void deadlines(void) {
     link_tick(loop.now);
     server_tick(loop.now);
     log_limit_tick(loop.now);
-    release_tick(loop.now);
-    watch_tick(loop.now);
-    uevents_tick(loop.now);
+    reset_helper_tick(loop.now);
+    vm_watch_tick(loop.now);
+    uevent_source_tick(loop.now);
     loop.opt->bus->tick(loop.now, dispatch_fact);
     if (core_deadline(dispatch_core()) <= loop.now) {
         struct fact f = {.kind = FACT_TIME};
@@ -227,12 +227,12 @@ static void tell_server_of_vms(void) {
 static bool pass(void) {
     struct pollset *ps = &loop.polls;
     ps->n = 0;
-    uevents_fill(ps);
+    uevent_source_fill(ps);
     int is = pollset_add(ps, loop.signals, POLLIN);
-    watch_fill(ps);
+    vm_watch_fill(ps);
     link_fill(ps);
     server_fill(ps);
-    release_fill(ps);
+    reset_helper_fill(ps);
     if (wait_for_work() < 0) {
         if (errno == EINTR)
             return true;
@@ -247,12 +247,12 @@ static bool pass(void) {
     dispatch_time(loop.now);
     if (pollset_got(ps, is, loop.signals))
         signals_ready();
-    uevents_ready(ps);
-    watch_ready(ps);
+    uevent_source_ready(ps);
+    vm_watch_ready(ps);
     link_ready(ps, loop.now);
     tell_server_of_vms();
     server_ready(ps, loop.now);
-    release_ready(ps);
+    reset_helper_ready(ps);
     deadlines();
     tell_server_of_vms(); /* again: what was just done may have shown that one is down */
     tell_wants();
@@ -268,21 +268,21 @@ static bool pass(void) {
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
     if (!opt->bus->start(dispatch_told) ||
-        !dispatch_start(opt->conf, opt->bus, opt->vmms, &desk_dispatch_calls, opt->attach_connected))
+        !dispatch_start(opt->conf, opt->bus, opt->vmms, &api_handler_dispatch_calls, opt->attach_connected))
         return false;
     if (!signals_open()) {
         log_error("cannot set up signals: %s", strerror(errno));
         return false;
     }
     /* Before the scan, so that no plug falls between the two. */
-    if (!uevents_start(opt->bus, opt->fake_uevents)) {
+    if (!uevent_source_start(opt->bus, opt->fake_uevents)) {
         log_error("cannot open the uevent socket: %s", strerror(errno));
         return false;
     }
     warn_without_modules(opt->conf);
-    server_start(&opt->conf->api, desk_start(loop.now));
+    server_start(&opt->conf->api, api_handler_start(loop.now));
     opt->bus->scan(true, dispatch_fact);
-    watch_look();
+    vm_watch_look();
     for (int v = 0; v < opt->conf->nvms; v++) {
         if (dispatch_core()->vm[v].state == VM_DOWN)
             dispatch_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
@@ -306,10 +306,10 @@ bool loop_run(const struct loop_options *options) {
         }
         ok = loop.stop;
     }
-    release_stop();
+    reset_helper_stop();
     server_stop();
     link_stop();
-    watch_stop();
-    uevents_stop();
+    vm_watch_stop();
+    uevent_source_stop();
     return ok;
 }

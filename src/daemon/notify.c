@@ -52,7 +52,7 @@ static void log_event(const struct core *c, const struct action *a, int64_t now)
                  d->product_name);
 }
 
-void tell_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now) {
+void notify_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now) {
     struct wording w = {0};
     struct client_ref to;
     const struct principal *who;
@@ -100,7 +100,7 @@ static void audit_to_all(const struct core *c, const struct audit_entry *e) {
         server_event_to(to, text, sb.len);
 }
 
-void tell_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now) {
+void notify_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now) {
     const struct audit_entry e = {.who = &a->asked.who,
                                   .action = a->asked.kind == REQ_AUDIT ? "audit" : api_request_name(a->asked.kind),
                                   .outcome = audit_outcome_name(a->outcome),
@@ -111,7 +111,7 @@ void tell_audit(const struct core *c, const struct audit *a, const char *reason,
     audit_to_all(c, &e);
 }
 
-void tell_refused(const struct core *c, const struct principal *who, const char *why, int64_t now) {
+void notify_refused(const struct core *c, const struct principal *who, const char *why, int64_t now) {
     const struct audit_entry e = {.who = who, .action = "connect", .outcome = "refused", .reason = why};
     if (!may_log(who, now))
         return;

@@ -34,7 +34,7 @@ struct job {
 
 static struct job jobs[VH_MAX_DEVICES]; /* in no order: sent in that of their deadlines */
 static int sock = -1, sock_poll = -1;
-static release_done_fn *tell;
+static reset_helper_done_fn *tell;
 
 /* ---- in the helper ---- */
 
@@ -79,7 +79,7 @@ static void helper(int fd, const void *arg) {
 
 /* ---- in the daemon ---- */
 
-bool release_start(const struct bus *bus, release_done_fn *done) {
+bool reset_helper_start(const struct bus *bus, reset_helper_done_fn *done) {
     tell = done;
     sock = helper_start("vhotplug-reset", helper, bus);
     if (sock < 0)
@@ -137,7 +137,7 @@ static void send_jobs(void) {
     }
 }
 
-void release_begin(uint32_t token, const struct device *dev, int pidfd) {
+void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
     struct job *j = jobs;
     while (j < jobs + VH_MAX_DEVICES && j->used)
         j++;
@@ -156,17 +156,17 @@ void release_begin(uint32_t token, const struct device *dev, int pidfd) {
     send_jobs();
 }
 
-void release_stop(void) {
+void reset_helper_stop(void) {
     if (sock >= 0)
         (void)close(sock); /* the helper ends with what it has in hand */
     sock = -1;
 }
 
-void release_fill(struct pollset *ps) {
+void reset_helper_fill(struct pollset *ps) {
     sock_poll = sock >= 0 ? pollset_add(ps, sock, POLLIN) : -1;
 }
 
-void release_ready(const struct pollset *ps) {
+void reset_helper_ready(const struct pollset *ps) {
     uint32_t token = 0;
     if (pollset_got(ps, sock_poll, sock) == 0)
         return;
@@ -184,7 +184,7 @@ void release_ready(const struct pollset *ps) {
     send_jobs();
 }
 
-int64_t release_deadline(void) {
+int64_t reset_helper_deadline(void) {
     int64_t at = VH_NEVER;
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         if (jobs[i].used && (sock < 0 || jobs[i].deadline < at))
@@ -193,7 +193,7 @@ int64_t release_deadline(void) {
     return at;
 }
 
-void release_tick(int64_t now) {
+void reset_helper_tick(int64_t now) {
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         struct job *j = &jobs[i];
         if (!j->used || (sock >= 0 && j->deadline > now))

@@ -4,8 +4,8 @@
  * USBDEVFS_RESET and drivers_probe return when the device has answered; a device that does not want to can make that
  * last for seconds, and the loop waits for nobody. So a helper, forked at start, does it, one device after the other.
  */
-#ifndef VHOTPLUG_RELEASE_H
-#define VHOTPLUG_RELEASE_H
+#ifndef VHOTPLUG_RESET_HELPER_H
+#define VHOTPLUG_RESET_HELPER_H
 
 #include "base/model.h"
 #include "bus/bus.h"
@@ -14,19 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef void release_done_fn(uint32_t token);
+typedef void reset_helper_done_fn(uint32_t token);
 
 /* Starts the helper, which shuts itself into a sandbox. Before anything else is opened, so that it holds nothing. False
  * after logging why. */
-bool release_start(const struct bus *bus, release_done_fn *done);
+bool reset_helper_start(const struct bus *bus, reset_helper_done_fn *done);
 /* Every begin ends with one call of done, also if the helper is stuck (VH_T_RELEASE) or gone; if the queue is full,
  * from within. pidfd: the process that had the device, waited for first; -1 none; it stays the caller's. */
-void release_begin(uint32_t token, const struct device *dev, int pidfd);
-void release_stop(void);
+void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd);
+void reset_helper_stop(void);
 
-void release_fill(struct pollset *ps);
-void release_ready(const struct pollset *ps);
-int64_t release_deadline(void);
-void release_tick(int64_t now);
+void reset_helper_fill(struct pollset *ps);
+void reset_helper_ready(const struct pollset *ps);
+int64_t reset_helper_deadline(void);
+void reset_helper_tick(int64_t now);
 
 #endif

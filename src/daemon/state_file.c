@@ -83,7 +83,7 @@ static void set_aside(const char *why) {
               ok ? " kept=" : "", ok ? aside : "");
 }
 
-void state_load(const char *path, struct memories *ms) {
+void state_file_load(const char *path, struct remembered_set *ms) {
     char why[VH_TEXT_MAX] = "";
     unsigned dropped = 0;
     read_boot_id();
@@ -102,7 +102,7 @@ void state_load(const char *path, struct memories *ms) {
         set_aside(strerror(errno));
         return;
     }
-    if (!memory_parse(ms, text, (size_t)n, state.boot, &dropped, why, sizeof why)) {
+    if (!state_format_parse(ms, text, (size_t)n, state.boot, &dropped, why, sizeof why)) {
         memset(ms, 0, sizeof *ms);
         set_aside(why);
         return;
@@ -114,7 +114,7 @@ void state_load(const char *path, struct memories *ms) {
 
 /* ---- writing ---- */
 
-const char *state_directory(void) {
+const char *state_file_directory(void) {
     return state.directory;
 }
 
@@ -175,7 +175,7 @@ static bool replace(const struct sbuf *sb) {
     return ok;
 }
 
-bool state_save(const struct memories *ms, const char **why) {
+bool state_file_save(const struct remembered_set *ms, const char **why) {
     struct sbuf sb;
     *why = state.why;
     if (state.path[0] == '\0') {
@@ -183,7 +183,7 @@ bool state_save(const struct memories *ms, const char **why) {
         return false;
     }
     sb_init(&sb, text, sizeof text);
-    memory_print(ms, state.boot, &sb);
+    state_format_print(ms, state.boot, &sb);
     if (!sb_ok(&sb)) {
         errno = EFBIG;
         return fail(state.path);

@@ -33,19 +33,19 @@ static int open_source(void) {
     return opener_open(OPEN_UEVENTS, source.fake != NULL ? source.fake : "", 0);
 }
 
-bool uevents_start(const struct bus *bus, const char *fake) {
+bool uevent_source_start(const struct bus *bus, const char *fake) {
     source.bus = bus;
     source.fake = fake;
     source.fd = open_source();
     return source.fd >= 0;
 }
 
-void uevents_stop(void) {
+void uevent_source_stop(void) {
     if (source.fake != NULL)
         (void)sys_unlink(source.fake);
 }
 
-uint64_t uevents_rescans(void) {
+uint64_t uevent_source_rescans(void) {
     return source.rescans;
 }
 
@@ -57,7 +57,7 @@ static void lost(void) {
 }
 
 /* Then all is looked at, for nobody knows what happened meanwhile. */
-void uevents_tick(int64_t now) {
+void uevent_source_tick(int64_t now) {
     if (source.reopen_at > now)
         return;
     source.reopen_at = VH_NEVER;
@@ -107,18 +107,18 @@ static void read_batch(void) {
     }
 }
 
-void uevents_fill(struct pollset *ps) {
+void uevent_source_fill(struct pollset *ps) {
     source.at = source.fd >= 0 ? pollset_add(ps, source.fd, POLLIN) : -1;
 }
 
-void uevents_ready(const struct pollset *ps) {
+void uevent_source_ready(const struct pollset *ps) {
     if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
         read_batch();
         source.bus->look(dispatch_fact);
     }
 }
 
-int64_t uevents_deadline(void) {
+int64_t uevent_source_deadline(void) {
     if (source.rescan && source.fd >= 0)
         return 0; /* a batch ended before the queue was empty */
     return source.reopen_at;

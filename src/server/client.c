@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-void client_open(struct client *c, struct client_room *room, int fd, const struct principal *who) {
+void client_open(struct client *c, struct client_buffers *buffers, int fd, const struct principal *who) {
     c->state = CLIENT_OPEN;
-    c->room = room;
+    c->buffers = buffers;
     c->fd = fd;
     c->poll = -1;
     c->subscribed = c->audit = c->asked = c->parts = c->unread = c->eof = false;
@@ -23,7 +23,7 @@ void client_open(struct client *c, struct client_room *room, int fd, const struc
     c->line_until = VH_NEVER;
     c->who = *who;
     c->head_at = c->head_len = c->queue_at = c->queue_len = c->barrier = 0;
-    linebuf_init(&c->in, room->in, sizeof room->in);
+    linebuf_init(&c->in, buffers->in, sizeof buffers->in);
 }
 
 bool client_owes(const struct client *c) {
@@ -49,12 +49,12 @@ static void begin_answer(struct client *c) {
 }
 
 void client_reply(struct client *c, const char *line, size_t len) {
-    VH_ASSERT(len <= sizeof c->room->head);
+    VH_ASSERT(len <= sizeof c->buffers->head);
     begin_answer(c);
     size_t sent = c->barrier == 0 ? try_send(c, line, len) : 0;
     if (c->state == CLIENT_DEAD)
         return;
-    memcpy(c->room->head, line + sent, len - sent);
+    memcpy(c->buffers->head, line + sent, len - sent);
     c->head_at = 0;
     c->head_len = len - sent;
 }
@@ -68,13 +68,13 @@ void client_reply_parts(struct client *c) {
 /* ---- the queue ---- */
 
 static bool enqueue(struct client *c, const char *p, size_t n) {
-    if (n > sizeof c->room->queue - c->queue_len)
+    if (n > sizeof c->buffers->queue - c->queue_len)
         return false;
-    if (n > sizeof c->room->queue - c->queue_at - c->queue_len) {
-        memmove(c->room->queue, c->room->queue + c->queue_at, c->queue_len);
+    if (n > sizeof c->buffers->queue - c->queue_at - c->queue_len) {
+        memmove(c->buffers->queue, c->buffers->queue + c->queue_at, c->queue_len);
         c->queue_at = 0;
     }
-    memcpy(c->room->queue + c->queue_at + c->queue_len, p, n);
+    memcpy(c->buffers->queue + c->queue_at + c->queue_len, p, n);
     c->queue_len += n;
     return true;
 }
@@ -107,7 +107,7 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
         return;
     }
     /* A half-sent line cannot be dropped; it fits, because the queue was empty. */
-    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->room->queue / 2) || !tell_loss(c) ||
+    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->buffers->queue / 2) || !tell_loss(c) ||
         !enqueue(c, line + sent, len - sent)) {
         c->lost++;
         stats->events_dropped++;
@@ -121,7 +121,7 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
 /* ---- sending ---- */
 
 static bool flush_queue(struct client *c, size_t n) {
-    size_t sent = n > 0 ? try_send(c, c->room->queue + c->queue_at, n) : 0;
+    size_t sent = n > 0 ? try_send(c, c->buffers->queue + c->queue_at, n) : 0;
     if (c->state == CLIENT_DEAD)
         return false;
     c->queue_at += sent;
@@ -135,7 +135,7 @@ static bool flush_queue(struct client *c, size_t n) {
 static bool flush_head(struct client *c) {
     if (c->head_len == 0)
         return true;
-    size_t sent = try_send(c, c->room->head + c->head_at, c->head_len);
+    size_t sent = try_send(c, c->buffers->head + c->head_at, c->head_len);
     if (c->state == CLIENT_DEAD)
         return false;
     c->head_at += sent;
@@ -209,7 +209,7 @@ static bool flush_parts(struct client *c, struct client_ref ref, const struct se
     c->parts = batch.part[k].more;
     c->head_at = 0;
     c->head_len = batch.part[k].end - at;
-    memcpy(c->room->head, batch.text + at, c->head_len);
+    memcpy(c->buffers->head, batch.text + at, c->head_len);
     return c->head_len == 0;
 }
 

@@ -23,7 +23,7 @@ enum client_state {
 };
 
 /* Touched only by clients that send unfinished lines or do not read: apart, so that others take no pages. */
-struct client_room {
+struct client_buffers {
     char in[VH_LINE_MAX];
     char head[VH_REPLY_MAX];
     char queue[VH_QUEUE_MAX];
@@ -51,10 +51,10 @@ struct client {
     size_t head_at, head_len;   /* unsent bytes of the reply in head */
     size_t queue_at, queue_len; /* queued bytes: a flat buffer that is moved when it must */
     size_t barrier;             /* bytes of the queue that go before the reply; all of them if nothing is under way */
-    struct client_room *room;
+    struct client_buffers *buffers;
 };
 
-void client_open(struct client *c, struct client_room *room, int fd, const struct principal *who);
+void client_open(struct client *c, struct client_buffers *buffers, int fd, const struct principal *who);
 void client_reply(struct client *c, const char *line, size_t len);
 void client_reply_parts(struct client *c);
 void client_event(struct client *c, const char *line, size_t len, struct server_stats *stats);

@@ -26,7 +26,7 @@ static struct {
 } server;
 
 static struct client clients[VH_MAX_CLIENTS];
-static struct client_room rooms[VH_MAX_CLIENTS];
+static struct client_buffers buffers[VH_MAX_CLIENTS];
 static struct quota quota;
 
 const struct server_stats *server_stats(void) {
@@ -129,7 +129,7 @@ static void admit(enum transport t, int fd) {
         refuse_aloud(fd, &who, "too many connections of this peer");
         return;
     }
-    client_open(c, &rooms[c - clients], fd, &who);
+    client_open(c, &buffers[c - clients], fd, &who);
     c->transport = t;
     c->place = place;
     if (++server.next_gen == 0)
@@ -226,7 +226,7 @@ static void read_ready(struct client *c) {
     if (c->state != CLIENT_DEAD)
         take_lines(c);
     if (c->in.buf == shared)
-        linebuf_move(&c->in, c->room->in);
+        linebuf_move(&c->in, c->buffers->in);
 }
 
 static void client_ready(struct client *c, short got) {

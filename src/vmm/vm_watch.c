@@ -33,7 +33,7 @@ struct watched {
 
 static struct watched vms[VH_MAX_VMS];
 static const struct conf *conf;
-static const struct watch_calls *calls;
+static const struct vm_watch_calls *calls;
 static int64_t again_at = VH_NEVER, again_ms = VH_T_RETRY_MIN;
 static int inotify = -1, inotify_poll = -1, mounts = -1, mounts_poll = -1;
 
@@ -86,7 +86,7 @@ static void look_at(int v) {
         calls->socket_there(v);
 }
 
-void watch_look(void) {
+void vm_watch_look(void) {
     again_at = VH_NEVER;
     for (int v = 0; v < conf->nvms; v++) {
         if (!conf->vms[v].supported)
@@ -98,7 +98,7 @@ void watch_look(void) {
         again_ms = VH_T_RETRY_MIN;
 }
 
-bool watch_start(const struct conf *c, const struct watch_calls *table) {
+bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *table) {
     conf = c;
     calls = table;
     for (int v = 0; v < VH_MAX_VMS; v++)
@@ -112,30 +112,30 @@ bool watch_start(const struct conf *c, const struct watch_calls *table) {
     return true;
 }
 
-void watch_process(int v, int32_t pid) {
+void vm_watch_process(int v, int32_t pid) {
     struct watched *w = &vms[v];
     if (w->pidfd >= 0)
         (void)close(w->pidfd);
     w->pidfd = pid > 0 ? sys_pidfd_open(pid) : -1; /* pidfds are close-on-exec; without one, EOF tells */
 }
 
-int watch_pidfd(int v) {
+int vm_watch_pidfd(int v) {
     return vms[v].pidfd;
 }
 
-void watch_reload(const struct conf *c, vm_set changed) {
+void vm_watch_reload(const struct conf *c, vm_set changed) {
     for (int v = 0; v < VH_MAX_VMS; v++) {
         if ((changed >> v & 1) == 0)
             continue;
-        watch_process(v, 0);
+        vm_watch_process(v, 0);
         vms[v].there = false;
     }
     conf = c; /* a directory that nobody needs any more stays watched: what happens there makes us look once more */
 }
 
-void watch_stop(void) {
+void vm_watch_stop(void) {
     for (int v = 0; v < VH_MAX_VMS; v++)
-        watch_process(v, 0);
+        vm_watch_process(v, 0);
     if (inotify >= 0)
         (void)close(inotify);
     if (mounts >= 0)
@@ -143,7 +143,7 @@ void watch_stop(void) {
     inotify = mounts = -1;
 }
 
-void watch_fill(struct pollset *ps) {
+void vm_watch_fill(struct pollset *ps) {
     inotify_poll = pollset_add(ps, inotify, POLLIN);
     mounts_poll = mounts >= 0 ? pollset_add(ps, mounts, POLLPRI) : -1;
     for (int v = 0; v < conf->nvms; v++)
@@ -158,16 +158,16 @@ static void drain_inotify(void) {
         if (n <= 0 && errno != EINTR)
             break;
     }
-    watch_look();
+    vm_watch_look();
 }
 
-void watch_ready(const struct pollset *ps) {
+void vm_watch_ready(const struct pollset *ps) {
     if (pollset_got(ps, inotify_poll, inotify) != 0)
         drain_inotify();
     for (int v = 0; v < conf->nvms; v++) {
         if (pollset_got(ps, vms[v].poll, vms[v].pidfd) == 0)
             continue;
-        watch_process(v, 0);
+        vm_watch_process(v, 0);
         calls->process_gone(v);
     }
     /* POLLERR is how mountinfo tells of a change; it is rearmed by the poll itself. A regular file (a test's) is never
@@ -176,11 +176,11 @@ void watch_ready(const struct pollset *ps) {
         calls->mounts_changed();
 }
 
-int64_t watch_deadline(void) {
+int64_t vm_watch_deadline(void) {
     return again_at;
 }
 
-void watch_tick(int64_t now) {
+void vm_watch_tick(int64_t now) {
     if (again_at <= now)
-        watch_look();
+        vm_watch_look();
 }

@@ -9,14 +9,14 @@
 #include "../../src/base/limits.h"
 
 #define VH_MAX_DEVICES 6 /* corehost.h has 8 ports */
-#define VH_MAX_GHOSTS 2
+#define VH_MAX_LEAVING 2
 #define VH_MAX_PORTS 6
 #define VH_MAX_VMS 4
 #define VH_MAX_ACCESS 8
 #define VH_MAX_RULES 8
 #define VH_MAX_ENTRIES 16
-#define VH_MAX_MEMORY 8
-#define VH_MAX_LATCHES 2
+#define VH_MAX_REMEMBERED 8
+#define VH_MAX_TAG_DECISIONS 2
 #define VH_MAX_CLIENTS 4
 #define VH_ADMIN_CLIENTS 1
 #define VH_PEER_CLIENTS 2

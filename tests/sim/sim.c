@@ -211,7 +211,7 @@ int main(int argc, char **argv) {
            (unsigned long long)sum.facts, (unsigned long long)sum.attaches, (unsigned long long)sum.requests,
            (unsigned long long)sum.reloads, (unsigned long long)sum.restarts, (unsigned long long)sum.stops,
            (unsigned long long)sum.foreign, (unsigned long long)sum.leased, (unsigned long long)sum.flaps,
-           (unsigned long long)sum.refused_saves, (unsigned long long)sum.latched, (unsigned long long)sum.guests,
+           (unsigned long long)sum.refused_saves, (unsigned long long)sum.tag_author, (unsigned long long)sum.guests,
            (unsigned long long)sum.rests);
     bool ok = run.chosen || met_everything(&sum);
     printf("%s 1 - core simulation: %llu seeds from %llu, no invariant broken\n1..1\n", ok ? "ok" : "not ok",

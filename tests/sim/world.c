@@ -68,7 +68,7 @@ static struct core core;
 static struct actions actions;
 static struct conf confs[2];
 static const struct conf *conf;
-static struct memories on_disk;
+static struct remembered_set on_disk;
 static char disk[VH_STATE_MAX];
 static size_t disk_len;
 static world_fail_fn *tell_failure;
@@ -152,7 +152,7 @@ void world_print(void) {
             fprintf(stderr,
                     "  slot %d state %d %s inc %llu vm %d pick %d op %d@%d req %d->%d doubt %llx target %d rule %d "
                     "foreign %d lease %d hold %lld reset %d disc %d susp %d\n",
-                    i, s->state, s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm, s->pick, s->op,
+                    i, s->state, s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm, s->choice, s->op,
                     s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt, plan_target(&core, s), s->rule,
                     s->foreign, s->lease, (long long)s->hold_until, s->releasing, s->disconnected, s->suspended);
     }
@@ -178,8 +178,8 @@ void world_print(void) {
 /* Did somebody above this role choose another VM for it, which the rules allow? By the very port: a device that moved
  * may be a twin. Guests choose nothing: they take what is free, also what another has put away. */
 static bool chosen_above(const struct slot *s, enum role role, int vm) {
-    for (int i = 0; i < VH_MAX_MEMORY && s->rule >= 0 && role > ROLE_GUEST; i++) {
-        const struct memory *m = &core.memories.m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED && s->rule >= 0 && role > ROLE_GUEST; i++) {
+        const struct remembered *m = &core.remembered.m[i];
         int chosen = m->used && m->vm_by > role ? conf_vm(conf, m->vm) : -1;
         if (chosen >= 0 && chosen != vm && m->vid == s->dev.vid && m->pid == s->dev.pid &&
             str_eq(m->serial, s->dev.serial) && str_eq(m->port, s->dev.sys_name) &&
@@ -249,8 +249,8 @@ static void begin_op(const struct action *a) {
 
 /* Is a decision against this device on the disk? */
 static bool disk_has_decision(const struct device *d) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &on_disk.m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &on_disk.m[i];
         if (m->used && m->by != ROLE_NONE && m->vid == d->vid && m->pid == d->pid && str_eq(m->serial, d->serial))
             return true;
     }
@@ -282,11 +282,11 @@ static void check_decision_on_disk(const struct request *r) {
         if (meant && !disk_has_decision(&s->dev))
             fail("a decision was saved, and is not on the disk");
     }
-    for (int i = 0; i < VH_MAX_LATCHES && r->sel.by_tag; i++)
-        found = found || (on_disk.latch[i].by != ROLE_NONE && str_eq(on_disk.latch[i].tag, r->sel.tag));
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS && r->sel.by_tag; i++)
+        found = found || (on_disk.tag_decision[i].by != ROLE_NONE && str_eq(on_disk.tag_decision[i].tag, r->sel.tag));
     if (r->sel.by_tag && !found)
         fail("a decision about a tag was saved, and is not on the disk");
-    w.counts.latched += r->sel.by_tag;
+    w.counts.tag_author += r->sel.by_tag;
     struct world_client *c = &w.client[r->client.index];
     c->saved = c->saved || c->gen == r->client.gen;
 }
@@ -329,11 +329,11 @@ static bool save(void) {
         return false;
     }
     sb_init(&sb, disk, sizeof disk);
-    memory_print(&core.memories, "boot", &sb);
+    state_format_print(&core.remembered, "boot", &sb);
     if (!sb_ok(&sb))
         fail("the state does not fit into its file");
     disk_len = sb.len;
-    on_disk = core.memories;
+    on_disk = core.remembered;
     if (core.saving && core.decision.who.role == ROLE_GUEST)
         fail("what a guest did was written down");
     if (core.saving && core.decision.kind == REQ_DETACH)
@@ -909,7 +909,7 @@ static void check_vms(void) {
 }
 
 static void check_disk(void) {
-    static struct memories again;
+    static struct remembered_set again;
     static char text[VH_STATE_MAX], why[VH_TEXT_MAX];
     unsigned dropped = 0;
     struct sbuf sb;
@@ -918,10 +918,10 @@ static void check_disk(void) {
     if (disk_len == 0)
         return;
     memset(&again, 0, sizeof again);
-    if (!memory_parse(&again, disk, disk_len, "boot", &dropped, why, sizeof why) || dropped != 0)
+    if (!state_format_parse(&again, disk, disk_len, "boot", &dropped, why, sizeof why) || dropped != 0)
         fail("at rest: what is on the disk cannot be read");
     sb_init(&sb, text, sizeof text);
-    memory_print(&again, "boot", &sb);
+    state_format_print(&again, "boot", &sb);
     if (!sb_ok(&sb) || sb.len != disk_len || memcmp(text, disk, disk_len) != 0)
         fail("at rest: what is on the disk is read as something else");
 }
@@ -995,11 +995,11 @@ static void load(void) {
     core.persist = chance(90);
     if (!core.persist)
         return;
-    if (disk_len > 0 && !memory_parse(&core.memories, disk, disk_len, "boot", &dropped, why, sizeof why))
+    if (disk_len > 0 && !state_format_parse(&core.remembered, disk, disk_len, "boot", &dropped, why, sizeof why))
         fail("what was saved cannot be read");
     if (dropped > 0)
         fail("what was saved is not all read");
-    on_disk = core.memories;
+    on_disk = core.remembered;
 }
 
 static void restart(void) {

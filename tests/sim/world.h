@@ -12,8 +12,8 @@
 typedef void world_fail_fn(const char *why); /* does not return */
 
 struct world_counts {
-    uint64_t facts, attaches, requests, rests, reloads, restarts, foreign, leased, flaps, refused_saves, latched, stops,
-        guests;
+    uint64_t facts, attaches, requests, rests, reloads, restarts, foreign, leased, flaps, refused_saves, tag_author,
+        stops, guests;
 };
 
 /* verbose: prints every fact and action. */

@@ -239,7 +239,7 @@ static void a_list_by_tag_says_how_the_tag_is(void) {
     CHECK_STR(list_tag("x"), "{\"result\": \"ok\", \"usb_devices\": [], \"tag_disconnected\": null}\n");
     CHECK(strstr(list_tag("t"), "\"sys_name\": \"3-2.1\"") != NULL);
     CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": false}\n") != NULL);
-    core.memories.latch[1] = (struct latch){.by = ROLE_ADMIN, .tag = "t"};
+    core.remembered.tag_decision[1] = (struct tag_decision){.by = ROLE_ADMIN, .tag = "t"};
     CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": true}\n") != NULL);
 }
 
@@ -318,7 +318,7 @@ static void the_largest_device_fits(void) {
     memset(s->dev.product_name, 1, sizeof s->dev.product_name - 1);
     memset(s->dev.serial, 1, sizeof s->dev.serial - 1);
     s->dev.nifaces = VH_MAX_IFACES;
-    s->vm = s->pick = 1;
+    s->vm = s->choice = 1;
     s->disconnected = true;
     s->disconnected_by = ROLE_OPERATOR;
     s->failures = 1;

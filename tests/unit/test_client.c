@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-static struct client_room room;
+static struct client_buffers buffers;
 static struct client c;
 static struct server_stats stats;
 static int theirs = -1;
@@ -42,7 +42,7 @@ static void begin(void) {
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     theirs = pair[1];
     memset(&stats, 0, sizeof stats);
-    client_open(&c, &room, pair[0], &who);
+    client_open(&c, &buffers, pair[0], &who);
     heal();
 }
 

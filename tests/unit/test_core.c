@@ -124,7 +124,7 @@ static void attach_to_a_vm_that_is_down_fails_at_once(void) {
     ask(REQ_ATTACH, 7, "b");
     CHECK(replied(false));
     CHECK_STR(error(), "VM 'b' is not running");
-    CHECK(core.memories.m[0].used == false);
+    CHECK(core.remembered.m[0].used == false);
 }
 
 static void refusals_name_the_thing(void) {

@@ -97,24 +97,24 @@ static void asked_about_a_stick(void) {
     vm_up(0);
     vm_up(1);
     plug("1-1", 5, 8);
-    CHECK_INT(core.slot[0].ask, ASK_OPEN);
+    CHECK_INT(core.slot[0].question, QUESTION_OPEN);
 }
 
 static void a_question_ends_when_there_is_nothing_to_choose(void) {
     asked_about_a_stick();
     look_again(0, is_used);
-    CHECK_INT(core.slot[0].ask, ASK_CLOSED);
+    CHECK_INT(core.slot[0].question, QUESTION_CLOSED);
     asked_about_a_stick();
     look_again(0, is_nonsense);
-    CHECK_INT(core.slot[0].ask, ASK_CLOSED);
+    CHECK_INT(core.slot[0].question, QUESTION_CLOSED);
     asked_about_a_stick();
     look_again(0, is_a_hub);
-    CHECK_INT(core.slot[0].ask, ASK_CLOSED);
+    CHECK_INT(core.slot[0].question, QUESTION_CLOSED);
     asked_about_a_stick();
     look_again(0, is_something_else);
     CHECK(op(OP_ATTACH, 1) != NULL);
     done(1, OP_OK);
-    CHECK_INT(core.slot[0].ask, ASK_CLOSED);
+    CHECK_INT(core.slot[0].question, QUESTION_CLOSED);
 }
 
 /* ---- while it is in a VM ---- */

@@ -21,8 +21,8 @@ static void set_up(void) {
     CHECK(core_check(&core, &why));
 }
 
-static void ghost(int i) {
-    core.slot[i].state = SLOT_GHOST;
+static void leaving(int i) {
+    core.slot[i].state = SLOT_LEAVING;
 }
 
 /* Each statement spoils the core; the text is what core_check must say of it. */
@@ -45,11 +45,11 @@ static void a_slot_that_is_broken_is_found(void) {
     SPOILT(core.slot[1].managed = false; core.slot[1].vm = 0, "a device is in a VM without policy for it");
     SPOILT(core.slot[0].state = SLOT_DEAD, "a slot that is free holds something");
     SPOILT(core.slot[2].state = SLOT_FREE; core.slot[2].req = -1, "a slot that is free holds something");
-    SPOILT(ghost(1), "a ghost that haunts no VM");
-    SPOILT(ghost(2), "a request waits for a ghost");
+    SPOILT(leaving(1), "a leaving device that no VM has");
+    SPOILT(leaving(2), "a request waits for a leaving device");
     SPOILT(core.pending[core.slot[2].req].used = false, "a slot waits for no request");
     SPOILT(core.vm[0].state = VM_DOWN, "a device is in a VM that is down");
-    SPOILT(core.slot[0].pick = 2, "a slot names no VM");
+    SPOILT(core.slot[0].choice = 2, "a slot names no VM");
     SPOILT(core.slot[0].foreign = 2, "a slot names no VM");
     SPOILT(core.slot[0].lease = 2, "a slot names no VM");
     SPOILT(core.slot[0].suspended = 2, "a slot names no VM");
@@ -76,8 +76,9 @@ static void a_vm_that_is_broken_is_found(void) {
 }
 
 static void a_memory_that_is_broken_is_found(void) {
-    SPOILT(core.memories.m[3].used = true; core.memories.m[3].stamp = 9, "a memory from the future");
-    SPOILT(core.memories.m[3].used = true, "a memory of nothing");
+    SPOILT(core.remembered.m[3].used = true;
+           core.remembered.m[3].stamp = 9, "a remembered device is newer than the newest stamp");
+    SPOILT(core.remembered.m[3].used = true, "a memory of nothing");
     SPOILT(core.slot[0].disconnected = true, "a decision without an author");
     SPOILT(core.slot[0].disconnected_by = ROLE_ADMIN, "a decision without an author");
     SPOILT(core.dirty = true, "what is never saved is to be saved");
@@ -100,7 +101,7 @@ static void what_is_not_at_rest_is_found(void) {
     RESTLESS(plug("1-2", 6, 3), "an operation is under way");
     RESTLESS(core.vm[1].state = VM_UNKNOWN, "a VM is not listed");
     RESTLESS(core.vm[1].stale[0] = 'v', "a stale id is left in a VM");
-    RESTLESS(ghost(0), "a ghost is left");
+    RESTLESS(leaving(0), "a leaving device is left");
     RESTLESS(core.slot[0].req = 0, "a request waits");
     RESTLESS(core.slot[0].releasing = true, "a device waits for its reset or for its port");
     RESTLESS(core.slot[0].hold_until = 1, "a device waits for its reset or for its port");

@@ -112,7 +112,7 @@ static void what_it_put_away_may_go_elsewhere_by_other_rules(void) {
     reload(to_b);
     CHECK(op(OP_ATTACH, 1) != NULL);
     done(1, OP_OK);
-    CHECK_INT(slot()->away, 0);
+    CHECK_INT(slot()->guest_detached, 0);
     READS("idle", "not free");
 }
 
@@ -120,10 +120,10 @@ static void its_nap_ends_with_its_vm_in_the_file(void) {
     stick_in_a();
     guest(REQ_SUSPEND, 0);
     done(0, OP_OK);
-    CHECK_INT(slot()->nap, 0);
+    CHECK_INT(slot()->guest_suspended, 0);
     reload("{\"vms\": [" VM("b") ", " VM("c") "], \"usbPassthrough\": [{\"targetVm\": \"b\", \"allow\": "
                                               "[{\"interfaceClass\": 8}]}]}");
-    CHECK(slot()->nap == -1 && slot()->suspended == -1);
+    CHECK(slot()->guest_suspended == -1 && slot()->suspended == -1);
     released();
     CHECK(op(OP_ATTACH, 1) != NULL);
 }

@@ -32,10 +32,10 @@ static void a_decision_that_cannot_be_saved_changes_nothing(void) {
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
     CHECK_STR(error(), "nothing was changed, because the decision cannot be saved: /state: No space left on device");
     CHECK(!core.slot[0].disconnected && core.slot[0].vm == 0);
-    CHECK(!core.memories.m[0].used);
+    CHECK(!core.remembered.m[0].used);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     saved(false);
-    CHECK(replied(false) && !core.slot[0].disconnected && memory_latched(&core, "input") == ROLE_NONE);
+    CHECK(replied(false) && !core.slot[0].disconnected && remembered_tag_decision(&core, "input") == ROLE_NONE);
 }
 
 static void lifting_a_decision_is_saved_first_and_taken_back_if_the_attach_fails(void) {
@@ -120,7 +120,7 @@ static void a_tag_that_is_kept_away_stays_away(void) {
     CHECK_STR(error(), "/dev/bus/usb/001/005 was taken away by an admin");
     ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
     CHECK(replied(true));
-    CHECK_INT(memory_latched(&core, "input"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, "input"), ROLE_ADMIN);
     ask_tag(ROLE_ADMIN, REQ_ATTACH, "input");
     CHECK(op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);
@@ -255,10 +255,10 @@ static void a_decision_is_about_one_twin_and_follows_it_alone(void) {
 /* ---- suspend ---- */
 
 static void restart(void) {
-    static struct memories kept;
-    kept = core.memories;
+    static struct remembered_set kept;
+    kept = core.remembered;
     begin(false);
-    core.memories = kept;
+    core.remembered = kept;
     core.persist = true;
 }
 
@@ -282,7 +282,7 @@ static void suspension_outlives_the_daemon_and_not_the_vm(void) {
     CHECK(op(OP_ATTACH, 0) != NULL && action(ACT_SAVE) != NULL);
     saved(true);
     done(0, OP_OK);
-    CHECK(replied(true) && !core.memories.m[0].used);
+    CHECK(replied(true) && !core.remembered.m[0].used);
     ask(REQ_SUSPEND, 0, "a");
     saved(true);
     done(0, OP_OK);
@@ -330,7 +330,7 @@ static void a_resume_reaches_what_is_not_fully_known_yet(void) {
     dev.settled = true;
     f.coldplug = false;
     step(&f);
-    CHECK(op(OP_ATTACH, 0) != NULL && !core.memories.m[0].used);
+    CHECK(op(OP_ATTACH, 0) != NULL && !core.remembered.m[0].used);
 }
 
 /* The serial number is read once the kernel is done: a decision before that would be about another device. */

@@ -154,9 +154,9 @@ static void more_filters_than_are_remembered_are_counted(void) {
 
 /* All of the table but `left`: devices that are away, with a decision or with a choice of VM b each. */
 static void fill(enum role by, int left) {
-    for (int i = 0; i < VH_MAX_MEMORY - left; i++) {
-        struct memory *m = &core.memories.m[i];
-        *m = (struct memory){.used = true, .vid = 1, .pid = 1, .by = by, .stamp = ++core.memories.stamp};
+    for (int i = 0; i < VH_MAX_REMEMBERED - left; i++) {
+        struct remembered *m = &core.remembered.m[i];
+        *m = (struct remembered){.used = true, .vid = 1, .pid = 1, .by = by, .stamp = ++core.remembered.stamp};
         snprintf(m->serial, sizeof m->serial, "away %d", i);
         if (by == ROLE_NONE) {
             snprintf(m->vm, sizeof m->vm, "b");
@@ -166,8 +166,8 @@ static void fill(enum role by, int left) {
 }
 
 static bool is_remembered(const char *its_serial) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        if (core.memories.m[i].used && str_eq(core.memories.m[i].serial, its_serial))
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        if (core.remembered.m[i].used && str_eq(core.remembered.m[i].serial, its_serial))
             return true;
     }
     return false;
@@ -177,9 +177,9 @@ static void the_oldest_choice_makes_room(void) {
     begin(false);
     vm_up(0);
     fill(ROLE_NONE, 0);
-    core.memories.m[0].by = ROLE_OPERATOR; /* a decision is not forgotten */
-    core.memories.m[1].stamp = 400;        /* used again since */
-    core.memories.m[400].stamp = 3;
+    core.remembered.m[0].by = ROLE_OPERATOR; /* a decision is not forgotten */
+    core.remembered.m[1].stamp = 400;        /* used again since */
+    core.remembered.m[400].stamp = 3;
     plug("1-1", 5, 8);
     ask(REQ_ATTACH, 5, "a");
     done(0, OP_OK);
@@ -248,9 +248,9 @@ static void what_is_just_being_lifted_makes_no_room(void) {
     released();
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     plug("1-2", 6, 3);
-    struct memory own = core.memories.m[0];
+    struct remembered own = core.remembered.m[0];
     fill(ROLE_ADMIN, 0);
-    core.memories.m[0] = own;
+    core.remembered.m[0] = own;
     static struct request r;
     r = (struct request){.kind = REQ_ATTACH, .client = {.index = 3, .gen = 9}, .who = {.role = ROLE_ADMIN, .vm = -1}};
     r.sel = (struct selector){.by_tag = true, .tag = "input", .by_bus = true, .bus = 1};
@@ -259,7 +259,7 @@ static void what_is_just_being_lifted_makes_no_room(void) {
     CHECK(replied(false) && op(OP_ATTACH, 0) == NULL);
     CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
     CHECK(core.slot[0].disconnected && core.slot[1].disconnected);
-    CHECK_INT(memory_decision(&core, &core.slot[0].dev), ROLE_ADMIN);
+    CHECK_INT(remembered_decision(&core, &core.slot[0].dev), ROLE_ADMIN);
     CHECK(core.slot[0].restore_by == ROLE_NONE && core.slot[1].restore_by == ROLE_NONE);
 }
 
@@ -285,15 +285,15 @@ static void more_tags_than_are_remembered_are_refused(void) {
     vm_up(0);
     plug("1-1", 5, 3);
     done(0, OP_OK);
-    for (int i = 0; i < VH_MAX_LATCHES; i++) {
-        core.memories.latch[i].by = ROLE_ADMIN;
-        snprintf(core.memories.latch[i].tag, sizeof core.memories.latch[i].tag, "of old %d", i);
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        core.remembered.tag_decision[i].by = ROLE_ADMIN;
+        snprintf(core.remembered.tag_decision[i].tag, sizeof core.remembered.tag_decision[i].tag, "of old %d", i);
     }
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
     CHECK_STR(error(), "too many tags are kept away: attach some again first");
-    CHECK(!core.slot[0].disconnected && memory_latched(&core, "of old 7") == ROLE_ADMIN);
-    core.memories.latch[40].by = ROLE_NONE;
+    CHECK(!core.slot[0].disconnected && remembered_tag_decision(&core, "of old 7") == ROLE_ADMIN);
+    core.remembered.tag_decision[40].by = ROLE_NONE;
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(op(OP_DETACH, 0) != NULL);
 }

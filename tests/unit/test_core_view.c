@@ -171,7 +171,7 @@ static void a_rule_for_other_hosts_goes_nowhere(void) {
     READS(1, "idle", "its rule names no VM that is configured");
     begin_elsewhere(true);
     plug_as("1-1", 5, 8, true, true);
-    CHECK_INT(core.slot[0].pick, -1);
+    CHECK_INT(core.slot[0].choice, -1);
     READS(0, "idle", "its rule names no VM that is configured");
 }
 

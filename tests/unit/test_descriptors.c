@@ -24,7 +24,7 @@ static bool parse(const unsigned char *p, size_t n) {
     memcpy(copy, p, n);
     memset(&dev, 0xa5, sizeof dev);
     why = NULL;
-    bool ok = usbdesc_parse(copy, n, &dev, &why);
+    bool ok = usb_desc_parse(copy, n, &dev, &why);
     free(copy);
     return ok;
 }
@@ -57,7 +57,7 @@ static void every_device_is_known_for_what_it_is(void) {
         char text[VH_MAX_IFACES * 7 + 8] = "refused";
         check(sold[i].name, sold[i].p, sold[i].n, "as sold", 0, 0);
         if (parse(sold[i].p, sold[i].n))
-            CHECK(usbdesc_interfaces(&dev, text, sizeof text));
+            CHECK(usb_desc_interfaces(&dev, text, sizeof text));
         else
             printf("# %s: %s\n", sold[i].name, why);
         CHECK_STR(text, sold[i].interfaces);
@@ -118,7 +118,7 @@ static void every_body_of_three_bytes_is_judged(void) {
         b[28] = (unsigned char)(v >> 8);
         b[29] = (unsigned char)(v >> 16);
         why = NULL;
-        bool ok = usbdesc_parse(b, sizeof b, &dev, &why);
+        bool ok = usb_desc_parse(b, sizeof b, &dev, &why);
         if (!agrees(b, sizeof b, ok)) {
             test_ok = false;
             printf("# body %02x %02x %02x: accepted=%d but sound=%d\n", b[27], b[28], b[29], ok, plain.sound);

@@ -68,12 +68,12 @@ static struct device device(const char *name) {
 
 static void begin_reset(uint32_t token, const char *name, int pidfd) {
     struct device d = device(name);
-    release_begin(token, &d, pidfd);
+    reset_helper_begin(token, &d, pidfd);
 }
 
 static void start_reset(void) {
     no_walls();
-    CHECK(release_start(&bus, on_done));
+    CHECK(reset_helper_start(&bus, on_done));
     heal();
 }
 
@@ -87,9 +87,9 @@ static void start_opener(void) {
 static void pass(int wait_ms) {
     static struct pollset ps;
     ps.n = 0;
-    release_fill(&ps);
+    reset_helper_fill(&ps);
     CHECK(poll(ps.fd, (nfds_t)ps.n, wait_ms) >= 0);
-    release_ready(&ps);
+    reset_helper_ready(&ps);
 }
 
 static void wait_done(const char *text) {
@@ -100,7 +100,7 @@ static void wait_done(const char *text) {
 
 /* They end when their socket does. */
 static void stop(void) {
-    release_stop();
+    reset_helper_stop();
     opener_forget();
     while (waitpid(-1, NULL, 0) > 0) {
     }
@@ -124,13 +124,13 @@ static void a_helper_that_cannot_start_leaves_nothing(void) {
     heal();
     CHECK_INT(open_files(), files);
     fail_call("fork", 1, EAGAIN);
-    CHECK(!release_start(&bus, on_done));
+    CHECK(!reset_helper_start(&bus, on_done));
     heal();
     fail_call("fork", 1, EAGAIN);
     CHECK(!opener_start(&places));
     heal();
     fail_call("fcntl", 1, EINVAL);
-    CHECK(!release_start(&bus, on_done));
+    CHECK(!reset_helper_start(&bus, on_done));
     CHECK(was_said("cannot use the socket of the reset helper"));
     heal();
     stop();
@@ -142,7 +142,7 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
     char byte;
     fail_nr(SYS_capget, 0, EPERM);
     CHECK(opener_start(&places));
-    CHECK(release_start(&bus, on_done));
+    CHECK(reset_helper_start(&bus, on_done));
     heal();
     while (waitpid(-1, NULL, 0) > 0) {
     }
@@ -150,9 +150,9 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
     CHECK_INT(errno, EPIPE);
     begin_reset(1, "any", -1);
     pass(0);
-    release_tick(sock_now());
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "1 ");
-    release_stop();
+    reset_helper_stop();
     CHECK_INT(open_files(), files);
     CHECK(read(0, &byte, 0) == 0);
 }
@@ -183,7 +183,7 @@ static void a_reset_ends_once(void) {
     CHECK(all_failed());
     heal();
     wait_done("4 ");
-    CHECK_INT(release_deadline(), VH_NEVER);
+    CHECK_INT(reset_helper_deadline(), VH_NEVER);
     CHECK(close(pidfd) == 0);
     stop();
     CHECK_INT(open_files(), files);
@@ -212,14 +212,14 @@ static void one_more_than_there_is_room_for_ends_at_once(void) {
     CHECK(was_said("too many resets at once: device=last"));
     CHECK_STR(ended(), "7 ");
     /* A helper that is stuck: time ends them all, and no answer is missed. */
-    int64_t now = release_deadline();
+    int64_t now = reset_helper_deadline();
     CHECK(now > sock_now() && now != VH_NEVER);
-    release_tick(now - VH_NSEC_PER_MSEC * 1000);
+    reset_helper_tick(now - VH_NSEC_PER_MSEC * 1000);
     CHECK_STR(ended(), "");
-    release_tick(now + VH_NSEC_PER_MSEC * 10000);
+    reset_helper_tick(now + VH_NSEC_PER_MSEC * 10000);
     CHECK(was_said("a reset takes too long: device=hangs"));
     CHECK(strstr(ended(), "1000 1000 ") != NULL);
-    CHECK_INT(release_deadline(), VH_NEVER);
+    CHECK_INT(reset_helper_deadline(), VH_NEVER);
     heal();
     CHECK(stuck != NULL && kill(*stuck, SIGKILL) == 0);
     stop();
@@ -234,13 +234,13 @@ static void a_helper_that_ends_is_told_and_done_without(void) {
         pass(WAIT_MS / 1000);
     CHECK(was_said("the reset helper ended"));
     heal();
-    CHECK_INT(release_deadline(), 0);
-    release_tick(sock_now());
+    CHECK_INT(reset_helper_deadline(), 0);
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "1 2 ");
     begin_reset(3, "any", -1);
-    CHECK_INT(release_deadline(), 0); /* at once, but not from within */
+    CHECK_INT(reset_helper_deadline(), 0); /* at once, but not from within */
     CHECK_STR(ended(), "");
-    release_tick(sock_now());
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "3 ");
     pass(0);
     stop();
@@ -253,7 +253,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     begin_reset(1, "any", -1);
     CHECK(was_said("the reset helper ended"));
     heal();
-    release_tick(sock_now());
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "1 ");
     stop();
     start_reset();
@@ -267,7 +267,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     pass(WAIT_MS);
     CHECK(was_said("the reset helper ended"));
     heal();
-    release_tick(sock_now());
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "2 ");
     stop();
 }
@@ -287,7 +287,7 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
     for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
         pass(WAIT_MS / 1000);
     CHECK(was_said("the reset helper ended"));
-    release_tick(sock_now());
+    reset_helper_tick(sock_now());
     CHECK_STR(ended(), "2 ");
     heal();
     stop();

@@ -818,25 +818,25 @@ static void patterns_that_explode_elsewhere_end(void) {
 
 static void folding_is_stable(void) {
     for (uint32_t c = 0; c <= 0x110000; c++) {
-        uint32_t small = chars_fold(c), capital = chars_upper(c);
-        if (chars_fold(small) != small || chars_upper(capital) != capital || chars_fold(capital) != small) {
+        uint32_t small = unicode_fold(c), capital = unicode_upper(c);
+        if (unicode_fold(small) != small || unicode_upper(capital) != capital || unicode_fold(capital) != small) {
             test_ok = false;
             printf("# U+%04x: small %04x, capital %04x\n", (unsigned)c, (unsigned)small, (unsigned)capital);
         }
     }
-    CHECK(chars_fold(CHARS_INVALID) == CHARS_INVALID && chars_upper(CHARS_INVALID) == CHARS_INVALID);
+    CHECK(unicode_fold(CHARS_INVALID) == CHARS_INVALID && unicode_upper(CHARS_INVALID) == CHARS_INVALID);
 }
 
 static void classes_do_not_contradict_each_other(void) {
     for (uint32_t c = 0; c <= 0x10ffff; c++) {
-        bool cased = chars_fold(c) != c || chars_upper(c) != c;
-        bool word = chars_is_word(c), digit = chars_is_digit(c), space = chars_is_space(c);
+        bool cased = unicode_fold(c) != c || unicode_upper(c) != c;
+        bool word = unicode_is_word(c), digit = unicode_is_digit(c), space = unicode_is_space(c);
         if ((cased && (!word || digit)) || (digit && !word) || (space && word)) {
             test_ok = false;
             printf("# U+%04x: case %d, word %d, digit %d, space %d\n", (unsigned)c, cased, word, digit, space);
         }
     }
-    CHECK(!chars_is_word(CHARS_INVALID) && !chars_is_digit(CHARS_INVALID) && !chars_is_space(CHARS_INVALID));
+    CHECK(!unicode_is_word(CHARS_INVALID) && !unicode_is_digit(CHARS_INVALID) && !unicode_is_space(CHARS_INVALID));
 }
 
 int main(void) {

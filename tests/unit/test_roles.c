@@ -157,7 +157,7 @@ static const struct {
 };
 
 struct snapshot {
-    int vm, pick, suspended, nap, away, target, req;
+    int vm, choice, suspended, guest_suspended, guest_detached, target, req;
     enum role by;
     uint64_t stamp;
 };
@@ -169,14 +169,14 @@ static struct snapshot look(void) {
     if (core.used == 0)
         return n;
     n.vm = s->vm;
-    n.pick = s->pick;
+    n.choice = s->choice;
     n.suspended = s->suspended;
-    n.nap = s->nap;
-    n.away = s->away;
+    n.guest_suspended = s->guest_suspended;
+    n.guest_detached = s->guest_detached;
     n.target = plan_target(&core, s);
     n.req = s->req;
     n.by = s->disconnected_by;
-    n.stamp = core.memories.stamp;
+    n.stamp = core.remembered.stamp;
     return n;
 }
 
@@ -362,11 +362,11 @@ static void every_role_hears_what_concerns_it(void) {
 
 static void a_guests_detach_is_temporary_and_written_nowhere(void) {
     set_up(OWN);
-    uint64_t stamp = core.memories.stamp;
+    uint64_t stamp = core.remembered.stamp;
     core.persist = true;
     request_as(ROLE_GUEST, REQ_DETACH, DEV, "");
     CHECK(reply_good && core.slot[0].vm == -1 && !core.slot[0].disconnected);
-    CHECK(!core.dirty && core.memories.stamp == stamp);
+    CHECK(!core.dirty && core.remembered.stamp == stamp);
     vm_fact_of(FACT_VM_SOCKET, 1); /* whatever happens elsewhere, it stays where it is */
     settle();
     CHECK_INT(core.slot[0].vm, -1);
@@ -382,13 +382,13 @@ static void a_guest_takes_back_what_it_put_away(void) {
     request_as(ROLE_GUEST, REQ_ATTACH, DEV, "");
     CHECK(reply_good);
     CHECK_INT(core.slot[0].vm, 0);
-    CHECK_INT(core.slot[0].away, -1);
+    CHECK_INT(core.slot[0].guest_detached, -1);
 }
 
 static void what_a_guest_put_away_comes_back_with_its_vm(void) {
     set_up(PUT_AWAY);
     vm_fact_of(FACT_VM_DOWN, 0);
-    CHECK_INT(core.slot[0].away, -1);
+    CHECK_INT(core.slot[0].guest_detached, -1);
     vm_up(0);
     settle();
     CHECK_INT(core.slot[0].vm, 0);
@@ -410,11 +410,11 @@ static void another_guest_may_take_what_one_put_away(void) {
 
 static void a_guests_choice_is_not_remembered(void) {
     set_up(FREE);
-    uint64_t stamp = core.memories.stamp;
+    uint64_t stamp = core.remembered.stamp;
     core.persist = true;
     request_as(ROLE_GUEST, REQ_ATTACH, DEV, "a");
     CHECK(reply_good && core.slot[0].vm == 0);
-    CHECK(!core.dirty && core.memories.stamp == stamp);
+    CHECK(!core.dirty && core.remembered.stamp == stamp);
     unplug("1-1");
     plug("1-1", DEV + 1, 8);
     CHECK(event(EV_SELECT_VM) != NULL);
@@ -428,10 +428,10 @@ static void a_guest_suspends_and_resumes_its_own_only(void) {
     plug("1-2", DEV + 1, 8);
     request_as(ROLE_ADMIN, REQ_ATTACH, DEV, "a");
     request_as(ROLE_ADMIN, REQ_ATTACH, DEV + 1, "b");
-    uint64_t stamp = core.memories.stamp;
+    uint64_t stamp = core.remembered.stamp;
     request_as(ROLE_GUEST, REQ_SUSPEND, 0, "");
     CHECK(core.slot[0].vm == -1 && core.slot[1].vm == 1);
-    CHECK(core.memories.stamp == stamp);
+    CHECK(core.remembered.stamp == stamp);
     struct device d = core.slot[0].dev; /* a fact about the device does not forget it */
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
@@ -518,12 +518,12 @@ static void a_guest_detaches_a_tag_of_its_own_devices_and_no_decision_is_taken(v
     request_as(ROLE_ADMIN, REQ_ATTACH, DEV + 1, "b");
     tag_as(ROLE_GUEST, REQ_DETACH, "disk");
     CHECK(reply_good && core.slot[0].vm == -1 && core.slot[1].vm == 1);
-    CHECK_INT(memory_latched(&core, "disk"), ROLE_NONE);
+    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE);
     tag_as(ROLE_ADMIN, REQ_DETACH, "disk");
     tag_as(ROLE_GUEST, REQ_ATTACH, "disk");
     CHECK(!reply_good);
     CHECK(core.slot[0].vm == -1 && core.slot[1].vm == -1);
-    CHECK_INT(memory_latched(&core, "disk"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_ADMIN);
 }
 
 /* Whose it is may only show when its serial number is known. */

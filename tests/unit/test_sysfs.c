@@ -170,7 +170,7 @@ static void give_driver(const char *interface, const char *driver) {
 /* In the directory of 1-2. */
 static bool claimed(const char *name, char *interface) {
     int dir = sysfs_open("/sys/bus/usb/devices/1-2", O_RDONLY | O_DIRECTORY);
-    bool yes = dir >= 0 && hostdriver_claimed(dir, name, interface);
+    bool yes = dir >= 0 && usb_driver_claimed(dir, name, interface);
     CHECK(dir < 0 || close(dir) == 0); /* it is still open */
     return yes;
 }
@@ -204,22 +204,22 @@ static void only_interfaces_without_a_driver_are_offered(void) {
     int files = open_files();
     log_open("test", LOG_DEBUG);
     give_driver("1-2:1.0", "../drivers/usbhid");
-    hostdriver_offer("1-2");
+    usb_driver_offer("1-2");
     CHECK_STR(probed(), "1-2:1.1");
     give_driver("1-2:1.1", "../drivers/usbfs");
-    hostdriver_offer("1-2");
+    usb_driver_offer("1-2");
     CHECK_STR(probed(), "");
     give_driver("1-2:1.0", NULL);
     give_driver("1-2:1.1", NULL);
     fail_call("write", 1, ENODEV); /* no driver wants it: nothing to say */
     fail_call("write", 2, EIO);
-    hostdriver_offer("1-2");
+    usb_driver_offer("1-2");
     CHECK(all_failed());
     CHECK(was_said("drivers_probe: interface=1-2:1.") && was_said(strerror(EIO)) && !was_said(strerror(ENODEV)));
     heal();
-    hostdriver_offer("1-3"); /* it went away */
+    usb_driver_offer("1-3"); /* it went away */
     fail_call("openat", 2, EMFILE);
-    hostdriver_offer("1-2");
+    usb_driver_offer("1-2");
     heal();
     CHECK_STR(probed(), "");
     CHECK_INT(open_files(), files);

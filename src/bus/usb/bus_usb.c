@@ -92,39 +92,39 @@ static void protect(struct device *dev) {
     if (device_is_hub(dev))
         (void)str_copy(dev->protect, sizeof dev->protect, "is a hub");
     else
-        (void)hostuse_reason(dev->sys_name, dev->protect, sizeof dev->protect);
+        (void)host_use_reason(dev->sys_name, dev->protect, sizeof dev->protect);
 }
 
-enum look { LOOK_OK, LOOK_GONE, LOOK_FLUX };
+enum read_result { READ_OK, READ_GONE, READ_FLUX };
 
 /* How settled a plug seen for the first time is. */
-enum sight { SIGHT_NEW, SIGHT_BOUND };
+enum plug_phase { PLUG_NEW, PLUG_BOUND };
 
 /* What was told of this plug, if it was all that there is and still holds: the number tells of a reset. */
 static const struct device *told_before(int dir, const char *name, uint64_t incarnation) {
     const struct known *k = known_by_name(name);
     const struct device *last = k != NULL && k->whole && told != NULL ? told(name) : NULL;
     bool same = last != NULL && k->incarnation == incarnation && last->incarnation == incarnation;
-    return same && usbread_number(dir) == last->devnum ? last : NULL;
+    return same && usb_sysfs_number(dir) == last->devnum ? last : NULL;
 }
 
 /* What lasts as long as the plug is read once; a device without interfaces may be one that the kernel has not been
  * allowed to look into yet. */
-static bool read_plug(int dir, uint64_t incarnation, enum sight sight, struct device *dev) {
+static bool read_plug(int dir, uint64_t incarnation, enum plug_phase phase, struct device *dev) {
     unsigned troubles = sysfs_troubles();
     const struct device *last = told_before(dir, dev->sys_name, incarnation);
     bool named = last != NULL && last->settled;
     if (last != NULL)
         *dev = *last;
-    else if (!usbread_plug(dir, dev))
+    else if (!usb_sysfs_plug(dir, dev))
         return false;
-    struct known *k = known_plug(dev->sys_name, incarnation, sight == SIGHT_BOUND);
-    if (k != NULL && sight == SIGHT_BOUND)
+    struct known *k = known_plug(dev->sys_name, incarnation, phase == PLUG_BOUND);
+    if (k != NULL && phase == PLUG_BOUND)
         k->settled = true;
     dev->incarnation = incarnation;
     dev->settled = k == NULL || k->settled;
     if (!named)
-        usbread_names(dir, dev);
+        usb_sysfs_names(dir, dev);
     protect(dev);
     if (k != NULL) {
         k->whole = dev->malformed[0] == '\0' && dev->nifaces > 0 && sysfs_troubles() == troubles;
@@ -134,21 +134,21 @@ static bool read_plug(int dir, uint64_t incarnation, enum sight sight, struct de
 }
 
 /* The directory stays open with *opened, if there is a device. */
-static enum look read_device(const char *name, enum sight sight, struct device *dev, int *opened) {
+static enum read_result read_device(const char *name, enum plug_phase phase, struct device *dev, int *opened) {
     char path[VH_PATH_MAX];
     struct sys_stat st;
     memset(dev, 0, sizeof *dev);
     if (!str_fmt(path, sizeof path, DEVICES "/%s", name) || !str_copy(dev->sys_name, sizeof dev->sys_name, name))
-        return LOOK_GONE;
+        return READ_GONE;
     int dir = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     if (dir < 0)
-        return errno == ENOENT || errno == ENODEV || errno == ENOTDIR ? LOOK_GONE : LOOK_FLUX;
-    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_plug(dir, st.ino, sight, dev)) {
+        return errno == ENOENT || errno == ENODEV || errno == ENOTDIR ? READ_GONE : READ_FLUX;
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && read_plug(dir, st.ino, phase, dev)) {
         *opened = dir;
-        return LOOK_OK;
+        return READ_OK;
     }
     (void)close(dir);
-    return LOOK_FLUX;
+    return READ_FLUX;
 }
 
 /* What was seen is not all: for want of descriptors or memory something could not be read. No event will come of that.
@@ -169,29 +169,29 @@ static struct {
     int dir; /* -1: nothing */
     uint64_t incarnation;
     uint8_t devnum;
-} at_hand = {.dir = -1};
+} kept_dir = {.dir = -1};
 
-static void put_down(void) {
-    if (at_hand.dir >= 0)
-        (void)close(at_hand.dir);
-    at_hand.dir = -1;
+static void close_kept_dir(void) {
+    if (kept_dir.dir >= 0)
+        (void)close(kept_dir.dir);
+    kept_dir.dir = -1;
 }
 
 /* Looks at one name and tells. In flux (a reset, a removal under way) nothing is told: an event will follow, or the
  * next look. */
-static void look(const char *name, enum sight sight, bool coldplug, fact_fn *emit) {
+static void look(const char *name, enum plug_phase phase, bool coldplug, fact_fn *emit) {
     static struct device dev;
     unsigned troubles = sysfs_troubles();
-    put_down();
-    enum look found = read_device(name, sight, &dev, &at_hand.dir);
-    if (found == LOOK_FLUX || sysfs_troubles() != troubles)
+    close_kept_dir();
+    enum read_result found = read_device(name, phase, &dev, &kept_dir.dir);
+    if (found == READ_FLUX || sysfs_troubles() != troubles)
         look_again();
-    if (found == LOOK_OK) {
+    if (found == READ_OK) {
         struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
-        at_hand.incarnation = dev.incarnation;
-        at_hand.devnum = dev.devnum;
+        kept_dir.incarnation = dev.incarnation;
+        kept_dir.devnum = dev.devnum;
         emit(&f);
-    } else if (found == LOOK_GONE) {
+    } else if (found == READ_GONE) {
         struct fact f = {.kind = FACT_GONE, .sys_name = name};
         forget(name);
         emit(&f);
@@ -207,7 +207,7 @@ static struct {
     bool uses; /* of something that the host may use */
     struct {
         char name[VH_SYSNAME_MAX];
-        enum sight sight;
+        enum plug_phase phase;
     } at[VH_UEVENT_NOTED];
 } noted;
 
@@ -248,14 +248,14 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
         return;
     }
     emit(&f);
-    hostuse_look();
+    host_use_look();
     if (there) {
         while ((name = sysfs_dir_next(&d)) != NULL) {
             char copy[VH_SYSNAME_MAX];
             if (is_device(name) && str_copy(copy, sizeof copy, name))
-                look(copy, coldplug ? SIGHT_BOUND : SIGHT_NEW, coldplug, emit);
+                look(copy, coldplug ? PLUG_BOUND : PLUG_NEW, coldplug, emit);
         }
-        put_down();
+        close_kept_dir();
         sysfs_dir_close(&d);
     }
     if (there && d.failed) {
@@ -271,16 +271,16 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
 /* What the host uses has changed perhaps: tells each device for which that makes a difference. */
 static void usb_recheck(fact_fn *emit) {
     char why[VH_TEXT_MAX];
-    hostuse_look();
+    host_use_look();
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         struct known *k = &known[i];
         char name[VH_SYSNAME_MAX];
         if (k->incarnation == 0)
             continue;
-        bool used = hostuse_reason(k->sys_name, why, sizeof why);
+        bool used = host_use_reason(k->sys_name, why, sizeof why);
         memcpy(name, k->sys_name, sizeof name);
         if (used != k->protected)
-            look(name, SIGHT_NEW, false, emit);
+            look(name, PLUG_NEW, false, emit);
     }
 }
 
@@ -294,12 +294,12 @@ static void note(const char *name, const char *action) {
     }
     if (i == noted.n) {
         (void)str_copy(noted.at[i].name, VH_SYSNAME_MAX, name); /* is_device() has seen to it that it fits */
-        noted.at[noted.n++].sight = SIGHT_NEW;
+        noted.at[noted.n++].phase = PLUG_NEW;
     }
     if (str_eq(action, "bind"))
-        noted.at[i].sight = SIGHT_BOUND;
+        noted.at[i].phase = PLUG_BOUND;
     else if (str_eq(action, "add") || str_eq(action, "remove"))
-        noted.at[i].sight = SIGHT_NEW; /* what was bound before is another plug */
+        noted.at[i].phase = PLUG_NEW; /* what was bound before is another plug */
 }
 
 static bool usb_uevent(const struct uevent *ev) {
@@ -318,7 +318,7 @@ static bool usb_uevent(const struct uevent *ev) {
 
 static void usb_look(fact_fn *emit) {
     for (int i = 0; i < noted.n; i++)
-        look(noted.at[i].name, noted.at[i].sight, false, emit);
+        look(noted.at[i].name, noted.at[i].phase, false, emit);
     noted.n = 0;
     if (noted.full)
         usb_scan(false, emit);
@@ -348,9 +348,9 @@ static void usb_tick(int64_t now, fact_fn *emit) {
         log_info("no bind event: device=%s, used all the same", k->sys_name);
         k->settled = true;
         memcpy(name, k->sys_name, sizeof name);
-        look(name, SIGHT_BOUND, false, emit);
+        look(name, PLUG_BOUND, false, emit);
     }
-    put_down(); /* the pass is over */
+    close_kept_dir(); /* the pass is over */
 }
 
 static bool node_is_right(int fd, const struct device *dev) {
@@ -370,17 +370,17 @@ static int open_again(const struct device *dev) {
     int dir = str_fmt(path, sizeof path, DEVICES "/%s", dev->sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
     if (dir < 0)
         return -1;
-    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation && usbread_number(dir) == dev->devnum)
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation && usb_sysfs_number(dir) == dev->devnum)
         return dir;
     (void)close(dir);
     return -1;
 }
 
 static int directory_of(const struct device *dev) {
-    int dir = at_hand.dir;
-    if (dir < 0 || at_hand.incarnation != dev->incarnation || at_hand.devnum != dev->devnum)
+    int dir = kept_dir.dir;
+    if (dir < 0 || kept_dir.incarnation != dev->incarnation || kept_dir.devnum != dev->devnum)
         return open_again(dev);
-    at_hand.dir = -1;
+    kept_dir.dir = -1;
     return dir;
 }
 
@@ -398,13 +398,13 @@ static bool may_back_the_host(const struct device *dev) {
 static bool is_taken(int dir, const struct device *dev, char *why, size_t cap) {
     char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
     if (may_back_the_host(dev)) {
-        hostuse_look(); /* the latest moment to see that it was mounted */
-        if (hostuse_reason(dev->sys_name, use, sizeof use)) {
+        host_use_look(); /* the latest moment to see that it was mounted */
+        if (host_use_reason(dev->sys_name, use, sizeof use)) {
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
             return true;
         }
     }
-    if (!hostdriver_claimed(dir, dev->sys_name, interface))
+    if (!usb_driver_claimed(dir, dev->sys_name, interface))
         return false;
     (void)str_fmt(why, cap, "another program uses it: interface=%s driver=usbfs", interface);
     return true;
@@ -435,16 +435,16 @@ static int usb_open_node(const struct device *dev, char *why, size_t cap) {
 static void usb_release(const struct device *dev) {
     char why[VH_TEXT_MAX] = "";
     if (!sysfs_root_is_real()) { /* a test's stand-in has nothing to reset */
-        hostdriver_offer(dev->sys_name);
+        usb_driver_offer(dev->sys_name);
         return;
     }
     int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
     if (fd < 0)
         return; /* it went away in the meantime */
-    if (node_is_right(fd, dev) && !usbreset(fd, why, sizeof why))
+    if (node_is_right(fd, dev) && !usb_reset(fd, why, sizeof why))
         log_info("reset failed: device=%s error=%s", dev->sys_name, why);
     (void)close(fd);
-    hostdriver_offer(dev->sys_name);
+    usb_driver_offer(dev->sys_name);
 }
 
 const struct bus bus_usb = {

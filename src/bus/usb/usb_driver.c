@@ -50,7 +50,7 @@ static bool walk_next(struct walk *w, const char *sys_name) {
     return false;
 }
 
-bool hostdriver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
+bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
     static struct walk w;
     bool claimed = false;
     w.prefix = strlen(sys_name);
@@ -62,7 +62,7 @@ bool hostdriver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_
     return claimed;
 }
 
-void hostdriver_offer(const char *sys_name) {
+void usb_driver_offer(const char *sys_name) {
     static struct walk w;
     if (!walk_begin(&w, sys_name))
         return;

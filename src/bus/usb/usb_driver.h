@@ -1,8 +1,8 @@
 /*
  * usb_driver.h - which of the host's drivers have the interfaces of a USB device, and how they get them back.
  */
-#ifndef VHOTPLUG_HOSTDRIVER_H
-#define VHOTPLUG_HOSTDRIVER_H
+#ifndef VHOTPLUG_USB_DRIVER_H
+#define VHOTPLUG_USB_DRIVER_H
 
 #include "base/limits.h"
 
@@ -13,8 +13,8 @@
  * the device to does? The kernel shows that as the driver "usbfs". True with the interface's name.
  * dir: the device's directory, just opened; it stays the caller's.
  */
-bool hostdriver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]);
+bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]);
 /* Offers interfaces that nobody has to the host's drivers. Blocks for as long as their probing takes. */
-void hostdriver_offer(const char *sys_name);
+void usb_driver_offer(const char *sys_name);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include <libusb.h>
 
-bool usbreset(int fd, char *why, size_t cap) {
+bool usb_reset(int fd, char *why, size_t cap) {
     libusb_context *context = NULL;
     libusb_device_handle *handle = NULL;
     size_t baseline = heap_used();

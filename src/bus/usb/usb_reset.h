@@ -1,13 +1,13 @@
 /*
  * usb_reset.h - a USB reset of an opened node through libusb: the only use of it in the daemon.
  */
-#ifndef VHOTPLUG_USBRESET_H
-#define VHOTPLUG_USBRESET_H
+#ifndef VHOTPLUG_USB_RESET_H
+#define VHOTPLUG_USB_RESET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* Resets the device behind fd (opened read-write). False with `why` filled. The descriptor stays the caller's. */
-bool usbreset(int fd, char *why, size_t cap);
+bool usb_reset(int fd, char *why, size_t cap);
 
 #endif

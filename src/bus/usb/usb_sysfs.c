@@ -34,7 +34,7 @@ static void read_descriptors(int dir, struct device *dev) {
     static unsigned char bytes[VH_DESC_MAX];
     const char *why = "";
     ssize_t n = sysfs_bytes(dir, "descriptors", bytes, sizeof bytes);
-    bool ok = n >= 0 && usbdesc_parse(bytes, (size_t)n, dev, &why);
+    bool ok = n >= 0 && usb_desc_parse(bytes, (size_t)n, dev, &why);
     if (ok)
         return;
     if (n < 0)
@@ -64,7 +64,7 @@ static void read_removable(int dir, struct device *dev) {
         dev->removable = REMOVABLE_FIXED;
 }
 
-uint8_t usbread_number(int dir) {
+uint8_t usb_sysfs_number(int dir) {
     uint64_t devnum = 0;
     return sysfs_uint(dir, "devnum", 10, 127, &devnum) ? (uint8_t)devnum : 0;
 }
@@ -72,7 +72,7 @@ uint8_t usbread_number(int dir) {
 /* Numbers and port: without them it is no device that could be given away, or one that is just going. */
 static bool read_place(int dir, struct device *dev) {
     uint64_t bus = 0, port = 0;
-    uint8_t devnum = usbread_number(dir);
+    uint8_t devnum = usb_sysfs_number(dir);
     if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus))
         return false;
     if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0)
@@ -85,7 +85,7 @@ static bool read_place(int dir, struct device *dev) {
     return str_fmt(dev->node, sizeof dev->node, "/dev/bus/usb/%03u/%03u", (unsigned)bus, (unsigned)devnum);
 }
 
-bool usbread_plug(int dir, struct device *dev) {
+bool usb_sysfs_plug(int dir, struct device *dev) {
     if (!read_place(dir, dev))
         return false;
     read_removable(dir, dev);
@@ -94,8 +94,8 @@ bool usbread_plug(int dir, struct device *dev) {
     return true;
 }
 
-void usbread_names(int dir, struct device *dev) {
-    const char *vendor = usbids_vendor(dev->vid), *product = usbids_product(dev->vid, dev->pid);
+void usb_sysfs_names(int dir, struct device *dev) {
+    const char *vendor = usb_names_vendor(dev->vid), *product = usb_names_product(dev->vid, dev->pid);
     dev->vendor_name[0] = dev->product_name[0] = '\0';
     if (vendor[0] != '\0')
         (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */

@@ -59,7 +59,7 @@ static bool try(int error, size_t size, char *why) {
     resets = 0;
     reset_error = error;
     why[0] = '?', why[1] = '\0';
-    bool ok = usbreset(fd, why, 64);
+    bool ok = usb_reset(fd, why, 64);
     CHECK_INT(open_files(), files); /* libusb took nothing with it, and the node is still ours */
     CHECK(close(fd) == 0);
     return ok;

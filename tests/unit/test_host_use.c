@@ -30,9 +30,9 @@ static void nothing_used(void) {
 }
 
 static bool used(const char *device) {
-    hostuse_look();
+    host_use_look();
     why[0] = '\0';
-    return hostuse_reason(device, why, sizeof why);
+    return host_use_reason(device, why, sizeof why);
 }
 
 static void a_mount_is_found_by_number_or_by_source(void) {

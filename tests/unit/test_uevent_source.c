@@ -35,9 +35,9 @@ static const struct bus bus = {
 static void pass(void) {
     static struct pollset ps;
     ps.n = 0;
-    uevents_fill(&ps);
+    uevent_source_fill(&ps);
     CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
-    uevents_ready(&ps);
+    uevent_source_ready(&ps);
 }
 
 static void send_event(const char *text, size_t n) {
@@ -52,19 +52,19 @@ static const char plug[] = "add@/devices/usb1/x\0ACTION=add\0DEVPATH=/devices/us
 
 static void without_a_source_there_is_no_start(void) {
     fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
-    CHECK(!uevents_start(&bus, NULL));
+    CHECK(!uevent_source_start(&bus, NULL));
     CHECK_INT(errno, EPROTONOSUPPORT);
     heal();
     pass(); /* nothing to poll */
-    uevents_stop();
-    CHECK(uevents_start(&bus, NULL)); /* the kernel's own */
-    CHECK_INT(uevents_deadline(), VH_NEVER);
+    uevent_source_stop();
+    CHECK(uevent_source_start(&bus, NULL)); /* the kernel's own */
+    CHECK_INT(uevent_source_deadline(), VH_NEVER);
     pass();
-    uevents_stop();
+    uevent_source_stop();
 }
 
 static void an_event_goes_to_the_bus_and_nonsense_to_nobody(void) {
-    CHECK(uevents_start(&bus, path));
+    CHECK(uevent_source_start(&bus, path));
     send_event(plug, sizeof plug);
     pass();
     CHECK(events == 1 && looks == 1 && scans == 0);
@@ -76,7 +76,7 @@ static void an_event_goes_to_the_bus_and_nonsense_to_nobody(void) {
 }
 
 static void a_loss_is_one_look_at_everything(void) {
-    uint64_t before = uevents_rescans();
+    uint64_t before = uevent_source_rescans();
     send_event(plug, sizeof plug);
     fail_call("recvmmsg", 1, ENOBUFS);
     pass();
@@ -85,8 +85,8 @@ static void a_loss_is_one_look_at_everything(void) {
     heal();
     CHECK_INT(scans, 1);
     CHECK_INT(events, 2); /* what the queue still held came first */
-    CHECK_INT(uevents_rescans(), before + 1);
-    CHECK_INT(uevents_deadline(), VH_NEVER);
+    CHECK_INT(uevent_source_rescans(), before + 1);
+    CHECK_INT(uevent_source_deadline(), VH_NEVER);
 }
 
 /* Losses without end: others have their turn, and the rest comes at once. */
@@ -96,11 +96,11 @@ static void a_storm_of_losses_keeps_nobody(void) {
     pass();
     CHECK_INT(faults[0].calls, VH_UEVENT_BATCH);
     CHECK_INT(scans, 1);
-    CHECK_INT(uevents_deadline(), 0);
+    CHECK_INT(uevent_source_deadline(), 0);
     heal();
     pass();
     CHECK_INT(scans, 2);
-    CHECK_INT(uevents_deadline(), VH_NEVER);
+    CHECK_INT(uevent_source_deadline(), VH_NEVER);
 }
 
 static void a_source_that_fails_is_opened_again_later_and_later(void) {
@@ -113,16 +113,16 @@ static void a_source_that_fails_is_opened_again_later_and_later(void) {
     CHECK(was_said("the uevent socket failed"));
     heal();
     CHECK_INT(open_files(), files - 1);
-    CHECK(uevents_deadline() > now && uevents_deadline() != VH_NEVER);
-    uevents_tick(now); /* not yet */
+    CHECK(uevent_source_deadline() > now && uevent_source_deadline() != VH_NEVER);
+    uevent_source_tick(now); /* not yet */
     CHECK_INT(open_files(), files - 1);
     fail_nr(SYS_socket, 0, EMFILE);
     for (int i = 0; i < 12; i++) {
-        int64_t at = uevents_deadline();
+        int64_t at = uevent_source_deadline();
         CHECK(at - now <= VH_T_RETRY_MAX * VH_NSEC_PER_MSEC && at - now >= wait);
         wait = at - now;
         now = at;
-        uevents_tick(now);
+        uevent_source_tick(now);
         CHECK(was_said("cannot reopen the uevent socket"));
         said[0] = '\0';
         pass();
@@ -130,13 +130,13 @@ static void a_source_that_fails_is_opened_again_later_and_later(void) {
     CHECK_INT(wait, VH_T_RETRY_MAX * VH_NSEC_PER_MSEC);
     heal();
     int before = scans;
-    uevents_tick(uevents_deadline());
-    CHECK_INT(uevents_deadline(), 0);
+    uevent_source_tick(uevent_source_deadline());
+    CHECK_INT(uevent_source_deadline(), 0);
     CHECK_INT(open_files(), files);
     pass();
     CHECK_INT(scans, before + 1);
-    CHECK_INT(uevents_deadline(), VH_NEVER);
-    uevents_stop();
+    CHECK_INT(uevent_source_deadline(), VH_NEVER);
+    uevent_source_stop();
     CHECK(access(path, F_OK) != 0);
 }
 

@@ -1,6 +1,6 @@
 /*
- * fuzz_memory.c - any bytes as a state file: no crash, entries within bounds, and what was understood is written so
- * that reading it again gives the same text: a daemon that only starts and stops changes nothing.
+ * fuzz_state_format.c - any bytes as a state file: no crash, entries within bounds, and what was understood is written
+ * so that reading it again gives the same text: a daemon that only starts and stops changes nothing.
  */
 #include "codec/state_format.h"
 #include "must.h"
@@ -9,33 +9,33 @@
 
 static const char boot[] = "00000000-1111-2222-3333-444444444444";
 
-static size_t print(const struct memories *ms, char *text) {
+static size_t print(const struct remembered_set *ms, char *text) {
     struct sbuf sb;
     sb_init(&sb, text, VH_STATE_MAX);
-    memory_print(ms, boot, &sb);
+    state_format_print(ms, boot, &sb);
     return sb_ok(&sb) ? sb.len : 0;
 }
 
-static void check(const struct memories *ms) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        const struct memory *m = &ms->m[i];
+static void check(const struct remembered_set *ms) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &ms->m[i];
         MUST(!m->used || m->vm[0] != '\0' || m->suspended[0] != '\0' || m->by != ROLE_NONE || m->exempt_bus != 0);
         MUST(m->by == m->was_by && (m->exempt_bus == 0) == (m->exempt_dev == 0) && m->stamp <= ms->stamp);
         MUST(memchr(m->serial, 0, sizeof m->serial) != NULL && memchr(m->port, 0, sizeof m->port) != NULL);
         MUST(memchr(m->vm, 0, sizeof m->vm) != NULL && memchr(m->suspended, 0, sizeof m->suspended) != NULL);
     }
-    for (int i = 0; i < VH_MAX_LATCHES; i++)
-        MUST((ms->latch[i].by == ROLE_NONE) == (ms->latch[i].tag[0] == '\0'));
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        MUST((ms->tag_decision[i].by == ROLE_NONE) == (ms->tag_decision[i].tag[0] == '\0'));
     MUST(ms->nextra <= sizeof ms->extra);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-    static struct memories ms;
+    static struct remembered_set ms;
     static char first[VH_STATE_MAX], second[VH_STATE_MAX];
     char why[VH_TEXT_MAX] = "";
     unsigned dropped = 0;
     memset(&ms, 0, sizeof ms);
-    if (!memory_parse(&ms, (const char *)data, size, boot, &dropped, why, sizeof why)) {
+    if (!state_format_parse(&ms, (const char *)data, size, boot, &dropped, why, sizeof why)) {
         MUST(why[0] != '\0' && memchr(why, 0, sizeof why) != NULL);
         return 0;
     }
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (len == 0)
         return 0; /* it did not fit: said by sb_ok(), and not written */
     memset(&ms, 0, sizeof ms);
-    MUST(memory_parse(&ms, first, len, boot, &dropped, why, sizeof why) && dropped == 0);
+    MUST(state_format_parse(&ms, first, len, boot, &dropped, why, sizeof why) && dropped == 0);
     check(&ms);
     MUST(print(&ms, second) == len && memcmp(first, second, len) == 0);
     return 0;

@@ -33,7 +33,7 @@ static void ended(int vm) {
 static void mounted(void) {
     tell("mounts", 0);
 }
-static const struct watch_calls calls = {there, gone, ended, mounted};
+static const struct vm_watch_calls calls = {there, gone, ended, mounted};
 
 static const char *heard(void) {
     static char text[sizeof told];
@@ -50,7 +50,7 @@ static void serve(int vm) {
 }
 
 static void begin(void) {
-    CHECK(watch_start(&conf, &calls));
+    CHECK(vm_watch_start(&conf, &calls));
     (void)heard();
 }
 
@@ -58,35 +58,35 @@ static void begin(void) {
 static void pass(short mount_events) {
     static struct pollset ps;
     ps.n = 0;
-    watch_fill(&ps);
+    vm_watch_fill(&ps);
     CHECK(poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
     if (ps.n > 1 && ps.fd[1].events == POLLPRI)
         ps.fd[1].revents = mount_events;
-    watch_ready(&ps);
+    vm_watch_ready(&ps);
 }
 
 /* As begun: nothing is there. */
 static void end(void) {
     for (int v = 0; v < conf.nvms; v++)
         (void)unlink(conf.vms[v].socket);
-    watch_look();
-    watch_stop();
+    vm_watch_look();
+    vm_watch_stop();
     (void)heard();
 }
 
 static void without_inotify_there_is_no_start(void) {
     int files = open_files();
     fail_call("inotify_init1", 1, EMFILE);
-    CHECK(!watch_start(&conf, &calls));
+    CHECK(!vm_watch_start(&conf, &calls));
     CHECK(was_said("cannot watch for VMs: ") && was_said(strerror(EMFILE)));
     heal();
-    watch_stop();
+    vm_watch_stop();
     CHECK_INT(open_files(), files);
 }
 
 static void a_socket_that_comes_and_goes_is_told(void) {
     begin();
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "");
     serve(0);
     pass(0);
@@ -104,12 +104,12 @@ static void a_socket_made_anew_is_another_one(void) {
     char old[200];
     begin();
     serve(0);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "there0 ");
     (void)snprintf(old, sizeof old, "%s.old", conf.vms[0].socket);
     CHECK(rename(conf.vms[0].socket, old) == 0);
     serve(0);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "gone0 there0 ");
     CHECK(unlink(old) == 0);
     end();
@@ -119,7 +119,7 @@ static void what_is_no_socket_is_not_there(void) {
     begin();
     int fd = open(conf.vms[0].socket, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && close(fd) == 0);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "");
     end();
 }
@@ -128,44 +128,44 @@ static void what_is_no_socket_is_not_there(void) {
 static void what_cannot_be_watched_is_looked_at_by_time(void) {
     begin();
     serve(0);
-    CHECK_INT(watch_deadline(), VH_NEVER);
+    CHECK_INT(vm_watch_deadline(), VH_NEVER);
     fail_call("inotify_add_watch", 0, ENOSPC);
     int64_t before = sock_now(), wait = 0;
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "there0 "); /* looked at it is all the same */
     CHECK(was_said("cannot watch for the socket"));
     said[0] = '\0';
     for (int i = 0; i < 12; i++) {
-        int64_t next = watch_deadline() - before;
+        int64_t next = vm_watch_deadline() - before;
         CHECK(next >= wait && next <= (VH_T_RETRY_MAX + 1000) * VH_NSEC_PER_MSEC);
         wait = next < VH_T_RETRY_MAX * VH_NSEC_PER_MSEC ? next : wait;
-        watch_tick(watch_deadline() - 1); /* not yet */
+        vm_watch_tick(vm_watch_deadline() - 1); /* not yet */
         before = sock_now();
-        watch_tick(watch_deadline());
+        vm_watch_tick(vm_watch_deadline());
     }
     CHECK(wait >= VH_T_RETRY_MIN * VH_NSEC_PER_MSEC * 4);
     CHECK(!was_said("cannot watch"));
     heal();
-    watch_tick(watch_deadline());
-    CHECK_INT(watch_deadline(), VH_NEVER);
+    vm_watch_tick(vm_watch_deadline());
+    CHECK_INT(vm_watch_deadline(), VH_NEVER);
     end();
 }
 
 static void what_cannot_be_looked_at_is_neither_there_nor_gone(void) {
     begin();
     serve(0);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "there0 ");
     fail_nr(SYS_statx, 1, ENOMEM);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "");
-    CHECK(watch_deadline() != VH_NEVER);
+    CHECK(vm_watch_deadline() != VH_NEVER);
     heal();
-    watch_tick(watch_deadline());
+    vm_watch_tick(vm_watch_deadline());
     CHECK_STR(heard(), "");
-    CHECK_INT(watch_deadline(), VH_NEVER);
+    CHECK_INT(vm_watch_deadline(), VH_NEVER);
     fail_nr(SYS_statx, 1, ENOTDIR); /* a directory became something else */
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "gone0 ");
     heal();
     end();
@@ -173,7 +173,7 @@ static void what_cannot_be_looked_at_is_neither_there_nor_gone(void) {
 
 static void an_interrupted_read_loses_no_event(void) {
     begin();
-    watch_look();
+    vm_watch_look();
     serve(0);
     fail_call("read", 1, EINTR);
     pass(0);
@@ -186,7 +186,7 @@ static void an_interrupted_read_loses_no_event(void) {
 /* A queue that never runs dry is left for the next pass. */
 static void a_flood_of_events_keeps_nobody(void) {
     begin();
-    watch_look();
+    vm_watch_look();
     serve(0);
     give_call("read", 0, 16);
     pass(0);
@@ -204,19 +204,19 @@ static void a_process_that_ends_is_told_once(void) {
         (void)pause();
         _exit(0);
     }
-    watch_process(0, child);
-    CHECK(watch_pidfd(0) >= 0);
+    vm_watch_process(0, child);
+    CHECK(vm_watch_pidfd(0) >= 0);
     pass(0);
     CHECK_STR(heard(), "");
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     pass(0);
     CHECK_STR(heard(), "ended0 ");
-    CHECK_INT(watch_pidfd(0), -1);
-    watch_process(0, getpid());
-    watch_process(0, 0);
+    CHECK_INT(vm_watch_pidfd(0), -1);
+    vm_watch_process(0, getpid());
+    vm_watch_process(0, 0);
     fail_nr(SYS_pidfd_open, 1, ENOSYS); /* an old kernel: then the connection's end tells */
-    watch_process(0, getpid());
-    CHECK_INT(watch_pidfd(0), -1);
+    vm_watch_process(0, getpid());
+    CHECK_INT(vm_watch_pidfd(0), -1);
     heal();
     end();
     CHECK_INT(open_files(), files);
@@ -232,7 +232,7 @@ static void the_mount_table_tells_by_pollerr(void) {
     fail_call("openat", 1, ENOENT); /* no /proc: nobody tells, and nothing else is the worse for it */
     begin();
     serve(0);
-    watch_look();
+    vm_watch_look();
     pass(0);
     CHECK_STR(heard(), "there0 ");
     heal();
@@ -242,15 +242,15 @@ static void the_mount_table_tells_by_pollerr(void) {
 static void another_configuration_knows_nothing_of_the_old_ones_vms(void) {
     begin();
     serve(0);
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "there0 ");
-    watch_process(0, getpid());
-    watch_reload(&conf, 1);
-    CHECK_INT(watch_pidfd(0), -1);
-    watch_look();
+    vm_watch_process(0, getpid());
+    vm_watch_reload(&conf, 1);
+    CHECK_INT(vm_watch_pidfd(0), -1);
+    vm_watch_look();
     CHECK_STR(heard(), "there0 ");
-    watch_reload(&conf, 0);
-    watch_look();
+    vm_watch_reload(&conf, 0);
+    vm_watch_look();
     CHECK_STR(heard(), "");
     end();
 }
@@ -264,7 +264,7 @@ static void any_place_can_be_watched(void) {
     (void)snprintf(conf.vms[1].socket, sizeof conf.vms[1].socket, "%s/vm.sock", made);
     (void)snprintf(conf.vms[2].socket, sizeof conf.vms[2].socket, "/vhotplug-that-is-not-there.sock");
     conf.vms[1].supported = conf.vms[2].supported = true;
-    watch_look();
+    vm_watch_look();
     CHECK_STR(heard(), "");
     CHECK(mkdir(made, 0755) == 0);
     pass(0);

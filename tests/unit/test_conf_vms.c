@@ -1,5 +1,5 @@
 /*
- * test_conf_align.c - a new configuration beside the old one: the same VM keeps its row, and whatever names a VM by its
+ * test_conf_vms.c - a new configuration beside the old one: the same VM keeps its row, and whatever names a VM by its
  * row goes with it.
  */
 #include "config/conf.h"

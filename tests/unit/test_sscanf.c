@@ -1,5 +1,5 @@
 /*
- * test_scan.c - what libusb reads with sscanf: its three formats, and what is not like them.
+ * test_sscanf.c - what libusb reads with sscanf: its three formats, and what is not like them.
  */
 #include "os/sscanf.h"
 #include "test.h"

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 static char top[] = "/tmp/vh-state-XXXXXX", path[256], beside[256 + 8];
-static struct memories ms;
+static struct remembered_set ms;
 
 static const char *at(const char *name) {
     static char text[256];
@@ -41,13 +41,13 @@ static bool exists(const char *file) {
 
 static void load(const char *file) {
     memset(&ms, 0, sizeof ms);
-    state_load(file, &ms);
+    state_file_load(file, &ms);
 }
 
 /* Something worth saving, different each time. */
 static void choose(void) {
     static unsigned n;
-    ms.m[0] = (struct memory){.used = true, .vid = 0x951, .pid = 0x1666, .stamp = 1};
+    ms.m[0] = (struct remembered){.used = true, .vid = 0x951, .pid = 0x1666, .stamp = 1};
     (void)snprintf(ms.m[0].vm, sizeof ms.m[0].vm, "vm%u", ++n);
 }
 
@@ -57,7 +57,7 @@ static void spoiled(int error) {
     int files = open_files();
     (void)snprintf(old, sizeof old, "%s", content(path));
     choose();
-    bool saved = state_save(&ms, &why);
+    bool saved = state_file_save(&ms, &why);
     CHECK(all_failed());
     heal();
     CHECK(!saved);
@@ -70,7 +70,7 @@ static void a_save_that_fails_leaves_the_old_file(void) {
     const char *why;
     load(path);
     choose();
-    CHECK(state_save(&ms, &why));
+    CHECK(state_file_save(&ms, &why));
     CHECK(strstr(content(path), "vm1") != NULL);
     fail_call("openat", 1, EACCES); /* the directory */
     spoiled(EACCES);
@@ -97,14 +97,14 @@ static void a_directory_that_cannot_be_synced_is_an_error(void) {
     const char *why = "";
     choose();
     fail_call("fsync", 2, EIO);
-    CHECK(!state_save(&ms, &why));
+    CHECK(!state_file_save(&ms, &why));
     CHECK(strstr(why, strerror(EIO)) != NULL);
     CHECK(all_failed());
     heal();
     for (int i = 0; i < 2; i++) { /* but some file systems cannot, and are as safe as they get */
         choose();
         fail_call("fsync", 2, i == 0 ? EINVAL : ENOTSUP);
-        CHECK(state_save(&ms, &why));
+        CHECK(state_file_save(&ms, &why));
         CHECK(all_failed());
         heal();
         CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -115,7 +115,7 @@ static void a_write_is_taken_up_where_it_ended(void) {
     const char *why = "";
     choose();
     fail_call("write", 1, EINTR);
-    CHECK(state_save(&ms, &why));
+    CHECK(state_file_save(&ms, &why));
     CHECK(all_failed());
     heal();
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -126,7 +126,7 @@ static void a_temporary_file_that_is_there_is_replaced(void) {
     const char *why = "";
     write_file(beside, "half of a fi");
     choose();
-    CHECK(state_save(&ms, &why));
+    CHECK(state_file_save(&ms, &why));
     CHECK(!exists(beside));
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
 }
@@ -209,16 +209,16 @@ static void the_last_directory_is_made(void) {
     CHECK(!exists(at("made")));
     load(deep);
     CHECK(exists(at("made")));
-    CHECK_STR(state_directory(), at("made"));
+    CHECK_STR(state_file_directory(), at("made"));
     choose();
-    CHECK(state_save(&ms, &why));
+    CHECK(state_file_save(&ms, &why));
     CHECK(unlink(deep) == 0);
     end = strrchr(deep, '/');
     *end = '\0';
     CHECK(rmdir(deep) == 0);
     choose();
     fail_call("mkdirat", 1, EROFS); /* gone in the meantime, and not to be made */
-    CHECK(!state_save(&ms, &why));
+    CHECK(!state_file_save(&ms, &why));
     CHECK(strstr(why, strerror(EROFS)) != NULL);
     heal();
 }
@@ -231,7 +231,7 @@ static void a_link_stays_a_link(void) {
     CHECK(symlink(path, link) == 0);
     load(link);
     choose();
-    CHECK(state_save(&ms, &why));
+    CHECK(state_file_save(&ms, &why));
     struct stat st;
     CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -242,12 +242,12 @@ static void a_link_stays_a_link(void) {
 static void a_path_without_a_directory_is_none(void) {
     const char *why = "";
     load("/vhotplug-that-is-not-there.json");
-    CHECK_STR(state_directory(), "/");
+    CHECK_STR(state_file_directory(), "/");
     load("state.json");
     CHECK(was_said("cannot be used") || was_said("too long"));
     heal();
-    CHECK_STR(state_directory(), "");
-    CHECK(!state_save(&ms, &why));
+    CHECK_STR(state_file_directory(), "");
+    CHECK(!state_file_save(&ms, &why));
     CHECK(why[0] != '\0');
 }
 
@@ -262,8 +262,8 @@ static void a_path_that_is_too_long_is_none(void) {
         load(text);
         CHECK(was_said("too long"));
         heal();
-        CHECK_STR(state_directory(), "");
-        CHECK(!state_save(&ms, &why));
+        CHECK_STR(state_file_directory(), "");
+        CHECK(!state_file_save(&ms, &why));
         CHECK(strstr(why, "too long") != NULL);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * fuzz_usbdesc.c - any bytes as a device's descriptors: refused with a reason, or parsed within bounds, as a
+ * fuzz_usb_desc.c - any bytes as a device's descriptors: refused with a reason, or parsed within bounds, as a
  * second reading has it.
  */
 #include "codec/usb_desc.h"
@@ -15,10 +15,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     unsigned char *copy = malloc(size + 1);
     memcpy(copy, data, size);
     memset(&dev, 0, sizeof dev);
-    if (usbdesc_parse(copy, size, &dev, &why)) {
+    if (usb_desc_parse(copy, size, &dev, &why)) {
         MUST(size >= 18 && dev.nifaces <= VH_MAX_IFACES);
         MUST(dev.vid == (data[8] | data[9] << 8) && dev.pid == (data[10] | data[11] << 8));
-        MUST(usbdesc_interfaces(&dev, text, sizeof text));
+        MUST(usb_desc_interfaces(&dev, text, sizeof text));
         MUST(dev.nifaces == 0 ? text[0] == '\0' : strlen(text) % 7 == 1);
     } else {
         MUST(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);

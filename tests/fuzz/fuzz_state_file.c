@@ -1,5 +1,5 @@
 /*
- * fuzz_state.c - any bytes as a state file, and a core that lives by it: whatever was remembered, invariants hold,
+ * fuzz_state_file.c - any bytes as a state file, and a core that lives by it: whatever was remembered, invariants hold,
  * a device that a decision keeps away is not given away, and what the core then remembers can be written and read
  * again.
  *
@@ -45,16 +45,16 @@ static void fact(void) {
 
 static void write_and_read_again(void) {
     static char text[VH_STATE_MAX];
-    static struct memories again;
+    static struct remembered_set again;
     char why[VH_TEXT_MAX] = "";
     unsigned dropped = 0;
     struct sbuf sb;
     sb_init(&sb, text, sizeof text);
-    memory_print(&core.memories, boot, &sb);
+    state_format_print(&core.remembered, boot, &sb);
     if (!sb_ok(&sb))
         return;
     memset(&again, 0, sizeof again);
-    MUST(memory_parse(&again, text, sb.len, boot, &dropped, why, sizeof why) && dropped == 0);
+    MUST(state_format_parse(&again, text, sb.len, boot, &dropped, why, sizeof why) && dropped == 0);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
@@ -66,9 +66,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     host.acted = acted;
     host_begin(&choices);
     const char *file = (const char *)data + CHOICES;
-    if (!memory_parse(&core.memories, file, size - CHOICES, boot, &dropped, why, sizeof why)) {
+    if (!state_format_parse(&core.remembered, file, size - CHOICES, boot, &dropped, why, sizeof why)) {
         MUST(why[0] != '\0');
-        memset(&core.memories, 0, sizeof core.memories);
+        memset(&core.remembered, 0, sizeof core.remembered);
     }
     for (int i = 0; i < FACTS; i++)
         fact();

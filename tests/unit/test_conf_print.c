@@ -16,7 +16,7 @@ static void print(const char *text, unsigned line, unsigned column) {
     FILE *f = tmpfile();
     if (f == NULL || saved < 0 || dup2(fileno(f), STDERR_FILENO) < 0)
         exit(1);
-    check_print(&d, &s);
+    conf_print(&d, &s);
     (void)fflush(stderr);
     (void)dup2(saved, STDERR_FILENO);
     (void)close(saved);

@@ -1,6 +1,6 @@
 /*
- * core_memory.c - what is remembered of devices and tags, applied to the devices that are there: the VM somebody chose,
- * that somebody took one away, that a suspend did.
+ * core_remembered.c - what is remembered of devices and tags, applied to the devices that are there: the VM somebody
+ * chose, that somebody took one away, that a suspend did.
  *
  * A decision is on disk before it holds: it is written down tentatively (was_by keeps what it was), saved, and only
  * then applied to the slots, or undone. What the daemon remembers of its own accord (selections, suspension) holds at
@@ -31,10 +31,10 @@ static bool twin_present(const struct core *c, const struct device *d, const cha
 
 /* The memory of this very port, else one that came with the device from another: only a serial tells that it is the
  * same device, and only if the device of that port is not plugged in as well. *here: the former. */
-static struct memory *find(struct core *c, const struct device *d, bool *here) {
-    struct memory *moved = NULL;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        struct memory *m = &c->memories.m[i];
+static struct remembered *find(struct core *c, const struct device *d, bool *here) {
+    struct remembered *moved = NULL;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &c->remembered.m[i];
         if (!m->used || !same_identity(m->vid, m->pid, m->serial, d))
             continue;
         *here = str_eq(m->port, d->sys_name);
@@ -47,18 +47,18 @@ static struct memory *find(struct core *c, const struct device *d, bool *here) {
     return moved;
 }
 
-static struct memory *find_any(struct core *c, const struct device *d) {
+static struct remembered *find_any(struct core *c, const struct device *d) {
     bool here;
     return find(c, d, &here);
 }
 
 /* The same, made if there is none: in a free place, else in the oldest one's that holds no decision. NULL: none left.
  */
-static struct memory *get(struct core *c, const struct device *d) {
-    struct memory *m = find_any(c, d), *oldest = NULL;
+static struct remembered *get(struct core *c, const struct device *d) {
+    struct remembered *m = find_any(c, d), *oldest = NULL;
     bool known = m != NULL;
-    for (int i = 0; m == NULL && i < VH_MAX_MEMORY; i++) {
-        struct memory *e = &c->memories.m[i];
+    for (int i = 0; m == NULL && i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *e = &c->remembered.m[i];
         if (!e->used)
             m = e;
         else if (e->by == ROLE_NONE && e->was_by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
@@ -76,27 +76,27 @@ static struct memory *get(struct core *c, const struct device *d) {
         memcpy(m->serial, d->serial, sizeof m->serial);
     }
     memcpy(m->port, d->sys_name, sizeof m->port);
-    m->stamp = ++c->memories.stamp;
+    m->stamp = ++c->remembered.stamp;
     return m;
 }
 
-static void drop_if_empty(struct memory *m) {
+static void drop_if_empty(struct remembered *m) {
     if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->was_by == ROLE_NONE &&
         m->exempt_bus == 0 && !m->resumed)
         m->used = false;
 }
 
-static struct latch *latch_of(struct core *c, const char *tag) {
-    for (int i = 0; i < VH_MAX_LATCHES && tag[0] != '\0'; i++) {
-        if (c->memories.latch[i].by != ROLE_NONE && str_eq(c->memories.latch[i].tag, tag))
-            return &c->memories.latch[i];
+static struct tag_decision *tag_decision_of(struct core *c, const char *tag) {
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS && tag[0] != '\0'; i++) {
+        if (c->remembered.tag_decision[i].by != ROLE_NONE && str_eq(c->remembered.tag_decision[i].tag, tag))
+            return &c->remembered.tag_decision[i];
     }
     return NULL;
 }
 
 /* ---- saving ---- */
 
-void memory_changed(struct step *st) {
+void remembered_changed(struct step *st) {
     struct core *c = st->c;
     if (!c->persist)
         return;
@@ -107,18 +107,18 @@ void memory_changed(struct step *st) {
     step_add(st, ACT_SAVE);
 }
 
-void memory_begin(struct core *c) {
+void remembered_begin(struct core *c) {
     VH_ASSERT(!c->saving);
     c->dirty_before = c->dirty;
-    for (int i = 0; i < VH_MAX_MEMORY; i++)
-        c->memories.m[i].was_by = c->memories.m[i].by;
-    for (int i = 0; i < VH_MAX_LATCHES; i++)
-        c->memories.latch[i].was_by = c->memories.latch[i].by;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
+        c->remembered.m[i].was_by = c->remembered.m[i].by;
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        c->remembered.tag_decision[i].was_by = c->remembered.tag_decision[i].by;
 }
 
 static void end_decision(struct core *c, bool keep) {
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        struct memory *m = &c->memories.m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &c->remembered.m[i];
         if (!m->used)
             continue;
         if (!keep)
@@ -126,10 +126,10 @@ static void end_decision(struct core *c, bool keep) {
         m->was_by = ROLE_NONE;
         drop_if_empty(m);
     }
-    for (int i = 0; i < VH_MAX_LATCHES; i++) {
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         if (!keep)
-            c->memories.latch[i].by = c->memories.latch[i].was_by;
-        c->memories.latch[i].was_by = ROLE_NONE;
+            c->remembered.tag_decision[i].by = c->remembered.tag_decision[i].was_by;
+        c->remembered.tag_decision[i].was_by = ROLE_NONE;
     }
 }
 
@@ -139,23 +139,23 @@ static void revoke_exemptions(struct core *c) {
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && s->disconnected)
-            (void)memory_unexempt(c, s);
+            (void)remembered_unexempt(c, s);
         if (s->req < 0)
             s->restore_by = ROLE_NONE;
     }
 }
 
-void memory_refuse(struct core *c) {
+void remembered_refuse(struct core *c) {
     revoke_exemptions(c);
     end_decision(c, false);
     c->dirty = c->dirty_before;
 }
 
-bool memory_decided(struct step *st, const struct request *r) {
+bool remembered_decided(struct step *st, const struct request *r) {
     struct core *c = st->c;
     if (!c->persist) {
         end_decision(c, true);
-        memory_refresh_all(c);
+        remembered_refresh_all(c);
         return true;
     }
     c->dirty = true;
@@ -174,7 +174,7 @@ static int64_t save_backoff(int failures) {
     return (ms < VH_T_SAVE_RETRY_MAX ? ms : VH_T_SAVE_RETRY_MAX) * VH_NSEC_PER_MSEC;
 }
 
-bool memory_saved(struct step *st, bool ok) {
+bool remembered_saved(struct step *st, bool ok) {
     struct core *c = st->c;
     bool decision = c->saving;
     c->saving = false;
@@ -191,9 +191,9 @@ bool memory_saved(struct step *st, bool ok) {
         return false;
     if (ok) {
         end_decision(c, true);
-        memory_refresh_all(c);
+        remembered_refresh_all(c);
     } else {
-        memory_refuse(c);
+        remembered_refuse(c);
         c->dirty = true; /* nobody knows what of it reached the disk */
     }
     return true;
@@ -201,16 +201,16 @@ bool memory_saved(struct step *st, bool ok) {
 
 /* ---- what holds for a device that is there ---- */
 
-void memory_refresh(struct core *c, struct slot *s) {
-    struct memory *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
-    const struct latch *l = s->rule >= 0 ? latch_of(c, c->conf->rules[s->rule].tag) : NULL;
+void remembered_refresh(struct core *c, struct slot *s) {
+    struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
+    const struct tag_decision *l = s->rule >= 0 ? tag_decision_of(c, c->conf->rules[s->rule].tag) : NULL;
     enum role by = m != NULL ? m->by : ROLE_NONE;
     bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
     if (l != NULL && !exempt && l->by > by)
         by = l->by;
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
-    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->nap;
+    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->guest_suspended;
     if (m != NULL && m->resumed) { /* it was in a VM before we started: the rules apply to it */
         s->managed = true;
         m->resumed = false;
@@ -218,27 +218,27 @@ void memory_refresh(struct core *c, struct slot *s) {
     }
 }
 
-void memory_refresh_all(struct core *c) {
+void remembered_refresh_all(struct core *c) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state == SLOT_PRESENT)
-            memory_refresh(c, &c->slot[i]);
+            remembered_refresh(c, &c->slot[i]);
     }
 }
 
 /* With a twin about, a selection holds for its port alone: the other one asks. */
-static const struct memory *selection(struct core *c, const struct device *d) {
+static const struct remembered *selection(struct core *c, const struct device *d) {
     bool here;
-    const struct memory *m = find(c, d, &here);
+    const struct remembered *m = find(c, d, &here);
     return !d->settled || m == NULL || m->vm[0] == '\0' || (!here && twin_present(c, d, NULL)) ? NULL : m;
 }
 
-int memory_selection(struct core *c, const struct device *d) {
-    const struct memory *m = selection(c, d);
+int remembered_selection(struct core *c, const struct device *d) {
+    const struct remembered *m = selection(c, d);
     return m != NULL ? conf_vm(c->conf, m->vm) : -1;
 }
 
-int memory_chosen_above(struct core *c, const struct slot *s, enum role role) {
-    const struct memory *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* nobody is above an admin */
+int remembered_chosen_above(struct core *c, const struct slot *s, enum role role) {
+    const struct remembered *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* nobody is above an admin */
     int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
     return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
 }
@@ -247,25 +247,25 @@ int memory_chosen_above(struct core *c, const struct slot *s, enum role role) {
 
 /* A higher role's choice is never overwritten, not even one that does not hold at the moment (the rules may allow that
  * VM again); one that is confirmed stays the higher role's. */
-bool memory_select(struct step *st, const struct slot *s, int vm, enum role by) {
+bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by) {
     struct core *c = st->c;
     const struct device *d = &s->dev;
     const char *name = c->conf->vms[vm].name;
-    const struct memory *known = find_any(c, d);
+    const struct remembered *known = find_any(c, d);
     bool same = known != NULL && str_eq(known->vm, name);
     if (known != NULL && (same ? known->vm_by >= by && str_eq(known->port, d->sys_name) : known->vm_by > by))
         return true;
-    struct memory *m = get(c, d);
+    struct remembered *m = get(c, d);
     if (m == NULL)
         return false;
     m->vm_by = same && m->vm_by > by ? m->vm_by : by;
     VH_ASSERT(str_copy(m->vm, sizeof m->vm, name)); /* same bound */
-    memory_changed(st);
+    remembered_changed(st);
     return true;
 }
 
-bool memory_decide(struct core *c, const struct device *d, enum role by) {
-    struct memory *m = by != ROLE_NONE ? get(c, d) : find_any(c, d);
+bool remembered_decide(struct core *c, const struct device *d, enum role by) {
+    struct remembered *m = by != ROLE_NONE ? get(c, d) : find_any(c, d);
     if (m == NULL)
         return by == ROLE_NONE;
     m->by = by;
@@ -274,10 +274,10 @@ bool memory_decide(struct core *c, const struct device *d, enum role by) {
     return true;
 }
 
-bool memory_exempt(struct core *c, const struct slot *s) {
-    if (s->rule < 0 || latch_of(c, c->conf->rules[s->rule].tag) == NULL)
+bool remembered_exempt(struct core *c, const struct slot *s) {
+    if (s->rule < 0 || tag_decision_of(c, c->conf->rules[s->rule].tag) == NULL)
         return true;
-    struct memory *m = get(c, &s->dev);
+    struct remembered *m = get(c, &s->dev);
     if (m == NULL)
         return false;
     m->exempt_bus = s->dev.busnum;
@@ -285,8 +285,8 @@ bool memory_exempt(struct core *c, const struct slot *s) {
     return true;
 }
 
-bool memory_unexempt(struct core *c, const struct slot *s) {
-    struct memory *m = find_any(c, &s->dev);
+bool remembered_unexempt(struct core *c, const struct slot *s) {
+    struct remembered *m = find_any(c, &s->dev);
     if (m == NULL || m->exempt_bus != s->dev.busnum || m->exempt_dev != s->dev.devnum)
         return false;
     m->exempt_bus = m->exempt_dev = 0;
@@ -294,21 +294,21 @@ bool memory_unexempt(struct core *c, const struct slot *s) {
     return true;
 }
 
-enum role memory_decision(struct core *c, const struct device *d) {
-    const struct memory *m = find_any(c, d);
+enum role remembered_decision(struct core *c, const struct device *d) {
+    const struct remembered *m = find_any(c, d);
     return m != NULL ? m->by : ROLE_NONE;
 }
 
-enum role memory_latched(struct core *c, const char *tag) {
-    const struct latch *l = latch_of(c, tag);
+enum role remembered_tag_decision(struct core *c, const char *tag) {
+    const struct tag_decision *l = tag_decision_of(c, tag);
     return l != NULL ? l->by : ROLE_NONE;
 }
 
-bool memory_latch(struct core *c, const char *tag, enum role by) {
-    struct latch *l = latch_of(c, tag);
-    for (int i = 0; l == NULL && i < VH_MAX_LATCHES; i++) {
-        if (c->memories.latch[i].by == ROLE_NONE) /* no decision lifts one and takes another */
-            l = &c->memories.latch[i];
+bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
+    struct tag_decision *l = tag_decision_of(c, tag);
+    for (int i = 0; l == NULL && i < VH_MAX_TAG_DECISIONS; i++) {
+        if (c->remembered.tag_decision[i].by == ROLE_NONE) /* no decision lifts one and takes another */
+            l = &c->remembered.tag_decision[i];
     }
     if (l == NULL)
         return false;
@@ -317,24 +317,24 @@ bool memory_latch(struct core *c, const char *tag, enum role by) {
     for (int i = 0; i < c->used; i++) { /* whoever was excepted from an earlier word is not from this one */
         const struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag))
-            (void)memory_unexempt(c, s);
+            (void)remembered_unexempt(c, s);
     }
     return true;
 }
 
-void memory_suspend(struct step *st, struct slot *s, int vm) {
-    struct memory *m = get(st->c, &s->dev);
+void remembered_suspend(struct step *st, struct slot *s, int vm) {
+    struct remembered *m = get(st->c, &s->dev);
     s->suspended = vm;
     if (m == NULL) {
         st->c->stats.table_full++; /* holds until the daemon ends */
         return;
     }
     memcpy(m->suspended, st->c->conf->vms[vm].name, sizeof m->suspended);
-    memory_changed(st);
+    remembered_changed(st);
 }
 
 /* Is there a device that may turn out to be this one? */
-static bool awaited(const struct core *c, const struct memory *m) {
+static bool awaited(const struct core *c, const struct remembered *m) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && !s->dev.settled && s->dev.vid == m->vid && s->dev.pid == m->pid)
@@ -343,22 +343,22 @@ static bool awaited(const struct core *c, const struct memory *m) {
     return false;
 }
 
-void memory_wake(struct step *st, struct slot *s) {
-    struct memory *m = find_any(st->c, &s->dev);
-    s->suspended = s->nap = -1;
+void remembered_wake(struct step *st, struct slot *s) {
+    struct remembered *m = find_any(st->c, &s->dev);
+    s->suspended = s->guest_suspended = -1;
     if (m == NULL || m->suspended[0] == '\0')
         return;
     m->suspended[0] = '\0';
     drop_if_empty(m);
-    memory_changed(st);
+    remembered_changed(st);
 }
 
 /* Also of devices that are away: what was suspended with a VM is not any more. -1: with any. */
-void memory_resume(struct step *st, int vm) {
+void remembered_resume(struct step *st, int vm) {
     struct core *c = st->c;
     bool any = false;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        struct memory *m = &c->memories.m[i];
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &c->remembered.m[i];
         if (!m->used || m->suspended[0] == '\0' || (vm >= 0 && !str_eq(m->suspended, c->conf->vms[vm].name)))
             continue;
         m->suspended[0] = '\0';
@@ -368,8 +368,8 @@ void memory_resume(struct step *st, int vm) {
     }
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].suspended >= 0 && (vm < 0 || c->slot[i].suspended == vm))
-            c->slot[i].suspended = c->slot[i].nap = -1;
+            c->slot[i].suspended = c->slot[i].guest_suspended = -1;
     }
     if (any)
-        memory_changed(st);
+        remembered_changed(st);
 }

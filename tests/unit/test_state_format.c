@@ -3,29 +3,29 @@
 #include "test.h"
 
 static const char boot[] = "this-boot";
-static struct memories ms;
+static struct remembered_set ms;
 static char text[VH_STATE_MAX], why[VH_TEXT_MAX];
 static unsigned dropped;
 
 static bool parse(const char *s) {
     memset(&ms, 0, sizeof ms);
     why[0] = '\0';
-    return memory_parse(&ms, s, strlen(s), boot, &dropped, why, sizeof why);
+    return state_format_parse(&ms, s, strlen(s), boot, &dropped, why, sizeof why);
 }
 
 static const char *print(void) {
     struct sbuf sb;
     sb_init(&sb, text, sizeof text - 1);
-    memory_print(&ms, boot, &sb);
+    state_format_print(&ms, boot, &sb);
     CHECK(sb_ok(&sb));
     text[sb.len] = '\0';
     return text;
 }
 
 /* What is at this place in order of age. */
-static const struct memory *nth(int n) {
-    static const struct memory none;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+static const struct remembered *nth(int n) {
+    static const struct remembered none;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         if (ms.m[i].used && n-- == 0)
             return &ms.m[i];
     }
@@ -34,7 +34,7 @@ static const struct memory *nth(int n) {
 
 static int count(void) {
     int n = 0;
-    for (int i = 0; i < VH_MAX_MEMORY; i++)
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
         n += ms.m[i].used;
     return n;
 }
@@ -58,16 +58,16 @@ static void a_peers_file_is_understood(void) {
 
 static void a_peer_can_read_what_is_written(void) {
     memset(&ms, 0, sizeof ms);
-    ms.m[4] = (struct memory){
+    ms.m[4] = (struct remembered){
         .used = true, .vid = 0x46d, .pid = 0xc52b, .port = "1-2", .vm = "a", .vm_by = ROLE_OPERATOR, .stamp = 1};
-    ms.m[2] = (struct memory){.used = true,
-                              .vid = 0x951,
-                              .pid = 0x1666,
-                              .serial = "S\"1",
-                              .by = ROLE_ADMIN,
-                              .vm = "b",
-                              .vm_by = ROLE_ADMIN,
-                              .stamp = 2};
+    ms.m[2] = (struct remembered){.used = true,
+                                  .vid = 0x951,
+                                  .pid = 0x1666,
+                                  .serial = "S\"1",
+                                  .by = ROLE_ADMIN,
+                                  .vm = "b",
+                                  .vm_by = ROLE_ADMIN,
+                                  .stamp = 2};
     CHECK_STR(print(),
               "{\n"
               "  \"selected_vms\": {\n"
@@ -245,20 +245,20 @@ static void a_serial_that_reads_none_is_found_by_its_id(void) {
 static void more_than_there_is_room_for_is_counted(void) {
     static char file[VH_STATE_MAX];
     size_t n = (size_t)snprintf(file, sizeof file, "{\"disconnected_devices\": [");
-    for (int i = 0; i < VH_MAX_MEMORY + 3; i++)
+    for (int i = 0; i < VH_MAX_REMEMBERED + 3; i++)
         n += (size_t)snprintf(file + n, sizeof file - n, "%s\"046d:c52b:%d\"", i > 0 ? ", " : "", i);
     snprintf(file + n, sizeof file - n, "]}");
     CHECK(parse(file));
-    CHECK_INT(count(), VH_MAX_MEMORY); /* decisions all, and none pushed out */
+    CHECK_INT(count(), VH_MAX_REMEMBERED); /* decisions all, and none pushed out */
     CHECK_INT(dropped, 3);
     n = (size_t)snprintf(file, sizeof file, "{\"disconnected_tags\": {");
-    for (int i = 0; i < VH_MAX_LATCHES + 2; i++)
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS + 2; i++)
         n += (size_t)snprintf(file + n, sizeof file - n, "%s\"tag %d\": \"admin\"", i > 0 ? ", " : "", i);
     snprintf(file + n, sizeof file - n, "}}");
     CHECK(parse(file));
     CHECK_INT(dropped, 2);
-    CHECK(ms.latch[VH_MAX_LATCHES - 1].by == ROLE_ADMIN);
-    CHECK_STR(ms.latch[VH_MAX_LATCHES - 1].tag, "tag 63");
+    CHECK(ms.tag_decision[VH_MAX_TAG_DECISIONS - 1].by == ROLE_ADMIN);
+    CHECK_STR(ms.tag_decision[VH_MAX_TAG_DECISIONS - 1].tag, "tag 63");
     n = (size_t)snprintf(file, sizeof file, "{\"theirs\": \"");
     memset(file + n, 'x', VH_STATE_EXTRA);
     snprintf(file + n + VH_STATE_EXTRA, 8, "\"}");
@@ -294,14 +294,14 @@ static void what_is_no_state_file_is_said_to_be_none(void) {
 static void decisions_come_before_selections_when_it_is_full(void) {
     static char file[VH_STATE_MAX];
     size_t n = (size_t)snprintf(file, sizeof file, "{\"selected_vms\": {");
-    for (int i = 0; i < VH_MAX_MEMORY; i++)
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
         n += (size_t)snprintf(file + n, sizeof file - n, "%s\"046d:c52b:%d\": \"a\"", i > 0 ? ", " : "", i);
     snprintf(file + n, sizeof file - n, "}, \"disconnected_devices\": [\"0951:1666:1\"]}");
     CHECK(parse(file));
     CHECK_INT(dropped, 1);
-    CHECK_INT(count(), VH_MAX_MEMORY);
+    CHECK_INT(count(), VH_MAX_REMEMBERED);
     bool there = false, oldest = false;
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         there = there || (ms.m[i].by == ROLE_OPERATOR && ms.m[i].vid == 0x0951);
         oldest = oldest || strcmp(ms.m[i].serial, "0") == 0;
     }
@@ -311,14 +311,14 @@ static void decisions_come_before_selections_when_it_is_full(void) {
 /* The largest that the core can hold, with serials that grow when they are written, must fit into a file. */
 static void the_largest_fits(void) {
     memset(&ms, 0, sizeof ms);
-    for (int i = 0; i < VH_MAX_MEMORY; i++) {
-        struct memory *m = &ms.m[i];
-        *m = (struct memory){.used = true,
-                             .vid = 1,
-                             .pid = (uint16_t)i,
-                             .by = ROLE_OPERATOR,
-                             .vm_by = ROLE_OPERATOR,
-                             .stamp = (uint64_t)i + 1};
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &ms.m[i];
+        *m = (struct remembered){.used = true,
+                                 .vid = 1,
+                                 .pid = (uint16_t)i,
+                                 .by = ROLE_OPERATOR,
+                                 .vm_by = ROLE_OPERATOR,
+                                 .stamp = (uint64_t)i + 1};
         memset(m->serial, 1, 126); /* the longest that USB knows; each of these takes six bytes in JSON */
         memset(m->vm, 'v', sizeof m->vm - 1);
         memset(m->port, '1', sizeof m->port - 1);
@@ -328,7 +328,7 @@ static void the_largest_fits(void) {
     memcpy(again, text, len + 1);
     CHECK(parse(again) && dropped == 0);
     CHECK_STR(why, "");
-    CHECK_INT(count(), VH_MAX_MEMORY);
+    CHECK_INT(count(), VH_MAX_REMEMBERED);
     CHECK(strcmp(print(), again) == 0);
 }
 

@@ -1,5 +1,5 @@
 /*
- * test_usbdesc.c - usbdesc.c: devices as they are sold, and descriptors that lie: each is refused with a reason, and
+ * test_usb_desc.c - usbdesc.c: devices as they are sold, and descriptors that lie: each is refused with a reason, and
  * nothing is read that is not there.
  */
 #include "codec/usb_desc.h"
@@ -19,7 +19,7 @@ static bool parse(const unsigned char *p, size_t n) {
     memcpy(copy, p, n);
     memset(&dev, 0xa5, sizeof dev);
     why = NULL;
-    bool ok = usbdesc_parse(copy, n, &dev, &why);
+    bool ok = usb_desc_parse(copy, n, &dev, &why);
     free(copy);
     if (!ok) {
         CHECK(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);
@@ -35,7 +35,7 @@ static void refused(const unsigned char *p, size_t n, const char *reason) {
 
 static const char *interfaces(void) {
     static char text[VH_MAX_IFACES * 7 + 2];
-    CHECK(usbdesc_interfaces(&dev, text, sizeof text));
+    CHECK(usb_desc_interfaces(&dev, text, sizeof text));
     return text;
 }
 
@@ -369,10 +369,10 @@ static void any_single_damage_is_survived(void) {
 static void the_interfaces_text_says_when_it_does_not_fit(void) {
     char text[16];
     CHECK(parse(keyboard, sizeof keyboard));
-    CHECK(usbdesc_interfaces(&dev, text, 16));
+    CHECK(usb_desc_interfaces(&dev, text, 16));
     CHECK_STR(text, ":030101:030000:");
     for (size_t cap = 1; cap < 16; cap++)
-        CHECK(!usbdesc_interfaces(&dev, text, cap));
+        CHECK(!usb_desc_interfaces(&dev, text, cap));
 }
 
 int main(void) {

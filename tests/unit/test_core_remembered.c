@@ -1,12 +1,12 @@
 /*
- * test_core_memory.c - which memory is a device's: by vendor, product, serial and port, of this daemon or another one,
- * with twins about; and what becomes of decisions about several devices at once.
+ * test_core_remembered.c - which memory is a device's: by vendor, product, serial and port, of this daemon or another
+ * one, with twins about; and what becomes of decisions about several devices at once.
  */
 #include "core_story.h"
 
-static struct memory *remember(int i, const char *serial, const char *port, const char *vm, enum role by) {
-    struct memory *m = &core.memories.m[i];
-    *m = (struct memory){.used = true, .vid = 0x1234, .pid = 8, .by = by, .stamp = ++core.memories.stamp};
+static struct remembered *remember(int i, const char *serial, const char *port, const char *vm, enum role by) {
+    struct remembered *m = &core.remembered.m[i];
+    *m = (struct remembered){.used = true, .vid = 0x1234, .pid = 8, .by = by, .stamp = ++core.remembered.stamp};
     snprintf(m->serial, sizeof m->serial, "%s", serial);
     snprintf(m->port, sizeof m->port, "%s", port);
     snprintf(m->vm, sizeof m->vm, "%s", vm);
@@ -80,7 +80,7 @@ static void of_two_memories_the_younger_counts(void) {
 
 static void a_resume_does_not_wait_for_another_makers_device(void) {
     two_vms();
-    struct memory *m = remember(0, "X", "1-1", "", ROLE_NONE);
+    struct remembered *m = remember(0, "X", "1-1", "", ROLE_NONE);
     snprintf(m->suspended, sizeof m->suspended, "a");
     plug_stick("1-1", 5, 0x4321, "");
     dev.settled = false;
@@ -93,7 +93,7 @@ static void a_resume_does_not_wait_for_another_makers_device(void) {
 
 static void a_resume_of_one_vm_leaves_what_is_away_of_another(void) {
     two_vms();
-    struct memory *m = remember(0, "X", "1-1", "", ROLE_NONE);
+    struct remembered *m = remember(0, "X", "1-1", "", ROLE_NONE);
     snprintf(m->suspended, sizeof m->suspended, "a");
     ask(REQ_RESUME, 0, "b");
     CHECK(replied(true) && m->used);
@@ -164,7 +164,7 @@ static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
         CHECK_STR(error(), "somebody else attached the device to its VM: it has to be taken out there");
         CHECK_INT(core.slot[foreign - 5].disconnected, false);
         CHECK_INT(core.slot[6 - foreign].disconnected, true);
-        CHECK_INT(memory_latched(&core, "disk"), ROLE_NONE); /* the word was not about the tag */
+        CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE); /* the word was not about the tag */
     }
 }
 

@@ -1,0 +1,123 @@
+/*
+ * test_usb_names.c - usbids.c: the whole table is found again, what is not in it has no name.
+ */
+#include "codec/usb_names.h"
+#include "test.h"
+
+#ifdef USB_IDS_NONE
+
+static void without_a_table_nothing_has_a_name(void) {
+    size_t size = 77;
+    for (uint32_t id = 0; id <= UINT16_MAX; id++)
+        CHECK(usb_names_vendor((uint16_t)id)[0] == '\0' && usb_names_product((uint16_t)id, 1)[0] == '\0');
+    CHECK_STR(usb_names_version(), "none");
+    CHECK(usb_names_table(0, &size) == NULL && size == 0);
+}
+
+int main(void) {
+    RUN(without_a_table_nothing_has_a_name);
+    TEST_MAIN_END;
+}
+
+#else
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "codec/usb_names_table.h"
+
+/* Whole characters, none of them a control character, not longer than a device's name may be. */
+static bool presentable(const char *s) {
+    size_t left = strlen(s);
+    if (left == 0 || left >= VH_STRING_MAX)
+        return false;
+    while (left > 0) {
+        uint32_t c = 0;
+        size_t n = utf8_len(s, left, &c);
+        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+            return false;
+        s += n;
+        left -= n;
+    }
+    return true;
+}
+
+static void every_vendor_is_found(void) {
+    CHECK(usb_names_nvendors > 0);
+    for (uint32_t i = 0; i < usb_names_nvendors; i++) {
+        const struct usb_names_vendor *v = &usb_names_vendors[i];
+        CHECK(i == 0 || v->vid > usb_names_vendors[i - 1].vid);
+        CHECK(usb_names_vendor(v->vid) == usb_names_text + v->name);
+        CHECK(presentable(usb_names_vendor(v->vid)));
+    }
+}
+
+static void every_product_is_found(void) {
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < usb_names_nvendors; i++) {
+        const struct usb_names_vendor *v = &usb_names_vendors[i];
+        CHECK_INT(v->first, first); /* one vendor's after the other's */
+        first += v->count;
+        for (uint32_t k = v->first; k < v->first + v->count; k++) {
+            CHECK(k == v->first || usb_names_pids[k] > usb_names_pids[k - 1]);
+            CHECK(usb_names_product(v->vid, usb_names_pids[k]) == usb_names_text + usb_names_products[k]);
+            CHECK(presentable(usb_names_product(v->vid, usb_names_pids[k])));
+        }
+    }
+    CHECK_INT(usb_names_sizes[1], first * sizeof usb_names_pids[0]);
+    CHECK_INT(usb_names_sizes[2], first * sizeof usb_names_products[0]);
+}
+
+static void unknown_numbers_have_no_name(void) {
+    uint32_t known = 0;
+    for (uint32_t id = 0; id <= UINT16_MAX; id++) {
+        bool named = usb_names_vendor((uint16_t)id)[0] != '\0';
+        known += named;
+        if (!named) {
+            CHECK_STR(usb_names_product((uint16_t)id, 0), "");
+            CHECK_STR(usb_names_product((uint16_t)id, UINT16_MAX), "");
+        }
+    }
+    CHECK_INT(known, usb_names_nvendors);
+}
+
+static void a_known_vendors_unknown_products_have_no_name(void) {
+    for (uint32_t i = 0; i < usb_names_nvendors; i += 1 + usb_names_nvendors / 50) {
+        const struct usb_names_vendor *v = &usb_names_vendors[i];
+        uint32_t known = 0;
+        for (uint32_t id = 0; id <= UINT16_MAX; id++)
+            known += usb_names_product(v->vid, (uint16_t)id)[0] != '\0';
+        CHECK_INT(known, v->count);
+    }
+}
+
+static void the_parts_of_the_table_are_all_of_it(void) {
+    size_t size = 0;
+    const void *const parts[] = {usb_names_vendors, usb_names_pids, usb_names_products, usb_names_text};
+    for (int i = 0; i < 4; i++) {
+        CHECK(usb_names_table(i, &size) == parts[i]);
+        CHECK_INT(size, usb_names_sizes[i]);
+    }
+    CHECK_INT(usb_names_sizes[0], usb_names_nvendors * sizeof usb_names_vendors[0]);
+    CHECK(usb_names_sizes[3] > 0 && usb_names_text[usb_names_sizes[3] - 1] == '\0');
+    for (uint32_t i = 0; i < usb_names_nvendors; i++)
+        CHECK(usb_names_vendors[i].name < usb_names_sizes[3]);
+    for (size_t i = 0; i < usb_names_sizes[2] / sizeof usb_names_products[0]; i++)
+        CHECK(usb_names_products[i] < usb_names_sizes[3]);
+    CHECK(usb_names_table(4, &size) == NULL && usb_names_table(-1, &size) == NULL);
+}
+
+static void the_database_has_a_date(void) {
+    CHECK(usb_names_version()[0] != '\0' && strcmp(usb_names_version(), "none") != 0);
+}
+
+int main(void) {
+    RUN(every_vendor_is_found);
+    RUN(every_product_is_found);
+    RUN(unknown_numbers_have_no_name);
+    RUN(a_known_vendors_unknown_products_have_no_name);
+    RUN(the_parts_of_the_table_are_all_of_it);
+    RUN(the_database_has_a_date);
+    TEST_MAIN_END;
+}
+
+#endif
