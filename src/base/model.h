@@ -5,13 +5,11 @@
 #ifndef VHOTPLUG_MODEL_H
 #define VHOTPLUG_MODEL_H
 
+#include "base/duration.h"
 #include "base/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define VH_NSEC_PER_MSEC ((int64_t)1000000)
-#define VH_NEVER INT64_MAX /* a deadline that does not exist; times are CLOCK_MONOTONIC nanoseconds */
 
 typedef uint64_t vm_set;
 

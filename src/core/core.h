@@ -62,7 +62,7 @@ struct slot {
     int64_t hold_until; /* its port flaps: neither told of nor given away before; 0 not */
     enum role disconnected_by;
     enum role restore_by; /* the decision that comes back if the attach under way fails */
-    int failures;         /* in a row, at the current target */
+    unsigned failures;    /* in a row, at the current target */
     int64_t retry_at;     /* not before */
     int64_t plugged_at;
     uint32_t plug;                /* counts plugs: order of arrival */
@@ -84,7 +84,7 @@ struct vm {
     uint32_t op_serial;      /* its name */
     int op_slot;             /* its slot, -1 if it concerns none */
     char stale[VH_OPID_MAX]; /* id of ours to remove from it before anything else, "" none */
-    int failures;
+    unsigned failures;
     int64_t retry_at;
     char reason[VH_TEXT_MAX]; /* why it cannot be driven, "" if it can */
 };
@@ -150,7 +150,7 @@ struct core {
     bool persist;  /* memories go to disk; set by whoever loaded them */
     bool dirty;    /* they differ from the disk */
     bool stopping; /* after FACT_STOP */
-    int save_failures;
+    unsigned save_failures;
     int64_t save_at;   /* not before, after a failure */
     bool saving;       /* a decision is being saved: `decision` goes on with FACT_SAVED */
     bool dirty_before; /* without that decision */

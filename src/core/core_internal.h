@@ -41,7 +41,6 @@ void vm_look(struct core *c, int vm);            /* have it listed again, if it 
 int plan_target(const struct core *c, const struct slot *s);          /* the VM where it should be, -1 none */
 bool plan_allows(const struct core *c, const struct slot *s, int vm); /* by its rule, or by a lease without one */
 bool plan_asks(const struct core *c, const struct slot *s);           /* is a choice of VM needed? */
-int64_t plan_backoff(int failures);                                   /* nanoseconds */
 
 /* core_plan.c */
 void plan(struct step *st);

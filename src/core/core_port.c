@@ -12,10 +12,6 @@
 
 #include <string.h>
 
-static int64_t ms(int64_t n) {
-    return n * VH_NSEC_PER_MSEC;
-}
-
 /* The port's note; made in a free place, else in the one unused longest, if there is none. */
 static struct port *port_of(struct core *c, const char *sys_name) {
     struct port *best = &c->port[0];
@@ -35,7 +31,7 @@ static struct port *port_of(struct core *c, const char *sys_name) {
 /* ---- flapping ---- */
 
 static void burst_begins(struct step *st, struct port *p, int i) {
-    bool again = p->hold_ms != 0 && st->now - p->flapped_at < ms(VH_T_FLAP_FORGIVE);
+    bool again = p->hold_ms != 0 && st->now - p->flapped_at < ms_to_ns(VH_T_FLAP_FORGIVE);
     p->hold_ms = again ? 2 * p->hold_ms : VH_T_FLAP_HOLD;
     if (p->hold_ms > VH_T_FLAP_HOLD_MAX)
         p->hold_ms = VH_T_FLAP_HOLD_MAX;
@@ -48,17 +44,17 @@ static void burst_begins(struct step *st, struct port *p, int i) {
 
 /* Plugs are forgotten one each VH_T_FLAP_COST; more than VH_T_FLAP_BURST's worth of them at once is flapping. */
 static void count_plug(struct step *st, struct port *p, int i) {
-    if (p->flaps && st->now - p->used_at >= ms(p->hold_ms))
+    if (p->flaps && st->now - p->used_at >= ms_to_ns(p->hold_ms))
         p->flaps = false; /* quiet since: what comes now is judged afresh */
     if (p->plugs_until < st->now)
         p->plugs_until = st->now;
-    if (p->plugs_until - st->now <= ms(VH_T_FLAP_BURST))
-        p->plugs_until += ms(VH_T_FLAP_COST);
-    if (!p->flaps && p->plugs_until - st->now > ms(VH_T_FLAP_BURST))
+    if (p->plugs_until - st->now <= ms_to_ns(VH_T_FLAP_BURST))
+        p->plugs_until += ms_to_ns(VH_T_FLAP_COST);
+    if (!p->flaps && p->plugs_until - st->now > ms_to_ns(VH_T_FLAP_BURST))
         burst_begins(st, p, i);
     if (p->flaps) {
         p->flapped_at = st->now;
-        st->c->slot[i].hold_until = st->now + ms(p->hold_ms);
+        st->c->slot[i].hold_until = st->now + ms_to_ns(p->hold_ms);
     }
 }
 
@@ -86,7 +82,7 @@ void port_unplugged(struct step *st, int i) {
     if (st->c->conf->lease_seconds == 0 || s->vm < 0 || s->disconnected)
         return;
     p->lease = s->vm;
-    p->lease_until = st->now + ms(1000) * st->c->conf->lease_seconds;
+    p->lease_until = st->now + ms_to_ns(1000) * st->c->conf->lease_seconds;
 }
 
 /* What a lease means for the device that came: the choice among the VMs of its rule; without a rule, that it may go

@@ -167,13 +167,6 @@ bool remembered_decided(struct step *st, const struct request *r) {
     return false;
 }
 
-static int64_t save_backoff(int failures) {
-    int64_t ms = VH_T_SAVE_RETRY;
-    for (int i = 1; i < failures && ms < VH_T_SAVE_RETRY_MAX; i++)
-        ms *= 2;
-    return (ms < VH_T_SAVE_RETRY_MAX ? ms : VH_T_SAVE_RETRY_MAX) * VH_NSEC_PER_MSEC;
-}
-
 bool remembered_saved(struct step *st, bool ok) {
     struct core *c = st->c;
     bool decision = c->saving;
@@ -185,7 +178,7 @@ bool remembered_saved(struct step *st, bool ok) {
     } else {
         c->stats.save_failed++;
         c->save_failures++;
-        c->save_at = st->now + save_backoff(c->save_failures);
+        c->save_at = st->now + backoff(c->save_failures, VH_T_SAVE_RETRY, VH_T_SAVE_RETRY_MAX);
     }
     if (!decision)
         return false;

@@ -49,10 +49,3 @@ bool plan_asks(const struct core *c, const struct slot *s) {
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;
 }
-
-int64_t plan_backoff(int failures) {
-    int64_t ms = VH_T_RETRY_MIN;
-    for (int i = 1; i < failures && ms < VH_T_RETRY_MAX; i++)
-        ms *= 2;
-    return (ms < VH_T_RETRY_MAX ? ms : VH_T_RETRY_MAX) * VH_NSEC_PER_MSEC;
-}

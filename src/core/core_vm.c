@@ -197,13 +197,13 @@ static void listed(struct step *st, int v, const struct op_result *r) {
 static void vm_failed(struct step *st, int v, const char *text) {
     struct vm *vm = &st->c->vm[v];
     vm->failures++;
-    vm->retry_at = st->now + plan_backoff(vm->failures);
+    vm->retry_at = st->now + backoff(vm->failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
     (void)str_copy(vm->reason, sizeof vm->reason, text);
 }
 
 static void slot_failed(struct step *st, struct slot *s, const char *text) {
     s->failures++;
-    s->retry_at = st->now + plan_backoff(s->failures);
+    s->retry_at = st->now + backoff(s->failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
     (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text);
 }
 

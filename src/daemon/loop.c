@@ -68,7 +68,7 @@ static void begin_stop(unsigned signal) {
         loop.stop = true;
         return;
     }
-    loop.leave_until = loop.now + VH_T_STOP * VH_NSEC_PER_MSEC;
+    loop.leave_until = loop.now + ms_to_ns(VH_T_STOP);
     dispatch_fact(&f);
 }
 
@@ -158,7 +158,7 @@ static int64_t next_deadline(void) {
  * That time counts for no deadline, for the other side may have stood still as well. */
 static void skip_lost_time(int64_t begun, int64_t asked) {
     int64_t lost = sock_now() - begun - asked;
-    if (lost < VH_T_STALL * VH_NSEC_PER_MSEC)
+    if (lost < ms_to_ns(VH_T_STALL))
         return;
     log_info("did not run for %lld ms: deadlines wait as long", (long long)(lost / VH_NSEC_PER_MSEC));
     sock_skip(lost);
@@ -167,7 +167,7 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
 /* While a VM is waited for, no longer than a stall at once: else a stall that begins within the wait is told from it
  * only by its excess. */
 static int64_t wait_span(int64_t left) {
-    int64_t slice = VH_T_STALL * VH_NSEC_PER_MSEC;
+    int64_t slice = ms_to_ns(VH_T_STALL);
     return link_deadline() != VH_NEVER && left > slice ? slice : left;
 }
 
@@ -179,8 +179,8 @@ static int wait_for_work(void) {
     if (at != VH_NEVER) {
         begun = sock_now();
         left = wait_span(at > begun ? at - begun : 0);
-        ts.tv_sec = (time_t)(left / (1000 * VH_NSEC_PER_MSEC));
-        ts.tv_nsec = (long)(left % (1000 * VH_NSEC_PER_MSEC));
+        ts.tv_sec = (time_t)(left / (ms_to_ns(1000)));
+        ts.tv_nsec = (long)(left % (ms_to_ns(1000)));
         timeout = &ts;
     }
     int n = ppoll(loop.polls.fd, (nfds_t)loop.polls.n, timeout, NULL);

@@ -146,7 +146,7 @@ void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
         tell(token);
         return;
     }
-    *j = (struct job){.used = true, .pidfd = -1, .deadline = sock_now() + VH_T_RELEASE * VH_NSEC_PER_MSEC};
+    *j = (struct job){.used = true, .pidfd = -1, .deadline = sock_now() + ms_to_ns(VH_T_RELEASE)};
     j->message.token = token;
     j->message.dev = *dev;
     if (pidfd >= 0)

@@ -23,11 +23,12 @@ static struct {
     const struct bus *bus;
     const char *fake; /* path of the stand-in for netlink, or NULL */
     int fd;
-    int at;                       /* its place in the poll set, or -1 */
-    int64_t reopen_at, reopen_ms; /* it failed: when to open it again; the delay doubles */
-    bool rescan;                  /* uevents were lost */
+    int at;            /* its place in the poll set, or -1 */
+    int64_t reopen_at; /* it failed: when to open it again */
+    unsigned failures; /* in a row */
+    bool rescan;       /* uevents were lost */
     uint64_t rescans;
-} source = {.fd = -1, .at = -1, .reopen_at = VH_NEVER, .reopen_ms = VH_T_RETRY_MIN};
+} source = {.fd = -1, .at = -1, .reopen_at = VH_NEVER};
 
 static int open_source(void) {
     return opener_open(OPEN_UEVENTS, source.fake != NULL ? source.fake : "", 0);
@@ -53,7 +54,8 @@ static void lost(void) {
     log_error("the uevent socket failed: opening it anew");
     (void)close(source.fd);
     source.fd = -1;
-    source.reopen_at = dispatch_now() + source.reopen_ms * VH_NSEC_PER_MSEC;
+    source.failures++;
+    source.reopen_at = dispatch_now() + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
 /* Then all is looked at, for nobody knows what happened meanwhile. */
@@ -61,11 +63,11 @@ void uevent_source_tick(int64_t now) {
     if (source.reopen_at > now)
         return;
     source.reopen_at = VH_NEVER;
-    source.reopen_ms = source.reopen_ms < VH_T_RETRY_MAX / 2 ? source.reopen_ms * 2 : VH_T_RETRY_MAX;
     source.fd = open_source();
     if (source.fd < 0) {
         log_error("cannot reopen the uevent socket: %s", strerror(errno));
-        source.reopen_at = now + source.reopen_ms * VH_NSEC_PER_MSEC;
+        source.failures++;
+        source.reopen_at = now + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
     }
     source.rescan = true;
 }
@@ -87,7 +89,7 @@ static void read_batch(void) {
         struct uevent ev;
         switch (netlink_read(source.fd, &msg, &len)) {
         case NETLINK_GOT:
-            source.reopen_ms = VH_T_RETRY_MIN;
+            source.failures = 0;
             if (uevent_is_below(msg, len, source.bus->below) && uevent_parse(&ev, msg, len))
                 (void)source.bus->uevent(&ev);
             break;

@@ -50,7 +50,7 @@ static int64_t skipped;
 int64_t sock_now(void) {
     struct timespec ts;
     VH_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
-    return (int64_t)ts.tv_sec * 1000 * VH_NSEC_PER_MSEC + ts.tv_nsec - skipped;
+    return (int64_t)ts.tv_sec * ms_to_ns(1000) + ts.tv_nsec - skipped;
 }
 
 void sock_skip(int64_t lost) {

@@ -87,7 +87,7 @@ static void listener_open(struct listener *l) {
         log_warn("API transport cannot be opened yet, trying again every %d s: transport=%s error=\"%s\"",
                  VH_T_LISTEN_RETRY / 1000, l->name, strerror(errno));
     l->told = true;
-    l->retry_at = sock_now() + VH_T_LISTEN_RETRY * VH_NSEC_PER_MSEC;
+    l->retry_at = sock_now() + ms_to_ns(VH_T_LISTEN_RETRY);
 }
 
 bool listener_wants(const struct api_conf *c, enum transport t) {
@@ -123,7 +123,7 @@ static void accept_ready(struct listener *l, int64_t now, listener_taken *taken)
             continue; /* it did not wait */
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
-            l->retry_at = now + VH_T_RETRY_MIN * VH_NSEC_PER_MSEC;
+            l->retry_at = now + ms_to_ns(VH_T_RETRY_MIN);
         }
         return;
     }

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define BURST ((int64_t)VH_PEER_BURST * 1000 * VH_NSEC_PER_MSEC)
+#define BURST ((int64_t)VH_PEER_BURST * ms_to_ns(1000))
 
 /* The peer's place; else a free one; else that of the peer that has gone and been quiet longest. */
 static struct quota_peer *place_of(struct quota *q, const struct peer *peer) {
@@ -51,5 +51,5 @@ void quota_charge(struct quota *q, int place, unsigned cost, uint32_t rate, int6
     struct quota_peer *p = &q->p[place];
     if (p->busy_until < now)
         p->busy_until = now;
-    p->busy_until += 1000 * VH_NSEC_PER_MSEC * (int64_t)cost / rate;
+    p->busy_until += ms_to_ns(1000) * (int64_t)cost / rate;
 }

@@ -187,7 +187,7 @@ static void take_lines(struct client *c) {
         enum line_result r = linebuf_next(&c->in, &line, &len);
         if (r == LINE_NONE) {
             if (c->line_until == VH_NEVER && line_is_begun(c))
-                c->line_until = server.now + (int64_t)server.conf->line_seconds * 1000 * VH_NSEC_PER_MSEC;
+                c->line_until = server.now + (int64_t)server.conf->line_seconds * ms_to_ns(1000);
             return;
         }
         if (i == LINES_PER_PASS - 1)

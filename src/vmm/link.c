@@ -32,10 +32,11 @@ struct link {
     bool finished;    /* its result waits to be told */
     bool wanted;      /* wait in line although no operation is under way */
     bool was_busy;
-    int64_t deadline;   /* of the greeting or of the answer */
-    int64_t connect_at; /* next attempt to connect, VH_NEVER if none is due */
-    int64_t connect_wait, give_up_at;
-    int64_t pause; /* before connecting, after a connection that broke; 0 once an operation has ended well */
+    int64_t deadline;          /* of the greeting or of the answer */
+    int64_t connect_at;        /* next attempt to connect, VH_NEVER if none is due */
+    unsigned connect_failures; /* in a row, of the connection that is wanted now */
+    int64_t give_up_at;
+    unsigned losses; /* connections that broke since an operation has ended well: the next one waits for it */
     int64_t linger_until;
     int64_t pause_until; /* its turn ended before its lines did; 0: it did not */
     uint32_t features;
@@ -140,9 +141,7 @@ bool link_listening(int v) {
 static void lost(struct link *l, const char *why) {
     int v = index_of(l);
     bool doubtful = l->sent;
-    l->pause = l->pause == 0 ? VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC : l->pause * 2;
-    if (l->pause > VH_T_LOST_MAX * VH_NSEC_PER_MSEC)
-        l->pause = VH_T_LOST_MAX * VH_NSEC_PER_MSEC;
+    l->losses++;
     close_link(l);
     finish(l, doubtful ? OP_UNKNOWN : OP_LOCAL, why);
     tell_result(l);
@@ -189,7 +188,7 @@ static void connected(struct link *l, int fd) {
     }
     l->fd = fd;
     l->state = LINK_GREETING;
-    l->deadline = sock_now() + VH_T_GREETING * VH_NSEC_PER_MSEC;
+    l->deadline = sock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);
@@ -220,9 +219,8 @@ static void try_connect(struct link *l, int64_t now) {
         if (!full)
             return;
     }
-    l->connect_at = now + l->connect_wait;
-    if (l->connect_wait < VH_T_CONNECT_MAX * VH_NSEC_PER_MSEC)
-        l->connect_wait *= 2;
+    l->connect_failures++;
+    l->connect_at = now + backoff(l->connect_failures, VH_T_CONNECT_MIN, VH_T_CONNECT_MAX);
 }
 
 /* ---- operations ---- */
@@ -258,7 +256,7 @@ static void begin(struct link *l) {
         node = calls->open_node(&l->op, why, sizeof why);
         if (node < 0) {
             finish(l, OP_LOCAL, why);
-            l->linger_until = sock_now() + VH_T_LINGER * VH_NSEC_PER_MSEC;
+            l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
             return;
         }
     }
@@ -266,7 +264,7 @@ static void begin(struct link *l) {
     l->vmm->begin(&l->conv, &l->op, &out);
     VH_ASSERT(sb_ok(&out.text));
     l->out_len = out.text.len;
-    l->deadline = sock_now() + VH_T_COMMAND * VH_NSEC_PER_MSEC;
+    l->deadline = sock_now() + ms_to_ns(VH_T_COMMAND);
     bool ok = flush(l, out.pass_fd ? node : -1);
     /* A copy of ours would keep the device claimed after the VM's death. If nothing went out, the socket's queue was
      * full, which cannot be for the first bytes of a fresh operation; the operation then ends. */
@@ -286,12 +284,13 @@ void link_op(int v, const struct vmm_op *op) {
         l->deadline = now; /* begun by the tick that follows */
         l->linger_until = VH_NEVER;
     } else if (l->state == LINK_GREETING) {
-        l->deadline = now + VH_T_GREETING * VH_NSEC_PER_MSEC;
+        l->deadline = now + ms_to_ns(VH_T_GREETING);
     } else {
-        l->connect_wait = VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC;
-        l->give_up_at = now + l->pause + 50 * l->connect_wait;
-        if (l->pause > 0)
-            l->connect_at = now + l->pause;
+        int64_t pause = l->losses > 0 ? backoff(l->losses, VH_T_CONNECT_MIN, VH_T_LOST_MAX) : 0;
+        l->connect_failures = 0;
+        l->give_up_at = now + pause + 50 * ms_to_ns(VH_T_CONNECT_MIN);
+        if (pause > 0)
+            l->connect_at = now + pause;
         else
             try_connect(l, now);
     }
@@ -304,7 +303,7 @@ void link_drop(int v) {
     close_link(l);
     l->features = 0;
     l->wanted = l->was_busy = false;
-    l->pause = 0;
+    l->losses = 0;
     l->connect_at = VH_NEVER;
     finish_fmt(l, OP_UNKNOWN, "VM", "ended");
     tell_result(l);
@@ -322,13 +321,13 @@ bool link_connected(int v) {
 
 static void operation_done(struct link *l) {
     l->features = l->conv.features;
-    l->pause = 0;
+    l->losses = 0;
     l->result = l->conv.result;
     l->result.vm = index_of(l);
     l->op.kind = OP_NONE;
     l->finished = true;
     l->deadline = VH_NEVER;
-    l->linger_until = sock_now() + VH_T_LINGER * VH_NSEC_PER_MSEC;
+    l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
     tell_result(l);
 }
 
@@ -337,7 +336,7 @@ static void greeted(struct link *l) {
     l->state = LINK_READY;
     l->deadline = VH_NEVER;
     l->was_busy = false;
-    l->linger_until = sock_now() + VH_T_LINGER * VH_NSEC_PER_MSEC;
+    l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
     if (l->op.kind != OP_NONE)
         begin(l);
     else if (was_busy)
@@ -390,7 +389,7 @@ static size_t take_lines(struct link *l, int64_t now) {
         if (!take_line(l, line, len))
             return taken;
     }
-    l->pause_until = now + VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
+    l->pause_until = now + ms_to_ns(VH_T_LINK_PAUSE);
     return taken;
 }
 
@@ -442,7 +441,7 @@ void link_ready(const struct pollset *ps, int64_t now) {
     }
     if (i < n) {
         turns.first = (turns.first + i) % n;
-        turns.pause_until = now + VH_T_LINK_PAUSE * VH_NSEC_PER_MSEC;
+        turns.pause_until = now + ms_to_ns(VH_T_LINK_PAUSE);
     }
 }
 

@@ -34,15 +34,16 @@ struct watched {
 static struct watched vms[VH_MAX_VMS];
 static const struct conf *conf;
 static const struct vm_watch_calls *calls;
-static int64_t again_at = VH_NEVER, again_ms = VH_T_RETRY_MIN;
+static int64_t again_at = VH_NEVER;
+static unsigned failures; /* in a row */
 static int inotify = -1, inotify_poll = -1, mounts = -1, mounts_poll = -1;
 
 /* For want of memory or descriptors the kernel did not say what is there, and no event will come of that. */
 static void look_later(void) {
     if (again_at != VH_NEVER)
         return;
-    again_at = sock_now() + again_ms * VH_NSEC_PER_MSEC;
-    again_ms = again_ms < VH_T_RETRY_MAX / 2 ? again_ms * 2 : VH_T_RETRY_MAX;
+    failures++;
+    again_at = sock_now() + backoff(failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
 /* The directory of the socket, or the nearest ancestor that exists. Without a watch it is looked at by time. */
@@ -95,7 +96,7 @@ void vm_watch_look(void) {
         look_at(v);
     }
     if (again_at == VH_NEVER)
-        again_ms = VH_T_RETRY_MIN;
+        failures = 0;
 }
 
 bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *table) {

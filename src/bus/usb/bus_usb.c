@@ -153,13 +153,16 @@ static enum read_result read_device(const char *name, enum plug_phase phase, str
 
 /* What was seen is not all: for want of descriptors or memory something could not be read. No event will come of that.
  */
-static struct { int64_t at, ms; } again = {VH_NEVER, VH_T_RETRY_MIN};
+static struct {
+    int64_t at;
+    unsigned failures; /* in a row */
+} again = {.at = VH_NEVER};
 
 static void look_again(void) {
     if (again.at != VH_NEVER)
         return;
-    again.at = sock_now() + again.ms * VH_NSEC_PER_MSEC;
-    again.ms = again.ms < VH_T_RETRY_MAX / 2 ? again.ms * 2 : VH_T_RETRY_MAX;
+    again.failures++;
+    again.at = sock_now() + backoff(again.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
 /* What was told of last in this pass, with its directory: it need not be found and compared once more if it is given
@@ -265,7 +268,7 @@ static void usb_scan(bool coldplug, fact_fn *emit) {
     f.kind = FACT_SCAN_END;
     emit(&f);
     if (again.at == VH_NEVER)
-        again.ms = VH_T_RETRY_MIN;
+        again.failures = 0;
 }
 
 /* What the host uses has changed perhaps: tells each device for which that makes a difference. */
@@ -330,7 +333,7 @@ static void usb_look(fact_fn *emit) {
 static int64_t usb_deadline(void) {
     int64_t at = again.at;
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
-        int64_t due = known[i].first_seen + VH_T_SETTLE * VH_NSEC_PER_MSEC;
+        int64_t due = known[i].first_seen + ms_to_ns(VH_T_SETTLE);
         if (known[i].incarnation != 0 && !known[i].settled && due < at)
             at = due;
     }
@@ -343,7 +346,7 @@ static void usb_tick(int64_t now, fact_fn *emit) {
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         struct known *k = &known[i];
         char name[VH_SYSNAME_MAX];
-        if (k->incarnation == 0 || k->settled || k->first_seen + VH_T_SETTLE * VH_NSEC_PER_MSEC > now)
+        if (k->incarnation == 0 || k->settled || k->first_seen + ms_to_ns(VH_T_SETTLE) > now)
             continue;
         log_info("no bind event: device=%s, used all the same", k->sys_name);
         k->settled = true;
