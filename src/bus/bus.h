@@ -1,5 +1,5 @@
 /*
- * bus.h - the contract between the loop and a host bus: one const table for each bus, listed in main.c.
+ * bus.h - the contract between the daemon and a host bus: one const table for each bus, chosen in main.c.
  */
 #ifndef VHOTPLUG_BUS_H
 #define VHOTPLUG_BUS_H
@@ -12,15 +12,15 @@
 struct uevent;
 
 typedef void fact_fn(const struct fact *f);
-/* What was told last of the device of this name that is there; NULL if nothing. Unchanged until the next fact. */
-typedef const struct device *told_fn(const char *sys_name);
+/* The device of this name as reported last, if it is there; NULL if none. Unchanged until the next fact. */
+typedef const struct device *reported_fn(const char *sys_name);
 
 struct bus {
     const char *name;  /* "usb" */
     const char *below; /* is part of the devpath of every event that may concern it, and begins with a slash */
-    /* Called once at start, after sysfs_root(). `told` answers for whoever facts go to, so that what lasts is not read
-     * again; NULL: nobody keeps them. False after logging why: the bus is unusable. */
-    bool (*start)(told_fn *told);
+    /* Called once at start, after sysfs_root(). `reported` answers for the receiver of facts, so that what lasts is not
+     * read again; NULL: nobody keeps them. False after logging why: the bus is unusable. */
+    bool (*start)(reported_fn *reported);
     /* Looks at everything: FACT_SCAN_BEGIN, a FACT_DEVICE each, FACT_SCAN_END. `coldplug` is copied into the facts.
      * If the bus directory is missing, an empty scan. Must not block beyond what reading sysfs costs. */
     void (*scan)(bool coldplug, fact_fn *emit);

@@ -240,7 +240,7 @@ int64_t dispatch_now(void) {
     return dispatch.now;
 }
 
-const struct device *dispatch_told(const char *sys_name) {
+const struct device *dispatch_reported(const char *sys_name) {
     return core_device(&dispatch.core, sys_name);
 }
 

@@ -32,6 +32,6 @@ void dispatch_fact(const struct fact *f);
 void dispatch_vm(enum fact_kind kind, int vm);
 
 const struct core *dispatch_core(void);
-const struct device *dispatch_told(const char *sys_name); /* for the bus: what it told of a device that is there */
+const struct device *dispatch_reported(const char *sys_name); /* for the bus: the device as it reported it, if there */
 
 #endif

@@ -267,7 +267,7 @@ static bool pass(void) {
 
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
-    if (!opt->bus->start(dispatch_told) ||
+    if (!opt->bus->start(dispatch_reported) ||
         !dispatch_start(opt->conf, opt->bus, opt->vmms, &api_handler_dispatch_calls, opt->attach_connected))
         return false;
     if (!signals_open()) {

@@ -24,8 +24,8 @@ static char words[16384];
 static struct device devices[2];
 static int ndevices;
 
-static bool bus_start(told_fn *told) {
-    return told == NULL || told("1-1") == NULL; /* nothing is known before the first scan */
+static bool bus_start(reported_fn *reported) {
+    return reported == NULL || reported("1-1") == NULL; /* nothing is known before the first scan */
 }
 
 static void bus_scan(bool coldplug, fact_fn *emit) {

@@ -42,7 +42,7 @@ struct known {
 };
 
 static struct known known[VH_MAX_DEVICES];
-static told_fn *told; /* NULL: nobody keeps what was told */
+static reported_fn *reported; /* NULL: nobody keeps reported devices */
 
 static struct known *known_by_name(const char *name) {
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
@@ -101,9 +101,9 @@ enum read_result { READ_OK, READ_GONE, READ_FLUX };
 enum plug_phase { PLUG_NEW, PLUG_BOUND };
 
 /* What was told of this plug, if it was all that there is and still holds: the number tells of a reset. */
-static const struct device *told_before(int dir, const char *name, uint64_t incarnation) {
+static const struct device *reported_before(int dir, const char *name, uint64_t incarnation) {
     const struct known *k = known_by_name(name);
-    const struct device *last = k != NULL && k->whole && told != NULL ? told(name) : NULL;
+    const struct device *last = k != NULL && k->whole && reported != NULL ? reported(name) : NULL;
     bool same = last != NULL && k->incarnation == incarnation && last->incarnation == incarnation;
     return same && usb_sysfs_number(dir) == last->devnum ? last : NULL;
 }
@@ -112,7 +112,7 @@ static const struct device *told_before(int dir, const char *name, uint64_t inca
  * allowed to look into yet. */
 static bool read_plug(int dir, uint64_t incarnation, enum plug_phase phase, struct device *dev) {
     unsigned troubles = sysfs_troubles();
-    const struct device *last = told_before(dir, dev->sys_name, incarnation);
+    const struct device *last = reported_before(dir, dev->sys_name, incarnation);
     bool named = last != NULL && last->settled;
     if (last != NULL)
         *dev = *last;
@@ -227,9 +227,9 @@ static void keep_nodes_directory(void) {
     }
 }
 
-static bool usb_start(told_fn *of_whom) {
+static bool usb_start(reported_fn *of_whom) {
     struct sysfs_dir d;
-    told = of_whom;
+    reported = of_whom;
     modules_open();
     if (sysfs_root_is_real())
         keep_nodes_directory();
