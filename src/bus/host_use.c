@@ -11,7 +11,7 @@
 #include "base/log_limit.h"
 #include "base/str.h"
 #include "codec/linebuf.h"
-#include "os/sock.h"
+#include "os/clock.h"
 #include "os/sysfs.h"
 
 #include <ctype.h>
@@ -37,7 +37,7 @@ static struct { /* of /proc, line by line */
 /* Every mount and every new disk makes us look. */
 static bool may_warn(void) {
     static const char whom[] = "what the host uses";
-    return log_may(log_key(whom, sizeof whom), whom, sock_now());
+    return log_may(log_key(whom, sizeof whom), whom, clock_now());
 }
 
 static bool is_device_name(const char *s, size_t n) {

@@ -8,13 +8,14 @@
 
 #include "base/limits.h"
 #include "base/str.h"
-#include "os/sock.h"
+#include "os/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -80,9 +81,9 @@ static socklen_t address(const struct cli_target *t, enum cli_transport how, str
 
 static bool wait_for(int fd, short events, int timeout_ms) {
     struct pollfd p = {.fd = fd, .events = events};
-    int64_t end = sock_now() / 1000000 + timeout_ms;
+    int64_t end = clock_now() / 1000000 + timeout_ms;
     for (;;) {
-        int64_t left = timeout_ms < 0 ? -1 : end - sock_now() / 1000000;
+        int64_t left = timeout_ms < 0 ? -1 : end - clock_now() / 1000000;
         int n = poll(&p, 1, timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0);
         if (n > 0)
             return true;

@@ -23,7 +23,7 @@ struct dispatch_calls {
 bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
                     const struct dispatch_calls *calls, bool attach_connected);
 
-/* The time of the pass, in ns of sock_now(): what the core and the rooms take for now. */
+/* The time of the pass, in ns of clock_now(): what the core and the rooms take for now. */
 void dispatch_time(int64_t now);
 int64_t dispatch_now(void);
 

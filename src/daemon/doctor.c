@@ -13,8 +13,8 @@
 #include "base/str.h"
 #include "bus/modules.h"
 #include "codec/usb_names.h"
+#include "os/clock.h"
 #include "os/netlink.h"
-#include "os/sock.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
@@ -184,9 +184,9 @@ static void devices(const struct bus *bus) {
     else
         say(FINE, "usbfs: %d devices, %d of them hubs, every node can be opened", seen.devices, seen.hubs);
     int before = seen.devices;
-    int64_t begun = sock_now();
+    int64_t begun = clock_now();
     bus->scan(false, look);
-    int64_t us = (sock_now() - begun) / 1000;
+    int64_t us = (clock_now() - begun) / 1000;
     seen.devices = before;
     say(FINE, "rescan: %d.%03d ms", (int)(us / 1000), (int)(us % 1000));
     if (sysfs_root_is_real() && there)

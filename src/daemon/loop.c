@@ -17,9 +17,10 @@
 #include "daemon/dispatch.h"
 #include "daemon/reset_helper.h"
 #include "daemon/uevent_source.h"
+#include "os/clock.h"
 #include "os/heap.h"
 #include "os/pages.h"
-#include "os/sock.h"
+#include "os/pollset.h"
 #include "server/server.h"
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
@@ -157,11 +158,11 @@ static int64_t next_deadline(void) {
 /* A pass that took much longer than it asked for was not slow: the process (SIGSTOP) or the whole machine stood still.
  * That time counts for no deadline, for the other side may have stood still as well. */
 static void skip_lost_time(int64_t begun, int64_t asked) {
-    int64_t lost = sock_now() - begun - asked;
+    int64_t lost = clock_now() - begun - asked;
     if (lost < ms_to_ns(VH_T_STALL))
         return;
     log_info("did not run for %lld ms: deadlines wait as long", (long long)(lost / VH_NSEC_PER_MSEC));
-    sock_skip(lost);
+    clock_skip(lost);
 }
 
 /* While a VM is waited for, no longer than a stall at once: else a stall that begins within the wait is told from it
@@ -172,12 +173,12 @@ static int64_t wait_span(int64_t left) {
 }
 
 static int wait_for_work(void) {
-    int64_t at = next_deadline(), begun = sock_now(), left = 0;
+    int64_t at = next_deadline(), begun = clock_now(), left = 0;
     struct timespec ts, *timeout = NULL;
     if (loop.now != 0)
         skip_lost_time(loop.now, 0); /* since the last pass woke up */
     if (at != VH_NEVER) {
-        begun = sock_now();
+        begun = clock_now();
         left = wait_span(at > begun ? at - begun : 0);
         ts.tv_sec = (time_t)(left / (ms_to_ns(1000)));
         ts.tv_nsec = (long)(left % (ms_to_ns(1000)));
@@ -243,7 +244,7 @@ static bool pass(void) {
     } else {
         loop.poll_failures = 0;
     }
-    loop.now = sock_now();
+    loop.now = clock_now();
     dispatch_time(loop.now);
     if (pollset_got(ps, is, loop.signals))
         signals_ready();
@@ -292,7 +293,7 @@ static bool start(void) {
 
 bool loop_run(const struct loop_options *options) {
     loop.opt = options;
-    loop.now = sock_now();
+    loop.now = clock_now();
     dispatch_time(loop.now);
     if (!start())
         return false; /* nothing was made yet that would stay */

@@ -7,9 +7,12 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/clock.h"
 #include "os/helper.h"
 #include "os/opener.h"
+#include "os/pollset.h"
 #include "os/sandbox.h"
+#include "os/sock.h"
 #include "os/sys.h"
 
 #include <errno.h>
@@ -146,7 +149,7 @@ void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
         tell(token);
         return;
     }
-    *j = (struct job){.used = true, .pidfd = -1, .deadline = sock_now() + ms_to_ns(VH_T_RELEASE)};
+    *j = (struct job){.used = true, .pidfd = -1, .deadline = clock_now() + ms_to_ns(VH_T_RELEASE)};
     j->message.token = token;
     j->message.dev = *dev;
     if (pidfd >= 0)

@@ -9,10 +9,11 @@
 
 #include "base/model.h"
 #include "bus/bus.h"
-#include "os/sock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pollset;
 
 typedef void reset_helper_done_fn(uint32_t token);
 

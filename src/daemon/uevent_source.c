@@ -11,7 +11,7 @@
 #include "daemon/dispatch.h"
 #include "os/netlink.h"
 #include "os/opener.h"
-#include "os/sock.h"
+#include "os/pollset.h"
 #include "os/sys.h"
 
 #include <errno.h>

@@ -1,11 +1,10 @@
 /*
- * sock.c - sockets without surprises. Owns nothing: descriptors are the caller's. All are non-blocking and
- * close-on-exec.
+ * sock.c - see sock.h. The loops around a call that a signal may interrupt, and the way back after a failure: close the
+ * descriptor and keep errno.
  */
 #include "os/sock.h"
 
-#include "base/log.h"
-#include "base/model.h"
+#include "base/limits.h"
 #include "base/str.h"
 #include "os/sys.h"
 
@@ -19,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 64
@@ -30,33 +28,6 @@
 #ifndef SO_PEERGROUPS /* Linux 4.13; the same number on every machine that has no numbers of its own */
 #define SO_PEERGROUPS 59
 #endif
-
-/* ---- poll set ---- */
-
-int pollset_add(struct pollset *ps, int fd, short events) {
-    VH_ASSERT(ps->n < VH_MAX_POLL);
-    ps->fd[ps->n] = (struct pollfd){.fd = fd, .events = events};
-    return ps->n++;
-}
-
-short pollset_got(const struct pollset *ps, int index, int fd) {
-    if (index < 0 || index >= ps->n || fd < 0 || ps->fd[index].fd != fd)
-        return 0;
-    return ps->fd[index].revents;
-}
-
-static int64_t skipped;
-
-int64_t sock_now(void) {
-    struct timespec ts;
-    VH_ASSERT(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
-    return (int64_t)ts.tv_sec * ms_to_ns(1000) + ts.tv_nsec - skipped;
-}
-
-void sock_skip(int64_t lost) {
-    VH_ASSERT(lost >= 0);
-    skipped += lost;
-}
 
 /* ---- listening ---- */
 

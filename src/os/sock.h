@@ -1,27 +1,14 @@
 /*
- * sock.h - sockets without surprises: non-blocking, close-on-exec, names in log lines. And the poll set that rooms
- * fill.
+ * sock.h - sockets that are non-blocking and close-on-exec. Owns nothing: the caller closes each descriptor. Never
+ * waits.
  */
 #ifndef VHOTPLUG_SOCK_H
 #define VHOTPLUG_SOCK_H
 
-#include "base/limits.h"
-
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* Built anew for each pass of the loop. A room remembers the index of each of its slots, so results go to slots, never
- * to bare descriptors. */
-struct pollset {
-    int n;
-    struct pollfd fd[VH_MAX_POLL];
-};
-int pollset_add(struct pollset *ps, int fd, short events); /* index; asserts that there is room */
-short pollset_got(const struct pollset *ps, int index,
-                  int fd); /* revents, 0 for index -1 or a slot that changed hands */
 
 int sock_listen_unix(const char *path, unsigned mode, int64_t uid,
                      int64_t gid); /* replaces a dead socket, refuses a live one; -1 with errno */
@@ -44,8 +31,5 @@ ssize_t sock_recv(int fd, void *p,
 /* One message of exactly n bytes, with the descriptor that came with it or -1. As sock_recv(), but a message of another
  * length is -1 with EMSGSIZE; no descriptor is left then. */
 ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed);
-/* Nanoseconds of CLOCK_MONOTONIC, less the time during which this process could not run. */
-int64_t sock_now(void);
-void sock_skip(int64_t lost); /* nanoseconds, not negative: takes them out of sock_now() from here on */
 
 #endif

@@ -9,7 +9,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/accounts.h"
+#include "os/clock.h"
 #include "os/opener.h"
+#include "os/pollset.h"
+#include "os/sock.h"
 #include "os/sys.h"
 
 #include <errno.h>
@@ -87,7 +90,7 @@ static void listener_open(struct listener *l) {
         log_warn("API transport cannot be opened yet, trying again every %d s: transport=%s error=\"%s\"",
                  VH_T_LISTEN_RETRY / 1000, l->name, strerror(errno));
     l->told = true;
-    l->retry_at = sock_now() + ms_to_ns(VH_T_LISTEN_RETRY);
+    l->retry_at = clock_now() + ms_to_ns(VH_T_LISTEN_RETRY);
 }
 
 bool listener_wants(const struct api_conf *c, enum transport t) {

@@ -6,10 +6,11 @@
 
 #include "base/model.h"
 #include "config/conf.h"
-#include "os/sock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pollset;
 
 /* A connection came in: the descriptor is the callee's. */
 typedef void listener_taken(enum transport t, int fd);

@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "config/access.h"
+#include "os/pollset.h"
+#include "os/sock.h"
 #include "server/client.h"
 #include "server/listener.h"
 #include "server/quota.h"

@@ -14,11 +14,12 @@
 #include "base/model.h"
 #include "base/str.h"
 #include "config/conf.h"
-#include "os/sock.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct pollset;
 
 struct server_calls {
     /* A line came (line NULL: it was over VH_LINE_MAX). Exactly one server_reply or server_reply_parts must follow, now

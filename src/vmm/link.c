@@ -9,6 +9,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "codec/linebuf.h"
+#include "os/clock.h"
+#include "os/pollset.h"
+#include "os/sock.h"
 #include "os/sys.h"
 
 #include <errno.h>
@@ -188,7 +191,7 @@ static void connected(struct link *l, int fd) {
     }
     l->fd = fd;
     l->state = LINK_GREETING;
-    l->deadline = sock_now() + ms_to_ns(VH_T_GREETING);
+    l->deadline = clock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);
@@ -256,7 +259,7 @@ static void begin(struct link *l) {
         node = calls->open_node(&l->op, why, sizeof why);
         if (node < 0) {
             finish(l, OP_LOCAL, why);
-            l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
+            l->linger_until = clock_now() + ms_to_ns(VH_T_LINGER);
             return;
         }
     }
@@ -264,7 +267,7 @@ static void begin(struct link *l) {
     l->vmm->begin(&l->conv, &l->op, &out);
     VH_ASSERT(sb_ok(&out.text));
     l->out_len = out.text.len;
-    l->deadline = sock_now() + ms_to_ns(VH_T_COMMAND);
+    l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
     bool ok = flush(l, out.pass_fd ? node : -1);
     /* A copy of ours would keep the device claimed after the VM's death. If nothing went out, the socket's queue was
      * full, which cannot be for the first bytes of a fresh operation; the operation then ends. */
@@ -276,7 +279,7 @@ static void begin(struct link *l) {
 
 void link_op(int v, const struct vmm_op *op) {
     struct link *l = &links[v];
-    int64_t now = sock_now();
+    int64_t now = clock_now();
     VH_ASSERT(l->op.kind == OP_NONE && !l->finished && l->vmm != NULL);
     l->op = *op;
     l->sent = false;
@@ -327,7 +330,7 @@ static void operation_done(struct link *l) {
     l->op.kind = OP_NONE;
     l->finished = true;
     l->deadline = VH_NEVER;
-    l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
+    l->linger_until = clock_now() + ms_to_ns(VH_T_LINGER);
     tell_result(l);
 }
 
@@ -336,7 +339,7 @@ static void greeted(struct link *l) {
     l->state = LINK_READY;
     l->deadline = VH_NEVER;
     l->was_busy = false;
-    l->linger_until = sock_now() + ms_to_ns(VH_T_LINGER);
+    l->linger_until = clock_now() + ms_to_ns(VH_T_LINGER);
     if (l->op.kind != OP_NONE)
         begin(l);
     else if (was_busy)

@@ -11,12 +11,13 @@
 
 #include "base/model.h"
 #include "config/conf.h"
-#include "os/sock.h"
 #include "vmm/vmm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct pollset;
 
 struct link_calls {
     void (*done)(const struct op_result *r); /* valid during the call */

@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/clock.h"
+#include "os/pollset.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -43,7 +45,7 @@ static void look_later(void) {
     if (again_at != VH_NEVER)
         return;
     failures++;
-    again_at = sock_now() + backoff(failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    again_at = clock_now() + backoff(failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
 /* The directory of the socket, or the nearest ancestor that exists. Without a watch it is looked at by time. */

@@ -7,10 +7,11 @@
 #define VHOTPLUG_VM_WATCH_H
 
 #include "config/conf.h"
-#include "os/sock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct pollset;
 
 struct vm_watch_calls {
     void (*socket_there)(int vm); /* appeared, or was made anew (another inode) */

@@ -8,7 +8,7 @@
 #include "bus/usb/bus_usb.h"
 #include "codec/uevent.h"
 #include "fault.h"
-#include "os/sock.h"
+#include "os/clock.h"
 #include "os/sysfs.h"
 #include "tree.h"
 
@@ -273,7 +273,7 @@ static void a_scan_that_did_not_see_all_has_no_end(void) {
     int64_t longest = 0;
     for (int i = 0; i < 12; i++) {
         fail_call("openat", 0, EMFILE);
-        int64_t before = sock_now();
+        int64_t before = clock_now();
         bus_usb.scan(false, hear);
         int64_t wait = bus_usb.deadline() - before;
         CHECK(wait <= (VH_T_RETRY_MAX + 1000) * VH_NSEC_PER_MSEC);
@@ -345,7 +345,7 @@ static void a_plug_settles_by_its_event_or_by_time(void) {
     event("add", "1-3");
     CHECK(!last.settled);
     int64_t due = bus_usb.deadline();
-    CHECK(due != VH_NEVER && due > sock_now());
+    CHECK(due != VH_NEVER && due > clock_now());
     bus_usb.tick(due - 1, hear);
     CHECK_STR(heard(), "device=1-3 ");
     bus_usb.tick(due, hear);

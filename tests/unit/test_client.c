@@ -2,7 +2,6 @@
  * One client's output: its order, whatever the socket takes, and what is told of events that had no room.
  */
 #include "fault.h"
-#include "os/sock.h"
 #include "server/client.h"
 #include "test.h"
 

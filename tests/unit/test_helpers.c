@@ -4,8 +4,10 @@
  */
 #include "daemon/reset_helper.h"
 #include "fault.h"
+#include "os/clock.h"
 #include "os/helper.h"
 #include "os/opener.h"
+#include "os/pollset.h"
 #include "os/sysfs.h"
 #include "test.h"
 
@@ -150,7 +152,7 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
     CHECK_INT(errno, EPIPE);
     begin_reset(1, "any", -1);
     pass(0);
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "1 ");
     reset_helper_stop();
     CHECK_INT(open_files(), files);
@@ -213,7 +215,7 @@ static void one_more_than_there_is_room_for_ends_at_once(void) {
     CHECK_STR(ended(), "7 ");
     /* A helper that is stuck: time ends them all, and no answer is missed. */
     int64_t now = reset_helper_deadline();
-    CHECK(now > sock_now() && now != VH_NEVER);
+    CHECK(now > clock_now() && now != VH_NEVER);
     reset_helper_tick(now - VH_NSEC_PER_MSEC * 1000);
     CHECK_STR(ended(), "");
     reset_helper_tick(now + VH_NSEC_PER_MSEC * 10000);
@@ -235,12 +237,12 @@ static void a_helper_that_ends_is_told_and_done_without(void) {
     CHECK(was_said("the reset helper ended"));
     heal();
     CHECK_INT(reset_helper_deadline(), 0);
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "1 2 ");
     begin_reset(3, "any", -1);
     CHECK_INT(reset_helper_deadline(), 0); /* at once, but not from within */
     CHECK_STR(ended(), "");
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "3 ");
     pass(0);
     stop();
@@ -253,7 +255,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     begin_reset(1, "any", -1);
     CHECK(was_said("the reset helper ended"));
     heal();
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "1 ");
     stop();
     start_reset();
@@ -267,7 +269,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     pass(WAIT_MS);
     CHECK(was_said("the reset helper ended"));
     heal();
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "2 ");
     stop();
 }
@@ -287,7 +289,7 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
     for (int i = 0; i < 1000 && !was_said("the reset helper ended"); i++)
         pass(WAIT_MS / 1000);
     CHECK(was_said("the reset helper ended"));
-    reset_helper_tick(sock_now());
+    reset_helper_tick(clock_now());
     CHECK_STR(ended(), "2 ");
     heal();
     stop();

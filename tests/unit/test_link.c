@@ -4,6 +4,9 @@
  */
 #include "base/limits.h"
 #include "fault.h"
+#include "os/clock.h"
+#include "os/pollset.h"
+#include "os/sock.h"
 #include "test.h"
 #include "vmm/link.h"
 
@@ -115,7 +118,7 @@ static void pass(void) {
     ps.n = 0;
     link_fill(&ps);
     CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
-    now = sock_now();
+    now = clock_now();
     link_ready(&ps, now);
     link_tick(now);
 }
@@ -297,7 +300,7 @@ static void a_monitor_that_does_not_read_is_waited_for(void) {
     give_call("sendmsg", 1, 1); /* one byte of three */
     fail_call("sendmsg", 2, EAGAIN);
     ask(OP_DETACH);
-    link_tick(sock_now());
+    link_tick(clock_now());
     heal();
     pass();
     CHECK_INT(__real_recv(monitor, got, sizeof got, 0), 5); /* of before, and the two that are left */
@@ -308,7 +311,7 @@ static void a_monitor_that_does_not_read_is_waited_for(void) {
     fail_call("sendmsg", 2, EAGAIN);
     fail_call("sendmsg", 3, EPIPE);
     ask(OP_DETACH);
-    link_tick(sock_now());
+    link_tick(clock_now());
     pass();
     CHECK(heard_first("unknown "));
     stop();
@@ -380,7 +383,7 @@ static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     link_tick(link_deadline());
     (void)heard();
     link_wanted(0, false); /* nobody wants it any more */
-    link_tick(sock_now());
+    link_tick(clock_now());
     CHECK(!link_connected(0));
     stop();
 }
@@ -393,7 +396,7 @@ static void an_operation_may_come_while_the_greeting_is_waited_for(void) {
     link_tick(link_deadline());
     (void)heard();
     ask(OP_LIST);
-    CHECK(link_deadline() > sock_now());
+    CHECK(link_deadline() > clock_now());
     say("hello\n");
     say("ok\n");
     CHECK_STR(heard(), "ok  ");
@@ -418,7 +421,7 @@ static void a_type_that_is_not_known_has_no_link(void) {
     start();
     (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "other");
     link_reload(&conf, 1);
-    link_tick(sock_now());
+    link_tick(clock_now());
     CHECK_INT(link_deadline(), VH_NEVER);
     CHECK(!link_connected(0));
     link_drop(0);

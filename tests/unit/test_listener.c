@@ -4,7 +4,10 @@
  */
 #include "base/limits.h"
 #include "fault.h"
+#include "os/clock.h"
 #include "os/opener.h"
+#include "os/pollset.h"
+#include "os/sock.h"
 #include "server/listener.h"
 #include "test.h"
 
@@ -58,7 +61,7 @@ static void only_what_is_on_listens(void) {
     listener_start(&conf);
     CHECK_INT(open_files(), files + 2);
     int fd = call(&conf);
-    pass(sock_now());
+    pass(clock_now());
     CHECK_INT(taken[TRANSPORT_UNIX], 1);
     CHECK(close(fd) == 0);
     listener_stop();
@@ -77,7 +80,7 @@ static void what_cannot_be_opened_is_tried_again_and_said_once(void) {
     CHECK(was_said("transport=unix") && was_said(strerror(EACCES)));
     said[0] = '\0';
     int64_t at = listener_deadline();
-    CHECK(at > sock_now() && at != VH_NEVER);
+    CHECK(at > clock_now() && at != VH_NEVER);
     listener_tick(at - 1);
     listener_tick(at);
     CHECK(listener_deadline() != VH_NEVER && !was_said("transport=unix"));
@@ -104,13 +107,13 @@ static void a_failing_accept_pauses_its_listener(void) {
     listener_start(&conf);
     int fd = call(&conf);
     fail_nr(SYS_accept4, 1, ECONNABORTED);
-    pass(sock_now());
+    pass(clock_now());
     CHECK_INT(taken[TRANSPORT_UNIX], before + 1);
     heal();
     CHECK(close(fd) == 0);
     fd = call(&conf);
     fail_nr(SYS_accept4, 1, EMFILE);
-    int64_t now = sock_now();
+    int64_t now = clock_now();
     pass(now);
     CHECK(was_said("accept failed, pausing: transport=unix"));
     CHECK_INT(taken[TRANSPORT_UNIX], before + 1);

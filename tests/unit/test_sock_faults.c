@@ -3,6 +3,7 @@
  * behind.
  */
 #include "fault.h"
+#include "os/pollset.h"
 #include "os/sock.h"
 #include "test.h"
 

@@ -6,7 +6,8 @@
 #include "daemon/dispatch.h"
 #include "daemon/uevent_source.h"
 #include "fault.h"
-#include "os/sock.h"
+#include "os/clock.h"
+#include "os/pollset.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -104,7 +105,7 @@ static void a_storm_of_losses_keeps_nobody(void) {
 }
 
 static void a_source_that_fails_is_opened_again_later_and_later(void) {
-    int64_t now = sock_now(), wait = 0;
+    int64_t now = clock_now(), wait = 0;
     int files = open_files();
     dispatch_time(now);
     send_event(plug, sizeof plug);

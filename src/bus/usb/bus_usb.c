@@ -17,7 +17,7 @@
 #include "bus/usb/usb_reset.h"
 #include "bus/usb/usb_sysfs.h"
 #include "codec/uevent.h"
-#include "os/sock.h"
+#include "os/clock.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -60,7 +60,7 @@ static struct known *known_plug(const char *name, uint64_t incarnation, bool set
             k = &known[i];
     }
     if (k != NULL && k->incarnation != incarnation) {
-        *k = (struct known){.incarnation = incarnation, .first_seen = sock_now(), .settled = settled};
+        *k = (struct known){.incarnation = incarnation, .first_seen = clock_now(), .settled = settled};
         if (!str_copy(k->sys_name, sizeof k->sys_name, name))
             k->incarnation = 0;
     }
@@ -162,7 +162,7 @@ static void look_again(void) {
     if (again.at != VH_NEVER)
         return;
     again.failures++;
-    again.at = sock_now() + backoff(again.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    again.at = clock_now() + backoff(again.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
 /* What was told of last in this pass, with its directory: it need not be found and compared once more if it is given
