@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import textwrap
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -87,8 +88,9 @@ def tables_of(result):
 
 
 def run_of(result):
-    return [f"Made by `make bench bench-report` on {result['date']}: {len(result['figures'])} figures in {result['seconds']:.0f} s, on {result['cores']} cores "
-            f"that others used as well (load {result['load']:.1f} at the end)."]
+    text = (f"Made by `make bench bench-report` on {result['date']}: {len(result['figures'])} figures in {result['seconds']:.0f} s, "
+            f"on {result['cores']} cores that others used as well (load {result['load']:.1f} at the end).")
+    return textwrap.wrap(text, 120)
 
 
 def fill(text, name, lines):
