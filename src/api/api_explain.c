@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/usb_names.h"
+#include "codec/usb_place.h"
 #include "config/policy.h"
 
 #include <string.h>
@@ -72,11 +73,11 @@ static void parse_port(struct parse *p, struct device *d) {
     if (t >= 0 && json_type(p->j, t) == JSON_NUMBER) {
         if (parse_uint(p, "port", 255, &port, expected))
             (void)str_fmt(d->port_path, sizeof d->port_path, "%u", (unsigned)port);
-    } else if (parse_text(p, "port", d->port_path, sizeof d->port_path, expected) && !parse_port_path(d->port_path)) {
+    } else if (parse_text(p, "port", d->port_path, sizeof d->port_path, expected) &&
+               !usb_port_path(d->port_path, strlen(d->port_path))) {
         parse_complain(p, "port", t, expected);
     }
-    (void)str_uint(d->port_path, strspn(d->port_path, "0123456789"), 255, &port);
-    d->root_port = (uint8_t)port;
+    d->root_port = usb_root_port(d->port_path);
 }
 
 static void describe(struct parse *p, struct explained *e) {

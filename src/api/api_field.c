@@ -70,18 +70,3 @@ bool parse_hex4(struct parse *p, const char *name, uint16_t *out) {
     *out = (uint16_t)v;
     return true;
 }
-
-/* "2" or "2.3": numbers 1..255 with dots between them. */
-bool parse_port_path(const char *s) {
-    while (true) {
-        size_t n = strspn(s, "0123456789");
-        uint64_t v = 0;
-        if (n == 0 || !str_uint(s, n, 255, &v) || v == 0)
-            return false;
-        if (s[n] == '\0')
-            return true;
-        if (s[n] != '.')
-            return false;
-        s += n + 1;
-    }
-}

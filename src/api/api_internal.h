@@ -22,7 +22,6 @@ int parse_field(const struct parse *p, const char *name); /* its token, or -1 if
 bool parse_text(struct parse *p, const char *name, char *dst, size_t cap, const char *expected);
 bool parse_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, const char *expected);
 bool parse_hex4(struct parse *p, const char *name, uint16_t *out);
-bool parse_port_path(const char *s); /* "2" or "2.3" */
 void parse_described(struct parse *p);
 
 /* ", \"name\": value" */

@@ -6,24 +6,9 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "codec/usb_place.h"
 
 #include <string.h>
-
-/* "/dev/bus/usb/BBB/DDD" */
-static bool parse_node(const char *s, struct selector *sel) {
-    static const char prefix[] = "/dev/bus/usb/";
-    uint64_t bus = 0, dev = 0;
-    if (!str_starts(s, prefix))
-        return false;
-    s += sizeof prefix - 1;
-    const char *slash = strchr(s, '/');
-    if (slash == NULL || !str_uint(s, (size_t)(slash - s), 255, &bus) ||
-        !str_uint(slash + 1, strlen(slash + 1), 255, &dev))
-        return false;
-    sel->node_bus = (uint8_t)bus;
-    sel->node_dev = (uint8_t)dev;
-    return true;
-}
 
 static void parse_port(struct parse *p) {
     struct selector *sel = &p->r->sel;
@@ -35,7 +20,7 @@ static void parse_port(struct parse *p) {
     if (json_int(p->j, t, 1, 255, &v))
         sel->by_port = str_fmt(sel->port, sizeof sel->port, "%d", (int)v);
     else if (json_string(p->j, t, sel->port, sizeof sel->port))
-        sel->by_port = parse_port_path(sel->port);
+        sel->by_port = usb_port_path(sel->port, strlen(sel->port));
     if (!sel->by_port)
         parse_complain(p, "port", t, expected);
 }
@@ -45,7 +30,7 @@ static void parse_selector(struct parse *p) {
     char node[VH_NODE_MAX];
     static const char node_expected[] = "a node such as \"/dev/bus/usb/003/078\"";
     if (parse_text(p, "device_node", node, sizeof node, node_expected)) {
-        sel->by_node = parse_node(node, sel);
+        sel->by_node = usb_node_parse(node, &sel->node_bus, &sel->node_dev);
         if (!sel->by_node)
             parse_complain(p, "device_node", parse_field(p, "device_node"), node_expected);
     }

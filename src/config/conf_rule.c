@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/usb_place.h"
 #include "config/conf_read.h"
 
 #include <string.h>
@@ -72,32 +73,12 @@ static bool read_bus(struct reader *r, int tok, uint8_t *out) {
     return true;
 }
 
-/* "2" or "2.3.1": port numbers from 1 to 255 without leading zeros, as sysfs writes them. */
-static bool is_port_path(const char *s, size_t n) {
-    unsigned value = 0, digits = 0;
-    if (n >= VH_PORTPATH_MAX)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '.' && digits > 0) {
-            value = digits = 0;
-            continue;
-        }
-        if (s[i] < '0' || s[i] > '9' || (s[i] == '0' && digits == 0))
-            return false;
-        value = value * 10 + (unsigned)(s[i] - '0');
-        digits++;
-        if (value > 255)
-            return false;
-    }
-    return digits > 0;
-}
-
 static bool read_port(struct reader *r, int tok, const char **out) {
     enum json_type type = json_type(&r->j, tok);
     size_t n = 0;
     const char *s = raw(r, tok, &n);
     char *dst = r->c->strings + r->c->nstrings;
-    if ((type != JSON_NUMBER && type != JSON_STRING) || !is_port_path(s, n)) {
+    if ((type != JSON_NUMBER && type != JSON_STRING) || !usb_port_path_exact(s, n)) {
         rd_expected(r, tok, "a port from 1 to 255 such as 2, or a path behind hubs such as \"2.3\"");
         return false;
     }

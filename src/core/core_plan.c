@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/vm_id.h"
 #include "config/access.h"
 #include "core/core_internal.h"
 
@@ -112,7 +113,7 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     }
     op->busnum = s->vm_busnum;
     op->devnum = s->vm_devnum;
-    VH_ASSERT(str_fmt(op->id, sizeof op->id, "vhp-usb-%u-%u", (unsigned)s->vm_busnum, (unsigned)s->vm_devnum));
+    vm_id_print(op->id, s->vm_busnum, s->vm_devnum);
 }
 
 /* Somebody waits for this very VM: try although it was silent or failed a moment ago. */

@@ -3,6 +3,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/usb_place.h"
 #include "config/access.h"
 #include "core/core_internal.h"
 
@@ -32,8 +33,11 @@ bool request_means(const struct core *c, const struct request *r, int i) {
 }
 
 void core_describe(struct sbuf *sb, const struct selector *sel) {
-    if (sel->by_node)
-        sb_fmt(sb, " /dev/bus/usb/%03u/%03u", (unsigned)sel->node_bus, (unsigned)sel->node_dev);
+    if (sel->by_node) {
+        char node[VH_NODE_MAX];
+        usb_node_print(node, sel->node_bus, sel->node_dev);
+        sb_fmt(sb, " %s", node);
+    }
     if (sel->by_bus)
         sb_fmt(sb, " bus %u", (unsigned)sel->bus);
     if (sel->by_port)

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "codec/json.h"
+#include "codec/usb_place.h"
+#include "codec/vm_id.h"
 
 #include <string.h>
 
@@ -138,22 +140,6 @@ static bool qemu_takes_fd(const struct vmm_conv *cv, uint32_t features) {
 
 /* ---- answers ---- */
 
-/* "vhp-usb-<bus>-<address>": ours. Others are never touched. */
-static bool parse_id(const char *id, struct vmm_found *f) {
-    static const char prefix[] = "vhp-usb-";
-    uint64_t bus = 0, dev = 0;
-    if (!str_starts(id, prefix))
-        return false;
-    id += sizeof prefix - 1;
-    const char *dash = strchr(id, '-');
-    if (dash != NULL && str_uint(id, (size_t)(dash - id), 255, &bus) &&
-        str_uint(dash + 1, strlen(dash + 1), 127, &dev)) {
-        f->busnum = (uint8_t)bus;
-        f->devnum = (uint8_t)dev;
-    }
-    return true; /* with the prefix but not of this form: ours of another version, removed as stale */
-}
-
 /* QEMU itself takes letters, digits and "-._" in an id, and makes up "device[0]". */
 static bool safe_id(const char *id) {
     for (const char *s = id; *s != '\0'; s++) {
@@ -177,7 +163,8 @@ static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool
         if (!json_string_is(j, json_get(j, t, "type"), "child<usb-host>") ||
             !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id) || !safe_id(f.id))
             continue;
-        f.ours = !anonymous && parse_id(f.id, &f);
+        /* With our prefix but other numbers: ours of another version, removed as stale. */
+        f.ours = !anonymous && vm_id_parse(f.id, &f.busnum, &f.devnum);
         if (cv->result.nfound == VH_MAX_FOUND) {
             fail(cv, "it reports more host devices than can be listed");
             return;
@@ -187,17 +174,6 @@ static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool
 }
 
 /* ---- devices that others attached ---- */
-
-/* "/dev/bus/usb/001/002". A set ("/dev/fdset/3") does not tell which device it holds. */
-static void parse_node(const char *node, struct vmm_found *f) {
-    static const char prefix[] = "/dev/bus/usb/";
-    uint64_t bus = 0, dev = 0;
-    if (str_starts(node, prefix) && strlen(node) == sizeof prefix - 1 + 7 && node[sizeof prefix - 1 + 3] == '/' &&
-        str_uint(node + sizeof prefix - 1, 3, 255, &bus) && str_uint(node + sizeof prefix + 3, 3, 127, &dev)) {
-        f->busnum = (uint8_t)bus;
-        f->devnum = (uint8_t)dev;
-    }
-}
 
 static void take_property(struct vmm_conv *cv, const struct json *j, int value, int step) {
     struct vmm_found *f = &cv->found[cv->asked];
@@ -209,7 +185,7 @@ static void take_property(struct vmm_conv *cv, const struct json *j, int value, 
         f->busnum = json_int(j, value, 0, 255, &n) ? (uint8_t)n : 0;
         break;
     case STEP_HOSTADDR:
-        f->devnum = json_int(j, value, 0, 127, &n) ? (uint8_t)n : 0;
+        f->devnum = json_int(j, value, 0, USB_DEVNUM_MAX, &n) ? (uint8_t)n : 0;
         break;
     case STEP_VENDORID:
         f->vid = json_int(j, value, 0, UINT16_MAX, &n) ? (uint16_t)n : 0;
@@ -222,8 +198,8 @@ static void take_property(struct vmm_conv *cv, const struct json *j, int value, 
             f->port[0] = '\0';
         break;
     case STEP_HOSTDEVICE:
-        if (json_string(j, value, text, sizeof text))
-            parse_node(text, f);
+        if (json_string(j, value, text, sizeof text)) /* a set ("/dev/fdset/3") does not tell what it holds */
+            (void)usb_node_parse_exact(text, &f->busnum, &f->devnum);
         break;
     default:
         cv->absent = json_bool(j, value, &there) && !there;

@@ -9,6 +9,7 @@
 #include "bus/modules.h"
 #include "codec/usb_desc.h"
 #include "codec/usb_names.h"
+#include "codec/usb_place.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
@@ -66,23 +67,23 @@ static void read_removable(int dir, struct device *dev) {
 
 uint8_t usb_sysfs_number(int dir) {
     uint64_t devnum = 0;
-    return sysfs_uint(dir, "devnum", 10, 127, &devnum) ? (uint8_t)devnum : 0;
+    return sysfs_uint(dir, "devnum", 10, USB_DEVNUM_MAX, &devnum) ? (uint8_t)devnum : 0;
 }
 
 /* Numbers and port: without them it is no device that could be given away, or one that is just going. */
 static bool read_place(int dir, struct device *dev) {
-    uint64_t bus = 0, port = 0;
+    uint64_t bus = 0;
     uint8_t devnum = usb_sysfs_number(dir);
     if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus))
         return false;
     if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0)
         return false;
-    (void)str_uint(dev->port_path, strspn(dev->port_path, "0123456789"), 255, &port);
     dev->busnum = (uint8_t)bus;
     dev->devnum = devnum;
-    dev->root_port = (uint8_t)port;
+    dev->root_port = usb_root_port(dev->port_path);
     (void)sysfs_text(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
-    return str_fmt(dev->node, sizeof dev->node, "/dev/bus/usb/%03u/%03u", (unsigned)bus, (unsigned)devnum);
+    usb_node_print(dev->node, dev->busnum, devnum);
+    return true;
 }
 
 bool usb_sysfs_plug(int dir, struct device *dev) {

@@ -1,0 +1,72 @@
+/*
+ * usb_place.c - paths of nodes and of ports, written and read. Never looks whether anything is there.
+ */
+#include "codec/usb_place.h"
+
+#include "base/log.h"
+#include "base/str.h"
+
+#include <string.h>
+
+void usb_node_print(char node[VH_NODE_MAX], uint8_t bus, uint8_t devnum) {
+    VH_ASSERT(str_fmt(node, VH_NODE_MAX, "/dev/bus/usb/%03u/%03u", (unsigned)bus, (unsigned)devnum));
+}
+
+bool usb_node_parse(const char *node, uint8_t *bus, uint8_t *devnum) {
+    static const char prefix[] = "/dev/bus/usb/";
+    uint64_t b = 0, d = 0;
+    if (!str_starts(node, prefix))
+        return false;
+    const char *s = node + sizeof prefix - 1, *slash = strchr(s, '/');
+    if (slash == NULL || !str_uint(s, (size_t)(slash - s), UINT8_MAX, &b) ||
+        !str_uint(slash + 1, strlen(slash + 1), UINT8_MAX, &d))
+        return false;
+    *bus = (uint8_t)b;
+    *devnum = (uint8_t)d;
+    return true;
+}
+
+bool usb_node_parse_exact(const char *node, uint8_t *bus, uint8_t *devnum) {
+    char exact[VH_NODE_MAX];
+    uint8_t b = 0, d = 0;
+    if (!usb_node_parse(node, &b, &d) || d > USB_DEVNUM_MAX)
+        return false;
+    usb_node_print(exact, b, d);
+    if (!str_eq(node, exact))
+        return false;
+    *bus = b;
+    *devnum = d;
+    return true;
+}
+
+static bool is_port_path(const char *s, size_t n, bool exact) {
+    if (n >= VH_PORTPATH_MAX)
+        return false;
+    for (size_t i = 0;; i++) {
+        size_t len = 0;
+        uint64_t port = 0;
+        while (i + len < n && s[i + len] >= '0' && s[i + len] <= '9')
+            len++;
+        if (!str_uint(s + i, len, UINT8_MAX, &port) || port == 0 || (exact && s[i] == '0'))
+            return false;
+        i += len;
+        if (i == n)
+            return true;
+        if (s[i] != '.')
+            return false;
+    }
+}
+
+bool usb_port_path(const char *s, size_t n) {
+    return is_port_path(s, n, false);
+}
+
+bool usb_port_path_exact(const char *s, size_t n) {
+    return is_port_path(s, n, true);
+}
+
+uint8_t usb_root_port(const char *path) {
+    uint64_t port = 0;
+    (void)str_uint(path, strspn(path, "0123456789"), UINT8_MAX, &port);
+    return (uint8_t)port;
+}

@@ -1,0 +1,30 @@
+/*
+ * usb_place.h - how the place of a USB device is written: the path of its node, and its port behind hubs. Pure.
+ *
+ * Each is read in two ways: loosely, as people may write it (leading zeros may be missing or added), and exactly, as
+ * the kernel writes it.
+ */
+#ifndef VHOTPLUG_USB_PLACE_H
+#define VHOTPLUG_USB_PLACE_H
+
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define USB_DEVNUM_MAX 127 /* the highest address on a bus */
+
+/* "/dev/bus/usb/003/078" */
+void usb_node_print(char node[VH_NODE_MAX], uint8_t bus, uint8_t devnum);
+/* False, with *bus and *devnum as they were, if it is no such path. Loosely, both numbers may go up to 255. */
+bool usb_node_parse(const char *node, uint8_t *bus, uint8_t *devnum);
+bool usb_node_parse_exact(const char *node, uint8_t *bus, uint8_t *devnum);
+
+/* Are these n bytes a port path: "2" or "2.3.1", numbers from 1 to 255, shorter than VH_PORTPATH_MAX? */
+bool usb_port_path(const char *s, size_t n);
+bool usb_port_path_exact(const char *s, size_t n);
+/* The first number of a port path: the port at the root hub. 0 if there is none, or it is above 255. */
+uint8_t usb_root_port(const char *path);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * vm_id.c - the id of a device in a VM. Never says whether the VM has it.
+ */
+#include "codec/vm_id.h"
+
+#include "base/log.h"
+#include "base/str.h"
+#include "codec/usb_place.h"
+
+#include <string.h>
+
+static const char prefix[] = "vhp-usb-";
+
+void vm_id_print(char id[VH_OPID_MAX], uint8_t bus, uint8_t devnum) {
+    VH_ASSERT(str_fmt(id, VH_OPID_MAX, "%s%u-%u", prefix, (unsigned)bus, (unsigned)devnum));
+}
+
+bool vm_id_parse(const char *id, uint8_t *bus, uint8_t *devnum) {
+    uint64_t b = 0, d = 0;
+    if (!str_starts(id, prefix))
+        return false;
+    const char *s = id + sizeof prefix - 1, *dash = strchr(s, '-');
+    if (dash != NULL && str_uint(s, (size_t)(dash - s), UINT8_MAX, &b) &&
+        str_uint(dash + 1, strlen(dash + 1), USB_DEVNUM_MAX, &d)) {
+        *bus = (uint8_t)b;
+        *devnum = (uint8_t)d;
+    }
+    return true;
+}

@@ -1,0 +1,20 @@
+/*
+ * vm_id.h - the id that a device gets in a VM: "vhp-usb-<bus>-<address>", written and read. Pure.
+ *
+ * The prefix tells our devices from others in a listing of a VM. The numbers tell which device it was when it was
+ * attached; the kernel uses them again for other devices later.
+ */
+#ifndef VHOTPLUG_VM_ID_H
+#define VHOTPLUG_VM_ID_H
+
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void vm_id_print(char id[VH_OPID_MAX], uint8_t bus, uint8_t devnum);
+/* True if the id has our prefix. *bus and *devnum stay as they were if the rest is not of this form: an id of another
+ * version of this program. */
+bool vm_id_parse(const char *id, uint8_t *bus, uint8_t *devnum);
+
+#endif

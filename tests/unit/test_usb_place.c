@@ -1,0 +1,138 @@
+/*
+ * test_usb_place.c - paths of nodes, port paths and ids in a VM: written, and read loosely and exactly.
+ */
+#include "base/str.h"
+#include "codec/usb_place.h"
+#include "codec/vm_id.h"
+#include "test.h"
+
+static uint8_t bus, devnum;
+
+static bool loose(const char *node) {
+    bus = devnum = 99;
+    return usb_node_parse(node, &bus, &devnum);
+}
+
+static bool exact(const char *node) {
+    bus = devnum = 99;
+    return usb_node_parse_exact(node, &bus, &devnum);
+}
+
+static bool is_place(uint8_t b, uint8_t d) {
+    return bus == b && devnum == d;
+}
+
+static void nodes_are_written_as_the_kernel_does(void) {
+    char node[VH_NODE_MAX];
+    usb_node_print(node, 3, 78);
+    CHECK_STR(node, "/dev/bus/usb/003/078");
+    CHECK(exact(node) && is_place(3, 78));
+    usb_node_print(node, 255, 255);
+    CHECK_STR(node, "/dev/bus/usb/255/255");
+}
+
+static void a_node_may_be_written_loosely(void) {
+    CHECK(loose("/dev/bus/usb/003/078") && is_place(3, 78));
+    CHECK(loose("/dev/bus/usb/3/78") && is_place(3, 78));
+    CHECK(loose("/dev/bus/usb/0003/00078") && is_place(3, 78));
+    CHECK(loose("/dev/bus/usb/255/255") && is_place(255, 255));
+    static const char *const bad[] = {
+        "",
+        "/dev/bus/usb/",
+        "/dev/bus/usb/1",
+        "/dev/bus/usb/001/",
+        "/dev/bus/usb//001",
+        "/dev/bus/usb/256/001",
+        "/dev/bus/usb/001/256",
+        "/dev/bus/usb/001/002/3",
+        "/dev/bus/usb/001/2x",
+        "/dev/bus/usb/-1/2",
+        "/proc/bus/usb/001/002",
+        "dev/bus/usb/001/002",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!loose(bad[i]) && is_place(99, 99) && !exact(bad[i]) && is_place(99, 99));
+}
+
+static void an_exact_node_has_three_digits_twice(void) {
+    CHECK(exact("/dev/bus/usb/255/127") && is_place(255, 127));
+    CHECK(exact("/dev/bus/usb/000/000") && is_place(0, 0));
+    static const char *const bad[] = {
+        "/dev/bus/usb/3/78",    "/dev/bus/usb/003/78",  "/dev/bus/usb/0003/078",
+        "/dev/bus/usb/0003/78", "/dev/bus/usb/003/128", "/dev/bus/usb/00000000000000000000000000000000000003/078"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!exact(bad[i]) && is_place(99, 99));
+}
+
+static bool port(const char *s) {
+    return usb_port_path(s, strlen(s));
+}
+
+static bool port_exact(const char *s) {
+    return usb_port_path_exact(s, strlen(s));
+}
+
+static void port_paths_are_numbers_and_dots(void) {
+    static const char *const good[] = {"1", "255", "2.3", "2.3.1", "10.20.30.40.50.60.70.80"};
+    static const char *const bad[] = {"",
+                                      "0",
+                                      "2.0",
+                                      "256",
+                                      "2.256",
+                                      "2,3",
+                                      ".2",
+                                      "2.",
+                                      "2..3",
+                                      "x",
+                                      "2x",
+                                      " 2",
+                                      "+2",
+                                      "2.3.4.5.6.7.8.9.10.11.12",
+                                      "18446744073709551618"};
+    static const char *const zeros[] = {"02", "2.03", "002"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        CHECK(port(good[i]) && port_exact(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!port(bad[i]) && !port_exact(bad[i]));
+    for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++)
+        CHECK(port(zeros[i]) && !port_exact(zeros[i]));
+    CHECK(usb_port_path("2.3x", 3) && !usb_port_path("2.3", 2));
+    CHECK(!usb_port_path("2\0", 2));
+}
+
+static void the_root_port_comes_first(void) {
+    CHECK_INT(usb_root_port("2.3"), 2);
+    CHECK_INT(usb_root_port("255"), 255);
+    CHECK_INT(usb_root_port("0"), 0);
+    CHECK_INT(usb_root_port(""), 0);
+    CHECK_INT(usb_root_port("256"), 0);
+    CHECK_INT(usb_root_port("x"), 0);
+}
+
+static bool ours(const char *id) {
+    bus = devnum = 99;
+    return vm_id_parse(id, &bus, &devnum);
+}
+
+static void ids_in_a_vm(void) {
+    char id[VH_OPID_MAX];
+    vm_id_print(id, 1, 5);
+    CHECK_STR(id, "vhp-usb-1-5");
+    CHECK(ours(id) && is_place(1, 5));
+    CHECK(ours("vhp-usb-255-127") && is_place(255, 127));
+    CHECK(!ours("vhp-usb") && !ours("VHP-usb-1-2") && !ours("usb-1-2") && !ours(""));
+    static const char *const others[] = {"vhp-usb-",      "vhp-usb-1",   "vhp-usb--",     "vhp-usb-1-",
+                                         "vhp-usb-256-1", "vhp-usb-1-x", "vhp-usb-1-128", "vhp-usb-1-2-3"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        CHECK(ours(others[i]) && is_place(99, 99));
+}
+
+int main(void) {
+    RUN(nodes_are_written_as_the_kernel_does);
+    RUN(a_node_may_be_written_loosely);
+    RUN(an_exact_node_has_three_digits_twice);
+    RUN(port_paths_are_numbers_and_dots);
+    RUN(the_root_port_comes_first);
+    RUN(ids_in_a_vm);
+    TEST_MAIN_END;
+}
