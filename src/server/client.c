@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/sock.h"
+#include "server/list_cache.h"
 
-#include <errno.h>
 #include <string.h>
 
 void client_open(struct client *c, struct client_buffers *buffers, int fd, const struct principal *who) {
@@ -143,73 +143,19 @@ static bool flush_head(struct client *c) {
     return c->head_len == 0;
 }
 
-/* Parts that were rendered at once. With a stamp they are kept until something else is rendered. */
-enum { PARTS = VH_MAX_DEVICES + 2, UNKEPT = 48 * 1024 };
-
-static struct {
-    uint64_t stamp;
-    uint32_t from; /* the cursor of the first */
-    int n;
-    struct {
-        size_t end; /* in the text */
-        uint32_t cursor;
-        bool more;
-    } part[PARTS];
-    char text[VH_LIST_KEPT];
-} batch;
-
-/* Which of the parts at hand comes next for who is at this cursor; -1 none. */
-static int part_at(uint64_t stamp, uint32_t cursor) {
-    if (stamp == 0 || stamp != batch.stamp)
-        return -1;
-    if (cursor == batch.from)
-        return 0;
-    for (int k = 0; k < batch.n - 1; k++) {
-        if (batch.part[k].cursor == cursor)
-            return k + 1;
-    }
-    return -1;
-}
-
-static void render(uint32_t cursor, uint64_t stamp, struct client_ref ref, const struct server_calls *calls) {
-    size_t most = stamp != 0 ? sizeof batch.text : UNKEPT, len = 0;
-    bool more = true;
-    batch.stamp = stamp;
-    batch.from = cursor;
-    batch.n = 0;
-    while (more && batch.n < PARTS && most - len > VH_REPLY_MAX) {
-        struct sbuf sb;
-        sb_init(&sb, batch.text + len, VH_REPLY_MAX);
-        more = calls->part(ref, &cursor, &sb);
-        VH_ASSERT(sb_ok(&sb));
-        len += sb.len;
-        batch.part[batch.n].end = len;
-        batch.part[batch.n].cursor = cursor;
-        batch.part[batch.n++].more = more;
-    }
-    VH_ASSERT(batch.n > 0);
-}
-
-/* Several parts are sent at once. Of what the socket does not take only the part that was cut is kept; the ones after
- * it are looked up or made again later, from the cursor as it was. */
+/* Sends several parts at once. Of the bytes that the socket does not take, only the rest of one part is kept here: the
+ * parts after it come from the cache again, or are rendered again. */
 static bool flush_parts(struct client *c, struct client_ref ref, const struct server_calls *calls) {
-    uint64_t stamp = calls->stamp(ref);
-    int k = part_at(stamp, c->cursor);
-    if (k < 0) {
-        render(c->cursor, stamp, ref, calls);
-        k = 0;
-    }
-    size_t at = k > 0 ? batch.part[k - 1].end : 0;
-    at += try_send(c, batch.text + at, batch.part[batch.n - 1].end - at);
+    struct list_run run = list_cache_run(c->cursor, ref, calls);
+    size_t sent = try_send(c, run.text, run.len);
     if (c->state == CLIENT_DEAD)
         return false;
-    while (k < batch.n - 1 && batch.part[k].end <= at)
-        k++;
-    c->cursor = batch.part[k].cursor;
-    c->parts = batch.part[k].more;
+    struct list_rest rest = list_cache_rest(&run, sent);
+    memcpy(c->buffers->head, rest.text, rest.len);
     c->head_at = 0;
-    c->head_len = batch.part[k].end - at;
-    memcpy(c->buffers->head, batch.text + at, c->head_len);
+    c->head_len = rest.len;
+    c->cursor = rest.cursor;
+    c->parts = rest.more;
     return c->head_len == 0;
 }
 
