@@ -201,10 +201,6 @@ static void on_process_gone(int vm) {
     look_again(vm, "its process ended");
 }
 
-static void on_mounts(void) {
-    dispatch.bus->recheck(dispatch_fact);
-}
-
 /* The operation's device, opened at the last moment: it may have gone, or be in use by now. */
 static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
     const struct vm *vm = &dispatch.core.vm[op->vm];
@@ -227,7 +223,6 @@ static const struct vm_watch_calls vm_watch_calls = {
     .socket_there = on_socket_there,
     .socket_gone = on_socket_gone,
     .process_gone = on_process_gone,
-    .mounts_changed = on_mounts,
 };
 
 /* ---- the loop's ---- */

@@ -12,6 +12,7 @@
 #include "base/log_limit.h"
 #include "base/str.h"
 #include "bus/modules.h"
+#include "bus/mount_watch.h"
 #include "core/core.h"
 #include "daemon/api_handler.h"
 #include "daemon/dispatch.h"
@@ -130,7 +131,7 @@ static void reload(void) {
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);
     server_reload(&fresh->api);
-    vm_watch_look();
+    vm_watch_scan();
     warn_without_modules(fresh);
     pages_give_back_code();
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
@@ -231,6 +232,7 @@ static bool pass(void) {
     uevent_source_fill(ps);
     int is = pollset_add(ps, loop.signals, POLLIN);
     vm_watch_fill(ps);
+    mount_watch_fill(ps);
     link_fill(ps);
     server_fill(ps);
     reset_helper_fill(ps);
@@ -250,6 +252,8 @@ static bool pass(void) {
         signals_ready();
     uevent_source_ready(ps);
     vm_watch_ready(ps);
+    if (mount_watch_ready(ps))
+        loop.opt->bus->recheck(dispatch_fact);
     link_ready(ps, loop.now);
     tell_server_of_vms();
     server_ready(ps, loop.now);
@@ -271,6 +275,7 @@ static bool start(void) {
     if (!opt->bus->start(dispatch_reported) ||
         !dispatch_start(opt->conf, opt->bus, opt->vmms, &api_handler_dispatch_calls, opt->attach_connected))
         return false;
+    mount_watch_start();
     if (!signals_open()) {
         log_error("cannot set up signals: %s", strerror(errno));
         return false;
@@ -283,7 +288,7 @@ static bool start(void) {
     warn_without_modules(opt->conf);
     server_start(&opt->conf->api, api_handler_start(loop.now));
     opt->bus->scan(true, dispatch_fact);
-    vm_watch_look();
+    vm_watch_scan();
     for (int v = 0; v < opt->conf->nvms; v++) {
         if (dispatch_core()->vm[v].state == VM_DOWN)
             dispatch_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
@@ -311,6 +316,7 @@ bool loop_run(const struct loop_options *options) {
     server_stop();
     link_stop();
     vm_watch_stop();
+    mount_watch_stop();
     uevent_source_stop();
     return ok;
 }
