@@ -17,6 +17,7 @@
 #include "daemon/doctor.h"
 #include "daemon/loop.h"
 #include "daemon/state_file.h"
+#include "os/file.h"
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
@@ -118,27 +119,12 @@ static void give_back_scratch(void) {
         pages_give_back(p, size);
 }
 
-static bool read_file(int fd, char *text, size_t cap, size_t *len) {
-    *len = 0;
-    while (*len < cap) {
-        ssize_t n = read(fd, text + *len, cap - *len);
-        if (n == 0)
-            return true;
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            *len += (size_t)n;
-    }
-    errno = EFBIG;
-    return false;
-}
-
 static const char *conf_path(const struct options *o) {
     return o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
 }
 
 static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *report) {
-    static char text[VH_CONF_MAX + 1];
+    static char text[VH_CONF_MAX];
     const char *path = conf_path(o);
     int fd = opener_sealed() ? opener_open(OPEN_CONF, "", 0) : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -150,14 +136,14 @@ static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *
         log_error("cannot open the configuration %s: %s", path, strerror(errno));
         return false;
     }
-    size_t len = 0;
-    bool ok = read_file(fd, text, sizeof text, &len);
+    ssize_t len = file_read_whole(fd, text, sizeof text, FILE_END);
+    bool ok = len >= 0;
     if (!ok)
         log_error("cannot read the configuration %s: %s", path,
                   errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
     (void)close(fd);
-    struct source source = {.path = path, .text = text, .len = len};
-    ok = ok && conf_parse(conf, text, len, report, &source);
+    struct source source = {.path = path, .text = text, .len = ok ? (size_t)len : 0};
+    ok = ok && conf_parse(conf, text, source.len, report, &source);
     pages_give_back(text, sizeof text);
     return ok;
 }

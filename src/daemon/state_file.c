@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/file.h"
 #include "os/opener.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
@@ -57,22 +58,14 @@ static int open_directory(void) {
 /* ---- reading ---- */
 
 static ssize_t read_whole(const char *path) {
-    size_t len = 0;
     int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
-    for (;;) {
-        ssize_t n = read(fd, text + len, sizeof text - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 || len + (size_t)n == sizeof text) {
-            int e = n > 0 ? EFBIG : errno;
-            (void)close(fd);
-            errno = e;
-            return n == 0 ? (ssize_t)len : -1;
-        }
-        len += (size_t)n;
-    }
+    ssize_t n = file_read_whole(fd, text, sizeof text - 1, FILE_END);
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return n;
 }
 
 /* Kept for whoever wants to know what was in it; a file that cannot be moved is overwritten by the next save. */

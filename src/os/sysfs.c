@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "os/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,33 +70,21 @@ ssize_t sysfs_read(int fd, void *dst, size_t cap) {
     return n;
 }
 
-/* Reads to the end of the file; EOVERFLOW if it is longer than cap. */
-/* sysfs gives a text attribute whole to one read() of a page, and it ends with a newline: no second read is needed to
- * see the end. Tables of /proc come in pieces that end so, too. */
-static ssize_t read_all(int fd, char *dst, size_t cap, bool attribute) {
-    size_t len = 0;
-    char more;
-    for (;;) {
-        if (attribute && len > 0 && dst[len - 1] == '\n')
-            return (ssize_t)len;
-        ssize_t n = len < cap ? sysfs_read(fd, dst + len, cap - len) : sysfs_read(fd, &more, 1);
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            return (ssize_t)len;
-        if (len == cap) {
-            errno = EOVERFLOW;
-            return -1;
-        }
-        len += (size_t)n;
-    }
+/* EOVERFLOW is an answer as well: the file is longer than cap. */
+static ssize_t read_all(int fd, void *dst, size_t cap, enum file_end end) {
+    ssize_t n = file_read_whole(fd, dst, cap, end);
+    if (n < 0 && errno == EFBIG)
+        errno = EOVERFLOW;
+    else if (n < 0)
+        note_trouble();
+    return n;
 }
 
-static ssize_t read_file(int dirfd, const char *name, void *dst, size_t cap, bool attribute) {
+static ssize_t read_file(int dirfd, const char *name, void *dst, size_t cap, enum file_end end) {
     int fd = sysfs_open_at(dirfd, name, O_RDONLY);
     if (fd < 0)
         return -1;
-    ssize_t n = read_all(fd, dst, cap, attribute);
+    ssize_t n = read_all(fd, dst, cap, end);
     int saved = errno;
     (void)close(fd);
     errno = saved;
@@ -103,13 +92,13 @@ static ssize_t read_file(int dirfd, const char *name, void *dst, size_t cap, boo
 }
 
 ssize_t sysfs_bytes(int dirfd, const char *name, void *dst, size_t cap) {
-    return read_file(dirfd, name, dst, cap, false);
+    return read_file(dirfd, name, dst, cap, FILE_END);
 }
 
-static ssize_t read_text(int dirfd, const char *name, char *dst, size_t cap, bool attribute) {
+static ssize_t read_text(int dirfd, const char *name, char *dst, size_t cap, enum file_end end) {
     VH_ASSERT(cap >= 2);
     dst[0] = '\0';
-    ssize_t n = read_file(dirfd, name, dst, cap - 1, attribute);
+    ssize_t n = read_file(dirfd, name, dst, cap - 1, end);
     if (n < 0) {
         dst[0] = '\0';
         return -1;
@@ -121,12 +110,12 @@ static ssize_t read_text(int dirfd, const char *name, char *dst, size_t cap, boo
 }
 
 ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap) {
-    return read_text(dirfd, name, dst, cap, true);
+    return read_text(dirfd, name, dst, cap, FILE_END_LINE);
 }
 
 ssize_t sysfs_table(const char *path, char *dst, size_t cap) {
     VH_ASSERT(root >= 0);
-    return read_text(root, path + (path[0] == '/'), dst, cap, false);
+    return read_text(root, path + (path[0] == '/'), dst, cap, FILE_END);
 }
 
 bool sysfs_uint(int dirfd, const char *name, int base, uint64_t max, uint64_t *out) {
