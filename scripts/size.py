@@ -25,7 +25,7 @@ POINTERS = [
     (r"^(server|client|accept|read_client|listener)", r"^on_(request|line|client|close|open)"),
     (r"^link_|^(advance|finish|receive|begin_op)", r"^(qemu_|on_op|link_)"),
     (r"^(usb_|look|bus_)", r"^(on_fact|emit|usb_)"),
-    (r"^loop_", r"^(usb_|qemu_|reload_conf|give_back)"),
+    (r"^loop_", r"^(usb_|qemu_|conf_load_again|scratch_give_back)"),
     (r"^(qsort|sift|smoothsort|trinkle)", r"(compare|^by_|_order$)"),
     (r"^(vsnprintf|vfprintf|printf_core|fmt_fp|out|pad|__fwritex|fflush|fputs|fputc|__overflow|__stdio|__towrite)",
      r"^(sn_write|__stdio_write|__stdout_write|__stdio_close|__stdio_seek)$"),

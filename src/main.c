@@ -1,5 +1,5 @@
 /*
- * main.c - the door: options, configuration, start order, and the only lists of buses and VMM types.
+ * main.c - options, the order of start, the sandbox's paths, the bus and the VMM implementations.
  *
  * Everything that can fail for good fails here, before "ready", with exit status 1 and the reason on stderr; 2 is for
  * options that were not understood. The same binary called vhotplugcli (or as `vhotplug cli ...`) is the client.
@@ -10,14 +10,14 @@
 #include "bus/modules.h"
 #include "bus/usb/bus_usb.h"
 #include "cli/cli.h"
-#include "codec/json.h"
 #include "codec/usb_names.h"
 #include "config/conf.h"
 #include "config/conf_print.h"
+#include "daemon/conf_load.h"
 #include "daemon/doctor.h"
 #include "daemon/loop.h"
+#include "daemon/scratch.h"
 #include "daemon/state_file.h"
-#include "os/file.h"
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
@@ -39,8 +39,6 @@
 #define VH_VERSION "unknown"
 #endif
 
-#define DEFAULT_CONF "/etc/vhotplug.conf"
-
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static const struct vmm *const vmms[] = {&vmm_qemu, NULL};
@@ -52,7 +50,7 @@ struct options {
     bool attach_connected, debug, check, doctor, no_sandbox;
 };
 
-static struct conf confs[2]; /* the one in force, and room for the next */
+static const struct conf *conf; /* as read at start; the loop has a later one */
 static struct options given;
 
 /* ---- texts ---- */
@@ -64,7 +62,7 @@ static const char help[] =
     "Gives USB devices to virtual machines as they are plugged in, by the rules of its configuration, and serves a "
     "JSON API.\n"
     "\n"
-    "  -c, --config FILE       configuration (default: " DEFAULT_CONF
+    "  -c, --config FILE       configuration (default: " CONF_LOAD_DEFAULT
     " if it exists, else built-in: no VMs, list and events)\n"
     "  -a, --attach-connected  also give away what is plugged in already at start\n"
     "  -d, --debug             log more\n"
@@ -99,71 +97,9 @@ static int usage(const char *why) {
     return EXIT_USAGE;
 }
 
-/* ---- configuration ---- */
-
-static void log_diag(const struct diag *d, void *arg) {
-    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_DEBUG};
-    const struct source *source = arg;
-    log_line(levels[d->level], "%s:%u:%u: %s%s%s", source->path, d->line, d->column, d->path,
-             d->path[0] != '\0' ? ": " : "", d->text);
-}
-
-/* Names are looked up at plugs; the scan at start has touched most of the table. */
-static void give_back_scratch(void) {
-    size_t size = 0;
-    const void *p = conf_scratch(&size);
-    pages_give_back(p, size);
-    p = json_scratch(&size);
-    pages_give_back(p, size);
-    for (int part = 0; (p = usb_names_table(part, &size)) != NULL; part++)
-        pages_give_back(p, size);
-}
-
-static const char *conf_path(const struct options *o) {
-    return o->conf_path != NULL ? o->conf_path : DEFAULT_CONF;
-}
-
-static bool load_conf(struct conf *conf, const struct options *o, conf_diag_fn *report) {
-    static char text[VH_CONF_MAX];
-    const char *path = conf_path(o);
-    int fd = opener_sealed() ? opener_open(OPEN_CONF, "", 0) : openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOENT && o->conf_path == NULL) {
-            conf_default(conf);
-            log_info("no %s: built-in configuration, no VMs", DEFAULT_CONF);
-            return true;
-        }
-        log_error("cannot open the configuration %s: %s", path, strerror(errno));
-        return false;
-    }
-    ssize_t len = file_read_whole(fd, text, sizeof text, FILE_END);
-    bool ok = len >= 0;
-    if (!ok)
-        log_error("cannot read the configuration %s: %s", path,
-                  errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
-    (void)close(fd);
-    struct source source = {.path = path, .text = text, .len = ok ? (size_t)len : 0};
-    ok = ok && conf_parse(conf, text, source.len, report, &source);
-    pages_give_back(text, sizeof text);
-    return ok;
-}
-
-static const struct conf *reload_conf(const struct conf *old, vm_set busy) {
-    struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
-    if (!load_conf(fresh, &given, log_diag))
-        return NULL;
-    bool fits = conf_align(fresh, old, busy);
-    give_back_scratch();
-    if (!fits) {
-        log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
-        return NULL;
-    }
-    return fresh;
-}
-
-static int check(const struct options *o) {
-    bool ok = load_conf(&confs[0], o, conf_print);
-    printf("%s: %s: %d rules, %d VMs\n", conf_path(o), ok ? "ok" : "not usable", confs[0].nrules, confs[0].nvms);
+static int check(void) {
+    bool ok = conf_load_first(&conf, conf_print);
+    printf("%s: %s: %d rules, %d VMs\n", conf_load_path(), ok ? "ok" : "not usable", conf->nrules, conf->nvms);
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -181,12 +117,11 @@ static bool parent_of(char *dst, const char *path) {
 
 /* Before the sandbox: what will be opened again once it is shut. */
 static bool start_opener(void) {
-    const struct conf *conf = &confs[0];
     bool ok = parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
               parent_of(uevents, given.uevents) && parent_of(state, conf->persistency ? conf->state_path : NULL);
     VH_ASSERT(ok); /* the paths are shorter */
     const struct opener_places places = {
-        .conf = conf_path(&given),
+        .conf = conf_load_path(),
         .sockets = sockets,
         .uevents = uevents,
         .state = state,
@@ -196,8 +131,7 @@ static bool start_opener(void) {
 
 /* Called when everything is open. From here on the kernel lets this process do what running needs, and no more. */
 static bool seal(void) {
-    const struct conf *conf = &confs[0];
-    give_back_scratch();
+    scratch_give_back();
     if (given.no_sandbox)
         return true;
     struct sandbox_path paths[12 + MODULES_PATHS] = {
@@ -312,16 +246,17 @@ static int serve(int argc, char **argv) {
         return status;
     log_open("vhotplug", given.debug ? LOG_DEBUG : given.doctor ? LOG_ERROR : LOG_INFO);
     pages_keep_small();
+    conf_load_choose(given.conf_path);
     if (given.check)
-        return check(&given);
-    if (!load_conf(&confs[0], &given, given.doctor ? conf_print : log_diag))
+        return check();
+    if (!conf_load_first(&conf, given.doctor ? conf_print : NULL))
         return EXIT_FAILED;
     if (!sysfs_root(given.root != NULL ? given.root : "/")) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
         return EXIT_FAILED;
     }
     if (given.doctor)
-        return doctor(&confs[0], &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
+        return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     (void)umask(0); /* what is made is made with the mode that is meant */
     if (given.no_sandbox) {
         log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
@@ -330,8 +265,8 @@ static int serve(int argc, char **argv) {
     if (!start_opener())
         return EXIT_FAILED;
     struct loop_options lo = {
-        .conf = &confs[0],
-        .reload = reload_conf,
+        .conf = conf,
+        .reload = conf_load_again,
         .bus = &bus_usb,
         .vmms = vmms,
         .fake_uevents = given.uevents,

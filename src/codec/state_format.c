@@ -16,7 +16,7 @@
 
 static jsmntok_t tokens[VH_STATE_TOKENS];
 
-void *memory_scratch(size_t *size) {
+void *state_format_scratch(size_t *size) {
     *size = sizeof tokens;
     return tokens;
 }

@@ -58,7 +58,7 @@ bool state_format_parse(struct remembered_set *ms, const char *text, size_t len,
                         char *why, size_t cap);
 /* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal memories give equal texts. */
 void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb);
-/* Returns static scratch memory, so that its pages may be given back to the kernel. */
-void *memory_scratch(size_t *size);
+/* The parser's static scratch memory, so that its pages may be given back to the kernel. */
+void *state_format_scratch(size_t *size);
 
 #endif

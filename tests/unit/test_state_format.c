@@ -268,7 +268,7 @@ static void more_than_there_is_room_for_is_counted(void) {
 
 static void the_scratch_is_what_reading_needs(void) {
     size_t size = 0;
-    void *scratch = memory_scratch(&size);
+    void *scratch = state_format_scratch(&size);
     CHECK(scratch != NULL && size >= VH_STATE_TOKENS * sizeof(int));
     memset(scratch, 0xff, size);
     CHECK(parse("{\"selected_vms\": {\"0951:1666:4C53\": \"vm1\"}}") && count() == 1);

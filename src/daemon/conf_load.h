@@ -1,0 +1,24 @@
+/*
+ * conf_load.h - the configuration file becomes the configuration in force: at start, for --check and at a reload.
+ */
+#ifndef VHOTPLUG_CONF_LOAD_H
+#define VHOTPLUG_CONF_LOAD_H
+
+#include "config/conf.h"
+
+#include <stdbool.h>
+
+#define CONF_LOAD_DEFAULT "/etc/vhotplug.conf"
+
+/* The file to read, which must stay valid. NULL: the default one; if that does not exist, the built-in configuration.
+ */
+void conf_load_choose(const char *path);
+const char *conf_load_path(void); /* of the file that is read */
+/* At start. Problems go to `report` with a struct source (conf_print.h); NULL: to the log. *c is set in either case;
+ * after false it holds only what was read before the error. */
+bool conf_load_first(const struct conf **c, conf_diag_fn *report);
+/* Reads the file again into other memory than that of `old` and aligns the result with it (conf_align). NULL, all
+ * problems logged, if it is not usable. */
+const struct conf *conf_load_again(const struct conf *old, vm_set busy);
+
+#endif

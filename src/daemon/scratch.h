@@ -1,0 +1,9 @@
+/*
+ * scratch.h - static memory that only start-up and a reload use.
+ */
+#ifndef VHOTPLUG_SCRATCH_H
+#define VHOTPLUG_SCRATCH_H
+
+void scratch_give_back(void); /* its pages go back to the kernel until they are used again */
+
+#endif
