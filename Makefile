@@ -438,7 +438,7 @@ include board/cross.mk board/image.mk board/package.mk
 
 # ---- lint ----
 
-LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-layers
+LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-docs lint-layers
 LINT_C := $(SRC) $(sort $(wildcard tests/*/*.c))
 LINT_ALL := $(LINT_C) $(HDR) $(sort $(wildcard tests/*/*.h))
 LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
@@ -478,6 +478,9 @@ lint-shell:
 lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)mandoc -Tlint -W warning $(wildcard docs/*.[158])
+lint-docs:
+	$(call say,LINT,docs)
+	$(Q)$(PYTHON) scripts/check_docs.py
 lint-layers: $(OBJ)
 	$(call say,LINT,layers)
 	$(Q)NM='$(NM)' scripts/check-layers.sh $(B)/obj
@@ -513,7 +516,7 @@ help:
 	@echo 'make memcheck            unit tests and some simulation by MemorySanitizer: nothing is read that was never written'
 	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at bench-baseline?'
 	@echo 'make bench-board         some of them on the emulated board; bench-report puts those of bench into docs/performance.md'
-	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, layers (-k: all findings)'
+	@echo 'make lint                clang-format, gcc, clang, gcc -fanalyzer, cppcheck, clang-tidy, shellcheck, mandoc, docs, layers (-k: all findings)'
 	@echo 'make format              clang-format on all sources'
 	@echo 'make clean, distclean    clean keeps downloads'
 	@echo 'Variables: CC CFLAGS CPPFLAGS LDFLAGS PKG_CONFIG LIBUSB=fetch|system LIBUSB_TARBALL USB_IDS=FILE|no WERROR=no V=1'
