@@ -39,7 +39,8 @@ class Story:
             return {"disconnected_devices": []}
 
     def alive(self):
-        return self.daemon.process.poll() is None
+        """False once the daemon has ended and its log is complete."""
+        return not self.daemon.ended()
 
     def ask(self, action, must=False, **fields):
         """The answer, or None: a fault may cost a connection or an answer."""
@@ -155,7 +156,7 @@ class Story:
         if self.alive():
             self.daemon.process.send_signal(signal.SIGTERM)
         try:
-            status = self.daemon.process.wait(HANG)
+            status = self.daemon.wait(HANG)
         except subprocess.TimeoutExpired:
             self.daemon.process.kill()
             self.wrong.append("it does not end")
@@ -177,7 +178,7 @@ def run(options, check, patience=2.0):
         process = story.daemon.process
         if process.poll() is None:
             process.kill()
-            process.wait()
+        story.daemon.wait(HANG)
         if process.returncode == LAUNCH_FAILED:
             story.wrong.append("the launcher failed")
         for q in world.qemus:

@@ -186,12 +186,20 @@ class Daemon:
         self.process.send_signal(signal.SIGHUP)
         return self.wait_log(r"configuration (not )?reloaded", since=since)
 
+    def wait(self, timeout):
+        """The exit status. Then the log is complete: the reader may still be behind when the process has ended."""
+        status = self.process.wait(timeout)
+        self.reader.join(scaled(5))
+        return status
+
+    def ended(self):
+        """True if the process has ended; then the log is complete."""
+        return self.process.poll() is not None and self.wait(0) is not None
+
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None and "ready" in str(self.log):
             self.process.send_signal(how)  # one that never was ready ends by itself
-        status = self.process.wait(scaled(5))
-        self.reader.join(scaled(5))
-        return status
+        return self.wait(scaled(5))
 
 
 class World:
@@ -207,7 +215,7 @@ class World:
     def __exit__(self, kind, value, trace):
         for client in self.clients:
             client.close()
-        statuses = [d.stop() for d in self.daemons if d.process.poll() is None]
+        statuses = [d.stop() for d in self.daemons if not d.ended()]
         for qemu in self.qemus:
             if not qemu.closing:
                 qemu.end()
