@@ -4,7 +4,8 @@
  *
  *     launch [OPTION]... -- PROGRAM [ARGUMENT]...
  *       --log FILE                            a line for each call: phase process name count detail
- *       --used FILE                           at the end, adds a line "name call" for each call made inside the sandbox
+ *       --used FILE                           at the end, adds a line "name call" for each call made inside the
+ * sandbox; waits for helpers, because their last calls count as well
  *       --vdso off                            the clock is read by system calls, as where the machine's own is no good
  *       --fail PHASE:PROCESS:CALL:N:ERRNO[:forever]   the N-th such call fails (forever: and all later ones)
  *       --kill PHASE:PROCESS:CALL:N           SIGKILL instead of the N-th such call
@@ -401,10 +402,11 @@ static void pass_signal(int fd) {
         (void)kill(child, (int)info.ssi_signo);
 }
 
-/* A helper ends when the program has; one that is in the middle of something that takes its time is not waited for, but
- * one that writes counters is let. */
-static void end_the_others(void) {
-    for (int i = 0; i < nprocesses; i++) {
+/* Helpers end by themselves after the program. A helper that makes no call for LINGER_MS is killed, to save time: a
+ * reset or a wait for a VM's process takes seconds. Spared are helpers that write counters, and all helpers if the
+ * calls are listed: on a busy machine even a helper with nothing to do may not run within LINGER_MS. */
+static void end_helpers(void) {
+    for (int i = 0; used_path == NULL && i < nprocesses; i++) {
         if (processes[i].pid != child && processes[i].phase < 2)
             (void)kill(processes[i].pid, SIGKILL);
     }
@@ -421,7 +423,7 @@ static int supervise(int listener, int signals) {
         if (n < 0 && errno != EINTR)
             die("poll");
         if (n == 0)
-            end_the_others();
+            end_helpers();
         if ((p[1].revents & POLLIN) != 0)
             pass_signal(signals);
         if ((p[0].revents & POLLIN) != 0)
