@@ -4,8 +4,8 @@
  *
  *     launch [OPTION]... -- PROGRAM [ARGUMENT]...
  *       --log FILE                            a line for each call: phase process name count detail
- *       --used FILE                           at the end, adds a line "name call" for each call made inside the
- * sandbox; waits for helpers, because their last calls count as well
+ *       --used FILE                           at the end of all processes, adds a line "name call" for each call
+ *                                             that was made inside the sandbox
  *       --vdso off                            the clock is read by system calls, as where the machine's own is no good
  *       --fail PHASE:PROCESS:CALL:N:ERRNO[:forever]   the N-th such call fails (forever: and all later ones)
  *       --kill PHASE:PROCESS:CALL:N           SIGKILL instead of the N-th such call
