@@ -255,7 +255,10 @@ $(TEST_LIBUSB): $(FETCHED) scripts/build-libusb.sh
 	$(Q)CC='$(TEST_CC)' CFLAGS='-O1 -g' HOST= scripts/build-libusb.sh $(FETCHED) $(T)/libusb
 	$(Q)touch $@
 
-# All of src/ but main.c as an archive, four times: sanitized, fast, and instrumented for the fuzzers, twice.
+# What test programs share: tests/unit/*.c without a main().
+TEST_SHARED := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c)))
+
+# All of src/ but main.c, and what tests share, as an archive, four times: sanitized, fast, and instrumented for the fuzzers, twice.
 define variant
 $(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 	@mkdir -p $$(@D)
@@ -264,10 +267,13 @@ $(T)/$(1)/obj/%.o: src/%.c Makefile | $(TEST_LIBUSB)
 $(T)/$(1)/obj/usb_names_table.o: $(NAMES) Makefile
 	@mkdir -p $$(@D)
 	$$(Q)$$($(2)) -c -o $$@ $$<
-$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(if $(NAMES),$(T)/$(1)/obj/usb_names_table.o)
+$(T)/$(1)/shared/%.o: tests/unit/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(Q)$$(filter-out --coverage,$$($(2))) -iquote tests/unit -MMD -MP -c -o $$@ $$<
+$(T)/$(1)/libvhotplug.a: $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(TEST_SHARED:tests/unit/%.c=$(T)/$(1)/shared/%.o) $(if $(NAMES),$(T)/$(1)/obj/usb_names_table.o)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
--include $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.d)
+-include $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.d) $(TEST_SHARED:tests/unit/%.c=$(T)/$(1)/shared/%.d)
 endef
 $(eval $(call variant,unit,UNIT_CC))
 $(eval $(call variant,sim,SIM_CC))

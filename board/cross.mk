@@ -3,7 +3,7 @@
 
 X := $(B)/unit
 CROSS_UNIT := $(patsubst tests/unit/%.c,$(X)/%,$(sort $(wildcard tests/unit/test_*.c)))
-CROSS_OBJ := $(filter-out $(B)/obj/main.o $(B)/obj/os/heap.o,$(OBJ)) $(X)/heap.o
+CROSS_OBJ := $(filter-out $(B)/obj/main.o $(B)/obj/os/heap.o,$(OBJ)) $(X)/heap.o $(TEST_SHARED:tests/unit/%.c=$(X)/%.o)
 QEMU_USER ?= $(if $(filter $(HOST_ARCH),$(ARCH)),,qemu-$(patsubst armv7,arm,$(ARCH))-static)
 
 $(X)/heap.o: src/os/heap.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
@@ -18,7 +18,7 @@ $(X)/test_%: $(X)/test_%.o $(CROSS_OBJ) $(LIBUSB_A) $(B)/flags
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(WRAPPED) -o $@ $< $(CROSS_OBJ) $(LIBUSB_LIBS) $(ENDFILES)
 
--include $(CROSS_UNIT:=.d)
+-include $(CROSS_UNIT:=.d) $(TEST_SHARED:tests/unit/%.c=$(X)/%.d)
 
 # qemu-user has no seccomp: the sandbox is tested on the board, by test_image.py.
 ON_BOARD := $(X)/test_sandbox

@@ -10,6 +10,7 @@
 #include "config/access.h"
 #include "config/conf.h"
 #include "core/core.h"
+#include "devices.h"
 #include "must.h"
 
 #include <stdio.h>
@@ -133,28 +134,25 @@ static void host_begin(struct bytes *in) {
 
 /* ---- facts ---- */
 
+static void host_name(unsigned port, char name[VH_SYSNAME_MAX]) {
+    snprintf(name, VH_SYSNAME_MAX, "%u-%u", 1 + port / 4, 1 + port % 4);
+}
+
 static void host_device(unsigned port, unsigned how, bool coldplug) {
     static const uint8_t classes[] = {3, 8, 14, 9, 255, 0};
     static struct device dev;
-    memset(&dev, 0, sizeof dev);
-    unsigned bus = 1 + port / 4;
+    char name[VH_SYSNAME_MAX];
+    host_name(port, name);
     /* Seen again as it was, or a plug of its own. */
-    dev.incarnation =
+    uint64_t incarnation =
         (how & 1) != 0 && host.incarnation > 0 ? 1 + take(host.in) % host.incarnation : ++host.incarnation;
-    dev.busnum = (uint8_t)bus;
-    dev.devnum = (uint8_t)(1 + below(host.in, 6));
-    snprintf(dev.sys_name, sizeof dev.sys_name, "%u-%u", bus, 1 + port % 4);
-    snprintf(dev.port_path, sizeof dev.port_path, "%u", 1 + port % 4);
-    snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/%03u/%03u", bus, (unsigned)dev.devnum);
-    snprintf(dev.vendor_name, sizeof dev.vendor_name, "V");
-    snprintf(dev.product_name, sizeof dev.product_name, "P");
+    unsigned devnum = 1 + below(host.in, 6);
+    uint8_t cls = classes[below(host.in, sizeof classes)];
+    device_make(&dev, name, 1 + port / 4, devnum, cls);
+    dev.incarnation = incarnation;
     snprintf(dev.serial, sizeof dev.serial, "%s", (how & 2) != 0 ? HOST_SERIAL : "");
     snprintf(dev.protect, sizeof dev.protect, "%s", (how & 0x0c) == 0x0c ? "holds /" : "");
     snprintf(dev.malformed, sizeof dev.malformed, "%s", (how & 0x30) == 0x30 ? "no sense" : "");
-    dev.vid = 0x1234;
-    dev.nifaces = 1;
-    dev.ifaces[0].cls = classes[below(host.in, sizeof classes)];
-    dev.pid = dev.ifaces[0].cls;
     dev.settled = (how & 0xc0) != 0xc0;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     host_step(&f);
@@ -162,7 +160,7 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
 
 static void host_gone(unsigned port) {
     char name[VH_SYSNAME_MAX];
-    snprintf(name, sizeof name, "%u-%u", 1 + port / 4, 1 + port % 4);
+    host_name(port, name);
     struct fact f = {.kind = FACT_GONE, .sys_name = name};
     host_step(&f);
 }

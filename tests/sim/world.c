@@ -11,6 +11,7 @@
 #include "config/conf.h"
 #include "core/core.h"
 #include "core/core_internal.h"
+#include "devices.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -464,22 +465,18 @@ static void identify(struct device *d) {
 
 static void make_device(int p) {
     struct device *d = &w.port[p].dev;
+    int bus = 1 + p % 3, root_port = 1 + p / 3;
+    char name[VH_SYSNAME_MAX];
+    snprintf(name, sizeof name, "%d-%d", bus, root_port);
     remove_device(p);
-    memset(d, 0, sizeof *d);
+    device_make(d, name, (unsigned)bus, free_devnum(bus), 3);
     d->incarnation = ++w.next_incarnation;
-    snprintf(d->sys_name, sizeof d->sys_name, "%d-%d", 1 + p % 3, 1 + p / 3);
-    snprintf(d->port_path, sizeof d->port_path, "%d", 1 + p / 3);
-    d->busnum = (uint8_t)(1 + p % 3);
-    d->devnum = free_devnum(d->busnum);
+    d->root_port = (uint8_t)root_port;
     w.port[p].present = true;
-    snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03d/%03d", d->busnum, d->devnum);
-    d->root_port = (uint8_t)(1 + p / 3);
-    snprintf(d->vendor_name, sizeof d->vendor_name, "v");
-    snprintf(d->product_name, sizeof d->product_name, "p");
     identify(d);
     d->settled = w.coldplug || chance(50);
-    d->nifaces = 1;
-    d->ifaces[0].cls = chance(4) ? 9 : 3;
+    if (chance(4))
+        d->ifaces[0].cls = 9;
     if (chance(3))
         snprintf(d->malformed, sizeof d->malformed, "bLength 0");
     if (chance(4))

@@ -1,5 +1,5 @@
 /*
- * desc_plain.h - a second reading of descriptors, for tests to hold usbdesc.c against: first the whole is cut into
+ * desc_plain.h - a second reading of descriptors, for tests to hold usb_desc.c against: first the whole is cut into
  * descriptors, then they are judged. Slow and simple.
  */
 #ifndef VHOTPLUG_DESC_PLAIN_H

@@ -5,6 +5,8 @@
 #ifndef VHOTPLUG_FAULT_H
 #define VHOTPLUG_FAULT_H
 
+#include "test.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -312,6 +314,16 @@ UNUSED_HERE int open_files(void) {
     for (int fd = 0; fd < 1024; fd++)
         n += __real_fcntl(fd, F_GETFD) >= 0;
     return n;
+}
+
+/* fd is none: the call that should have opened it failed with `error`, and left no descriptor. Heals. */
+UNUSED_HERE void opens_nothing(int fd, int error, int files) {
+    int e = errno;
+    CHECK(all_failed());
+    heal();
+    CHECK_INT(fd, -1);
+    CHECK_INT(e, error);
+    CHECK_INT(open_files(), files);
 }
 
 #endif

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int test_count, test_failures;
-static bool test_ok;
+extern int test_count, test_failures;
+extern bool test_ok; /* of the test that runs */
 
 #define CHECK(e)                                             \
     do {                                                     \

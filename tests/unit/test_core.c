@@ -112,7 +112,7 @@ static void failed_move_changes_nothing(void) {
     ask(REQ_ATTACH, 8, "a");
     done(1, OP_FAILED);
     CHECK(replied(false));
-    CHECK_STR(error(), "it said no");
+    CHECK_STR(refusal(), "it said no");
     CHECK_INT(core.slot[0].vm, 1);
     CHECK_INT(plan_target(&core, &core.slot[0]), 1);
 }
@@ -123,7 +123,7 @@ static void attach_to_a_vm_that_is_down_fails_at_once(void) {
     plug("1-2", 7, 8);
     ask(REQ_ATTACH, 7, "b");
     CHECK(replied(false));
-    CHECK_STR(error(), "VM 'b' is not running");
+    CHECK_STR(refusal(), "VM 'b' is not running");
     CHECK(core.remembered.m[0].used == false);
 }
 
@@ -132,14 +132,14 @@ static void refusals_name_the_thing(void) {
     vm_up(0);
     plug("1-1", 5, 3);
     ask(REQ_ATTACH, 5, "b");
-    CHECK_STR(error(), "the rules do not allow /dev/bus/usb/001/005 in VM 'b'");
+    CHECK_STR(refusal(), "the rules do not allow /dev/bus/usb/001/005 in VM 'b'");
     ask(REQ_ATTACH, 5, "zz");
-    CHECK_STR(error(), "unknown VM 'zz'");
+    CHECK_STR(refusal(), "unknown VM 'zz'");
     ask(REQ_ATTACH, 99, "");
-    CHECK_STR(error(), "no such USB device: /dev/bus/usb/001/099");
+    CHECK_STR(refusal(), "no such USB device: /dev/bus/usb/001/099");
     plug("1-3", 9, 2);
     ask(REQ_ATTACH, 9, "");
-    CHECK_STR(error(), "no rule gives /dev/bus/usb/001/009 to any VM");
+    CHECK_STR(refusal(), "no rule gives /dev/bus/usb/001/009 to any VM");
 }
 
 static void detach_is_a_decision(void) {
@@ -163,7 +163,7 @@ static void lower_role_does_not_undo_a_decision(void) {
     ask_as(ROLE_ADMIN, REQ_DETACH, 5, "");
     done(0, OP_OK);
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
-    CHECK(replied(false) && strstr(error(), "taken away by an admin") != NULL);
+    CHECK(replied(false) && strstr(refusal(), "taken away by an admin") != NULL);
     ask_as(ROLE_OPERATOR, REQ_DETACH, 5, ""); /* and cannot make it its own */
     CHECK_INT(core.slot[0].disconnected_by, ROLE_ADMIN);
 }
@@ -267,7 +267,7 @@ static void ambiguous_selectors_list_the_devices(void) {
     r.sel.pid = 3;
     struct fact f = {.kind = FACT_REQUEST, .request = &r};
     step(&f);
-    CHECK_STR(error(), "ambiguous: /dev/bus/usb/001/005 (1-1, 1234:0003) /dev/bus/usb/001/006 (1-2, 1234:0003)");
+    CHECK_STR(refusal(), "ambiguous: /dev/bus/usb/001/005 (1-1, 1234:0003) /dev/bus/usb/001/006 (1-2, 1234:0003)");
 }
 
 static void tag_means_all_of_them(void) {
@@ -315,7 +315,7 @@ static void what_stays_with_the_host(void) {
     plug("1-4", 9, 9); /* a hub: not even announced */
     CHECK_INT(out.n, 0);
     ask(REQ_ATTACH, 9, "a");
-    CHECK_STR(error(), "/dev/bus/usb/001/009 is a hub: hubs stay with the host");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/009 is a hub: hubs stay with the host");
     plug_as("1-5", 10, 3, false, false);
     snprintf(dev.malformed, sizeof dev.malformed, "bLength 0");
     dev.settled = true;
@@ -323,13 +323,13 @@ static void what_stays_with_the_host(void) {
     step(&f);
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 10, "a");
-    CHECK_STR(error(), "/dev/bus/usb/001/010 is unclassifiable: bLength 0");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/010 is unclassifiable: bLength 0");
     dev.malformed[0] = '\0';
     snprintf(dev.protect, sizeof dev.protect, "holds the mounted file system /boot");
     step(&f);
     CHECK(op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 10, "a");
-    CHECK_STR(error(), "/dev/bus/usb/001/010 stays with the host: it holds the mounted file system /boot");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/010 stays with the host: it holds the mounted file system /boot");
 }
 
 static void lost_events_are_made_good_by_a_scan(void) {
@@ -366,7 +366,7 @@ static void requests_end_when_their_device_does(void) {
     ask(REQ_DETACH, 5, "");
     unplug("1-1");
     CHECK(replied(false));
-    CHECK_STR(error(), "the device was unplugged");
+    CHECK_STR(refusal(), "the device was unplugged");
     CHECK(action(ACT_REPLY) < event(EV_DISCONNECTED));
 }
 

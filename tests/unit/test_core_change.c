@@ -56,7 +56,7 @@ static void fails_by(void (*change)(struct device *d), const char *why) {
     a_request_waits();
     look_again(1, change);
     CHECK(replied(false));
-    CHECK_STR(error(), why);
+    CHECK_STR(refusal(), why);
     done(1, OP_OK);
     CHECK(op(OP_ATTACH, 1) == NULL);
 }
@@ -80,7 +80,7 @@ static void is_replaced_by(void (*change)(struct device *d)) {
     a_request_waits();
     look_again(1, change);
     CHECK(replied(false));
-    CHECK_STR(error(), "the device was unplugged");
+    CHECK_STR(refusal(), "the device was unplugged");
     CHECK(event(EV_DISCONNECTED) != NULL && event(EV_CONNECTED) != NULL &&
           event(EV_DISCONNECTED) < event(EV_CONNECTED));
 }

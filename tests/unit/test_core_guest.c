@@ -43,9 +43,9 @@ static void what_others_gave_its_vm_is_there_and_not_ours_to_take(void) {
     READS("attached", "");
     guest(REQ_DETACH, 9);
     CHECK(replied(false));
-    CHECK_STR(error(), "/dev/bus/usb/001/009 was not attached by us");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/009 was not attached by us");
     guest(REQ_ATTACH, 9);
-    CHECK_STR(error(), "/dev/bus/usb/001/009 is not allowed here");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/009 is not allowed here");
 }
 
 static void what_others_gave_another_vm_is_not_free(void) {
@@ -55,9 +55,9 @@ static void what_others_gave_another_vm_is_not_free(void) {
     listed_as_given_away_by_others(1, 9);
     READS("idle", "not free");
     guest(REQ_ATTACH, 9);
-    CHECK_STR(error(), "/dev/bus/usb/001/009 is not free");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/009 is not free");
     guest(REQ_DETACH, 9);
-    CHECK_STR(error(), "/dev/bus/usb/001/009 is not attached here");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/009 is not attached here");
 }
 
 static void its_device_is_pending_until_it_is_out(void) {
@@ -148,7 +148,7 @@ static void a_port_that_flaps_is_nobodys(void) {
     }
     CHECK(slot()->hold_until != 0);
     guest(REQ_ATTACH, 31);
-    CHECK_STR(error(), "/dev/bus/usb/001/031 is not free");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/031 is not free");
 }
 
 static void it_does_not_suspend_what_it_does_not_hold(void) {

@@ -4,6 +4,8 @@
  */
 #include "core_story.h"
 
+#include <stdlib.h>
+
 /* ---- saving ---- */
 
 static void a_decision_holds_only_once_it_is_saved(void) {
@@ -30,7 +32,7 @@ static void a_decision_that_cannot_be_saved_changes_nothing(void) {
     ask(REQ_DETACH, 5, "");
     saved(false);
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
-    CHECK_STR(error(), "nothing was changed, because the decision cannot be saved: /state: No space left on device");
+    CHECK_STR(refusal(), "nothing was changed, because the decision cannot be saved: /state: No space left on device");
     CHECK(!core.slot[0].disconnected && core.slot[0].vm == 0);
     CHECK(!core.remembered.m[0].used);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
@@ -115,9 +117,9 @@ static void a_tag_that_is_kept_away_stays_away(void) {
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL);
     CHECK(core.slot[0].disconnected && core.slot[0].disconnected_by == ROLE_ADMIN);
     ask_tag(ROLE_OPERATOR, REQ_ATTACH, "input");
-    CHECK_STR(error(), "what has the tag 'input' was taken away by an admin");
+    CHECK_STR(refusal(), "what has the tag 'input' was taken away by an admin");
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
-    CHECK_STR(error(), "/dev/bus/usb/001/005 was taken away by an admin");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/005 was taken away by an admin");
     ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
     CHECK(replied(true));
     CHECK_INT(remembered_tag_decision(&core, "input"), ROLE_ADMIN);
@@ -153,9 +155,9 @@ static void an_exception_from_a_tag_holds_for_that_plug_alone(void) {
 static void a_tag_that_no_rule_has_is_an_error(void) {
     begin(false);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "inptu");
-    CHECK_STR(error(), "no rule has the tag 'inptu'");
+    CHECK_STR(refusal(), "no rule has the tag 'inptu'");
     ask_tag(ROLE_ADMIN, REQ_ATTACH, "inptu");
-    CHECK_STR(error(), "no rule has the tag 'inptu'");
+    CHECK_STR(refusal(), "no rule has the tag 'inptu'");
 }
 
 static void a_tag_that_is_lifted_lets_devices_wait_for_their_vm(void) {
@@ -340,9 +342,9 @@ static void nothing_is_decided_about_what_is_not_fully_known(void) {
     vm_up(0);
     plug_as("1-1", 5, 3, false, false);
     ask(REQ_DETACH, 5, "");
-    CHECK(strstr(error(), "still being configured") != NULL && action(ACT_SAVE) == NULL);
+    CHECK(strstr(refusal(), "still being configured") != NULL && action(ACT_SAVE) == NULL);
     ask(REQ_ATTACH, 5, "a");
-    CHECK(strstr(error(), "still being configured") != NULL && op(OP_ATTACH, 0) == NULL);
+    CHECK(strstr(refusal(), "still being configured") != NULL && op(OP_ATTACH, 0) == NULL);
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     dev.settled = true;
     step(&f);
@@ -512,9 +514,9 @@ static void what_others_attached_goes_nowhere_else(void) {
     CHECK(op(OP_LIST, 0) != NULL && action(ACT_REPLY) == NULL); /* perhaps it is not so any more */
     list_foreign(0, 7);
     CHECK(replied(false) && op(OP_ATTACH, 1) == NULL);
-    CHECK_STR(error(), "VM 'a' has it already: somebody else attached it there");
+    CHECK_STR(refusal(), "VM 'a' has it already: somebody else attached it there");
     ask(REQ_DETACH, 7, "");
-    CHECK_STR(error(), "somebody else attached the device to its VM: it has to be taken out there");
+    CHECK_STR(refusal(), "somebody else attached the device to its VM: it has to be taken out there");
     CHECK(!core.slot[0].disconnected);
     ask(REQ_ATTACH, 7, "b");
     list_foreign(0, 0);
@@ -674,7 +676,7 @@ static void a_guest_does_not_own_what_another_vm_is_getting(void) {
     r.sel.node_dev = 5;
     struct fact f = {.kind = FACT_REQUEST, .request = &r};
     step(&f);
-    CHECK_STR(error(), "/dev/bus/usb/001/005 is not attached here");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/005 is not attached here");
     done(0, OP_OK);
     done(0, OP_OK); /* out again, as the rules now say */
     CHECK(op(OP_ATTACH, 1) != NULL);
@@ -705,7 +707,7 @@ static void everything_comes_out_at_the_end_if_wanted(void) {
     plug("1-1", 8, 3);
     CHECK(op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 7, "");
-    CHECK_STR(error(), "the daemon is ending");
+    CHECK_STR(refusal(), "the daemon is ending");
 }
 
 static void an_attach_ends_a_suspension_for_good(void) {

@@ -69,16 +69,16 @@ static void too_many_requests_under_way_are_refused(void) {
         for (int role = ROLE_GUEST; role <= ROLE_OPERATOR; role++) {
             ask_as((enum role)role, kinds[k], kinds[k] == REQ_ATTACH || kinds[k] == REQ_DETACH ? 101 : 0, "");
             CHECK(replied(false));
-            CHECK_STR(error(), "too many requests are under way");
+            CHECK_STR(refusal(), "too many requests are under way");
         }
     }
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 102, "");
-    CHECK_STR(error(), "too many requests are under way");
+    CHECK_STR(refusal(), "too many requests are under way");
     CHECK(core.slot[1].disconnected && !core.slot[0].disconnected); /* nothing was decided */
     for (int i = VH_MAX_CLIENTS - VH_ADMIN_CLIENTS; i < VH_MAX_CLIENTS; i++)
         ask_and_leave(ROLE_ADMIN, i); /* these places are theirs */
     ask_as(ROLE_ADMIN, REQ_DETACH, 101, "");
-    CHECK_STR(error(), "too many requests are under way");
+    CHECK_STR(refusal(), "too many requests are under way");
     for (int i = 0; i < VH_ADMIN_CLIENTS; i++)
         done(0, OP_OK);
     done(0, OP_OK); /* what was under way before them */
@@ -96,7 +96,7 @@ static void a_guest_has_its_share_of_requests_under_way(void) {
         ask_and_leave(ROLE_GUEST, i);
     plug(port(i), i + 1, 8);
     ask_port(ROLE_GUEST, REQ_ATTACH, 3, i, "a");
-    CHECK_STR(error(), "too many requests are under way");
+    CHECK_STR(refusal(), "too many requests are under way");
     ask_port(ROLE_OPERATOR, REQ_ATTACH, 3, i, "a");
     CHECK(action(ACT_REPLY) == NULL);
 }
@@ -114,9 +114,9 @@ static void an_ambiguous_answer_lists_what_it_has_room_for(void) {
     step(&f);
     CHECK(replied(false));
     int listed = 0, more = 0;
-    for (const char *s = error(); (s = strstr(s, "/dev/bus/usb/")) != NULL; s++)
+    for (const char *s = refusal(); (s = strstr(s, "/dev/bus/usb/")) != NULL; s++)
         listed++;
-    const char *tail = strstr(error(), " and ");
+    const char *tail = strstr(refusal(), " and ");
     CHECK(tail != NULL && sscanf(tail, " and %d more", &more) == 1);
     CHECK(listed > 3 && more > 0);
     CHECK_INT(listed + more, 30);
@@ -196,7 +196,7 @@ static void a_table_full_of_decisions_takes_no_other(void) {
     fill(ROLE_ADMIN, 0);
     ask(REQ_DETACH, 5, "");
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
-    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK_STR(refusal(), "too many decisions are remembered: attach some devices again first");
     CHECK(!core.slot[0].disconnected);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* that is another table */
     CHECK(op(OP_DETACH, 0) != NULL);
@@ -231,7 +231,7 @@ static void an_exception_that_cannot_be_remembered_is_refused(void) {
     fill(ROLE_ADMIN, 0);
     ask(REQ_ATTACH, 5, "");
     CHECK(replied(false) && op(OP_ATTACH, 0) == NULL);
-    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK_STR(refusal(), "too many decisions are remembered: attach some devices again first");
     CHECK(core.slot[0].disconnected && core.slot[0].restore_by == ROLE_NONE);
     wait_ms(0);
     CHECK(op(OP_ATTACH, 0) == NULL);
@@ -257,7 +257,7 @@ static void what_is_just_being_lifted_makes_no_room(void) {
     struct fact f = {.kind = FACT_REQUEST, .request = &r};
     step(&f);
     CHECK(replied(false) && op(OP_ATTACH, 0) == NULL);
-    CHECK_STR(error(), "too many decisions are remembered: attach some devices again first");
+    CHECK_STR(refusal(), "too many decisions are remembered: attach some devices again first");
     CHECK(core.slot[0].disconnected && core.slot[1].disconnected);
     CHECK_INT(remembered_decision(&core, &core.slot[0].dev), ROLE_ADMIN);
     CHECK(core.slot[0].restore_by == ROLE_NONE && core.slot[1].restore_by == ROLE_NONE);
@@ -291,7 +291,7 @@ static void more_tags_than_are_remembered_are_refused(void) {
     }
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
-    CHECK_STR(error(), "too many tags are kept away: attach some again first");
+    CHECK_STR(refusal(), "too many tags are kept away: attach some again first");
     CHECK(!core.slot[0].disconnected && remembered_tag_decision(&core, "of old 7") == ROLE_ADMIN);
     core.remembered.tag_decision[40].by = ROLE_NONE;
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");

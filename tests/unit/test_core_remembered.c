@@ -3,6 +3,9 @@
  * one, with twins about; and what becomes of decisions about several devices at once.
  */
 #include "core_story.h"
+#include "devices.h"
+
+#include <stdlib.h>
 
 static struct remembered *remember(int i, const char *serial, const char *port, const char *vm, enum role by) {
     struct remembered *m = &core.remembered.m[i];
@@ -17,19 +20,10 @@ static struct remembered *remember(int i, const char *serial, const char *port, 
 /* A stick that either VM may have. */
 static void plug_stick(const char *name, int devnum, uint16_t vid, const char *serial) {
     static uint64_t incarnation = 5000;
-    memset(&dev, 0, sizeof dev);
+    device_make(&dev, name, 1, (unsigned)devnum, 8);
     dev.incarnation = ++incarnation;
-    snprintf(dev.sys_name, sizeof dev.sys_name, "%s", name);
-    snprintf(dev.port_path, sizeof dev.port_path, "%s", strchr(name, '-') + 1);
-    snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/001/%03d", devnum);
     snprintf(dev.serial, sizeof dev.serial, "%s", serial);
     dev.vid = vid;
-    dev.pid = 8;
-    dev.busnum = 1;
-    dev.devnum = (uint8_t)devnum;
-    dev.settled = true;
-    dev.nifaces = 1;
-    dev.ifaces[0].cls = 8;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
 }
@@ -116,7 +110,7 @@ static void a_request_that_waits_ends_when_a_higher_choice_turns_up(void) {
     CHECK(action(ACT_REPLY) == NULL);
     unplug("1-2");
     CHECK(replied(false));
-    CHECK_STR(error(), "it was given to VM 'a' by a higher role");
+    CHECK_STR(refusal(), "it was given to VM 'a' by a higher role");
 }
 
 static void a_request_goes_on_where_a_higher_choice_is_the_same(void) {
@@ -161,7 +155,7 @@ static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
         CHECK(op(OP_DETACH, 0) != NULL);
         done(0, OP_OK);
         CHECK(replied(false));
-        CHECK_STR(error(), "somebody else attached the device to its VM: it has to be taken out there");
+        CHECK_STR(refusal(), "somebody else attached the device to its VM: it has to be taken out there");
         CHECK_INT(core.slot[foreign - 5].disconnected, false);
         CHECK_INT(core.slot[6 - foreign].disconnected, true);
         CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE); /* the word was not about the tag */
@@ -200,7 +194,7 @@ static void a_decision_about_a_leased_device_is_lifted(void) {
     done(0, OP_OK);
     CHECK_STR(core_guest_reason(&core, &core.slot[0], 0), "stays with the host");
     ask_as(ROLE_GUEST, REQ_ATTACH, 6, "");
-    CHECK_STR(error(), "/dev/bus/usb/001/006 stays with the host");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/006 stays with the host");
 }
 
 int main(void) {

@@ -4,6 +4,8 @@
  */
 #include "core_story.h"
 
+#include <stdlib.h>
+
 static const char other_text[] =
     "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"c\", \"type\": \"crosvm\", "
     "\"socket\": \"/c\"}],"
@@ -157,7 +159,7 @@ static void a_vm_of_another_type_is_said(void) {
     READS(0, "waiting", "VM 'c' is of type 'crosvm', which is not supported yet");
     ask(REQ_ATTACH, 5, "");
     CHECK(replied(false));
-    CHECK_STR(error(), "VM 'c' is of type 'crosvm', which is not supported yet");
+    CHECK_STR(refusal(), "VM 'c' is of type 'crosvm', which is not supported yet");
     plug("1-2", 6, 1);
     CHECK(event(EV_SELECT_VM) != NULL);
 }
@@ -320,7 +322,7 @@ static void what_is_described_by_hand_is_no_device_that_is_there(void) {
     CHECK(action(ACT_REPLY_PARTS) != NULL && action(ACT_REPLY_PARTS)->slot == -1); /* stands in */
     r.described = NULL;
     step(&f);
-    CHECK_STR(error(), "no such USB device: vid 1234 pid 0004");
+    CHECK_STR(refusal(), "no such USB device: vid 1234 pid 0004");
 }
 
 /* ---- what there is to do ---- */

@@ -4,6 +4,8 @@
  */
 #include "core_story.h"
 
+#include <stdlib.h>
+
 static const struct vmm_found ours_5 = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
 
 static void list(int vm, const struct vmm_found *found, int n) {

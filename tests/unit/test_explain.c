@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "config/conf.h"
 #include "core/core.h"
+#include "devices.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -32,20 +33,15 @@ static void start(const char *text) {
 }
 
 static struct device keyboard(void) {
-    return (struct device){.incarnation = 1,
-                           .sys_name = "1-2",
-                           .node = "/dev/bus/usb/001/005",
-                           .port_path = "2",
-                           .vendor_name = "V",
-                           .product_name = "P",
-                           .vid = 0x46d,
-                           .pid = 0xc31c,
-                           .busnum = 1,
-                           .devnum = 5,
-                           .root_port = 2,
-                           .settled = true,
-                           .nifaces = 1,
-                           .ifaces = {{3, 1, 1, 0}}};
+    struct device d;
+    device_make(&d, "1-2", 1, 5, 3);
+    d.incarnation = 1;
+    d.vid = 0x46d;
+    d.pid = 0xc31c;
+    d.root_port = 2;
+    d.ifaces[0].sub = 1;
+    d.ifaces[0].proto = 1;
+    return d;
 }
 
 static void plug(const struct device *d) {

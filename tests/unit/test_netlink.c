@@ -14,29 +14,20 @@ static char dir[] = "/tmp/vh-netlink-XXXXXX", path[128];
 
 /* ---- opening ---- */
 
-static void opens_not(int fd, int error, int files) {
-    int e = errno;
-    CHECK(all_failed());
-    heal();
-    CHECK_INT(fd, -1);
-    CHECK_INT(e, error);
-    CHECK_INT(open_files(), files);
-}
-
 static void a_socket_that_cannot_be_opened_leaves_nothing(void) {
     char text[300];
     int files = open_files();
     fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
-    opens_not(netlink_open(), EPROTONOSUPPORT, files);
+    opens_nothing(netlink_open(), EPROTONOSUPPORT, files);
     fail_call("bind", 1, EPERM);
-    opens_not(netlink_open(), EPERM, files);
+    opens_nothing(netlink_open(), EPERM, files);
     fail_nr(SYS_socket, 1, EMFILE);
-    opens_not(netlink_open_fake(path), EMFILE, files);
+    opens_nothing(netlink_open_fake(path), EMFILE, files);
     fail_call("bind", 1, EACCES);
-    opens_not(netlink_open_fake(path), EACCES, files);
+    opens_nothing(netlink_open_fake(path), EACCES, files);
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    opens_not(netlink_open_fake(text), ENAMETOOLONG, files);
+    opens_nothing(netlink_open_fake(text), ENAMETOOLONG, files);
 }
 
 static void a_small_buffer_will_do(void) {

@@ -603,9 +603,9 @@ static void a_guest_waits_for_whoever_moves_its_device(void) {
     ask_as(ROLE_OPERATOR, REQ_DETACH, DEV, "");
     CHECK(core.slot[0].op == OP_DETACH);
     ask_as(ROLE_GUEST, REQ_DETACH, DEV, "");
-    CHECK_STR(error(), "it is being moved at the moment");
+    CHECK_STR(refusal(), "it is being moved at the moment");
     ask_as(ROLE_GUEST, REQ_ATTACH, DEV, "");
-    CHECK(strstr(error(), "was taken away") != NULL);
+    CHECK(strstr(refusal(), "was taken away") != NULL);
     settle();
     CHECK_INT(core.slot[0].disconnected_by, ROLE_OPERATOR);
 }
@@ -614,7 +614,7 @@ static void equals_wait_for_each_other(void) {
     set_up(OWN);
     ask_as(ROLE_OPERATOR, REQ_DETACH, DEV, "");
     ask_as(ROLE_OPERATOR, REQ_ATTACH, DEV, "a");
-    CHECK(strstr(error(), "busy") != NULL);
+    CHECK(strstr(refusal(), "busy") != NULL);
     settle();
 }
 
@@ -629,7 +629,7 @@ static void a_guest_is_not_told_of_others_troubles(void) {
     step(&f);
     done_with(0, OP_FAILED, "failed to open /secret/path for VM 'b'", NULL, 0);
     CHECK(replied(false));
-    CHECK_STR(error(), "it could not be attached");
+    CHECK_STR(refusal(), "it could not be attached");
 }
 
 static void nothing_is_free_while_somebody_else_may_have_it(void) {

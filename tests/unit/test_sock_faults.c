@@ -27,12 +27,7 @@ static bool exists(void) {
 
 /* Fails with `error`, and leaves neither a descriptor nor a file. */
 static void listens_not(int fd, int error, int files) {
-    int e = errno;
-    CHECK(all_failed());
-    heal();
-    CHECK_INT(fd, -1);
-    CHECK_INT(e, error);
-    CHECK_INT(open_files(), files);
+    opens_nothing(fd, error, files);
     CHECK(!exists());
 }
 
