@@ -1,8 +1,8 @@
 /*
- * api_handler.c - clients' requests: a line becomes a fact, its outcome a reply. Owns the requests under way, one a
- * client.
+ * api_handler.c - clients' requests: a line becomes a fact, its outcome a reply. Owns the requests under way, one for
+ * each client.
  *
- * What a role may ask at all is refused here; what it may do to which device, by the core.
+ * Requests that a role may never make are refused here. What a role may do to which device, the core decides.
  */
 #include "daemon/api_handler.h"
 
@@ -25,14 +25,14 @@ static struct {
     struct request request[VH_MAX_CLIENTS]; /* under way, by client slot */
     struct explained explained[VH_MAX_CLIENTS];
     int64_t started_at;
-} desk;
+} handler;
 
-/* ---- answers ---- */
+/* ---- replies ---- */
 
-/* With an error, or NULL. */
+/* error: NULL if the request succeeded. */
 static void answer(struct client_ref c, enum action_kind kind, const char *error) {
     static char text[VH_REPLY_MAX];
-    const struct request *r = &desk.request[c.index];
+    const struct request *r = &handler.request[c.index];
     struct sbuf sb;
     sb_init(&sb, text, sizeof text);
     if (error != NULL)
@@ -50,21 +50,21 @@ static void api_handler_reply(const struct action *a, const char *error) {
 }
 
 static void api_handler_reply_parts(const struct action *a) {
-    struct request *r = &desk.request[a->client.index];
+    struct request *r = &handler.request[a->client.index];
     if (r->kind == REQ_EXPLAIN)
-        api_explained(&desk.explained[a->client.index], dispatch_core(), r, a->slot);
+        api_explained(&handler.explained[a->client.index], dispatch_core(), r, a->slot);
     server_reply_parts(a->client);
 }
 
 static const struct principal *api_handler_asker(struct client_ref c) {
-    return &desk.request[c.index].who;
+    return &handler.request[c.index].who;
 }
 
-/* ---- what the server tells ---- */
+/* ---- called by the server ---- */
 
 static void on_line(struct client_ref c, const struct principal *who, char *line, size_t len) {
     char error[VH_ERROR_MAX];
-    struct request *r = &desk.request[c.index];
+    struct request *r = &handler.request[c.index];
     const char *why = error;
     bool ok = false;
     if (line == NULL) {
@@ -77,13 +77,13 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     r->who = *who;
     if (ok) {
         if (core_moves(r->kind))
-            server_charge(c, VH_CHANGE_COST - 1); /* one is counted already */
+            server_charge(c, VH_CHANGE_COST - 1); /* the server has charged 1 already */
         struct fact f = {.kind = FACT_REQUEST, .request = r};
         dispatch_fact(&f);
         return;
     }
     log_debug("request refused: by=\"%s\" error=\"%s\"", who->name, why);
-    if (why != error) { /* it was understood, and is not for this role */
+    if (why != error) { /* understood, but not allowed to this role */
         struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
         notify_audit(dispatch_core(), &a, why, dispatch_now());
     }
@@ -103,7 +103,7 @@ static void count(struct figures *f) {
     const struct netlink_stats *n = netlink_stats();
     const struct server_stats *s = server_stats();
     *f = (struct figures){
-        .uptime_ms = (dispatch_now() - desk.started_at) / VH_NSEC_PER_MSEC,
+        .uptime_ms = (dispatch_now() - handler.started_at) / VH_NSEC_PER_MSEC,
         .uevents_got = n->got,
         .uevents_ignored = n->ignored,
         .uevents_lost = n->lost,
@@ -123,11 +123,11 @@ static void count(struct figures *f) {
 }
 
 static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
-    const struct request *r = &desk.request[c.index];
+    const struct request *r = &handler.request[c.index];
     struct figures f;
     bool more;
     if (r->kind == REQ_EXPLAIN) {
-        more = api_explain_part(dispatch_core(), r, &desk.explained[c.index], cursor, out);
+        more = api_explain_part(dispatch_core(), r, &handler.explained[c.index], cursor, out);
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
@@ -138,9 +138,9 @@ static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
     return more;
 }
 
-/* Whole lists are the same for all who see the same, until the core counts a change. */
+/* An unfiltered list is the same for all clients with the same view, until the core counts a change. */
 static uint64_t on_stamp(struct client_ref c) {
-    const struct request *r = &desk.request[c.index];
+    const struct request *r = &handler.request[c.index];
     unsigned view = r->kind == REQ_LIST ? api_list_view(r) : 0;
     return view != 0 ? dispatch_core()->changes << 8 | view : 0;
 }
@@ -152,6 +152,6 @@ static const struct server_calls calls = {
     .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};
 
 const struct server_calls *api_handler_start(int64_t now) {
-    desk.started_at = now;
+    handler.started_at = now;
     return &calls;
 }

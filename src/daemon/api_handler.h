@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-/* What the server is to call. `now` in ns, from which uptime counts. */
+/* The calls for the server. Uptime counts from `now`, in ns. */
 const struct server_calls *api_handler_start(int64_t now);
-extern const struct dispatch_calls api_handler_dispatch_calls; /* what dispatch is to call */
+extern const struct dispatch_calls api_handler_dispatch_calls; /* the calls for dispatch.c */
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * dispatch.c - a fact goes to the core, the actions that come back go to the rooms. Owns the core's state and the order
- * of facts; and what links, watch and helpers tell becomes a fact here. Decides nothing about devices or VMs.
+ * dispatch.c - gives facts to the core and does the actions that come back. Owns the core's state and the order of
+ * facts; turns what links, the watch for VMs and the reset helper report into facts. Decides nothing about devices or
+ * VMs.
  */
 #include "daemon/dispatch.h"
 
@@ -28,7 +29,7 @@ static struct {
     struct fact deferred[DEFERRED_MAX]; /* facts that arose while actions were being done */
     bool save_failed;                   /* as last logged */
     uint64_t full_logged;
-    char failure[VH_MAX_VMS][VH_TEXT_MAX]; /* of its last operation, as logged; "" it went well */
+    char failure[VH_MAX_VMS][VH_TEXT_MAX]; /* of its last operation, as logged; "" if that one succeeded */
 } dispatch;
 
 /* ---- actions ---- */
@@ -40,7 +41,7 @@ static void do_op(const struct action *a) {
     link_op(a->vm, &a->op);
 }
 
-/* Once for a trouble, however often it is tried. */
+/* Logs that saving fails once, not at each retry. */
 static void do_save(void) {
     struct fact f = {.kind = FACT_SAVED};
     f.ok = state_file_save(&dispatch.core.remembered, &f.text);
@@ -114,7 +115,7 @@ static void step(const struct fact *f) {
     }
 }
 
-/* Doing an action may itself bring up a fact, e.g. a client that is gone; it waits for its turn. */
+/* An action may itself cause a fact, e.g. that a client is gone. That fact waits until the step is done. */
 void dispatch_fact(const struct fact *f) {
     if (dispatch.stepping) {
         VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
@@ -137,13 +138,13 @@ void dispatch_vm(enum fact_kind kind, int vm) {
     dispatch_fact(&f);
 }
 
-/* ---- what rooms tell ---- */
+/* ---- reports from links, watch and reset helper ---- */
 
 static const char *vm_name(int vm) {
     return dispatch.core.conf->vms[vm].name;
 }
 
-/* What is tried again and again is said once, until it goes well or fails otherwise. */
+/* A failure that repeats is logged once, until the operation succeeds or fails for another reason. */
 static void on_done(const struct op_result *r) {
     char *last = dispatch.failure[r->vm];
     if (r->status == OP_OK) {
@@ -165,7 +166,7 @@ static void on_answers(int vm) {
 static void vm_is_down(int vm, const char *why) {
     if (dispatch.core.vm[vm].state != VM_DOWN)
         log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
-    dispatch_vm(FACT_VM_DOWN, vm); /* while its process is still known: it may be a moment from its end */
+    dispatch_vm(FACT_VM_DOWN, vm); /* before its process is forgotten: a reset waits for the process to end */
     vm_watch_process(vm, 0);
 }
 
@@ -178,7 +179,7 @@ static void on_again(int vm) {
     dispatch_vm(FACT_VM_SOCKET, vm);
 }
 
-/* Something behind the socket ended. The socket itself tells whether anybody is left. */
+/* The VM's process or its socket's name is gone; the VM is down only if nobody listens at the socket. */
 static void look_again(int vm, const char *why) {
     if (link_listening(vm)) {
         dispatch_vm(FACT_VM_SOCKET, vm);
@@ -201,7 +202,8 @@ static void on_process_gone(int vm) {
     look_again(vm, "its process ended");
 }
 
-/* The operation's device, opened at the last moment: it may have gone, or be in use by now. */
+/* Opens the operation's device just before it is passed on: it may have been unplugged, or be in use, since the
+ * operation began. */
 static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
     const struct vm *vm = &dispatch.core.vm[op->vm];
     if (vm->op_serial != op->serial || vm->op_slot < 0 || dispatch.core.slot[vm->op_slot].state != SLOT_PRESENT) {
@@ -225,7 +227,7 @@ static const struct vm_watch_calls vm_watch_calls = {
     .process_gone = on_process_gone,
 };
 
-/* ---- the loop's ---- */
+/* ---- for the loop ---- */
 
 void dispatch_time(int64_t now) {
     dispatch.now = now;
@@ -247,7 +249,7 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
     dispatch.bus = bus;
-    if (!reset_helper_start(bus, on_released)) /* first: its helper is to inherit none of what is opened */
+    if (!reset_helper_start(bus, on_released)) /* first, so that its process inherits no descriptor opened below */
         return false;
     core_init(&dispatch.core, conf, attach_connected);
     if (conf->persistency) {

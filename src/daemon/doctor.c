@@ -1,10 +1,10 @@
 /*
- * doctor.c - looks at everything that the daemon needs of its host, says what is missing and what to do about it.
- * Changes nothing: it opens and closes, connects and goes away. What the kernel can do is tried, not read from its
- * configuration.
+ * doctor.c - checks what the daemon needs of its host, and prints what is missing and what to do about it. Changes
+ * nothing: files are opened and closed, sockets connected and closed. Features of the kernel are tried, not read from
+ * its configuration.
  *
- * libusb enumerates the devices here in full, with its own thread and its own walk of sysfs, as a second opinion on
- * ours.
+ * libusb enumerates the devices as well, with its own thread and its own reading of sysfs: a second opinion on the
+ * daemon's own scan.
  */
 #include "daemon/doctor.h"
 
@@ -58,7 +58,7 @@ __attribute__((format(printf, 2, 3))) static void say(enum level level, const ch
     putchar('\n');
 }
 
-/* Tried: did it work? A descriptor is closed again. */
+/* Did the call succeed? Closes the descriptor that it returned. */
 static bool works(long fd) {
     if (fd > 0)
         (void)close((int)fd);
@@ -119,7 +119,7 @@ static void limits(void) {
 static struct {
     int devices, hubs, unopened, error;
     bool node[256][128]; /* by bus and address */
-    bool telling;
+    bool verbose;        /* prints notes on single devices */
 } seen;
 
 static void look(const struct fact *f) {
@@ -129,7 +129,7 @@ static void look(const struct fact *f) {
     seen.devices++;
     seen.hubs += str_eq(d->protect, "is a hub");
     seen.node[d->busnum][d->devnum & 127] = true;
-    if (!seen.telling)
+    if (!seen.verbose)
         return;
     if (d->malformed[0] != '\0')
         say(NOTE, "device %s: unclassifiable: %s", d->sys_name, d->malformed);
@@ -141,7 +141,7 @@ static void look(const struct fact *f) {
     }
 }
 
-/* A second opinion. Its thread takes memory when a device is plugged in meanwhile: heap.c has a lock. */
+/* The thread of libusb allocates when a device is plugged in meanwhile: so heap.c has a lock. */
 static void compare_with_libusb(void) {
     libusb_context *context = NULL;
     libusb_device **list = NULL;
@@ -172,10 +172,10 @@ static void compare_with_libusb(void) {
 static void devices(const struct bus *bus) {
     const char *dir = "";
     (void)bus->start(NULL);
-    seen.telling = true;
+    seen.verbose = true;
     bus->scan(true, look);
-    seen.telling = false;
-    bool there = works(sysfs_open("/dev/bus/usb", O_RDONLY | O_DIRECTORY)); /* else libusb does not even begin */
+    seen.verbose = false;
+    bool there = works(sysfs_open("/dev/bus/usb", O_RDONLY | O_DIRECTORY)); /* else libusb does not start */
     if (!there)
         say(PROBLEM, "usbfs: no /dev/bus/usb; no device can be handed on (CONFIG_USB, and devtmpfs on /dev)");
     else if (seen.unopened > 0)
@@ -200,7 +200,7 @@ static void devices(const struct bus *bus) {
 
 /* ---- VMs ---- */
 
-/* The greeting's first line within a second: the QEMU is there and nobody else has its monitor. */
+/* A greeting within a second shows that QEMU is there and that nobody else uses its monitor. */
 static bool greets(int fd, char *line, size_t cap) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     if (poll(&p, 1, GREETING_MS) != 1)
@@ -255,12 +255,12 @@ static void check_vm(const struct vm_conf *vm) {
         (void)close(fd);
 }
 
-/* ---- the daemon's own places ---- */
+/* ---- the daemon's own files ---- */
 
 static void parent_of(const char *path, char *dst, size_t cap) {
     const char *slash = strrchr(path, '/');
     size_t n = slash != NULL && slash != path ? (size_t)(slash - path) : 1;
-    (void)str_copyn(dst, cap, path, n); /* of the same bound or smaller */
+    (void)str_copyn(dst, cap, path, n); /* dst has the bound of the paths */
 }
 
 static void places(const struct conf *c) {

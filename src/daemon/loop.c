@@ -1,9 +1,9 @@
 /*
  * loop.c - one thread, one poll(). Owns the order of work in one pass, the clock of a pass, signals and the reload of
- * the configuration. What happened becomes a fact elsewhere (dispatch, desk, uevents).
+ * the configuration. Never turns events into facts: dispatch.c, api_handler.c and the bus do.
  *
- * Readiness is handled before deadlines, so that a daemon that was stopped for a while reads the answers that
- * came meanwhile before it calls them late.
+ * Readiness is handled before deadlines: a daemon that was stopped for a while reads the answers that came meanwhile
+ * before it treats them as late.
  */
 #include "daemon/loop.h"
 
@@ -36,12 +36,12 @@
 static struct {
     const struct loop_options *opt;
     int64_t now;
-    size_t arena; /* bytes of it in use at "ready": they stay as many */
+    size_t arena; /* bytes of it in use at "ready"; the number never changes after that */
     int signals;
     int poll_failures; /* in a row */
     bool stop;
     bool hangup;         /* the configuration is to be read again */
-    int64_t leave_until; /* stopping: devices are taken out of their VMs, but not for longer */
+    int64_t leave_until; /* stopping: devices are taken out of their VMs until then at the latest */
     struct pollset polls;
 } loop;
 
@@ -62,7 +62,7 @@ static bool signals_open(void) {
     return loop.signals >= 0;
 }
 
-/* With releaseOnExit the devices come out of their VMs first; a second signal ends that. */
+/* With releaseOnExit, devices are taken out of their VMs first; a second signal ends the daemon at once. */
 static void begin_stop(unsigned signal) {
     struct fact f = {.kind = FACT_STOP};
     log_info("stopping: signal=%u", signal);
@@ -105,7 +105,8 @@ static void warn_without_modules(const struct conf *c) {
     }
 }
 
-/* All valid or nothing changes. Rows that are another VM now have nothing to do with the old one: it goes down. */
+/* Puts the new configuration in force, or changes nothing if it has errors. A row that names another VM than before
+ * goes down first: nothing known of the old VM applies to the new one. */
 static void reload(void) {
     const struct conf *old = dispatch_core()->conf;
     vm_set busy = 0, changed = 0;
@@ -156,8 +157,8 @@ static int64_t next_deadline(void) {
     return earliest(at, loop.opt->bus->deadline());
 }
 
-/* A pass that took much longer than it asked for was not slow: the process (SIGSTOP) or the whole machine stood still.
- * That time counts for no deadline, for the other side may have stood still as well. */
+/* A wait, or a pass, that took much longer than expected was interrupted: the process (SIGSTOP) or the whole machine
+ * was stopped. That time counts for no deadline, because the other side may have been stopped as well. */
 static void skip_lost_time(int64_t begun, int64_t asked) {
     int64_t lost = clock_now() - begun - asked;
     if (lost < ms_to_ns(VH_T_STALL))
@@ -166,8 +167,8 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
     clock_skip(lost);
 }
 
-/* While a VM is waited for, no longer than a stall at once: else a stall that begins within the wait is told from it
- * only by its excess. */
+/* While a link waits for a VM, a single wait is no longer than VH_T_STALL: of a stall that begins during a longer wait,
+ * only the part beyond that wait would be noticed. */
 static int64_t wait_span(int64_t left) {
     int64_t slice = ms_to_ns(VH_T_STALL);
     return link_deadline() != VH_NEVER && left > slice ? slice : left;
@@ -208,16 +209,16 @@ static void deadlines(void) {
     }
 }
 
-/* A monitor that is taken by somebody else is waited for only while there is something to do. */
-static void tell_wants(void) {
+/* A link waits for a monitor that somebody else uses only while the core has something to do at that VM. */
+static void update_wanted_links(void) {
     for (int v = 0; v < dispatch_core()->conf->nvms; v++) {
         if (dispatch_core()->vm[v].busy)
             link_wanted(v, core_wants_vm(dispatch_core(), v));
     }
 }
 
-/* Guests come and go with their VMs. */
-static void tell_server_of_vms(void) {
+/* Guests are let in while their VM runs, and disconnected when it is down. */
+static void update_guests(void) {
     vm_set alive = 0, down = 0;
     for (int v = 0; v < dispatch_core()->conf->nvms; v++) {
         alive |= (vm_set)dispatch_core()->vm[v].alive << v;
@@ -242,7 +243,7 @@ static bool pass(void) {
         if (loop.poll_failures++ == 0)
             log_error("poll failed: %s", strerror(errno));
         if (loop.poll_failures == VH_POLL_FAILURES)
-            return false; /* it will not come right again: who watches over us starts us anew */
+            return false; /* poll fails for good: the daemon ends, and its supervisor starts it anew */
     } else {
         loop.poll_failures = 0;
     }
@@ -255,12 +256,12 @@ static bool pass(void) {
     if (mount_watch_ready(ps))
         loop.opt->bus->recheck(dispatch_fact);
     link_ready(ps, loop.now);
-    tell_server_of_vms();
+    update_guests(); /* what links and watch found: server_ready() lets guests in by it */
     server_ready(ps, loop.now);
     reset_helper_ready(ps);
     deadlines();
-    tell_server_of_vms(); /* again: what was just done may have shown that one is down */
-    tell_wants();
+    update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
+    update_wanted_links();
     if (loop.hangup) {
         loop.hangup = false;
         reload();
@@ -280,7 +281,7 @@ static bool start(void) {
         log_error("cannot set up signals: %s", strerror(errno));
         return false;
     }
-    /* Before the scan, so that no plug falls between the two. */
+    /* Before the scan: a plug between the two would be missed. */
     if (!uevent_source_start(opt->bus, opt->fake_uevents)) {
         log_error("cannot open the uevent socket: %s", strerror(errno));
         return false;
@@ -291,7 +292,7 @@ static bool start(void) {
     vm_watch_scan();
     for (int v = 0; v < opt->conf->nvms; v++) {
         if (dispatch_core()->vm[v].state == VM_DOWN)
-            dispatch_vm(FACT_VM_DOWN, v); /* certain now, no longer just unknown */
+            dispatch_vm(FACT_VM_DOWN, v); /* certain now: no socket was found */
     }
     return true;
 }
@@ -301,7 +302,7 @@ bool loop_run(const struct loop_options *options) {
     loop.now = clock_now();
     dispatch_time(loop.now);
     if (!start())
-        return false; /* nothing was made yet that would stay */
+        return false; /* nothing was made yet that would have to be removed */
     bool ok = options->started();
     if (ok) {
         loop.arena = heap_used();

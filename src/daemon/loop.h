@@ -1,5 +1,5 @@
 /*
- * loop.h - the one loop: poll set and timers, facts to the core, its actions to the rooms. Knows no protocol.
+ * loop.h - the one loop: poll set, deadlines, signals, reload of the configuration. Knows no protocol.
  */
 #ifndef VHOTPLUG_LOOP_H
 #define VHOTPLUG_LOOP_H
@@ -12,14 +12,14 @@
 
 struct loop_options {
     const struct conf *conf;
-    /* Reads the configuration again into another place than that of the one in force (`old`), aligned with it
-     * (conf_align); NULL, all problems logged, if it is not usable. */
+    /* Reads the configuration again, into other memory than that of the one in force (`old`), and aligns it with `old`
+     * (conf_align). NULL, all problems logged, if it is not usable. */
     const struct conf *(*reload)(const struct conf *old, vm_set busy);
     const struct bus *bus;
     const struct vmm *const *vmms; /* ends with NULL */
     const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
     bool attach_connected;
-    bool (*started)(void); /* called once, when all is open; false after logging why: then it ends */
+    bool (*started)(void); /* called once, when all is open; after false (with a log line) loop_run() ends */
 };
 
 /* Opens everything, says "ready", runs until SIGTERM or SIGINT. False (after logging why) if it could not start. */

@@ -1,6 +1,6 @@
 /*
- * notify.c - who is told what. Decides nothing: what concerns whom and in which words is api.c's and audit.c's, who
- * listens is server.c's.
+ * notify.c - gives events and audit lines to their receivers. Decides nothing: api.c and audit.c say whom an event
+ * concerns and in which words, server.c knows the subscribers.
  */
 #include "daemon/notify.h"
 
@@ -14,15 +14,15 @@
 
 #include <string.h>
 
-/* Do both read the same words? Then they are put together once. */
+/* Do both read the same words? Then the words are put together once. */
 static bool same_view(const struct principal *a, const struct principal *b) {
     return (access_sees_all(a) && access_sees_all(b)) || (a->role == b->role && a->vm == b->vm);
 }
 
-/* One event, worded for one after the other. */
+/* The words of one event, kept while the next subscriber has the same view. */
 struct wording {
-    const struct principal *for_whom; /* of the words in text, NULL none */
-    bool concerns;
+    const struct principal *for_whom; /* NULL: nothing is worded yet */
+    bool concerns;                    /* false: the event is not for them, and there is no text */
     size_t len;
 };
 
@@ -77,7 +77,7 @@ static void log_audit(const struct core *c, const struct audit_entry *e) {
     struct sbuf sb;
     sb_init(&sb, text, sizeof text);
     audit_line(&sb, c, e);
-    if (!sb_ok(&sb)) { /* a reason full of escapes: the rest says enough */
+    if (!sb_ok(&sb)) { /* the reason is full of escapes: leave it out */
         struct audit_entry brief = *e;
         brief.reason = "(too long)";
         sb_init(&sb, text, sizeof text);

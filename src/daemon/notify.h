@@ -1,6 +1,6 @@
 /*
- * notify.h - what happened, told: events to every subscriber in words that its role may read, audit lines to the log
- * and to the admins who listen.
+ * notify.h - sends events to every subscriber, with the words that its role may read, and audit lines to the log and to
+ * the admins who subscribed to them.
  */
 #ifndef VHOTPLUG_NOTIFY_H
 #define VHOTPLUG_NOTIFY_H
@@ -11,11 +11,11 @@
 
 #include <stdint.h>
 
-/* ACT_EVENT: to all, or to the one client it names, which is `only`. */
+/* ACT_EVENT: to all subscribers, or to the one client that the action names, whose principal is `only`. */
 void notify_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now);
-/* A request's outcome. */
+/* The outcome of a request. */
 void notify_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now);
-/* A connection that was not taken, or ended by us. Of a flood only what the log takes is told. */
+/* A connection was refused, or ended by the server. In a flood, only as many are reported as the log may have lines. */
 void notify_refused(const struct core *c, const struct principal *who, const char *why, int64_t now);
 
 #endif

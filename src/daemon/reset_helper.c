@@ -1,6 +1,6 @@
 /*
- * reset_helper.c - the helper that resets devices, and its queue. Owns both ends of the socket between them; what a
- * release is, the bus knows.
+ * reset_helper.c - the helper that resets devices, and the queue of resets. Owns both ends of the socket between daemon
+ * and helper. Never resets by itself: the bus knows how.
  */
 #include "daemon/reset_helper.h"
 
@@ -21,9 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Jobs sent ahead, and how long the helper waits for the end of a process. */
 enum { AT_HELPER = 8, PROCESS_WAIT_MS = 2000 };
 
-struct message { /* to the helper; back goes the token alone */
+struct message { /* to the helper, which answers with the token alone */
     uint32_t token;
     struct device dev;
 };
@@ -35,13 +36,13 @@ struct job {
     struct message message;
 };
 
-static struct job jobs[VH_MAX_DEVICES]; /* in no order: sent in that of their deadlines */
+static struct job jobs[VH_MAX_DEVICES]; /* in no order; sent by deadline */
 static int sock = -1, sock_poll = -1;
-static reset_helper_done_fn *tell;
+static reset_helper_done_fn *report;
 
 /* ---- in the helper ---- */
 
-/* Is the process gone that had the device? Only then nothing of it holds the interfaces any more. */
+/* Waits for the end of the process that had the device: until then it may still hold interfaces. */
 static void wait_for_process(int pidfd) {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
     struct timespec left = {.tv_sec = PROCESS_WAIT_MS / 1000};
@@ -49,7 +50,7 @@ static void wait_for_process(int pidfd) {
     }
 }
 
-/* Nodes to reset, and one file to write to. Before there is a USB bus at all, that file's place is not known. */
+/* Nodes to reset, and drivers_probe to write to. That file is missing until the USB bus exists. */
 static bool enter_sandbox(void) {
     static const struct sandbox_path paths[] = {
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -73,7 +74,7 @@ static void helper(int fd, const void *arg) {
             wait_for_process(pidfd);
             (void)close(pidfd);
         }
-        memset(m.dev.driver_path, 0, sizeof m.dev.driver_path); /* the daemon's memory */
+        memset(m.dev.driver_path, 0, sizeof m.dev.driver_path); /* pointers of the other process */
         bus->release(&m.dev);
         if (write(fd, &m.token, sizeof m.token) < 0)
             break;
@@ -83,7 +84,7 @@ static void helper(int fd, const void *arg) {
 /* ---- in the daemon ---- */
 
 bool reset_helper_start(const struct bus *bus, reset_helper_done_fn *done) {
-    tell = done;
+    report = done;
     sock = helper_start("vhotplug-reset", helper, bus);
     if (sock < 0)
         return false;
@@ -99,7 +100,7 @@ static void end(struct job *j) {
     if (j->pidfd >= 0)
         (void)close(j->pidfd);
     j->used = false;
-    tell(j->message.token);
+    report(j->message.token);
 }
 
 static void helper_gone(void) {
@@ -121,7 +122,7 @@ static struct job *next_job(int *at_helper) {
     return next;
 }
 
-/* What does not fit into the socket waits until an answer makes room. */
+/* Jobs that do not fit into the socket wait until an answer makes room. */
 static void send_jobs(void) {
     int at_helper = 0;
     for (struct job *j = next_job(&at_helper); sock >= 0 && j != NULL && at_helper < AT_HELPER;
@@ -146,7 +147,7 @@ void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
         j++;
     if (j == jobs + VH_MAX_DEVICES) {
         log_warn("too many resets at once: device=%s is used as it is", dev->sys_name);
-        tell(token);
+        report(token);
         return;
     }
     *j = (struct job){.used = true, .pidfd = -1, .deadline = clock_now() + ms_to_ns(VH_T_RELEASE)};
@@ -161,7 +162,7 @@ void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
 
 void reset_helper_stop(void) {
     if (sock >= 0)
-        (void)close(sock); /* the helper ends with what it has in hand */
+        (void)close(sock); /* the helper finishes the jobs it has, then ends */
     sock = -1;
 }
 

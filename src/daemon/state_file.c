@@ -1,5 +1,5 @@
 /*
- * state_file.c - the state file on disk. Owns its path and the form of its replacement; knows nothing of what it says.
+ * state_file.c - the state file on disk. Owns its path and how it is replaced; knows nothing of its content.
  */
 #include "daemon/state_file.h"
 
@@ -31,12 +31,12 @@ static void read_boot_id(void) {
     int fd = sysfs_open("/proc/sys/kernel/random", O_PATH | O_DIRECTORY);
     state.boot[0] = '\0';
     if (fd < 0 || sysfs_text(fd, "boot_id", state.boot, sizeof state.boot) < 0)
-        state.boot[0] = '\0'; /* then every boot counts as the same */
+        state.boot[0] = '\0'; /* then all boots count as one */
     if (fd >= 0)
         (void)close(fd);
 }
 
-/* A link stays a link: it is its target that is replaced. */
+/* If the path is a symbolic link, the link stays and its target is replaced. */
 static bool set_path(const char *path) {
     char real[VH_REALPATH_MAX];
     const char *use = realpath(path, real) != NULL ? real : path;
@@ -49,7 +49,7 @@ static bool set_path(const char *path) {
     return ok && slash != NULL;
 }
 
-/* The last directory of the path is made if only it is missing, as /var/lib/vhotplug on a fresh image. */
+/* Makes the last directory of the path if only that one is missing, as /var/lib/vhotplug on a new image. */
 static int open_directory(void) {
     int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd < 0 && errno == ENOENT ? opener_open(OPEN_DIRECTORY, state.directory, 0) : fd;
@@ -68,7 +68,7 @@ static ssize_t read_whole(const char *path) {
     return n;
 }
 
-/* Kept for whoever wants to know what was in it; a file that cannot be moved is overwritten by the next save. */
+/* Keeps an unusable file for inspection. If it cannot be renamed, the next save overwrites it. */
 static void set_aside(const char *why) {
     char aside[VH_PATH_MAX];
     bool ok = str_fmt(aside, sizeof aside, "%s.corrupt", state.path) && sys_rename(state.path, aside) == 0;
@@ -85,7 +85,7 @@ void state_file_load(const char *path, struct remembered_set *ms) {
         state.path[0] = state.directory[0] = '\0';
         return;
     }
-    int dir = open_directory(); /* now, so that the sandbox can be told of it; what is wrong shows when one saves */
+    int dir = open_directory(); /* made now, before the sandbox lists it; errors show when saving */
     if (dir >= 0)
         (void)close(dir);
     ssize_t n = read_whole(state.path);
@@ -135,7 +135,7 @@ static bool write_whole(int fd, const char *p, size_t len) {
 }
 
 static bool write_temporary(const struct sbuf *sb) {
-    (void)sys_unlink(state.temporary); /* of a daemon that died while writing */
+    (void)sys_unlink(state.temporary); /* left by a daemon that died while writing */
     int fd = openat(AT_FDCWD, state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fail(state.temporary);
@@ -149,7 +149,7 @@ static bool write_temporary(const struct sbuf *sb) {
     return ok;
 }
 
-/* Some file systems know no fsync() of a directory; their rename() is then as good as it gets. */
+/* Some file systems have no fsync() of a directory: then rename() is all that can be done. */
 static bool sync_directory(int fd) {
     return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || fail(state.directory);
 }

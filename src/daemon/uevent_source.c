@@ -1,6 +1,6 @@
 /*
- * uevent_source.c - the source of uevents, from the kernel's socket to the bus. Owns the descriptor, its opening anew
- * after a failure, and the look at everything that follows a loss. Says nothing about devices: the bus does.
+ * uevent_source.c - the source of uevents, from the kernel's socket to the bus. Owns the descriptor, reopens it after a
+ * failure, and starts the full scan after a loss. Never reports devices: the bus does.
  */
 #include "daemon/uevent_source.h"
 
@@ -23,7 +23,7 @@ static struct {
     const struct bus *bus;
     const char *fake; /* path of the stand-in for netlink, or NULL */
     int fd;
-    int at;            /* its place in the poll set, or -1 */
+    int at;            /* its index in the poll set, or -1 */
     int64_t reopen_at; /* it failed: when to open it again */
     unsigned failures; /* in a row */
     bool rescan;       /* uevents were lost */
@@ -58,7 +58,7 @@ static void lost(void) {
     source.reopen_at = dispatch_now() + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
-/* Then all is looked at, for nobody knows what happened meanwhile. */
+/* A reopened socket is followed by a full scan: events of the time between are lost. */
 void uevent_source_tick(int64_t now) {
     if (source.reopen_at > now)
         return;
@@ -80,8 +80,8 @@ static void rescan_if_lost(void) {
     source.bus->scan(false, dispatch_fact);
 }
 
-/* Until the queue is empty, or others must have their turn. After a loss the rest is drained first: what the queue
- * still holds is older than what was lost. */
+/* Reads until the queue is empty, or until other work must have its turn. After a loss the queue is drained before the
+ * scan: the messages in it are older than the lost ones. */
 static void read_batch(void) {
     for (int i = 0; i < VH_UEVENT_BATCH || netlink_pending(); i++) {
         char *msg;
