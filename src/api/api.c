@@ -1,8 +1,6 @@
 /*
- * api.c - the JSON API as text: request lines in, reply and event lines out.
- *
- * Owns the wording of the protocol (docs/api.md) and nothing else: what a request does is core_request.c's business,
- * where its bytes come from is server.c's.
+ * api.c - lists, events and short replies of the JSON API as text. Owns the wording of the protocol (docs/api.md) and
+ * no state. Never acts on requests: core_request.c does. Never sees a socket: server.c does.
  */
 #include "api/api.h"
 
@@ -39,7 +37,7 @@ void api_version(struct sbuf *sb, const char *id) {
 
 /* ---- devices ---- */
 
-/* The name of a VM, or null if there is none or this one may not know it. */
+/* The name of the VM, or null if there is none or the client may not know it. */
 static void member_vm(struct sbuf *sb, const char *name, const struct core *c, const struct principal *who, int vm) {
     bool known = vm >= 0 && (access_sees_all(who) || (who->role == ROLE_GUEST && who->vm == vm));
     member_text_or_null(sb, name, known ? c->conf->vms[vm].name : "");
@@ -60,8 +58,8 @@ static void allowed_vms(struct sbuf *sb, const struct core *c, const struct prin
     sb_char(sb, ']');
 }
 
-/* Why it is where it is. A reason may name VMs and the host's paths: only who sees all reads it; a guest has words of
- * its own. */
+/* Why the device is where it is. A reason may name VMs and paths of the host: only clients that see everything get it.
+ * Guests get reasons in words of their own. */
 static void situation_reason(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
     char text[VH_ERROR_MAX];
     struct sbuf reason;
@@ -95,46 +93,47 @@ void api_device(struct sbuf *sb, const struct core *c, const struct principal *w
     sb_char(sb, '}');
 }
 
-/* Devices of the tag that are plugged in later: will they be kept away? null: no rule has this tag. */
+/* Will devices of the tag that are plugged in later be kept from VMs? null: no rule has this tag. */
 static void tag_situation(struct sbuf *sb, const struct core *c, const char *tag) {
     member(sb, "tag_disconnected");
     sb_str(sb, !core_tag_known(c, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
 }
 
-/* The cursor: 0 at the start, then 1 + the next slot to look at; the top bit remembers that an object was written. */
-#define CURSOR_WROTE (UINT32_C(1) << 31)
-
+/* The cursor is the slot to look at next. It is 0 only until the first device is written. */
 bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb) {
-    uint32_t wrote = *cursor & CURSOR_WROTE;
-    uint32_t next = *cursor & ~CURSOR_WROTE;
-    if (next == 0) {
+    bool first = *cursor == 0;
+    int i = (int)*cursor;
+    if (first)
         sb_str(sb, "{\"result\": \"ok\", \"usb_devices\": [");
-        next = 1;
-    }
-    while (next <= (uint32_t)c->used && !core_visible(c, &c->slot[next - 1], r))
-        next++;
-    if (next > (uint32_t)c->used) {
+    while (i < c->used && !core_visible(c, &c->slot[i], r))
+        i++;
+    if (i >= c->used) {
         sb_char(sb, ']');
         if (r->sel.by_tag)
             tag_situation(sb, c, r->sel.tag);
         reply_end(sb, r->id);
         return false;
     }
-    if (wrote)
+    if (!first)
         sb_str(sb, ", ");
-    api_device(sb, c, &r->who, (int)next - 1, true);
-    *cursor = (next + 1) | CURSOR_WROTE;
+    api_device(sb, c, &r->who, i, true);
+    *cursor = (uint32_t)i + 1;
     return true;
 }
 
-/* By what the words depend on: all that is visible to whom, and whose names and reasons may be read. */
+/* Clients with the same number see the same devices and read the same words about them. */
+static unsigned reader(const struct principal *who) {
+    enum { SEES_ALL, OBSERVER, FIRST_GUEST }; /* then a number for the guest of each VM */
+    if (access_sees_all(who))
+        return SEES_ALL;
+    return who->role == ROLE_GUEST ? FIRST_GUEST + (unsigned)who->vm : OBSERVER;
+}
+
 unsigned api_list_view(const struct request *r) {
-    unsigned eye = 0;
+    _Static_assert(1 + 2 * (2 + VH_MAX_VMS) <= 256, "a view fits into a byte");
     if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY)
         return 0;
-    if (!access_sees_all(&r->who))
-        eye = r->who.role == ROLE_GUEST ? 2 + (unsigned)r->who.vm : 1;
-    return 1 + 2 * eye + r->all;
+    return 1 + 2 * reader(&r->who) + r->all;
 }
 
 /* ---- events ---- */
@@ -157,7 +156,7 @@ bool api_event_concerns(const struct core *c, const struct principal *who, enum 
         return kind != EV_SELECT_VM; /* it cannot answer */
     case ROLE_GUEST:
         if (kind == EV_ATTACHED || kind == EV_DETACHED)
-            return vm == who->vm; /* where else it goes is not a guest's business */
+            return vm == who->vm; /* a guest does not learn of other VMs */
         return core_guest_sees(c, s, who->vm);
     case ROLE_NONE:
         break;

@@ -21,32 +21,35 @@ void api_failed(struct sbuf *sb, const char *id, const char *error);
 void api_version(struct sbuf *sb, const char *id);
 /* usb_list, part by part: *cursor starts at 0. False after the last part. */
 bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb);
-/* Two usb_list requests with the same number are answered with the same bytes while nothing changes. 0: its answer is
- * its own, for it is filtered or has an id. At most 255. */
+/* usb_list requests with the same view get the same bytes while nothing changes. 0: the reply is for this request only,
+ * because it is filtered or has an id. At most 255. */
 unsigned api_list_view(const struct request *r);
-/* Likewise `explain`: every rule and every entry against a device, what decides, and what keeps it from its VM. */
+/* The device that an `explain` is about. */
 struct explained {
-    struct device dev; /* as it was when asked */
+    struct device dev; /* as it was at the request */
     int slot;          /* -1: described by hand */
     uint32_t plug;
     char driver[VH_TEXT_MAX]; /* the module given by hand, "" if none */
 };
-/* The device in slot, or with -1 the one that the request describes. */
+/* Fills *e with the device in slot, or with -1 the one that the request describes. */
 void api_explained(struct explained *e, const struct core *c, const struct request *r, int slot);
+/* explain, part by part like usb_list: every rule and entry held against the device, which rule decides, and what keeps
+ * the device from its VM. */
 bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint32_t *cursor,
                       struct sbuf *sb);
-/* Likewise `stats`. */
+/* Counters of the other parts of the daemon, for `stats`. */
 struct figures {
     int64_t uptime_ms;
     uint64_t uevents_got, uevents_ignored, uevents_lost, rescans;
     uint64_t clients, subscribers, accepted, refused, requests, events_sent, events_dropped;
     uint64_t arena_used, arena_peak;
-    vm_set connected; /* monitors that we hold a connection to */
+    vm_set connected; /* VMs whose monitor the daemon is connected to */
 };
+/* stats, part by part like usb_list. */
 bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
                     struct sbuf *sb);
-/* Is this event for these ears? Then api_event words it for them: serials, holders and reasons only for who sees all.
- */
+/* May this client see this event? If so, api_event words it for that client: serials, VMs and reasons are only for
+ * clients that see everything. */
 bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm);
 void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
                int vm);

@@ -1,6 +1,6 @@
 /*
- * api_explain.c - which rule decides for a device, and why: every rule and every entry held against it, in JSON, part
- * by part. Owns the wording; what matches is policy.c's word, where the device should be is the core's.
+ * api_explain.c - which rule decides for a device, and why: holds every rule and entry against the device, in JSON,
+ * part by part. Owns the wording. Never decides: policy.c says what matches, the core says where the device should be.
  */
 #include "api/api_internal.h"
 #include "base/limits.h"
@@ -20,7 +20,7 @@ static uint8_t parse_byte(struct parse *p, const char *name) {
     return (uint8_t)v;
 }
 
-/* ":030101:0e0100:", as the lists have it */
+/* ":030101:0e0100:", as in lists */
 static void parse_interfaces(struct parse *p, struct device *d) {
     static const char expected[] = "classes such as \":030101:0e0100:\"";
     char text[VH_MAX_IFACES * 7 + 2];
@@ -52,7 +52,7 @@ static void parse_removable(struct parse *p, struct device *d) {
         parse_complain(p, "removable", parse_field(p, "removable"), "fixed, removable or unknown");
 }
 
-/* Names as the daemon would have them. */
+/* The names that the daemon would give to such a device. */
 static void name(struct parse *p, struct device *d) {
     const char *vendor = usb_names_vendor(d->vid), *product = usb_names_product(d->vid, d->pid);
     if (!parse_text(p, "vendor_name", d->vendor_name, sizeof d->vendor_name, "a name of at most 159 bytes"))
@@ -134,7 +134,7 @@ void api_explained(struct explained *e, const struct core *c, const struct reque
 
 /* ---- rules and entries ---- */
 
-/* A text that somebody wrote, of any length: cut at a character, and marked as cut. */
+/* A text of any length: cut between two characters if it is too long, and marked with "...". */
 static void cut(struct sbuf *sb, const char *s) {
     char text[128];
     size_t n = 0, step = 0;
@@ -245,7 +245,8 @@ static void present(struct sbuf *sb, const struct core *c, const struct slot *s)
     member_text_or_null(sb, "reason", text);
 }
 
-/* Where it would be: described, it is not malformed, and of the host's uses only a hub's is known. */
+/* Where a described device would be. It is never malformed, and the only use by the host that a description can show is
+ * that of a hub. */
 static void absent(struct sbuf *sb, const struct core *c, const struct device *d, int decides) {
     const struct rule *r = decides >= 0 ? &c->conf->rules[decides] : NULL;
     const char *reason = d->protect[0] != '\0'                    ? "stays with the host: it is a hub"
@@ -276,34 +277,50 @@ static void end(struct sbuf *sb, const struct core *c, const struct request *r, 
 
 /* ---- the parts ---- */
 
-/* The cursor: 0 at the start, else rule and place in it: 0 its head, then its entries, then its end. */
-enum { PLACES = 1 << 14 };
-_Static_assert(VH_MAX_ENTRIES + 2 < PLACES && (VH_MAX_RULES + 1) * (long)PLACES < INT32_MAX, "a cursor has room");
+/* The next part. Row 0 of a rule is the rule itself, row 1 + k its entry k. */
+struct place {
+    int rule; /* after the last rule: the end of the reply */
+    int row;
+};
+
+/* As cursors, places are numbered from 1, rule after rule; 0 is the beginning of the reply. */
+enum { RULE_ROWS = 1 << 14 };
+_Static_assert(VH_MAX_ENTRIES + 1 < RULE_ROWS, "a rule has room for its rows");
+_Static_assert((VH_MAX_RULES + 1) * (long)RULE_ROWS < INT32_MAX, "a cursor has room for every rule");
+
+static uint32_t cursor_of(int rule, int row) {
+    return 1 + (uint32_t)(rule * RULE_ROWS + row);
+}
+
+static struct place place_of(uint32_t cursor) {
+    int number = (int)cursor - 1;
+    return (struct place){.rule = number / RULE_ROWS, .row = number % RULE_ROWS};
+}
 
 bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint32_t *cursor,
                       struct sbuf *sb) {
-    if (*cursor == 0) { /* a part of its own: with a rule's VMs it might be too long */
+    if (*cursor == 0) { /* a part of its own: together with a rule it might be too long */
         begin(sb, c, e);
-        *cursor = 1;
+        *cursor = cursor_of(0, 0);
         return true;
     }
-    uint32_t at = *cursor - 1;
-    int i = (int)(at / PLACES), place = (int)(at % PLACES);
-    const struct rule *now = i < c->conf->nrules ? &c->conf->rules[i] : NULL;
-    if (place == 0 && now == NULL) {
+    struct place at = place_of(*cursor);
+    const struct rule *current = at.rule < c->conf->nrules ? &c->conf->rules[at.rule] : NULL;
+    if (at.row == 0 && current == NULL) {
         end(sb, c, r, e);
         return false;
     }
-    int n = now != NULL ? now->nallow + now->ndeny : 0; /* a reload may have taken the rule that was begun */
-    if (place == 0)
-        rule(sb, c, i, &e->dev);
-    else if (now != NULL && place <= n)
-        entry(sb, c->conf, now, place - 1, &e->dev);
-    if (place < n) {
-        *cursor = at + 2;
+    /* NULL in the middle of a rule: a reload has removed that rule. */
+    int entries = current != NULL ? current->nallow + current->ndeny : 0;
+    if (at.row == 0)
+        rule(sb, c, at.rule, &e->dev);
+    else if (at.row <= entries)
+        entry(sb, c->conf, current, at.row - 1, &e->dev);
+    if (at.row < entries) {
+        *cursor = cursor_of(at.rule, at.row + 1);
     } else {
         sb_str(sb, "]}");
-        *cursor = (uint32_t)(i + 1) * PLACES + 1;
+        *cursor = cursor_of(at.rule + 1, 0);
     }
     return true;
 }

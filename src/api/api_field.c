@@ -1,5 +1,5 @@
 /*
- * api_field.c - a request's fields, read one by one.
+ * api_field.c - reads single fields of a request. Keeps the first error; knows no field by name.
  */
 #include "api/api_internal.h"
 #include "base/limits.h"
@@ -18,7 +18,6 @@ void parse_complain(struct parse *p, const char *field, int t, const char *expec
         sb_fmt(&p->error, "\"%s\" is %s: expected %s", field, json_type_name(type), expected);
 }
 
-/* The field's token, or -1 if it is absent or null. */
 int parse_field(const struct parse *p, const char *name) {
     int t = json_get(p->j, p->object, name);
     return json_type(p->j, t) == JSON_NULL ? -1 : t;

@@ -1,6 +1,7 @@
 /*
- * api_internal.h - what the parts of the API's wording share with each other and with nobody else: fields of a request,
- * members of a reply. api.c has requests, lists and events, api_explain.c explanations, api_stats.c figures.
+ * api_internal.h - shared by the files of api/ only: fields of a request (api_field.c), members of a reply
+ * (api_member.c). api_request.c reads requests; api.c writes lists and events, api_explain.c explanations, api_stats.c
+ * figures.
  */
 #ifndef VHOTPLUG_API_INTERNAL_H
 #define VHOTPLUG_API_INTERNAL_H
@@ -8,17 +9,17 @@
 #include "api/api.h"
 #include "codec/json.h"
 
-/* What a parse needs, so that the fields' functions stay short. */
+/* A request line while its fields are read. */
 struct parse {
     const struct json *j;
-    int object; /* whose fields are read: 0, the request itself, or one in it */
+    int object; /* token of the object whose fields are read; 0: the request itself */
     struct request *r;
-    struct sbuf error; /* empty while all is well */
+    struct sbuf error; /* the first error; empty: none */
 };
 
 void parse_complain(struct parse *p, const char *field, int t, const char *expected);
 int parse_field(const struct parse *p, const char *name); /* its token, or -1 if it is absent or null */
-/* Each reads one field; false if it is absent, empty or wrong (then p->error says so). */
+/* Each reads one field. False if it is absent, empty or wrong; if wrong, p->error says so. */
 bool parse_text(struct parse *p, const char *name, char *dst, size_t cap, const char *expected);
 bool parse_uint(struct parse *p, const char *name, uint64_t max, uint64_t *out, const char *expected);
 bool parse_hex4(struct parse *p, const char *name, uint16_t *out);

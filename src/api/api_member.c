@@ -1,5 +1,6 @@
 /*
- * api_member.c - a reply's members, written one by one.
+ * api_member.c - writes single members of a reply, and the identity of a device. Decides nothing about who may read
+ * what.
  */
 #include "api/api_internal.h"
 
@@ -22,7 +23,6 @@ void member_text(struct sbuf *sb, const char *name, const char *value) {
     sb_json(sb, value);
 }
 
-/* Unknown is null, never an empty string. */
 void member_text_or_null(struct sbuf *sb, const char *name, const char *value) {
     if (value[0] != '\0') {
         member_text(sb, name, value);

@@ -1,5 +1,6 @@
 /*
- * api_request.c - a line becomes a request. What it does is the core's business.
+ * api_request.c - a line becomes a request, or an error that says what is wrong with the line. Never acts on the
+ * request: the core does.
  */
 #include "api/api.h"
 #include "api/api_internal.h"
@@ -43,7 +44,7 @@ static void parse_selector(struct parse *p) {
     sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
 }
 
-/* A request that moves devices must say which, and not half of it. */
+/* A request about devices must name them, and completely. */
 static void require_selector(struct parse *p) {
     const struct selector *s = &p->r->sel;
     if (p->error.len > 0)
@@ -95,7 +96,7 @@ const char *api_request_name(enum request_kind kind) {
         if (requests[i].kind == kind)
             return requests[i].name;
     }
-    return requests[0].name; /* REQ_AUDIT is a way to subscribe */
+    return requests[0].name; /* REQ_AUDIT has no name of its own: it subscribes */
 }
 
 static bool parse_action(struct parse *p) {
@@ -119,7 +120,7 @@ static bool parse_action(struct parse *p) {
     return false;
 }
 
-/* The id is echoed as it came: a string or a number, bounded. */
+/* The reply repeats the id as it came: a string or a number, of bounded length. */
 static void parse_id(struct parse *p) {
     int t = parse_field(p, "id");
     if (t < 0)
@@ -135,7 +136,7 @@ static void parse_id(struct parse *p) {
     }
 }
 
-/* "audit": true is a right of its own, so it is another request. */
+/* Audit events need a right of their own, so "audit": true makes another kind of request. */
 static void parse_subscribe(struct parse *p) {
     bool audit = false;
     int t = parse_field(p, "audit");

@@ -1,6 +1,6 @@
 /*
- * api_stats.c - figures in JSON: what was counted since the start, and how each VM's link is. Owns the wording; whoever
- * counts keeps the counters.
+ * api_stats.c - figures in JSON: what was counted since the start, and the state of each VM. Owns the wording; never
+ * keeps a counter.
  */
 #include "api/api_internal.h"
 #include "base/limits.h"
@@ -27,7 +27,7 @@ static void object(struct sbuf *sb, const char *name, const struct figure *f, si
     object(sb, name, (const struct figure[]){__VA_ARGS__}, \
            sizeof((const struct figure[]){__VA_ARGS__}) / sizeof(struct figure))
 
-/* Devices as they are now, hubs apart. */
+/* Devices as they are now, without hubs. */
 static void devices(struct sbuf *sb, const struct core *c) {
     static const char states[][9] = {"idle", "pending", "attached", "waiting", "failed"};
     struct figure f[7] = {{"present", 0}, {"disconnected", 0}};
@@ -45,7 +45,7 @@ static void devices(struct sbuf *sb, const struct core *c) {
     object(sb, "devices", f, 7);
 }
 
-/* Plug to attached: how many took less than so many milliseconds, bucket by bucket; the last has no bound. */
+/* Time from plug to attached: the number of devices in each bucket of milliseconds; the last bucket has no bound. */
 static void latency(struct sbuf *sb, const struct core_stats *st) {
     enum { BUCKETS = sizeof st->latency / sizeof st->latency[0] };
     member(sb, "plug_to_attached");
@@ -103,25 +103,22 @@ static void vm(struct sbuf *sb, const struct core *c, int v, bool connected) {
     sb_char(sb, '}');
 }
 
-/* The cursor: 0 at the start, then 1 + the next VM; the top bit remembers that one was written. */
-#define CURSOR_WROTE (UINT32_C(1) << 31)
-
+/* The cursor is the row of the VM to look at next. It is 0 only until the first VM is written. */
 bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
                     struct sbuf *sb) {
-    uint32_t wrote = *cursor & CURSOR_WROTE, next = *cursor & ~CURSOR_WROTE;
-    if (next == 0) {
+    bool first = *cursor == 0;
+    int v = (int)*cursor;
+    if (first)
         begin(sb, c, f);
-        next = 1;
-    }
-    while (next <= c->conf->nvms && c->conf->vms[next - 1].retired)
-        next++;
-    if (next > c->conf->nvms) {
+    while (v < c->conf->nvms && c->conf->vms[v].retired)
+        v++;
+    if (v >= c->conf->nvms) {
         sb_char(sb, ']');
         reply_end(sb, r->id);
         return false;
     }
-    sb_str(sb, wrote ? ", " : "");
-    vm(sb, c, (int)next - 1, f->connected >> (next - 1) & 1);
-    *cursor = (next + 1) | CURSOR_WROTE;
+    sb_str(sb, first ? "" : ", ");
+    vm(sb, c, v, f->connected >> v & 1);
+    *cursor = (uint32_t)v + 1;
     return true;
 }

@@ -1,6 +1,6 @@
 /*
- * audit.c - the wording of audit lines and audit events (docs/security.md). Owns no state; what is worth a line is
- * decided by the core (requests) and by the loop (connections, requests that nobody of that role may make).
+ * audit.c - the wording of audit lines and audit events (docs/security.md). Owns no state. Never decides what is worth
+ * a line: the core does for requests, server.c for connections, api_handler.c for requests that a role may never make.
  */
 #include "api/audit.h"
 
@@ -27,8 +27,8 @@ static void key(const struct writer *w, const char *name) {
     sb_str(w->sb, w->json ? "\": " : "=");
 }
 
-/* Words that somebody else may have chosen. In the log '=' is escaped, too: who looks for " outcome=refused" finds that
- * key and nothing that looks like it. */
+/* Text that a client or a device may have chosen. In the log '=' is escaped as well: a search for " outcome=refused"
+ * finds that key and no text that imitates it. */
 static void text(const struct writer *w, const char *name, const char *value) {
     char quoted[6 * VH_ERROR_MAX + 8];
     struct sbuf sb;
@@ -41,7 +41,7 @@ static void text(const struct writer *w, const char *name, const char *value) {
     }
     sb_init(&sb, quoted, sizeof quoted);
     sb_json(&sb, value);
-    VH_ASSERT(sb_ok(&sb)); /* no text here is longer than an error's */
+    VH_ASSERT(sb_ok(&sb)); /* no text here is longer than an error */
     for (const char *p = quoted; *p != '\0'; p++) {
         if (*p == '=')
             sb_str(w->sb, "\\u003d");
@@ -50,13 +50,13 @@ static void text(const struct writer *w, const char *name, const char *value) {
     }
 }
 
-/* Ours: what the kernel said of the client. */
+/* The client's name, which the daemon made from what the kernel says of the client. */
 static void name_of(const struct writer *w, const struct principal *who) {
     key(w, "by");
     sb_json(w->sb, who->name);
 }
 
-/* A word of ours: in the log it needs no quotes. */
+/* A word that the daemon chose: the log needs no quotes. */
 static void word(const struct writer *w, const char *name, const char *value) {
     key(w, name);
     if (w->json)

@@ -243,7 +243,7 @@ static void a_list_by_tag_says_how_the_tag_is(void) {
     CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": true}\n") != NULL);
 }
 
-/* Somebody else's doing is told as such; a guest is told only if it is in its own VM. */
+/* A device that somebody else attached is marked foreign; a guest sees the mark only if the device is in its own VM. */
 static void what_others_attached_is_told_as_foreign(void) {
     static const struct {
         struct principal who;

@@ -94,7 +94,8 @@ static void fill(char *dst, size_t cap, char c) {
     dst[cap - 1] = '\0';
 }
 
-/* Everything that a client may choose, as long as it may be and of what grows most; the reason is cut by tell.c. */
+/* Every text that a client may choose, of full length and of characters that need the longest escapes. notify.c cuts
+ * the reason. */
 static void the_longest_line_and_the_longest_event_fit(void) {
     static char json[1024], reason[VH_ERROR_MAX], name[VH_NAME_MAX];
     static jsmntok_t tok[64];
