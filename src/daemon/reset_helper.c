@@ -31,7 +31,7 @@ struct message { /* to the helper, which answers with the token alone */
 
 struct job {
     bool used, sent;
-    int pidfd; /* our copy, until sent */
+    int pidfd; /* a copy, until sent; -1 none */
     int64_t deadline;
     struct message message;
 };

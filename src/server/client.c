@@ -1,7 +1,7 @@
 /*
- * client.c - one API client's output in its right order, in fixed space. Never waits for the client.
+ * client.c - one API client's output in the right order, in fixed space. Never waits for the client.
  *
- * While nothing is queued, bytes go straight to the socket, so that a client that reads costs no memory of its own.
+ * While nothing is queued, bytes go directly to the socket, so that a client that reads takes no memory of its own.
  */
 #include "server/client.h"
 
@@ -34,7 +34,7 @@ bool client_reads(const struct client *c) {
     return c->state == CLIENT_OPEN && !c->asked && !c->parts && c->head_len == 0;
 }
 
-/* Bytes that the socket took; what it did not take stays the caller's. A broken connection takes everything. */
+/* The number of bytes that the socket took. A broken connection counts as taking everything. */
 static size_t try_send(struct client *c, const char *p, size_t n) {
     ssize_t sent = sock_write(c->fd, p, n);
     if (sent >= 0)
@@ -79,8 +79,8 @@ static bool enqueue(struct client *c, const char *p, size_t n) {
     return true;
 }
 
-/* The loss is told where it happened, before the next event that fits. */
-static bool tell_loss(struct client *c) {
+/* Queues the number of lost events at the position of the loss: before the next event that fits. */
+static bool queue_loss(struct client *c) {
     char line[80];
     struct sbuf sb;
     if (c->lost == 0)
@@ -106,8 +106,8 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
         stats->events_sent++;
         return;
     }
-    /* A half-sent line cannot be dropped; it fits, because the queue was empty. */
-    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->buffers->queue / 2) || !tell_loss(c) ||
+    /* A line sent in part is never dropped: the queue was empty, so the rest fits. */
+    if ((sent == 0 && c->lost > 0 && c->queue_len > sizeof c->buffers->queue / 2) || !queue_loss(c) ||
         !enqueue(c, line + sent, len - sent)) {
         c->lost++;
         stats->events_dropped++;
@@ -115,7 +115,7 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
     }
     stats->events_sent++;
     if (!c->asked && !c->parts && c->head_len == 0)
-        c->barrier = c->queue_len; /* nothing is under way: all of it may go */
+        c->barrier = c->queue_len; /* no request is under way: all of it may be sent */
 }
 
 /* ---- sending ---- */
@@ -172,7 +172,7 @@ void client_flush(struct client *c, struct client_ref ref, const struct server_c
     }
     if (c->asked || c->parts)
         return;
-    if (flush_queue(c, c->queue_len) && c->lost > 0 && tell_loss(c)) {
+    if (flush_queue(c, c->queue_len) && c->lost > 0 && queue_loss(c)) {
         c->barrier = c->queue_len;
         (void)flush_queue(c, c->queue_len);
     }

@@ -1,8 +1,8 @@
 /*
  * client.h - one API client's input and output. Only server.c uses it.
  *
- * Output has an order: bytes queued before the request under way, then its reply, then events that came meanwhile.
- * `barrier` marks the place of the reply in the queue.
+ * Output has an order: bytes queued before the request under way, then its reply, then events queued since. `barrier`
+ * marks the position of the reply in the queue.
  */
 #ifndef VHOTPLUG_CLIENT_H
 #define VHOTPLUG_CLIENT_H
@@ -18,11 +18,11 @@
 
 enum client_state {
     CLIENT_FREE,
-    CLIENT_OPEN, /* reads lines, answers them; after their end what is owed is still sent */
+    CLIENT_OPEN, /* reads and answers lines; after the end of input, replies and events due are still sent */
     CLIENT_DEAD, /* to be freed after the pass */
 };
 
-/* Touched only by clients that send unfinished lines or do not read: apart, so that others take no pages. */
+/* Only clients that send unfinished lines or do not read touch these: apart, so that other clients take no pages. */
 struct client_buffers {
     char in[VH_LINE_MAX];
     char head[VH_REPLY_MAX];
@@ -41,15 +41,15 @@ struct client {
     bool eof;
     uint32_t cursor;
     bool audit;         /* wants audit events, too */
-    int place;          /* of its peer in the quotas */
-    int64_t slow_until; /* its peer has asked too much: no line is taken before */
-    int64_t line_until; /* the line begun must be finished by then, VH_NEVER if none is begun */
-    uint64_t lost;      /* events dropped since the last that fitted */
+    int quota;          /* index of its peer in the quotas */
+    int64_t slow_until; /* its peer has asked too much: no line is taken before then */
+    int64_t line_until; /* deadline for the end of an unfinished line, VH_NEVER if there is none */
+    uint64_t lost;      /* events dropped since the last one that fitted */
     enum transport transport;
     struct principal who;
     struct linebuf in;
     size_t head_at, head_len;   /* unsent bytes of the reply in head */
-    size_t queue_at, queue_len; /* queued bytes: a flat buffer that is moved when it must */
+    size_t queue_at, queue_len; /* queued bytes; moved to the buffer's start if the end is reached */
     size_t barrier;             /* bytes of the queue that go before the reply; all of them if nothing is under way */
     struct client_buffers *buffers;
 };
@@ -61,6 +61,6 @@ void client_event(struct client *c, const char *line, size_t len, struct server_
 /* Sends what can be sent, in order. */
 void client_flush(struct client *c, struct client_ref ref, const struct server_calls *calls);
 bool client_owes(const struct client *c);  /* bytes wait to be sent */
-bool client_reads(const struct client *c); /* is it a good time to read the next line? */
+bool client_reads(const struct client *c); /* may the next line be read? */
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * listener.c - the API's listening sockets: opened, owned, tried again, taken from. Knows nothing of who connects.
+ * listener.c - the API's listening sockets. Owns them, opens them, retries and accepts. Knows nothing about clients.
  *
- * A transport that cannot be opened is tried again later and keeps nothing else from working. A failing accept() stops
- * the listener for a moment, never the loop.
+ * A transport that cannot be opened is tried again later and does not affect the others. A failing accept() pauses its
+ * listener for a moment, never the loop.
  */
 #include "server/listener.h"
 
@@ -24,7 +24,8 @@
 enum { ACCEPTS_PER_PASS = 16 };
 
 struct listener {
-    bool wanted, told; /* told: its failure was logged */
+    bool wanted;
+    bool logged; /* its failure to open */
     enum transport transport;
     const char *name;
     int fd, poll;
@@ -34,7 +35,7 @@ struct listener {
 static struct {
     const struct api_conf *conf;
     struct listener listener[3];
-    uint64_t unix_dev, unix_ino; /* our socket file, to be removed only while it is ours */
+    uint64_t unix_dev, unix_ino; /* the socket file that was made here: no other file is removed */
 } listeners;
 
 static bool lookup_owner(int64_t *uid, int64_t *gid) {
@@ -82,14 +83,14 @@ static void listener_open(struct listener *l) {
     }
     if (l->fd >= 0) {
         log_info("API listening: transport=%s", l->name);
-        l->told = false;
+        l->logged = false;
         l->retry_at = VH_NEVER;
         return;
     }
-    if (!l->told)
+    if (!l->logged)
         log_warn("API transport cannot be opened yet, trying again every %d s: transport=%s error=\"%s\"",
                  VH_T_LISTEN_RETRY / 1000, l->name, strerror(errno));
-    l->told = true;
+    l->logged = true;
     l->retry_at = clock_now() + ms_to_ns(VH_T_LISTEN_RETRY);
 }
 
@@ -123,7 +124,7 @@ static void accept_ready(struct listener *l, int64_t now, listener_taken *taken)
             continue;
         }
         if (errno == ECONNABORTED)
-            continue; /* it did not wait */
+            continue; /* the client has closed already */
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
             l->retry_at = now + ms_to_ns(VH_T_RETRY_MIN);
@@ -168,7 +169,7 @@ void listener_tick(int64_t now) {
     }
 }
 
-/* Inside the sandbox no owner can be set: then the socket rather stays as it is than that it closes for good. */
+/* Inside the sandbox no owner can be set. Then the socket stays as it is: closed, it could not be opened again. */
 static bool same_owner(const struct api_conf *a, const struct api_conf *b) {
     if (str_eq(a->unix_user, b->unix_user) && str_eq(a->unix_group, b->unix_group))
         return true;
@@ -178,7 +179,7 @@ static bool same_owner(const struct api_conf *a, const struct api_conf *b) {
     return opener_sealed();
 }
 
-/* Is this transport at the same place, under the same rights? */
+/* Does this transport have the same address and the same rights in both configurations? */
 static bool same_place(const struct api_conf *a, const struct api_conf *b, enum transport t) {
     switch (t) {
     case TRANSPORT_UNIX:
@@ -217,7 +218,7 @@ void listener_reload(const struct api_conf *c) {
         if (keep[i])
             continue;
         l->retry_at = VH_NEVER;
-        l->told = false;
+        l->logged = false;
         if (l->wanted)
             listener_open(l);
     }

@@ -12,15 +12,15 @@
 
 struct pollset;
 
-/* A connection came in: the descriptor is the callee's. */
+/* A connection was accepted. The callee owns the descriptor. */
 typedef void listener_taken(enum transport t, int fd);
 
 /* Opens what can be opened now and retries the rest later (VH_T_LISTEN_RETRY); logs each transport once. c must outlive
  * it. */
 void listener_start(const struct api_conf *c);
 void listener_reload(const struct api_conf *c);                  /* transports that differ are opened anew */
-void listener_stop(void);                                        /* closes everything, removes our socket file */
-bool listener_wants(const struct api_conf *c, enum transport t); /* does this configuration have it? */
+void listener_stop(void);                                        /* closes everything, removes the socket file */
+bool listener_wants(const struct api_conf *c, enum transport t); /* does this configuration have the transport? */
 
 void listener_fill(struct pollset *ps);
 void listener_ready(const struct pollset *ps, int64_t now, listener_taken *taken);

@@ -1,6 +1,6 @@
 /*
- * quota.c - who takes how much of the API. A peer's place outlives its connections for a while, so that coming back
- * does not wipe the slate. Pure.
+ * quota.c - how much of the API each peer uses. A peer's entry outlives its connections for a while, so that connecting
+ * again does not reset what it has used. Pure; never reads the clock.
  */
 #include "server/quota.h"
 
@@ -11,8 +11,8 @@
 
 #define BURST ((int64_t)VH_PEER_BURST * ms_to_ns(1000))
 
-/* The peer's place; else a free one; else that of the peer that has gone and been quiet longest. */
-static struct quota_peer *place_of(struct quota *q, const struct peer *peer) {
+/* The peer's entry; else a free one; else that of the disconnected peer that has been idle longest. */
+static struct quota_peer *entry_of(struct quota *q, const struct peer *peer) {
     struct quota_peer *best = NULL;
     for (int i = 0; i < VH_MAX_PEERS; i++) {
         struct quota_peer *p = &q->p[i];
@@ -23,32 +23,32 @@ static struct quota_peer *place_of(struct quota *q, const struct peer *peer) {
         if (best == NULL || (best->used && (!p->used || p->busy_until < best->busy_until)))
             best = p;
     }
-    VH_ASSERT(best != NULL); /* there are fewer connections than places */
+    VH_ASSERT(best != NULL); /* there are fewer connections than entries */
     *best = (struct quota_peer){.used = true, .peer = *peer};
     return best;
 }
 
 int quota_enter(struct quota *q, const struct peer *peer, unsigned most) {
-    struct quota_peer *p = place_of(q, peer);
+    struct quota_peer *p = entry_of(q, peer);
     if (p->clients >= most)
         return -1;
     p->clients++;
     return (int)(p - q->p);
 }
 
-void quota_leave(struct quota *q, int place) {
-    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS && q->p[place].clients > 0);
-    q->p[place].clients--;
+void quota_leave(struct quota *q, int entry) {
+    VH_ASSERT(entry >= 0 && entry < VH_MAX_PEERS && q->p[entry].clients > 0);
+    q->p[entry].clients--;
 }
 
-int64_t quota_ready(const struct quota *q, int place) {
-    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS);
-    return q->p[place].busy_until - BURST;
+int64_t quota_ready(const struct quota *q, int entry) {
+    VH_ASSERT(entry >= 0 && entry < VH_MAX_PEERS);
+    return q->p[entry].busy_until - BURST;
 }
 
-void quota_charge(struct quota *q, int place, unsigned cost, uint32_t rate, int64_t now) {
-    VH_ASSERT(place >= 0 && place < VH_MAX_PEERS && rate > 0);
-    struct quota_peer *p = &q->p[place];
+void quota_charge(struct quota *q, int entry, unsigned cost, uint32_t rate, int64_t now) {
+    VH_ASSERT(entry >= 0 && entry < VH_MAX_PEERS && rate > 0);
+    struct quota_peer *p = &q->p[entry];
     if (p->busy_until < now)
         p->busy_until = now;
     p->busy_until += ms_to_ns(1000) * (int64_t)cost / rate;

@@ -1,6 +1,6 @@
 /*
- * server.c - API clients: who is let in, lines in, output handed out, each peer's share. Knows nothing of what a line
- * means; the sockets that listen are listener.c's.
+ * server.c - API clients: who is admitted, lines in, replies and events out, limits per peer. Owns the table of
+ * clients. Knows nothing of what a line means; listener.c owns the listening sockets.
  */
 #include "server/server.h"
 
@@ -23,7 +23,7 @@ static struct {
     const struct server_calls *calls;
     int64_t now;
     uint32_t next_gen;
-    vm_set alive; /* VMs whose guests may come in */
+    vm_set alive; /* VMs whose guests may connect */
     struct server_stats stats;
 } server;
 
@@ -53,7 +53,7 @@ static struct client *by_ref(struct client_ref ref) {
     return c->gen == ref.gen && c->state == CLIENT_OPEN ? c : NULL;
 }
 
-/* What the kernel says of the other end, and what that makes of it. False if the kernel says nothing, or too much. */
+/* Fills *who from what the kernel says of the other end. False if the kernel says nothing, or more than has room. */
 static bool identify(enum transport t, int fd, struct principal *who) {
     static struct peer_facts f;
     uint32_t port = 0;
@@ -82,7 +82,7 @@ static void refuse(int fd, const struct principal *who, const char *why) {
     server.calls->refused(who, why);
 }
 
-/* Nobody waits for the line to get through. The reasons are ours and need no escape. */
+/* Best effort: the line may not get through. The reasons are constants and need no escape. */
 static void say_failed(int fd, const char *why) {
     char line[160];
     struct sbuf sb;
@@ -92,13 +92,13 @@ static void say_failed(int fd, const char *why) {
     (void)sock_write(fd, line, sb.len);
 }
 
-/* Who has a right to come in is told why not now. */
-static void refuse_aloud(int fd, const struct principal *who, const char *why) {
+/* A client with a right to connect gets the reason as a reply. */
+static void refuse_with_reason(int fd, const struct principal *who, const char *why) {
     say_failed(fd, why);
     refuse(fd, who, why);
 }
 
-/* Whatever others do, an admin finds a place. */
+/* A free entry of the table; the last VH_ADMIN_CLIENTS entries are for admins only. */
 static struct client *free_client(enum role role) {
     struct client *free = NULL;
     int others = 0;
@@ -123,17 +123,17 @@ static void admit(enum transport t, int fd) {
     }
     struct client *c = free_client(who.role);
     if (c == NULL) {
-        refuse_aloud(fd, &who, "too many clients");
+        refuse_with_reason(fd, &who, "too many clients");
         return;
     }
-    int place = quota_enter(&quota, &who.peer, server.conf->peer_clients);
-    if (place < 0) {
-        refuse_aloud(fd, &who, "too many connections of this peer");
+    int quota_index = quota_enter(&quota, &who.peer, server.conf->peer_clients);
+    if (quota_index < 0) {
+        refuse_with_reason(fd, &who, "too many connections of this peer");
         return;
     }
     client_open(c, &buffers[c - clients], fd, &who);
     c->transport = t;
-    c->place = place;
+    c->quota = quota_index;
     if (++server.next_gen == 0)
         server.next_gen = 1;
     c->gen = server.next_gen;
@@ -146,7 +146,7 @@ static void client_free(struct client *c) {
     if (c->subscribed)
         server.stats.subscribers--;
     server.stats.clients--;
-    quota_leave(&quota, c->place);
+    quota_leave(&quota, c->quota);
     (void)close(c->fd);
     log_debug("API client gone: by=\"%s\"", c->who.name);
     struct client_ref ref = ref_of(c);
@@ -156,27 +156,28 @@ static void client_free(struct client *c) {
 }
 
 static bool is_limited(const struct client *c) {
-    return c->who.role != ROLE_ADMIN; /* who may take every device away needs no flood to do harm */
+    return c->who.role != ROLE_ADMIN; /* an admin may take every device away: limits would protect nothing */
 }
 
-/* Has its peer asked so much lately that the next line must wait? */
+/* Has the client's peer asked so much lately that the next line must wait? */
 static bool must_wait(struct client *c) {
-    c->slow_until = is_limited(c) ? quota_ready(&quota, c->place) : 0;
+    c->slow_until = is_limited(c) ? quota_ready(&quota, c->quota) : 0;
     return c->slow_until > server.now;
 }
 
 static void charge(const struct client *c, unsigned cost) {
     if (is_limited(c))
-        quota_charge(&quota, c->place, cost, server.conf->peer_rate, server.now);
+        quota_charge(&quota, c->quota, cost, server.conf->peer_rate, server.now);
 }
 
-/* Does its buffer hold a line that is not finished? While a request is under way, or the peer must wait, nobody looks.
+/* Does the input hold an unfinished line? False while lines are not read: a request is under way, or the peer must
+ * wait.
  */
 static bool line_is_begun(const struct client *c) {
     return client_reads(c) && !c->unread && !c->eof && !linebuf_empty(&c->in);
 }
 
-/* Hands over whole lines, one request at a time; the reply may come from within the call. */
+/* Hands over whole lines, one request at a time. The reply may come from within the call. */
 static void take_lines(struct client *c) {
     c->unread = false;
     for (int i = 0; client_reads(c); i++) {
@@ -193,7 +194,7 @@ static void take_lines(struct client *c) {
             return;
         }
         if (i == LINES_PER_PASS - 1)
-            c->unread = true; /* the others' turn */
+            c->unread = true; /* other clients have their turn first */
         c->asked = true;
         c->barrier = c->queue_len;
         c->line_until = VH_NEVER;
@@ -205,10 +206,12 @@ static void take_lines(struct client *c) {
         if (c->unread)
             return;
     }
-    c->unread = true; /* something is under way; look again when it is done */
+    c->unread = true; /* a request is under way: go on after its reply */
 }
 
-/* Whole lines pass through a buffer that all clients share; only what is left unfinished goes to the client's own. */
+/* Whole lines pass through a buffer that all clients share. Only an unfinished rest is moved to the client's own
+ * buffer.
+ */
 static void read_ready(struct client *c) {
     static char shared[VH_LINE_MAX];
     size_t room = 0;
@@ -240,13 +243,13 @@ static void client_ready(struct client *c, short got) {
         client_flush(c, ref_of(c), server.calls);
     if (c->unread && client_reads(c) && c->slow_until <= server.now)
         take_lines(c);
-    if ((got & POLLIN) != 0 && client_reads(c)) /* not asked for while there is something unread, nor after the end */
+    if ((got & POLLIN) != 0 && client_reads(c)) /* not polled for while lines are unread, nor after the end */
         read_ready(c);
     if (c->eof && client_reads(c) && !c->unread && !client_owes(c))
         c->state = CLIENT_DEAD; /* everything it asked is answered */
 }
 
-/* ---- the room's offers ---- */
+/* ---- for the loop ---- */
 
 void server_fill(struct pollset *ps) {
     listener_fill(ps);
@@ -278,7 +281,7 @@ void server_ready(const struct pollset *ps, int64_t now) {
     listener_ready(ps, now, admit);
 }
 
-/* When there is something to do for this client that no readiness will tell of. */
+/* The time of the next work for this client that poll() does not report. */
 static int64_t client_due(const struct client *c) {
     if (c->state == CLIENT_DEAD)
         return 0;
@@ -300,16 +303,16 @@ int64_t server_deadline(void) {
     return at;
 }
 
-static void send_away(struct client *c, const char *why) {
+static void disconnect(struct client *c, const char *why) {
     server.calls->refused(&c->who, why);
     server.stats.refused++;
     c->state = CLIENT_DEAD; /* freed by server_ready() */
 }
 
-/* A line that is begun and never ended would keep its room for ever. */
+/* A client with an unfinished line would else keep its entry and its buffer for ever. */
 static void line_too_late(struct client *c) {
     say_failed(c->fd, "the line was not finished in time");
-    send_away(c, "a line was not finished in time");
+    disconnect(c, "a line was not finished in time");
 }
 
 void server_tick(int64_t now) {
@@ -375,7 +378,7 @@ void server_vms(vm_set alive, vm_set down) {
     for (int i = 0; i < VH_MAX_CLIENTS && down != 0; i++) {
         struct client *c = &clients[i];
         if (c->state == CLIENT_OPEN && c->who.role == ROLE_GUEST && (down >> c->who.vm & 1) != 0)
-            send_away(c, "its VM has ended");
+            disconnect(c, "its VM has ended");
     }
 }
 
@@ -385,16 +388,16 @@ void server_event_to(struct client_ref ref, const char *line, size_t len) {
         client_event(c, line, len, &server.stats);
 }
 
-/* The principal is fixed at accept: who would be another one now has to come again. */
-static void judge_again(struct client *c) {
+/* The principal is fixed at accept: a client that would get another one now has to connect again. */
+static void identify_again(struct client *c) {
     struct principal who = {.role = ROLE_NONE, .vm = -1};
     vm_set alive = server.alive;
     if (c->who.role == ROLE_GUEST)
-        server.alive |= (vm_set)1 << c->who.vm; /* its end is told by server_vms() */
+        server.alive |= (vm_set)1 << c->who.vm; /* server_vms() disconnects it if its VM is down */
     bool known = listener_wants(server.conf, c->transport) && identify(c->transport, c->fd, &who);
     server.alive = alive;
     if (!known || who.role != c->who.role || who.vm != c->who.vm)
-        send_away(c, "another configuration");
+        disconnect(c, "another configuration");
 }
 
 void server_reload(const struct api_conf *c) {
@@ -402,7 +405,7 @@ void server_reload(const struct api_conf *c) {
     server.conf = c;
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         if (clients[i].state == CLIENT_OPEN)
-            judge_again(&clients[i]);
+            identify_again(&clients[i]);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * One client's output: its order, whatever the socket takes, and what is told of events that had no room.
+ * One client's output: its order, whatever the socket takes, and the count of events that did not fit.
  */
 #include "fault.h"
 #include "server/client.h"
@@ -134,7 +134,7 @@ static void an_event_cut_in_the_middle_is_finished(void) {
     end();
 }
 
-/* A flood at one who does not read: dropped, counted, and told where it happened. */
+/* A flood of events for a client that does not read: dropped, counted, and reported at the position of the loss. */
 static void what_has_no_room_is_counted_and_told(void) {
     static char line[1000];
     char loss[96];
@@ -158,7 +158,7 @@ static void what_has_no_room_is_counted_and_told(void) {
     end();
 }
 
-/* The queue is a flat buffer: what is left of it moves to its begin when there is no room behind. */
+/* The queue is a flat buffer: queued bytes move to its start when the end is reached. */
 static void a_queue_that_is_half_sent_makes_room(void) {
     static char line[VH_QUEUE_MAX / 4 + 1];
     memset(line, 'y', sizeof line - 2);
@@ -181,7 +181,7 @@ static void a_queue_that_is_half_sent_makes_room(void) {
     end();
 }
 
-/* Nobody to tell anything: no more is written, and the client is freed after the pass. */
+/* A broken connection: no more is written, and the client is freed after the pass. */
 static void a_broken_connection_is_dead_at_once(void) {
     begin();
     fail_call("write", 1, EPIPE);
@@ -245,7 +245,7 @@ static void parts_come_one_after_the_other(void) {
     end();
 }
 
-/* With a stamp what was made for one is sent to others, from wherever they are. */
+/* With a stamp, parts rendered for one client are sent to others, from any cursor. */
 static void parts_with_a_stamp_are_made_once(void) {
     begin();
     parts = 4;
@@ -266,7 +266,7 @@ static void parts_with_a_stamp_are_made_once(void) {
     CHECK_INT(rendered, before);
     asks();
     client_reply_parts(&c);
-    c.cursor = 77; /* a place that nothing at hand begins at */
+    c.cursor = 77; /* no part in the cache begins there */
     parts = 78;
     flush();
     CHECK_STR(received(), "part77\n");

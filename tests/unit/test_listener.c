@@ -149,7 +149,7 @@ static void a_socket_file_of_somebody_else_is_left(void) {
     CHECK(exists(&conf));
     CHECK(unlink(conf.unix_path) == 0);
     listener_start(&conf);
-    fail_nr(SYS_statx, 0, EIO); /* whose it is cannot be told: it stays */
+    fail_nr(SYS_statx, 0, EIO); /* nothing shows whose file it is: it stays */
     listener_stop();
     heal();
     CHECK(exists(&conf) && unlink(conf.unix_path) == 0);

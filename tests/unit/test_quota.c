@@ -54,7 +54,7 @@ static void what_costs_more_counts_more(void) {
     CHECK_INT(quota_ready(&q, place), SEC + SEC / 10);
 }
 
-static void coming_back_does_not_wipe_the_slate(void) {
+static void connecting_again_resets_nothing(void) {
     memset(&q, 0, sizeof q);
     int place = enter(3, 2);
     quota_charge(&q, place, 1000, 100, SEC);
@@ -80,7 +80,7 @@ int main(void) {
     RUN(a_peer_has_so_many_connections_and_no_more);
     RUN(a_burst_is_free_then_the_rate_counts);
     RUN(what_costs_more_counts_more);
-    RUN(coming_back_does_not_wipe_the_slate);
+    RUN(connecting_again_resets_nothing);
     RUN(who_is_connected_keeps_its_place);
     TEST_MAIN_END;
 }

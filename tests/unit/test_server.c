@@ -1,6 +1,6 @@
 /*
- * The API's room: who is gone is written to no more, who ends while something is owed still gets it, and another
- * configuration sends away who would not come in by it.
+ * server.c: nothing is written to a client that is gone, a client that ends its input still gets its replies, and
+ * another configuration disconnects clients that it would refuse.
  */
 #include "base/limits.h"
 #include "fault.h"
@@ -15,28 +15,28 @@
 static char dir[] = "/tmp/vh-server-XXXXXX";
 static struct api_conf conf, other;
 static struct client_ref last;
-static char told[512];
+static char recorded[512];
 static bool answers;
 
-static void tell(const char *what) {
-    size_t n = strlen(told);
-    (void)snprintf(told + n, sizeof told - n, "%s ", what);
+static void record(const char *what) {
+    size_t n = strlen(recorded);
+    (void)snprintf(recorded + n, sizeof recorded - n, "%s ", what);
 }
 
 static void line(struct client_ref c, const struct principal *who, char *text, size_t len) {
     (void)who, (void)text, (void)len;
     last = c;
-    tell(text != NULL ? "line" : "long");
+    record(text != NULL ? "line" : "long");
     if (answers)
         server_reply(c, "reply\n", 6);
 }
 static void refused(const struct principal *who, const char *why) {
     (void)who;
-    tell(why);
+    record(why);
 }
 static void closed(struct client_ref c) {
     (void)c;
-    tell("closed");
+    record("closed");
 }
 static bool part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
     (void)c, (void)cursor;
@@ -50,9 +50,9 @@ static uint64_t stamp(struct client_ref c) {
 static const struct server_calls calls = {line, refused, closed, part, stamp};
 
 static const char *heard(void) {
-    static char text[sizeof told];
-    memcpy(text, told, sizeof text);
-    told[0] = '\0';
+    static char text[sizeof recorded];
+    memcpy(text, recorded, sizeof text);
+    recorded[0] = '\0';
     return text;
 }
 
@@ -188,7 +188,7 @@ static void who_would_not_come_in_any_more_is_sent_away(void) {
     server_reload(&other); /* nothing that matters has changed */
     pass();
     CHECK_STR(heard(), "");
-    fail_call("getsockopt", 0, ENOTCONN); /* who it is cannot be told any more */
+    fail_call("getsockopt", 0, ENOTCONN); /* the client cannot be identified any more */
     server_reload(&conf);
     pass();
     CHECK_STR(heard(), "another configuration closed ");
