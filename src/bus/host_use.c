@@ -93,7 +93,7 @@ static void say_unread(const char *what, int most) {
 }
 
 /* False at its end, or where it is not read on. */
-static bool read_table(void) {
+static bool fill_table(void) {
     size_t room = 0;
     if (table.read > VH_TABLE_MAX) {
         say_unread("more", VH_TABLE_MAX);
@@ -123,7 +123,7 @@ static char *next_line(void) {
         }
         if (r == LINE_TOO_LONG) {
             say_unread("a line of more", VH_TABLE_LINE);
-        } else if (!read_table()) {
+        } else if (!fill_table()) {
             (void)close(table.fd);
             table.fd = -1;
         }
@@ -159,7 +159,7 @@ static const char *mount_source(char **save) {
 
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. File
  * systems over several devices, as btrfs, have a number of their own, 0:n: those go by their source. */
-static void look_mounts(void) {
+static void read_mounts(void) {
     char *line;
     open_table("/proc/self/mountinfo");
     while ((line = next_line()) != NULL) {
@@ -178,7 +178,7 @@ static void look_mounts(void) {
     }
 }
 
-static void look_swaps(void) {
+static void read_swaps(void) {
     char *line;
     open_table("/proc/swaps");
     while ((line = next_line()) != NULL) {
@@ -188,7 +188,7 @@ static void look_swaps(void) {
 }
 
 /* dm, md and bcache appear as holders of what they are built upon. */
-static void look_holders(int blocks, const char *name) {
+static void read_holders(int blocks, const char *name) {
     struct sysfs_dir holders;
     const char *holder;
     char path[VH_PATH_MAX];
@@ -202,27 +202,27 @@ static void look_holders(int blocks, const char *name) {
 }
 
 /* A loop device upon a block device is no holder of it. Upon a file, the file's file system is mounted anyway. */
-static void look_loop(int blocks, const char *name) {
+static void read_loop(int blocks, const char *name) {
     char attribute[VH_SYSNAME_MAX + 32], file[VH_PATH_MAX];
     if (str_starts(name, "loop") && str_fmt(attribute, sizeof attribute, "%s/loop/backing_file", name) &&
         sysfs_text(blocks, attribute, file, sizeof file) > 0)
         add_block(file, "is behind", name);
 }
 
-static void look_blocks(void) {
+static void read_blocks(void) {
     struct sysfs_dir blocks;
     const char *name;
     if (!sysfs_dir_open(&blocks, "/sys/class/block"))
         return;
     while ((name = sysfs_dir_next(&blocks)) != NULL) {
-        look_holders(blocks.fd, name);
-        look_loop(blocks.fd, name);
+        read_holders(blocks.fd, name);
+        read_loop(blocks.fd, name);
     }
     sysfs_dir_close(&blocks);
 }
 
 /* A mount names one of a btrfs's devices; here are all of them. */
-static void look_btrfs(void) {
+static void read_btrfs(void) {
     struct sysfs_dir all, devices;
     const char *name, *device;
     char path[VH_PATH_MAX];
@@ -246,7 +246,7 @@ static void add_route(const char *interface) {
         add_use(link, "carries the default route by", interface);
 }
 
-static void look_routes(void) {
+static void read_routes(void) {
     char copy[256], *line;
     open_table("/proc/net/route");
     while ((line = next_line()) != NULL) { /* Iface Destination Gateway Flags ... */
@@ -261,13 +261,13 @@ static void look_routes(void) {
     }
 }
 
-void host_use_look(void) {
+void host_use_read(void) {
     nuses = too_many = 0;
-    look_mounts();
-    look_swaps();
-    look_blocks();
-    look_btrfs();
-    look_routes();
+    read_mounts();
+    read_swaps();
+    read_blocks();
+    read_btrfs();
+    read_routes();
     if (too_many > 0 && may_warn())
         log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
 }

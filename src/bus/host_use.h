@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void host_use_look(void); /* takes the snapshot */
+void host_use_read(void); /* takes the snapshot */
 /* Why the host keeps the device with this sysfs name, by the last snapshot. False if it does not. */
 bool host_use_reason(const char *sys_name, char *why, size_t cap);
 

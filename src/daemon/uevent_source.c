@@ -116,7 +116,7 @@ void uevent_source_fill(struct pollset *ps) {
 void uevent_source_ready(const struct pollset *ps) {
     if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
         read_batch();
-        source.bus->look(dispatch_fact);
+        source.bus->read_noted(dispatch_fact);
     }
 }
 

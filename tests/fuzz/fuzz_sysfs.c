@@ -1,7 +1,7 @@
 /*
  * fuzz_sysfs.c - any contents of the attributes that are read of a device, of the tables in /proc, and of the directory
  * itself: every device told of keeps its bounds, its strings are UTF-8, what is not a device's name is none, and what
- * was kept of a device is what a fresh look says.
+ * was kept of a device is what a fresh reading says.
  *
  * The linker hands the calls of openat, read, sys_stat, readlinkat, close and getdents64 to a file system in memory
  * (Makefile: WRAPPED). Input: pieces, each after a byte that says which file it is; a file without a piece is not
@@ -271,7 +271,7 @@ static void unplug(void) {
         char path[sizeof "/devices/" + VH_SYSNAME_MAX];
         snprintf(path, sizeof path, "/devices/%s", last.dev[i].sys_name);
         uevent(path, "remove", "usb");
-        bus_usb.look(told);
+        bus_usb.read_noted(told);
     }
     MUST(last.gone == last.n);
     unplugged = false;
@@ -298,19 +298,19 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     }
     bus_usb.scan((size & 2) != 0, told);
     uevent("/devices/pci0/usb1/1-2", "add", "usb");
-    bus_usb.look(told);
+    bus_usb.read_noted(told);
     uevent("/devices/pci0/usb1/1-2", "change", "usb"); /* a batch */
     uevent("/devices/pci0/usb1/1-2", "bind", "usb");
     uevent("/devices/pci0/usb1/1-2/1-2.1", "bind", "usb");
     uevent("/devices/pci0/usb1/1-2/1-2:1.0/net/eth0", "add", "net");
-    bus_usb.look(told);
+    bus_usb.read_noted(told);
     bus_usb.recheck(told);
     bus_usb.tick(VH_NEVER - 1, told);
-    last.keeps = false; /* what was kept is what a fresh look says */
+    last.keeps = false; /* what was kept is what a fresh reading says */
     bus_usb.scan(false, told);
     files[0].there = false; /* busnum: now it is going */
     uevent("/devices/pci0/usb1/1-2", "remove", "usb");
-    bus_usb.look(told);
+    bus_usb.read_noted(told);
     unplug();
     for (int i = 0; i < FDS; i++)
         MUST(!fds[i].used);

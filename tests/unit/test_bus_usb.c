@@ -129,7 +129,7 @@ static void event(const char *action, const char *name) {
     (void)snprintf(devpath, sizeof devpath, "/devices/pci0000:00/usb1/%s", name);
     const struct uevent ev = {.action = action, .devpath = devpath, .subsystem = "usb", .devtype = "usb_device"};
     CHECK(bus_usb.uevent(&ev));
-    bus_usb.look(hear);
+    bus_usb.read_noted(hear);
 }
 
 /* ---- the directory of nodes ---- */
@@ -381,7 +381,7 @@ static void what_is_no_device_is_passed_over(void) {
         .action = "add", .devpath = "/devices/pci/usb1/1-2/net/eth1", .subsystem = "net", .devtype = ""};
     CHECK(!bus_usb.uevent(&interface) && !bus_usb.uevent(&other) && !bus_usb.uevent(&disk));
     CHECK(bus_usb.uevent(&stick) && bus_usb.uevent(&dongle));
-    bus_usb.look(hear);
+    bus_usb.read_noted(hear);
     CHECK_STR(heard(), "");
 }
 

@@ -30,7 +30,7 @@ static void nothing_used(void) {
 }
 
 static bool used(const char *device) {
-    host_use_look();
+    host_use_read();
     why[0] = '\0';
     return host_use_reason(device, why, sizeof why);
 }

@@ -103,7 +103,7 @@ static void begin(void) {
         struct uevent gone = {
             .action = "remove", .devpath = kept[i].sys_name, .subsystem = "usb", .devtype = "usb_device"};
         CHECK(bus_usb.uevent(&gone));
-        bus_usb.look(keep);
+        bus_usb.read_noted(keep);
     }
     nkept = nfacts = ngone = 0;
 }
@@ -115,9 +115,9 @@ static void event(const char *action, const char *name) {
     CHECK(bus_usb.uevent(&ev));
 }
 
-static void look(void) {
+static void read_noted(void) {
     nfacts = ngone = 0;
-    bus_usb.look(keep);
+    bus_usb.read_noted(keep);
 }
 
 /* ---- tests ---- */
@@ -128,15 +128,15 @@ static void events_of_one_plug_are_one_look(void) {
     event("add", "1-2");
     event("change", "1-2");
     event("bind", "1-2");
-    look();
+    read_noted();
     CHECK_INT(nfacts, 1);
     CHECK(kept_device("1-2") != NULL && kept_device("1-2")->settled);
-    look(); /* nothing was noted since */
+    read_noted(); /* nothing was noted since */
     CHECK_INT(nfacts, 0);
     displace("1-2");
     event("unbind", "1-2");
     event("remove", "1-2");
-    look();
+    read_noted();
     CHECK(nfacts == 0 && ngone == 1);
 }
 
@@ -149,12 +149,12 @@ static void what_was_bound_before_is_another_plug(void) {
     event("remove", "1-2");
     place(2, 6);
     event("add", "1-2");
-    look();
+    read_noted();
     CHECK_INT(nfacts, 1);
     CHECK(!kept_device("1-2")->settled && kept_device("1-2")->devnum == 6);
     CHECK_STR(kept_device("1-2")->serial, "");
     event("bind", "1-2");
-    look();
+    read_noted();
     CHECK(kept_device("1-2")->settled);
     CHECK_STR(kept_device("1-2")->serial, "S1");
 }
@@ -163,17 +163,17 @@ static void what_lasts_is_read_once(void) {
     begin();
     place(2, 5);
     event("add", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->product_name, "USB device fff1:0001");
     text("1-2", "speed", "12\n");
     event("bind", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->speed, "480");
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
     CHECK(kept_device("1-2")->nifaces == 1 && kept_device("1-2")->vid == 0xfff1);
     text("1-2", "product", "Another\n");
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK_INT(nfacts, 1);
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
 }
@@ -182,15 +182,15 @@ static void a_reset_or_a_new_plug_is_read_again(void) {
     begin();
     place(2, 5);
     event("bind", "1-2");
-    look();
+    read_noted();
     text("1-2", "devnum", "0\n"); /* in the middle of a reset */
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK(nfacts == 0 && ngone == 0);
     text("1-2", "devnum", "7\n");
     text("1-2", "speed", "12\n");
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK(nfacts == 1 && kept_device("1-2")->devnum == 7);
     CHECK_STR(kept_device("1-2")->speed, "12");
     CHECK_STR(kept_device("1-2")->node, "/dev/bus/usb/001/007");
@@ -198,7 +198,7 @@ static void a_reset_or_a_new_plug_is_read_again(void) {
     place(2, 7); /* the same number, another plug */
     text("1-2", "speed", "5000\n");
     event("add", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->speed, "5000");
     CHECK(!kept_device("1-2")->settled);
 }
@@ -209,19 +209,19 @@ static void what_could_not_be_read_is_tried_again(void) {
     place(2, 5);
     put("1-2", "descriptors", "", 0);
     event("bind", "1-2");
-    look();
+    read_noted();
     CHECK(kept_device("1-2")->malformed[0] != '\0');
     descriptors("1-2");
     (void)snprintf(serial, sizeof serial, "%s/" DEVICES "/1-2/serial", root);
     CHECK(unlink(serial) == 0 && mkdir(serial, 0755) == 0); /* reading it fails */
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->malformed, "");
     CHECK_STR(kept_device("1-2")->serial, "");
     CHECK(rmdir(serial) == 0);
     text("1-2", "serial", "S2\n");
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->serial, "S2");
 }
 
@@ -229,11 +229,11 @@ static void what_nobody_keeps_is_read_again(void) {
     begin();
     place(2, 5);
     event("bind", "1-2");
-    look();
+    read_noted();
     text("1-2", "speed", "12\n");
     forgetful = true;
     event("change", "1-2");
-    look();
+    read_noted();
     CHECK_STR(kept_device("1-2")->speed, "12");
 }
 
@@ -245,11 +245,11 @@ static void of_more_devices_than_are_noted_none_is_missed(void) {
         (void)snprintf(name, sizeof name, "1-%d", port);
         event("bind", name);
     }
-    look();
+    read_noted();
     CHECK_INT(nkept, VH_UEVENT_NOTED + 6);
     CHECK(kept_device("1-1")->settled && kept_device("1-64")->settled);
     CHECK(!kept_device("1-70")->settled); /* its bind is lost, like any that is: it settles by time */
-    look();
+    read_noted();
     CHECK_INT(nfacts, 0);
 }
 
@@ -268,21 +268,21 @@ static void make(const char *path, const char *link) {
     CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
 }
 
-/* What is given away in the pass in which it was looked at is not compared once more; later, and for a second time, it
- * is. */
-static void what_was_looked_at_in_this_pass_is_at_hand(void) {
+/* A node that is opened in the pass in which its device was read needs no second check; later, or for a second time, it
+ * does. */
+static void what_was_read_in_this_pass_is_not_checked_again(void) {
     begin();
     place(2, 5);
     make("dev/bus/usb/001/005", NULL);
     event("bind", "1-2");
-    look();
+    read_noted();
     text("1-2", "devnum", "9\n");
     CHECK(opened("1-2") >= 0);
     CHECK(opened("1-2") < 0);
     text("1-2", "devnum", "5\n");
     CHECK(opened("1-2") >= 0);
     event("change", "1-2");
-    look();
+    read_noted();
     text("1-2", "devnum", "9\n");
     bus_usb.tick(0, keep); /* the end of the pass */
     CHECK(opened("1-2") < 0);
@@ -290,14 +290,14 @@ static void what_was_looked_at_in_this_pass_is_at_hand(void) {
     place(3, 6);
     make("dev/bus/usb/001/006", NULL);
     event("add", "1-3");
-    look();
+    read_noted();
     bus_usb.tick(bus_usb.deadline(), keep); /* no bind came: looked at in the last moment of this pass */
     CHECK(kept_device("1-3")->settled);
     text("1-3", "devnum", "9\n");
     CHECK(opened("1-3") < 0);
     text("1-2", "devnum", "5\n");
     event("change", "1-2");
-    look();
+    read_noted();
     make(DEVICES "/1-2/1-2:1.0/x", NULL);
     make(DEVICES "/1-2:1.0/driver", "../../drivers/usbfs"); /* somebody else's VM has it by now */
     CHECK(opened("1-2") < 0);
@@ -314,7 +314,7 @@ static void what_concerns_no_device_is_not_noted(void) {
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         CHECK(!bus_usb.uevent(&others[i]));
-    look();
+    read_noted();
     CHECK(nfacts == 0 && ngone == 0);
 }
 
@@ -329,7 +329,7 @@ int main(void) {
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
     RUN(of_more_devices_than_are_noted_none_is_missed);
-    RUN(what_was_looked_at_in_this_pass_is_at_hand);
+    RUN(what_was_read_in_this_pass_is_not_checked_again);
     RUN(what_concerns_no_device_is_not_noted);
     begin();
     char empty[512];

@@ -14,16 +14,16 @@
 #include <sys/un.h>
 
 static char dir[] = "/tmp/vh-uevents-XXXXXX", path[108];
-static int scans, events, looks;
+static int scans, events, readings;
 
 static bool bus_event(const struct uevent *ev) {
     (void)ev;
     events++;
     return true;
 }
-static void bus_look(fact_fn *emit) {
+static void bus_read_noted(fact_fn *emit) {
     (void)emit;
-    looks++;
+    readings++;
 }
 static void bus_scan(bool coldplug, fact_fn *emit) {
     (void)emit;
@@ -31,7 +31,7 @@ static void bus_scan(bool coldplug, fact_fn *emit) {
     scans++;
 }
 static const struct bus bus = {
-    .name = "test", .below = "/usb", .uevent = bus_event, .look = bus_look, .scan = bus_scan};
+    .name = "test", .below = "/usb", .uevent = bus_event, .read_noted = bus_read_noted, .scan = bus_scan};
 
 static void pass(void) {
     static struct pollset ps;
@@ -68,12 +68,12 @@ static void an_event_goes_to_the_bus_and_nonsense_to_nobody(void) {
     CHECK(uevent_source_start(&bus, path));
     send_event(plug, sizeof plug);
     pass();
-    CHECK(events == 1 && looks == 1 && scans == 0);
+    CHECK(events == 1 && readings == 1 && scans == 0);
     send_event("nonsense", 8);
     pass();
-    CHECK(events == 1 && looks == 2 && scans == 0);
+    CHECK(events == 1 && readings == 2 && scans == 0);
     pass();
-    CHECK_INT(looks, 2);
+    CHECK_INT(readings, 2);
 }
 
 static void a_loss_is_one_look_at_everything(void) {

@@ -7,14 +7,13 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/usb/usb_sysfs.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-#define DEVICES "/sys/bus/usb/devices"
 
 struct walk {
     struct sysfs_dir dir;
@@ -25,7 +24,7 @@ struct walk {
 static bool walk_begin(struct walk *w, const char *sys_name) {
     char path[VH_PATH_MAX];
     w->prefix = strlen(sys_name);
-    return str_fmt(path, sizeof path, DEVICES "/%s", sys_name) && sysfs_dir_open(&w->dir, path);
+    return str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name) && sysfs_dir_open(&w->dir, path);
 }
 
 /* False if it was none, or its name is longer than any the kernel makes. */
@@ -34,7 +33,7 @@ static bool take(struct walk *w, const char *sys_name, const char *entry) {
     if (!str_starts(entry, sys_name) || entry[w->prefix] != ':' || !str_copy(w->name, sizeof w->name, entry))
         return false;
     w->driver[0] = '\0';
-    if (!str_fmt(path, sizeof path, DEVICES "/%s/driver", entry) || sysfs_link(path, target, sizeof target) < 0)
+    if (!str_fmt(path, sizeof path, USB_DEVICES "/%s/driver", entry) || sysfs_link(path, target, sizeof target) < 0)
         return true;
     const char *slash = strrchr(target, '/');
     return str_copy(w->driver, sizeof w->driver, slash != NULL ? slash + 1 : target);

@@ -13,7 +13,25 @@
 #include "os/sysfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+
+bool usb_sysfs_is_device(const char *sys_name) {
+    static const char digits[] = "0123456789";
+    if (strlen(sys_name) >= VH_SYSNAME_MAX)
+        return false;
+    if (str_starts(sys_name, "usb"))
+        return sys_name[3] != '\0' && strspn(sys_name + 3, digits) == strlen(sys_name + 3);
+    size_t bus = strspn(sys_name, digits);
+    return bus > 0 && sys_name[bus] == '-' && sys_name[bus + 1] != '\0' &&
+           strspn(sys_name + bus + 1, "0123456789.") == strlen(sys_name + bus + 1);
+}
+
+int usb_sysfs_open(const char *sys_name) {
+    char path[VH_PATH_MAX];
+    errno = ENOENT;
+    return str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
+}
 
 /* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
 static void read_string(int dir, const char *attribute, char *dst) {
@@ -70,7 +88,7 @@ uint8_t usb_sysfs_number(int dir) {
     return sysfs_uint(dir, "devnum", 10, USB_DEVNUM_MAX, &devnum) ? (uint8_t)devnum : 0;
 }
 
-/* Numbers and port: without them it is no device that could be given away, or one that is just going. */
+/* Numbers and port: a device without them cannot be given away, or is about to go. */
 static bool read_place(int dir, struct device *dev) {
     uint64_t bus = 0;
     uint8_t devnum = usb_sysfs_number(dir);

@@ -10,13 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Its number on the bus as it is now; 0 if there is none: a reset or a removal is under way. A reset may give another.
+#define USB_DEVICES "/sys/bus/usb/devices"
+
+/* Is an entry of USB_DEVICES a device? "1-2.3" and "usb1" are; interfaces ("1-2:1.0") and anything unexpected are not.
  */
+bool usb_sysfs_is_device(const char *sys_name);
+int usb_sysfs_open(const char *sys_name); /* opens its directory; -1 with errno */
+/* Its number on the bus as it is now; 0 if there is none: a reset or a removal is under way. A reset may change
+ * the number. */
 uint8_t usb_sysfs_number(int dir);
-/* What stays as it is for as long as a plug lasts: numbers, port, speed, descriptors and what follows from them. dev is
- * zero but for its sys_name. False if it has no place on a bus, or none any more. */
+/* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them. dev must be zero
+ * except for its sys_name. False if it has no place on a bus, or none any more. */
 bool usb_sysfs_plug(int dir, struct device *dev);
-/* Its names; its own strings only if it is settled, for until then reading them may block. Last as long as the plug. */
+/* Fills its names, which last as long as the plug. Reads the device's own strings only if it is settled: until then the
+ * read may block. */
 void usb_sysfs_names(int dir, struct device *dev);
 
 #endif

@@ -1,0 +1,48 @@
+/*
+ * usb_notes.c - which uevents concern a USB device, and what they say of its plug. Owns nothing: the notes are the
+ * caller's. Never reads sysfs.
+ */
+#include "bus/usb/usb_notes.h"
+
+#include "base/str.h"
+#include "bus/usb/usb_sysfs.h"
+#include "codec/uevent.h"
+
+#include <string.h>
+
+static void note(struct usb_notes *notes, const char *name, const char *action) {
+    int i = 0;
+    while (i < notes->n && !str_eq(notes->note[i].name, name))
+        i++;
+    if (i == VH_UEVENT_NOTED) {
+        notes->overflow = true;
+        return;
+    }
+    if (i == notes->n) {
+        (void)str_copy(notes->note[i].name, VH_SYSNAME_MAX, name); /* usb_sysfs_is_device() has checked its length */
+        notes->note[notes->n++].phase = PLUG_NEW;
+    }
+    if (str_eq(action, "bind"))
+        notes->note[i].phase = PLUG_BOUND;
+    else if (str_eq(action, "add") || str_eq(action, "remove"))
+        notes->note[i].phase = PLUG_NEW; /* an earlier bind was of another plug */
+}
+
+bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev) {
+    const char *name = uevent_name(ev->devpath);
+    if (str_eq(ev->subsystem, "block") || str_eq(ev->subsystem, "net")) {
+        if (strstr(ev->devpath, "/usb") == NULL)
+            return false;
+        notes->uses = true;
+        return true;
+    }
+    if (!str_eq(ev->subsystem, "usb") || !str_eq(ev->devtype, "usb_device") || !usb_sysfs_is_device(name))
+        return false;
+    note(notes, name, ev->action);
+    return true;
+}
+
+void usb_notes_clear(struct usb_notes *notes) {
+    notes->n = 0;
+    notes->overflow = notes->uses = false;
+}
