@@ -39,6 +39,8 @@ void conf_default(struct conf *c) {
     VH_ASSERT(str_copy(c->api.unix_path, sizeof c->api.unix_path, DEFAULT_SOCKET));
 }
 
+static struct conf_scratch conf_scratch_area;
+
 void *conf_scratch(size_t *size) {
     *size = sizeof conf_scratch_area;
     return &conf_scratch_area;
@@ -151,7 +153,7 @@ static void read_vm(struct reader *r, int object) {
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
         vm->passing = (enum usb_passing)passing;
     if (named) /* even with errors, so that rules naming it are not reported too */
-        conf_scratch_area.vm_tok[r->c->nvms++] = object;
+        r->scratch->vm_tok[r->c->nvms++] = object;
 }
 
 static void read_vms(struct reader *r, int array) {
@@ -182,7 +184,7 @@ static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_
         whole_file(report, arg, too_long);
         return false;
     }
-    if (json_parse(&r->j, text, len, conf_scratch_area.tok, VH_CONF_TOKENS, &err))
+    if (json_parse(&r->j, text, len, r->scratch->tok, VH_CONF_TOKENS, &err))
         return true;
     json_position(text, len, err.at, &d.line, &d.column);
     d.text = err.why;
@@ -192,7 +194,8 @@ static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_
 }
 
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg) {
-    struct reader r = {.c = c, .line = 1, .api_object = -1};
+    struct reader r = {.c = c, .scratch = &conf_scratch_area, .line = 1, .api_object = -1};
+    r.report = (struct report){.j = &r.j, .problems = &r.scratch->problems};
     int v[CONF_KEYS_MAX];
     conf_default(c);
     if (!read_json(&r, text, len, report, arg))
@@ -208,6 +211,6 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
         conf_lint(&r);
         policy_index(c);
     }
-    rd_report(&r, report, arg);
-    return r.count[DIAG_ERROR] == 0;
+    report_emit(&r.report, report, arg);
+    return r.report.count[DIAG_ERROR] == 0;
 }

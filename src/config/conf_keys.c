@@ -2,9 +2,11 @@
  * conf_keys.c - which keys the configuration knows: those we act on, those that exist in the schema but that this
  * version does not act on, and what to say of one that nobody knows. Tables only; never looks at a value.
  */
+#include "config/conf_keys.h"
+
 #include "base/log.h"
 #include "base/str.h"
-#include "config/conf_read.h"
+#include "config/conf.h"
 
 #include <string.h>
 

@@ -80,7 +80,7 @@ static bool covers(const struct reader *r, int ia, int ib) {
         return false;
     for (size_t i = 0; i < 3; i++) {
         if ((a->fields >> patterns[i] & 1) &&
-            !same_pattern(r, conf_scratch_area.entry_tok[ia], conf_scratch_area.entry_tok[ib], patterns[i]))
+            !same_pattern(r, r->scratch->entry_tok[ia], r->scratch->entry_tok[ib], patterns[i]))
             return false;
     }
     return true;
@@ -107,7 +107,7 @@ static int taken_by(const struct reader *r, int first, int n, int entry) {
 static bool shadowed(struct reader *r, int rule, int entry) {
     const struct conf *c = r->c;
     const struct rule *own = &c->rules[rule];
-    int tok = conf_scratch_area.entry_tok[entry], e = taken_by(r, own->deny, own->ndeny, entry);
+    int tok = r->scratch->entry_tok[entry], e = taken_by(r, own->deny, own->ndeny, entry);
     if (e >= 0) {
         rd_warn(r, tok, "never decides: the rule's own 'deny' entry on line %u takes every such device out",
                 c->entries[e].line);
@@ -139,7 +139,7 @@ static void lint_rule(struct reader *r, int i) {
         const struct entry *entry = &r->c->entries[e];
         if (!entry->enabled || entry->fields == 0)
             continue;
-        readings(r, entry, conf_scratch_area.entry_tok[e]);
+        readings(r, entry, r->scratch->entry_tok[e]);
         if (e >= rule->allow + rule->nallow)
             continue;
         bool is_dead = shadowed(r, i, e);
@@ -147,7 +147,7 @@ static void lint_rule(struct reader *r, int i) {
         dead += is_dead;
     }
     if (live == 0 && dead > 1)
-        rd_warn(r, conf_scratch_area.rule_tok[i], "the rule never decides: none of its entries does");
+        rd_warn(r, r->scratch->rule_tok[i], "the rule never decides: none of its entries does");
 }
 
 void conf_lint(struct reader *r) {
@@ -156,7 +156,7 @@ void conf_lint(struct reader *r) {
         used |= r->c->rules[i].enabled ? r->c->rules[i].vm_mask : 0;
     for (int vm = 0; vm < r->c->nvms; vm++) {
         if (!(used >> vm & 1))
-            rd_note(r, conf_scratch_area.vm_tok[vm], "no rule uses the VM '%s'", r->c->vms[vm].name);
+            rd_note(r, r->scratch->vm_tok[vm], "no rule uses the VM '%s'", r->c->vms[vm].name);
     }
     for (int i = 0; i < r->c->nrules; i++) {
         if (r->c->rules[i].enabled)

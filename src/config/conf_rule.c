@@ -170,7 +170,7 @@ static bool read_pattern(struct reader *r, int tok, struct regex *out) {
         return false;
     }
     if (!regex_compile(&r->c->regexes, out, pattern, strlen(pattern), &err)) {
-        rd_say_within(r, DIAG_ERROR, tok, raw_offset(text, n, err.at), "regular expression: %s", err.why);
+        report_say_within(&r->report, DIAG_ERROR, tok, raw_offset(text, n, err.at), "regular expression: %s", err.why);
         return false;
     }
     return true;
@@ -241,7 +241,7 @@ static void read_entry(struct reader *r, int object) {
     memset(e, 0, sizeof *e);
     e->port = e->serial = "";
     e->line = rd_line(r, object);
-    conf_scratch_area.entry_tok[r->c->nentries] = object;
+    r->scratch->entry_tok[r->c->nentries] = object;
     if (!rd_object(r, object, OBJ_ENTRY, v))
         return;
     r->c->nentries++;
@@ -295,7 +295,7 @@ static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
         rule->vm_mask |= (vm_set)1 << vm;
         return;
     }
-    for (int i = 0; i < r->c->nvms && best >= 0 && rd_kept(r, DIAG_WARNING); i++) {
+    for (int i = 0; i < r->c->nvms && best >= 0 && report_has_room(&r->report, DIAG_WARNING); i++) {
         int d = str_distance(name, r->c->vms[i].name, best);
         if (d <= best) {
             near = i;
@@ -330,7 +330,7 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
             read_rule_vm(r, rule, t);
     }
     rule->single = named || rule->nvms == 1;
-    if (rule->nvms == 0 && r->count[DIAG_ERROR] == 0)
+    if (rule->nvms == 0 && r->report.count[DIAG_ERROR] == 0)
         rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
 }
 
@@ -350,7 +350,7 @@ static void read_rule(struct reader *r, int object) {
     rule->tag = "";
     rule->reset_on_release = true; /* nothing of a guest's session should stay in a device that comes back */
     rule->line = rd_line(r, object);
-    conf_scratch_area.rule_tok[r->c->nrules] = object;
+    r->scratch->rule_tok[r->c->nrules] = object;
     if (!rd_object(r, object, OBJ_RULE, v))
         return;
     r->c->nrules++;

@@ -1,0 +1,91 @@
+/*
+ * conf_keys.h - the keys of the configuration, inside the conf family only: one enum for each object of the schema, and
+ * what to say of a key that is in none.
+ */
+#ifndef VHOTPLUG_CONF_KEYS_H
+#define VHOTPLUG_CONF_KEYS_H
+
+#include "codec/json.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The objects of the schema; each has a table of its keys. */
+enum conf_object { OBJ_ROOT, OBJ_GENERAL, OBJ_API, OBJ_VM, OBJ_RULE, OBJ_ENTRY, OBJ_CLIENT, OBJ_LIMITS, OBJ_COUNT };
+
+enum root_key { ROOT_USB, ROOT_VMS, ROOT_GENERAL, ROOT_DESCRIPTION, ROOT_SCHEMA, ROOT_KEYS };
+enum general_key {
+    GEN_API,
+    GEN_RULE_MATCH,
+    GEN_PERSISTENCY,
+    GEN_STATE_PATH,
+    GEN_LEASE,
+    GEN_RELEASE,
+    GEN_DESCRIPTION,
+    GENERAL_KEYS
+};
+enum api_key {
+    API_ENABLE,
+    API_DISABLE,
+    API_TRANSPORTS,
+    API_HOST,
+    API_PORT,
+    API_TCP_PORT,
+    API_VSOCK_PORT,
+    API_ALLOWED_CIDS,
+    API_UNIX_SOCKET,
+    API_UNIX_USER,
+    API_UNIX_GROUP,
+    API_UNIX_MODE,
+    API_CLIENTS,
+    API_LIMITS,
+    API_DESCRIPTION,
+    API_KEYS
+};
+enum vm_key { VMK_NAME, VMK_TYPE, VMK_SOCKET, VMK_CID, VMK_UID, VMK_QMP, VMK_PASSING, VMK_DESCRIPTION, VM_KEYS };
+enum client_key { CLI_CID, CLI_UID, CLI_GID, CLI_TCP, CLI_ROLE, CLI_VM, CLI_DESCRIPTION, CLIENT_KEYS };
+enum limit_key { LIM_CLIENTS, LIM_RATE, LIM_LINE, LIM_DESCRIPTION, LIMIT_KEYS };
+enum rule_key {
+    RULE_DESCRIPTION,
+    RULE_TARGET,
+    RULE_ALLOWED,
+    RULE_ALLOW,
+    RULE_DENY,
+    RULE_TAG,
+    RULE_SKIP,
+    RULE_RESET,
+    RULE_ENABLE,
+    RULE_DISABLE,
+    RULE_KEYS
+};
+enum entry_key {
+    ENT_VENDOR_ID,
+    ENT_PRODUCT_ID,
+    ENT_VENDOR_NAME,
+    ENT_PRODUCT_NAME,
+    ENT_SERIAL,
+    ENT_BUS,
+    ENT_PORT,
+    ENT_DEV_CLASS,
+    ENT_DEV_SUBCLASS,
+    ENT_DEV_PROTOCOL,
+    ENT_IF_CLASS,
+    ENT_IF_SUBCLASS,
+    ENT_IF_PROTOCOL,
+    ENT_REMOVABLE,
+    ENT_DRIVER_PATH, /* up to here in the order of enum entry_field's bits */
+    ENT_DESCRIPTION,
+    ENT_ENABLE,
+    ENT_DISABLE,
+    ENTRY_KEYS
+};
+#define CONF_KEYS_MAX 20
+
+int keys_find(const struct json *j, enum conf_object o, int key_token); /* index, or -1 if not a key that we act on */
+const char *keys_name(enum conf_object o, int index);
+/* A key that exists but that this version does not read at all: what it would do ("PCI devices"), else NULL. */
+const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
+/* What to say of an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". */
+void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap);
+
+#endif
