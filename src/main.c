@@ -103,6 +103,21 @@ static int check(void) {
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Holds vmms[] to the list of VM types: one implementation for each supported type, and no other. */
+static void check_types(void) {
+    int n = 0, known = 0;
+    while (vmms[n] != NULL)
+        n++;
+    for (int t = 0; t < CONF_VM_TYPES; t++) {
+        int same = 0;
+        for (int i = 0; i < n; i++)
+            same += str_eq(vmms[i]->type, conf_vm_types[t].name);
+        VH_ASSERT(same == (conf_vm_types[t].supported ? 1 : 0));
+        known += same;
+    }
+    VH_ASSERT(known == n);
+}
+
 /* ---- the sandbox ---- */
 
 static char sockets[VH_PATH_MAX], uevents[VH_PATH_MAX], state[VH_PATH_MAX]; /* their directories */
@@ -246,6 +261,7 @@ static int serve(int argc, char **argv) {
         return status;
     log_open("vhotplug", given.debug ? LOG_DEBUG : given.doctor ? LOG_ERROR : LOG_INFO);
     pages_keep_small();
+    check_types();
     conf_load_choose(given.conf_path);
     if (given.check)
         return check();

@@ -65,19 +65,40 @@ static void read_general(struct reader *r, int object) {
 
 /* ---- vms ---- */
 
+const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
+    {"qemu", true},
+    {"crosvm", false},
+    {"cloud-hypervisor", false},
+};
+
+/* "a", "b" or "c" */
+static void list_types(char *dst, size_t cap) {
+    struct sbuf sb;
+    sb_init(&sb, dst, cap);
+    for (int i = 0; i < CONF_VM_TYPES; i++) {
+        const char *before = i == 0 ? "" : i == CONF_VM_TYPES - 1 ? " or " : ", ";
+        sb_fmt(&sb, "%s\"%s\"", before, conf_vm_types[i].name);
+    }
+    VH_ASSERT(sb_ok(&sb)); /* short names of ours */
+}
+
 static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *vm) {
-    static const char *const types[] = {"qemu", "crosvm", "cloud-hypervisor"};
+    const char *names[CONF_VM_TYPES];
+    char what[96];
     int type = 0;
     if (tok < 0) {
         rd_error(r, object, "'type' is missing, for instance \"type\": \"qemu\"");
         return;
     }
-    if (!rd_choice(r, tok, types, 3, "\"qemu\", \"crosvm\" or \"cloud-hypervisor\"", &type))
+    for (int i = 0; i < CONF_VM_TYPES; i++)
+        names[i] = conf_vm_types[i].name;
+    list_types(what, sizeof what);
+    if (!rd_choice(r, tok, names, CONF_VM_TYPES, what, &type))
         return;
-    VH_ASSERT(str_copy(vm->type, sizeof vm->type, types[type]));
-    vm->supported = type == 0;
+    VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
+    vm->supported = conf_vm_types[type].supported;
     if (!vm->supported)
-        rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", types[type]);
+        rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", names[type]);
 }
 
 static void read_vm_socket(struct reader *r, int object, int tok, struct vm_conf *vm) {

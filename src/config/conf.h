@@ -8,62 +8,28 @@
 #include "base/limits.h"
 #include "base/model.h"
 #include "codec/regex.h"
+#include "config/conf_api.h"
+#include "config/conf_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum entry_field {
-    F_VID = 1 << 0,
-    F_PID = 1 << 1,
-    F_VENDOR_NAME = 1 << 2,
-    F_PRODUCT_NAME = 1 << 3,
-    F_SERIAL = 1 << 4,
-    F_BUS = 1 << 5,
-    F_PORT = 1 << 6,
-    F_DEV_CLASS = 1 << 7,
-    F_DEV_SUBCLASS = 1 << 8,
-    F_DEV_PROTOCOL = 1 << 9,
-    F_IF_CLASS = 1 << 10,
-    F_IF_SUBCLASS = 1 << 11,
-    F_IF_PROTOCOL = 1 << 12,
-    F_REMOVABLE = 1 << 13,
-    F_DRIVER_PATH = 1 << 14,
+/* The one list of VM types. main.c holds its VMM implementations to it at start: one for each supported type. */
+struct vm_type {
+    const char *name;
+    bool supported; /* else accepted, but its VMs get no devices */
 };
-
-/* One allow or deny entry. */
-struct entry {
-    uint16_t fields; /* which of the below are given */
-    uint16_t vid, pid;
-    uint8_t bus;
-    uint8_t dev_class, dev_sub, dev_proto, if_class, if_sub, if_proto;
-    uint8_t removable; /* bit 1 << enum removable for each accepted value */
-    bool enabled;
-    uint32_t line;           /* in the file, from 1 */
-    const char *port;        /* "2", or a path behind hubs such as "2.3"; see policy.h */
-    const char *serial;      /* compared in full, case matters */
-    const char *description; /* "" if none */
-    struct regex vendor_name, product_name, driver_path;
-};
-
-struct rule {
-    const char *description, *tag; /* "" if none */
-    bool enabled, skip_on_suspend, reset_on_release;
-    bool single;             /* targetVm, or only one allowed: no choice, no question */
-    uint8_t nvms;            /* 0: matches but goes nowhere (all its VMs unknown) */
-    uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */
-    vm_set vm_mask;
-    uint16_t allow, nallow, deny, ndeny; /* ranges in conf.entries */
-    uint32_t line;
-};
+enum { CONF_VM_TYPES = 3 };
+extern const struct vm_type conf_vm_types[CONF_VM_TYPES];
 
 enum usb_passing { PASS_AUTO, PASS_FD, PASS_PATH };
 
 struct vm_conf {
     char name[VH_NAME_MAX];
-    char type[24]; /* "qemu"; others are known but not acted on yet */
+    char type[24]; /* a name of conf_vm_types[] */
     char socket[VH_SUN_PATH_MAX];
-    bool supported;
+    bool supported;    /* its type is */
     bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */
     uint32_t cid;      /* 0 if not given */
@@ -73,41 +39,8 @@ struct vm_conf {
     uint32_t line;
 };
 
-enum access_kind { ACCESS_CID, ACCESS_UID, ACCESS_GID, ACCESS_NET };
-
-/* One entry of general.api.clients: who, and as what. */
-struct access_conf {
-    enum access_kind kind;
-    enum role role;
-    int vm;          /* ROLE_GUEST: of this VM; else -1 */
-    uint32_t id;     /* CID, uid or gid */
-    uint8_t net[16]; /* ACCESS_NET: IPv6, or IPv4 mapped into it */
-    uint8_t bits;    /* of it that count */
-};
-
-enum cid_policy { CIDS_NOBODY, CIDS_LISTED, CIDS_ANY };
-
-struct api_conf {
-    bool enable, unix_on, tcp_on, vsock_on;
-    char host[64]; /* numeric IPv4 or IPv6 address, or "localhost" */
-    uint16_t tcp_port;
-    uint32_t vsock_port;
-    char unix_path[VH_SUN_PATH_MAX];
-    char unix_user[VH_NAME_MAX], unix_group[VH_NAME_MAX]; /* "" if not given */
-    uint16_t unix_mode;
-    enum cid_policy cid_policy;
-    uint32_t cids[VH_MAX_CIDS];
-    uint16_t ncids;
-    bool only_clients; /* general.api.clients is given: who is in no entry of it has no access */
-    uint16_t naccess;
-    struct access_conf access[VH_MAX_ACCESS]; /* of `clients`, else of the VMs with a "cid"; the first match decides */
-    uint16_t peer_clients;                    /* connections of one peer */
-    uint32_t peer_rate;                       /* requests per second of one peer that is no admin */
-    uint16_t line_seconds;                    /* for a line to be finished */
-};
-
 struct conf {
-    bool rule_match_any; /* general.ruleMatch "any": the peers' reading */
+    bool rule_match_any; /* general.ruleMatch "any": the reading of the older daemons */
     bool persistency;
     char state_path[VH_PATH_MAX];
     uint32_t lease_seconds;
@@ -115,7 +48,7 @@ struct conf {
     struct api_conf api;
     uint16_t nrules, nentries, nvms;
     struct rule rules[VH_MAX_RULES];
-    uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors of which no device fits the rule */
+    uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors whose devices never fit the rule */
     struct entry entries[VH_MAX_ENTRIES];
     struct vm_conf vms[VH_MAX_VMS];
     struct regex_pool regexes;

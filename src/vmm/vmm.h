@@ -1,5 +1,5 @@
 /*
- * vmm.h - the contract between a link and a VMM's protocol: one const table for each type, listed in main.c.
+ * vmm.h - the contract between a link and a VMM's protocol: one const table for each type in main.c's vmms[].
  * Implementations are pure: they turn operations into bytes and lines into results; the link moves the bytes.
  */
 #ifndef VHOTPLUG_VMM_H

@@ -1,0 +1,58 @@
+/*
+ * conf_rule.h - usbPassthrough as structs: rules, and their allow and deny entries. policy.h says what they mean.
+ */
+#ifndef VHOTPLUG_CONF_RULE_H
+#define VHOTPLUG_CONF_RULE_H
+
+#include "base/limits.h"
+#include "base/model.h"
+#include "codec/regex.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum entry_field {
+    F_VID = 1 << 0,
+    F_PID = 1 << 1,
+    F_VENDOR_NAME = 1 << 2,
+    F_PRODUCT_NAME = 1 << 3,
+    F_SERIAL = 1 << 4,
+    F_BUS = 1 << 5,
+    F_PORT = 1 << 6,
+    F_DEV_CLASS = 1 << 7,
+    F_DEV_SUBCLASS = 1 << 8,
+    F_DEV_PROTOCOL = 1 << 9,
+    F_IF_CLASS = 1 << 10,
+    F_IF_SUBCLASS = 1 << 11,
+    F_IF_PROTOCOL = 1 << 12,
+    F_REMOVABLE = 1 << 13,
+    F_DRIVER_PATH = 1 << 14,
+};
+
+/* One allow or deny entry. */
+struct entry {
+    uint16_t fields; /* which of the below are given */
+    uint16_t vid, pid;
+    uint8_t bus;
+    uint8_t dev_class, dev_sub, dev_proto, if_class, if_sub, if_proto;
+    uint8_t removable; /* bit 1 << enum removable for each accepted value */
+    bool enabled;
+    uint32_t line;           /* in the file, from 1 */
+    const char *port;        /* "2", or a path behind hubs such as "2.3"; see policy.h */
+    const char *serial;      /* compared in full, case matters */
+    const char *description; /* "" if none */
+    struct regex vendor_name, product_name, driver_path;
+};
+
+struct rule {
+    const char *description, *tag; /* "" if none */
+    bool enabled, skip_on_suspend, reset_on_release;
+    bool single;             /* targetVm, or only one allowed: no choice, no question */
+    uint8_t nvms;            /* 0: matches but goes nowhere (all its VMs unknown) */
+    uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */
+    vm_set vm_mask;
+    uint16_t allow, nallow, deny, ndeny; /* ranges in conf.entries */
+    uint32_t line;
+};
+
+#endif
