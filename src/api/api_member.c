@@ -3,6 +3,7 @@
  * what.
  */
 #include "api/api_internal.h"
+#include "codec/usb_desc.h"
 
 void reply_end(struct sbuf *sb, const char *id) {
     if (id[0] != '\0') {
@@ -55,13 +56,8 @@ static void member_interfaces(struct sbuf *sb, const struct device *d) {
         sb_str(sb, "null");
         return;
     }
-    sb_str(sb, "\":");
-    for (int i = 0; i < d->nifaces; i++) {
-        sb_hex(sb, d->ifaces[i].cls, 2);
-        sb_hex(sb, d->ifaces[i].sub, 2);
-        sb_hex(sb, d->ifaces[i].proto, 2);
-        sb_char(sb, ':');
-    }
+    sb_char(sb, '"');
+    usb_desc_interfaces(sb, d);
     sb_char(sb, '"');
 }
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,10 +29,6 @@ void log_open(const char *name, enum log_level highest) {
     program = name;
     most = highest;
     terminal = isatty(STDERR_FILENO) == 1;
-}
-
-bool log_enabled(enum log_level level) {
-    return level <= most;
 }
 
 /* What a device or a client calls itself must neither look like a line of its own nor steer who reads it: a question
@@ -56,7 +53,7 @@ static size_t defuse(char *s, size_t n) {
 void log_line(enum log_level level, const char *fmt, ...) {
     static char line[LINE_MAX_BYTES];
     int saved = errno;
-    if (!log_enabled(level))
+    if (level > most)
         return;
     struct sbuf sb;
     sb_init(&sb, line, sizeof line - 1); /* room for the newline */

@@ -10,12 +10,9 @@
 
 #include "base/assert.h"
 
-#include <stdbool.h>
-
 enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 }; /* syslog's numbers */
 
 void log_open(const char *program, enum log_level most); /* lines above `most` are dropped */
-bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)

@@ -47,12 +47,6 @@ void sb_uint(struct sbuf *sb, uint64_t v) {
     sb_mem(sb, digits + at, sizeof digits - at);
 }
 
-void sb_int(struct sbuf *sb, int64_t v) {
-    if (v < 0)
-        sb_char(sb, '-');
-    sb_uint(sb, v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v);
-}
-
 void sb_hex(struct sbuf *sb, uint32_t v, int digits) {
     VH_ASSERT(digits >= 1 && digits <= 8);
     for (int i = digits - 1; i >= 0; i--)

@@ -23,7 +23,6 @@ void sb_mem(struct sbuf *sb, const char *s, size_t n);
 void sb_str(struct sbuf *sb, const char *s);
 void sb_char(struct sbuf *sb, char c);
 void sb_uint(struct sbuf *sb, uint64_t v);
-void sb_int(struct sbuf *sb, int64_t v);
 void sb_hex(struct sbuf *sb, uint32_t v, int digits); /* lower case, exactly `digits` digits, 1..8 */
 void sb_fmt(struct sbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sb_vfmt(struct sbuf *sb, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));

@@ -6,8 +6,6 @@
  */
 #include "codec/usb_desc.h"
 
-#include "base/str.h"
-
 #include <string.h>
 
 enum {
@@ -115,13 +113,13 @@ bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const 
     return false;
 }
 
-bool usb_desc_interfaces(const struct device *dev, char *dst, size_t cap) {
-    struct sbuf sb;
-    sb_init(&sb, dst, cap);
+void usb_desc_interfaces(struct sbuf *sb, const struct device *dev) {
     if (dev->nifaces > 0)
-        sb_char(&sb, ':');
-    for (int i = 0; i < dev->nifaces; i++)
-        sb_fmt(&sb, "%02x%02x%02x:", (unsigned)dev->ifaces[i].cls, (unsigned)dev->ifaces[i].sub,
-               (unsigned)dev->ifaces[i].proto);
-    return sb_ok(&sb);
+        sb_char(sb, ':');
+    for (int i = 0; i < dev->nifaces; i++) {
+        sb_hex(sb, dev->ifaces[i].cls, 2);
+        sb_hex(sb, dev->ifaces[i].sub, 2);
+        sb_hex(sb, dev->ifaces[i].proto, 2);
+        sb_char(sb, ':');
+    }
 }

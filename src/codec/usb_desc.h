@@ -5,8 +5,8 @@
 #ifndef VHOTPLUG_USB_DESC_H
 #define VHOTPLUG_USB_DESC_H
 
-#include "base/limits.h"
 #include "base/model.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
  * if at least those were sound, and no interfaces.
  */
 bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const char **why);
-/* ":030101:030102:" or "" without interfaces; false if cap is too small. */
-bool usb_desc_interfaces(const struct device *dev, char *dst, size_t cap);
+/* The class, subclass and protocol of each interface: ":030101:030102:"; nothing without interfaces. */
+void usb_desc_interfaces(struct sbuf *sb, const struct device *dev);
 
 #endif

@@ -330,6 +330,10 @@ size_t heap_peak(void) {
     return peak;
 }
 
+#ifdef HEAP_OWN_NAMES
+
+/* ---- for tests ---- */
+
 void heap_check(void) {
     size_t found = 0;
     bool free_before = false;
@@ -343,9 +347,10 @@ void heap_check(void) {
     VH_ASSERT(found == used);
 }
 
+#else
+
 /* ---- the C library's names ---- */
 
-#ifndef HEAP_OWN_NAMES
 #define NAMED(target) __attribute__((alias(#target), used))
 void *malloc(size_t) NAMED(heap_malloc);
 void *calloc(size_t, size_t) NAMED(heap_calloc);

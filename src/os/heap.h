@@ -19,6 +19,8 @@ size_t heap_usable_size(void *p); /* exactly what was asked for */
 
 size_t heap_used(void); /* bytes of the arena in use now, block headers included */
 size_t heap_peak(void); /* the most that it ever was */
+#ifdef HEAP_OWN_NAMES   /* for tests */
 void heap_check(void);  /* walks the whole arena; aborts where it is damaged */
+#endif
 
 #endif

@@ -43,7 +43,7 @@ static void note_trouble(void) {
         troubles++;
 }
 
-int sysfs_open_at(int dirfd, const char *name, int flags) {
+static int open_at(int dirfd, const char *name, int flags) {
     int fd;
     do {
         fd = openat(dirfd, name, flags | O_CLOEXEC);
@@ -57,7 +57,7 @@ int sysfs_open(const char *path, int flags) {
     VH_ASSERT(root >= 0);
     while (*path == '/')
         path++;
-    return sysfs_open_at(root, *path != '\0' ? path : ".", flags);
+    return open_at(root, *path != '\0' ? path : ".", flags);
 }
 
 ssize_t sysfs_read(int fd, void *dst, size_t cap) {
@@ -81,7 +81,7 @@ static ssize_t read_all(int fd, void *dst, size_t cap, enum file_end end) {
 }
 
 static ssize_t read_file(int dirfd, const char *name, void *dst, size_t cap, enum file_end end) {
-    int fd = sysfs_open_at(dirfd, name, O_RDONLY);
+    int fd = open_at(dirfd, name, O_RDONLY);
     if (fd < 0)
         return -1;
     ssize_t n = read_all(fd, dst, cap, end);
@@ -134,7 +134,7 @@ bool sysfs_uint(int dirfd, const char *name, int base, uint64_t max, uint64_t *o
 }
 
 bool sysfs_write(int dirfd, const char *name, const char *text) {
-    int fd = sysfs_open_at(dirfd, name, O_WRONLY);
+    int fd = open_at(dirfd, name, O_WRONLY);
     if (fd < 0)
         return false;
     ssize_t n, want = (ssize_t)strlen(text);
@@ -186,7 +186,7 @@ bool sysfs_dir_open(struct sysfs_dir *d, const char *path) {
 }
 
 bool sysfs_dir_open_at(struct sysfs_dir *d, int dirfd, const char *name) {
-    return dir_begin(d, sysfs_open_at(dirfd, name, O_RDONLY | O_DIRECTORY));
+    return dir_begin(d, open_at(dirfd, name, O_RDONLY | O_DIRECTORY));
 }
 
 const char *sysfs_dir_next(struct sysfs_dir *d) {

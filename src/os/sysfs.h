@@ -20,7 +20,6 @@ bool sysfs_root_is_real(void);    /* is the root "/"? */
 int sysfs_open(
     const char *path,
     int flags); /* path like "/sys/bus/usb/devices" or relative to the root; O_CLOEXEC added; -1 with errno */
-int sysfs_open_at(int dirfd, const char *name, int flags);
 /* Reads a whole text attribute, strips the trailing newline, NUL-terminates. Length, or -1 with errno (EOVERFLOW if it
  * does not fit). */
 ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap);

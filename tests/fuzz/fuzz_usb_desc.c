@@ -12,13 +12,16 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev;
     const char *why = NULL;
     char text[VH_MAX_IFACES * 7 + 8];
+    struct sbuf sb;
     unsigned char *copy = malloc(size + 1);
     memcpy(copy, data, size);
     memset(&dev, 0, sizeof dev);
     if (usb_desc_parse(copy, size, &dev, &why)) {
         MUST(size >= 18 && dev.nifaces <= VH_MAX_IFACES);
         MUST(dev.vid == (data[8] | data[9] << 8) && dev.pid == (data[10] | data[11] << 8));
-        MUST(usb_desc_interfaces(&dev, text, sizeof text));
+        sb_init(&sb, text, sizeof text);
+        usb_desc_interfaces(&sb, &dev);
+        MUST(sb_ok(&sb));
         MUST(dev.nifaces == 0 ? text[0] == '\0' : strlen(text) % 7 == 1);
     } else {
         MUST(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);

@@ -48,10 +48,14 @@ static void every_device_is_known_for_what_it_is(void) {
     for (int i = 0; i < NSOLD; i++) {
         char text[VH_MAX_IFACES * 7 + 8] = "refused";
         check(sold[i].name, sold[i].p, sold[i].n, "as sold", 0, 0);
-        if (parse(sold[i].p, sold[i].n))
-            CHECK(usb_desc_interfaces(&dev, text, sizeof text));
-        else
+        struct sbuf sb;
+        if (parse(sold[i].p, sold[i].n)) {
+            sb_init(&sb, text, sizeof text);
+            usb_desc_interfaces(&sb, &dev);
+            CHECK(sb_ok(&sb));
+        } else {
             printf("# %s: %s\n", sold[i].name, why);
+        }
         CHECK_STR(text, sold[i].interfaces);
     }
 }

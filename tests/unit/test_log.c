@@ -62,7 +62,10 @@ static void on_a_terminal_the_level_is_a_word(void) {
 
 static void what_is_above_the_level_is_dropped(void) {
     log_open("me", LOG_WARN);
-    CHECK(log_enabled(LOG_ERROR) && log_enabled(LOG_WARN) && !log_enabled(LOG_INFO));
+    LOGGED(LOG_ERROR, "one");
+    CHECK_STR(got, "<3>me: one\n");
+    LOGGED(LOG_WARN, "two");
+    CHECK_STR(got, "<4>me: two\n");
     LOGGED(LOG_INFO, "text");
     CHECK_STR(got, "");
     log_open("me", LOG_DEBUG);

@@ -31,13 +31,7 @@ static void numbers_at_their_limits(void) {
     sb_uint(&sb, 0);
     sb_char(&sb, ' ');
     sb_uint(&sb, UINT64_MAX);
-    sb_char(&sb, ' ');
-    sb_int(&sb, 0);
-    sb_char(&sb, ' ');
-    sb_int(&sb, INT64_MAX);
-    sb_char(&sb, ' ');
-    sb_int(&sb, INT64_MIN);
-    CHECK_STR(room, "0 18446744073709551615 0 9223372036854775807 -9223372036854775808");
+    CHECK_STR(room, "0 18446744073709551615");
     sb_init(&sb, room, sizeof room);
     sb_hex(&sb, 0xabc, 4);
     sb_hex(&sb, 0, 1);
@@ -81,7 +75,6 @@ static void after_an_overflow_nothing_is_added(void) {
     sb_str(&sb, "a");
     sb_char(&sb, 'a');
     sb_uint(&sb, 1);
-    sb_int(&sb, -1);
     sb_hex(&sb, 1, 1);
     sb_fmt(&sb, "%s", "a");
     sb_json(&sb, "a");
