@@ -19,21 +19,33 @@ static enum role higher(enum role a, enum role b) {
 
 /* ---- attach ---- */
 
-/* Why the device itself cannot go anywhere; false with why filled. */
+/* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the VM that had the
+ * device is listed anew first, see attach_go(). */
 static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
-    if (s->dev.malformed[0] != '\0')
+    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
+    case STAY_MALFORMED:
         sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
-    else if (s->hub)
+        return false;
+    case STAY_HUB:
         sb_fmt(why, "%s is a hub: hubs stay with the host", s->dev.node);
-    else if (s->dev.protect[0] != '\0')
+        return false;
+    case STAY_PROTECTED:
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
-    else if (!s->dev.settled)
+        return false;
+    case STAY_UNSETTLED:
         sb_fmt(why, "%s is still being configured by the kernel: it is announced when it is ready", s->dev.node);
-    else if (s->hold_until != 0)
+        return false;
+    case STAY_HELD:
         sb_fmt(why, "%s is on a port that flaps: it has to stay for a while first", s->dev.node);
-    else if (c->stopping)
+        return false;
+    case STAY_STOPPING:
         sb_str(why, "the daemon is ending");
-    return why->len == 0;
+        return false;
+    case STAY_NO:
+    case STAY_FOREIGN:
+        break;
+    }
+    return true;
 }
 
 /* The VM that this attach means; -1 with why filled. */

@@ -15,15 +15,15 @@ bool core_guest_sees(const struct core *c, const struct slot *s, int vm) {
     return !s->hub && (s->vm == vm || s->foreign == vm || plan_allows(c, s, vm));
 }
 
-/* Of what a guest sees; a hub it does not. */
-static bool stays_here(const struct slot *s) {
-    return s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0';
+/* Reasons that a guest is told as such; the others are "not free" for it. */
+static bool stays_here(const struct core *c, const struct slot *s) {
+    return slot_stays_with_host(c, s, STAY_DEVICE) != STAY_NO;
 }
 
-/* Is it nobody else's, as far as is known: had, wanted, lent or claimed? */
+/* False if another VM has the device, should get it or may have it, or if a request or a suspend concerns it. */
 static bool is_free(const struct core *c, const struct slot *s, int vm) {
     int target = plan_target(c, s);
-    if ((s->vm >= 0 && s->vm != vm) || s->foreign >= 0 || (target >= 0 && target != vm))
+    if ((s->vm >= 0 && s->vm != vm) || (target >= 0 && target != vm))
         return false;
     if ((s->doubt & ~((vm_set)1 << vm)) != 0 || (s->op != OP_NONE && s->op_vm != vm))
         return false;
@@ -31,12 +31,13 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
 }
 
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
-    return plan_allows(c, s, vm) && s->dev.settled && !s->disconnected && !stays_here(s) && s->hold_until == 0 &&
-           is_free(c, s, vm);
+    /* STAY_STOPPING is not among them: only attach_vm(), which serves operators and admins, looks at that. */
+    return plan_allows(c, s, vm) && !s->disconnected && is_free(c, s, vm) &&
+           slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNSETTLED | STAY_FOREIGN | STAY_HELD) == STAY_NO;
 }
 
-/* It has it, is about to get it, or has put it away itself; and no other VM has it, may have it, or is just getting it.
- */
+/* True if this VM has the device, is about to get it or has detached it, and no other VM has it, may have it or is just
+ * getting it. */
 static bool owns(const struct core *c, const struct slot *s, int vm) {
     if (s->foreign >= 0 || (s->vm >= 0 && s->vm != vm))
         return false;
@@ -75,7 +76,7 @@ const char *core_guest_reason(const struct core *c, const struct slot *s, int vm
         return "was detached by this guest";
     if (s->guest_suspended == vm)
         return "suspended";
-    if (stays_here(s))
+    if (stays_here(c, s))
         return "stays with the host";
     return may_attach(c, s, vm) ? "may be attached" : "not free";
 }
@@ -88,7 +89,7 @@ const char *guest_why_not(const struct core *c, const struct request *r, const s
         return "was taken away";
     if (!plan_allows(c, s, vm))
         return "is not allowed here";
-    return stays_here(s) ? "stays with the host" : "is not free";
+    return stays_here(c, s) ? "stays with the host" : "is not free";
 }
 
 /* ---- requests ---- */

@@ -38,6 +38,22 @@ void vm_filters(struct core *c, struct slot *s); /* a new device: does a VM take
 void vm_look(struct core *c, int vm);            /* have it listed again, if it is up */
 
 /* core_target.c */
+/* Why a device stays with the host. The first that holds is reported; what holds follows from the slot alone. */
+enum stay {
+    STAY_NO = 0,
+    STAY_MALFORMED = 1 << 0, /* its descriptors are not trusted, so no rule can be applied to it */
+    STAY_HUB = 1 << 1,
+    STAY_PROTECTED = 1 << 2, /* the host uses it */
+    STAY_UNSETTLED = 1 << 3, /* the kernel is still configuring it */
+    STAY_FOREIGN = 1 << 4,   /* a VM has it, but not by us */
+    STAY_HELD = 1 << 5,      /* its port flaps */
+    STAY_STOPPING = 1 << 6,  /* the daemon is ending */
+};
+/* What the device is or what the host does with it. The others pass without anything new about the device. */
+#define STAY_DEVICE (STAY_MALFORMED | STAY_HUB | STAY_PROTECTED)
+
+/* The first of the reasons asked for (a union of enum stay) that holds. */
+enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked);
 int plan_target(const struct core *c, const struct slot *s);          /* the VM where it should be, -1 none */
 bool plan_allows(const struct core *c, const struct slot *s, int vm); /* by its rule, or by a lease without one */
 bool plan_asks(const struct core *c, const struct slot *s);           /* is a choice of VM needed? */

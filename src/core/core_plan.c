@@ -71,9 +71,10 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         wake(c, s->retry_at);
         return;
     }
-    if (kind == OP_ATTACH && (s->doubt != 0 || s->foreign >= 0 || s->releasing || id_taken(c, i, vm)))
+    /* The target has looked at the other reasons to stay; one that a request wants moved, settle_request(). */
+    if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD) != STAY_NO)
         return;
-    if (kind == OP_ATTACH && s->hold_until != 0)
+    if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || id_taken(c, i, vm)))
         return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
@@ -171,23 +172,24 @@ static void settle_request(struct step *st, int i) {
             request_slot_done(st, i, NULL);
         return;
     }
+    bool to_vm = s->req_vm >= 0;
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     enum role asker = c->pending[s->req].audit.asked.who.role;
     /* What a guest may take was judged when it asked: also what another guest, for which it was chosen, put away. */
-    int chosen = s->req_vm >= 0 && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
+    int chosen = to_vm && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
-    if (s->foreign >= 0 && s->doubt == 0)
+    if (s->doubt == 0 && slot_stays_with_host(c, s, STAY_FOREIGN) != STAY_NO)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
-    else if (s->req_vm >= 0 && s->disconnected && s->disconnected_by > asker)
+    else if (to_vm && s->disconnected && s->disconnected_by > asker)
         (void)str_fmt(text, sizeof text, "it was taken away by an %s", role_name(s->disconnected_by));
     else if (chosen >= 0 && chosen != s->req_vm)
         (void)str_fmt(text, sizeof text, "it was given to VM '%s' by a higher role", c->conf->vms[chosen].name);
-    else if (s->req_vm >= 0 && s->dev.protect[0] != '\0')
+    else if (to_vm && slot_stays_with_host(c, s, STAY_PROTECTED) != STAY_NO)
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
-    else if (s->req_vm >= 0 && s->dev.malformed[0] != '\0')
+    else if (to_vm && slot_stays_with_host(c, s, STAY_MALFORMED) != STAY_NO)
         (void)str_fmt(text, sizeof text, "unclassifiable: %s", s->dev.malformed);
-    else if (s->req_vm >= 0 && (s->hub || !plan_allows(c, s, s->req_vm)))
+    else if (to_vm && (slot_stays_with_host(c, s, STAY_HUB) != STAY_NO || !plan_allows(c, s, s->req_vm)))
         (void)str_fmt(text, sizeof text, "the rules do not allow it there any more");
     else if (c->vm[vm].state == VM_DOWN)
         (void)str_fmt(text, sizeof text, "VM '%s' is not running", c->conf->vms[vm].name);

@@ -24,8 +24,9 @@ static bool suspends(const struct core *c, const struct slot *s, int vm) {
 static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
-    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0' || s->foreign >= 0 || s->hold_until != 0)
-        return false; /* it cannot go there now: the rules decide once it can */
+    /* One that cannot go there now is left to the rules. STAY_UNSETTLED is no reason: a VM had it as it was. */
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_HELD) != STAY_NO)
+        return false;
     return !s->disconnected && plan_allows(c, s, s->suspended);
 }
 

@@ -3,6 +3,26 @@
  */
 #include "core/core_internal.h"
 
+enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked) {
+    unsigned holds = 0;
+    if (s->dev.malformed[0] != '\0')
+        holds |= STAY_MALFORMED;
+    if (s->hub)
+        holds |= STAY_HUB;
+    if (s->dev.protect[0] != '\0')
+        holds |= STAY_PROTECTED;
+    if (!s->dev.settled)
+        holds |= STAY_UNSETTLED;
+    if (s->foreign >= 0)
+        holds |= STAY_FOREIGN;
+    if (s->hold_until != 0)
+        holds |= STAY_HELD;
+    if (c->stopping)
+        holds |= STAY_STOPPING;
+    holds &= asked;
+    return (enum stay)(holds & (~holds + 1)); /* the lowest bit is the first reason */
+}
+
 /* By rule and choice. */
 static int rule_target(const struct core *c, const struct slot *s) {
     if (s->rule < 0)
@@ -20,18 +40,16 @@ int plan_target(const struct core *c, const struct slot *s) {
         return -1;
     if (s->req >= 0)
         return s->req_vm;
-    if (c->stopping)
-        return -1;
     if (!s->managed || s->disconnected || s->suspended >= 0)
         return -1;
-    if (s->hub || s->dev.protect[0] != '\0' || s->dev.malformed[0] != '\0')
+    /* A foreign or held device keeps its target: the plan begins no attach before that has passed. */
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_STOPPING) != STAY_NO)
         return -1;
-    if (!s->dev.settled)
-        return s->vm;
+    if (slot_stays_with_host(c, s, STAY_UNSETTLED) != STAY_NO)
+        return s->vm; /* the kernel may configure it while a VM has it: no reason to take it out */
     int vm = rule_target(c, s);
-    return vm == s->guest_detached
-               ? -1
-               : vm; /* what its guest put away stays away from that VM, not from where others want it */
+    /* A detach by a guest keeps the device away from the VM of that guest only. */
+    return vm == s->guest_detached ? -1 : vm;
 }
 
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {
@@ -41,10 +59,10 @@ bool plan_allows(const struct core *c, const struct slot *s, int vm) {
 bool plan_asks(const struct core *c, const struct slot *s) {
     if (s->state != SLOT_PRESENT || s->rule < 0 || s->vm >= 0 || s->op != OP_NONE || s->req >= 0)
         return false;
-    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->guest_detached >= 0 ||
-        s->foreign >= 0 || c->stopping)
+    if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->guest_detached >= 0)
         return false;
-    if (s->hub || s->dev.protect[0] != '\0')
+    /* An announced device is neither held nor, so far, unsettled; one that is being configured again may be chosen. */
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_STOPPING) != STAY_NO)
         return false;
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;

@@ -97,13 +97,16 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
     int target = plan_target(c, s);
     if (s->vm >= 0 && target == s->vm)
         return;
-    if (s->dev.malformed[0] != '\0')
+    /* STAY_HUB is not asked: the bus names it as what protects the device. STAY_UNSETTLED comes after what the rules
+     * say, and STAY_STOPPING would be the reason of every device. */
+    enum stay stay = slot_stays_with_host(c, s, STAY_MALFORMED | STAY_PROTECTED | STAY_FOREIGN | STAY_HELD);
+    if (stay == STAY_MALFORMED)
         sb_fmt(sb, "unclassifiable: %s", s->dev.malformed);
-    else if (s->dev.protect[0] != '\0')
+    else if (stay == STAY_PROTECTED)
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
-    else if (s->foreign >= 0)
+    else if (stay == STAY_FOREIGN)
         sb_str(sb, "somebody else attached it there");
-    else if (s->hold_until != 0)
+    else if (stay == STAY_HELD)
         sb_str(sb, "its port flaps: it has to stay for a while first");
     else if (s->vm >= 0)
         sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");
