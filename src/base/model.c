@@ -1,5 +1,5 @@
 /*
- * model.c - what can be said of the model's words without anything else. Pure.
+ * model.c - questions about the model's structs that need nothing else. Pure.
  */
 #include "base/model.h"
 

@@ -1,6 +1,6 @@
 /*
- * model.h - the words of the program as plain structs: device, request, operation, fact, action.
- * Strings are always NUL-terminated; sets of VMs are bit masks by configuration index.
+ * model.h - the terms of the program as plain structs: device, request, operation, fact, action. No state, no input or
+ * output. Strings are always NUL-terminated; sets of VMs are bit masks by configuration index.
  */
 #ifndef VHOTPLUG_MODEL_H
 #define VHOTPLUG_MODEL_H
@@ -19,7 +19,7 @@ struct usb_iface {
     uint8_t cls, sub, proto, number;
 };
 
-/* A host device as the bus sees it now. */
+/* A device of the host as the bus reads it now. */
 struct device {
     uint64_t incarnation;            /* differs between two plugs, even on one port: the inode of its sysfs directory */
     char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
@@ -30,7 +30,7 @@ struct device {
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
     char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
-    /* The modules that would drive its interfaces, by path; the first NULL ends them. Not owned. */
+    /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
     uint8_t cls, sub, proto;
@@ -47,7 +47,7 @@ enum role { ROLE_NONE, ROLE_OBSERVER, ROLE_GUEST, ROLE_OPERATOR, ROLE_ADMIN }; /
 
 enum transport { TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_VSOCK };
 
-/* What quotas count: everything behind one uid, one CID or one address (of IPv6: one /64, which one host may have). */
+/* The unit of quotas: one uid, one CID or one address (with IPv6 one /64, because one host may have all of it). */
 struct peer {
     enum transport transport;
     uint8_t id[16];
@@ -55,7 +55,7 @@ struct peer {
 
 struct explained; /* api.h */
 
-/* Who asks: fixed at accept, from kernel facts. */
+/* Who asks. Fixed at accept() from what the kernel reports. */
 struct principal {
     enum role role;
     int vm; /* ROLE_GUEST: its VM, else -1; with ROLE_NONE: the VM that is not running, else -1 */
@@ -85,7 +85,7 @@ enum request_kind {
 
 enum tristate { TRI_ANY, TRI_NO, TRI_YES };
 
-/* What a request's device fields say. Every field given must match. */
+/* The device fields of a request. A device is selected if it matches every field that is given. */
 struct selector {
     bool by_node, by_bus, by_port, by_vid, by_pid, by_tag;
     uint8_t node_bus, node_dev; /* from device_node */
@@ -103,8 +103,8 @@ struct request {
     char vm[VH_NAME_MAX];       /* "" if not given */
     enum tristate disconnected; /* usb_list filter */
     bool all;                   /* usb_list: hubs and protected devices too */
-    /* explain: a device described by hand, valid until the next line is parsed. by_hand: it is what is asked about;
-     * else it stands in if none that is there has those ids. */
+    /* explain: a device described by hand, valid until the next line is parsed. With by_hand the question is about that
+     * description; else the description is used only if no plugged device has its ids. */
     const struct explained *described;
     bool by_hand;
     char id[VH_ID_MAX]; /* the request's id as JSON text, "" if none */
@@ -120,24 +120,25 @@ struct vmm_op {
     int vm;
     uint8_t busnum, devnum;
     char id[VH_OPID_MAX]; /* the device's id in the VM */
-    bool by_fd;           /* set by the link: pass the opened node rather than bus and address */
+    bool by_fd;           /* set by the link: pass the open node instead of bus and address */
 };
 
 enum op_status {
     OP_OK,
-    OP_FAILED,  /* the VMM said no; nothing changed there; text is its own */
+    OP_FAILED,  /* the VMM refused, with its own text; nothing changed there */
     OP_REFUSED, /* nobody listens: the VM is down */
-    OP_BUSY,    /* the monitor does not greet: nothing was sent */
-    OP_UNKNOWN, /* connection lost, or no answer in time, after something was sent: list before believing anything */
-    OP_LOCAL,   /* could not be begun on our side (node gone, in use by the host); nothing was sent */
+    OP_BUSY,    /* the monitor does not greet; nothing was sent */
+    OP_UNKNOWN, /* connection lost or no answer in time, after something was sent: the VM must be listed */
+    OP_LOCAL,   /* could not be begun on the host (node gone, device in use); nothing was sent */
 };
 
-struct vmm_found { /* a host device that a VM reports */
+/* A device of the host that a VM reports in a listing. */
+struct vmm_found {
     char id[VH_OPID_MAX];
-    bool ours, anonymous;   /* the id carries our prefix; the VMM made the id up */
+    bool ours, anonymous;   /* the id has our prefix; the VMM made the id up */
     uint8_t busnum, devnum; /* 0 if it cannot be told */
-    /* Not ours, and given as a filter rather than as a device: the VM may have, or take later, any that fits. 0 and ""
-     * match any; if nothing is said at all, it matches none. */
+    /* A filter of the VM instead of one device: the VM may have, or may take later, any device that matches. 0 and ""
+     * match all; a filter without any field matches nothing. */
     bool filter;
     uint16_t vid, pid;
     char port[VH_PORTPATH_MAX];
@@ -157,19 +158,19 @@ struct op_result {
 struct conf;
 
 enum fact_kind {
-    FACT_SCAN_BEGIN, /* a full scan follows; devices not told of before its end are gone */
+    FACT_SCAN_BEGIN, /* a full scan follows; devices that it does not report are gone */
     FACT_SCAN_END,
-    FACT_DEVICE,     /* a device is there, like this (new or changed) */
-    FACT_GONE,       /* nothing (any more) under this sysfs name */
-    FACT_VM_SOCKET,  /* the VM's socket appeared or was made anew: somebody may listen */
-    FACT_VM_ANSWERS, /* the monitor greeted after a while of silence */
+    FACT_DEVICE,     /* a device is plugged in, new or changed */
+    FACT_GONE,       /* no device has this sysfs name (any more) */
+    FACT_VM_SOCKET,  /* the VM's socket appeared or was made anew: a VMM may listen */
+    FACT_VM_ANSWERS, /* the monitor greeted after OP_BUSY */
     FACT_VM_DOWN,    /* the VM's process or socket is gone */
     FACT_OP_DONE,
     FACT_REQUEST,
     FACT_CLIENT_GONE,
-    FACT_SAVED,    /* the end of an ACT_SAVE: `ok`, or why not in `text` */
-    FACT_RELEASED, /* the end of the ACT_RELEASE of the plug named `token` */
-    FACT_RELOAD,   /* a new configuration, its VMs at the same indices (conf_align) */
+    FACT_SAVED,    /* an ACT_SAVE has ended: `ok`, or the error in `text` */
+    FACT_RELEASED, /* the ACT_RELEASE with this `token` has ended */
+    FACT_RELOAD,   /* a new configuration with the VMs at the same indices (conf_align) */
     FACT_STOP,     /* the daemon will end: take every device out of its VM */
     FACT_TIME,     /* a deadline of core_deadline() has passed */
 };
@@ -197,17 +198,17 @@ enum audit_outcome { AUDIT_OK, AUDIT_REFUSED, AUDIT_FAILED };
 
 enum action_kind {
     ACT_OP,          /* hand `op` to the VM's link */
-    ACT_EVENT,       /* tell subscribers (or only `client`, if its gen is not 0) about slot */
+    ACT_EVENT,       /* send an event about slot to subscribers, or only to `client` if its gen is not 0 */
     ACT_REPLY,       /* answer `client`: ok, or failed with the error in actions.texts[text] */
     ACT_REPLY_PARTS, /* answer `client` part by part: a list, figures, or an explanation of slot (-1: as described) */
     ACT_REPLY_VERSION,
     ACT_SUBSCRIBE,
-    ACT_AUDIT,       /* tell of actions.audits[audit]; the reason is actions.texts[text] unless it went well */
+    ACT_AUDIT,       /* report actions.audits[audit]; unless the outcome is AUDIT_OK, actions.texts[text] says why */
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
-    ACT_RELEASE,     /* the device in slot came back from a VM (vm: which has just died, -1 none): reset it, let host
-                        drivers bind, then tell FACT_RELEASED with `token`, whatever came of it */
-    ACT_SAVE,  /* write the memories to disk before any action that follows, then tell FACT_SAVED as the next fact */
-    ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold` milliseconds */
+    ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it, let
+                        drivers of the host bind, then report FACT_RELEASED with `token`, even after a failure */
+    ACT_SAVE,  /* write what is remembered to disk before any later action, then report FACT_SAVED as the next fact */
+    ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold_ms` */
 };
 
 struct action {
@@ -226,7 +227,7 @@ struct action {
 };
 
 const char *role_name(enum role r);
-/* Hubs stay with the host, whatever a rule says. */
+/* Hubs stay with the host whatever the rules say. */
 bool device_is_hub(const struct device *dev);
 
 #endif

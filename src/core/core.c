@@ -1,8 +1,8 @@
 /*
  * core.c - the step: one fact in, its actions out; and the facts about devices.
  *
- * Owns the slots' life from plug to unplug. Knows nothing of sockets, QMP or JSON, and never says what to do with
- * a VM: that is worked out by core_plan.c from the difference between target and assignment.
+ * Owns the life of a slot from plug to unplug. Never begins an operation on a VM: core_plan.c does, from the difference
+ * between target and assignment.
  */
 #include "core/core.h"
 
@@ -31,14 +31,14 @@ static void released(struct step *st, uint32_t token) {
     }
 }
 
-/* The rule, and what is remembered, as they are now. */
+/* Looks up the rule and what is remembered of the device. */
 static void slot_judge(struct core *c, struct slot *s) {
     s->hub = device_is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
     remembered_refresh(c, s);
 }
 
-/* The same, and which of several VMs, once all is known of a plug. */
+/* The same for a new plug, or when its serial number is known: also filters, selection and lease. */
 static void slot_plugged(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -51,7 +51,8 @@ static void slot_plugged(struct step *st, int i) {
 
 /* ---- devices come and go ---- */
 
-/* The host no longer has it. A VM that holds it, or is just taking it, must let go of its id later: a ghost. */
+/* The device is unplugged. While a VM has its id, or is just getting it, the slot is leaving: the id must be removed
+ * from that VM. */
 static void unplug(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     VH_ASSERT(s->state == SLOT_PRESENT);
@@ -85,7 +86,7 @@ static void plug(struct step *st, const struct fact *f) {
     s->state = SLOT_PRESENT;
     s->dev = *f->device;
     s->seen = true;
-    s->plug = ++c->next_plug; /* never 0, soon enough: it is the token of its reset */
+    s->plug = ++c->next_plug; /* the token of its reset */
     s->plugged_at = st->now;
     s->managed = !f->coldplug || c->attach_connected;
     c->stats.plugged++;
@@ -93,13 +94,13 @@ static void plug(struct step *st, const struct fact *f) {
         port_plugged(st, i);
     slot_plugged(st, i);
     if (f->coldplug && !s->hub)
-        s->doubt = supported_vms(c->conf); /* an earlier daemon, by an earlier policy, may have given it to any */
+        s->doubt = supported_vms(c->conf); /* an earlier daemon may have attached it to any, by other rules */
     if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
-        s->choice = c->conf->rules[s->rule].vms[0]; /* nobody is there to be asked */
+        s->choice = c->conf->rules[s->rule].vms[0]; /* at start, no client can answer */
     slot_announce(st, i);
 }
 
-/* Two plugs on one port are two devices, however alike. */
+/* Two plugs on one port are two devices, even of the same kind. */
 static bool same_plug(const struct device *a, const struct device *b) {
     return a->incarnation == b->incarnation && a->vid == b->vid && a->pid == b->pid;
 }
@@ -119,11 +120,11 @@ static void device_fact(struct step *st, const struct fact *f) {
     s->dev = *f->device;
     s->seen = true;
     if (settled_now)
-        slot_plugged(st, i); /* the serial is known only now */
+        slot_plugged(st, i); /* the serial number was not known before */
     else
         slot_judge(st->c, s);
     if (s->foreign >= 0)
-        vm_look(st->c, s->foreign); /* a reset, as when a VM lets it go */
+        vm_look(st->c, s->foreign); /* the change may be the reset by which that VM gives it back */
     slot_announce(st, i);
 }
 
@@ -145,7 +146,7 @@ static void gone_fact(struct step *st, const char *sys_name) {
         unplug(st, i);
 }
 
-/* A row that is another VM now, or none: what was chosen for the old one is not meant for it. */
+/* True if index v names another VM (or none) in the new configuration: choices made for the old VM no longer apply. */
 static bool is_other_vm(const struct conf *old, const struct conf *fresh, int v) {
     VH_ASSERT(v < old->nvms);
     return v >= 0 && (v >= fresh->nvms || fresh->vms[v].retired || !conf_same_vm(&old->vms[v], &fresh->vms[v]));
@@ -169,8 +170,8 @@ static void forget_other_vms(struct core *c, const struct conf *old) {
     }
 }
 
-/* The same VMs at the same indices, perhaps more; other rules. Who is asked for a VM is asked anew if the choice is
- * another one. */
+/* The VMs keep their indices; VMs may be added, and all rules may change. A question is asked anew if the VMs to choose
+ * from have changed. */
 static void reload(struct step *st, const struct conf *conf) {
     struct core *c = st->c;
     const struct conf *old = c->conf;
@@ -200,8 +201,8 @@ static void stop(struct step *st) {
     }
 }
 
-/* May a list show something else after this step? One that only asks changes nothing, unless it does what has become
- * due meanwhile or was left undone: then there is an action that is not for the asker alone. */
+/* May a list differ after this step? A request that only asks changes nothing, but its step also does what has become
+ * due: then it has an action that is not for the asker alone. */
 static bool may_change(const struct fact *f, const struct actions *out, bool due) {
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
     for (int i = 0; i < out->n; i++)

@@ -1,5 +1,6 @@
 /*
- * core_check.c - the invariants of the core, and what "at rest" means. Asserted after every step of the simulation.
+ * core_check.c - the invariants of the core, and what "at rest" means. The simulation checks them after every step.
+ * Never changes the state.
  */
 #include "base/str.h"
 #include "config/policy.h"
@@ -20,23 +21,26 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     const struct slot *s = &c->slot[i];
     int nvms = c->conf->nvms;
     if (s->state == SLOT_FREE || s->state == SLOT_DEAD) {
-        MUST(i >= c->used || (s->vm < 0 && s->op == OP_NONE), "a slot that is free holds something");
+        MUST(i >= c->used || (s->vm < 0 && s->op == OP_NONE), "a free slot has a VM or an operation");
         return true;
     }
-    MUST(s->vm >= -1 && s->vm < nvms, "an assignment names no VM");
-    MUST(s->op == OP_NONE || (s->op_vm >= 0 && s->op_vm < nvms), "an operation names no VM");
-    MUST(s->op == OP_NONE || c->vm[s->op_vm].op_slot == i, "a slot's operation is not its VM's");
-    MUST(s->op == OP_NONE || c->vm[s->op_vm].op == s->op, "a slot and its VM differ in the operation");
-    MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_LEAVING, "attaching a device that a VM has");
-    MUST(s->state != SLOT_LEAVING || s->vm >= 0 || s->op != OP_NONE, "a leaving device that no VM has");
-    MUST(s->state != SLOT_LEAVING || s->req < 0, "a request waits for a leaving device");
-    MUST(s->req < 0 || c->pending[s->req].used, "a slot waits for no request");
-    MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is in a VM that is down");
-    MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms, "a slot names no VM");
-    MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is in a VM without policy for it");
-    MUST(s->hold_until == 0 || !s->announced, "a device was told of before it had stayed");
-    MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a device was given away before it had stayed");
-    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_LEAVING || s->op == OP_DETACH, "a hub is given away");
+    MUST(s->vm >= -1 && s->vm < nvms, "the VM of an assignment is not configured");
+    MUST(s->op == OP_NONE || (s->op_vm >= 0 && s->op_vm < nvms), "the VM of an operation is not configured");
+    MUST(s->op == OP_NONE || c->vm[s->op_vm].op_slot == i, "the VM of a slot's operation names another slot");
+    MUST(s->op == OP_NONE || c->vm[s->op_vm].op == s->op, "a slot and its VM have different operations");
+    MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_LEAVING, "a device that a VM has is being attached");
+    MUST(s->state != SLOT_LEAVING || s->vm >= 0 || s->op != OP_NONE,
+         "a leaving slot has neither a VM nor an operation");
+    MUST(s->state != SLOT_LEAVING || s->req < 0, "a request waits for a leaving slot");
+    MUST(s->req < 0 || c->pending[s->req].used, "the request of a slot is not in use");
+    MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is assigned to a VM that is down");
+    MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms,
+         "a VM named in a slot is not configured");
+    MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is assigned to a VM but is not managed");
+    MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
+    MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a held device has a VM or an operation");
+    MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_LEAVING || s->op == OP_DETACH,
+         "a hub has an operation other than a detach");
     return true;
 }
 
@@ -49,8 +53,8 @@ static bool check_pending(const struct core *c, const char **why) {
     }
     for (int k = 0; k < VH_MAX_CLIENTS; k++) {
         const struct pending *p = &c->pending[k];
-        MUST(!p->used || p->left == waiting[k], "a request counts other devices than wait for it");
-        MUST(!p->used || p->left > 0, "a request waits for nothing");
+        MUST(!p->used || p->left == waiting[k], "the count of a request differs from the slots that wait for it");
+        MUST(!p->used || p->left > 0, "a request in use waits for no slot");
     }
     return true;
 }
@@ -58,63 +62,62 @@ static bool check_pending(const struct core *c, const char **why) {
 static bool check_vms(const struct core *c, const char **why) {
     for (int v = 0; v < VH_MAX_VMS; v++) {
         const struct vm *vm = &c->vm[v];
-        MUST(vm->op == OP_NONE || vm->op_serial != 0, "an operation without a name");
+        MUST(vm->op == OP_NONE || vm->op_serial != 0, "an operation has no serial");
         if (vm->op == OP_NONE || vm->op_slot < 0)
             continue;
         const struct slot *s = &c->slot[vm->op_slot];
-        MUST(s->op == vm->op && s->op_vm == v, "a VM's operation is not its slot's");
+        MUST(s->op == vm->op && s->op_vm == v, "the slot of a VM's operation has another operation");
     }
     return true;
 }
 
-static bool check_memories(const struct core *c, const char **why) {
+static bool check_remembered(const struct core *c, const char **why) {
     const struct remembered_set *ms = &c->remembered;
-    MUST(!c->dirty || c->persist, "what is never saved is to be saved");
+    MUST(!c->dirty || c->persist, "changes are to be saved although nothing is ever saved");
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *m = &ms->m[i];
         MUST(!m->used || m->stamp <= ms->stamp, "a remembered device is newer than the newest stamp");
         MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus || m->resumed,
-             "a memory of nothing");
+             "a remembered device has nothing remembered");
     }
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         MUST(s->state != SLOT_PRESENT || s->disconnected == (s->disconnected_by != ROLE_NONE),
-             "a decision without an author");
+             "a decision and its author do not agree");
     }
     return true;
 }
 
 bool core_check(const struct core *c, const char **why) {
     for (int i = 0; i < CORE_SLOTS; i++) {
-        MUST(i < c->used || c->slot[i].state == SLOT_FREE, "a slot in use lies above the mark");
+        MUST(i < c->used || c->slot[i].state == SLOT_FREE, "a slot in use has an index above the number of used slots");
         if (!check_slot(c, i, why))
             return false;
     }
-    /* Two plugged devices with one name cannot be. */
     for (int i = 0; i < c->used; i++) {
         for (int k = i + 1; k < c->used && c->slot[i].state == SLOT_PRESENT; k++)
             MUST(c->slot[k].state != SLOT_PRESENT || !str_eq(c->slot[i].dev.sys_name, c->slot[k].dev.sys_name),
-                 "one port holds two devices");
+                 "two plugged devices have the same name");
     }
-    return check_pending(c, why) && check_vms(c, why) && check_memories(c, why);
+    return check_pending(c, why) && check_vms(c, why) && check_remembered(c, why);
 }
 
 bool core_at_rest(const struct core *c, const char **why) {
     for (int v = 0; v < c->conf->nvms; v++) {
         MUST(c->vm[v].op == OP_NONE, "an operation is under way");
-        MUST(c->vm[v].state != VM_UNKNOWN, "a VM is not listed");
+        MUST(c->vm[v].state != VM_UNKNOWN, "a VM is not listed yet");
         MUST(c->vm[v].stale[0] == '\0', "a stale id is left in a VM");
     }
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        MUST(s->state != SLOT_LEAVING, "a leaving device is left");
+        MUST(s->state != SLOT_LEAVING, "a leaving slot is left");
         if (s->state != SLOT_PRESENT)
             continue;
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
-        MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or for its port");
+        MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
         MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
-             "a device is not where policy says");
+             "a device is not at its target");
     }
     return true;
 }

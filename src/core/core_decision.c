@@ -1,10 +1,10 @@
 /*
- * core_decision.c - attach and detach: what somebody decides about a device, or about a tag.
+ * core_decision.c - attach and detach by operators and admins: decisions about devices and about tags.
  *
- * A detach is a decision: the device stays away until somebody of at least the same role attaches it, and a detach by
- * tag also keeps away what is plugged in later. Both come in two parts: first the decision is written down and saved,
- * with nothing done yet, so that a full disk can refuse it; then the devices are moved. An attach that fails leaves
- * the decision as it was.
+ * A detach is a decision: the device stays with the host until a client of at least the same role attaches it. A detach
+ * by tag is a tag decision: it also holds for devices that are plugged in later. An attach lifts decisions. Both have
+ * two parts: first the decision is noted and saved, so that a full disk refuses the request before anything is done;
+ * then the devices are moved. An attach that fails restores the decision. Never begins an operation on a VM.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -48,7 +48,7 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
     return true;
 }
 
-/* The VM that this attach means; -1 with why filled. */
+/* The VM that this attach means; -1 with why filled if there is none. */
 static int attach_vm(const struct core *c, const struct request *r, const struct slot *s, struct sbuf *why) {
     int named = r->vm[0] != '\0' ? conf_vm(c->conf, r->vm) : -1;
     if (!may_leave_host(c, s, why))
@@ -72,13 +72,13 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
     return s->choice >= 0 && plan_allows(c, s, s->choice) ? s->choice : c->conf->rules[s->rule].vms[0];
 }
 
-/* Is it being moved by a request that this one must not push aside? A higher role does not wait for a lower one, which
- * could keep its devices busy for ever. */
+/* Is a request of the same or a higher role moving the device? One of a lower role is pushed aside: it could keep the
+ * device busy for ever. */
 static bool request_keeps(const struct core *c, const struct request *r, const struct slot *s) {
     return s->req >= 0 && c->pending[s->req].audit.asked.who.role >= r->who.role;
 }
 
-/* That request ends; what it had lifted is the new one's to restore. */
+/* Ends the request of the lower role. The new request restores what that one has lifted, if it fails. */
 static void push_aside(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     if (s->req < 0)
@@ -108,12 +108,12 @@ static int attach_check(struct core *c, const struct request *r, const struct sl
     return why->len == 0 ? vm : -1;
 }
 
-/* Every device meant that may be attached, on its way. */
+/* Begins to move every device meant that may be attached. */
 static void attach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
     struct pending *p = pending_new(st, r, &k);
-    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    p->left = 1; /* held here, so that the request cannot end inside the loop */
     for (int i = 0; i < c->used; i++) {
         char text[VH_TEXT_MAX + VH_ERROR_MAX];
         struct sbuf why;
@@ -129,7 +129,7 @@ static void attach_go(struct step *st, const struct request *r) {
         push_aside(st, i);
         s->managed = true;
         s->suspended = s->guest_suspended = -1;
-        if (s->foreign >= 0) { /* somebody else's doing may have been undone since: look before saying no */
+        if (s->foreign >= 0) { /* it may have been detached there since: list before refusing */
             s->doubt |= (vm_set)1 << s->foreign;
             vm_look(c, s->foreign);
         }
@@ -141,8 +141,8 @@ static void attach_go(struct step *st, const struct request *r) {
 
 static const char too_many[] = "too many decisions are remembered: attach some devices again first";
 
-/* Lifts what stands against this device, if anything does. The decision itself comes back if the attach fails. False:
- * its exception from its tag's decision cannot be remembered. */
+/* Lifts the decision about this device and exempts it from its tag decision; a failed attach restores both. False: the
+ * exemption cannot be remembered. */
 static bool lift(struct core *c, const struct request *r, struct slot *s, bool *lifted) {
     char text[VH_TEXT_MAX + VH_ERROR_MAX];
     struct sbuf why;
@@ -197,13 +197,13 @@ void request_attach(struct step *st, const struct request *r) {
 
 /* ---- detach ---- */
 
-/* Why this device cannot be taken away by us; NULL if it can. */
+/* Why the device cannot be detached; NULL if it can. */
 static const char *detach_obstacle(const struct core *c, const struct request *r, const struct slot *s) {
     if (request_keeps(c, r, s))
         return "the device is busy: another request is moving it";
     if (s->foreign >= 0)
         return "somebody else attached the device to its VM: it has to be taken out there";
-    if (!s->dev.settled) /* its serial number is not known yet, and the decision is about that */
+    if (!s->dev.settled) /* the decision is kept by serial number, which is not known yet */
         return "the device is still being configured by the kernel: it is announced when it is ready";
     return NULL;
 }
@@ -232,8 +232,8 @@ static void detach_go(struct step *st, const struct request *r) {
     pending_part_done(st, p);
 }
 
-/* About devices, of which those are left out that cannot be taken away. A higher role's decision stays the higher
- * role's. NULL, or why none is decided about. */
+/* Decides about each device meant that can be detached. A decision by a higher role keeps its author. Returns NULL, or
+ * why no decision was made. */
 static const char *decide_devices(struct core *c, const struct request *r) {
     const char *error = NULL;
     bool any = false;

@@ -1,10 +1,10 @@
 /*
- * core_guest.c - what a guest sees and what it may touch: the devices that its VM has or may have, and of these only
- * free ones and its own.
+ * core_guest.c - what a guest sees and what it may move. It sees the devices that its VM has or may have; it may move
+ * those of its own VM, and attach free ones.
  *
- * Nothing that a guest does is a decision, and nothing of it is written to disk: a detach holds until it attaches the
- * device again, the device is plugged in anew or its VM starts afresh. A guest is told what concerns it in fixed words:
- * no name of another VM, no path of the host and no text of another's trouble gets into an answer.
+ * A request of a guest is never a decision and is never saved. A detach by a guest holds until the guest attaches the
+ * device, the device is plugged in anew or the VM restarts. Replies to a guest have fixed texts: they never contain the
+ * name of another VM, a path of the host or the text of an error elsewhere.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -15,7 +15,7 @@ bool core_guest_sees(const struct core *c, const struct slot *s, int vm) {
     return !s->hub && (s->vm == vm || s->foreign == vm || plan_allows(c, s, vm));
 }
 
-/* Reasons that a guest is told as such; the others are "not free" for it. */
+/* Reasons that a reply to a guest states; all others read "not free". */
 static bool stays_here(const struct core *c, const struct slot *s) {
     return slot_stays_with_host(c, s, STAY_DEVICE) != STAY_NO;
 }

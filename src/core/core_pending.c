@@ -1,5 +1,6 @@
 /*
- * core_pending.c - requests that wait for operations, and the one answer that each of them gets.
+ * core_pending.c - owns requests that wait for operations: each gets exactly one reply. Never decides where a device
+ * goes.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -7,7 +8,7 @@
 
 #include <string.h>
 
-/* What changes something; of this the audit tells refusals as well. */
+/* Requests that may change something. Only of these the audit reports refusals. */
 bool core_moves(enum request_kind kind) {
     return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
 }
@@ -28,7 +29,7 @@ void reply_ok(struct step *st, struct client_ref client) {
     a->ok = true;
 }
 
-/* Also if nobody is there any more: what was tried is told. */
+/* The audit reports the failure even if the client has gone. */
 static char *failed_as(struct step *st, const struct audit *audit) {
     VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
     uint16_t text = (uint16_t)st->out->ntexts++;
@@ -95,12 +96,12 @@ static void attach_ended(struct step *st, int i, enum role by, bool ok) {
         s->guest_detached = -1;
         remembered_wake(st, s);
         if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !remembered_select(st, s, s->vm, by))
-            c->stats.table_full++; /* attached all the same, but not remembered for the next plug */
+            c->stats.table_full++; /* attached, but the selection is not remembered for the next plug */
         return;
     }
     bool exempt = remembered_unexempt(c, s);
     if (restore != ROLE_NONE && !remembered_decide(c, &s->dev, higher(restore, remembered_decision(c, &s->dev))))
-        c->stats.table_full++; /* its place was taken meanwhile: all that can be done is to say so */
+        c->stats.table_full++; /* the table is full: the decision is lost, which the figures show */
     if (exempt || restore != ROLE_NONE)
         remembered_changed(st);
     remembered_refresh(c, s);
@@ -134,12 +135,12 @@ void request_client_gone(struct step *st, struct client_ref client) {
         struct pending *p = &st->c->pending[k];
         struct client_ref *asker = &p->audit.asked.client;
         if (p->used && asker->index == client.index && asker->gen == client.gen)
-            asker->gen = 0; /* what was begun goes on; nobody is told */
+            asker->gen = 0; /* its operations go on; there is no reply */
     }
 }
 
-/* Clients that left may have requests under way, for as long as a VM is silent: a guest must not fill the table with
- * its own, nor anybody the places of admins. */
+/* A request outlives its client while a VM is silent. So a guest may have a few of the places only, and some places are
+ * kept for admins. */
 bool pending_has_room(const struct core *c, const struct principal *who) {
     int all = 0, guests = 0;
     for (int k = 0; k < VH_MAX_CLIENTS; k++) {
@@ -156,7 +157,7 @@ struct pending *pending_new(struct step *st, const struct request *r, int *index
     *index = 0;
     while (*index < VH_MAX_CLIENTS && st->c->pending[*index].used)
         (*index)++;
-    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact has looked; saving a decision lets no request between */
+    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact() has checked; no request comes while a decision is saved */
     struct pending *p = &st->c->pending[*index];
     memset(p, 0, sizeof *p);
     p->used = true;
@@ -164,7 +165,7 @@ struct pending *pending_new(struct step *st, const struct request *r, int *index
     return p;
 }
 
-/* The plan finds it done at once if nothing need happen. */
+/* If the device is already where it should be, the plan ends the request in the same step. */
 void request_take(struct step *st, int i, int pending, int vm) {
     struct slot *s = &st->c->slot[i];
     struct audit *audit = &st->c->pending[pending].audit;

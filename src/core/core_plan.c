@@ -1,8 +1,8 @@
 /*
- * core_plan.c - the plan: where each device should be, and the one operation a VM that brings the world nearer to it.
+ * core_plan.c - the plan: compares targets with assignments and begins at most one operation on each VM.
  *
- * One pass over the slots and one over the VMs, after every fact. Detaching comes before attaching, then the order of
- * rules, then the order of plugs. Waiting for time is a number (wake_at), never a wait.
+ * Runs after every fact: one pass over the slots, one over the VMs. A detach comes before an attach, then the order of
+ * the rules decides, then the order of the plugs. Never waits: what is due later is a time in wake_at.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -17,7 +17,7 @@ static void wake(struct core *c, int64_t at) {
         c->wake_at = at;
 }
 
-/* The best candidate so far at each VM. */
+/* The best operation so far for a VM. */
 struct candidate {
     int slot; /* -1 none */
     enum op_kind kind;
@@ -35,8 +35,8 @@ static bool better(const struct core *c, int i, enum op_kind kind, const struct 
     return a->plug < b->plug;
 }
 
-/* An unplugged device may still own the id that this one would get: bus and address are used again. What is just
- * getting one keeps that VM busy. */
+/* An unplugged device may still have the id that this one would get, because the kernel uses addresses again. A device
+ * that is just getting an id needs no check: its operation keeps the VM busy. */
 static bool id_taken(const struct core *c, int i, int vm) {
     const struct device *d = &c->slot[i].dev;
     for (int k = 0; k < c->used; k++) {
@@ -47,7 +47,7 @@ static bool id_taken(const struct core *c, int i, int vm) {
     return false;
 }
 
-/* Which operation this slot needs next, and at which VM; OP_NONE if it is where it should be. */
+/* The next operation that this slot needs, and its VM; OP_NONE if the device is where it should be. */
 static enum op_kind slot_needs(const struct core *c, int i, int *vm) {
     const struct slot *s = &c->slot[i];
     int target = plan_target(c, s);
@@ -71,7 +71,7 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         wake(c, s->retry_at);
         return;
     }
-    /* The target has looked at the other reasons to stay; one that a request wants moved, settle_request(). */
+    /* The other reasons to stay are in the target; for a slot of a request, settle_request() checks them. */
     if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD) != STAY_NO)
         return;
     if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || id_taken(c, i, vm)))
@@ -117,7 +117,7 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     vm_id_print(op->id, s->vm_busnum, s->vm_devnum);
 }
 
-/* Somebody waits for this very VM: try although it was silent or failed a moment ago. */
+/* A client waits for this operation: try it although the VM was silent or failed a moment ago. */
 static bool urgent(const struct core *c, const struct candidate *cand) {
     return cand->slot >= 0 && c->slot[cand->slot].req >= 0;
 }
@@ -132,7 +132,7 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
         return;
     if (!urgent(c, cand)) {
         if (vm->busy)
-            return; /* FACT_VM_ANSWERS wakes us */
+            return; /* FACT_VM_ANSWERS runs the plan again */
         if (vm->retry_at > st->now) {
             wake(c, vm->retry_at);
             return;
@@ -159,9 +159,9 @@ static void ask(struct step *st, int i) {
     }
 }
 
-/* A request is served when its device is certainly where it was wanted. One whose next operation cannot happen fails
- * now: the VM it needs is down, the host has begun to use the device, another look finds that it may not go there, or a
- * higher role's decision or choice turns out to concern it (its serial or its tag is known only now). */
+/* Ends a request for this slot that is served or can no longer be. Served: the device is certainly where the request
+ * wants it. Failed: the VM is down, the device must stay with the host now, the rules no longer allow the VM, or a
+ * decision or selection by a higher role concerns the device (its serial number may be known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -175,7 +175,7 @@ static void settle_request(struct step *st, int i) {
     bool to_vm = s->req_vm >= 0;
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     enum role asker = c->pending[s->req].audit.asked.who.role;
-    /* What a guest may take was judged when it asked: also what another guest, for which it was chosen, put away. */
+    /* A guest may attach what was selected for another guest that detached it: checked when the guest asked. */
     int chosen = to_vm && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
     if (s->doubt == 0 && slot_stays_with_host(c, s, STAY_FOREIGN) != STAY_NO)
@@ -198,8 +198,8 @@ static void settle_request(struct step *st, int i) {
     request_slot_done(st, i, text);
 }
 
-/* A device on a port that flapped has stayed long enough: as if it were plugged in now. */
-static void stays(struct step *st, int i) {
+/* Ends the hold of a device that has stayed on its flapping port for long enough. */
+static void end_hold(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     if (s->hold_until == 0)
         return;
@@ -230,14 +230,14 @@ void plan(struct step *st) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_LEAVING)
             continue;
-        stays(st, i);
+        end_hold(st, i);
         settle_request(st, i);
         ask(st, i);
         consider(st, i, best);
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
-    save_again(st); /* last: what was done above may have changed what is remembered */
+    save_again(st); /* last: the passes above may change what is remembered */
 }
 
 bool core_holds(const struct core *c) {

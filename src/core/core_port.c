@@ -1,10 +1,10 @@
 /*
- * core_port.c - what is known of a port beyond its present device: the lease that its last device left behind, and
- * whether it flaps.
+ * core_port.c - owns what is known of a port beyond its present device: the lease of its last device, and whether the
+ * port flaps. Never moves a device.
  *
- * A device that resets, loads firmware or switches its mode goes and comes back on its port as another one; the lease
- * (general.leaseSeconds) lets the VM keep it. A bad cable or a dying device comes and goes many times a second: its
- * port is left alone until the device stays, so that neither VMs nor subscribers nor the log drown in it.
+ * A device that resets, loads firmware or switches its mode comes back on its port as another device; the lease
+ * (general.leaseSeconds) lets the VM keep it. With a bad cable or a faulty device, plugs follow each other many times a
+ * second; the port is left alone until the device stays, which spares VMs, subscribers and the log.
  */
 #include "base/str.h"
 #include "config/policy.h"
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-/* The port's note; made in a free place, else in the one unused longest, if there is none. */
+/* The entry of the port; if there is none, a free entry, else the one unused for longest, becomes it. */
 static struct port *port_of(struct core *c, const char *sys_name) {
     struct port *best = &c->port[0];
     for (int i = 0; i < VH_MAX_PORTS; i++) {
@@ -42,10 +42,10 @@ static void burst_begins(struct step *st, struct port *p, int i) {
     a->hold_ms = p->hold_ms;
 }
 
-/* Plugs are forgotten one each VH_T_FLAP_COST; more than VH_T_FLAP_BURST's worth of them at once is flapping. */
+/* A plug counts for VH_T_FLAP_COST. The port flaps if the plugs that count add up to more than VH_T_FLAP_BURST. */
 static void count_plug(struct step *st, struct port *p, int i) {
     if (p->flaps && st->now - p->used_at >= ms_to_ns(p->hold_ms))
-        p->flaps = false; /* quiet since: what comes now is judged afresh */
+        p->flaps = false; /* it was quiet for the whole hold time */
     if (p->plugs_until < st->now)
         p->plugs_until = st->now;
     if (p->plugs_until - st->now <= ms_to_ns(VH_T_FLAP_BURST))
@@ -85,8 +85,8 @@ void port_unplugged(struct step *st, int i) {
     p->lease_until = st->now + ms_to_ns(1000) * st->c->conf->lease_seconds;
 }
 
-/* What a lease means for the device that came: the choice among the VMs of its rule; without a rule, that it may go
- * there at all, unless some rule denies it. */
+/* Applies the lease of the port to its new device. With a rule the lease is the choice among the VMs of that rule;
+ * without one it allows the VM, unless a rule denies the device. */
 void port_lease(struct core *c, struct slot *s) {
     if (s->lease < 0)
         return;

@@ -1,10 +1,9 @@
 /*
- * core_remembered.c - what is remembered of devices and tags, applied to the devices that are there: the VM somebody
- * chose, that somebody took one away, that a suspend did.
+ * core_remembered.c - owns what is remembered of devices and tags (selections, decisions, suspensions) and applies it
+ * to plugged devices. Never writes a file: ACT_SAVE asks for that.
  *
- * A decision is on disk before it holds: it is written down tentatively (was_by keeps what it was), saved, and only
- * then applied to the slots, or undone. What the daemon remembers of its own accord (selections, suspension) holds at
- * once and is saved when the disk takes it.
+ * A decision is on disk before it holds: it is noted (was_by keeps the old value), saved, and then either applied to
+ * the slots or undone. Selections and suspensions hold at once and are saved as soon as the disk allows.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -18,7 +17,7 @@ static bool same_identity(uint16_t vid, uint16_t pid, const char *serial, const 
     return vid == d->vid && pid == d->pid && str_eq(serial, d->serial);
 }
 
-/* Is another device just like this one plugged in: at that port, or anywhere if port is NULL? */
+/* Is another device with the same ids and serial number plugged in: at that port, or anywhere if port is NULL? */
 static bool twin_present(const struct core *c, const struct device *d, const char *port) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
@@ -29,8 +28,8 @@ static bool twin_present(const struct core *c, const struct device *d, const cha
     return false;
 }
 
-/* The memory of this very port, else one that came with the device from another: only a serial tells that it is the
- * same device, and only if the device of that port is not plugged in as well. *here: the former. */
+/* The remembered device of this port (*here is true), else one of another port that has moved here. Only a serial
+ * number shows that a device has moved, and only while no such device is plugged in at the other port. */
 static struct remembered *find(struct core *c, const struct device *d, bool *here) {
     struct remembered *moved = NULL;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
@@ -52,8 +51,7 @@ static struct remembered *find_any(struct core *c, const struct device *d) {
     return find(c, d, &here);
 }
 
-/* The same, made if there is none: in a free place, else in the oldest one's that holds no decision. NULL: none left.
- */
+/* The same; if there is none, a free entry or the oldest one without a decision becomes it. NULL: all are decisions. */
 static struct remembered *get(struct core *c, const struct device *d) {
     struct remembered *m = find_any(c, d), *oldest = NULL;
     bool known = m != NULL;
@@ -92,6 +90,32 @@ static struct tag_decision *tag_decision_of(struct core *c, const char *tag) {
             return &c->remembered.tag_decision[i];
     }
     return NULL;
+}
+
+/* ---- applied to a plugged device ---- */
+
+void remembered_refresh(struct core *c, struct slot *s) {
+    struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial number is not known */
+    const struct tag_decision *l = s->rule >= 0 ? tag_decision_of(c, c->conf->rules[s->rule].tag) : NULL;
+    enum role by = m != NULL ? m->by : ROLE_NONE;
+    bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
+    if (l != NULL && !exempt && l->by > by)
+        by = l->by;
+    s->disconnected = by != ROLE_NONE;
+    s->disconnected_by = by;
+    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->guest_suspended;
+    if (m != NULL && m->resumed) { /* it was in a VM before this daemon started: the rules apply to it */
+        s->managed = true;
+        m->resumed = false;
+        drop_if_empty(m);
+    }
+}
+
+static void refresh_all(struct core *c) {
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_PRESENT)
+            remembered_refresh(c, &c->slot[i]);
+    }
 }
 
 /* ---- saving ---- */
@@ -133,8 +157,8 @@ static void end_decision(struct core *c, bool keep) {
     }
 }
 
-/* An exemption given for an attach that is not to be: the slot still shows what held before. Nor has that attach
- * anything to restore. */
+/* Takes back exemptions given for an attach that is refused. Its slots still show the old decision, and there is
+ * nothing to restore. */
 static void revoke_exemptions(struct core *c) {
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -155,13 +179,13 @@ bool remembered_decided(struct step *st, const struct request *r) {
     struct core *c = st->c;
     if (!c->persist) {
         end_decision(c, true);
-        remembered_refresh_all(c);
+        refresh_all(c);
         return true;
     }
     c->dirty = true;
     c->saving = true;
     c->decision = *r;
-    VH_ASSERT(!st->saves); /* a decision is the first that its step remembers */
+    VH_ASSERT(!st->saves); /* nothing before a decision in a step is saved */
     step_add(st, ACT_SAVE);
     st->saves = true;
     return false;
@@ -184,41 +208,17 @@ bool remembered_saved(struct step *st, bool ok) {
         return false;
     if (ok) {
         end_decision(c, true);
-        remembered_refresh_all(c);
+        refresh_all(c);
     } else {
         remembered_refuse(c);
-        c->dirty = true; /* nobody knows what of it reached the disk */
+        c->dirty = true; /* parts of it may have reached the disk */
     }
     return true;
 }
 
-/* ---- what holds for a device that is there ---- */
+/* ---- selections ---- */
 
-void remembered_refresh(struct core *c, struct slot *s) {
-    struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial is not known */
-    const struct tag_decision *l = s->rule >= 0 ? tag_decision_of(c, c->conf->rules[s->rule].tag) : NULL;
-    enum role by = m != NULL ? m->by : ROLE_NONE;
-    bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
-    if (l != NULL && !exempt && l->by > by)
-        by = l->by;
-    s->disconnected = by != ROLE_NONE;
-    s->disconnected_by = by;
-    s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->guest_suspended;
-    if (m != NULL && m->resumed) { /* it was in a VM before we started: the rules apply to it */
-        s->managed = true;
-        m->resumed = false;
-        drop_if_empty(m);
-    }
-}
-
-void remembered_refresh_all(struct core *c) {
-    for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state == SLOT_PRESENT)
-            remembered_refresh(c, &c->slot[i]);
-    }
-}
-
-/* With a twin about, a selection holds for its port alone: the other one asks. */
+/* While two such devices are plugged in, a selection holds for its own port only: the other device needs a choice. */
 static const struct remembered *selection(struct core *c, const struct device *d) {
     bool here;
     const struct remembered *m = find(c, d, &here);
@@ -231,15 +231,15 @@ int remembered_selection(struct core *c, const struct device *d) {
 }
 
 int remembered_chosen_above(struct core *c, const struct slot *s, enum role role) {
-    const struct remembered *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* nobody is above an admin */
+    const struct remembered *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* no role is above admin */
     int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
     return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
 }
 
 /* ---- changes ---- */
 
-/* A higher role's choice is never overwritten, not even one that does not hold at the moment (the rules may allow that
- * VM again); one that is confirmed stays the higher role's. */
+/* A selection by a higher role is never replaced, even if the rules do not allow its VM at the moment (they may again).
+ * Selecting the same VM keeps the higher role as its author. */
 bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by) {
     struct core *c = st->c;
     const struct device *d = &s->dev;
@@ -300,14 +300,14 @@ enum role remembered_tag_decision(struct core *c, const char *tag) {
 bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
     struct tag_decision *l = tag_decision_of(c, tag);
     for (int i = 0; l == NULL && i < VH_MAX_TAG_DECISIONS; i++) {
-        if (c->remembered.tag_decision[i].by == ROLE_NONE) /* no decision lifts one and takes another */
+        if (c->remembered.tag_decision[i].by == ROLE_NONE) /* a decision never lifts one tag and takes another */
             l = &c->remembered.tag_decision[i];
     }
     if (l == NULL)
         return false;
     VH_ASSERT(str_copy(l->tag, sizeof l->tag, tag));
     l->by = by;
-    for (int i = 0; i < c->used; i++) { /* whoever was excepted from an earlier word is not from this one */
+    for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag))
             (void)remembered_unexempt(c, s);
@@ -326,7 +326,7 @@ void remembered_suspend(struct step *st, struct slot *s, int vm) {
     remembered_changed(st);
 }
 
-/* Is there a device that may turn out to be this one? */
+/* Is a device plugged in that may be this one once its serial number is known? */
 static bool awaited(const struct core *c, const struct remembered *m) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
@@ -346,7 +346,7 @@ void remembered_wake(struct step *st, struct slot *s) {
     remembered_changed(st);
 }
 
-/* Also of devices that are away: what was suspended with a VM is not any more. -1: with any. */
+/* Ends all suspensions of a VM (-1: of all VMs), those of unplugged devices too. */
 void remembered_resume(struct step *st, int vm) {
     struct core *c = st->c;
     bool any = false;

@@ -1,9 +1,9 @@
 /*
- * core_request.c - requests: which devices are meant, and one answer for each request. What decides something for
- * longer than the request (attach, detach) is core_decision.c's.
+ * core_request.c - a request begins: suspend and resume, requests of guests, subscriptions, explain and the rest.
+ * Attach and detach by operators and admins are decisions, see core_decision.c.
  *
- * A request never drives a VM itself: it changes where its devices should be, and is answered when the plan has brought
- * them there or an operation has failed.
+ * Never begins an operation on a VM. A request changes where its devices should be; its reply follows when the plan has
+ * moved them or an operation has failed.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -20,7 +20,7 @@ static bool suspends(const struct core *c, const struct slot *s, int vm) {
     return s->rule < 0 || !c->conf->rules[s->rule].skip_on_suspend;
 }
 
-/* A guest puts back what it has taken out itself, and nothing else. */
+/* A guest resumes only what it suspended itself: suspend_or_resume() checks that. */
 static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
@@ -46,7 +46,7 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     }
     int k = -1;
     struct pending *p = pending_new(st, r, &k);
-    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    p->left = 1; /* held here, so that the request cannot end inside the loop */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->guest_suspended != vm))
@@ -64,9 +64,9 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     pending_part_done(st, p);
 }
 
-/* ---- of a guest ---- */
+/* ---- requests of guests ---- */
 
-/* Why nothing of what it named can be done. What it may not see is answered as what is not there. */
+/* Replies why no device was moved. A device that the guest may not see is answered like one that does not exist. */
 static void guest_refuse(struct step *st, const struct request *r) {
     const struct core *c = st->c;
     const struct slot *found = NULL;
@@ -108,7 +108,7 @@ static void guest_move(struct step *st, const struct request *r) {
         return;
     }
     struct pending *p = pending_new(st, r, &k);
-    p->left = 1; /* our own, so that it cannot end while we are still at it */
+    p->left = 1; /* held here, so that the request cannot end inside the loop */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (!request_means(c, r, i))
@@ -172,7 +172,7 @@ static void explain(struct step *st, const struct request *r) {
 }
 
 void request_fact(struct step *st, const struct request *r) {
-    if (core_moves(r->kind) && !pending_has_room(st->c, &r->who)) { /* before anything is decided */
+    if (core_moves(r->kind) && !pending_has_room(st->c, &r->who)) { /* before anything changes */
         reply_failed_text(st, r, "too many requests are under way");
         return;
     }

@@ -1,5 +1,5 @@
 /*
- * core_select.c - which devices a request means.
+ * core_select.c - which devices a request means, and the refusals if it means none or too many. Never changes a slot.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -7,13 +7,13 @@
 #include "config/access.h"
 #include "core/core_internal.h"
 
-/* By its tag and nothing else: then the word is about the tag, not about a device. */
+/* The request names a tag only, so it decides about the tag rather than about single devices. */
 bool request_is_tag(const struct request *r) {
     const struct selector *s = &r->sel;
     return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid;
 }
 
-/* Not what the asker may bring back: then the other of two alike is meant. */
+/* A decision by a higher role keeps the device: of two devices of one kind, an attach means the other. */
 static bool is_out_of_reach(const struct request *r, const struct slot *s) {
     return r->kind == REQ_ATTACH && !r->sel.by_tag && s->disconnected && s->disconnected_by > r->who.role;
 }
@@ -24,11 +24,10 @@ static bool fits(const struct core *c, const struct request *r, const struct slo
     return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
 }
 
-/* A hub is meant only by who names its very place, and then told why it stays. */
 bool request_means(const struct core *c, const struct request *r, int i) {
     const struct slot *s = &c->slot[i];
     if (s->state == SLOT_PRESENT && r->who.role == ROLE_GUEST && !guest_may(c, r, s))
-        return false; /* before anything else: what is hidden costs the same time as what does not fit */
+        return false; /* first, so that a hidden device takes the same time as one that does not match */
     return fits(c, r, s) && !is_out_of_reach(r, s);
 }
 
@@ -70,7 +69,7 @@ void request_refuse_ambiguous(struct step *st, const struct request *r) {
     VH_ASSERT(sb_ok(&sb));
 }
 
-/* Nothing that fits is left. */
+/* No device matches, or a higher role keeps those that do. */
 static void refuse_none(struct step *st, const struct request *r) {
     struct core *c = st->c;
     struct sbuf sb;

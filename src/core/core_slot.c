@@ -1,6 +1,6 @@
 /*
- * core_slot.c - a device's place in the table, and what is told when something about it changes. The ground of the
- * core.
+ * core_slot.c - the table of slots, and the events that follow from a change of a slot. Never decides where a device
+ * goes. The first file of the core: all others may call it.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -49,7 +49,7 @@ int slot_alloc(struct core *c) {
     return found;
 }
 
-/* Slots that died in the last step were kept for their events; now their places are free. */
+/* Frees the slots that the last step left dead. Their events have been rendered since. */
 void slots_reap(struct core *c) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state == SLOT_DEAD)

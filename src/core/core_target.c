@@ -1,5 +1,5 @@
 /*
- * core_target.c - where a device should be, and where it may be. Reads the state; changes nothing.
+ * core_target.c - where a device should be, where it may be, and why it stays with the host. Never changes the state.
  */
 #include "core/core_internal.h"
 
@@ -23,7 +23,7 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
     return (enum stay)(holds & (~holds + 1)); /* the lowest bit is the first reason */
 }
 
-/* By rule and choice. */
+/* The target by rule and choice; without a rule, by the lease. */
 static int rule_target(const struct core *c, const struct slot *s) {
     if (s->rule < 0)
         return s->lease;

@@ -1,5 +1,5 @@
 /*
- * core_view.c - the state in words: what a list shows, and why a device is where it is.
+ * core_view.c - the state in words: what a list shows, and why a device is where it is. Never changes the state.
  */
 #include "base/str.h"
 #include "config/access.h"

@@ -1,9 +1,8 @@
 /*
- * core_vm.c - facts about VMs and the ends of operations.
+ * core_vm.c - owns the states of VMs: facts about VMs, listings and the ends of operations. Never begins an operation.
  *
- * What a VM holds is believed only from a confirmed operation or from a listing; after anything doubtful (a connection
- * that broke in mid-command, an answer that never came) the VM is VM_UNKNOWN and is listed before anything else happens
- * there.
+ * Assignments follow only from confirmed operations and from listings. When the outcome of an operation is unknown (the
+ * connection broke, or no answer came), the VM becomes VM_UNKNOWN and is listed before any other operation.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -11,13 +10,13 @@
 
 #include <string.h>
 
-/* Whatever the VM held is known now: all listed, or all gone. */
+/* What the VM has is known now: it is listed, or down. */
 static void doubt_ends(struct core *c, int v) {
     for (int i = 0; i < c->used; i++)
         c->slot[i].doubt &= ~((vm_set)1 << v);
 }
 
-/* What others gave it is gone with it, or about to be listed again. */
+/* The VM is down, or its listing is about to mark foreign devices anew. */
 static void foreign_ends(struct core *c, int v) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].foreign == v)
@@ -27,7 +26,7 @@ static void foreign_ends(struct core *c, int v) {
         c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
 }
 
-/* What a VMM refused is not refused by the next one: no device waits for a back-off that an earlier one earned it. */
+/* Another VMM may accept what the last one refused: devices do not wait for the old back-off. */
 static void refusals_end(struct core *c, int v) {
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -45,23 +44,23 @@ static void vm_down(struct step *st, int v, const char *why) {
     vm->stale[0] = '\0';
     vm->failures = 0;
     vm->retry_at = 0;
-    (void)str_copy(vm->reason, sizeof vm->reason, why); /* an explanation may be cut */
+    (void)str_copy(vm->reason, sizeof vm->reason, why); /* a reason may be cut */
     doubt_ends(c, v);
     foreign_ends(c, v);
     refusals_end(c, v);
-    remembered_resume(st, v); /* a VM that starts afresh was not suspended */
+    remembered_resume(st, v); /* a restarted VM is not suspended */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (s->guest_detached == v)
-            s->guest_detached = -1; /* nor has its guest put anything away */
+            s->guest_detached = -1; /* a new guest has detached nothing */
         if (s->vm != v)
             continue;
-        slot_unassign(st, i); /* if an operation is under way, its end will find it so */
+        slot_unassign(st, i); /* an operation under way finds this when it ends */
         slot_release(st, i, v);
     }
 }
 
-/* Somebody listens there (perhaps a new VMM): nothing is believed until it is listed. */
+/* A VMM listens, perhaps a new one: nothing is known of it before it is listed. */
 static void vm_unknown(struct core *c, int v) {
     struct vm *vm = &c->vm[v];
     if (!c->conf->vms[v].supported)
@@ -86,7 +85,7 @@ void vm_fact(struct step *st, const struct fact *f) {
     if (f->kind == FACT_VM_SOCKET) {
         vm_unknown(c, f->vm);
         refusals_end(c, f->vm);
-        vm->alive = false; /* perhaps another VMM, or not the VM at all: it has to show */
+        vm->alive = false; /* the listener may be another VMM, or none: a listing shows */
     }
     vm->busy = false; /* FACT_VM_ANSWERS says no more than this */
     vm->failures = 0;
@@ -95,8 +94,8 @@ void vm_fact(struct step *st, const struct fact *f) {
 
 /* ---- listings ---- */
 
-/* A slot that is known to have this id there comes first: while an unplug has not been heard of, a newer device may
- * have the same number. */
+/* The slot of an id in a listing. One that has this id in this VM comes first: before an unplug is reported, a newer
+ * device may have the same numbers. */
 static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, enum slot_state state) {
     int found = -1;
     for (int i = 0; i < c->used; i++) {
@@ -111,7 +110,7 @@ static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, en
     return found;
 }
 
-/* The VM has this id of ours: adopt it, know it already, or have it removed. */
+/* The VM has this id of ours: it is known, it is adopted, or it is stale and must be removed. */
 static void found_ours(struct step *st, int v, const struct vmm_found *f, bool kept[CORE_SLOTS]) {
     struct core *c = st->c;
     int leaving = slot_by_id(c, v, f, SLOT_LEAVING);
@@ -125,7 +124,7 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         return;
     }
     struct slot *s = i >= 0 ? &c->slot[i] : NULL;
-    /* Without doubt about this very device the id is an older device's: the kernel uses numbers again. */
+    /* If this VM was not in doubt for this device, the id belongs to an older one: the kernel uses numbers again. */
     if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub) {
         (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
         return;
@@ -150,10 +149,10 @@ static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
         c->filter[i] = (struct filter){.used = true, .vm = v, .fits = *f};
         return;
     }
-    c->stats.table_full++; /* what fits it now is found; what is plugged in later is not */
+    c->stats.table_full++; /* devices plugged in later are not matched with this filter */
 }
 
-/* Not ours: never touched, but nobody else gets the device. */
+/* An id that is not ours: never removed, but no other VM gets the device. */
 static void found_foreign(struct core *c, int v, const struct vmm_found *f) {
     if (f->filter)
         remember_filter(c, v, f);
@@ -216,7 +215,7 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
     } else {
         slot_assign(st, i, v);
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
-            s->choice = v; /* for as long as it is plugged in */
+            s->choice = v; /* until it is unplugged */
     }
     if (kind == OP_DETACH && plan_target(st->c, s) < 0)
         slot_release(st, i, -1);
@@ -232,19 +231,19 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
         slot_failed(st, s, r->text);
         if (r->status == OP_FAILED)
-            vm_unknown(st->c, v); /* the VMM and we may disagree about what it has, e.g. a duplicate id */
+            vm_unknown(st->c, v); /* it may have other devices than we know, e.g. after a duplicate id */
     } else if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state != VM_DOWN) {
         s->doubt |= (vm_set)1 << v;
     }
     if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state == VM_DOWN)
-        slot_release(st, i, v); /* it died with the device in its hands */
+        slot_release(st, i, v); /* it died during the attach: the device may need a reset */
     if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
         request_slot_done(st, i, r->text);
     if (s->state == SLOT_LEAVING && s->vm < 0)
         s->state = SLOT_DEAD;
 }
 
-/* What the end of any operation says about the VM itself. */
+/* What the end of an operation means for the state of the VM. */
 static void vm_op_status(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     struct vm *vm = &c->vm[v];
@@ -268,7 +267,7 @@ static void vm_op_status(struct step *st, int v, const struct op_result *r) {
 void vm_op_done(struct step *st, const struct op_result *r) {
     struct core *c = st->c;
     if (r->vm < 0 || r->vm >= c->conf->nvms || r->serial == 0 || c->vm[r->vm].op_serial != r->serial)
-        return; /* an answer to something long given up, or given twice */
+        return; /* an operation given up earlier, or a second answer */
     struct vm *vm = &c->vm[r->vm];
     enum op_kind kind = vm->op;
     int slot = vm->op_slot;
@@ -276,7 +275,7 @@ void vm_op_done(struct step *st, const struct op_result *r) {
     vm->op_serial = 0;
     vm->op_slot = -1;
     c->stats.op_ended[r->status]++;
-    /* The VM's state first, so that a slot's failed request already sees it. */
+    /* The state of the VM first: requests that fail below read it. */
     bool alive = vm->state != VM_DOWN;
     vm_op_status(st, r->vm, r);
     if (slot >= 0) {

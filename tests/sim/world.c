@@ -151,7 +151,7 @@ void world_print(void) {
         const struct slot *s = &core.slot[i];
         if (s->state != SLOT_FREE)
             fprintf(stderr,
-                    "  slot %d state %d %s inc %llu vm %d pick %d op %d@%d req %d->%d doubt %llx target %d rule %d "
+                    "  slot %d state %d %s inc %llu vm %d choice %d op %d@%d req %d->%d doubt %llx target %d rule %d "
                     "foreign %d lease %d hold %lld reset %d disc %d susp %d\n",
                     i, s->state, s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm, s->choice, s->op,
                     s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt, plan_target(&core, s), s->rule,

@@ -1,6 +1,6 @@
 /*
- * test_core_check.c - the watchman watched: each invariant of the core, broken by hand, is found and named. A check
- * that finds nothing would let the simulation and the fuzzers run for nothing.
+ * test_core_check.c - core_check() and core_at_rest() find each invariant that is broken by hand, and name it. Without
+ * this test a check that finds nothing would make the simulation and the fuzzers worthless.
  */
 #include "core_story.h"
 
@@ -25,7 +25,7 @@ static void leaving(int i) {
     core.slot[i].state = SLOT_LEAVING;
 }
 
-/* Each statement spoils the core; the text is what core_check must say of it. */
+/* Each statement breaks an invariant; the text is the one that core_check() must report. */
 #define SPOILT(statement, text)          \
     do {                                 \
         set_up();                        \
@@ -35,53 +35,53 @@ static void leaving(int i) {
     } while (0)
 
 static void a_slot_that_is_broken_is_found(void) {
-    SPOILT(core.slot[0].vm = 2, "an assignment names no VM");
-    SPOILT(core.slot[0].vm = -2, "an assignment names no VM");
-    SPOILT(core.slot[2].op_vm = -1, "an operation names no VM");
-    SPOILT(core.slot[2].op_vm = 2, "an operation names no VM");
-    SPOILT(core.slot[2].op_vm = 0, "a slot's operation is not its VM's");
-    SPOILT(core.slot[2].op = OP_DETACH, "a slot and its VM differ in the operation");
-    SPOILT(core.slot[2].vm = 0, "attaching a device that a VM has");
-    SPOILT(core.slot[1].managed = false; core.slot[1].vm = 0, "a device is in a VM without policy for it");
-    SPOILT(core.slot[0].state = SLOT_DEAD, "a slot that is free holds something");
-    SPOILT(core.slot[2].state = SLOT_FREE; core.slot[2].req = -1, "a slot that is free holds something");
-    SPOILT(leaving(1), "a leaving device that no VM has");
-    SPOILT(leaving(2), "a request waits for a leaving device");
-    SPOILT(core.pending[core.slot[2].req].used = false, "a slot waits for no request");
-    SPOILT(core.vm[0].state = VM_DOWN, "a device is in a VM that is down");
-    SPOILT(core.slot[0].choice = 2, "a slot names no VM");
-    SPOILT(core.slot[0].foreign = 2, "a slot names no VM");
-    SPOILT(core.slot[0].lease = 2, "a slot names no VM");
-    SPOILT(core.slot[0].suspended = 2, "a slot names no VM");
-    SPOILT(core.slot[1].hold_until = 1, "a device was told of before it had stayed");
-    SPOILT(core.slot[0].hold_until = 1; core.slot[0].announced = false, "a device was given away before it had stayed");
-    SPOILT(core.slot[2].hold_until = 1; core.slot[2].announced = false, "a device was given away before it had stayed");
-    SPOILT(core.slot[2].hub = true, "a hub is given away");
+    SPOILT(core.slot[0].vm = 2, "the VM of an assignment is not configured");
+    SPOILT(core.slot[0].vm = -2, "the VM of an assignment is not configured");
+    SPOILT(core.slot[2].op_vm = -1, "the VM of an operation is not configured");
+    SPOILT(core.slot[2].op_vm = 2, "the VM of an operation is not configured");
+    SPOILT(core.slot[2].op_vm = 0, "the VM of a slot's operation names another slot");
+    SPOILT(core.slot[2].op = OP_DETACH, "a slot and its VM have different operations");
+    SPOILT(core.slot[2].vm = 0, "a device that a VM has is being attached");
+    SPOILT(core.slot[1].managed = false; core.slot[1].vm = 0, "a device is assigned to a VM but is not managed");
+    SPOILT(core.slot[0].state = SLOT_DEAD, "a free slot has a VM or an operation");
+    SPOILT(core.slot[2].state = SLOT_FREE; core.slot[2].req = -1, "a free slot has a VM or an operation");
+    SPOILT(leaving(1), "a leaving slot has neither a VM nor an operation");
+    SPOILT(leaving(2), "a request waits for a leaving slot");
+    SPOILT(core.pending[core.slot[2].req].used = false, "the request of a slot is not in use");
+    SPOILT(core.vm[0].state = VM_DOWN, "a device is assigned to a VM that is down");
+    SPOILT(core.slot[0].choice = 2, "a VM named in a slot is not configured");
+    SPOILT(core.slot[0].foreign = 2, "a VM named in a slot is not configured");
+    SPOILT(core.slot[0].lease = 2, "a VM named in a slot is not configured");
+    SPOILT(core.slot[0].suspended = 2, "a VM named in a slot is not configured");
+    SPOILT(core.slot[1].hold_until = 1, "a held device is announced");
+    SPOILT(core.slot[0].hold_until = 1; core.slot[0].announced = false, "a held device has a VM or an operation");
+    SPOILT(core.slot[2].hold_until = 1; core.slot[2].announced = false, "a held device has a VM or an operation");
+    SPOILT(core.slot[2].hub = true, "a hub has an operation other than a detach");
 }
 
 static void a_table_that_is_broken_is_found(void) {
-    SPOILT(core.used = 2; core.slot[2].op = OP_NONE, "a slot in use lies above the mark");
-    SPOILT(memcpy(core.slot[1].dev.sys_name, "1-1", 4), "one port holds two devices");
+    SPOILT(core.used = 2; core.slot[2].op = OP_NONE, "a slot in use has an index above the number of used slots");
+    SPOILT(memcpy(core.slot[1].dev.sys_name, "1-1", 4), "two plugged devices have the same name");
 }
 
 static void a_request_that_is_broken_is_found(void) {
-    SPOILT(core.pending[core.slot[2].req].left = 2, "a request counts other devices than wait for it");
-    SPOILT(core.pending[core.slot[2].req + 1].used = true, "a request waits for nothing");
+    SPOILT(core.pending[core.slot[2].req].left = 2, "the count of a request differs from the slots that wait for it");
+    SPOILT(core.pending[core.slot[2].req + 1].used = true, "a request in use waits for no slot");
 }
 
 static void a_vm_that_is_broken_is_found(void) {
-    SPOILT(core.vm[1].op_serial = 0, "an operation without a name");
+    SPOILT(core.vm[1].op_serial = 0, "an operation has no serial");
     SPOILT(core.vm[0].op = OP_DETACH; core.vm[0].op_serial = 9;
-           core.vm[0].op_slot = 1, "a VM's operation is not its slot's");
+           core.vm[0].op_slot = 1, "the slot of a VM's operation has another operation");
 }
 
-static void a_memory_that_is_broken_is_found(void) {
+static void a_remembered_device_that_is_broken_is_found(void) {
     SPOILT(core.remembered.m[3].used = true;
            core.remembered.m[3].stamp = 9, "a remembered device is newer than the newest stamp");
-    SPOILT(core.remembered.m[3].used = true, "a memory of nothing");
-    SPOILT(core.slot[0].disconnected = true, "a decision without an author");
-    SPOILT(core.slot[0].disconnected_by = ROLE_ADMIN, "a decision without an author");
-    SPOILT(core.dirty = true, "what is never saved is to be saved");
+    SPOILT(core.remembered.m[3].used = true, "a remembered device has nothing remembered");
+    SPOILT(core.slot[0].disconnected = true, "a decision and its author do not agree");
+    SPOILT(core.slot[0].disconnected_by = ROLE_ADMIN, "a decision and its author do not agree");
+    SPOILT(core.dirty = true, "changes are to be saved although nothing is ever saved");
 }
 
 #define RESTLESS(statement, text)          \
@@ -99,14 +99,14 @@ static void a_memory_that_is_broken_is_found(void) {
 
 static void what_is_not_at_rest_is_found(void) {
     RESTLESS(plug("1-2", 6, 3), "an operation is under way");
-    RESTLESS(core.vm[1].state = VM_UNKNOWN, "a VM is not listed");
+    RESTLESS(core.vm[1].state = VM_UNKNOWN, "a VM is not listed yet");
     RESTLESS(core.vm[1].stale[0] = 'v', "a stale id is left in a VM");
-    RESTLESS(leaving(0), "a leaving device is left");
+    RESTLESS(leaving(0), "a leaving slot is left");
     RESTLESS(core.slot[0].req = 0, "a request waits");
-    RESTLESS(core.slot[0].releasing = true, "a device waits for its reset or for its port");
-    RESTLESS(core.slot[0].hold_until = 1, "a device waits for its reset or for its port");
-    RESTLESS(core.slot[0].vm = -1, "a device is not where policy says");
-    RESTLESS(core.slot[0].vm = 1, "a device is not where policy says");
+    RESTLESS(core.slot[0].releasing = true, "a device waits for its reset or is held");
+    RESTLESS(core.slot[0].hold_until = 1, "a device waits for its reset or is held");
+    RESTLESS(core.slot[0].vm = -1, "a device is not at its target");
+    RESTLESS(core.slot[0].vm = 1, "a device is not at its target");
 }
 
 static void a_device_whose_vm_is_down_or_that_another_gave_away_is_at_rest(void) {
@@ -125,7 +125,7 @@ int main(void) {
     RUN(a_table_that_is_broken_is_found);
     RUN(a_request_that_is_broken_is_found);
     RUN(a_vm_that_is_broken_is_found);
-    RUN(a_memory_that_is_broken_is_found);
+    RUN(a_remembered_device_that_is_broken_is_found);
     RUN(what_is_not_at_rest_is_found);
     RUN(a_device_whose_vm_is_down_or_that_another_gave_away_is_at_rest);
     TEST_MAIN_END;

@@ -1,5 +1,5 @@
 /*
- * test_core_limits.c - the core with full tables: who comes too late is told so or counted, and what was there before
+ * test_core_limits.c - the core with full tables: what comes too late is refused or counted, and what was there before
  * is none the worse.
  */
 #include "core_story.h"
@@ -24,7 +24,7 @@ static void ask_port(enum role role, enum request_kind kind, uint16_t client, in
     step(&f);
 }
 
-static void a_table_full_of_ghosts_refuses_the_next(void) {
+static void a_table_full_of_leaving_slots_refuses_the_next(void) {
     begin(false);
     vm_up(0);
     for (int i = 0; i < 100; i++) {
@@ -41,7 +41,7 @@ static void a_table_full_of_ghosts_refuses_the_next(void) {
     plug("9-9", 5, 2);
     CHECK_INT(core.stats.table_full, 1);
     CHECK(event(EV_CONNECTED) == NULL);
-    done(0, OP_OK); /* one ghost less */
+    done(0, OP_OK); /* one leaving slot less */
     plug("9-9", 5, 2);
     CHECK(event(EV_CONNECTED) != NULL);
 }
@@ -299,7 +299,7 @@ static void more_tags_than_are_remembered_are_refused(void) {
 }
 
 int main(void) {
-    RUN(a_table_full_of_ghosts_refuses_the_next);
+    RUN(a_table_full_of_leaving_slots_refuses_the_next);
     RUN(too_many_requests_under_way_are_refused);
     RUN(a_guest_has_its_share_of_requests_under_way);
     RUN(an_ambiguous_answer_lists_what_it_has_room_for);

@@ -119,7 +119,7 @@ static void a_request_goes_on_where_a_higher_choice_is_the_same(void) {
     ask(REQ_ATTACH, 6, "a");
     done(0, OP_OK);
     unplug("1-2");
-    CHECK(op(OP_DETACH, 0) != NULL); /* the ghost first */
+    CHECK(op(OP_DETACH, 0) != NULL); /* the leaving slot first */
     plug_stick("1-3", 7, 0x1234, "X");
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 7, "a");
     CHECK(action(ACT_REPLY) == NULL);

@@ -358,7 +358,7 @@ static void a_vm_is_wanted_while_there_is_something_to_do(void) {
     CHECK(!core_wants_vm(&core, 0));
     unplug("1-1");
     done(0, OP_BUSY);
-    CHECK(core.vm[0].op == OP_NONE && core_wants_vm(&core, 0)); /* a ghost is in it */
+    CHECK(core.vm[0].op == OP_NONE && core_wants_vm(&core, 0)); /* it has the id of a leaving slot */
 }
 
 static void a_vm_is_in_use_while_anything_of_ours_may_be_there(void) {
@@ -396,7 +396,7 @@ static void the_end_waits_for_what_is_still_to_be_done(void) {
     hid_in_a();
     CHECK(core_holds(&core));
     unplug("1-1");
-    CHECK(core_holds(&core)); /* a ghost */
+    CHECK(core_holds(&core)); /* a leaving slot */
     done(0, OP_OK);
     wait_ms(0);
     CHECK(!core_holds(&core));

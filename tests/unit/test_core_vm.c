@@ -31,7 +31,7 @@ static void an_id_that_says_nothing_is_removed(void) {
 }
 
 /* It is unplugged while VM a gets it; VM b has had that number for something else. */
-static void a_ghost_in_one_vm_does_not_excuse_an_id_in_another(void) {
+static void a_leaving_slot_of_one_vm_does_not_excuse_an_id_in_another(void) {
     begin(false);
     vm_up(0);
     plug("1-1", 5, 3);
@@ -43,7 +43,7 @@ static void a_ghost_in_one_vm_does_not_excuse_an_id_in_another(void) {
     CHECK(op(OP_DETACH, 0) != NULL && op(OP_DETACH, 0)->slot == 0);
 }
 
-static void a_ghost_that_is_listed_is_known_and_one_that_is_not_is_gone(void) {
+static void a_leaving_slot_that_is_listed_is_known_and_one_that_is_not_is_gone(void) {
     begin(false);
     vm_up(0);
     plug("1-1", 5, 3);
@@ -232,8 +232,8 @@ static void a_vm_that_cannot_say_is_asked_again_later(void) {
 
 int main(void) {
     RUN(an_id_that_says_nothing_is_removed);
-    RUN(a_ghost_in_one_vm_does_not_excuse_an_id_in_another);
-    RUN(a_ghost_that_is_listed_is_known_and_one_that_is_not_is_gone);
+    RUN(a_leaving_slot_of_one_vm_does_not_excuse_an_id_in_another);
+    RUN(a_leaving_slot_that_is_listed_is_known_and_one_that_is_not_is_gone);
     RUN(an_id_of_what_is_just_taken_out_elsewhere_is_removed);
     RUN(what_fits_all_that_is_said_is_the_others);
     RUN(a_filter_takes_what_is_free);
