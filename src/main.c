@@ -1,5 +1,5 @@
 /*
- * main.c - options, the order of start, the sandbox's paths, the bus and the VMM implementations.
+ * main.c - options, the order of start, the sandbox, and the choice of the bus and the VMM types.
  *
  * Everything that can fail for good fails here, before "ready", with exit status 1 and the reason on stderr; 2 is for
  * options that were not understood. The same binary called vhotplugcli (or as `vhotplug cli ...`) is the client.
@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "bus/modules.h"
 #include "bus/usb/bus_usb.h"
 #include "cli/cli.h"
 #include "codec/usb_names.h"
@@ -16,21 +15,18 @@
 #include "daemon/conf_load.h"
 #include "daemon/doctor.h"
 #include "daemon/loop.h"
+#include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
-#include "daemon/state_file.h"
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
 #include "os/sysfs.h"
-#include "server/server.h"
-#include "vmm/link.h"
 #include "vmm/vmm_qemu.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,60 +116,23 @@ static void check_types(void) {
 
 /* ---- the sandbox ---- */
 
-static char sockets[VH_PATH_MAX], uevents[VH_PATH_MAX], state[VH_PATH_MAX]; /* their directories */
-
-/* "/run/vhotplug.sock" to "/run"; "" if there is no slash, for then nothing may be made. */
-static bool parent_of(char *dst, const char *path) {
-    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    if (slash == NULL)
-        return str_copy(dst, VH_PATH_MAX, "");
-    return str_copyn(dst, VH_PATH_MAX, path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* Before the sandbox: what will be opened again once it is shut. */
+/* Before the sandbox: the opener does later what the sandbox forbids this process. */
 static bool start_opener(void) {
-    bool ok = parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
-              parent_of(uevents, given.uevents) && parent_of(state, conf->persistency ? conf->state_path : NULL);
-    VH_ASSERT(ok); /* the paths are shorter */
-    const struct opener_places places = {
-        .conf = conf_load_path(),
-        .sockets = sockets,
-        .uevents = uevents,
-        .state = state,
-    };
+    struct opener_places places = sandbox_paths_opener(conf_load_path(), conf, given.uevents);
     return opener_start(&places);
 }
 
-/* Called when everything is open. From here on the kernel lets this process do what running needs, and no more. */
+/* Called when everything is open. From here on the kernel allows only what this process needs while it runs. */
 static bool seal(void) {
     scratch_give_back();
     if (given.no_sandbox)
         return true;
-    struct sandbox_path paths[12 + MODULES_PATHS] = {
-        /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
-        {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR}, /* comes with its module */
-        {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
-        {state_file_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
-        {sockets, SANDBOX_REMOVE | SANDBOX_ANCESTOR}, /* our own, at a reload and at the end */
-        {uevents, SANDBOX_REMOVE},
-    };
-    enum { PATHS = sizeof paths / sizeof *paths };
-    for (int i = 0; i < MODULES_PATHS; i++)
-        paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
-    const struct sandbox box = {
+    struct sandbox box = {
         .role = SANDBOX_DAEMON,
-        .paths = paths,
-        .npaths = PATHS,
         .keep_override = conf->nvms > 0, /* QEMU as another user makes its monitor's socket with mode 0755 */
         .testing = given.uevents != NULL,
     };
+    box.paths = sandbox_paths_daemon(&box.npaths);
     if (!sandbox_enter(&box))
         return false;
     opener_seal();
@@ -198,7 +157,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* True if an exit status was settled: the option said it all, or was not understood. */
+/* True if the program ends with *status: an option has printed its text, or the options were not understood. */
 static bool parse_options(int argc, char **argv, struct options *o, int *status) {
     int opt;
     *status = EXIT_OK;
@@ -273,7 +232,7 @@ static int serve(int argc, char **argv) {
     }
     if (given.doctor)
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
-    (void)umask(0); /* what is made is made with the mode that is meant */
+    (void)umask(0); /* files and sockets get exactly the mode that they are made with */
     if (given.no_sandbox) {
         log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
         sandbox_disable();
@@ -292,8 +251,8 @@ static int serve(int argc, char **argv) {
     return loop_run(&lo) ? EXIT_OK : EXIT_FAILED;
 }
 
-/* Else what is opened next has the number of standard output or error, and text for a person goes there. Writing fails
- * as it would have. */
+/* Fills closed standard descriptors with /dev/null, so that no file opened later becomes standard output or error. It
+ * is opened for reading only: writing fails as it would on a closed one. */
 static void keep_standard_files(void) {
     int fd;
     do {
