@@ -60,7 +60,7 @@ static void do_release(const struct action *a) {
 }
 
 static void do_flaps(const struct action *a) {
-    log_warn("port flaps: device=%s, left alone until one has stayed for %lld ms",
+    log_warn("port flaps: device=%s, ignored until a device stays for %lld ms",
              dispatch.core.slot[a->slot].dev.sys_name, (long long)a->hold_ms);
 }
 

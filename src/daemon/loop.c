@@ -163,7 +163,7 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
     int64_t lost = clock_now() - begun - asked;
     if (lost < ms_to_ns(VH_T_STALL))
         return;
-    log_info("did not run for %lld ms: deadlines wait as long", (long long)(lost / VH_NSEC_PER_MSEC));
+    log_info("did not run for %lld ms: deadlines are moved by as much", (long long)(lost / VH_NSEC_PER_MSEC));
     clock_skip(lost);
 }
 

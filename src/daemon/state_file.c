@@ -101,7 +101,7 @@ void state_file_load(const char *path, struct remembered_set *ms) {
         return;
     }
     if (dropped > 0)
-        log_warn("the state file has entries that make no sense or do not fit: path=%s left_out=%u", state.path,
+        log_warn("the state file has entries that are not valid or do not fit: path=%s left_out=%u", state.path,
                  dropped);
 }
 
