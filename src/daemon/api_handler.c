@@ -30,7 +30,7 @@ static struct {
 /* ---- replies ---- */
 
 /* error: NULL if the request succeeded. */
-static void answer(struct client_ref c, enum action_kind kind, const char *error) {
+static void reply(struct client_ref c, enum action_kind kind, const char *error) {
     static char text[VH_REPLY_MAX];
     const struct request *r = &handler.request[c.index];
     struct sbuf sb;
@@ -46,7 +46,7 @@ static void answer(struct client_ref c, enum action_kind kind, const char *error
 }
 
 static void api_handler_reply(const struct action *a, const char *error) {
-    answer(a->client, a->kind, a->kind == ACT_REPLY && !a->ok ? error : NULL);
+    reply(a->client, a->kind, a->kind == ACT_REPLY && !a->ok ? error : NULL);
 }
 
 static void api_handler_reply_parts(const struct action *a) {
@@ -87,7 +87,7 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
         struct audit a = {.asked = *r, .outcome = AUDIT_REFUSED};
         notify_audit(dispatch_core(), &a, why, dispatch_now());
     }
-    answer(c, ACT_REPLY, why);
+    reply(c, ACT_REPLY, why);
 }
 
 static void on_refused(const struct principal *who, const char *why) {

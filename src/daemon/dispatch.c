@@ -180,7 +180,7 @@ static void on_again(int vm) {
 }
 
 /* The VM's process or its socket's name is gone; the VM is down only if nobody listens at the socket. */
-static void look_again(int vm, const char *why) {
+static void recheck_vm(int vm, const char *why) {
     if (link_listening(vm)) {
         dispatch_vm(FACT_VM_SOCKET, vm);
         return;
@@ -195,11 +195,11 @@ static void on_socket_there(int vm) {
 }
 
 static void on_socket_gone(int vm) {
-    look_again(vm, "its socket was removed");
+    recheck_vm(vm, "its socket was removed");
 }
 
 static void on_process_gone(int vm) {
-    look_again(vm, "its process ended");
+    recheck_vm(vm, "its process ended");
 }
 
 /* Opens the operation's device just before it is passed on: it may have been unplugged, or be in use, since the

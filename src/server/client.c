@@ -43,14 +43,14 @@ static size_t try_send(struct client *c, const char *p, size_t n) {
     return n;
 }
 
-static void begin_answer(struct client *c) {
+static void begin_reply(struct client *c) {
     VH_ASSERT(c->asked && !c->parts && c->head_len == 0);
     c->asked = false;
 }
 
 void client_reply(struct client *c, const char *line, size_t len) {
     VH_ASSERT(len <= sizeof c->buffers->head);
-    begin_answer(c);
+    begin_reply(c);
     size_t sent = c->barrier == 0 ? try_send(c, line, len) : 0;
     if (c->state == CLIENT_DEAD)
         return;
@@ -60,7 +60,7 @@ void client_reply(struct client *c, const char *line, size_t len) {
 }
 
 void client_reply_parts(struct client *c) {
-    begin_answer(c);
+    begin_reply(c);
     c->parts = true;
     c->cursor = 0;
 }
