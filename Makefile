@@ -361,7 +361,7 @@ $(RUN_SYSTEM): run-%: all
 check:
 	@scripts/check.sh
 
-# ---- coverage: the same tests over objects that count, by gcov; floors in tests/coverage/floors ----
+# ---- coverage: the same tests over objects that count, by gcov; minima in tests/coverage/minima ----
 
 COV_CC = gcc $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O0 --coverage -fprofile-abs-path
 $(eval $(call variant,cov,COV_CC))
@@ -518,7 +518,7 @@ help:
 	@echo 'make simulate            core simulation: SEED=$(SEED) SEEDS=$(SEEDS) FACTS=$(FACTS) (facts for each seed)'
 	@echo 'make system              the binary against scripted VMs and clients; -j2 -O runs two files of tests at a time'
 	@echo 'make fuzz                every fuzzer for FUZZ_TIME=$(FUZZ_TIME) seconds; -j2 runs two at a time'
-	@echo 'make coverage            lines and branches of each file, by all tests but the board; fails below tests/coverage/floors'
+	@echo 'make coverage            lines and branches of each file, by all tests but the board; fails below tests/coverage/minima'
 	@echo 'make memcheck            unit tests and some simulation by MemorySanitizer: nothing is read that was never written'
 	@echo 'make bench               figures against yardsticks: build/bench.json; bench-compare: is one a fifth lower than at bench-baseline?'
 	@echo 'make bench-board         some of them on the emulated board; bench-report puts those of bench into docs/performance.md'

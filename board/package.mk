@@ -42,4 +42,4 @@ dist:
 	@scripts/dist.sh '$(VERSION)'
 
 check-packages:
-	@$(PYTHON) scripts/check_packages.py
+	@$(PYTHON) scripts/check-packages.py

@@ -2,7 +2,7 @@
 # Builds and tests everything. Needs a Debian machine with apt and root or sudo: what is missing is installed; elsewhere it is
 # named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
 #
-# usage: check.sh [PART...]      all of them: build floors unit fuzz simulation system faults cross board images
+# usage: check.sh [PART...]      all of them: build layers unit fuzz simulation system faults cross board images
 #        FUZZ_TIME=10            seconds for each fuzzer
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -98,8 +98,8 @@ do_build() {
     [ -x build/vhotplug ] || finish
 }
 
-do_floors() {
-    part floors 60 "floors: includes go down only, pure files are pure" sh -c 'make lint-layers && echo "ok - layers"
+do_layers() {
+    part layers 60 "layers: includes go down only, no circle of files, pure files are pure" sh -c 'make lint-layers && echo "ok - layers"
         scripts/check-unit.sh && echo "ok - systemd unit"'
 }
 
@@ -139,7 +139,7 @@ do_cross() {
         for t in foreign reproducible; do
             scripts/tap.sh $t sh tests/board/test_$t.sh || bad=1
         done
-        scripts/tap.sh packages python3 scripts/check_packages.py || bad=1
+        scripts/tap.sh packages python3 scripts/check-packages.py || bad=1
         exit $bad'
 }
 
@@ -169,7 +169,7 @@ finish() {
     exit
 }
 
-all="build floors unit fuzz simulation system faults cross board images"
+all="build layers unit fuzz simulation system faults cross board images"
 for p in "$@"; do
     case " $all " in
     *" $p "*) ;;
@@ -187,7 +187,7 @@ mkdir -p "$logs"
 for p in "$@"; do
     case $p in
     build) do_build ;;
-    floors) do_floors ;;
+    layers) do_layers ;;
     unit) do_unit ;;
     fuzz) do_fuzz ;;
     simulation) do_simulation ;;

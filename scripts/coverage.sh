@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs everything that counts for coverage, and prints the table. What each part says is in DIR/*.log; a part that fails is
-# named, since its counters may be missing, but the verdict is about the floors.
+# named, since its counters may be missing, but the verdict is about the minima.
 #
 # usage: coverage.sh DIR       where make coverage has put its programs
 set -u

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Sums up what gcov counted: lines and branches of each file of src/, as a table, against the floors of tests/coverage/floors.
+"""Sums up what gcov counted: lines and branches of each file of src/, as a table, against the minima of tests/coverage/minima.
 
 A branch is one way out of a condition (each operand of && and || has two). Left out: lines of VH_ASSERT, and of MUST in
 core_check.c, whose other way ends the program (or the simulation) and must never be taken.
 
 usage: coverage.py OBJECTS [--record | --missing FILE]
-       --record    raises the floors to the figures; --missing FILE lists the branches of src/FILE.c that were not taken
+       --record    raises the minima to the figures; --missing FILE lists the branches of FILE.c that were not taken
 """
 import glob
 import json
@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FLOORS = os.path.join(TOP, "tests/coverage/floors")
+MINIMA = os.path.join(TOP, "tests/coverage/minima")
 
 
 def assertions(path):
@@ -32,6 +32,7 @@ def assertions(path):
 
 class File:
     def __init__(self, path):
+        self.path = path
         self.lines, self.branches = {}, {}
         self.skip = assertions(path)
 
@@ -71,9 +72,9 @@ def percent(part, whole):
     return 100.0 if whole == 0 else 100.0 * part / whole
 
 
-def floors():
+def minima():
     known = {}
-    with open(FLOORS, encoding="ascii") as f:
+    with open(MINIMA, encoding="ascii") as f:
         for text in f:
             match = re.match(r"(\w+)\s+([\d.]+)\s+([\d.]+)", text)
             if match:
@@ -83,7 +84,7 @@ def floors():
 
 def missing(files, name):
     file = files[name]
-    with open(os.path.join(TOP, "src", name + ".c"), encoding="utf-8") as f:
+    with open(file.path, encoding="utf-8") as f:
         text = f.read().splitlines()
     for number in sorted(file.lines):
         counts = file.branches.get(number, [])
@@ -92,37 +93,37 @@ def missing(files, name):
 
 
 def record(files):
-    known = floors()
-    with open(FLOORS, encoding="ascii") as f:
+    known = minima()
+    with open(MINIMA, encoding="ascii") as f:
         head = [t for t in f.read().splitlines() if t.startswith("#")]
     rows = []
     for name, file in sorted(files.items()):
         l, nl, b, nb = file.figures()
         # A little below: which way a race between processes went is not the same in every run.
         old = known.get(name, (0, 0))
-        new = [max(int(floor), int(percent(n, all_) - 1) if n < all_ else 100) for floor, n, all_ in ((old[0], l, nl), (old[1], b, nb))]
+        new = [max(int(least), int(percent(n, all_) - 1) if n < all_ else 100) for least, n, all_ in ((old[0], l, nl), (old[1], b, nb))]
         rows.append(f"{name:14} {new[0]:3} {new[1]:3}")
-    with open(FLOORS, "w", encoding="ascii") as f:
+    with open(MINIMA, "w", encoding="ascii") as f:
         f.write("\n".join(head + rows) + "\n")
 
 
 def table(files):
-    known, bad, total = floors(), 0, [0, 0, 0, 0]
-    print(f"{'file':16} {'lines':>16} {'branches':>18}   floor")
+    known, bad, total = minima(), 0, [0, 0, 0, 0]
+    print(f"{'file':16} {'lines':>16} {'branches':>18}   minima")
     for name, file in sorted(files.items()):
         l, nl, b, nb = file.figures()
         total = [x + y for x, y in zip(total, (l, nl, b, nb))]
-        floor = known.get(name, (0, 0))
-        under = percent(l, nl) < floor[0] or percent(b, nb) < floor[1]
+        least = known.get(name, (0, 0))
+        under = percent(l, nl) < least[0] or percent(b, nb) < least[1]
         bad += under
-        print(f"{name:16} {l:5}/{nl:<5}{percent(l, nl):5.1f} {b:6}/{nb:<5}{percent(b, nb):6.1f}   {floor[0]:.0f} {floor[1]:.0f}"
+        print(f"{name:16} {l:5}/{nl:<5}{percent(l, nl):5.1f} {b:6}/{nb:<5}{percent(b, nb):6.1f}   {least[0]:.0f} {least[1]:.0f}"
               + ("   BELOW" if under else ""))
     l, nl, b, nb = total
     print(f"{'all':16} {l:5}/{nl:<5}{percent(l, nl):5.1f} {b:6}/{nb:<5}{percent(b, nb):6.1f}")
     gone = sorted(set(known) - set(files))
     for name in gone:
-        print(f"{name}: has a floor and was not measured")
-    print("not ok - coverage: below the floor" if bad or gone else "ok - coverage: every file at its floor or above")
+        print(f"{name}: has a minimum and was not measured")
+    print("not ok - coverage: below the minimum" if bad or gone else "ok - coverage: every file at its minimum or above")
     return 1 if bad or gone else 0
 
 

@@ -5,7 +5,7 @@ The rules are our reading of Buildroot's manual and of what its utils/check-pack
 no proof that either build works. Prints TAP. With a kernel configuration (an unpacked Debian kernel of `make image`) every
 option that the fragments name must exist in it.
 
-usage: check_packages.py
+usage: check-packages.py
 """
 import glob
 import hashlib
