@@ -17,7 +17,7 @@ set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_st
 # Facts and files of a device are a few bytes each: a longer input is mutated where nobody reads, or only takes longer.
 case $what in
 core | api_stream | sysfs) set -- "$@" -max_len=512 ;;
-state) set -- "$@" -max_len=1024 ;;
+state_file) set -- "$@" -max_len=1024 ;;
 esac
 # Nothing outlives its input: what was freed need not be watched for long.
 export ASAN_OPTIONS="quarantine_size_mb=8${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
