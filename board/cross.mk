@@ -25,5 +25,7 @@ ON_BOARD := $(X)/test_sandbox
 
 .PHONY: cross-unit on-board
 on-board: $(ON_BOARD)
+##@ Boards
+## with ARCH=: its unit tests, run by qemu-user
 cross-unit: $(CROSS_UNIT)
 	@bad=0; for t in $(if $(QEMU_USER),$(filter-out $(ON_BOARD),$(CROSS_UNIT)),$(CROSS_UNIT)); do echo "# $(ARCH) $${t##*/}"; scripts/tap.sh $(ARCH)-$${t##*/} $(QEMU_USER) $$t || bad=1; done; exit $$bad

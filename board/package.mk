@@ -10,36 +10,44 @@ SYSCONFDIR ?= /etc
 SYSTEMD_UNIT := rootfs-overlay/usr/lib/systemd/system/vhotplug.service
 
 .PHONY: install-config install-systemd install-sysv install-openrc
-# An edited configuration stays.
+##@ Packages
+## configuration and initramfs part; an edited configuration stays
 install-config:
 	install -d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)/var/lib/vhotplug $(DESTDIR)/usr/lib/vhotplug
 	[ -e $(DESTDIR)$(SYSCONFDIR)/vhotplug.conf ] || install -m 644 rootfs-overlay/etc/vhotplug.conf $(DESTDIR)$(SYSCONFDIR)/vhotplug.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/vhotplug ] || install -m 644 rootfs-overlay/etc/default/vhotplug $(DESTDIR)$(SYSCONFDIR)/default/vhotplug
 	install -m 644 rootfs-overlay/usr/lib/vhotplug/initramfs.sh $(DESTDIR)/usr/lib/vhotplug/initramfs.sh
 
+## besides: the systemd unit
 install-systemd: install-config
 	install -D -m 644 $(SYSTEMD_UNIT) $(DESTDIR)/usr/lib/systemd/system/vhotplug.service
 
+## besides: the init script
 install-sysv: install-config
 	install -D -m 755 rootfs-overlay/etc/init.d/S25vhotplug $(DESTDIR)$(SYSCONFDIR)/init.d/S25vhotplug
 
+## besides: the OpenRC script
 install-openrc: install-config
 	install -D -m 755 board/openrc/vhotplug $(DESTDIR)$(SYSCONFDIR)/init.d/vhotplug
 
 # ---- reports and releases ----
 
 .PHONY: size sbom dist check-packages
+## footprint
 size: all
 	@$(PYTHON) scripts/size.py --nm '$(NM)' --objdump '$(CROSS)objdump' $(B)
 
+## bill of materials (SPDX)
 sbom: $(B)/vhotplug.spdx.json
 $(B)/vhotplug.spdx.json: all FORCE
 	$(call say,SBOM,$@)
 	$(Q)$(PYTHON) scripts/sbom.py --version '$(VERSION)' --binary $(B)/vhotplug --map $(B)/vhotplug.full.map \
 		--usb-ids '$(USB_IDS)' --jsmn '$(or $(JSMN),/usr/include/jsmn.h)' --cc '$(CC)' -o $@
 
+## source archive with its checksum
 dist:
 	@scripts/dist.sh '$(VERSION)'
 
+## the Buildroot and Yocto trees against their conventions
 check-packages:
 	@$(PYTHON) scripts/check-packages.py

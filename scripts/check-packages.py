@@ -95,7 +95,7 @@ def files_that_they_install_exist():
         for name in re.findall(r"\$\(BR2_EXTERNAL_VHOTPLUG_PATH\)/(board/[\w./-]+)", text):
             if not exists(f"{BUILDROOT}/{name}"):
                 say(path, 0, f"{name} is not in the tree")
-    makefile = "".join(read(p) for p in ["Makefile"] + files("board/*.mk"))
+    makefile = "".join(read(p) for p in ["Makefile"] + files("*/*.mk"))
     for target in ("install", "install-config"):
         if not re.search(rf"^{target}:", makefile, re.M):
             say("Makefile", 0, f"no target {target}")

@@ -99,13 +99,14 @@ do_build() {
 }
 
 do_layers() {
-    part layers 60 "layers: includes go down only, no circle of files, pure files are pure" sh -c 'make lint-layers && echo "ok - layers"
+    part layers 120 "layers: includes go down only, no circle of files, pure files are pure" sh -c 'make lint-layers && echo "ok - layers"
+        make test-layers
         scripts/check-unit.sh && echo "ok - systemd unit"'
 }
 
 do_unit() {
     need unit test || return
-    part unit 1200 "unit tests: address and undefined-behaviour sanitizers" make -j"$jobs" unit
+    part unit 1200 "unit tests: address and undefined-behaviour sanitizers" make -j"$jobs" unit RERUN=1
 }
 
 do_fuzz() {

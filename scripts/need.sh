@@ -2,8 +2,9 @@
 # Installs what is missing for a purpose, by Debian's package names, with apt and root or sudo. Elsewhere, or without the
 # right to install, it names what is missing. Nothing is done if all is there.
 #
-# usage: need.sh PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, bench, lint, board (the emulated one),
-#        cross (aarch64 on another machine), cross-armv7, cross-riscv64, image (of the boards, and both emulators)
+# usage: need.sh [-n] PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, bench, lint, board (the
+#        emulated one), cross (aarch64 on another machine), cross-armv7, cross-riscv64, image (of the boards, and both emulators)
+#        -n      only names what is missing, and how to get it
 # exit: 0 all there now, 1 something is missing
 set -u
 
@@ -107,12 +108,22 @@ missing() { # PURPOSE...: the packages, each once
     done | sort -u
 }
 
+say_only=
+if [ "${1:-}" = -n ]; then
+    say_only=1
+    shift
+fi
 for purpose; do
     packages "$purpose" >/dev/null
 done
 lacking=$(missing "$@" | tr '\n' ' ')
 [ -n "$lacking" ] || exit 0
 
+if [ -n "$say_only" ]; then
+    echo "need: missing here, by their Debian names: $lacking" >&2
+    echo "need: scripts/need.sh $* installs them (Debian, as root or with sudo)" >&2
+    exit 1
+fi
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "need: missing here, by their Debian names: $lacking" >&2
     exit 1

@@ -67,7 +67,7 @@ foreign() { # LDFLAGS MAKE-ARG...
         PKG_CONFIG="$tree/host/bin/pkg-config" make -C "$tree/src" -j2 "$@"
 }
 mkdir "$tree/src"
-cp -a Makefile src scripts docs board rootfs-overlay tests README.md LICENSE "$tree/src/"
+cp -a Makefile lint.mk src scripts docs board rootfs-overlay tests README.md LICENSE "$tree/src/"
 
 binary=$tree/src/build/aarch64/vhotplug
 test_that "Buildroot's way: static flags, no table of names" foreign -static USB_IDS=no

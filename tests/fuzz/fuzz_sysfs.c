@@ -4,7 +4,7 @@
  * was kept of a device is what a fresh reading says.
  *
  * The linker hands the calls of openat, read, sys_stat, readlinkat, close and getdents64 to a file system in memory
- * (Makefile: WRAPPED). Input: pieces, each after a byte that says which file it is; a file without a piece is not
+ * (tests/tests.mk: WRAPPED). Input: pieces, each after a byte that says which file it is; a file without a piece is not
  * there.
  */
 #include "base/log.h"

@@ -1,7 +1,7 @@
 /*
- * small.h - limits.h with small tables, given to the compiler before everything else (Makefile: SMALL_CC). For the
- * targets that drive a core or the bus: every step looks through the tables, and an input of a few bytes fills these,
- * so that what happens at their ends is tried as well. Sizes of texts are the real ones.
+ * small.h - limits.h with small tables, given to the compiler before everything else (tests/tests.mk: SMALL_CC). For
+ * the targets that drive a core or the bus: every step looks through the tables, and an input of a few bytes fills
+ * these, so that what happens at their ends is tried as well. Sizes of texts are the real ones.
  */
 #ifndef VHOTPLUG_SMALL_H
 #define VHOTPLUG_SMALL_H

@@ -1,6 +1,6 @@
 /*
  * fault.h - system calls that fail when a test says so. Whoever includes it is linked with --wrap for each WRAP line
- * (see the Makefile). Calls that nobody spoiled reach the kernel, but for log lines: they are kept in `said`.
+ * (see tests/tests.mk). Calls that nobody spoiled reach the kernel, but for log lines: they are kept in `said`.
  */
 #ifndef VHOTPLUG_FAULT_H
 #define VHOTPLUG_FAULT_H
@@ -110,7 +110,7 @@ static bool due(const char *name, long nr, long *result) {
     return found;
 }
 
-/* WRAP(type, name, parameters, arguments): a line each, since the Makefile reads them. */
+/* WRAP(type, name, parameters, arguments): a line each, since tests/tests.mk reads them. */
 #define WRAP(type, name, parameters, arguments)                                       \
     type __real_##name parameters;                                                    \
     type __wrap_##name parameters;                                                    \
