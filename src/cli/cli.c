@@ -1,8 +1,8 @@
 /*
  * cli.c - the client: a command line becomes one request, the response becomes text (cli_show.c) and an exit status.
  *
- * What scripts rely on: 0 ok (an empty list too), 1 failed with the reason on stderr, 2 usage; an empty standard output
- * means that there is none. Decides nothing: names of devices and VMs go to the daemon as they were typed.
+ * Scripts rely on the exit status: 0 ok (an empty list too), 1 failed with the reason on stderr, 2 usage; an empty list
+ * is an empty standard output. Decides nothing: names of devices and VMs go to the daemon as they were typed.
  */
 #include "cli/cli.h"
 
@@ -24,7 +24,7 @@
 #define VH_VERSION "unknown"
 #endif
 
-enum { REPLY_MS = 60000, TOKENS_MAX = 1 << 18 }; /* every entry of the largest configuration explained */
+enum { REPLY_MS = 60000, TOKENS_MAX = 1 << 18 }; /* enough to explain every entry of the largest configuration */
 
 static const char help[] =
     "Usage: vhotplugcli [OPTION]... COMMAND\n"
@@ -76,7 +76,7 @@ enum field {
     F_VENDOR_NAME,
     F_PRODUCT_NAME,
     F_REMOVABLE,
-    F_DRIVER_PATH, /* up to here they go as text under a key of the request */
+    F_DRIVER_PATH, /* up to here: text under a key of the request */
     F_CLASS,
     F_DEVICE_CLASS,
     F_SHORT,
@@ -227,7 +227,7 @@ static int take_field(struct call *c, int field) {
     return CLI_OK;
 }
 
-/* What decides the transport if -t does not. */
+/* Without -t, the kind of address that is given chooses the transport. */
 static void settle_transport(struct call *c) {
     struct cli_target *t = &c->target;
     if (t->transport == CLI_DEFAULT && t->path != NULL)
@@ -238,7 +238,7 @@ static void settle_transport(struct call *c) {
         t->transport = CLI_VSOCK;
 }
 
-/* -1: go on; else the exit status. */
+/* Returns the exit status, or -1 to go on. */
 static int take_options(struct call *c, int argc, char **argv) {
     int opt;
     while ((opt = getopt_long(argc, argv, "t:u:s:p:c:dh", long_options, NULL)) != -1) {
@@ -448,7 +448,7 @@ static int listen_for_ever(const struct call *c, const char *request, size_t n) 
         if (!on && first)
             return failed(why);
         if (on && !print_events(why, sizeof why))
-            return CLI_FAILED; /* main() says so */
+            return CLI_FAILED; /* main() reports it */
         if (on)
             fprintf(stderr, "vhotplugcli: %s; trying again\n", why);
         const struct timespec second = {.tv_sec = 1};

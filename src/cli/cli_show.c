@@ -1,7 +1,6 @@
 /*
- * cli_show.c - the daemon's replies as text. Reads parsed JSON, writes standard output, and decides nothing but which
- * exit status says what was seen. What a device says of itself may hold anything: no control character of its reaches a
- * terminal.
+ * cli_show.c - the daemon's replies as text. Reads parsed JSON, writes standard output, and decides only the exit
+ * status of status --tag. A device's own strings may hold anything: their control characters never reach a terminal.
  */
 #include "cli/cli_show.h"
 
@@ -29,7 +28,7 @@ static void print_text(const char *s) {
     show_text(stdout, s);
 }
 
-/* The text of a token: a string without its quotes, anything else as it stands, "" for null and what is missing. */
+/* The text of a token: a string without its quotes, anything else as it stands, "" for null and for a missing token. */
 static const char *text_of(const struct json *j, int t, char *dst, size_t cap) {
     dst[0] = '\0';
     if (json_type(j, t) == JSON_STRING)
@@ -71,7 +70,7 @@ static bool is_null(const struct json *j, int object, const char *key) {
     return type == JSON_NULL || type == JSON_NONE;
 }
 
-/* ---- lists, as scripts have them ---- */
+/* ---- lists for scripts ---- */
 
 static void print_names(const struct json *j, int device) {
     show_field(j, device, "vid");
@@ -107,7 +106,7 @@ enum { COLUMNS = 5 };
 
 static const char *const headings[COLUMNS] = {"PORT", "ID", "STATE", "VM", "TAG"};
 
-/* A cell's text; the device's name, which comes last, is no cell. */
+/* A cell's text. The device's name, which comes last, is no cell. */
 static const char *cell(const struct json *j, int d, int column, char *dst, size_t cap) {
     char a[VH_NAME_MAX], b[VH_NAME_MAX];
     switch (column) {
@@ -167,7 +166,7 @@ static void print_row(const struct json *j, int d, const int *width, bool colour
     putchar('\n');
 }
 
-/* A column in which nothing stands is left out; no device, no table. */
+/* Leaves out empty columns; prints nothing if there is no device. */
 void show_table(const struct json *j, bool colour) {
     char text[VH_STRING_MAX];
     int width[COLUMNS] = {0}, list = json_get(j, 0, "usb_devices");
@@ -391,9 +390,9 @@ void show_prometheus(const struct json *j) {
         prometheus_vms(j, of_vms[i]);
 }
 
-/* ---- the kill switch ---- */
+/* ---- the status of a tag ---- */
 
-/* Taken away, and out of whatever VM it was in: then, and only then, nothing is to be done about it any more. */
+/* True once the device is disconnected and no VM holds it. */
 static bool is_blocked(const struct json *j, int d) {
     char state[VH_NAME_MAX];
     return is_true(j, d, "disconnected") && is_null(j, d, "vm") &&

@@ -11,15 +11,15 @@
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NOT_BLOCKED = 3, CLI_NO_DEVICE = 4, CLI_UNREACHABLE = 5 };
 
-void show_text(FILE *to, const char *s); /* without what would steer a terminal */
-/* What scripts rely on: "vid:pid vendor product" and, unless brief, a line a field and an empty one. */
+void show_text(FILE *to, const char *s); /* without control characters */
+/* The list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty line. */
 void show_list(const struct json *j, bool brief);
 void show_table(const struct json *j, bool colour); /* the same for a terminal */
 void show_field(const struct json *j, int object, const char *key);
 void show_explanation(const struct json *j);
 void show_stats(const struct json *j);
 void show_prometheus(const struct json *j);
-/* Is everything with this tag kept away? From a usb_list of all devices with it; returns the exit status. */
+/* Shows whether every device with this tag is blocked, from a usb_list of these devices. Returns the exit status. */
 int show_tag(const struct json *j, const char *tag, bool quiet);
 void show_daemon(const struct json *j); /* stats in a few lines */
 

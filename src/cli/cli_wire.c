@@ -1,8 +1,6 @@
 /*
- * cli_wire.c - the client's connection.
- *
- * Owns one blocking socket and the buffer of what was received. The buffer is mapped when it is first needed: the
- * client runs in guests and shells, where memory may be had, and the daemon, the same binary, shall not carry it.
+ * cli_wire.c - the client's connection. Owns one socket and the receive buffer, which is mapped at its first use: the
+ * daemon is the same binary and should not carry it. Never interprets a line.
  */
 #include "cli/cli_wire.h"
 
@@ -25,7 +23,7 @@
 #include <unistd.h>
 
 #define DEFAULT_PATH "/var/lib/vhotplug/vhotplug.sock"
-#define RECEIVE_MAX ((size_t)VH_MAX_DEVICES * VH_REPLY_MAX) /* a list of all devices, each as large as may be */
+#define RECEIVE_MAX ((size_t)VH_MAX_DEVICES * VH_REPLY_MAX) /* a list of all devices, each of the largest size */
 
 enum { CONNECT_MS = 5000, DEFAULT_PORT = 2000 };
 
@@ -45,7 +43,7 @@ static bool in_guest(void) {
     return known && cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
 }
 
-/* Fills in the address. Its length, or 0 with errno. */
+/* Fills in the address. Returns its length, or 0 with errno. */
 static socklen_t address(const struct cli_target *t, enum cli_transport how, struct sockaddr_storage *ss) {
     uint16_t port = t->port != 0 ? t->port : DEFAULT_PORT;
     memset(ss, 0, sizeof *ss);
@@ -139,7 +137,8 @@ bool cli_connect(const struct cli_target *t, char *why, size_t cap) {
     return false;
 }
 
-/* Who is not allowed is hung up on at once: whether that shows at sending or at receiving is chance. False. */
+/* Fills `why` and returns false. The daemon closes the connection of a client without access at once; the client may
+ * notice at sending or at receiving. */
 static bool broke(const char *doing, int error, char *why, size_t cap) {
     if (error == 0 || error == EPIPE || error == ECONNRESET)
         (void)str_copy(why, cap, "the daemon closed the connection: not allowed, or it ended");

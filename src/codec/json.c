@@ -4,7 +4,7 @@
  * Owns the validating pass and the accessors. jsmn is given only what is valid already, so that its tolerance does not
  * matter. Every pass is linear in the text: keys of one object are compared through a hash table with bounded probing.
  */
-/* jsmn.h brings its functions along unless it is told not to, as json.h tells it: so it comes first. */
+/* jsmn.h defines its functions unless JSMN_HEADER is defined. json.h defines that, so jsmn.h comes first. */
 /* clang-format off */
 #define JSMN_STATIC
 #define JSMN_PARENT_LINKS
@@ -34,7 +34,7 @@ static struct seen_key seen_keys[KEY_TABLE];
 struct reader {
     const char *s;
     size_t n, at;
-    const char *why; /* whoever sets it gives up, and so do all above */
+    const char *why; /* once it is set, every caller returns */
     uint32_t mask;   /* of the part of the table in use: small texts touch little memory */
     uint32_t objects;
 };
@@ -84,7 +84,7 @@ static size_t read_char(const char *p, size_t n, uint32_t *c) {
 }
 
 static bool check_string(struct reader *r) {
-    VH_ASSERT(peek(r) == '"'); /* that is how it was known for a string */
+    VH_ASSERT(peek(r) == '"'); /* the caller has seen the quote */
     r->at++;
     while (r->at < r->n && r->s[r->at] != '"') {
         uint32_t c = 0;
@@ -225,7 +225,7 @@ static bool check_member(struct reader *r, const struct frame *f) {
     return true;
 }
 
-/* After a value: closes what is complete, steps over a comma. *open is false when the outermost value is complete. */
+/* After a value: closes what is complete, steps over a comma. *depth is 0 when the outermost value is complete. */
 static bool check_after(struct reader *r, const struct frame *stack, int *depth) {
     while (*depth > 0) {
         const struct frame *f = &stack[*depth - 1];
@@ -300,7 +300,7 @@ bool json_parse(struct json *j, const char *text, size_t len, jsmntok_t *tok, in
         err->why = "the text is too long";
         return false;
     }
-    memset(seen_keys, 0, (r.mask + 1) * sizeof seen_keys[0]); /* of a short text little: less work than the text */
+    memset(seen_keys, 0, (r.mask + 1) * sizeof seen_keys[0]); /* a small part of it for a short text */
     if (!check_text(&r)) {
         err->at = r.at;
         err->why = r.why;

@@ -1,9 +1,9 @@
 /*
- * json.h - strict JSON for everything we read: API lines, QMP, configuration, state.
+ * json.h - strict JSON for all input: API lines, QMP, configuration, state.
  *
- * jsmn finds the tokens but accepts much that is not JSON; a validating pass of ours stands before it:
- * RFC 8259 to the letter, valid UTF-8 (no overlong forms, no lone surrogates, also in escapes), depth bounded,
- * no duplicate keys, no NUL. Time is linear in the text. Pure; the caller owns text and tokens.
+ * jsmn finds the tokens but accepts much that is not JSON, so json.c validates the text first: RFC 8259 to the letter,
+ * valid UTF-8 (no overlong forms, no lone surrogates, also in escapes), depth bounded, no duplicate keys, no NUL. Time
+ * is linear in the text. Pure; the caller owns text and tokens.
  */
 #ifndef VHOTPLUG_JSON_H
 #define VHOTPLUG_JSON_H

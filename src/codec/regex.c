@@ -124,7 +124,8 @@ uint64_t regex_kind(uint32_t folded) {
     return (uint64_t)1 << (folded * UINT32_C(0x9e3779b1) >> 26);
 }
 
-/* Most patterns of a long list fail for want of a character, which is seen without running them. */
+/* Most patterns of a long list fail because a character is missing. This check finds that without running the
+ * pattern. */
 static bool has_what_it_needs(const struct regex *re, const char *text, size_t len) {
     uint64_t missing = re->needs;
     for (size_t at = 0, n = 0; at < len && missing != 0; at += n)

@@ -40,7 +40,7 @@ struct regex_pool {
 struct regex {
     uint32_t first; /* index into the pool */
     uint32_t count;
-    uint64_t needs; /* kinds of characters that every text it matches has; 0: nothing is known */
+    uint64_t needs; /* kinds of characters that every matching text contains; 0: none known */
 };
 
 struct regex_error {

@@ -1,6 +1,6 @@
 /*
- * regex_build.c - what the halves of the patterns' compiler stand on: the place in the pattern, and the program that
- * grows. Pure.
+ * regex_build.c - what the two parts of the pattern compiler share: the place in the pattern, and the program so far.
+ * Pure.
  */
 #include "codec/regex_internal.h"
 

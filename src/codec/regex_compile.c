@@ -14,7 +14,8 @@ static bool is_jump(const struct regex_inst *i) {
     return (i->op == OP_SPLIT || i->op == OP_JUMP) && i->arg != PENDING;
 }
 
-/* Makes room for one instruction at `where`. Jumps into what moves come from what moves: they move along. */
+/* Inserts one instruction at `where`. All jumps into the moved part come from the moved part, so their targets move as
+ * well. */
 static bool insert(struct compiler *c, uint32_t where, uint8_t op, uint32_t arg) {
     if (!regex_room(c, 1))
         return false;
@@ -27,7 +28,7 @@ static bool insert(struct compiler *c, uint32_t where, uint8_t op, uint32_t arg)
     return true;
 }
 
-/* Writes the block [from, to) once more at the end. */
+/* Appends a copy of the block [from, to). */
 static bool copy_block(struct compiler *c, uint32_t from, uint32_t to) {
     if (!regex_room(c, to - from))
         return false;
@@ -55,7 +56,8 @@ static bool number(struct compiler *c, uint32_t *out) {
     return true;
 }
 
-/* {m}, {m,}, {,n}, {m,n} at a brace. Python takes any other brace for itself; *is says which it was. */
+/* {m}, {m,}, {,n}, {m,n} at a brace. Python reads any other brace as a plain character; *is says whether this is a
+ * repetition. */
 static bool parse_braces(struct compiler *c, uint32_t *min, uint32_t *max, bool *is) {
     size_t start = c->at++;
     *is = false;
@@ -80,7 +82,7 @@ static bool parse_braces(struct compiler *c, uint32_t *min, uint32_t *max, bool 
     return *max >= *min || regex_fail(c, start, "the least number is above the greatest");
 }
 
-/* Repeats the block [atom, n) min to max times; max UINT32_MAX: without end. */
+/* Repeats the block [atom, n) min to max times; max UINT32_MAX: no upper bound. */
 static bool repeat(struct compiler *c, uint32_t min, uint32_t max) {
     uint32_t from = c->atom, to = c->n;
     if (max == 0) {
@@ -103,7 +105,7 @@ static bool repeat(struct compiler *c, uint32_t min, uint32_t max) {
     for (uint32_t i = min; i < max; i++)
         if (!regex_emit(c, OP_SPLIT, PENDING) || !copy_block(c, from, from + block))
             return false;
-    for (uint32_t i = c->atom; i < c->n; i++) /* all of them leave for the end */
+    for (uint32_t i = c->atom; i < c->n; i++) /* all of them jump to the end */
         if (c->prog[i].op == OP_SPLIT && c->prog[i].arg == PENDING)
             c->prog[i].arg = c->n;
     return true;
@@ -168,7 +170,7 @@ static bool open_group(struct compiler *c) {
     return true;
 }
 
-/* The ends of all alternatives but the last were left open until the group's end is known. */
+/* Sets the jumps that end all alternatives but the last: the end of the group is known only now. */
 static void close_alternatives(struct compiler *c, const struct group *g) {
     for (uint32_t i = g->start; i < c->n; i++)
         if (c->prog[i].op == OP_JUMP && c->prog[i].arg == PENDING)
@@ -244,10 +246,10 @@ void regex_pool_reset(struct regex_pool *pool) {
     pool->ninst = pool->nsets = 0;
 }
 
-/* The characters that no branch leads past: going on is the only way to them, and the end lies behind. */
+/* The kinds of characters that every match must contain: those outside any alternative or optional part. */
 static uint64_t needs_of(const struct regex_inst *prog, uint32_t n) {
     uint64_t needs = 0;
-    uint32_t past = 0; /* a branch leads here: what is before it may be left out */
+    uint32_t past = 0; /* furthest target of a branch: a match may leave out what is before it */
     for (uint32_t pc = 0; pc < n; pc++) {
         const struct regex_inst *i = &prog[pc];
         if (i->op == OP_CHAR && pc >= past)

@@ -1,5 +1,6 @@
 /*
- * regex_internal.h - what the parts of the regular expressions share: instructions, and the compiler's state.
+ * regex_internal.h - what the files of the regular expressions share, and no other file: instructions, and the
+ * compiler's state.
  */
 #ifndef VHOTPLUG_REGEX_INTERNAL_H
 #define VHOTPLUG_REGEX_INTERNAL_H
@@ -39,14 +40,14 @@ struct compiler {
     const char *why; /* set once */
     size_t why_at;
     uint32_t atom;   /* start of what a quantifier would repeat */
-    bool can_repeat; /* there is such a thing */
-    bool repeated;   /* it has a quantifier already */
+    bool can_repeat; /* there is an atom */
+    bool repeated;   /* the atom has a quantifier already */
     bool in_set;     /* within [ ]: no back references there */
     int depth;
     struct group group[DEPTH_MAX];
 };
 
-/* regex_build.c: each of them false with the reason noted, of which the first stays */
+/* regex_build.c: false after noting the reason; the first reason stays */
 bool regex_fail(struct compiler *c, size_t at, const char *why); /* always false */
 bool regex_room(struct compiler *c, uint32_t wanted);
 bool regex_emit(struct compiler *c, uint8_t op, uint32_t arg);
@@ -54,13 +55,13 @@ bool regex_more(const struct compiler *c);             /* is something left of t
 bool regex_next_is(const struct compiler *c, char ch); /* without taking it */
 bool regex_take(struct compiler *c, char ch);          /* if it comes next */
 
-/* regex_set.c: from where the pattern is now */
+/* regex_set.c: each reads on at c->at */
 bool regex_next_char(struct compiler *c, uint32_t *out);
 bool regex_parse_set(struct compiler *c);
 bool regex_parse_escape(struct compiler *c);
 
 /* regex.c */
 bool regex_in_classes(uint8_t classes, uint32_t ch); /* IN_... and NO_..., any of them */
-uint64_t regex_kind(uint32_t folded);                /* one bit: characters are of 64 kinds */
+uint64_t regex_kind(uint32_t folded);                /* a character's kind, one of 64, as a bit */
 
 #endif

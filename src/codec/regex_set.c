@@ -85,7 +85,7 @@ static bool set_chars(struct compiler *c, struct regex_set *s, uint32_t from, ui
     return true;
 }
 
-/* A range that holds a second capital, such as the Kelvin sign, holds its small letter too; the matcher sees to the
+/* A range that holds a second capital, such as the Kelvin sign, holds its small letter too; the matcher handles the
  * rest of letter case. */
 static bool set_range(struct compiler *c, struct regex_set *s, uint32_t from, uint32_t to, size_t at) {
     uint32_t second = 0;
@@ -107,7 +107,7 @@ static void set_classes(struct regex_set *s, uint8_t classes) {
             set_ascii(s, ch);
 }
 
-/* Equal sets are stored once: rules tend to repeat themselves. */
+/* Equal sets are stored once: rules often repeat a pattern. */
 static bool emit_set(struct compiler *c, const struct regex_set *s, size_t at) {
     struct regex_pool *p = c->pool;
     for (uint32_t i = 0; i < p->nsets; i++)

@@ -1,9 +1,9 @@
 /*
- * state_format.c - memories to JSON and back. Owns the form of the state file; never opens it, and decides nothing
- * about a device that is there.
+ * state_format.c - what is remembered of devices, to JSON and back. Owns the form of the state file; never opens it,
+ * and decides nothing about a device that is present.
  *
- * Older daemons know two members, keyed "vid:pid:serial": whatever they say wins over our own, more precise record of
- * the same device, for they may have been used since.
+ * The older daemons know two members, keyed "vid:pid:serial". These override the more precise record of the same
+ * device, because an older daemon may have changed them since.
  */
 #include "codec/state_format.h"
 
@@ -47,7 +47,7 @@ static void print_id(struct sbuf *sb, const struct remembered *m) {
     sb_json(sb, text);
 }
 
-/* An id does not tell the serial "None" from the lack of one. */
+/* An id with the serial "None" looks like one without a serial. */
 static const char *as_in_id(const char *serial) {
     return str_eq(serial, NO_SERIAL) ? "" : serial;
 }
@@ -61,7 +61,7 @@ static enum role parse_role(const struct json *j, int t) {
         if (json_string_is(j, t, role_name((enum role)r)))
             return (enum role)r;
     }
-    return ROLE_OPERATOR; /* whoever it was: a decision or a choice it is */
+    return ROLE_OPERATOR; /* the author is unknown, but the decision or choice counts */
 }
 
 /* ---- reading ---- */
@@ -76,11 +76,11 @@ struct reader {
 };
 
 static bool refuse(struct reader *r, const char *why) {
-    (void)str_copy(r->why, r->cap, why); /* short texts of ours */
+    (void)str_copy(r->why, r->cap, why); /* the texts are short */
     return false;
 }
 
-/* The next free place; if there is none, a selection's, for decisions are never pushed out. NULL: none. */
+/* A free record. If there is none, a decision replaces the oldest record without one. NULL: no room. */
 static struct remembered *add(struct reader *r, const struct id *id, bool decision) {
     struct remembered *m = NULL, *oldest = NULL;
     for (int i = 0; m == NULL && i < VH_MAX_REMEMBERED; i++) {
@@ -104,7 +104,7 @@ static struct remembered *add(struct reader *r, const struct id *id, bool decisi
     return m;
 }
 
-/* A member that may be missing; false if it is there and is no text that fits. */
+/* An optional member; false if it is present but is no text that fits. */
 static bool optional(const struct json *j, int object, const char *key, char *dst, size_t cap) {
     int t = json_get(j, object, key);
     dst[0] = '\0';
@@ -174,7 +174,8 @@ static void select_vm(struct remembered *m, const char *vm) {
     m->vm_by = vm[0] != '\0' ? ROLE_OPERATOR : ROLE_NONE;
 }
 
-/* One of selected_vms, against the records of that device: one of twins may have this VM, the others keep theirs. */
+/* Merges one entry of selected_vms into the records with its id. If one of several equal devices has this VM, the
+ * others keep theirs. */
 static void merge_selection(struct reader *r, const struct id *id, const char *vm, bool said[VH_MAX_REMEMBERED]) {
     bool known = false, agrees = false;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
@@ -200,7 +201,7 @@ static bool read_selections(struct reader *r, int object) {
     if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
         return refuse(r, "'selected_vms' is no object");
     if (object < 0)
-        return true; /* nothing said */
+        return true; /* absent: nothing changes */
     for (int key = json_first(r->j, object); key >= 0; key = json_next(r->j, key)) {
         struct id id;
         char vm[VH_NAME_MAX];
@@ -281,7 +282,7 @@ static bool is_ours(const struct json *j, int key) {
     return false;
 }
 
-/* Whatever else is in the file belongs to somebody, and stays as it is. */
+/* Keeps unknown members as they are: another program may own them. */
 static bool keep_unknown(struct reader *r) {
     struct sbuf sb;
     sb_init(&sb, r->ms->extra, sizeof r->ms->extra);
@@ -351,7 +352,7 @@ static const struct remembered *after(const struct remembered_set *ms, const str
     return next_older(ms, m->stamp);
 }
 
-/* Has a younger one the same id, with something to say about it? An object has each key once, a list each id. */
+/* True if a younger record with the same id has a selection (or a decision): the file has each id once. */
 static bool said_later(const struct remembered_set *ms, const struct remembered *m, bool selection) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *o = &ms->m[i];
@@ -405,7 +406,7 @@ static void print_device(struct sbuf *sb, const struct remembered *m) {
     sb_str(sb, "{\"id\": ");
     print_id(sb, m);
     if (str_eq(m->serial, NO_SERIAL))
-        sb_str(sb, ", \"serial\": true"); /* a serial, not the lack of one */
+        sb_str(sb, ", \"serial\": true"); /* the device has this serial; it does not lack one */
     member(sb, "port", m->port);
     member(sb, "vm", m->vm);
     member(sb, "selected_by", m->vm_by != ROLE_NONE ? role_name(m->vm_by) : "");

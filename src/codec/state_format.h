@@ -1,10 +1,10 @@
 /*
- * state_format.h - what is remembered of devices, also of those that are away, and its form on disk. Pure; disk is
- * state.c's.
+ * state_format.h - what is remembered of devices, present or not, and its form on disk. Pure; daemon/state_file.c reads
+ * and writes the file.
  *
  * The file is JSON that the older daemons of this API read and write too: `selected_vms` maps "vid:pid:serial" to a VM,
- * `disconnected_devices` lists such ids. What they do not know of (ports, authors, suspension, tags) stands in members
- * of our own, and members that we do not know of are kept as they are.
+ * `disconnected_devices` lists such ids. Further members hold what they do not know (ports, authors, suspension, tags).
+ * Unknown members are kept as they are.
  */
 #ifndef VHOTPLUG_STATE_FORMAT_H
 #define VHOTPLUG_STATE_FORMAT_H
@@ -29,11 +29,11 @@ struct remembered {
     bool resumed;                   /* a resume came while its device was not fully known yet; not part of the file */
     enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
     enum role was_by;               /* before the change that is being saved; not part of the file */
-    uint8_t exempt_bus, exempt_dev; /* this very plug was attached in spite of its tag's latch; 0 none; of this boot */
+    uint8_t exempt_bus, exempt_dev; /* this plug was attached despite its tag's decision; 0 none; of this boot */
     uint64_t stamp;                 /* larger is younger; the order of the file */
 };
 
-/* A decision about a tag: what carries it stays away, also what is plugged in later. */
+/* A decision about a tag: devices with it are taken away, also those that are plugged in later. */
 struct tag_decision {
     enum role by; /* ROLE_NONE: free */
     enum role was_by;
@@ -56,7 +56,7 @@ struct remembered_set {
  */
 bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
                         char *why, size_t cap);
-/* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal memories give equal texts. */
+/* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal sets give equal texts. */
 void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb);
 /* The parser's static scratch memory, so that its pages may be given back to the kernel. */
 void *state_format_scratch(size_t *size);

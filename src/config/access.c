@@ -1,6 +1,6 @@
 /*
- * access.c - principals from kernel facts, and what each role may ask for at all. Default deny. Which devices and VMs a
- * request may touch is decided later, with the device at hand; here only the kind of request counts.
+ * access.c - gives each client its principal from kernel facts, and says which kinds of request a role may make. Denies
+ * by default. Never looks at devices and VMs: the core decides which of them a request may touch.
  */
 #include "config/access.h"
 
@@ -46,11 +46,11 @@ static bool is_meant(const struct access_conf *a, const struct peer_facts *f) {
     return false;
 }
 
-/* As the older daemons' configurations expect it, but for VSOCK, which is closed unless it is opened. */
+/* The role without `clients`, as configurations of the older daemons expect it. Only VSOCK is closed by default. */
 static enum role role_by_transport(const struct api_conf *c, const struct peer_facts *f) {
     switch (f->transport) {
     case TRANSPORT_UNIX:
-        return ROLE_ADMIN; /* the socket's permissions let it in: the host's own word on who administers it */
+        return ROLE_ADMIN; /* the host chose the socket's permissions */
     case TRANSPORT_TCP:
         return ROLE_OPERATOR;
     case TRANSPORT_VSOCK:
@@ -58,7 +58,7 @@ static enum role role_by_transport(const struct api_conf *c, const struct peer_f
     }
     if (c->cid_policy == CIDS_NOBODY)
         return ROLE_NONE;
-    /* 0 to 2 are the hypervisor, the loopback and the host: never a guest, so "any" does not mean them. */
+    /* CIDs 0 to 2 are the hypervisor, the loopback and the host, never a guest: "any" does not include them. */
     return cid_listed(c, f->cid) || (f->cid > 2 && c->cid_policy == CIDS_ANY) ? ROLE_OPERATOR : ROLE_NONE;
 }
 
@@ -72,7 +72,7 @@ static bool is_mapped_v4(const uint8_t a[16]) {
     return memcmp(a, prefix, sizeof prefix) == 0;
 }
 
-/* False if it cannot be named in the log: then it is not let in. */
+/* False if the peer cannot be named in the log; such a peer gets no access. */
 static bool name_peer(const struct peer_facts *f, struct principal *p) {
     memset(&p->peer, 0, sizeof p->peer);
     p->peer.transport = f->transport;
@@ -102,7 +102,7 @@ void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set a
     if (p->role == ROLE_GUEST && (p->vm < 0 || (alive >> p->vm & 1) == 0))
         p->role = ROLE_NONE; /* while a VM is down, anybody may have its CID */
     if (p->role > ROLE_OPERATOR && f->transport == TRANSPORT_TCP)
-        p->role = ROLE_OPERATOR; /* an address is no proof of anything; the configuration has refused this already */
+        p->role = ROLE_OPERATOR; /* an address proves no identity; conf_clients.c has refused this already */
     if (!named)
         p->role = ROLE_NONE;
 }
@@ -110,7 +110,7 @@ void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set a
 #define MAY(kind) (1u << (kind))
 #define MAY_LISTEN (MAY(REQ_SUBSCRIBE) | MAY(REQ_UNSUBSCRIBE) | MAY(REQ_LIST) | MAY(REQ_VERSION))
 #define MAY_MOVE (MAY(REQ_ATTACH) | MAY(REQ_DETACH) | MAY(REQ_SUSPEND) | MAY(REQ_RESUME))
-#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_STATS)) /* rules, serials, who has what */
+#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_STATS)) /* replies show rules, serials and VMs */
 
 static const struct {
     const char *why;

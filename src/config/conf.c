@@ -1,8 +1,7 @@
 /*
- * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. The parts below have files of
- * their own: conf_api.c (general.api), conf_clients.c (who may come in), conf_rule.c (usbPassthrough), conf_lint.c
- * (what is right but odd), on the ground of conf_keys.c (known keys) and conf_read.c (values and problems). Never opens
- * a file.
+ * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. conf_api.c reads general.api,
+ * conf_clients.c its clients and limits, conf_rule.c usbPassthrough; conf_lint.c looks for what is valid but odd. Never
+ * opens a file.
  */
 #include "config/conf.h"
 
@@ -25,7 +24,7 @@ void conf_default(struct conf *c) {
     c->nrules = c->nentries = c->nvms = 0;
     c->nstrings = 0;
     regex_pool_reset(&c->regexes);
-    /* 0660: root, and the group if one is given. Whoever may connect is admin. */
+    /* 0660: root and the group, if one is given. A client that may connect is admin. */
     c->api = (struct api_conf){.enable = true,
                                .unix_on = true,
                                .tcp_port = 2000,
@@ -173,7 +172,7 @@ static void read_vm(struct reader *r, int object) {
         vm->keep_monitor = monitor == 1;
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
         vm->passing = (enum usb_passing)passing;
-    if (named) /* even with errors, so that rules naming it are not reported too */
+    if (named) /* even with errors: else every rule that names the VM would be reported as well */
         r->scratch->vm_tok[r->c->nvms++] = object;
 }
 
@@ -226,7 +225,7 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
             read_general(&r, v[ROOT_GENERAL]);
         if (v[ROOT_VMS] >= 0)
             read_vms(&r, v[ROOT_VMS]);
-        conf_read_clients(&r, r.api_object); /* after the VMs, as rules are: both name them */
+        conf_read_clients(&r, r.api_object); /* after the VMs: clients and rules name them */
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
         conf_lint(&r);

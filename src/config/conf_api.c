@@ -1,7 +1,6 @@
 /*
- * conf_api.c - general.api: which transports, where, and who may come in. Warns where the API is open to nobody or to
- * everybody. Reads values only; opening sockets and resolving user names is the server's. `clients` is
- * conf_clients.c's.
+ * conf_api.c - general.api: transports, addresses and permissions. Warns if the API is open to nobody or to everybody.
+ * Reads values only: the server opens sockets and resolves user names; conf_clients.c reads `clients`.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -40,7 +39,7 @@ static void read_host(struct reader *r, int tok) {
     unsigned char address[16];
     if (tok < 0)
         return;
-    if (json_string_is(&r->j, tok, "")) { /* what bind() of the peers takes for every address */
+    if (json_string_is(&r->j, tok, "")) { /* the older daemons bind() it to every address */
         VH_ASSERT(str_copy(host, sizeof host, "0.0.0.0"));
     } else if (!rd_copy(r, tok, host, sizeof host, "a numeric address such as \"127.0.0.1\"")) {
         return;
@@ -58,7 +57,7 @@ static void read_host(struct reader *r, int tok) {
         rd_warn(r, tok, "TCP knows no users: whoever reaches %s may move devices within the rules", host);
 }
 
-/* `port` stands for both; each transport's own key comes first. */
+/* `port` is for both transports; a transport's own key overrides it. */
 static void read_ports(struct reader *r, const int *v) {
     struct api_conf *api = &r->c->api;
     uint64_t both = 2000, tcp = 0, vsock = 0;
@@ -177,5 +176,5 @@ void conf_read_api(struct reader *r, int object) {
     read_mode(r, v[API_UNIX_MODE]);
     if (v[API_LIMITS] >= 0)
         conf_read_limits(r, v[API_LIMITS]);
-    r->api_object = object; /* who may come in is read when the VMs are known */
+    r->api_object = object; /* the clients are read when the VMs are known */
 }

@@ -12,14 +12,14 @@
 
 enum access_kind { ACCESS_CID, ACCESS_UID, ACCESS_GID, ACCESS_NET };
 
-/* One entry of general.api.clients: who, and as what. */
+/* One entry of general.api.clients: a client and its role. */
 struct access_conf {
     enum access_kind kind;
     enum role role;
     int vm;          /* ROLE_GUEST: of this VM; else -1 */
     uint32_t id;     /* CID, uid or gid */
     uint8_t net[16]; /* ACCESS_NET: IPv6, or IPv4 mapped into it */
-    uint8_t bits;    /* of it that count */
+    uint8_t bits;    /* length of the prefix */
 };
 
 enum cid_policy { CIDS_NOBODY, CIDS_LISTED, CIDS_ANY };
@@ -35,12 +35,13 @@ struct api_conf {
     enum cid_policy cid_policy;
     uint32_t cids[VH_MAX_CIDS];
     uint16_t ncids;
-    bool only_clients; /* general.api.clients is given: who is in no entry of it has no access */
+    bool only_clients; /* general.api.clients is given: a client without an entry has no access */
     uint16_t naccess;
-    struct access_conf access[VH_MAX_ACCESS]; /* of `clients`, else of the VMs with a "cid"; the first match decides */
-    uint16_t peer_clients;                    /* connections of one peer */
-    uint32_t peer_rate;                       /* requests per second of one peer that is no admin */
-    uint16_t line_seconds;                    /* for a line to be finished */
+    /* From `clients`, else from the VMs with a "cid"; the first match decides. */
+    struct access_conf access[VH_MAX_ACCESS];
+    uint16_t peer_clients; /* connections of one peer */
+    uint32_t peer_rate;    /* requests per second of one peer, unless it is admin */
+    uint16_t line_seconds; /* time to finish a line */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * conf_clients.c - general.api.clients and general.api.limits: who comes in as what, and how much of it. Without
- * `clients` the VMs' "cid" make guests. Reads values only; access.c judges by them.
+ * conf_clients.c - general.api.clients and general.api.limits: the roles of clients, and the limits of a peer. Without
+ * `clients` each VM with a "cid" is a guest. Reads values only; access.c applies them.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -9,9 +9,9 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-/* ---- who ---- */
+/* ---- which client ---- */
 
-/* "192.0.2.0/24", "2001:db8::/32", or an address alone. IPv4 counts as its place in IPv6. */
+/* "192.0.2.0/24", "2001:db8::/32", or an address alone. IPv4 is mapped into IPv6. */
 static bool parse_net(const char *text, struct access_conf *a, const char **why) {
     char address[64];
     const char *slash = strchr(text, '/');
@@ -83,7 +83,7 @@ static bool read_who(struct reader *r, int object, const int *v, struct access_c
     return true;
 }
 
-/* ---- as what ---- */
+/* ---- its role ---- */
 
 static bool read_role(struct reader *r, int object, const int *v, struct access_conf *a) {
     static const char *const names[] = {"admin", "operator", "guest", "observer"};
@@ -127,7 +127,7 @@ static bool read_vm_of(struct reader *r, int object, const int *v, struct access
 
 /* ---- the list ---- */
 
-/* Whoever b means is meant by a as well. */
+/* True if entry a covers every client that b covers. */
 static bool covers(const struct access_conf *a, const struct access_conf *b) {
     if (a->kind != b->kind)
         return false;
@@ -199,7 +199,7 @@ static void read_list(struct reader *r, int array) {
     }
 }
 
-/* A VM that says its CID is its own guest. What allowedCids would give that CID does not count. */
+/* Each VM with a CID is its own guest, also if allowedCids lists that CID. */
 static void guests_of_vms(struct reader *r, int allowed) {
     struct api_conf *api = &r->c->api;
     for (int v = 0; v < r->c->nvms; v++) {
@@ -232,7 +232,7 @@ void conf_read_clients(struct reader *r, int api_object) {
     int v[CONF_KEYS_MAX];
     for (int i = 0; i < CONF_KEYS_MAX; i++)
         v[i] = -1;
-    if (api_object >= 0) /* looked at once already: what is wrong with its keys has been said */
+    if (api_object >= 0) /* conf_read_api() has reported what is wrong with its keys */
         for (int i = 0; i < API_KEYS; i++) {
             int t = json_get(&r->j, api_object, keys_name(OBJ_API, i));
             v[i] = json_type(&r->j, t) == JSON_NULL ? -1 : t;
@@ -248,7 +248,7 @@ void conf_read_clients(struct reader *r, int api_object) {
         rd_warn(r, v[API_ALLOWED_CIDS], "does not count: 'clients' alone says who may come in");
 }
 
-/* ---- how much ---- */
+/* ---- limits ---- */
 
 void conf_read_limits(struct reader *r, int object) {
     struct api_conf *api = &r->c->api;

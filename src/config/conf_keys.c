@@ -1,6 +1,6 @@
 /*
- * conf_keys.c - which keys the configuration knows: those we act on, those that exist in the schema but that this
- * version does not act on, and what to say of one that nobody knows. Tables only; never looks at a value.
+ * conf_keys.c - the keys of the configuration: those that are read, those of the schema that this version does not
+ * read, and hints for unknown ones. Tables only; never looks at a value.
  */
 #include "config/conf_keys.h"
 
@@ -124,7 +124,7 @@ static const struct {
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
 };
 
-/* Keys of the schema that nothing here reads yet. */
+/* Keys of the schema that this version does not read. */
 static const struct {
     enum conf_object o;
     const char *name, *what;
@@ -140,7 +140,7 @@ static const struct {
     {OBJ_GENERAL, "ovmfVars", "VMs are not started from here"},
 };
 
-/* What people write who know another tool, an older file or the API's words. */
+/* Names that other tools, older files or the API use for these keys. */
 static const struct {
     enum conf_object o;
     const char *wrong, *right;
@@ -199,14 +199,14 @@ static const char *place_of(const char *key) {
 
 static const char *nearest(enum conf_object o, const char *key) {
     size_t len = strlen(key);
-    /* A third of the letters wrong is still a slip; beyond three it is another word. */
+    /* A third of the letters, three at most, may be typing errors; more is another word. */
     int best = len < 3 ? 0 : len < 6 ? 1 : len < 9 ? 2 : 3;
     const char *found = NULL;
-    VH_ASSERT(len <= 63); /* str_distance's bound; a longer one was cut to be shown */
+    VH_ASSERT(len <= 63); /* the bound of str_distance(); report_quote() has shortened the key */
     for (int i = 0; i < objects[o].n && best >= 0; i++) {
         if (str_distance(key, objects[o].keys[i], best) <= best) {
             found = objects[o].keys[i];
-            best = str_distance(key, found, best) - 1; /* from now on only a nearer one */
+            best = str_distance(key, found, best) - 1; /* from now on only a closer one */
         }
     }
     return found;
@@ -223,5 +223,5 @@ void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
         fits = str_fmt(dst, cap, ": did you mean '%s'?", right);
     else if (place)
         fits = str_fmt(dst, cap, ": it belongs in %s", place);
-    VH_ASSERT(fits); /* names of ours alone */
+    VH_ASSERT(fits); /* only names from these tables */
 }

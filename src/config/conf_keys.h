@@ -1,6 +1,6 @@
 /*
  * conf_keys.h - the keys of the configuration, inside the conf family only: one enum for each object of the schema, and
- * what to say of a key that is in none.
+ * hints for unknown keys.
  */
 #ifndef VHOTPLUG_CONF_KEYS_H
 #define VHOTPLUG_CONF_KEYS_H
@@ -81,11 +81,12 @@ enum entry_key {
 };
 #define CONF_KEYS_MAX 20
 
-int keys_find(const struct json *j, enum conf_object o, int key_token); /* index, or -1 if not a key that we act on */
+/* Index, or -1 if this is no key that is read. */
+int keys_find(const struct json *j, enum conf_object o, int key_token);
 const char *keys_name(enum conf_object o, int index);
-/* A key that exists but that this version does not read at all: what it would do ("PCI devices"), else NULL. */
+/* For a key of the schema that this version does not read: why ("PCI devices are not passed yet"), else NULL. */
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
-/* What to say of an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". */
+/* A hint for an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". */
 void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * conf_lint.c - what is right but probably not meant: entries that an earlier rule leaves nothing to decide, VMs that
- * no rule names, entries that the two readings of general.ruleMatch take differently. Runs before the tokens go, and
- * over what is sound of a configuration with errors, so that all is told at once; changes nothing.
+ * conf_lint.c - what is valid but probably not meant: entries that an earlier rule leaves nothing to decide, VMs that
+ * no rule names, entries that the two readings of general.ruleMatch take differently. Runs while the tokens exist, also
+ * over the valid parts of a configuration with errors, so that one run reports everything. Changes nothing.
  */
 #include "base/str.h"
 #include "config/conf_read.h"
@@ -10,7 +10,8 @@
 
 /* ---- the two readings ---- */
 
-/* What "any" takes as one alternative. Both names stand alone, as both peers have it; serial and removable restrict. */
+/* The alternatives of "any". Each of the two names is one, as in both older daemons; serial and removable only
+ * restrict. */
 static const struct {
     uint16_t mask;
     const char *name;
@@ -68,8 +69,8 @@ static bool same_numbers(const struct entry *a, const struct entry *b) {
            (!(f & F_REMOVABLE) || (b->removable & ~a->removable) == 0);
 }
 
-/* Does entry a match whatever b matches? Only where that is plain to see: a's fields are among b's, with the same
- * values. In the "any" reading more fields match more, so there the fields must be the same. */
+/* True if entry a certainly matches every device that b matches: a's fields are among b's, with the same values. In the
+ * "any" reading more fields match more devices, so the fields must be the same. */
 static bool covers(const struct reader *r, int ia, int ib) {
     static const int patterns[] = {ENT_VENDOR_NAME, ENT_PRODUCT_NAME, ENT_DRIVER_PATH};
     const struct entry *a = &r->c->entries[ia], *b = &r->c->entries[ib];
@@ -94,7 +95,7 @@ static bool denies_nothing(const struct conf *c, const struct rule *rule) {
     return true;
 }
 
-/* Who takes what this entry would, in `rule` among the entries from `first` on; -1 nobody. */
+/* The first of n entries from `first` on that covers `entry`; -1 none. */
 static int taken_by(const struct reader *r, int first, int n, int entry) {
     for (int e = first; e < first + n; e++) {
         if (covers(r, e, entry))
@@ -103,7 +104,7 @@ static int taken_by(const struct reader *r, int first, int n, int entry) {
     return -1;
 }
 
-/* Is there anything left for this allow entry of `rule`? If not, says why. */
+/* True, after reporting why, if no device is left for this allow entry of `rule`. */
 static bool shadowed(struct reader *r, int rule, int entry) {
     const struct conf *c = r->c;
     const struct rule *own = &c->rules[rule];

@@ -1,6 +1,6 @@
 /*
- * conf_print.c - a problem with the line that it is in. Of a long line, as generators write them, the part around the
- * place.
+ * conf_print.c - prints a problem with its source line. A long line, as generators write it, is cut to the part around
+ * the place. Writes to standard error only.
  */
 #include "config/conf_print.h"
 
@@ -25,7 +25,8 @@ static const char *find_line(const struct source *s, unsigned line, size_t *n) {
     return p;
 }
 
-/* One character as it may go to a terminal, and what stands for it in the line with the caret. */
+/* Prints one character without steering the terminal, or the blank for it in the line with the caret. Returns its
+ * length in bytes. */
 static size_t print_char(const char *p, size_t n, bool blank) {
     uint32_t cp = 0;
     size_t len = utf8_len(p, n, &cp);

@@ -37,7 +37,7 @@ static bool is_idle(const struct json *j, int t) {
     return false;
 }
 
-/* A key that is not acted on: not known at all, or known for later. */
+/* Reports a key that is not read: an unknown one, or one of the schema that this version does not read. */
 static void foreign_key(struct reader *r, enum conf_object o, int key, int value) {
     uint32_t bit = 0;
     char name[64], hint[96];
@@ -51,7 +51,7 @@ static void foreign_key(struct reader *r, enum conf_object o, int key, int value
         return;
     }
     if (!report_has_room(&r->report, DIAG_WARNING)) {
-        r->report.count[DIAG_WARNING]++; /* a hint costs time; a file of garbage gets none beyond what is shown */
+        r->report.count[DIAG_WARNING]++; /* a hint costs time: none for what is not shown */
         return;
     }
     keys_hint(o, name, hint, sizeof hint);
@@ -116,7 +116,7 @@ bool rd_uint(struct reader *r, int tok, uint64_t min, uint64_t max, const char *
     return false;
 }
 
-/* Room is known to suffice, so the only thing that can be wrong with a string is U+0000 in it. */
+/* The room suffices, so U+0000 is the only possible fault of the string. */
 static bool unescape(struct reader *r, int tok, char *dst, size_t cap) {
     if (json_string(&r->j, tok, dst, cap))
         return true;
@@ -154,7 +154,7 @@ bool rd_copy(struct reader *r, int tok, char *dst, size_t cap, const char *what)
         return false;
     }
     const char *s = rd_keep(r, tok);
-    r->c->nstrings = mark; /* only borrowed */
+    r->c->nstrings = mark; /* the text is needed during this call only */
     if (!s)
         return false;
     if (*s == '\0') {
@@ -164,7 +164,7 @@ bool rd_copy(struct reader *r, int tok, char *dst, size_t cap, const char *what)
     for (size_t at = 0, n = 0, len = strlen(s); at < len; at += n) {
         uint32_t c = 0;
         n = utf8_len(s + at, len - at, &c);
-        VH_ASSERT(n > 0); /* the reader lets no other text pass */
+        VH_ASSERT(n > 0); /* json.c accepts valid UTF-8 only */
         if (utf8_steers(c)) {
             rd_error(r, tok, "control characters cannot be part of this value");
             return false;

@@ -42,7 +42,7 @@ uint32_t rd_line(struct reader *r, int tok);
 /* Checks that tok is an object and fills v[]: for each key of o its value's token, -1 if absent or null. Unknown and
  * not yet supported keys are reported. */
 bool rd_object(struct reader *r, int tok, enum conf_object o, int *v);
-bool rd_array(struct reader *r, int tok, const char *what); /* is it one? else an error */
+bool rd_array(struct reader *r, int tok, const char *what); /* false after an error if it is none */
 
 /* Each reads one value. False after an error; for tok -1 the target stays as it is and the result is true. */
 bool rd_bool(struct reader *r, int tok, bool *out);
@@ -53,7 +53,7 @@ bool rd_path(struct reader *r, int tok, char *dst, size_t cap); /* an absolute p
 bool rd_choice(struct reader *r, int tok, const char *const *names, int n, const char *what, int *out);
 /* Into the configuration's string store; NULL after an error. */
 const char *rd_keep(struct reader *r, int tok);
-/* "disable" and "enable"; disable wins, as the peers have it for rules. */
+/* "disable" and "enable"; disable wins, as in rules of the older daemons. */
 bool rd_enabled(struct reader *r, int enable, int disable);
 
 /* ---- conf_rule.c, conf_lint.c, conf_api.c, conf_clients.c ---- */

@@ -19,7 +19,7 @@ bool report_has_room(const struct report *r, enum diag_level level) {
 /* The token that holds t: the object for a key or a pair's value, else the array; -1 for the root. */
 static int holder(const struct json *j, int t) {
     int up = j->tok[t].parent;
-    if (json_type(j, up) == JSON_STRING) /* a value hangs under its key */
+    if (json_type(j, up) == JSON_STRING) /* the parent of a value is its key */
         up = j->tok[up].parent;
     return up;
 }
@@ -54,7 +54,7 @@ static void path_of(const struct json *j, int t, char *dst, size_t cap) {
     sb_init(&sb, dst, cap);
     while (n-- > 0)
         path_step(j, chain[n], &sb);
-    if (!sb_ok(&sb)) /* an unknown key of absurd length: the place says the rest */
+    if (!sb_ok(&sb)) /* an unknown key of absurd length; line and column still say where */
         (void)str_copy(dst, cap, "(a very long path)");
 }
 
@@ -80,7 +80,7 @@ __attribute__((format(printf, 5, 0))) static void say(struct report *r, enum dia
     path_of(r->j, tok, p->path, sizeof p->path);
     sb_init(&sb, p->text, sizeof p->text);
     sb_vfmt(&sb, fmt, ap);
-    VH_ASSERT(sb_ok(&sb)); /* whatever is quoted was shortened before */
+    VH_ASSERT(sb_ok(&sb)); /* quoted texts are shortened */
 }
 
 void report_say(struct report *r, enum diag_level level, int tok, const char *fmt, ...) {
@@ -99,7 +99,7 @@ void report_say_within(struct report *r, enum diag_level level, int tok, size_t 
 
 /* ---- quoting ---- */
 
-/* The raw text of a token for an error, shortened at a character. */
+/* Never cuts within a character. */
 void report_quote(const struct json *j, int t, char *dst, size_t cap) {
     const char *s = j->text + j->tok[t].start;
     size_t n = (size_t)(j->tok[t].end - j->tok[t].start);
@@ -130,7 +130,7 @@ void report_expected(struct report *r, int tok, const char *what) {
 
 /* ---- in the order of the file ---- */
 
-/* A stable order by place in the file: Shell's method, in place, no recursion. */
+/* Sorts by place in the file, then by order of discovery. Shell's method: in place, no recursion. */
 static void sort_problems(struct problems *problems, unsigned n) {
     const struct problem *p = problems->p;
     uint16_t *order = problems->order;
@@ -161,7 +161,7 @@ void report_emit(struct report *r, conf_diag_fn *report, void *arg) {
     for (unsigned i = 0; i < r->stored; i++) {
         const struct problem *p = &r->problems->p[r->problems->order[i]];
         unsigned line, column;
-        /* Counting on from the last place: in all, the file is gone through once. */
+        /* Counts on from the last place, so that the file is read once in all. */
         json_position(r->j->text + from, r->j->len - from, p->at - from, &line, &column);
         d.column = line == 1 ? d.column + column - 1 : column;
         d.line += line - 1;

@@ -1,6 +1,6 @@
 /*
- * conf_rule.c - usbPassthrough: rules and their allow and deny entries, patterns compiled. What an entry means is
- * policy.c's; here it only gets its form.
+ * conf_rule.c - usbPassthrough: rules and their allow and deny entries, patterns compiled. Reads the form only;
+ * policy.c knows what an entry means.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -11,7 +11,7 @@
 
 /* ---- entries ---- */
 
-/* The text of a string token, escapes untouched: enough where only ASCII letters, digits and dots are right anyway. */
+/* The text of a string token without unescaping: enough for values of ASCII letters, digits and dots. */
 static const char *raw(const struct reader *r, int tok, size_t *n) {
     *n = (size_t)(r->j.tok[tok].end - r->j.tok[tok].start);
     return r->j.text + r->j.tok[tok].start;
@@ -44,7 +44,8 @@ static bool read_id(struct reader *r, int tok, uint16_t *out) {
     return false;
 }
 
-/* A class, subclass or protocol: a JSON number is decimal, as the peers write it; a string is hex, as lsusb prints. */
+/* A class, subclass or protocol: a JSON number is decimal, as the older daemons write it; a string is hex, as lsusb
+ * prints. */
 static bool read_class(struct reader *r, int tok, uint8_t *out) {
     static const char what[] = "a number from 0 to 255, or a string of two hex digits such as \"e0\"";
     size_t n = 0;
@@ -131,7 +132,7 @@ static bool read_serial(struct reader *r, int tok, const char **out) {
     return s != NULL;
 }
 
-/* Where in the raw token does byte `at` of the unescaped text come from? Counts the opening quote. */
+/* The offset in the raw token, opening quote included, of byte `at` of the unescaped text. */
 static size_t raw_offset(const char *s, size_t n, size_t at) {
     size_t i = 0, done = 0;
     while (i < n && done < at) {
@@ -157,7 +158,7 @@ static bool read_pattern(struct reader *r, int tok, struct regex *out) {
     size_t n = 0;
     const char *text = raw(r, tok, &n);
     const char *pattern = rd_keep(r, tok);
-    r->c->nstrings = mark; /* only borrowed: what is kept is the compiled form */
+    r->c->nstrings = mark; /* only the compiled form is kept */
     if (!pattern)
         return false;
     if (*pattern == '\0') {
@@ -254,7 +255,7 @@ static void read_entry(struct reader *r, int object) {
         sound &= read_field(r, e, (enum entry_key)key, v[key]);
     }
     if (!sound)
-        e->fields = 0; /* nothing more is said of it */
+        e->fields = 0; /* no further problem of this entry is reported */
     else if (e->fields == 0)
         rd_warn(r, object, "an entry without any field matches nothing");
     lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
@@ -279,7 +280,7 @@ static void read_entries(struct reader *r, int array, uint16_t *first, uint16_t 
 
 /* ---- rules ---- */
 
-/* A rule's VM. An unknown one is no error: configurations are often made for several hosts at once. */
+/* Reads a rule's VM. An unknown one is no error: one configuration often serves several hosts. */
 static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
     char name[VH_NAME_MAX] = "", hint[VH_NAME_MAX + 24] = "";
     int best = 2, near = -1;
@@ -313,7 +314,7 @@ static bool is_empty(const struct reader *r, int tok) {
 }
 
 static void read_rule_vms(struct reader *r, struct rule *rule, int object, int target, int allowed) {
-    if (is_empty(r, target) && is_empty(r, allowed)) { /* the peers skip it too, and look at the next rule */
+    if (is_empty(r, target) && is_empty(r, allowed)) { /* the older daemons skip such a rule as well */
         rd_warn(r, object, "neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies");
         rule->enabled = false;
         return;
@@ -348,7 +349,7 @@ static void read_rule(struct reader *r, int object) {
     struct rule *rule = &r->c->rules[r->c->nrules];
     memset(rule, 0, sizeof *rule);
     rule->tag = "";
-    rule->reset_on_release = true; /* nothing of a guest's session should stay in a device that comes back */
+    rule->reset_on_release = true; /* a device that comes back should keep nothing of a guest's session */
     rule->line = rd_line(r, object);
     r->scratch->rule_tok[r->c->nrules] = object;
     if (!rd_object(r, object, OBJ_RULE, v))

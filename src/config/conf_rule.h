@@ -31,7 +31,7 @@ enum entry_field {
 
 /* One allow or deny entry. */
 struct entry {
-    uint16_t fields; /* which of the below are given */
+    uint16_t fields; /* enum entry_field: the given ones of those below */
     uint16_t vid, pid;
     uint8_t bus;
     uint8_t dev_class, dev_sub, dev_proto, if_class, if_sub, if_proto;
@@ -47,8 +47,8 @@ struct entry {
 struct rule {
     const char *description, *tag; /* "" if none */
     bool enabled, skip_on_suspend, reset_on_release;
-    bool single;             /* targetVm, or only one allowed: no choice, no question */
-    uint8_t nvms;            /* 0: matches but goes nowhere (all its VMs unknown) */
+    bool single;             /* targetVm, or only one allowed: nobody has to choose */
+    uint8_t nvms;            /* 0: the rule decides, but all its VMs are unknown */
     uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */
     vm_set vm_mask;
     uint16_t allow, nallow, deny, ndeny; /* ranges in conf.entries */

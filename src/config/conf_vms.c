@@ -1,9 +1,9 @@
 /*
- * conf_vms.c - a new configuration beside the one in force: the same VM keeps its index, so that everything known by
- * index stays true. Pure.
+ * conf_vms.c - aligns a new configuration with the one in force: the same VM keeps its index, so that state kept by
+ * index stays valid. Pure.
  *
- * A VM is the same if its name, type and socket are. One that is missing from the new configuration but still holds
- * devices stays at its index, retired, until they are out; an index that nobody has is an empty, retired row.
+ * A VM is the same if its name, type and socket are. A VM that is missing from the new configuration but still holds
+ * devices keeps its index, as a retired row, until the devices are out. An unused index is an empty, retired row.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -31,7 +31,7 @@ static int same_in(const struct conf *c, const struct vm_conf *vm) {
     return -1;
 }
 
-/* Where each VM of fresh belongs; false if there is no room. taken[]: rows that are given away. */
+/* Finds the row of each VM of fresh; false if there are not enough rows. taken[]: rows in use. */
 static bool place(const struct conf *fresh, const struct conf *old, int where[VH_MAX_VMS], bool taken[VH_MAX_VMS]) {
     for (int v = 0; v < fresh->nvms; v++) {
         where[v] = same_in(old, &fresh->vms[v]);

@@ -1,7 +1,7 @@
 /*
- * policy.c - rules against devices. Owns the meaning of an entry's fields; pure, and quick enough to be asked for every
- * device after every change: rules that are for other vendors are passed over by a bit, numbers are compared before
- * texts, and texts before patterns.
+ * policy.c - matches rules against devices. Owns the meaning of an entry's fields. Pure, and fast enough to run for
+ * every device after every change: one bit excludes rules for other vendors, numbers are compared before texts, texts
+ * before patterns.
  */
 #include "config/policy.h"
 
@@ -62,7 +62,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     }
 }
 
-/* The given fields of `fields` that fail; with `first`, no more than one is looked for. */
+/* Those of `fields` that fail; with `first`, stops at the first one. */
 static unsigned failing(const struct conf *c, const struct entry *e, const struct device *dev, unsigned fields,
                         bool first) {
     unsigned missed = 0;
@@ -86,7 +86,7 @@ static unsigned iface_misses(const struct entry *e, const struct usb_iface *i) {
     return missed;
 }
 
-/* On the interface that comes nearest; without interfaces all given fields miss. */
+/* The interface fields that fail on the interface where the fewest do; without interfaces all given ones. */
 static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
     unsigned best = e->fields & IFACE_FIELDS;
     for (int i = 0; i < dev->nifaces && best != 0; i++) {
@@ -156,7 +156,7 @@ bool policy_denies(const struct conf *c, const struct device *dev) {
     return false;
 }
 
-/* Vendors are of 64 kinds. */
+/* A vendor's kind, one of 64, as a bit. */
 static uint64_t kind_of(uint16_t vid) {
     return (uint64_t)1 << (vid * UINT32_C(0x9e3779b1) >> 26);
 }

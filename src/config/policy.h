@@ -3,12 +3,14 @@
  * entry does; the first applicable rule decides. A malformed device matches no allow entry.
  *
  * An entry without any field, or a disabled one, matches nothing. "all" (the default): every field given must match,
- * the interface fields on one and the same interface; `port` is the very place, "2" a root port and "2.3" behind a hub.
- * "any" (general.ruleMatch, the peers' reading): one of these groups suffices - vendorId with productId, vendorName,
- * productName, bus with port, device class, interface class, driverPath - where a group's given fields must all match,
- * and a port without a dot also takes what is behind a hub there. `removable` and `serial` always restrict; a serial
- * may stand alone. driverPath matches only where no interface has a class other than 0 or 255; one of several modules
- * suffices.
+ * the interface fields on one and the same interface; `port` is that port alone, "2" a root port and "2.3" one behind a
+ * hub.
+ *
+ * "any" (general.ruleMatch, the reading of the older daemons): one of these groups suffices - vendorId with productId,
+ * vendorName, productName, bus with port, device class, interface class, driverPath - where a group's given fields must
+ * all match, and a port without a dot also matches devices behind a hub there. `removable` and `serial` always
+ * restrict; a serial may stand alone. driverPath matches only where no interface has a class other than 0 or 255; one
+ * of several modules suffices.
  */
 #ifndef VHOTPLUG_POLICY_H
 #define VHOTPLUG_POLICY_H
@@ -16,16 +18,16 @@
 #include "base/model.h"
 #include "config/conf.h"
 
-/* To be called once all rules are there, so that most of many need not be looked at for a device. Not needed. */
+/* Called when all rules are read, so that policy_rule() can skip most rules of a long list. Optional. */
 void policy_index(struct conf *c);
 /* The deciding rule's index, or -1 if none applies. */
 int policy_rule(const struct conf *c, const struct device *dev);
 /* Does a deny entry of any enabled rule match? For devices without a rule: "unknown" is not "forbidden". */
 bool policy_denies(const struct conf *c, const struct device *dev);
-/* In the configured reading. Whether the device is malformed is not looked at: that is a matter of allow entries. */
+/* In the configured reading. Ignores whether the device is malformed; policy_rule() checks that. */
 bool policy_entry_matches(const struct conf *c, const struct entry *e, const struct device *dev);
 /* Fields of e (enum entry_field bits) that do not match dev, under the strict reading. 0: all match. Of the interface
- * fields those that fail on the interface that comes nearest. */
+ * fields, those that fail on the interface where the fewest do. */
 uint16_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev);
 
 #endif
