@@ -1,10 +1,10 @@
 /*
- * netlink.c - uevents from the kernel and from nobody else. Owns how the socket is opened and read; the caller owns the
- * descriptor.
+ * netlink.c - uevents of the kernel, and of no other sender. Owns how the socket is opened and read; the caller owns
+ * the descriptor.
  *
- * Root may send fakes to the group, and udevd speaks on another one: only port id 0 (the kernel) and group 1 count.
- * ENOBUFS is told once, before older messages that are still queued, so the caller drains first and looks at sysfs
- * afterwards.
+ * Root may send forged messages to the group, and udevd sends to another group: only port id 0 (the kernel) and group 1
+ * count. The kernel reports ENOBUFS once, before older messages that are still queued. So the caller reads these first
+ * and looks at sysfs afterwards.
  */
 #include "os/netlink.h"
 
@@ -29,10 +29,9 @@ const struct netlink_stats *netlink_stats(void) {
     return &stats;
 }
 
-/* Messages that one call brought. A storm is read in a fraction of the calls, so fewer are lost. */
+/* The messages that one call read. With several messages a call, a storm needs fewer calls, so fewer are lost. */
 static struct {
-    int at, n;    /* the next to give out, of so many */
-    bool drained; /* the call would have brought more, had there been any */
+    int at, n; /* the next message to return, of n */
     struct mmsghdr header[VH_UEVENT_READ];
     struct iovec iov[VH_UEVENT_READ];
     struct sockaddr_nl from[VH_UEVENT_READ];
@@ -41,11 +40,10 @@ static struct {
 
 static void forget_batch(void) {
     batch.at = batch.n = 0;
-    batch.drained = false;
 }
 
-/* SO_RCVBUFFORCE needs CAP_NET_ADMIN; SO_RCVBUF is capped by net.core.rmem_max. A small buffer means more rescans, no
- * more. */
+/* SO_RCVBUFFORCE needs CAP_NET_ADMIN; net.core.rmem_max caps SO_RCVBUF. With a small buffer there are more rescans, and
+ * nothing worse. */
 static void widen(int fd) {
     int want = RCVBUF_WANTED;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof want) != 0)
@@ -94,10 +92,7 @@ static bool from_kernel(const struct msghdr *m, const struct sockaddr_nl *from) 
            from->nl_groups == KERNEL_GROUP;
 }
 
-/* False with errno if nothing came. */
-static bool read_batch(int fd) {
-    int n;
-    forget_batch();
+static void prepare_batch(void) {
     for (int i = 0; i < VH_UEVENT_READ; i++) {
         batch.iov[i] = (struct iovec){.iov_base = batch.text[i], .iov_len = VH_UEVENT_MAX};
         batch.header[i].msg_hdr = (struct msghdr){.msg_iov = &batch.iov[i], .msg_iovlen = 1};
@@ -107,36 +102,40 @@ static bool read_batch(int fd) {
             batch.header[i].msg_hdr.msg_namelen = sizeof batch.from[i];
         }
     }
+}
+
+/* NETLINK_GOT if there is a new batch. A batch that was not full has emptied the queue, which saves a call here. If an
+ * error ended that batch, the next poll() reports the error. */
+static enum netlink_result read_batch(int fd) {
+    int n;
+    bool emptied = batch.n > 0 && batch.n < VH_UEVENT_READ;
+    forget_batch();
+    if (emptied)
+        return NETLINK_EMPTY;
+    prepare_batch();
     do {
         n = recvmmsg(fd, batch.header, VH_UEVENT_READ, 0, NULL);
     } while (n < 0 && errno == EINTR);
-    if (n <= 0)
-        return false;
-    batch.n = n;
-    batch.drained = n < VH_UEVENT_READ;
-    return true;
+    if (n > 0) {
+        batch.n = n;
+        return NETLINK_GOT;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return NETLINK_EMPTY;
+    if (errno != ENOBUFS)
+        return NETLINK_DEAD;
+    stats.lost++;
+    return NETLINK_LOST;
 }
 
 bool netlink_pending(void) {
     return batch.at < batch.n;
 }
 
-/* A short batch is the end of the queue, or there is an error that the next poll() tells of. */
 enum netlink_result netlink_read(int fd, char **msg, size_t *len) {
-    if (!netlink_pending()) {
-        if (batch.drained) {
-            forget_batch();
-            return NETLINK_EMPTY;
-        }
-        if (!read_batch(fd)) {
-            if (errno == EAGAIN || errno == EWOULDBLOCK)
-                return NETLINK_EMPTY;
-            if (errno != ENOBUFS)
-                return NETLINK_DEAD;
-            stats.lost++;
-            return NETLINK_LOST;
-        }
-    }
+    enum netlink_result r = netlink_pending() ? NETLINK_GOT : read_batch(fd);
+    if (r != NETLINK_GOT)
+        return r;
     const struct mmsghdr *h = &batch.header[batch.at];
     const struct sockaddr_nl *from = &batch.from[batch.at];
     *msg = batch.text[batch.at++];

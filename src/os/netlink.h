@@ -10,10 +10,10 @@
 
 enum netlink_result {
     NETLINK_GOT,     /* *msg, *len hold a message from the kernel; valid until the next read */
-    NETLINK_IGNORED, /* something was read and dropped: foreign sender, cut short */
+    NETLINK_IGNORED, /* a message was read and dropped: foreign sender, cut short */
     NETLINK_EMPTY,   /* nothing more to read */
-    NETLINK_LOST,    /* the kernel dropped messages (ENOBUFS): drain, then rescan */
-    NETLINK_DEAD,    /* the socket is unusable: open it anew */
+    NETLINK_LOST,    /* the kernel dropped messages (ENOBUFS): read on until NETLINK_EMPTY, then rescan */
+    NETLINK_DEAD,    /* the socket is unusable: open a new one */
 };
 
 struct netlink_stats {
@@ -23,7 +23,7 @@ struct netlink_stats {
 int netlink_open(void);                  /* descriptor (non-blocking), or -1 with errno */
 int netlink_open_fake(const char *path); /* unix datagram socket bound at path, for --uevents */
 enum netlink_result netlink_read(int fd, char **msg, size_t *len);
-bool netlink_pending(void); /* was more read already? No readiness tells of it */
+bool netlink_pending(void); /* are messages left that were read already? poll() does not report them */
 const struct netlink_stats *netlink_stats(void);
 
 #endif
