@@ -1,5 +1,6 @@
 /*
- * assert.c - the end of the program when an invariant is broken. Owns who says so.
+ * assert.c - see assert.h. Owns the function that writes the last log line. Never includes the log: str.c asserts, and
+ * log.c uses str.c.
  */
 #include "base/assert.h"
 

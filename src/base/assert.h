@@ -1,10 +1,11 @@
 /*
- * assert.h - an invariant is broken: say where and abort, so that a supervisor starts afresh.
+ * assert.h - invariants. A broken invariant is logged with its place and ends the program, so that the service manager
+ * starts it again. Never returns after a broken invariant.
  */
 #ifndef VHOTPLUG_ASSERT_H
 #define VHOTPLUG_ASSERT_H
 
-/* How the last words are said: set by whoever opens the log; before that they are not said. */
+/* Writes the last log line. log_open() sets the function; without one, nothing is written. */
 typedef void assert_say_fn(const char *expr, const char *file, int line);
 void vh_assert_say(assert_say_fn *say);
 _Noreturn void vh_assert_failed(const char *expr, const char *file, int line);

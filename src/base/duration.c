@@ -1,5 +1,5 @@
 /*
- * duration.c - the one way in which delays grow.
+ * duration.c - see duration.h. The growth of all retry delays.
  */
 #include "base/duration.h"
 

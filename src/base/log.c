@@ -1,5 +1,5 @@
 /*
- * log.c - one write(2) a line to stderr. Owns the level and the form of a line; never waits for a reader, never
+ * log.c - one write(2) for each line on stderr. Owns the level and the form of a line. Never waits for a reader, never
  * allocates.
  */
 #include "base/log.h"
@@ -31,8 +31,8 @@ void log_open(const char *name, enum log_level highest) {
     terminal = isatty(STDERR_FILENO) == 1;
 }
 
-/* What a device or a client calls itself must neither look like a line of its own nor steer who reads it: a question
- * mark stands for each such character, and for each byte that is none. The new length. */
+/* A question mark replaces each character that can end a line or control a terminal, and each byte that is not UTF-8:
+ * the strings of devices and clients must not forge lines. Returns the new length. */
 static size_t defuse(char *s, size_t n) {
     size_t to = 0;
     for (size_t from = 0; from < n;) {
@@ -56,7 +56,7 @@ void log_line(enum log_level level, const char *fmt, ...) {
     if (level > most)
         return;
     struct sbuf sb;
-    sb_init(&sb, line, sizeof line - 1); /* room for the newline */
+    sb_init(&sb, line, sizeof line - 1); /* the last byte is for the newline */
     if (terminal)
         sb_fmt(&sb, "%s: %s", program, level == LOG_ERROR ? "error: " : level == LOG_WARN ? "warning: " : "");
     else
@@ -66,13 +66,13 @@ void log_line(enum log_level level, const char *fmt, ...) {
     size_t before = sb.len;
     sb_vfmt(&sb, fmt, ap);
     va_end(ap);
-    if (!sb_ok(&sb)) { /* say so, rather than half of it */
+    if (!sb_ok(&sb)) { /* a note instead of a part of the line */
         sb.full = false;
         sb_fmt(&sb, "(a line of over %d bytes was left out: %.64s)", LINE_MAX_BYTES, fmt);
     }
     size_t len = before + defuse(line + before, sb.len - before);
     line[len] = '\n';
     ssize_t n = write(STDERR_FILENO, line, len + 1);
-    (void)n; /* a log that cannot be written is lost; the daemon goes on */
+    (void)n; /* the line is lost */
     errno = saved;
 }

@@ -1,9 +1,9 @@
 /*
  * log.h - log lines on stderr: one event a line, a level each, key=value where it can be grepped.
  *
- * On a terminal a line is "vhotplug: text"; elsewhere it starts with the kernel's "<n>" level, which
- * systemd and syslog daemons understand. Characters that end lines or steer who reads them are replaced, so
- * that a device's strings cannot forge a line. Writing may fail (full pipe): then the line is lost, the daemon goes on.
+ * On a terminal a line is "vhotplug: text"; elsewhere it starts with the kernel's "<n>" level, which systemd and syslog
+ * daemons understand. Characters that end a line or control a terminal are replaced, so that a device's strings cannot
+ * forge a line. If writing fails, as with a full pipe, the line is lost and the daemon continues.
  */
 #ifndef VHOTPLUG_LOG_H
 #define VHOTPLUG_LOG_H

@@ -1,6 +1,6 @@
 /*
- * log_limit.h - log lines that somebody else can cause at will. Beyond a few at once they are counted and told of in
- * one line, per peer or device, and for all together.
+ * log_limit.h - a limit on log lines that clients and devices can cause at will, for each peer or device and for all
+ * together. Lines above the limit are counted, and one line reports the count. Reads no clock.
  */
 #ifndef VHOTPLUG_LOG_LIMIT_H
 #define VHOTPLUG_LOG_LIMIT_H
@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Any bytes that tell one from another. */
+/* The key of a peer or device, from any bytes that identify it. */
 uint64_t log_key(const void *bytes, size_t n);
 /* May one more line about `whom` be written? If not, it is counted. Times are the caller's, in nanoseconds. */
 bool log_may(uint64_t key, const char *whom, int64_t now);
-int64_t log_limit_deadline(void); /* call log_limit_tick then; INT64_MAX if nothing was left out */
-void log_limit_tick(int64_t now); /* tells how many lines were left out, once in a while */
+int64_t log_limit_deadline(void); /* when to call log_limit_tick(); VH_NEVER if nothing was left out */
+void log_limit_tick(int64_t now); /* logs how many lines were left out */
 
 #endif

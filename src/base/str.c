@@ -1,5 +1,5 @@
 /*
- * str.c - bounded text. Owns no storage; writes only into what the caller gives; never cuts silently.
+ * str.c - bounded text. Writes only into the caller's buffers; never cuts text silently.
  */
 #include "base/str.h"
 

@@ -1,6 +1,6 @@
 /*
- * str.h - bounded text: a builder that remembers overflow, copies that say when they do not fit.
- * Pure. No function here allocates; a truncation is always reported, never silent.
+ * str.h - bounded text: a builder that remembers an overflow, and copies that report text that does not fit. Pure:
+ * never allocates, never cuts text silently.
  */
 #ifndef VHOTPLUG_STR_H
 #define VHOTPLUG_STR_H
@@ -13,7 +13,7 @@
 /* A text under construction. After an overflow further appends do nothing and sb_ok() is false. */
 struct sbuf {
     char *p;    /* owned by the caller */
-    size_t cap; /* bytes at p, room for the final NUL included */
+    size_t cap; /* bytes at p, the final NUL included */
     size_t len; /* bytes used, NUL not counted; p[len] is always NUL */
     bool full;  /* something did not fit */
 };
@@ -31,20 +31,20 @@ void sb_vfmt(struct sbuf *sb, const char *fmt, va_list ap) __attribute__((format
 void sb_json(struct sbuf *sb, const char *s);
 bool sb_ok(const struct sbuf *sb);
 
-/* Copies s with its NUL into dst. False, with dst holding what fitted, if it is too long. */
+/* Copies s with its NUL into dst. False if s is too long; dst then holds the beginning. */
 bool str_copy(char *dst, size_t cap, const char *s);
 bool str_copyn(char *dst, size_t cap, const char *s, size_t n);
 /* printf into dst; false if it was cut. */
 bool str_fmt(char *dst, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool str_eq(const char *a, const char *b);
 bool str_starts(const char *s, const char *prefix);
-/* Decimal digits only, no sign, no spaces; false if empty, foreign characters or above max. */
+/* Decimal digits only; false for an empty text, any other character, or a number above max. */
 bool str_uint(const char *s, size_t n, uint64_t max, uint64_t *out);
 /* Hexadecimal digits only (no 0x), 1..8 of them. */
 bool str_hex(const char *s, size_t n, uint32_t *out);
 /* Length of the valid UTF-8 sequence at s (1..4), 0 if invalid or n is 0. Overlong forms and surrogates are invalid. */
 size_t utf8_len(const char *s, size_t n, uint32_t *codepoint);
-/* Could it end a line, steer a terminal, hide text or turn its direction around where somebody prints it? */
+/* Can this character end a line, control a terminal, hide text or reverse the direction of text? */
 bool utf8_steers(uint32_t codepoint);
 /* Edit distance for "did you mean", at most `max`; returns max + 1 if larger. Case ignored. Strings up to 63 bytes. */
 int str_distance(const char *a, const char *b, int max);

@@ -1,9 +1,9 @@
 /*
- * linebuf.c - lines out of a byte stream, in a buffer of the caller's. Never reads, never grows, never loses its place.
+ * linebuf.c - splits a byte stream into lines, in the caller's buffer. Never reads, never grows.
  */
 #include "codec/linebuf.h"
 
-#include "base/log.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -43,7 +43,7 @@ enum line_result linebuf_next(struct linebuf *lb, char **line, size_t *len) {
         char *first = lb->buf + lb->start;
         lb->start = lb->scanned = (size_t)(newline - lb->buf) + 1;
         if (lb->skipping) {
-            lb->skipping = false; /* the end of the overlong line; it was told already */
+            lb->skipping = false; /* the end of the overlong line, which was reported before */
             continue;
         }
         *line = first;
@@ -69,7 +69,7 @@ void linebuf_finish(struct linebuf *lb) {
     if (linebuf_empty(lb))
         return;
     char *space = linebuf_space(lb, &room);
-    if (room > 0) { /* else its newline is here, and not looked at yet */
+    if (room > 0) { /* else linebuf_next() finds a newline or reports the line as too long */
         *space = '\n';
         linebuf_added(lb, 1);
     }

@@ -1,6 +1,6 @@
 /*
- * linebuf.h - newline-delimited input in a fixed buffer. An overlong line is reported once and skipped
- * to its newline; what follows is unharmed. Pure: the caller reads into the free space.
+ * linebuf.h - newline-delimited input in a fixed buffer. An overlong line is reported once and skipped to its newline;
+ * the lines after it are not affected. Pure: the caller reads into the free space.
  */
 #ifndef VHOTPLUG_LINEBUF_H
 #define VHOTPLUG_LINEBUF_H
@@ -25,9 +25,9 @@ char *linebuf_space(struct linebuf *lb, size_t *room);
 void linebuf_added(struct linebuf *lb, size_t n);
 /* The next line without its newline (and without a CR before it). Valid until the next linebuf_space(). */
 enum line_result linebuf_next(struct linebuf *lb, char **line, size_t *len);
-/* Nothing more comes: what is left is the last line, though no newline ends it. */
+/* The input has ended: the remaining bytes are the last line, even without a newline. */
 void linebuf_finish(struct linebuf *lb);
-/* Goes on in another buffer, of the same size or larger than what is kept. */
+/* Continues in another buffer, which must have the same size or at least hold the bytes kept. */
 void linebuf_move(struct linebuf *lb, char *buf);
 bool linebuf_empty(const struct linebuf *lb); /* no unfinished line pending */
 

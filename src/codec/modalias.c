@@ -1,13 +1,13 @@
 /*
- * modalias.c - names of interfaces, patterns of modules, and where the modules are. Owns no state and reads no file.
+ * modalias.c - modaliases of interfaces, patterns of modules, and paths of modules. Owns no state and reads no file.
  *
- * modalias of an interface: drivers/usb/core/sysfs.c of the kernel. Lists: depmod's modules.alias, modules.dep and
- * modules.builtin, and modules.builtin.modinfo, which the kernel's build makes. They are the host's own files, but a
- * list that is cut or garbled yields fewer matches and nothing worse.
+ * The kernel makes modaliases in drivers/usb/core/sysfs.c. The lists are depmod's modules.alias, modules.dep and
+ * modules.builtin, and modules.builtin.modinfo of the kernel's build. The host owns these files; a list that is cut or
+ * damaged yields fewer matches and nothing worse.
  */
 #include "codec/modalias.h"
 
-#include "base/log.h"
+#include "base/assert.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]) {
 
 /* ---- patterns ---- */
 
-/* The length of the set at p ("[a-z]"), 0 if it is none. A bracket right after the opening one is a member. */
+/* The length of the set at p ("[a-z]"), 0 if there is none. A bracket right after the opening one is a member. */
 static size_t set_length(const char *p, size_t n) {
     size_t i = 1;
     if (i < n && p[i] == '!')
@@ -54,7 +54,7 @@ static bool in_set(const char *p, size_t n, char c) {
     return in != rest;
 }
 
-/* How many bytes of the pattern take this character; 0 if it does not match. */
+/* The number of bytes of the pattern that match this character; 0 if they do not. */
 static size_t take(const char *p, size_t n, char c) {
     size_t set = p[0] == '[' ? set_length(p, n) : 0;
     if (set > 0)
@@ -63,8 +63,8 @@ static size_t take(const char *p, size_t n, char c) {
 }
 
 bool modalias_matches(const char *p, size_t n, const char *t) {
-    size_t i = 0, star = SIZE_MAX; /* the place after the last star: all before it has matched for good */
-    const char *again = t;         /* what that star has not taken yet */
+    size_t i = 0, star = SIZE_MAX; /* the index after the last star; the pattern before has matched */
+    const char *again = t;         /* the text that this star has not matched yet */
     while (*t != '\0') {
         if (i < n && p[i] == '*') {
             star = ++i;
@@ -156,7 +156,7 @@ static bool is_module(const struct modalias_name *path, const struct modalias_na
 
 bool modalias_path(const struct modalias_list *l, const struct modalias_name *module, struct modalias_name *path) {
     for (size_t at = 0; next_record(l, &at, path);) {
-        const char *colon = memchr(path->p, ':', path->n); /* what follows are the modules that it needs */
+        const char *colon = memchr(path->p, ':', path->n); /* the modules that this one needs follow */
         if (colon != NULL)
             path->n = (size_t)(colon - path->p);
         if (is_module(path, module))

@@ -1,6 +1,6 @@
 /*
- * modalias.h - what the kernel calls an interface when it looks for a driver, and the lists in which depmod has noted
- * which module answers to which name. Pure: the caller has the lists in memory.
+ * modalias.h - the modalias of an interface, by which the kernel looks for a driver, and depmod's lists of the modules
+ * for each modalias. Pure: the caller has the lists in memory.
  */
 #ifndef VHOTPLUG_MODALIAS_H
 #define VHOTPLUG_MODALIAS_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does the choice of a driver depend on the ids alone? Any class but 0 and 255 names the function itself. */
+/* Do the ids alone decide about the driver? Any interface class but 0 and 255 names a function, and so a driver. */
 bool modalias_tells(const struct device *d);
 /* "usb:v046DpC31Cd0110dc00dsc00dp00ic03isc01ip01in00", as in the interface's modalias attribute. */
 void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]);
@@ -20,7 +20,7 @@ bool modalias_matches(const char *pattern, size_t n, const char *text);
 struct modalias_list {
     const char *text; /* NULL: there is no such list */
     size_t len;
-    char end; /* of a record: a newline in depmod's lists, NUL in modules.builtin.modinfo */
+    char end; /* ends a record: a newline in depmod's lists, NUL in modules.builtin.modinfo */
 };
 
 struct modalias_name {

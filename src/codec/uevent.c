@@ -2,7 +2,7 @@
  * uevent.c - the kernel's uevent message, parsed in place.
  *
  * lib/kobject_uevent.c writes "action@devpath", a NUL, then KEY=VALUE strings, each ended by a NUL; ACTION, DEVPATH,
- * SUBSYSTEM and SEQNUM are always among them. What lacks one of these, or says two things at once, is not from there.
+ * SUBSYSTEM and SEQNUM are always among them. A message that lacks one of them or contradicts itself is refused.
  */
 #include "codec/uevent.h"
 
@@ -18,7 +18,7 @@ static const char *value_of(const char *s, const char *key) {
     return strncmp(s, key, n) == 0 && s[n] == '=' ? s + n + 1 : NULL;
 }
 
-/* One KEY=VALUE. A key that we know must not come twice. False if the message is refused. */
+/* One KEY=VALUE. A known key must not occur twice. False if the message is refused. */
 static bool take(struct uevent *ev, const char *s, unsigned *seen) {
     const struct {
         const char *key;
@@ -28,7 +28,7 @@ static bool take(struct uevent *ev, const char *s, unsigned *seen) {
     const char *v;
     if (strchr(s, '=') == NULL || s[0] == '=')
         return false;
-    if (s[0] != 'A' && s[0] != 'D' && s[0] != 'S') /* no key that we know */
+    if (s[0] != 'A' && s[0] != 'D' && s[0] != 'S') /* no known key */
         return true;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         v = value_of(s, known[i].key);
@@ -51,7 +51,7 @@ static bool take(struct uevent *ev, const char *s, unsigned *seen) {
     return true;
 }
 
-/* "action@devpath" must say what the keys say. */
+/* "action@devpath" must agree with the keys. */
 static bool header_agrees(const struct uevent *ev, const char *header) {
     size_t n = strlen(ev->action);
     return n > 0 && ev->devpath[0] == '/' && strncmp(header, ev->action, n) == 0 && header[n] == '@' &&

@@ -12,11 +12,11 @@
 struct uevent { /* absent keys are ""; strings point into the message */
     const char *action, *devpath, *subsystem, *devtype, *devname, *driver;
     uint64_t seqnum;
-    bool synthetic; /* SYNTH_UUID: somebody wrote to the `uevent` file */
+    bool synthetic; /* SYNTH_UUID: a process wrote to the `uevent` file */
 };
 
-/* Has its devpath this text, which begins with a slash? Says nothing else of the message: for passing over at once what
- * is of no concern. */
+/* Does the devpath contain this text, which begins with a slash? A quick test to skip messages about other devices; it
+ * checks nothing else. */
 bool uevent_is_below(const char *msg, size_t len, const char *text);
 /* False for anything that is not a well-formed kernel uevent: no final NUL, no SEQNUM, header and keys that disagree.
  */

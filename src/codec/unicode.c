@@ -1,6 +1,6 @@
 /*
- * unicode.c - letter case and character classes from short range tables (Unicode's UnicodeData.txt, the rows that
- * matter here).
+ * unicode.c - letter case and character classes from short range tables: the rows of Unicode's UnicodeData.txt that
+ * matter here.
  */
 #include "codec/unicode.h"
 
@@ -9,7 +9,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define SECONDS 6
 
-/* Capital letters from..to, every `step`th of them, become small ones `delta` further on. */
+/* For every `step`th capital letter of from..to, the small letter is `delta` further on. */
 static const struct case_row {
     uint32_t from, to;
     int32_t delta;
@@ -47,7 +47,7 @@ static const struct case_row {
     {0x1e00, 0x1e94, 1, 2},
     {0x1ea0, 0x1efe, 1, 2},
     {0xff21, 0xff3a, 32, 1},
-    /* The SECONDS second capitals: they fold, but nothing is raised to them, since the rows above come first. */
+    /* The SECONDS second capitals. They fold, but unicode_upper() never returns them: it finds the rows above first. */
     {0x0130, 0x0130, -199, 1},
     {0x017f, 0x017f, -268, 1},
     {0x212a, 0x212a, -8383, 1},
@@ -65,7 +65,7 @@ static const uint32_t not_word[][2] = {
     {0xff3b, 0xff40}, {0xff5b, 0xff65}, {0xffe0, 0xffff}, {0x1f000, 0x1faff}, {0xe0000, 0x10ffff},
 };
 
-static const uint32_t digit_rows[] = {0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50, 0xff10}; /* each begins ten digits */
+static const uint32_t digit_rows[] = {0x0660, 0x06f0, 0x0966, 0x09e6, 0x0e50, 0xff10}; /* ten digits begin at each */
 
 static const uint32_t spaces[][2] = {
     {'\t', '\r'},     {0x1c, ' '},      {0x0085, 0x0085}, {0x00a0, 0x00a0}, {0x1680, 0x1680},

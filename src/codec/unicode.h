@@ -1,5 +1,5 @@
 /*
- * unicode.h - what the regular expressions must know of Unicode: letter case and the classes behind \w, \d and \s.
+ * unicode.h - the part of Unicode that regular expressions need: letter case and the classes behind \w, \d and \s.
  *
  * A short table, not the whole standard: the scripts that have letter case and occur in device names (Latin, Greek,
  * Cyrillic, Armenian, full-width forms). Pure.
@@ -14,7 +14,7 @@
 
 uint32_t unicode_fold(uint32_t c);  /* the small letter, or c itself; the Kelvin sign folds to k and the long s to s */
 uint32_t unicode_upper(uint32_t c); /* the capital letter, or c itself */
-/* The letters of which two capitals exist: the n-th second one from 0, 0 after the last. */
+/* Some small letters have two capitals. This is the n-th such second capital, from 0; 0 after the last. */
 uint32_t unicode_second_capital(uint32_t n);
 bool unicode_is_word(uint32_t c);  /* letters, digits and _ */
 bool unicode_is_digit(uint32_t c); /* decimal digits */

@@ -1,8 +1,9 @@
 /*
  * usb_desc.c - descriptors as the kernel caches them: the device descriptor, then every configuration in full.
  *
- * USB 2.0 chapter 9.5: each descriptor begins with its length and type. Everything is the device's word, so every
- * length is held against what is there before it is used. A file that breaks the framing yields no interfaces at all.
+ * USB 2.0 chapter 9.5: each descriptor begins with its length and type. The device writes all of them, so each length
+ * is compared with the bytes that are left before it is used. A file that breaks the framing yields no interfaces at
+ * all.
  */
 #include "codec/usb_desc.h"
 
@@ -32,7 +33,7 @@ static bool add_interface(const unsigned char *p, struct device *dev, const char
     return true;
 }
 
-/* One configuration of `total` bytes at p: its interfaces must be as many as it says. */
+/* One configuration of `total` bytes at p. Its descriptor must give the right number of interfaces. */
 static bool parse_config(const unsigned char *p, size_t total, struct device *dev, const char **why) {
     bool seen[256] = {false};
     unsigned count = 0;

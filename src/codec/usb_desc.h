@@ -1,6 +1,6 @@
 /*
- * usb_desc.h - the `descriptors` attribute of a USB device: the 18-byte device descriptor, then every
- * configuration in full. Everything in it is the device's word, so each length is checked. Pure.
+ * usb_desc.h - the `descriptors` attribute of a USB device: the 18-byte device descriptor, then every configuration in
+ * full. The device writes all of it, so each length is checked. Pure.
  */
 #ifndef VHOTPLUG_USB_DESC_H
 #define VHOTPLUG_USB_DESC_H
@@ -12,10 +12,9 @@
 #include <stddef.h>
 
 /*
- * Fills vid, pid, bcd_device, class triple and the interfaces (first alternate setting of each interface of each
- * configuration, in order, duplicates of the same triple within one device kept once per interface). False with
- * *why (static text) if the bytes break the specification's framing; dev then holds the device descriptor's fields
- * if at least those were sound, and no interfaces.
+ * Fills vid, pid, bcd_device, the class triple and the interfaces: the first alternate setting of each interface of
+ * each configuration, in order. False with *why (static text) if the bytes break the specification's framing; dev then
+ * has no interfaces, and the fields of the device descriptor only if that descriptor is sound.
  */
 bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const char **why);
 /* The class, subclass and protocol of each interface: ":030101:030102:"; nothing without interfaces. */

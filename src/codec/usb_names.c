@@ -1,5 +1,5 @@
 /*
- * usb_names.c - two binary searches in a compiled-in table. Owns no state.
+ * usb_names.c - see usb_names.h: two binary searches in a compiled-in table. Owns no state.
  */
 #include "codec/usb_names.h"
 

@@ -1,6 +1,6 @@
 /*
- * usb_names.h - names from the USB ID database, compiled in as a compact sorted table (scripts/usbids.py makes
- * it from usb.ids; built without it, every lookup is ""). Two binary searches at most, no decoding state. Pure.
+ * usb_names.h - names from the USB ID database, compiled in as a compact sorted table, which scripts/usbids.py makes
+ * from usb.ids. In a build without the table every lookup is "". Two binary searches at most, no decoding state. Pure.
  */
 #ifndef VHOTPLUG_USB_NAMES_H
 #define VHOTPLUG_USB_NAMES_H
@@ -12,8 +12,8 @@
 const char *usb_names_vendor(uint16_t vid);                /* "" if unknown; static text */
 const char *usb_names_product(uint16_t vid, uint16_t pid); /* "" if unknown; static text */
 const char *usb_names_version(void);                       /* the database's own date, or "none" */
-/* The table's memory, part by part from 0: its pages may be given back to the kernel, which reads them from the file
- * again. NULL after the last part. */
+/* The memory of the table's parts, from 0; NULL after the last. The caller may give the pages back to the kernel, which
+ * reads them from the file again. */
 const void *usb_names_table(int part, size_t *size);
 
 #endif

@@ -14,7 +14,7 @@ struct usb_names_vendor {
     uint32_t name;  /* offset into usb_names_text */
 };
 
-/* Numbers without padding: pid and name lie in arrays of their own. */
+/* Products without padding: pids and names are separate arrays. */
 extern const uint32_t usb_names_nvendors;
 extern const struct usb_names_vendor usb_names_vendors[]; /* by vid */
 extern const uint16_t usb_names_pids[];                   /* by pid within a vendor */

@@ -1,8 +1,8 @@
 /*
- * accounts.c - looks for one name in /etc/passwd or /etc/group, a piece of the file at a time. Owns nothing.
+ * accounts.c - looks for one name in /etc/passwd or /etc/group and reads the file in pieces. Owns nothing.
  *
- * The C library's own functions ask a name service first and take memory for whole lines, of which a group's may be
- * long. Here the name and the number are all that is looked at: passwd(5) and group(5) begin alike,
+ * The C library's functions ask a name service first. They also allocate memory for whole lines, and the line of a
+ * group can be long. This file reads the name and the number only: lines of passwd(5) and group(5) begin alike,
  * "name:password:number:".
  */
 #include "os/accounts.h"
@@ -17,7 +17,7 @@
 enum { NAME, PASSWORD, NUMBER };
 
 struct place {
-    const char *name; /* the rest of it while the line's agrees, NULL from where it does not */
+    const char *name; /* unmatched rest of the name; NULL once the line differs */
     int field;
     int64_t id; /* -1: no digit yet, or no number */
 };
@@ -32,7 +32,7 @@ static void digit(int64_t *id, char c) {
         *id = INT64_MIN;
 }
 
-/* True if the line is the one, up to here. */
+/* True if the line matches so far: its name is the one, and its number is complete. */
 static bool take(struct place *p, char c) {
     bool found = false;
     if (c == ':') {

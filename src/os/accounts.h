@@ -1,5 +1,5 @@
 /*
- * accounts.h - the numbers of users and groups, from the files of /etc.
+ * accounts.h - the numbers of users and groups, from the files of /etc. Never asks a name service.
  */
 #ifndef VHOTPLUG_ACCOUNTS_H
 #define VHOTPLUG_ACCOUNTS_H

@@ -1,20 +1,20 @@
 /*
  * heap.c - malloc and its family over one static array, first fit, neighbours joined at once.
  *
- * It owns the arena and nothing else: it never asks the kernel for memory and never waits. A full arena is ENOMEM. The
- * arena has few blocks (libusb keeps some dozen), so a walk over all of them is the search, and its length is bounded
- * by the arena. Damage (a write past a block's end, a second free, a foreign pointer) aborts where it is seen.
+ * Owns the arena. Never asks the kernel for memory and never waits; a full arena is ENOMEM. The arena has few blocks
+ * (libusb keeps some dozens), so a search walks over all of them, and the arena bounds its length. Damage (a write past
+ * a block's end, a second free, a foreign pointer) aborts the program where it is found.
  *
- * The program has one thread, but for `doctor`, where libusb has one of its own. So there is a lock, which everybody
- * else finds open, without a system call.
+ * The program has one thread, except in `doctor`, where libusb starts another. The lock is for these two. Without
+ * contention the lock makes no system call.
  *
- * musl calls __libc_malloc and its sisters from inside; they are names of ours as well. Were any of musl's own
- * allocator objects pulled in all the same, the linker would find the name defined twice and stop.
+ * musl's own code calls __libc_malloc and similar names, so this file defines them as well. If an object of musl's
+ * allocator were linked in all the same, the linker would stop at the name defined twice.
  */
 #include "os/heap.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -48,7 +48,7 @@ static atomic_flag locked = ATOMIC_FLAG_INIT;
 
 static void lock(void) {
     while (atomic_flag_test_and_set_explicit(&locked, memory_order_acquire))
-        (void)sched_yield(); /* the other thread is in here, and on its way out */
+        (void)sched_yield(); /* the other thread holds the lock, for a short time */
 }
 
 static void unlock(void) {
@@ -87,8 +87,7 @@ static struct block *before_of(const struct block *b) {
     return b->before != 0 ? block_at(offset_of(b) - b->before) : NULL;
 }
 
-/* Aborts unless the header is whole and agrees with its neighbours', and nothing was written past the bytes asked for.
- */
+/* Aborts if the header is damaged or differs from its neighbours', or if bytes after those asked for were written. */
 static void check_block(struct block *b) {
     uint32_t at = offset_of(b);
     VH_ASSERT(b->size >= MIN_BLOCK && b->size % UNIT == 0 && b->size <= VH_ARENA_SIZE - at);
@@ -112,7 +111,7 @@ static void resize(struct block *b, uint32_t size) {
         next->before = size;
 }
 
-/* Cuts b to `size` bytes if the rest can stand as a block of its own, which is returned, unmarked; else NULL. */
+/* Cuts b to `size` bytes and returns the rest as an unmarked block; NULL if the rest is too small for one. */
 static struct block *split(struct block *b, uint32_t size) {
     VH_ASSERT(size >= MIN_BLOCK && size % UNIT == 0 && size <= b->size);
     uint32_t rest = b->size - size;
@@ -120,7 +119,7 @@ static struct block *split(struct block *b, uint32_t size) {
         return NULL;
     b->size = size;
     struct block *tail = next_of(b);
-    VH_ASSERT(tail != NULL); /* there is room for it */
+    VH_ASSERT(tail != NULL); /* the rest is large enough */
     tail->before = size;
     resize(tail, rest);
     return tail;
@@ -131,7 +130,7 @@ static void join_next(struct block *b) {
     if (next == NULL || !has_mark(next, MARK_FREE))
         return;
     check_block(next);
-    next->mark = 0; /* no header any more: a stale pointer to it is found out */
+    next->mark = 0; /* no header any more: the check of a stale pointer fails */
     resize(b, b->size + next->size);
 }
 
@@ -177,7 +176,7 @@ static struct block *block_of(void *p) {
     uintptr_t at = (uintptr_t)p - (uintptr_t)arena; /* huge for a pointer below the arena */
     VH_ASSERT(at >= HEADER && at < VH_ARENA_SIZE && at % UNIT == 0);
     struct block *b = block_at((uint32_t)at - HEADER);
-    VH_ASSERT(has_mark(b, MARK_USED)); /* else freed already, or never given out */
+    VH_ASSERT(has_mark(b, MARK_USED)); /* else the block was freed before, or never allocated */
     check_block(b);
     return b;
 }
@@ -320,7 +319,7 @@ size_t heap_usable_size(void *p) {
     return p != NULL ? block_of(p)->asked : 0;
 }
 
-/* ---- looking at it ---- */
+/* ---- figures ---- */
 
 size_t heap_used(void) {
     return used;

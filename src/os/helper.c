@@ -1,9 +1,9 @@
 /*
- * helper.c - one way for all helper processes to begin. Owns nothing once they run; only before the sandbox closes is
- * there a fork().
+ * helper.c - starts all helper processes in the same way. Owns nothing while they run. Forks only before the daemon
+ * enters its sandbox.
  *
- * Signals are the daemon's: a terminal's and a service manager's go to all of its processes, and a helper ends when its
- * socket does, with the work under way finished.
+ * Terminals and service managers send a signal to all processes, but only the daemon acts on one. A helper finishes the
+ * work under way and ends when its socket is closed.
  */
 #include "os/helper.h"
 

@@ -1,13 +1,15 @@
 /*
- * helper.h - starts a process beside the daemon, with a socket between the two. What it does there is its owner's.
+ * helper.h - starts a helper process with a socket to the daemon. The caller owns the socket and gives the function
+ * that the helper runs.
  */
 #ifndef VHOTPLUG_HELPER_H
 #define VHOTPLUG_HELPER_H
 
-/* The other process, from begin to end: it shuts itself in, and serves fd until that ends. */
+/* The whole run of the helper: it enters its sandbox, and serves fd until the other end is closed. */
 typedef void helper_fn(int fd, const void *arg);
 
-/* The daemon's end of the socket (whole messages, blocking), or -1 after logging why. name: at most 15 bytes show. */
+/* The daemon's end of the socket (whole messages, blocking), or -1 after logging why. The kernel shows 15 bytes of
+ * name at most. */
 int helper_start(const char *name, helper_fn *serve, const void *arg);
 
 #endif

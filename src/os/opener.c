@@ -1,5 +1,5 @@
 /*
- * opener.c - the process that opens things again, and the question to it. Owns both ends of the socket between them.
+ * opener.c - the opener process, and the requests of the daemon to it. Owns both ends of the socket between them.
  */
 #include "os/opener.h"
 
@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct question { /* back goes an errno, 0 if a descriptor comes with it */
+struct question { /* the answer is an errno, 0 if a descriptor comes with it */
     enum opener_what what;
     unsigned number;
     char text[VH_PATH_MAX];
@@ -39,7 +39,7 @@ static int make_directory(const char *path) {
 
 static int open_it(const struct question *q) {
     switch (q->what) {
-    case OPEN_CONF: /* somebody may have put a fifo there, which would wait */
+    case OPEN_CONF: /* opening a fifo must not wait */
         return openat(AT_FDCWD, places.conf, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     case OPEN_UEVENTS:
         return q->text[0] != '\0' ? netlink_open_fake(q->text) : netlink_open();
@@ -56,9 +56,9 @@ static int open_it(const struct question *q) {
     return -1;
 }
 
-/* ---- the other process ---- */
+/* ---- the opener process ---- */
 
-/* The directories are made first, so that a rule is one on them and not on their parents. */
+/* Makes the directories first, so that the rules apply to them and not to their parents. */
 static bool enter_sandbox(void) {
     const struct sandbox_path paths[] = {
         {"/", SANDBOX_READ},
@@ -70,12 +70,12 @@ static bool enter_sandbox(void) {
                                 .paths = paths,
                                 .npaths = sizeof paths / sizeof *paths,
                                 .testing = places.uevents[0] != '\0'};
-    (void)mkdirat(AT_FDCWD, places.sockets, 0755); /* what is wrong with them, the daemon finds */
+    (void)mkdirat(AT_FDCWD, places.sockets, 0755); /* the daemon reports errors */
     (void)mkdirat(AT_FDCWD, places.state, 0755);
     return sandbox_enter(&box);
 }
 
-/* It has the daemon's descriptors only for want of a better time to start; they are of no use to it. */
+/* The process inherits open descriptors of the daemon, because it cannot start earlier. It uses none of them. */
 static void opener(int fd, const void *arg) {
     static struct question q;
     (void)arg;
@@ -114,7 +114,7 @@ void opener_forget(void) {
     sock = -1;
 }
 
-/* An answer that comes too late would be taken for the next one's: then there is none any more. */
+/* Stops using the opener: a late answer would be taken for the answer to the next question. */
 static int gone(const char *why) {
     log_error("the opener %s: no more reloads and no new sockets until the daemon is started again", why);
     opener_forget();

@@ -1,10 +1,11 @@
 /*
- * opener.h - opens again what the daemon may not any more, in a process of its own: a configuration that was replaced,
- * a listening socket at another place, the source of uevents.
+ * opener.h - opens what the daemon in its sandbox cannot open: a configuration that was replaced, a listening socket at
+ * another address, the source of uevents. A helper process, the opener, does so on request.
  *
- * A file that an editor or a package manager has replaced is another inode, so no right on the file would do, and one
- * on its directory, often /etc, would be one on /etc/shadow. That path is fixed at start; what else may be asked for,
- * landlock bounds. Before the sandbox is shut, and where there is none, the same is done here.
+ * When an editor or a package manager replaces a file, the new file is another inode. A landlock rule on the old file
+ * does not cover it, and a rule on its directory, often /etc, would cover /etc/shadow as well. So the opener learns the
+ * path of the configuration at start, and landlock bounds all other requests. Before the daemon enters its sandbox, and
+ * without a sandbox, the daemon opens these things itself.
  */
 #ifndef VHOTPLUG_OPENER_H
 #define VHOTPLUG_OPENER_H
@@ -13,25 +14,25 @@
 
 enum opener_what {
     OPEN_CONF,
-    OPEN_UEVENTS,   /* at the path of a test's stand-in, or "" */
+    OPEN_UEVENTS,   /* at the path of the tests' replacement for netlink, or "" */
     OPEN_UNIX,      /* listens at the path; number: the mode */
     OPEN_TCP,       /* numeric address, port */
     OPEN_VSOCK,     /* port */
-    OPEN_DIRECTORY, /* made if only it is missing */
+    OPEN_DIRECTORY, /* made if missing; its parent must exist */
 };
 
-/* All of them must stay; a directory may be "". */
+/* The strings must stay valid; a directory may be "". */
 struct opener_places {
     const char *conf;    /* the file */
     const char *sockets; /* where unix sockets may be made */
-    const char *uevents; /* where a test's stand-in may be made */
+    const char *uevents; /* where the tests' replacement for netlink may be made */
     const char *state;   /* a directory that may be made */
 };
 
 bool opener_start(const struct opener_places *p); /* false after logging why */
-void opener_seal(void);                           /* the sandbox is shut: from here on the other process is asked */
+void opener_seal(void);                           /* the daemon is in its sandbox: from here on the opener opens */
 bool opener_sealed(void);
 int opener_open(enum opener_what what, const char *text, unsigned number); /* a descriptor or -1 with errno */
-void opener_forget(void); /* in a process that has no business with it */
+void opener_forget(void); /* closes the socket, for a process that does not use the opener */
 
 #endif

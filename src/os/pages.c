@@ -1,5 +1,6 @@
 /*
- * pages.c - keeps resident memory what running needs. Owns nothing; a call that fails costs memory, and nothing else.
+ * pages.c - keeps only those pages resident that the running daemon needs. Owns nothing; a call that fails costs memory
+ * and nothing else.
  *
  * Where transparent huge pages are the default, the first byte touched in a table makes 2 MiB of it resident, and the C
  * library touches some before main(). A page that is zero may be dropped at any time: it reads as zero again.
@@ -17,22 +18,22 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { LOOK_PAGES = 512 }; /* looked at with one call */
+enum { LOOK_PAGES = 512 }; /* the pages that one mincore() examines */
 
-/* By the linker, which owns such names. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+/* Defined by the linker. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 extern char __bss_start[], _end[];
 // NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 extern const char __executable_start[], etext[];
 
 static size_t page_size(void) {
-    return (size_t)getauxval(AT_PAGESZ); /* sysconf() would bring a table of all it knows */
+    return (size_t)getauxval(AT_PAGESZ); /* sysconf() would link in a large table */
 }
 
 static bool is_zero(const char *p, size_t size) {
     return p[0] == 0 && memcmp(p, p + 1, size - 1) == 0;
 }
 
-/* madvise() takes no const, and addresses are what this file is about. */
+/* The first page boundary from p on. Not const, because madvise() takes no const. */
 static char *first_page(const void *p) {
     size_t page = page_size();
     return (char *)(((uintptr_t)p + page - 1) / page * page); // NOLINT(performance-no-int-to-ptr)

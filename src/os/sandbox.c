@@ -1,10 +1,11 @@
 /*
- * sandbox.c - capabilities, no_new_privs, landlock, seccomp, in this order: each needs what the next takes away. Owns
- * the words of landlock, which the headers of many systems are too old for.
+ * sandbox.c - capabilities, no_new_privs, landlock, seccomp, in this order: each step needs a right that the next step
+ * removes. Owns the constants of landlock, because the headers of many systems are too old for them.
  *
- * Landlock judges the path that was resolved at open(): a rule on a link's directory says nothing about its target.
- * It judges no stat(), no connect() to a unix socket and no inotify watch, so the VMs' sockets need no rule and may
- * appear anywhere later. A rule holds an inode: what is removed and made anew is another one.
+ * Landlock checks the path that open() resolved: a rule on the directory of a link does not cover the target of the
+ * link. Landlock checks neither stat() nor connect() to a unix socket nor inotify watches, so the sockets of the VMs
+ * need no rule and may appear anywhere later. A rule applies to an inode: a file that is removed and made again is
+ * another inode.
  */
 #include "os/sandbox.h"
 
@@ -46,7 +47,7 @@ enum {
     FS_REFER = 1 << 13,     /* ABI 2: Linux 5.19 */
     FS_TRUNCATE = 1 << 14,  /* ABI 3: 6.2 */
     FS_IOCTL_DEV = 1 << 15, /* ABI 5: 6.10 */
-    /* What a rule on a file, not a directory, may say. */
+    /* The rights that a rule on a file can grant; the others are for directories. */
     FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV,
     NET_CONNECT_TCP = 1 << 1,     /* ABI 4: 6.7 */
     SCOPES = (1 << 0) | (1 << 1), /* ABI 6: 6.12: abstract unix sockets and signals of others */
@@ -77,7 +78,8 @@ static bool drop_capabilities(bool keep_override) {
     struct __user_cap_data_struct now[2] = {{0}}, kept[2] = {{0}};
     for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
         if (!keep_override || cap != CAP_DAC_OVERRIDE)
-            (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* fails without CAP_SETPCAP; then there is nothing to regain */
+            (void)prctl(PR_CAPBSET_DROP, cap, 0, 0,
+                        0); /* without CAP_SETPCAP this fails, but nothing can be regained */
     }
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (syscall(SYS_capget, &header, now) != 0)
@@ -132,7 +134,7 @@ static int open_nearest(const struct sandbox_path *p) {
     int fd = open_path(path, p->what);
     while (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && (p->what & SANDBOX_ANCESTOR) != 0) {
         char *slash = strrchr(path, '/');
-        if (slash == NULL || slash == path) { /* never the whole of "/" */
+        if (slash == NULL || slash == path) { /* no rule on "/" itself */
             errno = ENOENT;
             break;
         }
@@ -179,7 +181,7 @@ static long restrict_paths(const struct sandbox *s) {
     struct ruleset set = {.fs = handled(abi)};
     size_t size = sizeof set.fs;
     if (abi >= 4) {
-        set.net = NET_CONNECT_TCP; /* no rule: nobody is called over TCP */
+        set.net = NET_CONNECT_TCP; /* no rule: all connections over TCP are refused */
         size = sizeof set.fs + sizeof set.net;
     }
     if (abi >= 6) {
@@ -218,7 +220,7 @@ bool sandbox_enter(const struct sandbox *s) {
         return false;
     log_debug("sandbox: process=\"%s\" capabilities=%s landlock=%ld calls=%d", names[s->role],
               s->keep_override ? "cap_dac_override" : "none", abi, sandbox_filter_calls(s->role));
-    if (sandbox_filter(s->role, s->testing)) /* from here on not every process may write a log line */
+    if (sandbox_filter(s->role, s->testing)) /* after this, not every process can write log lines */
         return true;
     if (errno == ENOSYS) {
         log_warn("sandbox: no seccomp filter on this kernel or architecture: system calls are not restricted");

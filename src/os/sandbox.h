@@ -1,5 +1,5 @@
 /*
- * sandbox.h - what a process gives up for good when it has started: capabilities, paths, system calls.
+ * sandbox.h - what a process gives up for the rest of its life: capabilities, paths, system calls.
  */
 #ifndef VHOTPLUG_SANDBOX_H
 #define VHOTPLUG_SANDBOX_H
@@ -9,22 +9,22 @@
 enum sandbox_role {
     SANDBOX_DAEMON,
     SANDBOX_RESET,  /* the helper that resets devices */
-    SANDBOX_OPENER, /* the one that opens the configuration again */
+    SANDBOX_OPENER, /* the process of opener.h */
 };
 
 /* What may be done below a path. */
 enum {
     SANDBOX_READ = 1,    /* read files and list directories */
-    SANDBOX_WRITE = 2,   /* write to files that are there */
-    SANDBOX_IOCTL = 4,   /* device nodes: handed on or used */
+    SANDBOX_WRITE = 2,   /* write to existing files */
+    SANDBOX_IOCTL = 4,   /* make ioctls on device nodes, or pass the nodes on */
     SANDBOX_REPLACE = 8, /* make and remove files, write to them */
     SANDBOX_SOCKET = 16, /* make and remove sockets, and directories for them */
     SANDBOX_REMOVE = 32, /* remove files, sockets included */
     SANDBOX_MKDIR = 64,  /* make directories */
-    /* How the path is taken: */
+    /* How the path is resolved: */
     SANDBOX_ROOTED = 128,   /* below the root of sysfs.h */
-    SANDBOX_ANCESTOR = 256, /* while it is missing, its nearest ancestor but the root directory stands for it */
-    SANDBOX_PINNED = 512,   /* of procfs, whose inodes live only as long as somebody holds them */
+    SANDBOX_ANCESTOR = 256, /* if missing: its nearest existing ancestor, but never the root directory */
+    SANDBOX_PINNED = 512,   /* stays open: an inode of procfs lives only as long as it is open */
 };
 
 struct sandbox_path {
@@ -37,13 +37,13 @@ struct sandbox {
     const struct sandbox_path *paths;
     int npaths;
     bool keep_override; /* CAP_DAC_OVERRIDE: sockets of other users */
-    bool testing;       /* the stand-in for netlink may be opened anew */
+    bool testing;       /* the tests' replacement for netlink may be opened */
 };
 
-/* Before any sandbox_enter(): there is none (--no-sandbox). */
+/* --no-sandbox: sandbox_enter() does nothing. Call before it. */
 void sandbox_disable(void);
 bool sandbox_enabled(void);
-/* False after logging why: then the process must not go on. What the kernel does not have is logged and left out. */
+/* False after logging why: the process must end then. A part that the kernel lacks is logged and left out. */
 bool sandbox_enter(const struct sandbox *s);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * sandbox_calls.h - the system calls that each process may make after start, and nothing else. X(call, arguments): the
- * arguments are a list of sandbox_filter.c, or `any`.
+ * sandbox_calls.h - the system calls that each process may make after start, and nothing else. X(call, arguments):
+ * `arguments` names a list of sandbox_filter.c, or is `any`.
  *
- * Whoever adds one here says why it is needed in docs/security.md. A test runs the daemon with every call observed:
- * one that nobody makes, and one that is missing, fail it.
+ * docs/security.md gives the reason for each call. A test observes all calls of a running daemon; it fails if a listed
+ * call is never made or a call is missing here.
  */
 #ifndef VHOTPLUG_SANDBOX_CALLS_H
 #define VHOTPLUG_SANDBOX_CALLS_H
@@ -14,7 +14,7 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* 32-bit architectures have a second number where the first holds no 64-bit time or offset. */
+/* 32-bit architectures have second versions of some calls, with 64-bit times or offsets. */
 #ifdef SYS_ppoll_time64
 #define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any) X(recvmmsg_time64, any)
 #else
@@ -26,8 +26,9 @@
 #define SANDBOX_FCNTL64(X, arguments)
 #endif
 
-/* The most frequent first: the filter is a list. clock_gettime is the vDSO's business where the clock allows. ppoll()
- * goes on after SIGSTOP and SIGCONT as itself; it is poll() that would need restart_syscall. */
+/* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
+ * if the vDSO cannot read the clock. After SIGSTOP and SIGCONT, ppoll() restarts as ppoll(); poll() would need
+ * restart_syscall. */
 #define SANDBOX_DAEMON_CALLS(X) \
     X(ppoll, any)               \
     X(read, any)                \
@@ -54,8 +55,8 @@
     SANDBOX_TIME64(X)           \
     X(exit_group, any)
 
-/* The helper that resets devices: ours, and what libusb 1.0.26 makes of init, wrap, reset, close and exit. musl blocks
- * signals (rt_sigprocmask) while libusb's exit gives its thread-specific key back. */
+/* The reset helper: its own calls, and those of libusb 1.0.26 in init, wrap, reset, close and exit. musl blocks signals
+ * (rt_sigprocmask) while libusb's exit deletes its thread-specific key. */
 #ifdef SYS_open
 #define SANDBOX_OPEN(X) X(open, any)
 #else
@@ -102,7 +103,7 @@
     SANDBOX_TIME64(X)                 \
     X(exit_group, any)
 
-/* The process that opens things again. */
+/* The process of opener.h. */
 #define SANDBOX_OPENER_CALLS(X) \
     X(read, any)                \
     X(openat, any)              \

@@ -1,13 +1,13 @@
 /*
- * sandbox_filter.c - the seccomp filter, put together from the lists of sandbox_calls.h. Owns which arguments are
- * allowed where a call would otherwise say too much.
+ * sandbox_filter.c - builds the seccomp filter from the lists of sandbox_calls.h. Owns the lists of allowed arguments,
+ * for calls that would allow too much without them.
  *
- * A filter sees numbers, not what pointers point to: paths are landlock's. Only the low 32 bits of an argument are
- * compared, because every argument compared here is an int to the kernel.
+ * A filter sees numbers, not the memory that pointers point to: landlock restricts paths. Only the low 32 bits of an
+ * argument are compared, because every argument compared here is an int to the kernel.
  */
 #include "os/sandbox_filter.h"
 
-#include "base/log.h"
+#include "base/assert.h"
 #include "os/sandbox_calls.h"
 
 #include <endian.h>
@@ -38,7 +38,7 @@
 #elif defined(__i386__)
 #define ARCH AUDIT_ARCH_I386
 #else
-#define ARCH 0 /* not tried anywhere else: no filter is set */
+#define ARCH 0 /* no other architecture is tested: no filter is set */
 #endif
 
 #ifndef SECCOMP_RET_KILL_PROCESS
@@ -54,7 +54,7 @@
 #define SO_PEERNAME 28
 #endif
 
-/* One way in which a call's arguments may be: argument `a` is `va`, and `b` is `vb`. A list ends with OTHERS. */
+/* One allowed combination of arguments: argument `a` is `va`, and `b` is `vb`. A list ends with OTHERS. */
 struct way {
     unsigned char a, b;
     uint32_t va, vb;
@@ -70,7 +70,7 @@ enum { UNUSED_ARGUMENT = 6, OTHERS = 7 };
 #define KIND(type) ((type) | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
 static const struct way monitors[] = {TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)), END};
-/* The last is only for the tests' stand-in for netlink. */
+/* The last one is for the tests' replacement for netlink only. */
 static const struct way sockets[] = {
     TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)),
     TWO(0, AF_INET, 1, KIND(SOCK_STREAM)),
@@ -98,7 +98,7 @@ static const struct way set_options[] = {
 static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
                         give_back[] = {ONE(2, MADV_DONTNEED), END}, close_on_exec[] = {ONE(1, F_SETFD), END};
-/* What libusb asks of a node that it wraps and resets; no transfer, no claim, no driver is touched. */
+/* The ioctls of libusb on a node that it wraps and resets: no transfers, no claims, no changes of drivers. */
 static const struct way usbfs[] = {
     ONE(1, USBDEVFS_RESET),       ONE(1, USBDEVFS_CONTROL),   ONE(1, USBDEVFS_GET_CAPABILITIES),
     ONE(1, USBDEVFS_CONNECTINFO), ONE(1, USBDEVFS_GET_SPEED), END,
@@ -126,7 +126,7 @@ static const struct {
 
 /* ---- the program ---- */
 
-enum { PROGRAM_MAX = 256 }; /* four instructions a way, three a call: half of it is used */
+enum { PROGRAM_MAX = 256 }; /* two instructions a call, and up to five a way */
 
 static struct sock_filter program[PROGRAM_MAX];
 static unsigned short length;
@@ -149,7 +149,7 @@ static void give(uint32_t verdict) {
     put(BPF_RET | BPF_K, verdict, 0, 0);
 }
 
-/* "if it is not value, skip so many" */
+/* If the loaded number is not `value`, skips `skip` instructions. */
 static void unless(uint32_t value, unsigned skip) {
     put(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
 }
@@ -177,7 +177,7 @@ static void put_call(const struct call *c, bool testing) {
         return;
     }
     unsigned jump = length;
-    unless((uint32_t)c->nr, 0); /* how many to skip is known below */
+    unless((uint32_t)c->nr, 0); /* the number to skip is set below */
     for (int i = 0; i < n; i++)
         put_way(&c->ways[i]);
     give(SECCOMP_RET_KILL_PROCESS);
@@ -198,7 +198,8 @@ bool sandbox_filter(enum sandbox_role role, bool testing) {
     load(offsetof(struct seccomp_data, arch));
     put(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
     give(SECCOMP_RET_KILL_PROCESS);
-    load(offsetof(struct seccomp_data, nr)); /* stays there from call to call: a call's own program never goes on */
+    load(
+        offsetof(struct seccomp_data, nr)); /* stays loaded: the instructions of a call that matches end in a verdict */
     for (int i = 0; i < lists[role].n; i++)
         put_call(&lists[role].calls[i], testing);
     give(SECCOMP_RET_KILL_PROCESS);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* Sets it for this process, for good: any other call kills the process. no_new_privs must be set. False with errno;
+/* Sets the filter for the rest of the process: any other call kills it. no_new_privs must be set. False with errno;
  * ENOSYS if this kernel or architecture has no filters. */
 bool sandbox_filter(enum sandbox_role role, bool testing);
 int sandbox_filter_calls(enum sandbox_role role); /* how many it allows */

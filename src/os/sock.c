@@ -22,10 +22,10 @@
 
 #define BACKLOG 64
 #ifndef SO_PEERNAME
-#define SO_PEERNAME 28 /* getpeername() by a call that is needed anyway */
+#define SO_PEERNAME 28 /* as getpeername(), without one more system call to allow */
 #endif
 
-#ifndef SO_PEERGROUPS /* Linux 4.13; the same number on every machine that has no numbers of its own */
+#ifndef SO_PEERGROUPS /* Linux 4.13; the same number on all architectures without a list of their own */
 #define SO_PEERGROUPS 59
 #endif
 
@@ -51,7 +51,7 @@ static bool unix_address(struct sockaddr_un *a, const char *path) {
     return false;
 }
 
-/* A file that nobody listens at any more may be replaced; a live socket or anything else may not. */
+/* Removes the file of a dead socket. A live socket, or any other file, is an error. */
 static bool clear_path(const char *path) {
     struct sys_stat st;
     if (!sys_stat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &st))
@@ -61,7 +61,7 @@ static bool clear_path(const char *path) {
         return false;
     }
     int fd = sock_connect_unix(path);
-    if (fd >= 0 || errno != ECONNREFUSED) { /* anything else, and somebody may be there */
+    if (fd >= 0 || errno != ECONNREFUSED) { /* any other result: there may be a listener */
         if (fd >= 0)
             (void)close(fd);
         errno = EADDRINUSE;
@@ -70,12 +70,12 @@ static bool clear_path(const char *path) {
     return sys_unlink(path) == 0 || errno == ENOENT;
 }
 
-/* The last directory of the path is made if only it is missing, as /run/vhotplug on a fresh boot. */
+/* Makes the directory of the socket if its parent exists, as /run/vhotplug after a boot. */
 static void make_parent(const char *path) {
     char dir[VH_SUN_PATH_MAX];
     const char *slash = strrchr(path, '/');
     if (slash != NULL && slash != path && str_copyn(dir, sizeof dir, path, (size_t)(slash - path)))
-        (void)mkdirat(AT_FDCWD, dir, 0755); /* what is wrong shows at bind() */
+        (void)mkdirat(AT_FDCWD, dir, 0755); /* bind() reports errors */
 }
 
 int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) {
@@ -86,8 +86,8 @@ int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid) 
     int fd = open_socket(AF_UNIX);
     if (fd < 0)
         return -1;
-    /* The file gets the socket's mode, less the umask, which is 0 here. Nobody can connect before listen(), so the
-     * owner is in force before the first client, too. */
+    /* bind() gives the file the mode of the socket, less the umask, which is 0 here. No client can connect before
+     * listen(), so the owner is set in time as well. */
     if (sys_fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&a, sizeof a) != 0)
         return fail(fd);
     if (((uid >= 0 || gid >= 0) && chown(path, (uid_t)uid, (gid_t)gid) != 0) || listen(fd, BACKLOG) != 0) {
@@ -107,18 +107,18 @@ static int listen_at(int fd, const void *address, size_t len) {
     return fd;
 }
 
-/* Connections have the options of the socket that they came in by. */
+/* A connection inherits these options from its listening socket. */
 static int open_tcp(int family, bool v6only) {
     const struct {
         int level, name, value;
     } options[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1},
-        {IPPROTO_TCP, TCP_NODELAY, 1}, /* answers are single small writes: none should wait for an ack */
-        {SOL_SOCKET, SO_KEEPALIVE, 1}, /* a peer that vanished gives its place back */
+        {IPPROTO_TCP, TCP_NODELAY, 1}, /* replies are single small writes, which must not wait for an acknowledgement */
+        {SOL_SOCKET, SO_KEEPALIVE, 1}, /* the connection of a client that vanished ends */
         {IPPROTO_TCP, TCP_KEEPIDLE, VH_T_TCP_IDLE / 1000},
         {IPPROTO_TCP, TCP_KEEPINTVL, VH_T_TCP_PROBE / 1000},
         {IPPROTO_TCP, TCP_USER_TIMEOUT, VH_T_TCP_DEAD},
-        {IPPROTO_IPV6, IPV6_V6ONLY, v6only}, /* last: for that family alone */
+        {IPPROTO_IPV6, IPV6_V6ONLY, v6only}, /* last: for IPv6 only */
     };
     size_t n = sizeof options / sizeof *options - (family != AF_INET6);
     int fd = open_socket(family);
@@ -206,7 +206,7 @@ bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
     char buf[INET6_ADDRSTRLEN];
     const char *s = NULL;
     memset(address, 0, 16);
-    /* The length must not be more than the address has. */
+    /* The kernel refuses a length above that of the address: IPv6 is tried first, then IPv4. */
     if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0) {
         len = sizeof(struct sockaddr_in);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &a, &len) != 0)
@@ -284,7 +284,7 @@ ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
         .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control}};
     int messages;
     *passed = -1;
-    do { /* as uevents are read, so that recvmsg() need not be allowed as well */
+    do { /* recvmmsg(), as for uevents: recvmsg() would be one more call for the sandbox to allow */
         messages = recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL);
     } while (messages < 0 && errno == EINTR);
     if (messages < 0)

@@ -1,6 +1,6 @@
 /*
- * sscanf.c - the little of sscanf that libusb needs. In the static binary it stands in for the C library's; never
- * called by code of ours.
+ * sscanf.c - the part of sscanf that libusb needs. In the static binary it replaces the C library's function.
+ * vhotplug's own code never calls it.
  */
 #include "os/sscanf.h"
 

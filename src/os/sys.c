@@ -1,10 +1,10 @@
 /*
  * sys.c - thin wrappers of system calls. Owns nothing, interprets nothing.
  *
- * A C library makes one function of several calls: musl's stat() is `stat`, `newfstatat` or `statx` by architecture,
- * its socket() and accept4() fall back to fcntl() and accept(), its fchmod() to chmod(), and its fcntl() asks twice.
- * Each would be a call more that the sandbox has to allow. These are called by number, and all of them are older than
- * pidfds.
+ * A C library makes several system calls for one function: musl's stat() is `stat`, `newfstatat` or `statx` by
+ * architecture, its socket() and accept4() fall back to fcntl() and accept(), its fchmod() to chmod(), and its fcntl()
+ * makes two calls. The sandbox would have to allow all of them. So this file makes each call by number. Every kernel
+ * that has pidfds has all of these calls.
  */
 #include "os/sys.h"
 

@@ -1,5 +1,5 @@
 /*
- * sysfs.c - reading below a root directory, bounded. Owns the root's descriptor. Interprets nothing.
+ * sysfs.c - reads below a root directory, bounded. Owns the descriptor of the root. Interprets nothing.
  */
 #include "os/sysfs.h"
 
@@ -37,7 +37,7 @@ unsigned sysfs_troubles(void) {
     return troubles;
 }
 
-/* What has gone, or is no directory, is an answer. */
+/* That a file has gone, or is no directory, is an answer and no failure. */
 static void note_trouble(void) {
     if (errno != ENOENT && errno != ENODEV && errno != ENXIO && errno != ENOTDIR)
         troubles++;
@@ -70,7 +70,7 @@ ssize_t sysfs_read(int fd, void *dst, size_t cap) {
     return n;
 }
 
-/* EOVERFLOW is an answer as well: the file is longer than cap. */
+/* EOVERFLOW is no failure either: the file is longer than cap. */
 static ssize_t read_all(int fd, void *dst, size_t cap, enum file_end end) {
     ssize_t n = file_read_whole(fd, dst, cap, end);
     if (n < 0 && errno == EFBIG)

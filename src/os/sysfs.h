@@ -12,20 +12,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How often something could not be opened or read for another reason than that it is not there: then what is known is
- * not all, and it is worth looking again. */
+/* The number of failures to open or read, not counting files that are missing. If it grows, the results are incomplete
+ * and a later look may find more. */
 unsigned sysfs_troubles(void);
 bool sysfs_root(const char *dir); /* opens the root; false with errno */
 bool sysfs_root_is_real(void);    /* is the root "/"? */
-int sysfs_open(
-    const char *path,
-    int flags); /* path like "/sys/bus/usb/devices" or relative to the root; O_CLOEXEC added; -1 with errno */
+/* A path like "/sys/bus/usb/devices", or relative to the root. O_CLOEXEC is added. -1 with errno. */
+int sysfs_open(const char *path, int flags);
 /* Reads a whole text attribute, strips the trailing newline, NUL-terminates. Length, or -1 with errno (EOVERFLOW if it
  * does not fit). */
 ssize_t sysfs_text(int dirfd, const char *name, char *dst, size_t cap);
-ssize_t sysfs_table(const char *path, char *dst, size_t cap);            /* likewise, a table of /proc, by its path */
+ssize_t sysfs_table(const char *path, char *dst, size_t cap);            /* likewise, for a table of /proc */
 ssize_t sysfs_bytes(int dirfd, const char *name, void *dst, size_t cap); /* whole file; -1 with errno */
-ssize_t sysfs_read(int fd, void *dst, size_t cap); /* of an opened file, what there is now; -1 with errno */
+ssize_t sysfs_read(int fd, void *dst, size_t cap);                       /* one read of an open file; -1 with errno */
 bool sysfs_uint(int dirfd, const char *name, int base, uint64_t max, uint64_t *out);
 bool sysfs_write(int dirfd, const char *name, const char *text);
 ssize_t sysfs_link(const char *path, char *dst, size_t cap); /* readlink below the root, NUL-terminated */
@@ -35,11 +34,11 @@ struct sysfs_dir {
     int fd;
     size_t pos, len;
     unsigned seen; /* entries so far, at most VH_SCAN_ENTRIES */
-    bool failed;   /* it ended before the end */
+    bool failed;   /* an error ended the walk */
     _Alignas(8) char buf[4096];
 };
 bool sysfs_dir_open(struct sysfs_dir *d, const char *path);
-void sysfs_dir_of(struct sysfs_dir *d, int fd); /* just opened; not to be closed through d */
+void sysfs_dir_of(struct sysfs_dir *d, int fd); /* a walk of an open directory, which the caller closes */
 bool sysfs_dir_open_at(struct sysfs_dir *d, int dirfd, const char *name);
 const char *sysfs_dir_next(struct sysfs_dir *d); /* name, without . and ..; NULL at the end */
 void sysfs_dir_close(struct sysfs_dir *d);
