@@ -113,6 +113,7 @@ struct request {
 /* ---- operations on VMs ---- */
 
 enum op_kind { OP_NONE, OP_LIST, OP_ATTACH, OP_DETACH };
+#define OP_KINDS (OP_DETACH + 1)
 
 struct vmm_op {
     enum op_kind kind;
@@ -130,6 +131,7 @@ enum op_status {
     OP_BUSY,    /* the monitor does not greet; nothing was sent */
     OP_UNKNOWN, /* connection lost or no answer in time, after something was sent: the VM must be listed */
     OP_LOCAL,   /* could not be begun on the host (node gone, device in use); nothing was sent */
+    OP_STATUSES,
 };
 
 /* A device of the host that a VM reports in a listing. */

@@ -27,12 +27,14 @@ enum slot_state {
     SLOT_PRESENT, /* the device is plugged in */
     SLOT_LEAVING, /* unplugged and reported as gone, but a VM still has its id or is just getting it */
     SLOT_DEAD,    /* gone; kept until the next step so that its events can be rendered */
+    SLOT_STATES,
 };
 
 enum question_state {
     QUESTION_NONE,   /* no usb_select_vm was sent */
     QUESTION_OPEN,   /* usb_select_vm was sent; no VM is chosen yet */
     QUESTION_CLOSED, /* answered or out of date; not asked again during this plug */
+    QUESTION_STATES,
 };
 
 /* A device with its decisions and operations. The fields that every step reads come first. */
@@ -73,6 +75,7 @@ enum vm_state {
     VM_DOWN,    /* no VMM listens */
     VM_UNKNOWN, /* a VMM listens, or may: it must be listed before anything else */
     VM_UP,      /* listed: the assignments to this VM are true */
+    VM_STATES,
 };
 
 struct vm {
@@ -127,9 +130,9 @@ struct port {
 
 struct core_stats {
     uint64_t flaps, saves, save_failed, facts, ops, attached, detached, plugged, unplugged, table_full;
-    uint64_t op_ended[6]; /* by enum op_status */
-    uint64_t latency[16]; /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
-    uint64_t latency_ms;  /* their sum */
+    uint64_t op_ended[OP_STATUSES]; /* by enum op_status */
+    uint64_t latency[16];           /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
+    uint64_t latency_ms;            /* their sum */
 };
 
 struct core {

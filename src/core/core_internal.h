@@ -58,28 +58,31 @@ bool plan_asks(const struct core *c, const struct slot *s);           /* is a ch
 /* core_plan.c */
 void plan(struct step *st);
 
-/* core_request.c */
-void request_fact(struct step *st, const struct request *r);
-/* Does the request mean this device? A hub only if the request names its place, so that the reply can say why a hub
- * stays. */
-bool request_means(const struct core *c, const struct request *r, int slot);
-bool request_is_tag(const struct request *r);
-bool request_select(struct step *st, const struct request *r, int *count); /* false: refused; a tag may have none */
-void request_take(struct step *st, int slot, int pending, int vm);         /* that request moves the slot now */
-void pending_audit(struct step *st, const struct audit *audit, uint16_t text);
-void reply_ok(struct step *st, struct client_ref client);
+/* core_pending.c */
 bool pending_has_room(const struct core *c, const struct principal *who);
 struct pending *pending_new(struct step *st, const struct request *r, int *index);
-void pending_fail(struct pending *p, const char *text);       /* the first text stays */
-void pending_part_done(struct step *st, struct pending *p);   /* one of p->left; the last one sends the reply */
+void pending_fail(struct pending *p, const char *text);     /* the first text stays */
+void pending_part_done(struct step *st, struct pending *p); /* one of p->left; the last one sends the reply */
+void pending_audit(struct step *st, const struct audit *audit, uint16_t text);
+void reply_ok(struct step *st, struct client_ref client);
 char *reply_failed(struct step *st, const struct request *r); /* returns the text to fill */
 void reply_failed_text(struct step *st, const struct request *r, const char *text);
-void request_refuse_ambiguous(struct step *st, const struct request *r);
-
-void request_client_gone(struct step *st, struct client_ref client);
+void request_take(struct step *st, int slot, int pending, int vm); /* that request moves the slot now */
 /* The request has moved this slot (NULL), or has failed to. */
 void request_slot_done(struct step *st, int slot, const char *error);
 void request_fail_vm(struct step *st, int vm, const char *error); /* every request that waits for this VM fails */
+void request_client_gone(struct step *st, struct client_ref client);
+
+/* core_select.c */
+bool request_is_tag(const struct request *r);
+/* Does the request mean this device? A hub only if the request names its place, so that the reply can say why a hub
+ * stays. */
+bool request_means(const struct core *c, const struct request *r, int slot);
+bool request_select(struct step *st, const struct request *r, int *count); /* false: refused; a tag may have none */
+void request_refuse_ambiguous(struct step *st, const struct request *r);
+
+/* core_request.c */
+void request_fact(struct step *st, const struct request *r);
 
 /* core_decision.c */
 void request_attach(struct step *st, const struct request *r);

@@ -11,6 +11,7 @@
 #include "config/conf.h"
 #include "core/core.h"
 #include "core/core_internal.h"
+#include "core/core_names.h"
 #include "devices.h"
 
 #include <stdio.h>
@@ -151,18 +152,19 @@ void world_print(void) {
         const struct slot *s = &core.slot[i];
         if (s->state != SLOT_FREE)
             fprintf(stderr,
-                    "  slot %d state %d %s inc %llu vm %d choice %d op %d@%d req %d->%d doubt %llx target %d rule %d "
+                    "  slot %d %s %s inc %llu vm %d choice %d op %s@%d req %d->%d doubt %llx target %d rule %d "
                     "foreign %d lease %d hold %lld reset %d disc %d susp %d\n",
-                    i, s->state, s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm, s->choice, s->op,
-                    s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt, plan_target(&core, s), s->rule,
-                    s->foreign, s->lease, (long long)s->hold_until, s->releasing, s->disconnected, s->suspended);
+                    i, slot_state_name[s->state], s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm,
+                    s->choice, op_kind_name[s->op], s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt,
+                    plan_target(&core, s), s->rule, s->foreign, s->lease, (long long)s->hold_until, s->releasing,
+                    s->disconnected, s->suspended);
     }
     for (int v = 0; v < VMS; v++) {
         int row = row_of(v);
         fprintf(stderr, "  vm%d row %d", v, row);
         if (row >= 0)
-            fprintf(stderr, " retired %d core state %d busy %d op %d", conf->vms[row].retired, core.vm[row].state,
-                    core.vm[row].busy, core.vm[row].op);
+            fprintf(stderr, " retired %d core state %s busy %d op %s", conf->vms[row].retired,
+                    vm_state_name[core.vm[row].state], core.vm[row].busy, op_kind_name[core.vm[row].op]);
         fprintf(stderr, "; world alive %d busy %d holds", w.vm[v].alive, w.vm[v].busy);
         for (int h = 0; h < HOLDS; h++) {
             const struct hold *x = &w.vm[v].hold[h];
