@@ -22,7 +22,7 @@ LINT := $(if $(LINT_ALL),lint-format) $(if $(LINT_C),lint-gcc lint-clang) $(if $
 	$(if $(SHELL_SCRIPTS),lint-shell) $(if $(LINT_MAN),lint-man) $(if $(filter %.md,$(DIFFERENT)),lint-docs) $(if $(filter src/%,$(LINT_ALL)),lint-layers)
 tool = $(or $(patsubst $(1):%,%,$(filter $(1):%,lint-format:clang-format lint-clang:$(CLANG) lint-cppcheck:cppcheck lint-tidy:clang-tidy \
 	lint-shell:shellcheck lint-man:mandoc lint-docs:$(PYTHON) lint-layers:$(firstword $(CC)))),gcc)
-NO_TOOL := $(foreach l,$(LINT),$(if $(shell command -v $(call tool,$(l))),,$(l)))
+NO_TOOL := $(strip $(foreach l,$(LINT),$(if $(shell command -v $(call tool,$(l))),,$(l))))
 LINT := $(filter-out $(NO_TOOL),$(LINT))
 endif
 

@@ -201,6 +201,7 @@ static void rule(struct sbuf *sb, const struct core *c, int i, const struct devi
 }
 
 static void entry(struct sbuf *sb, const struct conf *c, const struct rule *r, int k, const struct device *d) {
+    VH_ASSERT(r != NULL);
     bool allow = k < r->nallow;
     const struct entry *e = &c->entries[allow ? r->allow + k : r->deny + k - r->nallow];
     bool matches = policy_entry_matches(c, e, d);
