@@ -66,15 +66,7 @@ cp -a rootfs-overlay/. "$tree/"
 rm -rf "$tree/usr/lib/systemd"
 install -m 755 "build/$ARCH/vhotplug" "$tree/usr/sbin/vhotplug"
 ln -s ../sbin/vhotplug "$tree/usr/bin/vhotplugcli"
-sed 's/#.*//' board/common/modules | tr -s ' ' '\n' | while read -r module; do
-    [ -z "$module" ] || modprobe -d "$kernel_tree" -S "$release" --show-depends "$module" || echo "mkimage: no module $module" >&2
-done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
-    to=$tree/lib/${file#*/lib/}
-    mkdir -p "$(dirname "$to")"
-    cp "$file" "$to"
-done
-cp "$kernel_tree/lib/modules/$release"/modules.order "$kernel_tree/lib/modules/$release"/modules.builtin* "$tree/lib/modules/$release/"
-depmod -b "$tree" "$release"
+sed 's/#.*//' board/common/modules | tr -s ' ' '\n' | board/common/copy-modules.sh "$kernel_tree" "$release" "$tree"
 # IMAGE_OVERLAY: more files of a user's or a test's, a directory laid over the tree.
 [ -z "${IMAGE_OVERLAY:-}" ] || cp -a "$IMAGE_OVERLAY/." "$tree/"
 

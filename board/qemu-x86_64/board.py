@@ -412,7 +412,7 @@ class Board:
         sh("fetch-kernel.sh", BUILD)
         release = open(os.path.join(BUILD, "release"), encoding="ascii").read().strip()
         digest = hashlib.sha256(release.encode())
-        for name in ("init", "modules", "mkinitramfs.sh"):
+        for name in ("init", "modules", "mkinitramfs.sh", "../common/copy-modules.sh"):
             digest.update(open(os.path.join(HERE, name), "rb").read())
         self.base = os.path.join(BUILD, f"base-{digest.hexdigest()[:16]}.cpio")
         if not os.path.exists(self.base):

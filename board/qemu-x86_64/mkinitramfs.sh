@@ -43,15 +43,8 @@ guest)
     ;;
 esac
 chmod 755 "$work/init"
-for module in $modules; do
-    modprobe -d "$dir/kernel" -S "$release" --show-depends "$module" || echo "mkinitramfs: no module $module" >&2
-done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
-    to=$work/lib/${file#*/lib/}
-    mkdir -p "$(dirname "$to")"
-    cp "$file" "$to"
-done
-cp "$dir/kernel/lib/modules/$release"/modules.order "$dir/kernel/lib/modules/$release"/modules.builtin* "$work/lib/modules/$release/"
-depmod -b "$work" "$release"
+# shellcheck disable=SC2086 # the names are words
+printf '%s\n' $modules | "$here/../common/copy-modules.sh" "$dir/kernel" "$release" "$work"
 (cd "$work" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 2>/dev/null) >"$out.new"
 rm -rf "$work"
 mv "$out.new" "$out"
