@@ -12,14 +12,14 @@ LINT_SRC := $(call only,$(SRC))
 LINT_C := $(call only,$(SRC) $(sort $(wildcard tests/*/*.c)))
 LINT_ALL := $(LINT_C) $(call only,$(HDR) $(sort $(wildcard tests/*/*.h)))
 LINT_MAN := $(call only,$(wildcard docs/*.[158]))
-LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-docs lint-layers
+LINT := lint-format lint-gcc lint-clang lint-analyzer lint-cppcheck lint-tidy lint-shell lint-man lint-docs lint-layers lint-tests
 LINT_FLAGS = $(TEST_CPPFLAGS) $(TEST_INCLUDE) $(filter-out -Werror,$(WARNINGS)) -Werror -fsyntax-only
 SHELL_SCRIPTS = $(call only,$(sort $(wildcard scripts/*.sh scripts/*.bash .ci/run tests/*/*.sh board/*.sh) \
 	$(shell grep -rlIE '^\#!/bin/((ba|busybox )?sh|sbin/openrc-run)' tests board rootfs-overlay 2>/dev/null)))
 
 ifneq ($(CHANGED),)
 LINT := $(if $(LINT_ALL),lint-format) $(if $(LINT_C),lint-gcc lint-clang) $(if $(LINT_SRC),lint-analyzer lint-cppcheck lint-tidy) \
-	$(if $(SHELL_SCRIPTS),lint-shell) $(if $(LINT_MAN),lint-man) $(if $(filter %.md,$(DIFFERENT)),lint-docs) $(if $(filter src/%,$(LINT_ALL)),lint-layers)
+	$(if $(SHELL_SCRIPTS),lint-shell) $(if $(LINT_MAN),lint-man) $(if $(filter %.md,$(DIFFERENT)),lint-docs) $(if $(filter src/%,$(LINT_ALL)),lint-layers) lint-tests
 tool = $(or $(patsubst $(1):%,%,$(filter $(1):%,lint-format:clang-format lint-clang:$(CLANG) lint-cppcheck:cppcheck lint-tidy:clang-tidy \
 	lint-shell:shellcheck lint-man:mandoc lint-docs:$(PYTHON) lint-layers:$(firstword $(CC)))),gcc)
 NO_TOOL := $(strip $(foreach l,$(LINT),$(if $(shell command -v $(call tool,$(l))),,$(l))))
@@ -70,6 +70,10 @@ lint-docs:
 lint-layers: $(OBJ)
 	$(call say,LINT,layers)
 	$(Q)NM='$(NM)' scripts/check-layers.sh $(B)/obj
+## tests/README.md: where the tests of each source file are
+lint-tests:
+	$(call say,LINT,tests)
+	$(Q)scripts/check-tests.sh
 
 ## clang-format on all sources
 format:
