@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOST_SERIAL "SERIAL" /* for nobody's eyes but those who see all */
+#define HOST_SERIAL "SERIAL" /* for roles with access_sees_all() only */
 
 enum { HOST_CLIENTS = 4, HOST_PORTS = 8, HOST_RESETS = 16 };
 
@@ -201,7 +201,7 @@ static void host_op_done(unsigned vm) {
     unsigned how = take(host.in);
     r.status = (enum op_status)(how % (OP_LOCAL + 1));
     if ((how & 0xc0) == 0xc0)
-        r.serial -= 1; /* an answer to something that is over */
+        r.serial -= 1; /* an answer to an earlier operation */
     if (r.status == OP_FAILED || r.status == OP_LOCAL)
         snprintf(r.text, sizeof r.text, "it said no");
     if (core.vm[vm].op == OP_LIST && r.status == OP_OK)
@@ -215,7 +215,7 @@ static void host_released(void) {
     host_step(&f);
 }
 
-/* Whoever it is. A guest is of one of the first VMs. */
+/* Any role; a guest belongs to one of the VMs. */
 static struct principal host_principal(unsigned how) {
     static const enum role roles[] = {ROLE_ADMIN, ROLE_OPERATOR, ROLE_GUEST, ROLE_OBSERVER};
     struct principal p = {.role = roles[how & 3], .vm = -1, .name = "somebody"};
@@ -272,7 +272,7 @@ static void host_vm(enum fact_kind kind, unsigned vm) {
     host_step(&f);
 }
 
-/* As the loop does it. */
+/* In the same order as daemon/loop.c. */
 static void host_reload(unsigned which) {
     struct conf *fresh = host_parsed(which);
     const struct conf *old = conf;

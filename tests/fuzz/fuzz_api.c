@@ -1,5 +1,6 @@
 /*
- * fuzz_api.c - any line as a request: an error text, or a request within its bounds; an id that can be echoed.
+ * fuzz_api.c - any line as a request: either an error text or a request within its bounds, with an id that can be
+ * echoed.
  */
 #include "api/api.h"
 #include "codec/json.h"

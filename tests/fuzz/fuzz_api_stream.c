@@ -1,7 +1,7 @@
 /*
  * fuzz_api_stream.c - a client's bytes in pieces, on their way through linebuf and api_parse into a core and back as
- * lines, while devices and VMs come and go: each line is answered once, and every line that is told is one line of
- * JSON.
+ * lines, while devices and VMs come and go: each line is answered once, and every line of output is one line
+ * of JSON.
  *
  * Input: the size of the pieces, 64 bytes that choose what happens between lines, then the stream.
  */

@@ -1,6 +1,6 @@
 /*
- * fuzz_conf.c - any bytes as a configuration: no crash, every problem at a place that exists, false exactly if an error
- * was told, and whatever was accepted decides for a device without trouble.
+ * fuzz_conf.c - any bytes as a configuration: no crash, every problem at a place that exists, false exactly if an
+ * error was reported, and an accepted configuration decides for a device without a crash.
  */
 #include "config/conf.h"
 #include "config/policy.h"

@@ -1,6 +1,6 @@
 /*
  * fuzz_core.c - any sequence of facts: no invariant breaks, each request is answered once, and after a stop with VMs
- * that do as they are told nothing of ours is left in any of them.
+ * that obey, no device that the core attached is left in any of them.
  */
 #include "corehost.h"
 

@@ -184,7 +184,7 @@ void __wrap__exit(int status) {
     __real__exit(status);
 }
 
-/* Closed it is in any case. */
+/* The descriptor is closed in any case. */
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __wrap_close(int fd) {
