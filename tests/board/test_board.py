@@ -1,4 +1,4 @@
-"""On the emulated board: what the kernel, QEMU and VSOCK really do. Two VMs without a guest, one with (CID 3)."""
+"""On the emulated board: the real behaviour of the kernel, QEMU and VSOCK. Two VMs without a guest, one with (CID 3)."""
 import json
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""The reset helper's list of allowed system calls against use: real devices come back from VMs while every call is observed. It makes
-each of them, and no other. The daemon's and the opener's lists are held against use without a board: tests/fault/test_calls.py."""
+"""The reset helper's list of allowed system calls against use: real devices come back from VMs while every call is observed. The helper
+makes each allowed call and no other. tests/fault/test_calls.py does the same for the daemon and the opener, without a board."""
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""On the emulated board: VMs, the daemon, disks and devices that come, go, refuse and bounce, for real."""
+"""On the emulated board: real VMs, disks and devices that come and go, refuse and flap, while the daemon is restarted."""
 import json
 import os
 import re

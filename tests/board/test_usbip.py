@@ -1,4 +1,4 @@
-"""Devices that lie, on the emulated board: descriptors that the real kernel takes and we must not believe, by USB/IP."""
+"""False devices on the emulated board, by USB/IP: descriptors that the real kernel accepts and vhotplug must refuse."""
 import re
 
 from rig import HID, BoardWorld, Shared, conf, main, scaled

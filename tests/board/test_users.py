@@ -1,4 +1,4 @@
-"""What users do, on the emulated board: scripts with the client, kill switches, the doctor; drivers by the real kernel's own lists."""
+"""Users' tasks on the emulated board: scripts with the client, kill switches, the doctor; drivers by the real kernel's own lists."""
 import json
 import os
 import random

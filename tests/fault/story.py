@@ -1,5 +1,5 @@
-"""The story that is told again with each fault: one daemon, one VM, a device that comes, is taken away, given back and unplugged;
-a reload, a VM that dies. It goes on whatever fails, and says afterwards what must never be."""
+"""The story that runs again with each fault: one daemon, one VM, a device that is plugged, detached, attached and unplugged; a reload, a
+VM that dies. The story goes on whatever fails, and collects what must never happen."""
 import json
 import os
 import signal
@@ -26,7 +26,7 @@ class Story:
         self.options = options
         self.patience = scaled(patience) / 3  # for what the fault may have made impossible
         self.api = None
-        self.wrong = []  # what must not be, found
+        self.wrong = []  # findings: what must never happen
 
     def state_path(self):
         return os.path.join(self.world.dir, "state", "state.json")

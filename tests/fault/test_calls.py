@@ -1,5 +1,5 @@
-"""The lists of allowed system calls against use: the daemon and the opener make each of theirs, and (else they would be killed) no
-other. The reset helper's needs real devices: tests/board/test_calls.py."""
+"""The lists of allowed system calls against use: the daemon and the opener make each call that they are allowed, and no other (they would
+be killed). The reset helper needs real devices: tests/board/test_calls.py."""
 import errno
 import os
 import signal

@@ -1,5 +1,5 @@
-"""Each system call of a recorded run made to fail, once and for good, in the shipped binary: of the daemon and of its helper
-processes, before and after they have shut themselves in.
+"""Each system call of a recorded run made to fail, once and for good, in the shipped binary: in the daemon and in its helper
+processes, before and after they enter the sandbox.
 
 usage: test_faults.py [SECONDS [CALL...]]      stops choosing after so long (default 60; 0: all of them)
        VH_FAULTS_ONCE=1                        none for good
@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from story import LAUNCH, run  # noqa: E402
 
-# No lies: what is there is never said not to be (ENOENT), for then nothing is wrong that a daemon could see.
+# No ENOENT for existing files: a daemon could not tell that from a missing file.
 ERRORS = {
     "ppoll": ["EINTR", "ENOMEM"], "read": ["EIO", "EINTR", "EAGAIN"], "write": ["EIO", "ENOSPC", "EINTR"],
     "sendmsg": ["EPIPE", "ENOBUFS", "EAGAIN", "EINTR"], "recvmmsg": ["EIO", "ENOBUFS", "EINTR"],
@@ -74,7 +74,7 @@ def check_forever(story):
 
 
 def check_blind(story):
-    """Without poll() there is nothing it could do: it ends, and says why."""
+    """Without poll() the daemon can do nothing: it ends, and says why."""
     story.until(lambda: story.ask("version") and False, must=True)  # work, until that poll() has come
     if story.started and story.alive():
         story.wrong.append("it neither polls nor ends")
@@ -83,12 +83,12 @@ def check_blind(story):
 
 
 def check_deaf(story):
-    """Who cannot read or poll hears of no signal either."""
+    """A daemon that cannot read gets no signal either, so SIGTERM does not end it."""
     story.must_live()
 
 
 def check_start(story):
-    """It starts and serves as if nothing had been, or it ends at once and says why."""
+    """The daemon starts and serves as without the fault, or it ends at once and says why."""
     if story.started:
         check_forever(story)
     elif story.alive():
@@ -100,7 +100,7 @@ def check_start(story):
 
 
 def ended(story):
-    """Names of the helper processes that have ended: their parent, which nobody waits for, keeps them as zombies."""
+    """Names of the helper processes that have ended: the daemon does not wait for them, so they stay zombies."""
     try:
         with open(f"/proc/{story.daemon.process.pid}/task/{story.daemon.process.pid}/children", encoding="ascii") as f:
             daemon = f.read().split()[0]
@@ -118,7 +118,7 @@ def ended(story):
 
 
 def check_helpers(story):
-    """The daemon goes on, a helper that ended is told of, and what was not read again is not said to be."""
+    """The daemon goes on, logs the end of a helper, and does not claim a reload that did not happen."""
     story.must_serve()
     since = len(story.daemon.log)
     if story.started and story.alive():

@@ -1,4 +1,4 @@
-"""A made-up host below a directory: /sys, /dev, /proc as the kernel shows them, and its uevents."""
+"""A made-up host below a directory: /sys, /dev and /proc as the kernel shows them, and uevents."""
 import os
 import shutil
 import socket

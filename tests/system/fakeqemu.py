@@ -1,4 +1,4 @@
-"""A scripted QEMU: a QMP monitor that behaves as QEMU was seen to behave, and misbehaves on request."""
+"""A scripted QEMU: a QMP monitor that behaves as recorded from QEMU, and fails on request."""
 import json
 import os
 import socket

@@ -1,4 +1,4 @@
-"""vhotplug --check and vhotplug doctor: what an integrator reads before the first start."""
+"""vhotplug --check and vhotplug doctor: the output that an integrator reads before the first start."""
 import json
 import os
 import re

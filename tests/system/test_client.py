@@ -1,4 +1,4 @@
-"""The client's output to the letter, and its exit statuses: what people read, what scripts and collectors parse."""
+"""The client's exact output, for people, scripts and metrics collectors, and its exit statuses."""
 import json
 import os
 import pty

@@ -1,4 +1,4 @@
-"""driverPath: which kernel module would drive a device, by the lists below /lib/modules and no program."""
+"""driverPath: the kernel module that would drive a device, found in the lists below /lib/modules without running a program."""
 import os
 
 from fakehost import STORAGE

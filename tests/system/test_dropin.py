@@ -1,4 +1,4 @@
-"""In place of the two other daemons with this configuration and API: files and clients of their users, unchanged."""
+"""In place of the two older daemons: their users' configuration files and clients, unchanged."""
 import json
 import os
 import socket

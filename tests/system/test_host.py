@@ -1,4 +1,4 @@
-"""The host's side: what is there at start, odd devices, replugs, storage in use, uevents that lie."""
+"""The host's side: devices at start, odd devices, replugs, storage in use, false uevents."""
 import os
 import socket
 

@@ -1,4 +1,4 @@
-"""Years in a minute: VMs and the daemon come and go, policies change, devices bounce. Afterwards everything is where policy says."""
+"""A long life in a minute: VMs and the daemon start and end, policies change, ports flap. Afterwards each device is where the policy says."""
 import json
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The two programs as their users start them: options, exit codes, messages, the client's output."""
+"""vhotplug and vhotplugcli as users start them: options, exit codes, messages, the client's output."""
 import json
 import os
 import signal

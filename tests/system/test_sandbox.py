@@ -1,4 +1,4 @@
-"""Inside the sandbox: what the kernel says of the processes, and that what comes after start still works."""
+"""The sandbox: the kernel's view of the processes, and everything that must still work after start."""
 import json
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is remembered, and for how long: the state file, decisions, tags, suspension."""
+"""The state file: which decisions, tags and suspensions are remembered, and for how long."""
 import json
 import os
 
@@ -166,7 +166,7 @@ def nothing_is_decided_that_cannot_be_saved(w):
     equal((listed["vm"], listed["disconnected"]), ("vm1", False))
     equal([e["event"] for e in api.events], [])
     another = stick(w, "1-3")
-    api.await_event("usb_attached", device_node=another.node)  # no tag was latched
+    api.await_event("usb_attached", device_node=another.node)  # no decision was made for the tag
     directory_back(w)
     api.ok("usb_detach", device_node=device.node)
     equal(state(w)["disconnected_devices"], ["0951:1666:None"])

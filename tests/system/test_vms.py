@@ -1,4 +1,4 @@
-"""VMs that start, die, refuse, keep silent and talk nonsense: only their own operations suffer."""
+"""VMs that start, die, refuse, do not answer or answer nonsense: only operations at that VM fail."""
 import json
 import os
 
