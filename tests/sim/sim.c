@@ -48,7 +48,7 @@ static void run_events(void) {
 
 /* ---- shrinking ---- */
 
-/* Does it still fail for the same reason? In a child, for a failure ends the process. */
+/* True if the run still fails for the same reason. In a child, because a failure ends the process. */
 static bool still_fails(void) {
     fflush(NULL);
     pid_t pid = fork();
@@ -166,7 +166,7 @@ static void add(struct world_counts *sum) {
         to[i] += from[i];
 }
 
-/* A run that did not meet everything proves less than it says. */
+/* A run in which something never happened proves less than it claims, so it fails. */
 static bool met_everything(const struct world_counts *sum) {
     const uint64_t *n = (const uint64_t *)sum;
     for (size_t i = 0; i < sizeof *sum / sizeof *n; i++) {

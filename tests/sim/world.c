@@ -1,6 +1,6 @@
 /*
- * world.c - what can happen to the core, and what must then be true. The world knows better than the core: who really
- * holds a device, what is really on the disk.
+ * world.c - the events of the simulation and the checks after them. Owns the truth that the core is compared to: which
+ * VM really holds a device, and what is really on the disk.
  */
 #include "world.h"
 
@@ -49,7 +49,7 @@ struct world_vm {
 struct world_client {
     uint32_t gen;
     bool asked, saved; /* saved: what it decided is on the disk */
-    uint64_t meant; /* the plug that its device_node meant to the core, 0 none: the number may be another's meanwhile */
+    uint64_t meant;    /* incarnation that the core took device_node for, 0 none */
     struct request req;
 };
 
@@ -178,8 +178,8 @@ void world_print(void) {
 
 /* ---- checking actions ---- */
 
-/* Did somebody above this role choose another VM for it, which the rules allow? By the very port: a device that moved
- * may be a twin. Guests choose nothing: they take what is free, also what another has put away. */
+/* True if a higher role chose another VM for the device, and the rules allow that VM. Only a choice for the same port
+ * counts: a device at another port may be one that looks alike. Guests choose no VM. */
 static bool chosen_above(const struct slot *s, enum role role, int vm) {
     for (int i = 0; i < VH_MAX_REMEMBERED && s->rule >= 0 && role > ROLE_GUEST; i++) {
         const struct remembered *m = &core.remembered.m[i];
@@ -222,7 +222,7 @@ static void check_attach(const struct action *a) {
     w.counts.leased += leased;
 }
 
-/* What moves for a guest is its own or nobody's. */
+/* A guest moves only its own devices and free ones. */
 static void check_guest(const struct action *a) {
     const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
     const struct request *r = s != NULL && s->req >= 0 ? &core.pending[s->req].audit.asked : NULL;
@@ -275,7 +275,7 @@ static void check_detached(const struct world_client *c) {
         fail("a detach said ok and the device is still in a VM");
 }
 
-/* By the core's account of numbers: it may not have heard yet that one is another device's now. */
+/* By the device numbers that the core knows: it may not have heard yet that a number was given to another device. */
 static void check_decision_on_disk(const struct request *r) {
     bool found = false;
     for (int i = 0; i < core.used && !r->sel.by_tag; i++) {
@@ -419,12 +419,12 @@ static void step(const struct fact *f) {
         step(&end);
     }
     if (core.saving)
-        fail("a decision hangs in the air");
+        fail("a decision waits for a save that has ended");
 }
 
 /* ---- devices ---- */
 
-/* Numbers are used again soon, so that ids in VMs meet newer devices of the same number. */
+/* Numbers are used again soon, so that old ids in VMs coincide with newer devices. */
 static uint8_t free_devnum(int bus) {
     for (;;) {
         int n = 1 + w.next_devnum++ % 20;
@@ -436,7 +436,7 @@ static uint8_t free_devnum(int bus) {
     }
 }
 
-/* What other tools gave a VM goes with the device: that VM notices in its own time, and so do we. */
+/* A device that another tool attached leaves its VM on unplug; the core learns that from the next listing. */
 static void drop_foreign(uint64_t incarnation) {
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
@@ -459,7 +459,7 @@ static void identify(struct device *d) {
     if (chance(50))
         snprintf(d->serial, sizeof d->serial, "S%u", rnd(6));
     const struct device *other = &w.port[rnd(PORTS)].dev;
-    if (chance(10)) { /* a twin */
+    if (chance(10)) { /* looks like another device */
         d->pid = other->pid;
         memcpy(d->serial, other->serial, sizeof d->serial);
     }
@@ -515,7 +515,7 @@ static void change_event(int p) {
     tell_device(p);
 }
 
-/* A VM notices nothing of an unplug: the id stays in it. */
+/* A VM does not notice an unplug: the id stays in it. */
 static void replug(int p) {
     char name[VH_SYSNAME_MAX];
     bool was = w.port[p].present;
@@ -587,7 +587,7 @@ static bool execute(int v) {
     struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
     if (h != NULL)
         h->used = false;
-    return true; /* not found is as good */
+    return true; /* not found counts as success */
 }
 
 static void answer_list(int v) {
@@ -633,7 +633,7 @@ static void advance_op(int v) {
     } else if (!vm->executed && !execute(v)) {
         done(v, OP_FAILED, NULL, 0);
     } else if (fault(30)) {
-        return; /* done there, the answer still on its way */
+        return; /* the effect has happened, the answer is on its way */
     } else if (vm->op.kind == OP_LIST) {
         answer_list(v);
     } else {
@@ -679,11 +679,11 @@ static void vm_event(void) {
     } else if (chance(30)) {
         vm->busy = vm->op.kind == OP_NONE;
     } else if (chance(30)) {
-        tell_vm(FACT_VM_SOCKET, v); /* nothing happened, but somebody thought so */
+        tell_vm(FACT_VM_SOCKET, v); /* a false alarm */
     }
 }
 
-/* Another tool gives a VM a device that nobody has, or takes it out again; QEMU tells nobody. */
+/* Another tool attaches a free device to a VM, or detaches it again; QEMU sends no event. */
 static void foreign_event(void) {
     int v = (int)rnd(VMS), p = (int)rnd(PORTS);
     const struct device *d = &w.port[p].dev;
@@ -831,7 +831,7 @@ static struct conf *read_conf(void) {
     return fresh;
 }
 
-/* As the loop does it. */
+/* In the same order as daemon/loop.c. */
 static void reload_event(void) {
     const struct conf *old = conf;
     vm_set busy = 0;
@@ -839,7 +839,7 @@ static void reload_event(void) {
         busy |= (vm_set)core_vm_in_use(&core, v) << v;
     struct conf *fresh = read_conf();
     if (!conf_align(fresh, old, busy))
-        fail("no room for a few VMs");
+        fail("conf_align() refused a few VMs");
     for (int v = 0; v < old->nvms; v++) {
         struct fact f = {.kind = FACT_VM_DOWN, .vm = v};
         if (v >= fresh->nvms || !conf_same_vm(&fresh->vms[v], &old->vms[v]))
@@ -1025,7 +1025,7 @@ static void restart(void) {
     w.counts.restarts++;
 }
 
-/* releaseOnExit: nothing of ours is left in a VM that answers. */
+/* releaseOnExit: no device that the core attached is left in a VM that answers. */
 static void stop_event(void) {
     struct fact f = {.kind = FACT_STOP};
     step(&f);

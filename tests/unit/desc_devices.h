@@ -555,7 +555,7 @@ static const unsigned char dev_modem[] = {
     8,
 };
 
-/* A Bluetooth adapter: SCO by alternate settings, and a door to its firmware. */
+/* A Bluetooth adapter: SCO by alternate settings, and an interface for its firmware. */
 static const unsigned char dev_bluetooth[] = {
     DEV(0x0200, 0xe0, 1, 1, 64, 0x8087, 0x0a2b, 0x0010, 1),
     CONF(195, 3, 1, 0xe0, 50),

@@ -1,5 +1,5 @@
 /*
- * Names of users and groups as /etc has them, and lines that are none.
+ * test_accounts.c - accounts.c: names of users and groups as /etc has them, and malformed lines.
  */
 #include "os/accounts.h"
 #include "test.h"

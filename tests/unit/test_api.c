@@ -1,5 +1,5 @@
 /*
- * test_api.c - request lines, good and bad; replies, lists and events to the letter.
+ * test_api.c - api*.c: request lines, good and bad; the exact text of replies, lists and events.
  */
 #include "api/api.h"
 #include "config/conf.h"

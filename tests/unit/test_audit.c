@@ -1,6 +1,6 @@
 /*
- * test_audit.c - audit lines and audit events to the letter, and with everything at its longest: a line that did not
- * fit would end the daemon.
+ * test_audit.c - audit.c: the exact text of audit lines and audit events, also with every field at its longest: a line
+ * that does not fit ends the daemon.
  */
 #include "api/audit.h"
 #include "base/limits.h"

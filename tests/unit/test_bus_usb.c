@@ -1,7 +1,7 @@
 /*
- * The USB bus as on a real host, which tests with --root never see: nodes that are checked and reset, the directory of
- * nodes that is kept; and what it tells when something cannot be looked at. The tree is made up; its root counts as
- * "/".
+ * test_bus_usb.c - bus_usb.c with the root "/", which the system tests (--root) never have: device nodes are checked
+ * and reset, the directory of nodes stays open between two looks, and what cannot be read is reported. The tree is made
+ * up.
  */
 #include "base/limits.h"
 #include "base/log.h"
@@ -21,7 +21,7 @@ enum { RDEV_MAJOR = 128, RDEV_MINOR = 132, MODE = 28, USB_MAJOR = 189 }; /* of s
 
 /* ---- the tree ---- */
 
-/* What would be opened below "/" is opened below the tree. */
+/* Redirects a path below "/" to the tree. */
 static const char *below(const char *path) {
     static const char *const tops[] = {"sys/", "dev/", "proc/", "lib/", "usr/", "run/", "/dev/bus/usb"};
     for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
@@ -37,7 +37,7 @@ static void attribute(const char *device, const char *name, const char *text) {
     make_file(path, text);
 }
 
-/* A mouse: nothing that could back the host. */
+/* A mouse: no storage that the host could use. */
 static const char descriptors[] = {
     18, 1, 0,  2, 0, 0, 0, 64,         0x6d, 0x04, 0x1f, 0x70, 0, 1, 0, 0, 0, 1,
     9,  2, 18, 0, 1, 1, 0, (char)0x80, 50,   9,    4,    0,    0, 0, 3, 0, 0, 0,
@@ -66,7 +66,7 @@ static void take_away(const char *name) {
 
 /* ---- the kernel's part ---- */
 
-static bool nodes_are_files; /* or something else that is no USB device */
+static bool nodes_are_files; /* or another file that is no USB device */
 static unsigned minor_of_node;
 
 static bool play_syscall(long nr, const long *a, long *result) {
@@ -170,7 +170,7 @@ static void a_node_is_opened_if_it_is_the_devices(void) {
     CHECK_INT(bus_usb.open_node(&last, why, sizeof why), -1);
     nodes_are_files = false;
     minor_of_node = 4;
-    fail_nr(SYS_statx, 2, EIO); /* the first is of its directory */
+    fail_nr(SYS_statx, 2, EIO); /* the first statx() is for the directory */
     CHECK_INT(bus_usb.open_node(&last, why, sizeof why), -1);
     CHECK(all_failed());
     heal();
@@ -223,7 +223,7 @@ static void only_the_devices_own_node_is_reset(void) {
 
 /* ---- looking ---- */
 
-/* What cannot be read is neither there nor gone: nothing is told, and it is looked at again, later and later. */
+/* A device that cannot be read is neither present nor gone: no fact, and another look after longer and longer waits. */
 static void what_cannot_be_looked_at_is_not_told(void) {
     static const int errors[] = {EMFILE, EIO};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
@@ -259,7 +259,7 @@ static void what_has_gone_is_told(void) {
     CHECK_STR(heard(), "device=1-2 ");
 }
 
-/* A scan that did not see everything has no end, so that nothing counts as gone; waits grow to a bound. */
+/* An incomplete scan has no end, so that no device counts as gone; waits grow to a bound. */
 static void a_scan_that_did_not_see_all_has_no_end(void) {
     fail_call("openat", 1, EMFILE);
     bus_usb.scan(false, hear);
@@ -287,7 +287,7 @@ static void a_scan_that_did_not_see_all_has_no_end(void) {
     CHECK_INT(bus_usb.deadline(), VH_NEVER);
 }
 
-/* Descriptors that cannot be read, or are longer than any: a device that matches no allow entry. */
+/* Descriptors that cannot be read or are too long: the device matches no allow entry. */
 static void a_device_without_descriptors_is_not_trusted(void) {
     static char many[VH_DESC_MAX + 1];
     char path[] = "sys/bus/usb/devices/1-2/descriptors";
@@ -308,7 +308,7 @@ static void a_device_without_descriptors_is_not_trusted(void) {
     (void)heard();
 }
 
-/* Numbers that are none, in a device that is just going. */
+/* Malformed numbers in a device that is being unplugged. */
 static void a_device_without_a_place_is_in_flux(void) {
     static const struct {
         const char *name, *text, *right;
@@ -339,7 +339,7 @@ static void where_it_is_built_in_the_kernel_says(void) {
     (void)heard();
 }
 
-/* No event says that a driver is bound: after a while it is used all the same. */
+/* Without an event for a bound driver, the device is used after a while. */
 static void a_plug_settles_by_its_event_or_by_time(void) {
     place("1-3", 7);
     event("add", "1-3");

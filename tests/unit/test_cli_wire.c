@@ -1,6 +1,6 @@
 /*
- * The client's connection: each way to fail has words of its own, waits end, and nothing stays open. The daemon is this
- * very process: its listener's queue takes the connection.
+ * test_cli_wire.c - cli_wire.c: the client's connection. Each failure has its own text, waits end, and no descriptor
+ * stays open. The test itself is the daemon: the queue of its listener takes the connection.
  */
 #include "base/limits.h"
 #include "cli/cli_wire.h"

@@ -84,7 +84,7 @@ static void who_reads_gets_everything_at_once(void) {
     end();
 }
 
-/* Events before the request, the reply, events since: in whatever pieces they go. */
+/* Events before the request, then the reply, then later events, in pieces of any size. */
 static void the_order_is_kept_whatever_the_socket_takes(void) {
     begin();
     fail_call("write", 1, EAGAIN);

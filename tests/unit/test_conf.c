@@ -1,6 +1,6 @@
 /*
- * conf*.c: every key right and wrong, every problem with its exact place and path; files in the style of both existing
- * daemons; the bounds.
+ * test_conf.c - conf*.c: every key right and wrong, the exact place and path of every problem, files in the style of
+ * both older daemons, and the bounds.
  */
 #include "config/conf.h"
 #include "config/policy.h"
@@ -1059,7 +1059,7 @@ static void too_many_problems_are_counted(void) {
 
 /* ---- as the existing daemons' users write it ---- */
 
-static void the_style_of_the_peers(void) {
+static void the_style_of_the_older_daemons(void) {
     EXPECT("{\n"
            "  \"usbPassthrough\": [\n"
            "    { \"description\": \"Devices for the GUI\", \"targetVm\": \"gui-vm\", \"tag\": \"hid\",\n"
@@ -1363,7 +1363,7 @@ int main(void) {
     RUN(shadowed_entries);
     RUN(in_the_order_of_the_file);
     RUN(too_many_problems_are_counted);
-    RUN(the_style_of_the_peers);
+    RUN(the_style_of_the_older_daemons);
     RUN(nulls_for_what_is_not_set);
     RUN(the_shipped_file_is_clean);
     RUN(the_manuals_examples_are_clean);

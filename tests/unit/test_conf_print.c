@@ -1,5 +1,5 @@
 /*
- * Problems as people read them: with the line and a caret, whatever is in the line, and wherever it ends.
+ * test_conf_print.c - conf_print.c: problems as people read them, with the line and a caret, for any line.
  */
 #include "config/conf_print.h"
 #include "test.h"

@@ -1,6 +1,6 @@
 /*
- * test_conf_vms.c - a new configuration beside the old one: the same VM keeps its row, and whatever names a VM by its
- * row goes with it.
+ * test_conf_vms.c - conf_vms.c: a new configuration beside the old one. The same VM keeps its row, and every reference
+ * to a row is changed with it.
  */
 #include "config/conf.h"
 #include "test.h"

@@ -1,6 +1,6 @@
 /*
- * test_core.c - the core's behaviour, story by story. The simulation shows that nothing breaks; this shows that it does
- * the right thing.
+ * test_core.c - the core's behaviour, story by story. The simulation checks that nothing breaks; these stories check
+ * that the core does the right thing.
  */
 #include "core_story.h"
 
@@ -70,7 +70,7 @@ static void vm_that_dies_loses_its_devices_and_gets_them_back(void) {
     CHECK(event(EV_DETACHED) != NULL && op(OP_DETACH, 0) == NULL);
     CHECK(action(ACT_RELEASE) != NULL && action(ACT_RELEASE)->vm == 0); /* reset once that process is gone */
     vm_up(0);
-    CHECK(op(OP_ATTACH, 0) == NULL); /* not in the middle of the reset */
+    CHECK(op(OP_ATTACH, 0) == NULL); /* not during the reset */
     released();
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
@@ -101,7 +101,7 @@ static void move_takes_it_out_first(void) {
     CHECK(op(OP_DETACH, 1) != NULL && op(OP_ATTACH, 0) == NULL);
     done(1, OP_OK);
     CHECK(event(EV_DETACHED) != NULL && op(OP_ATTACH, 0) != NULL && action(ACT_REPLY) == NULL);
-    CHECK(action(ACT_RELEASE) == NULL); /* it does not come back to the host in between */
+    CHECK(action(ACT_RELEASE) == NULL); /* the device does not return to the host in between */
     done(0, OP_OK);
     CHECK(replied(true));
 }
@@ -164,7 +164,7 @@ static void lower_role_does_not_undo_a_decision(void) {
     done(0, OP_OK);
     ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
     CHECK(replied(false) && strstr(refusal(), "taken away by an admin") != NULL);
-    ask_as(ROLE_OPERATOR, REQ_DETACH, 5, ""); /* and cannot make it its own */
+    ask_as(ROLE_OPERATOR, REQ_DETACH, 5, ""); /* and an operator cannot take over the decision */
     CHECK_INT(core.slot[0].disconnected_by, ROLE_ADMIN);
 }
 

@@ -1,10 +1,10 @@
 /*
- * test_core_change.c - what is true of a device changes while something is under way with it: another look at its
- * descriptors, the host's use of it, an unplug, another word. And doubts: what two VMs may have.
+ * test_core_change.c - a device changes while an operation is under way: its descriptors, the host's use of it, an
+ * unplug, another request. Also devices that two VMs may hold.
  */
 #include "core_story.h"
 
-/* Another look at the device in a slot, which `change` has found different. */
+/* A fact about the device in a slot, after `change`. */
 static void look_again(int slot, void (*change)(struct device *d)) {
     struct device d = core.slot[slot].dev;
     change(&d);
@@ -67,7 +67,7 @@ static void a_request_that_waits_fails_when_its_device_may_not_go_any_more(void)
     fails_by(is_a_hub, "the rules do not allow it there any more");
     fails_by(is_unruled, "the rules do not allow it there any more");
     a_request_waits();
-    look_again(1, is_something_else); /* another rule gives it to b: nothing is against that */
+    look_again(1, is_something_else); /* another rule gives the device to b, too */
     CHECK(action(ACT_REPLY) == NULL);
     done(1, OP_OK);
     CHECK(op(OP_ATTACH, 1) != NULL);
@@ -149,7 +149,7 @@ static void resume_leaves_it(void (*change)(struct device *d)) {
     suspended_stick();
     look_again(0, change);
     ask(REQ_RESUME, 0, "");
-    CHECK(replied(true)); /* all that can be put back is back */
+    CHECK(replied(true)); /* every device that can be attached again is */
     CHECK(op(OP_ATTACH, 0) == NULL);
     CHECK_INT(core.slot[0].suspended, -1);
 }
@@ -161,7 +161,7 @@ static void a_resume_leaves_what_cannot_go_back(void) {
     suspended_stick();
     struct vmm_found found = {.id = "kbd", .busnum = 1, .devnum = 5};
     vm_fact_of(FACT_VM_SOCKET, 1);
-    done_with(1, OP_OK, "", &found, 1); /* somebody else has put it into b meanwhile */
+    done_with(1, OP_OK, "", &found, 1); /* another tool has attached the device to b meanwhile */
     ask(REQ_RESUME, 0, "");
     CHECK(replied(true) && op(OP_ATTACH, 0) == NULL);
     vm_fact_of(FACT_VM_DOWN, 1);
@@ -195,7 +195,7 @@ static void a_resume_of_one_vm_leaves_the_others(void) {
 
 /* ---- doubts ---- */
 
-/* An earlier daemon may have left it in two VMs, which QEMU does not mind. */
+/* An earlier daemon may have left a device in two VMs; QEMU allows that. */
 static void what_two_vms_claim_is_reset_once_at_a_time(void) {
     struct vmm_found found = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
     begin(false);
@@ -216,7 +216,7 @@ static void what_two_vms_claim_is_reset_once_at_a_time(void) {
     CHECK(replied(true));
 }
 
-/* It is in one VM; while it is moved elsewhere, the other turns out to have it, too. */
+/* The device is in one VM; during a move, the other VM is found to have it as well. */
 static void an_id_of_what_another_vm_has_is_removed(void) {
     struct vmm_found found = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
     begin(false);
@@ -230,7 +230,7 @@ static void an_id_of_what_another_vm_has_is_removed(void) {
     CHECK(a != NULL && a->slot == -1 && str_eq(a->op.id, "vhp-usb-1-5"));
 }
 
-/* A hub is nothing that a VM could have by our doing. */
+/* vhotplug never attaches a hub. */
 static void an_id_of_a_hub_is_removed(void) {
     struct vmm_found found = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
     begin(false);
@@ -241,7 +241,7 @@ static void an_id_of_a_hub_is_removed(void) {
     CHECK(core.slot[0].vm == -1 && op(OP_DETACH, 0) != NULL);
 }
 
-/* The id of a device that another VM is just getting: bus and address were used again. */
+/* The id of a device that another VM is getting: bus and address were used again. */
 static void one_number_in_two_vms_is_no_obstacle(void) {
     begin(false);
     vm_up(0);
@@ -251,7 +251,7 @@ static void one_number_in_two_vms_is_no_obstacle(void) {
     unplug("1-1"); /* in the middle of it */
     plug("1-2", 5, 14);
     CHECK(op(OP_ATTACH, 1) != NULL);
-    plug("1-3", 5, 3); /* but a has to be done with the first */
+    plug("1-3", 5, 3); /* but VM a has to finish the first operation */
     CHECK(op(OP_ATTACH, 0) == NULL);
     done(0, OP_OK);
     CHECK(op(OP_DETACH, 0) != NULL);

@@ -1,6 +1,6 @@
 /*
- * test_core_guest.c - a guest and its devices while something is under way or somebody else has a hand in it: what it
- * reads, what it may do, and why not. Who may do what at rest is in test_roles.c's table.
+ * test_core_guest.c - core_guest.c: a guest's devices during operations and after decisions of others: what the guest
+ * reads, what it may do, and the reason if it may not. The table of roles is in test_roles.c.
  */
 #include "core_story.h"
 
@@ -25,7 +25,7 @@ static void listed_as_given_away_by_others(int vm, int devnum) {
     done_with(vm, OP_OK, "", &found, 1);
 }
 
-/* A stick, which both may have, in VM a by an admin's word. */
+/* A stick that both VMs may have, in VM a by an admin's request. */
 static void stick_in_a(void) {
     begin(false);
     vm_up(0);
@@ -103,7 +103,7 @@ static void what_it_put_away_and_another_has_is_not_free(void) {
     READS("idle", "not free");
 }
 
-/* What its guest put away stays away from a, not from where new rules want it. */
+/* A device that its guest detached stays out of VM a, but not out of the VM that new rules name. */
 static void what_it_put_away_may_go_elsewhere_by_other_rules(void) {
     stick_in_a();
     guest(REQ_DETACH, 9);
@@ -160,7 +160,7 @@ static void it_does_not_suspend_what_it_does_not_hold(void) {
     done(0, OP_OK);
     CHECK(replied(true));
     READS("idle", "suspended");
-    guest(REQ_ATTACH, 9); /* its own nap it may end */
+    guest(REQ_ATTACH, 9); /* the guest suspended the device, so it may resume it */
     CHECK(op(OP_ATTACH, 0) == NULL);
     released();
     CHECK(op(OP_ATTACH, 0) != NULL);

@@ -1,6 +1,6 @@
 /*
- * test_core_life.c - the core over a host's life: what is remembered and saved, tags that are kept away, twins, leases,
- * ports that flap, devices that others gave away, other configurations, the end.
+ * test_core_life.c - the core over the life of a host: decisions and their saving, tags, devices that look alike,
+ * leases, ports that flap, devices that other tools attached, reloads, the end.
  */
 #include "core_story.h"
 
@@ -111,7 +111,7 @@ static void a_failing_disk_is_tried_ever_more_rarely(void) {
 static void a_tag_that_is_kept_away_stays_away(void) {
     begin(false);
     vm_up(0);
-    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* nothing there yet: it holds all the same */
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* no device yet: the decision holds for later ones */
     CHECK(replied(true));
     plug("1-1", 5, 3);
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL);
@@ -148,7 +148,7 @@ static void an_exception_from_a_tag_holds_for_that_plug_alone(void) {
     ask(REQ_ATTACH, 6, "");
     done(0, OP_OK);
     CHECK(replied(true));
-    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* said again: no exception any more */
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* decided again: the exception ends */
     CHECK(op(OP_DETACH, 0) != NULL);
 }
 
@@ -249,7 +249,7 @@ static void a_decision_is_about_one_twin_and_follows_it_alone(void) {
     CHECK(!core.slot[1].disconnected);
     unplug("1-2");
     unplug("1-3");
-    plug_again("1-5", 12, "X"); /* which one is it? the careful answer */
+    plug_again("1-5", 12, "X"); /* unclear which device this is: the cautious answer */
     wait_ms(0);
     CHECK(core.slot[0].disconnected);
 }
@@ -427,7 +427,7 @@ static void a_flapping_port_is_left_alone_until_its_device_stays(void) {
     CHECK(event(EV_CONNECTED) == NULL && op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 5, "");
     CHECK(replied(false));
-    plug("1-2", 6, 3); /* its neighbour is none the worse */
+    plug("1-2", 6, 3); /* its neighbour is not affected */
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);
     wait_ms(VH_T_FLAP_HOLD - 1);
@@ -479,7 +479,7 @@ static void a_hasty_hand_does_not_flap(void) {
     CHECK(event(EV_CONNECTED) != NULL);
 }
 
-/* The unplug of the one has not been heard of yet, and its number is another's: it still is the one that the VM has. */
+/* The number already belongs to another device, before the unplug is known: the VM still has the first device. */
 static void a_number_used_twice_is_that_of_the_device_in_the_vm(void) {
     struct vmm_found found = {.id = "vhp-usb-1-5", .busnum = 1, .devnum = 5, .ours = true};
     begin(false);
@@ -495,7 +495,7 @@ static void a_number_used_twice_is_that_of_the_device_in_the_vm(void) {
     CHECK_INT(core.slot[1].vm, 0);
 }
 
-/* ---- what others gave away ---- */
+/* ---- devices that other tools attached ---- */
 
 static void list_foreign(int vm, int devnum) {
     struct vmm_found found = {.id = "kbd", .busnum = 1, .devnum = (uint8_t)devnum};
@@ -511,7 +511,7 @@ static void what_others_attached_goes_nowhere_else(void) {
     CHECK_INT(core.slot[0].foreign, 0);
     CHECK_STR(core_state_name(&core, &core.slot[0]), "attached");
     ask(REQ_ATTACH, 7, "b");
-    CHECK(op(OP_LIST, 0) != NULL && action(ACT_REPLY) == NULL); /* perhaps it is not so any more */
+    CHECK(op(OP_LIST, 0) != NULL && action(ACT_REPLY) == NULL); /* the device may have been taken out meanwhile */
     list_foreign(0, 7);
     CHECK(replied(false) && op(OP_ATTACH, 1) == NULL);
     CHECK_STR(refusal(), "VM 'a' has it already: somebody else attached it there");
@@ -532,7 +532,7 @@ static void a_rule_waits_for_what_others_attached(void) {
     list_foreign(1, 5);
     vm_up(0);
     CHECK(op(OP_ATTACH, 0) == NULL);
-    struct fact f = {.kind = FACT_DEVICE, .device = &dev}; /* it was reset: perhaps it was let go */
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev}; /* a reset: the other tool may be done */
     step(&f);
     CHECK(op(OP_LIST, 1) != NULL);
     list_foreign(1, 5);
@@ -550,7 +550,7 @@ static void a_filter_has_all_that_fits_it(void) {
     struct vmm_found found = {.id = "any", .filter = true, .vid = 0x1234, .pid = 3};
     done_with(1, OP_OK, "", &found, 1);
     CHECK(core.slot[0].foreign == 1 && core.slot[1].foreign == 1 && core.slot[2].foreign == -1);
-    plug("1-4", 9, 3); /* QEMU takes it by itself, sooner or later */
+    plug("1-4", 9, 3); /* QEMU's own filter takes the device sooner or later */
     vm_up(0);
     CHECK(core.slot[3].foreign == 1 && op(OP_ATTACH, 0) == NULL);
     vm_fact_of(FACT_VM_DOWN, 1);
@@ -634,7 +634,7 @@ static void rows_are_found_for_every_vm_or_the_file_is_refused(void) {
 }
 
 /* The new rules want it in the guest's VM, but another one is just getting it: it is not the guest's yet. */
-/* However often it was refused: the next VMM has refused nothing yet. */
+/* Refusals of the old VMM do not count for the next one. */
 static void a_vm_that_comes_back_gets_at_once_what_it_refused(void) {
     for (int ends = 0; ends < 2; ends++) {
         begin(false);
@@ -650,7 +650,7 @@ static void a_vm_that_comes_back_gets_at_once_what_it_refused(void) {
         done(0, OP_FAILED);
         done(0, OP_OK);
         CHECK_STR(core_state_name(&core, &core.slot[0]), "failed");
-        if (ends == 0) { /* seen to end; else only the new one is seen */
+        if (ends == 0) { /* the end is noticed; otherwise only the new VMM is */
             vm_fact_of(FACT_VM_DOWN, 0);
             CHECK_STR(core_state_name(&core, &core.slot[0]), "waiting");
         }
@@ -678,7 +678,7 @@ static void a_guest_does_not_own_what_another_vm_is_getting(void) {
     step(&f);
     CHECK_STR(refusal(), "/dev/bus/usb/001/005 is not attached here");
     done(0, OP_OK);
-    done(0, OP_OK); /* out again, as the rules now say */
+    done(0, OP_OK); /* detached, by the new rules */
     CHECK(op(OP_ATTACH, 1) != NULL);
     done(1, OP_OK);
     step(&f);
@@ -722,7 +722,7 @@ static void an_attach_ends_a_suspension_for_good(void) {
     ask(REQ_ATTACH, 9, "a");
     done(0, OP_OK);
     CHECK_INT(core.slot[0].vm, 0);
-    struct device d = core.slot[0].dev; /* whatever is told of it: the suspension is not remembered */
+    struct device d = core.slot[0].dev; /* any fact about the device: the suspension is not remembered */
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
     CHECK_INT(core.slot[0].suspended, -1);

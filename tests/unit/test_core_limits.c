@@ -32,7 +32,7 @@ static void a_table_full_of_leaving_slots_refuses_the_next(void) {
         done(0, OP_OK);
     }
     for (int i = 0; i < 100; i++)
-        unplug(port(i)); /* the monitor does not answer: all of them are still to be taken out */
+        unplug(port(i)); /* the monitor does not answer: all devices are still to be detached */
     CHECK_INT(core.used, 100);
     for (int i = 100; i < CORE_SLOTS; i++)
         plug(port(i), 1 + i % 127, 2);
@@ -46,7 +46,7 @@ static void a_table_full_of_leaving_slots_refuses_the_next(void) {
     CHECK(event(EV_CONNECTED) != NULL);
 }
 
-/* Clients that ask and leave: what they began goes on, and its end is to be waited for. */
+/* Clients that ask and leave: their requests go on until they end. */
 static void ask_and_leave(enum role role, int i) {
     plug(port(i), i + 1, 8);
     ask_port(role, REQ_ATTACH, (uint16_t)(i % VH_MAX_CLIENTS), i, "a");
@@ -76,18 +76,18 @@ static void too_many_requests_under_way_are_refused(void) {
     CHECK_STR(refusal(), "too many requests are under way");
     CHECK(core.slot[1].disconnected && !core.slot[0].disconnected); /* nothing was decided */
     for (int i = VH_MAX_CLIENTS - VH_ADMIN_CLIENTS; i < VH_MAX_CLIENTS; i++)
-        ask_and_leave(ROLE_ADMIN, i); /* these places are theirs */
+        ask_and_leave(ROLE_ADMIN, i); /* they fill the table */
     ask_as(ROLE_ADMIN, REQ_DETACH, 101, "");
     CHECK_STR(refusal(), "too many requests are under way");
     for (int i = 0; i < VH_ADMIN_CLIENTS; i++)
         done(0, OP_OK);
-    done(0, OP_OK); /* what was under way before them */
-    done(0, OP_OK); /* the first of theirs: there is room for one */
+    done(0, OP_OK); /* the earlier operation */
+    done(0, OP_OK); /* the first of these requests: one entry is free */
     ask_as(ROLE_OPERATOR, REQ_SUSPEND, 0, "b");
     CHECK(replied(true));
 }
 
-/* Its VM is silent, so that nothing comes to an end. */
+/* The VM does not answer, so no operation ends. */
 static void a_guest_has_its_share_of_requests_under_way(void) {
     begin(false);
     vm_up(0);
@@ -139,20 +139,20 @@ static void more_filters_than_are_remembered_are_counted(void) {
         found[i] = (struct vmm_found){.filter = true, .vid = 0x1234, .pid = (uint16_t)(i + 1)};
         snprintf(found[i].id, sizeof found[i].id, "f%d", i);
     }
-    plug("1-1", 5, VH_MAX_FILTERS + 2); /* is there already: found all the same */
+    plug("1-1", 5, VH_MAX_FILTERS + 2); /* present before the listing: matched all the same */
     vm_fact_of(FACT_VM_SOCKET, 1);
     done_with(1, OP_OK, "", found, VH_MAX_FILTERS + 2);
     CHECK_INT(core.stats.table_full, 2);
     CHECK_INT(core.slot[0].foreign, 1);
     plug("1-2", 6, VH_MAX_FILTERS);
     CHECK_INT(core.slot[1].foreign, 1);
-    plug("1-3", 7, VH_MAX_FILTERS + 1); /* comes too late to be known for the VM's */
+    plug("1-3", 7, VH_MAX_FILTERS + 1); /* plugged too late to be matched with the VM's filter */
     CHECK_INT(core.slot[2].foreign, -1);
 }
 
 /* ---- memories ---- */
 
-/* All of the table but `left`: devices that are away, with a decision or with a choice of VM b each. */
+/* Fills the table except `left` entries: absent devices, each with a decision or a choice of VM b. */
 static void fill(enum role by, int left) {
     for (int i = 0; i < VH_MAX_REMEMBERED - left; i++) {
         struct remembered *m = &core.remembered.m[i];
@@ -173,11 +173,11 @@ static bool is_remembered(const char *its_serial) {
     return false;
 }
 
-static void the_oldest_choice_makes_room(void) {
+static void the_oldest_choice_gives_way(void) {
     begin(false);
     vm_up(0);
     fill(ROLE_NONE, 0);
-    core.remembered.m[0].by = ROLE_OPERATOR; /* a decision is not forgotten */
+    core.remembered.m[0].by = ROLE_OPERATOR; /* a decision is kept */
     core.remembered.m[1].stamp = 400;        /* used again since */
     core.remembered.m[400].stamp = 3;
     plug("1-1", 5, 8);
@@ -198,7 +198,7 @@ static void a_table_full_of_decisions_takes_no_other(void) {
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
     CHECK_STR(refusal(), "too many decisions are remembered: attach some devices again first");
     CHECK(!core.slot[0].disconnected);
-    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* that is another table */
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* tags have their own table */
     CHECK(op(OP_DETACH, 0) != NULL);
     done(0, OP_OK);
     CHECK(replied(true) && core.slot[0].disconnected);
@@ -237,8 +237,8 @@ static void an_exception_that_cannot_be_remembered_is_refused(void) {
     CHECK(op(OP_ATTACH, 0) == NULL);
 }
 
-/* A decision that is being lifted is no room for an exception: it comes back if that is refused. */
-static void what_is_just_being_lifted_makes_no_room(void) {
+/* A decision that is being lifted keeps its entry: the decision comes back if lifting it is refused. */
+static void a_decision_being_lifted_keeps_its_place(void) {
     begin(false);
     vm_up(0);
     plug("1-1", 5, 3);
@@ -305,11 +305,11 @@ int main(void) {
     RUN(an_ambiguous_answer_lists_what_it_has_room_for);
     RUN(a_number_that_comes_round_is_never_none);
     RUN(more_filters_than_are_remembered_are_counted);
-    RUN(the_oldest_choice_makes_room);
+    RUN(the_oldest_choice_gives_way);
     RUN(a_table_full_of_decisions_takes_no_other);
     RUN(what_cannot_be_remembered_holds_as_long_as_it_can);
     RUN(an_exception_that_cannot_be_remembered_is_refused);
-    RUN(what_is_just_being_lifted_makes_no_room);
+    RUN(a_decision_being_lifted_keeps_its_place);
     RUN(a_decision_that_cannot_come_back_is_counted);
     RUN(more_tags_than_are_remembered_are_refused);
     TEST_MAIN_END;

@@ -1,6 +1,6 @@
 /*
- * test_core_remembered.c - which memory is a device's: by vendor, product, serial and port, of this daemon or another
- * one, with twins about; and what becomes of decisions about several devices at once.
+ * test_core_remembered.c - core_remembered.c: which remembered entry belongs to a device, by vendor, product, serial
+ * number and port, with devices that look alike; and decisions about several devices at once.
  */
 #include "core_story.h"
 #include "devices.h"
@@ -45,7 +45,7 @@ static void another_makers_device_with_that_serial_is_another_device(void) {
     CHECK(op(OP_ATTACH, 1) != NULL && op(OP_ATTACH, 1)->slot == 1);
 }
 
-/* The older daemons know no ports. */
+/* The older daemons remember no ports. */
 static void another_daemons_memory_is_of_any_port(void) {
     two_vms();
     remember(0, "", "", "b", ROLE_NONE);
@@ -97,7 +97,7 @@ static void a_resume_of_one_vm_leaves_what_is_away_of_another(void) {
 
 /* ---- a choice that turns out to be somebody's ---- */
 
-/* A serial that two have says nothing; once the twin is gone, the admin's word is about the one that is left. */
+/* A serial number of two devices identifies neither; once one is gone, the admin's decision is about the other. */
 static void a_request_that_waits_ends_when_a_higher_choice_turns_up(void) {
     two_vms();
     plug_stick("1-2", 6, 0x1234, "X");
@@ -140,7 +140,7 @@ static void detach_on_bus(const char *tag) {
     step(&f);
 }
 
-/* What can be taken away is, whichever comes first, and the answer says that this was not all. */
+/* Every device that can be detached is, in any order, and the reply names the others. */
 static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
     for (int foreign = 5; foreign <= 6; foreign++) {
         two_vms();
@@ -158,11 +158,11 @@ static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
         CHECK_STR(refusal(), "somebody else attached the device to its VM: it has to be taken out there");
         CHECK_INT(core.slot[foreign - 5].disconnected, false);
         CHECK_INT(core.slot[6 - foreign].disconnected, true);
-        CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE); /* the word was not about the tag */
+        CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE); /* the decision was not about the tag */
     }
 }
 
-/* It has no rule, and stands on a lease alone: nothing but its own decision keeps it away. */
+/* The device has a lease and no rule: only a decision about the device itself keeps it away. */
 static void a_decision_about_a_leased_device_is_lifted(void) {
     static struct conf leasing;
     const char json[] = "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}], \"general\": "
@@ -190,7 +190,7 @@ static void a_decision_about_a_leased_device_is_lifted(void) {
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
     done(0, OP_OK);
-    CHECK(op(OP_DETACH, 0) != NULL); /* the lease does not excuse nonsense */
+    CHECK(op(OP_DETACH, 0) != NULL); /* a lease does not cover malformed descriptors */
     done(0, OP_OK);
     CHECK_STR(core_guest_reason(&core, &core.slot[0], 0), "stays with the host");
     ask_as(ROLE_GUEST, REQ_ATTACH, 6, "");

@@ -1,6 +1,6 @@
 /*
- * test_core_view.c - the core's state in words: the state and the reason of a device in every situation that a list can
- * show, what a list shows at all, and which VMs there is something to do at.
+ * test_core_view.c - core_view.c: the state and the reason of a device in every situation that a list can show, what a
+ * list leaves out, and which VMs still have work to do.
  */
 #include "core_story.h"
 
@@ -202,7 +202,7 @@ static void a_list_shows_what_somebody_may_care_for(void) {
     snprintf(d.malformed, sizeof d.malformed, "bLength 0");
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
-    CHECK(shown(1, (struct request){.all = false})); /* somebody should look at that */
+    CHECK(shown(1, (struct request){.all = false})); /* a malformed device is always shown */
     READS(1, "idle", "unclassifiable: bLength 0");
     unplug("1-1");
     CHECK(!shown(0, (struct request){.all = true}));
@@ -272,7 +272,7 @@ static void every_field_of_a_selector_must_fit(void) {
     CHECK(!selects((struct selector){.by_tag = true, .tag = "input"}));
 }
 
-/* With any other field the word is about devices, and the tag is but one thing that must fit. */
+/* With any other field the decision is about devices, and the tag only narrows the selection. */
 static void a_word_is_about_a_tag_only_if_it_names_nothing_else(void) {
     CHECK(request_is_tag(&(struct request){.sel = {.by_tag = true}}));
     CHECK(!request_is_tag(&(struct request){.sel = {.by_node = true}}));
@@ -351,7 +351,7 @@ static void a_vm_is_wanted_while_there_is_something_to_do(void) {
     vm_fact_of(FACT_VM_ANSWERS, 0);
     done(0, OP_OK);
     CHECK(!core_wants_vm(&core, 0));
-    plug("1-2", 6, 2); /* nobody's */
+    plug("1-2", 6, 2); /* no rule */
     unplug("1-2");
     CHECK(!core_wants_vm(&core, 0));
     plug("1-3", 7, 2);
@@ -369,7 +369,7 @@ static void a_vm_is_in_use_while_anything_of_ours_may_be_there(void) {
     CHECK(core_vm_in_use(&core, 1)); /* being listed */
     struct vmm_found found = {.id = "x", .busnum = 1, .devnum = 6};
     done_with(1, OP_OK, "", &found, 1);
-    CHECK(core_vm_in_use(&core, 1)); /* by somebody else's doing */
+    CHECK(core_vm_in_use(&core, 1)); /* another tool attached a device */
     vm_fact_of(FACT_VM_DOWN, 1);
     CHECK(!core_vm_in_use(&core, 1));
     struct vmm_found stale = {.id = "vhp-usb-1-99", .busnum = 1, .devnum = 99, .ours = true};
@@ -444,7 +444,7 @@ static void a_list_is_as_it_was_until_something_changes(void) {
     done(0, OP_UNKNOWN); /* and later is tried again */
     CHECK(!changes(look));
     now = core_deadline(&core);
-    CHECK(changes(look) && op(OP_LIST, 0) != NULL); /* whoever looks wakes it */
+    CHECK(changes(look) && op(OP_LIST, 0) != NULL); /* at the deadline, any fact starts the next try */
     CHECK(!changes(look));
     core.vm[1].state = VM_UNKNOWN; /* as if something had been left undone */
     CHECK(changes(look) && op(OP_LIST, 1) != NULL);

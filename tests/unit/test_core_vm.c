@@ -1,6 +1,6 @@
 /*
- * test_core_vm.c - what VMs say: listings that fit nothing, ids that come at the wrong moment, filters of others,
- * answers that are late, foreign or given twice, and VMs that die with an operation under way.
+ * test_core_vm.c - core_vm.c: answers of VMs. Listings that match no device, ids that appear at the wrong moment,
+ * filters of other tools, answers that are late, foreign or repeated, and VMs that die during an operation.
  */
 #include "core_story.h"
 
@@ -57,7 +57,7 @@ static void a_leaving_slot_that_is_listed_is_known_and_one_that_is_not_is_gone(v
     CHECK(op(OP_DETACH, 0) == NULL && core.slot[0].state == SLOT_DEAD);
 }
 
-/* The one is just being taken out of the VM that has died meanwhile, the other turns out to have it, too. */
+/* A detach is under way at a VM that has died, and the other VM is found to have the device as well. */
 static void an_id_of_what_is_just_taken_out_elsewhere_is_removed(void) {
     begin(false);
     plug_as("1-1", 5, 3, true, true);
@@ -73,7 +73,7 @@ static void an_id_of_what_is_just_taken_out_elsewhere_is_removed(void) {
     CHECK(replied(true));
 }
 
-/* ---- what others attached ---- */
+/* ---- devices that other tools attached ---- */
 
 static int fits(struct vmm_found found) {
     begin(false);
@@ -95,7 +95,7 @@ static void what_fits_all_that_is_said_is_the_others(void) {
     CHECK_INT(fits((struct vmm_found){.pid = 9}), -1);
     CHECK_INT(fits((struct vmm_found){.port = "1.2"}), 1);
     CHECK_INT(fits((struct vmm_found){.port = "1"}), -1);
-    CHECK_INT(fits((struct vmm_found){.anonymous = true}), -1); /* nothing is said: it means none that we could name */
+    CHECK_INT(fits((struct vmm_found){.anonymous = true}), -1); /* no field is set: fits no device */
 }
 
 /* Plugged in after the VM was listed. */
@@ -107,7 +107,7 @@ static void a_filter_takes_what_is_free(void) {
     CHECK_INT(core.slot[0].foreign, -1); /* a hub, which QEMU does not take */
     plug("1-2", 6, 2);
     CHECK_INT(core.slot[1].foreign, 1);
-    list(0, &any, 1); /* both want it: whoever comes first, we cannot tell */
+    list(0, &any, 1); /* the filter fits two devices: unknown which one QEMU takes */
     plug("1-3", 7, 2);
     CHECK(core.slot[2].foreign >= 0);
     int first = core.slot[2].foreign;
@@ -145,7 +145,7 @@ static void an_answer_to_nothing_says_nothing(void) {
     uint32_t serial = core.vm[0].op_serial;
     answer(-1, serial, OP_OK);
     answer(2, serial, OP_OK); /* there are two VMs */
-    answer(1, 0, OP_OK);      /* no operation is under way there: nor is one without a name */
+    answer(1, 0, OP_OK);      /* no operation is under way there, and serial 0 names none */
     answer(0, serial + 1, OP_OK);
     answer(1, serial, OP_OK);
     CHECK(core.slot[0].op == OP_ATTACH && core.slot[0].vm == -1);
@@ -207,7 +207,7 @@ static void an_operation_that_ends_with_its_vm_leaves_no_doubt(void) {
     vm_fact_of(FACT_VM_DOWN, 0);
     done(0, OP_UNKNOWN);
     CHECK(core.slot[0].doubt == 0 && core.vm[0].state == VM_DOWN && core.vm[0].failures == 0);
-    CHECK(action(ACT_RELEASE) != NULL); /* it may have died with the device in its hands */
+    CHECK(action(ACT_RELEASE) != NULL); /* the VM may have died while it had the device */
 }
 
 static void a_vm_that_cannot_say_is_asked_again_later(void) {

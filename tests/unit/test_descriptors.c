@@ -1,7 +1,6 @@
 /*
- * test_descriptors.c - usb_desc.c against devices as they are sold, and as somebody might make them who wants in: every
- * truncation, every change of a single byte, every body of three bytes, and lies with a name. A second reading
- * (desc_plain.h) says what is malformed.
+ * test_descriptors.c - usb_desc.c against real devices and hostile ones: every truncation, every change of one byte,
+ * every body of three bytes, and false fields. A second reading (desc_plain.h) says what is malformed.
  */
 #include "codec/usb_desc.h"
 #include "desc_devices.h"

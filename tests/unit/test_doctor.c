@@ -1,6 +1,6 @@
 /*
- * The doctor's words for each thing that can be wrong with a host, and its verdict: problems stand in the way, notes do
- * not. Each visit is a process of its own.
+ * test_doctor.c - doctor.c: its text for each problem of a host, and its verdict: problems fail, notes do not. Each run
+ * is a process of its own.
  */
 #include "daemon/doctor.h"
 #include "fault.h"

@@ -1,6 +1,6 @@
 /*
- * test_explain.c - explanations and figures: what is said of a device, by whichever rules, also with everything at its
- * largest and a configuration that changes half-way.
+ * test_explain.c - api_explain.c and api_stats.c: explanations of devices and rules, and figures, also with everything
+ * at its largest and with a reload between two parts.
  */
 #include "api/api.h"
 #include "codec/json.h"

@@ -1,6 +1,7 @@
 /*
- * The processes beside the daemon: the one that resets devices and the one that opens the configuration. Each request
- * ends once, whatever becomes of them; without them the daemon goes on and says what is missing.
+ * test_helpers.c - reset_helper.c and opener.c: the processes beside the daemon, one that resets devices and one that
+ * opens the configuration. Each request ends once, even if the helper dies; without helpers the daemon goes on and logs
+ * what is missing.
  */
 #include "daemon/reset_helper.h"
 #include "fault.h"
@@ -25,8 +26,8 @@ static int open_conf(void) {
     return opener_open(OPEN_CONF, "", 0);
 }
 
-/* The sanitizers need more than a sandbox leaves: what is begun now is not shut in. */
-static void no_walls(void) {
+/* The sanitizers need more calls than a sandbox allows, so helpers of this test enter none. */
+static void without_sandbox(void) {
     fail_nr(SYS_LANDLOCK_CREATE, 0, ENOSYS);
     give_call("prctl", 0, 0);
 }
@@ -43,7 +44,7 @@ static void reset(const struct device *dev) {
         (void)pause();
     }
     if (strcmp(dev->sys_name, "driver") == 0 && dev->driver_path[0] != NULL)
-        _exit(3); /* it has a pointer to the daemon's memory */
+        _exit(3); /* a pointer into the daemon's memory has reached the helper */
 }
 
 static const struct bus bus = {.name = "test", .release = reset};
@@ -74,13 +75,13 @@ static void begin_reset(uint32_t token, const char *name, int pidfd) {
 }
 
 static void start_reset(void) {
-    no_walls();
+    without_sandbox();
     CHECK(reset_helper_start(&bus, on_done));
     heal();
 }
 
 static void start_opener(void) {
-    no_walls();
+    without_sandbox();
     CHECK(opener_start(&places));
     heal();
 }
@@ -180,7 +181,7 @@ static void a_reset_ends_once(void) {
     CHECK_STR(ended(), "");
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
     wait_done("3 ");
-    fail_nr(SYS_fcntl, 1, EMFILE); /* no copy of it: not waited for */
+    fail_nr(SYS_fcntl, 1, EMFILE); /* no copy of the pidfd: the helper does not wait for the process */
     begin_reset(4, "any", pidfd);
     CHECK(all_failed());
     heal();
@@ -191,7 +192,7 @@ static void a_reset_ends_once(void) {
     CHECK_INT(open_files(), files);
 }
 
-/* More than the helper takes at once wait their turn, and so does what the socket has no room for. */
+/* Jobs wait when the helper has enough of them, and when its socket is full. */
 static void many_resets_end_in_their_order(void) {
     start_reset();
     fail_call("sendmsg", 1, EAGAIN);
@@ -213,7 +214,7 @@ static void one_more_than_there_is_room_for_ends_at_once(void) {
     begin_reset(7, "last", -1);
     CHECK(was_said("too many resets at once: device=last"));
     CHECK_STR(ended(), "7 ");
-    /* A helper that is stuck: time ends them all, and no answer is missed. */
+    /* A helper that does not answer: each job ends by its deadline. */
     int64_t now = reset_helper_deadline();
     CHECK(now > clock_now() && now != VH_NEVER);
     reset_helper_tick(now - VH_NSEC_PER_MSEC * 1000);
@@ -240,7 +241,7 @@ static void a_helper_that_ends_is_told_and_done_without(void) {
     reset_helper_tick(clock_now());
     CHECK_STR(ended(), "1 2 ");
     begin_reset(3, "any", -1);
-    CHECK_INT(reset_helper_deadline(), 0); /* at once, but not from within */
+    CHECK_INT(reset_helper_deadline(), 0); /* at once, but not inside reset_helper_begin() */
     CHECK_STR(ended(), "");
     reset_helper_tick(clock_now());
     CHECK_STR(ended(), "3 ");
@@ -274,7 +275,7 @@ static void a_socket_that_fails_is_a_helper_that_ended(void) {
     stop();
 }
 
-/* In the helper: what is interrupted goes on, and who cannot answer ends. Children have the faults that are set. */
+/* In the helper: an interrupted wait goes on, and a failed answer ends the helper. Children inherit the faults. */
 static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
     int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     fail_call("ppoll", 1, EINTR);
@@ -298,7 +299,7 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
 
 /* ---- the configuration ---- */
 
-/* Before the sandbox is shut, and where there is none, without asking anybody. */
+/* Before the sandbox, and without one, the daemon opens the file itself. */
 static void whatever_is_asked_for_is_opened(void) {
     char text[VH_PATH_MAX + 8];
     int files = open_files();
@@ -319,7 +320,7 @@ static void whatever_is_asked_for_is_opened(void) {
     CHECK_INT(opener_open(OPEN_VSOCK, "", 1), -1);
     heal();
     (void)snprintf(made, sizeof made, "%s/made", top);
-    for (int i = 0; i < 2; i++) { /* that it is there already is as good */
+    for (int i = 0; i < 2; i++) { /* a directory that exists is a success as well */
         fd = opener_open(OPEN_DIRECTORY, made, 0);
         CHECK(fd >= 0 && close(fd) == 0);
     }
@@ -366,7 +367,7 @@ static void opens_no_more(const char *what) {
     CHECK_INT(e, EPIPE);
     CHECK(was_said(what) && was_said("no more reloads"));
     heal();
-    CHECK_INT(open_conf(), -1); /* and none is tried */
+    CHECK_INT(open_conf(), -1); /* and no call is made */
     CHECK_INT(errno, EPIPE);
     CHECK(!was_said("opener"));
     stop();

@@ -1,5 +1,6 @@
 /*
- * What the host uses, by tables that are odd, too long or cut short: nothing that is used is forgotten without a word.
+ * test_host_use.c - host_use.c: what the host uses, by tables that are odd, too long or cut short. No used device is
+ * missed without a log line.
  */
 #include "base/limits.h"
 #include "bus/host_use.h"
@@ -12,7 +13,7 @@
 static char why[VH_TEXT_MAX];
 static char text[1 << 20];
 
-/* What the kernel has as a link to a block device or network interface of a USB device. */
+/* The kernel's link to a block device or network interface of a USB device. */
 static void link_to(const char *name, const char *device, const char *rest) {
     char target[256];
     (void)snprintf(target, sizeof target, "../../devices/pci0000:00/usb1/%s/%s:1.0/%s", device, device, rest);
@@ -79,7 +80,7 @@ static void a_line_that_is_cut_short_harms_nobody(void) {
 
 #define MOUNT "40 1 8:1 / /mnt/stick rw - vfat /dev/sda rw\n"
 
-/* Of the line itself nothing is believed, also not of its end. */
+/* A malformed line is ignored whole, its end included. */
 static void a_line_that_is_too_long_is_said_and_passed_over(void) {
     nothing_used();
     memset(text, 'x', VH_TABLE_LINE + 100);
@@ -115,7 +116,7 @@ static void a_long_table_is_read_to_its_end_or_as_far_as_is_said(void) {
     CHECK(was_said("/proc/self/mountinfo has more than 1048576 bytes"));
 }
 
-/* More than there can be devices: said, and what was found first stays. */
+/* More entries than the table holds: a log line, and the first ones stay. */
 static void more_uses_than_devices_are_said(void) {
     char name[64], device[32];
     size_t n = 0;

@@ -1,5 +1,5 @@
 /*
- * test_json.c - json.c: RFC 8259 to the letter, what is refused and where, duplicate keys, the bounds, the accessors.
+ * test_json.c - json.c: RFC 8259, the place of each error, duplicate keys, the bounds, the accessors.
  */
 #include "base/limits.h"
 #include "codec/json.h"

@@ -1,7 +1,7 @@
 /*
- * test_json_suite.c - the reader against RFC 8259, in two ways: a table of texts that must be taken, must be refused,
- * or on which readers may differ (numbers are taken, broken Unicode is refused), each bare and inside a request; and
- * all short texts over small alphabets against a plain recogniser written from the RFC's grammar.
+ * test_json_suite.c - json.c against RFC 8259 in two ways. First a table of texts that must be accepted, must be
+ * refused, or may be either (numbers are accepted, broken Unicode is refused), each bare and inside a request. Then all
+ * short texts over small alphabets against a plain recogniser made from the RFC's grammar.
  */
 #include "api/api.h"
 #include "base/limits.h"

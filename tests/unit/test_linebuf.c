@@ -1,6 +1,6 @@
 /*
- * test_linebuf.c - linebuf.c: lines whole and in pieces, the longest line, overlong ones told once and skipped, and
- * random chunks against a plain reading of the same bytes.
+ * test_linebuf.c - linebuf.c: lines whole and in pieces, the longest line, overlong lines reported once and skipped,
+ * and random pieces against a plain reading of the same bytes.
  */
 #include "codec/linebuf.h"
 #include "test.h"

@@ -1,6 +1,7 @@
 /*
- * Links to monitors whose calls fail: every operation ends once and says how, a connection that broke is not called
- * again at once, and nobody but who should serve the socket is given anything. The monitor is this very process.
+ * test_link.c - link.c while its calls fail: every operation ends once with its status, a broken connection waits
+ * before the next attempt, and only the user who should serve the socket is sent a device. The test itself is the
+ * monitor.
  */
 #include "base/limits.h"
 #include "fault.h"
@@ -108,7 +109,7 @@ static const char *heard(void) {
 
 /* ---- the loop ---- */
 
-/* Is this the beginning of what was heard? */
+/* True if the calls heard so far begin with this. */
 static bool heard_first(const char *text) {
     return strncmp(heard(), text, strlen(text)) == 0;
 }
@@ -165,7 +166,7 @@ static void ready(void) {
     CHECK(link_connected(0));
 }
 
-/* A pause after a broken connection is no business of the next test. */
+/* Ends the pause after a broken connection, for the next test. */
 static void stop(void) {
     heal();
     link_drop(0);
@@ -188,7 +189,7 @@ static void a_vm_that_is_not_there_is_not_running(void) {
     for (size_t i = 0; i < 2; i++) {
         fail_call("connect", 1, errors[i]);
         ask(OP_LIST);
-        CHECK_STR(heard(), ""); /* never from within */
+        CHECK_STR(heard(), ""); /* no callback inside a call of the link */
         pass();
         CHECK_STR(heard(), "refused VM 'vm1' is not running ");
         heal();
@@ -197,7 +198,7 @@ static void a_vm_that_is_not_there_is_not_running(void) {
     CHECK_INT(open_files(), files);
 }
 
-/* A full queue, nobody behind the file, no descriptors: tried again and again until the time is up. */
+/* A full queue, a socket file without a server, no free descriptor: the link tries again until the deadline. */
 static void a_connection_that_fails_is_tried_again_for_a_while(void) {
     static const struct {
         int error;
@@ -221,7 +222,7 @@ static void a_connection_that_fails_is_tried_again_for_a_while(void) {
         }
         CHECK(wait >= 20 * VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC);
         CHECK(heard_first(ways[i].said));
-        link_tick(now); /* nobody waits for it any more */
+        link_tick(now); /* no operation waits for the connection */
         link_tick(link_deadline());
         stop();
     }
@@ -235,7 +236,7 @@ static void who_serves_the_socket_must_be_who_should(void) {
     pass();
     CHECK_STR(heard(), "local VM 'vm1' the kernel does not say who serves its socket ");
     heal();
-    for (int i = 2; i <= 3; i++) { /* the first is whether it is there at all */
+    for (int i = 2; i <= 3; i++) { /* the first statx() looks whether the file exists */
         fail_nr(SYS_statx, i - 1, EIO);
         ask(OP_LIST);
         pass();
@@ -293,7 +294,7 @@ static void a_socket_that_takes_nothing_of_a_fresh_operation_ends_it(void) {
     stop();
 }
 
-/* What did not go out at once goes out later, or the connection is over. */
+/* Unsent bytes are sent later, or the connection ends. */
 static void a_monitor_that_does_not_read_is_waited_for(void) {
     char got[64] = "";
     ready();
@@ -303,7 +304,7 @@ static void a_monitor_that_does_not_read_is_waited_for(void) {
     link_tick(clock_now());
     heal();
     pass();
-    CHECK_INT(__real_recv(monitor, got, sizeof got, 0), 5); /* of before, and the two that are left */
+    CHECK_INT(__real_recv(monitor, got, sizeof got, 0), 5); /* the earlier ones, and the two that were left */
     CHECK_STR(heard(), "");
     say("ok\n");
     CHECK_STR(heard(), "ok  ");
@@ -373,7 +374,7 @@ static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     now = link_deadline();
     link_tick(now);
     CHECK_STR(heard(), "busy the monitor of VM 'vm1' does not answer: another client may hold it ");
-    link_tick(now); /* its place in line is kept */
+    link_tick(now); /* the VM keeps its place in the queue of connections */
     say("hello\n");
     CHECK_STR(heard(), "answers ");
     stop();
@@ -382,7 +383,7 @@ static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     answer_call();
     link_tick(link_deadline());
     (void)heard();
-    link_wanted(0, false); /* nobody wants it any more */
+    link_wanted(0, false); /* the VM is no longer wanted */
     link_tick(clock_now());
     CHECK(!link_connected(0));
     stop();

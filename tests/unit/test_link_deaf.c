@@ -1,5 +1,6 @@
 /*
- * A monitor that answers and never reads: what waits to be sent to it must not meet the next operation.
+ * test_link_deaf.c - link.c with a monitor that answers and never reads: unsent bytes must not precede the next
+ * operation.
  */
 #include "base/limits.h"
 #include "os/clock.h"

@@ -1,6 +1,6 @@
 /*
- * test_list_view.c - which lists are the same words: what is made for one may be sent to another only then. And what is
- * counted as a change.
+ * test_list_view.c - api_list_view(): two requests with the same view must get the same list, because one rendered list
+ * is sent to both. Also what counts as a change of a list.
  */
 #include "api/api.h"
 #include "core_story.h"

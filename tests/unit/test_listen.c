@@ -1,5 +1,5 @@
 /*
- * Listening: what a connection inherits, and whose socket file may be replaced.
+ * test_listen.c - sock.c: what an accepted connection inherits, and whose socket file may be replaced.
  */
 #include "base/limits.h"
 #include "os/sock.h"

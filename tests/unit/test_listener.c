@@ -1,6 +1,6 @@
 /*
- * The API's listening sockets: which are wanted, what is tried again, whose socket file is removed, and what a reload
- * leaves as it is.
+ * test_listener.c - listener.c: which listening sockets of the API are wanted, what is tried again, whose socket file
+ * is removed, and what a reload leaves open.
  */
 #include "base/limits.h"
 #include "fault.h"
@@ -100,7 +100,7 @@ static void what_cannot_be_opened_is_tried_again_and_said_once(void) {
     listener_stop();
 }
 
-/* A connection that did not wait is none; any other failure stops that listener for a moment. */
+/* A connection that ended before accept() is skipped; any other failure pauses that listener. */
 static void a_failing_accept_pauses_its_listener(void) {
     int before = taken[TRANSPORT_UNIX];
     set(&conf, "a", true, false);
@@ -126,7 +126,7 @@ static void a_failing_accept_pauses_its_listener(void) {
     pass(at);
     CHECK_INT(taken[TRANSPORT_UNIX], before + 2);
     CHECK(close(fd) == 0);
-    /* More than one pass takes wait for the next. */
+    /* Connections beyond the number for one pass wait for the next pass. */
     int fds[20];
     for (int i = 0; i < 20; i++)
         fds[i] = call(&conf);
@@ -153,7 +153,7 @@ static void a_socket_file_of_somebody_else_is_left(void) {
     listener_stop();
     heal();
     CHECK(exists(&conf) && unlink(conf.unix_path) == 0);
-    fail_nr(SYS_statx, 2, EIO); /* the first is whether something is in the way */
+    fail_nr(SYS_statx, 2, EIO); /* the first statx() looks whether a file is at the path */
     listener_start(&conf);
     CHECK(all_failed());
     heal();
@@ -209,7 +209,7 @@ static void a_reload_opens_only_what_differs(void) {
     CHECK(was_said("transport=unix"));
     heal();
     other = conf;
-    other.unix_on = false; /* no more */
+    other.unix_on = false; /* switched off */
     listener_reload(&other);
     CHECK(!exists(&conf));
     listener_reload(&conf);
@@ -243,7 +243,7 @@ static void a_vsock_listener_moves_with_its_port(void) {
     listener_stop();
 }
 
-/* No owner can be set then: the socket rather stays as it is. */
+/* A later start cannot set the owner, so the socket stays as it is. */
 static void inside_the_sandbox_an_owner_takes_effect_at_start_alone(void) {
     set(&conf, "a", true, false);
     listener_start(&conf);

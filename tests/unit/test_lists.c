@@ -1,5 +1,5 @@
 /*
- * Lists of modules read in pieces: what is looked for lies on every place of a piece.
+ * test_lists.c - modules.c: module lists read in pieces, with the wanted line at every place of a piece.
  */
 #include "base/limits.h"
 #include "bus/modules.h"

@@ -1,4 +1,4 @@
-/* log_limit.c: floods become one line. */
+/* test_log_limit.c - log_limit.c: many equal lines become one. */
 #include "base/limits.h"
 #include "base/log_limit.h"
 #include "test.h"

@@ -1,5 +1,5 @@
 /*
- * test_modalias.c - names of interfaces, depmod's patterns, its lists whole and garbled.
+ * test_modalias.c - modalias.c: modaliases of interfaces, depmod's patterns, and its lists, whole and garbled.
  */
 #include "codec/modalias.h"
 #include "test.h"

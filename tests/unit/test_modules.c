@@ -1,5 +1,6 @@
 /*
- * The module lists of the running kernel: where they are looked for, what is no list, and what there is no room for.
+ * test_modules.c - modules.c: where the module lists of the running kernel are looked for, which files are no lists,
+ * and paths that do not fit.
  */
 #include "base/limits.h"
 #include "bus/modules.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* Of no class that would name its driver. */
+/* A device without a class that names its driver. */
 static struct device device(unsigned vid) {
     struct device d = {.nifaces = 1, .vid = (uint16_t)vid, .pid = 0x1666};
     d.ifaces[0].cls = 255;
@@ -27,7 +28,7 @@ static const char *driver(unsigned vid) {
     return text;
 }
 
-/* In a process of its own each: the lists are looked for once. */
+/* Each in its own process, because the lists are looked for once. */
 static bool alone(void (*test)(void)) {
     int status = 1;
     (void)fflush(stdout);
@@ -94,7 +95,7 @@ IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
     heal();
     struct device sure = device(8), hub = device(8);
     const char *why = "";
-    sure.ifaces[0].cls = 3; /* a class says it: no look is taken */
+    sure.ifaces[0].cls = 3; /* the class names the driver: no list is read */
     hub.nifaces = 0;
     CHECK(modules_of(&sure, &why) && sure.driver_path[0] == NULL);
     CHECK(modules_of(&hub, &why) && hub.driver_path[0] == NULL);
@@ -114,7 +115,7 @@ IN_ITS_OWN_PROCESS(what_cannot_be_looked_at_is_no_list) {
     CHECK_STR(modules_path(0), "");
 }
 
-/* Of the device nothing is known then, and that something went wrong is noted. */
+/* The driver is unknown then, and the failure is noted. */
 IN_ITS_OWN_PROCESS(a_list_that_cannot_be_read_is_no_answer) {
     static const struct {
         const char *call;
@@ -138,7 +139,7 @@ IN_ITS_OWN_PROCESS(a_list_that_cannot_be_read_is_no_answer) {
     CHECK(all_failed());
     heal();
     CHECK_STR(modules_path(0), "/usr/lib/modules/9.9/modules.alias");
-    CHECK_STR(modules_path(2), ""); /* there is none of what is built in */
+    CHECK_STR(modules_path(2), ""); /* no list of built-in modules */
     CHECK_STR(modules_path(MODULES_PATHS - 1), "/usr/lib/modules/9.9");
 }
 
@@ -152,7 +153,7 @@ IN_ITS_OWN_PROCESS(what_has_no_content_is_no_list) {
     CHECK(!modules_there(&dir));
 }
 
-/* Longer than a path may be: none is named. */
+/* A path that is too long is not returned. */
 IN_ITS_OWN_PROCESS(a_path_that_does_not_fit_is_said) {
     static char text[VH_PATH_MAX + 64];
     make_lists("usr/lib/modules");
@@ -163,7 +164,7 @@ IN_ITS_OWN_PROCESS(a_path_that_does_not_fit_is_said) {
     CHECK_STR(driver(8), "no room for the path of its driver");
 }
 
-/* Paths are kept for good; there is an end to it. */
+/* Paths are kept until exit, up to a bound. */
 IN_ITS_OWN_PROCESS(too_many_paths_are_said) {
     static char aliases[1 << 20], paths[1 << 20];
     size_t na = 0, np = 0;
@@ -202,7 +203,7 @@ IN_ITS_OWN_PROCESS(more_drivers_than_can_be_told_apart_are_said) {
     CHECK_STR(driver(8), "more drivers fit it than can be told apart");
 }
 
-/* A release with a name longer than a path: nothing is looked at. */
+/* A release name longer than a path: no list is looked for. */
 IN_ITS_OWN_PROCESS(a_release_that_is_too_long_has_no_lists) {
     static char text[VH_NAME_MAX * 2];
     const char *dir = "";

@@ -1,5 +1,5 @@
 /*
- * The source of uevents: a real netlink socket, and messages that the kernel would not send.
+ * test_netlink.c - netlink.c: a real netlink socket, and messages that the kernel would not send.
  */
 #include "base/limits.h"
 #include "fault.h"
@@ -37,7 +37,7 @@ static void a_small_buffer_will_do(void) {
     CHECK_INT(faults[0].calls, 2);
     heal();
     CHECK(close(fd) == 0);
-    fail_call("setsockopt", 0, ENOBUFS); /* not even that */
+    fail_call("setsockopt", 0, ENOBUFS); /* this fails as well */
     fd = netlink_open();
     CHECK(fd >= 0);
     heal();
@@ -69,7 +69,7 @@ static enum netlink_result read_from(unsigned family, unsigned pid, unsigned gro
     return r;
 }
 
-/* Anybody may send to a netlink socket's own address; to the group of the kernel only who is root, or the kernel. */
+/* Every process may send to a netlink socket's own address; only root and the kernel may send to the kernel's group. */
 static void only_the_kernel_is_believed(void) {
     char *msg = NULL;
     size_t len = 0;
@@ -101,7 +101,7 @@ static void only_the_kernel_is_believed(void) {
     CHECK(close(fd) == 0);
 }
 
-/* A process of user space, root as it is, sends to the very socket: the kernel names the sender. */
+/* A process of root sends to the socket itself: the kernel names the sender. */
 static void a_message_from_user_space_is_dropped(void) {
     char *msg = NULL;
     size_t len = 0;
@@ -142,7 +142,7 @@ static void empty_lost_and_dead_are_told_apart(void) {
     CHECK(close(fd) == 0);
 }
 
-/* More than one call brings: in order, none lost between two calls, and what was read already is known to be there. */
+/* More messages than one call reads: in order, none lost, and messages in the buffer count as available. */
 static void batches_join_without_a_seam(void) {
     enum { MESSAGES = 2 * VH_UEVENT_READ + 1 };
     char *msg = NULL, one[16];
@@ -167,7 +167,7 @@ static void batches_join_without_a_seam(void) {
     CHECK(close(fd) == 0 && close(other) == 0 && unlink(path) == 0);
 }
 
-/* What was read from a socket that failed is not taken for the next one's. */
+/* Messages of a socket that failed are not returned for the next socket. */
 static void a_new_socket_begins_with_nothing(void) {
     char *msg = NULL;
     size_t len = 0;

@@ -1,5 +1,6 @@
 /*
- * Resident memory: pages that are zero go back, the others stay; a call that fails costs memory and nothing else.
+ * test_pages.c - pages.c: pages of zeros go back to the kernel, others stay; a call that fails costs memory and nothing
+ * else.
  */
 #include "base/log.h"
 #include "fault.h"

@@ -1,6 +1,6 @@
 /*
- * test_plugs.c - where uevents point, and what is read again of a plug that is known. Over a small sysfs of files;
- * what is told is kept as the core keeps it.
+ * test_plugs.c - bus_usb.c: which device a uevent names, and what is read again of a known device. Over a small sysfs
+ * of files; reported devices are kept as the core keeps them.
  */
 #include "base/log.h"
 #include "bus/usb/bus_usb.h"
@@ -98,7 +98,7 @@ static void begin(void) {
     (void)snprintf(command, sizeof command, "rm -rf %s/* && mkdir -p %s/" DEVICES, root, root);
     CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
     forgetful = false;
-    bus_usb.scan(false, keep); /* nothing is there */
+    bus_usb.scan(false, keep); /* no device */
     for (int i = 0; i < nkept; i++) {
         struct uevent gone = {
             .action = "remove", .devpath = kept[i].sys_name, .subsystem = "usb", .devtype = "usb_device"};
@@ -140,7 +140,7 @@ static void events_of_one_plug_are_one_look(void) {
     CHECK(nfacts == 0 && ngone == 1);
 }
 
-/* Its strings may not be read yet: the kernel is still at it. */
+/* The strings may not be read yet: the kernel is still configuring the device. */
 static void what_was_bound_before_is_another_plug(void) {
     begin();
     place(2, 5);
@@ -299,7 +299,7 @@ static void what_was_read_in_this_pass_is_not_checked_again(void) {
     event("change", "1-2");
     read_noted();
     make(DEVICES "/1-2/1-2:1.0/x", NULL);
-    make(DEVICES "/1-2:1.0/driver", "../../drivers/usbfs"); /* somebody else's VM has it by now */
+    make(DEVICES "/1-2:1.0/driver", "../../drivers/usbfs"); /* another tool's VM has the device by now */
     CHECK(opened("1-2") < 0);
 }
 

@@ -215,7 +215,7 @@ static void ports(void) {
     CHECK(port(false, "2.3", "2.3"));
     CHECK(!port(false, "2.3", "2.3.1"));
     CHECK(port(true, "2", "2"));
-    CHECK(port(true, "2", "2.3")); /* the peers compare the root port */
+    CHECK(port(true, "2", "2.3")); /* the older daemons compare the root port */
     CHECK(port(true, "2", "2.3.1"));
     CHECK(!port(true, "2", "22"));
     CHECK(!port(true, "2", "22.2"));
@@ -275,7 +275,7 @@ static void nothing_and_disabled_match_nothing(void) {
     }
 }
 
-/* In the peers' reading each group suffices while all the others are wrong. */
+/* In the reading of the older daemons each group suffices while all the others are wrong. */
 static void any_group_suffices(void) {
     fresh(true);
     struct entry right = full_entry(), wrong = wrong_entry(), e;

@@ -1,6 +1,6 @@
 /*
- * test_regex.c - regex.c and chars.c: what each construct matches, what is refused and where, the pool, and patterns
- * that take exponential time elsewhere.
+ * test_regex.c - regex*.c and unicode.c: what each construct matches, what is refused and where, the pool, and patterns
+ * that take exponential time in other engines.
  */
 #include "codec/regex.h"
 #include "codec/unicode.h"

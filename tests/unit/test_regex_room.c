@@ -1,6 +1,6 @@
 /*
- * test_regex_room.c - patterns that end exactly where the room for one pattern does: each way to need one instruction
- * more is refused there, and leaves nothing behind; one instruction earlier all of it is right.
+ * test_regex_room.c - regex_compile.c at the bound of one pattern: for each construct, a pattern of the greatest size
+ * is right, and one instruction more is refused and leaves nothing behind.
  */
 #include "base/limits.h"
 #include "codec/regex.h"

@@ -1,7 +1,6 @@
 /*
- * test_roles.c - who may do what with whose device: every role, every action, every situation of a device in one table;
- * what is refused changes nothing, and what is hidden is answered as what is not there. Then what a table does not
- * show.
+ * test_roles.c - every role, every action and every situation of a device in one table: a refused request changes
+ * nothing, and a hidden device is answered like an absent one. Then cases that a table does not show.
  */
 #include "api/api.h"
 #include "config/access.h"
@@ -327,22 +326,22 @@ static const struct {
 };
 
 static void every_role_hears_what_concerns_it(void) {
-    static const struct principal ears[] = {{.role = ROLE_OBSERVER, .vm = -1},
-                                            {.role = ROLE_GUEST, .vm = 0},
-                                            {.role = ROLE_GUEST, .vm = 1},
-                                            {.role = ROLE_OPERATOR, .vm = -1},
-                                            {.role = ROLE_ADMIN, .vm = -1}};
+    static const struct principal readers[] = {{.role = ROLE_OBSERVER, .vm = -1},
+                                               {.role = ROLE_GUEST, .vm = 0},
+                                               {.role = ROLE_GUEST, .vm = 1},
+                                               {.role = ROLE_OPERATOR, .vm = -1},
+                                               {.role = ROLE_ADMIN, .vm = -1}};
     for (size_t e = 0; e < sizeof events / sizeof *events; e++) {
         begin(false);
         plug("1-1", DEV, events[e].cls);
         for (int k = 0; k < 5; k++) {
             struct sbuf sb;
-            bool concerns = api_event_concerns(&core, &ears[k], events[e].kind, 0, events[e].vm);
+            bool concerns = api_event_concerns(&core, &readers[k], events[e].kind, 0, events[e].vm);
             CHECK_INT(concerns, events[e].heard[k] == '+');
             if (!concerns)
                 continue;
             sb_init(&sb, seen, sizeof seen);
-            api_event(&sb, &core, &ears[k], events[e].kind, 0, events[e].vm);
+            api_event(&sb, &core, &readers[k], events[e].kind, 0, events[e].vm);
             CHECK_INT(strstr(seen, "S1-1") != NULL, k >= 3);
             if (k == 0)
                 CHECK(strstr(seen, "\"a\"") == NULL && strstr(seen, "\"b\"") == NULL);

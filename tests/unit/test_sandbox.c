@@ -1,7 +1,7 @@
 /*
- * The sandbox, tried from inside: each trial is a process of its own that shuts itself in and then does one thing.
- * Needs a kernel with seccomp; where there is no landlock the tests of paths are skipped. As another user than root
- * there are no capabilities to lose, and permissions deny what landlock would.
+ * test_sandbox.c - sandbox.c from inside: each trial is a process that enters the sandbox and then does one thing.
+ * Needs a kernel with seccomp; without landlock the tests of paths are skipped. Without root there are no capabilities
+ * to drop, and permissions deny what landlock would.
  */
 #include "os/sandbox.h"
 #include "os/sandbox_filter.h"

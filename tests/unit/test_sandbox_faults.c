@@ -1,6 +1,6 @@
 /*
- * Shutting the sandbox on kernels that have less of it, and where a call fails: what is missing is logged and left out,
- * what fails keeps the process from going on. Nothing is shut for good: the kernel's part is played here.
+ * test_sandbox_faults.c - sandbox.c on kernels with fewer features, and with calls that fail: a missing feature is
+ * logged and left out, a failure ends the start. No filter is really installed: the test plays the kernel's part.
  */
 #include "base/log.h"
 #include "fault.h"
@@ -204,11 +204,11 @@ static void a_kernel_without_landlock_is_told(void) {
         CHECK_INT(kernel.filters, 1);
         CHECK_INT(kernel.rules, 0);
     }
-    begin(0); /* a version that is none */
+    begin(0); /* an invalid version */
     CHECK(!enter(1));
 }
 
-/* Only what a version knows is asked of it, and in the size that it knows. */
+/* Only features of a landlock version are requested from it, in a struct of its size. */
 static void each_version_of_landlock_is_asked_for_what_it_has(void) {
     static const uint64_t fs[] = {0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff, 0xffff, 0xffff};
     for (long version = 1; version <= 7; version++) {
@@ -245,18 +245,18 @@ static void each_path_has_its_rule(void) {
     CHECK(kernel.rule[2].ino == inode("dir") && (kernel.rule[2].access & 0x122) == 0x122);
     CHECK(kernel.rule[3].ino == inode("dir"));
     CHECK(was_said("/dir/not/yet is missing") && was_said("/vhotplug-not-here/x is missing"));
-    /* A directory of sockets is none if something else has its name. */
+    /* A file in place of the directory of sockets is no directory. */
     (void)snprintf(later, sizeof later, "%s/file/run", top);
     paths[0] = (struct sandbox_path){later, SANDBOX_SOCKET | SANDBOX_ANCESTOR};
     begin(6);
     CHECK(enter(1));
     CHECK(kernel.rules == 1 && kernel.rule[0].ino == inode("."));
-    /* A file on which nothing of what is wanted could be done needs no rule. */
+    /* A file for which none of the wanted rights exists needs no rule. */
     paths[0] = (struct sandbox_path){file, SANDBOX_IOCTL};
     begin(1);
     CHECK(enter(1));
     CHECK_INT(kernel.rules, 0);
-    fail_call("fstat", 1, EIO); /* then the kernel judges */
+    fail_call("fstat", 1, EIO); /* then the kernel decides */
     paths[0] = (struct sandbox_path){file, SANDBOX_READ};
     CHECK(enter(1));
     CHECK_INT(kernel.rule[0].access, 0xc);

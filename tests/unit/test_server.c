@@ -122,7 +122,7 @@ static void who_is_gone_is_written_to_no_more(void) {
     server_subscribe(last, true, false);
     server_event_to(last, "event\n", 6);
     CHECK(!server_subscriber(&cursor, false, &last, &subscriber));
-    /* The next in its place has nothing of it. */
+    /* The next client in that place gets none of its output. */
     answers = true;
     fd = call();
     server_reply(last, "reply\n", 6);
@@ -144,7 +144,7 @@ static void a_connection_that_breaks_is_closed(void) {
     stop();
 }
 
-/* Nothing more will be asked, but what was asked is answered: first what is owed, then the end. */
+/* The client sends no more requests, and still gets every reply before the connection is closed. */
 static void who_has_ended_still_gets_what_is_owed(void) {
     start();
     int fd = call();
@@ -163,7 +163,7 @@ static void who_has_ended_still_gets_what_is_owed(void) {
     stop();
 }
 
-/* The end of a line that is longer than any is the end of nothing. */
+/* The end of an overlong line does not end a request. */
 static void an_endless_line_is_told_once(void) {
     static char text[VH_LINE_MAX * 2];
     start();
@@ -185,7 +185,7 @@ static void who_would_not_come_in_any_more_is_sent_away(void) {
     start();
     int fd = call();
     other = conf;
-    server_reload(&other); /* nothing that matters has changed */
+    server_reload(&other); /* no key of the API has changed */
     pass();
     CHECK_STR(heard(), "");
     fail_call("getsockopt", 0, ENOTCONN); /* the client cannot be identified any more */

@@ -1,6 +1,6 @@
 /*
- * test_shortcuts.c - what is passed over without being looked at would not have matched: patterns that need characters
- * that are missing, and rules that are for other vendors. Many of both, by chance from a fixed seed.
+ * test_shortcuts.c - policy.c and regex_set.c: a rule or pattern that is skipped early would not have matched. Many
+ * random rules and patterns from a fixed seed.
  */
 #include "codec/regex.h"
 #include "config/conf.h"

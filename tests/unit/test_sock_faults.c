@@ -1,6 +1,6 @@
 /*
- * Sockets: what each way of listening, connecting and asking says when a call fails, and that nothing of it stays
- * behind.
+ * test_sock_faults.c - sock.c while calls fail: the error of each way to listen, connect and ask, and nothing that
+ * stays behind.
  */
 #include "fault.h"
 #include "os/pollset.h"
@@ -71,19 +71,19 @@ static void what_is_there_is_replaced_only_if_nobody_listens(void) {
     CHECK(first >= 0);
     CHECK_INT(sock_listen_unix(path, 0600, -1, -1), -1);
     CHECK_INT(errno, EADDRINUSE);
-    static const int lives[] = {EAGAIN, EACCES, EMFILE}; /* its queue is full; or who knows */
+    static const int lives[] = {EAGAIN, EACCES, EMFILE}; /* a full queue, or unknown */
     for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
         fail_call("connect", 1, lives[i]);
         CHECK_INT(sock_listen_unix(path, 0600, -1, -1), -1);
         CHECK_INT(errno, EADDRINUSE);
         heal();
     }
-    CHECK(close(first) == 0); /* dead now */
+    CHECK(close(first) == 0); /* no server any more */
     fail_nr(SYS_unlinkat, 1, EROFS);
     CHECK_INT(sock_listen_unix(path, 0600, -1, -1), -1);
     CHECK_INT(errno, EROFS);
     heal();
-    fail_nr(SYS_unlinkat, 1, ENOENT); /* somebody else was faster; then bind() says what is the matter */
+    fail_nr(SYS_unlinkat, 1, ENOENT); /* another process removed the file; bind() reports what is wrong */
     CHECK_INT(sock_listen_unix(path, 0600, -1, -1), -1);
     CHECK_INT(errno, EADDRINUSE);
     heal();
@@ -189,7 +189,7 @@ static void a_descriptor_with_a_message_of_another_length_is_closed(void) {
     CHECK_INT(open_files(), files);
 }
 
-/* What stands in a message beside its bytes may be something else than descriptors. */
+/* Ancillary data of a message need not be descriptors. */
 static int level, type;
 static size_t with_control(struct msghdr *m) {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
@@ -267,7 +267,7 @@ static void a_tcp_peer_is_an_address_of_16_bytes_and_its_text(void) {
         CHECK_STR(text, ways[i].text);
         CHECK_INT(address[15], 1);
         CHECK_INT(address[10], ways[i].v4 ? 0xff : 0);
-        CHECK(!sock_peer_tcp(server, address, text, 3)); /* no room for the text */
+        CHECK(!sock_peer_tcp(server, address, text, 3)); /* too small for the text */
         CHECK(close(server) == 0 && close(client) == 0 && close(listener) == 0);
     }
 }

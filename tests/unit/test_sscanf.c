@@ -1,5 +1,5 @@
 /*
- * test_sscanf.c - what libusb reads with sscanf: its three formats, and what is not like them.
+ * test_sscanf.c - sscanf.c: the three formats that libusb reads, and texts that do not match them.
  */
 #include "os/sscanf.h"
 #include "test.h"

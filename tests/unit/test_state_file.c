@@ -1,6 +1,6 @@
 /*
- * The state file: whichever call fails, a save says so and names the file, the old one is still there whole, and
- * nothing else is left; what cannot be read is set aside.
+ * test_state_file.c - state_file.c: whichever call fails, a save says so and names the file, the old file is still
+ * whole, and no other file is left; a file that cannot be read is set aside.
  */
 #include "base/limits.h"
 #include "daemon/state_file.h"
@@ -44,7 +44,7 @@ static void load(const char *file) {
     state_file_load(file, &ms);
 }
 
-/* Something worth saving, different each time. */
+/* A remembered entry, different each time. */
 static void choose(void) {
     static unsigned n;
     ms.m[0] = (struct remembered){.used = true, .vid = 0x951, .pid = 0x1666, .stamp = 1};
@@ -85,14 +85,14 @@ static void a_save_that_fails_leaves_the_old_file(void) {
     fail_call("close", 1, EDQUOT);
     spoiled(EDQUOT);
     fail_call("fsync", 1, EIO);
-    fail_call("close", 1, EDQUOT); /* the first error is the one to tell */
+    fail_call("close", 1, EDQUOT); /* the first error is reported */
     spoiled(EIO);
     fail_nr(SYS_renameat2, 1, EROFS);
     spoiled(EROFS);
     CHECK(!exists(beside));
 }
 
-/* Then the new file is there, and may be gone after a power loss: an error, but nothing to undo. */
+/* The new file is in place, but a power loss may undo that: an error without anything to undo. */
 static void a_directory_that_cannot_be_synced_is_an_error(void) {
     const char *why = "";
     choose();
@@ -121,7 +121,7 @@ static void a_write_is_taken_up_where_it_ended(void) {
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
 }
 
-/* As of a daemon that died: what it had begun to write is in nobody's way. */
+/* A temporary file that a killed daemon left does not prevent a save. */
 static void a_temporary_file_that_is_there_is_replaced(void) {
     const char *why = "";
     write_file(beside, "half of a fi");
@@ -162,7 +162,7 @@ static void a_file_that_cannot_be_read_is_set_aside(void) {
 
 static void a_read_that_is_interrupted_goes_on(void) {
     write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}");
-    fail_call("read", 2, EINTR); /* the first one is of the boot id */
+    fail_call("read", 2, EINTR); /* the first read() is for the boot id */
     load(path);
     CHECK(all_failed());
     heal();
@@ -185,7 +185,7 @@ static void what_makes_no_sense_is_counted(void) {
     CHECK_STR(ms.m[0].vm, "vm1");
 }
 
-/* Without a boot id, what is true of one boot counts for every one. */
+/* Without a boot id, entries of one boot hold for every boot. */
 static void a_kernel_without_a_boot_id_has_one_boot(void) {
     static const char text[] = "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}";
     write_file(path, text);
@@ -217,7 +217,7 @@ static void the_last_directory_is_made(void) {
     *end = '\0';
     CHECK(rmdir(deep) == 0);
     choose();
-    fail_call("mkdirat", 1, EROFS); /* gone in the meantime, and not to be made */
+    fail_call("mkdirat", 1, EROFS); /* the directory is gone and cannot be made */
     CHECK(!state_file_save(&ms, &why));
     CHECK(strstr(why, strerror(EROFS)) != NULL);
     heal();
@@ -238,7 +238,7 @@ static void a_link_stays_a_link(void) {
     CHECK(unlink(link) == 0);
 }
 
-/* In the top directory; and no directory at all. */
+/* A path in the top directory, and a path without a directory. */
 static void a_path_without_a_directory_is_none(void) {
     const char *why = "";
     load("/vhotplug-that-is-not-there.json");
@@ -252,7 +252,7 @@ static void a_path_without_a_directory_is_none(void) {
 }
 
 static void a_path_that_is_too_long_is_none(void) {
-    static const size_t lengths[] = {VH_PATH_MAX + 10, VH_PATH_MAX - 3}; /* the second has no room for ".new" */
+    static const size_t lengths[] = {VH_PATH_MAX + 10, VH_PATH_MAX - 3}; /* the second is too long for ".new" */
     static char text[VH_PATH_MAX * 2];
     const char *why = "";
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {

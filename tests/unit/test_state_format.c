@@ -1,4 +1,7 @@
-/* The state file: what older daemons wrote, what we write, what one takes from the other, and what is nobody's. */
+/*
+ * test_state_format.c - state_format.c: files of the older daemons, our own files, what each reads of the other, and
+ * malformed entries.
+ */
 #include "codec/state_format.h"
 #include "test.h"
 
@@ -22,7 +25,7 @@ static const char *print(void) {
     return text;
 }
 
-/* What is at this place in order of age. */
+/* The entry at this place, by age. */
 static const struct remembered *nth(int n) {
     static const struct remembered none;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
@@ -39,7 +42,7 @@ static int count(void) {
     return n;
 }
 
-static void a_peers_file_is_understood(void) {
+static void a_file_of_an_older_daemon_is_understood(void) {
     CHECK(parse("{\n  \"selected_vms\": {\"0951:1666:4C53\": \"vm1\", \"046d:c52b:None\": \"vm2\"},\n"
                 "  \"disconnected_devices\": [\"046d:c52b:None\", \"1234:abcd:x:y\"]\n}\n"));
     CHECK_INT(dropped, 0);
@@ -50,7 +53,7 @@ static void a_peers_file_is_understood(void) {
     CHECK_STR(nth(0)->port, ""); /* any port */
     CHECK_STR(nth(1)->serial, "");
     CHECK_STR(nth(1)->vm, "vm2");
-    CHECK_INT(nth(1)->by, ROLE_OPERATOR); /* whoever it was */
+    CHECK_INT(nth(1)->by, ROLE_OPERATOR); /* the role is unknown */
     CHECK_INT(nth(1)->was_by, ROLE_OPERATOR);
     CHECK_STR(nth(2)->serial, "x:y");
     CHECK_INT(nth(2)->by, ROLE_OPERATOR);
@@ -127,17 +130,17 @@ static void what_a_peer_changed_since_is_believed(void) {
              "{\"selected_vms\": {\"046d:c52b:None\": \"b\"}, \"disconnected_devices\": [\"046d:c52b:None\"], %s}",
              devices);
     CHECK(parse(file));
-    CHECK_INT(count(), 1); /* nothing is left to say about the other one */
+    CHECK_INT(count(), 1); /* no entry of the other device */
     CHECK_STR(nth(0)->vm, "b");
-    CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR); /* whoever asked the peer: not our admin */
+    CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR); /* an unknown client of the older daemon: not our admin */
     CHECK_STR(nth(0)->port, "1-2");
     CHECK_INT(nth(0)->by, ROLE_OPERATOR);
-    /* the same choice is still whose it was */
+    /* the same choice keeps its author */
     snprintf(file, sizeof file, "{\"selected_vms\": {\"046d:c52b:None\": \"a\"}, %s}", devices);
     CHECK(parse(file));
     CHECK_STR(nth(0)->vm, "a");
     CHECK_INT(nth(0)->vm_by, ROLE_ADMIN);
-    /* a peer's own has no author */
+    /* an entry of an older daemon has no author */
     CHECK(parse("{\"selected_vms\": {\"046d:c52b:None\": \"a\"}}"));
     CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR);
     /* not mentioned is not changed */
@@ -210,7 +213,7 @@ static void an_exception_is_of_one_plug_or_none(void) {
         snprintf(file, sizeof file,
                  "{\"boot_id\": \"%s\", \"devices\": [{\"id\": \"0001:0002:x\", \"exempt\": \"%s\"}]}", boot, bad[i]);
         CHECK(parse(file));
-        CHECK_INT(count(), 0); /* nothing is left to say */
+        CHECK_INT(count(), 0); /* no entry is left */
     }
 }
 
@@ -227,7 +230,7 @@ static void an_id_has_two_numbers(void) {
     CHECK_INT(count(), 1); /* an empty serial is none */
 }
 
-/* In an id "None" is a serial or the lack of one: what is said of it is said of either. */
+/* "None" in an id is a serial number or a missing one: the entry holds for both. */
 static void a_serial_that_reads_none_is_found_by_its_id(void) {
     CHECK(
         parse("{\"disconnected_devices\": [\"1234:5678:None\"], \"devices\": [{\"id\": \"1234:5678:None\", \"serial\": "
@@ -238,7 +241,7 @@ static void a_serial_that_reads_none_is_found_by_its_id(void) {
     CHECK(
         parse("{\"devices\": [{\"id\": \"1234:5678:S\", \"serial\": true, \"vm\": \"a\"}, {\"id\": \"1234:5678:None\", "
               "\"serial\": false, \"vm\": \"a\"}]}"));
-    CHECK_STR(nth(0)->serial, "S"); /* as it says itself */
+    CHECK_STR(nth(0)->serial, "S"); /* as in the entry itself */
     CHECK_STR(nth(1)->serial, "");
 }
 
@@ -249,7 +252,7 @@ static void more_than_there_is_room_for_is_counted(void) {
         n += (size_t)snprintf(file + n, sizeof file - n, "%s\"046d:c52b:%d\"", i > 0 ? ", " : "", i);
     snprintf(file + n, sizeof file - n, "]}");
     CHECK(parse(file));
-    CHECK_INT(count(), VH_MAX_REMEMBERED); /* decisions all, and none pushed out */
+    CHECK_INT(count(), VH_MAX_REMEMBERED); /* only decisions, and none was dropped */
     CHECK_INT(dropped, 3);
     n = (size_t)snprintf(file, sizeof file, "{\"disconnected_tags\": {");
     for (int i = 0; i < VH_MAX_TAG_DECISIONS + 2; i++)
@@ -262,7 +265,7 @@ static void more_than_there_is_room_for_is_counted(void) {
     n = (size_t)snprintf(file, sizeof file, "{\"theirs\": \"");
     memset(file + n, 'x', VH_STATE_EXTRA);
     snprintf(file + n + VH_STATE_EXTRA, 8, "\"}");
-    CHECK(!parse(file)); /* rather than to lose it */
+    CHECK(!parse(file)); /* otherwise a decision would be lost */
     CHECK_STR(why, "the members that are not ours are too long");
 }
 
@@ -333,7 +336,7 @@ static void the_largest_fits(void) {
 }
 
 int main(void) {
-    RUN(a_peers_file_is_understood);
+    RUN(a_file_of_an_older_daemon_is_understood);
     RUN(a_peer_can_read_what_is_written);
     RUN(everything_comes_back);
     RUN(what_a_peer_changed_since_is_believed);

@@ -1,6 +1,6 @@
 /*
- * Reading below the root, and the host's drivers as they are found there: what is not there is an answer, what cannot
- * be read is a trouble and never taken for an answer; no descriptor stays behind.
+ * test_sysfs.c - sysfs.c and usb_driver.c: reads below the root, and the host's drivers. A missing file is an answer, a
+ * failed read is an error and never an answer; no descriptor stays open.
  */
 #include "base/limits.h"
 #include "base/log.h"
@@ -120,10 +120,10 @@ static void a_directory_that_ends_too_early_says_so(void) {
     CHECK(sysfs_dir_next(&d) == NULL && d.failed);
     heal();
     sysfs_dir_close(&d);
-    sysfs_dir_close(&d); /* twice is once */
+    sysfs_dir_close(&d); /* a second close does nothing */
 }
 
-/* A directory without end, as a file system that is broken or hostile may have it. */
+/* A directory that never ends, as in a broken or hostile file system. */
 static void a_directory_without_end_has_one(void) {
     static struct sysfs_dir d; /* MemorySanitizer does not see what a call by number fills */
     struct {
@@ -211,13 +211,13 @@ static void only_interfaces_without_a_driver_are_offered(void) {
     CHECK_STR(probed(), "");
     give_driver("1-2:1.0", NULL);
     give_driver("1-2:1.1", NULL);
-    fail_call("write", 1, ENODEV); /* no driver wants it: nothing to say */
+    fail_call("write", 1, ENODEV); /* no driver for the interface: no log line */
     fail_call("write", 2, EIO);
     usb_driver_offer("1-2");
     CHECK(all_failed());
     CHECK(was_said("drivers_probe: interface=1-2:1.") && was_said(strerror(EIO)) && !was_said(strerror(ENODEV)));
     heal();
-    usb_driver_offer("1-3"); /* it went away */
+    usb_driver_offer("1-3"); /* the device is gone */
     fail_call("openat", 2, EMFILE);
     usb_driver_offer("1-2");
     heal();

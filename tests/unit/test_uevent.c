@@ -1,5 +1,5 @@
 /*
- * test_uevent.c - uevent.c: messages as the kernel writes them, and what is refused because it does not.
+ * test_uevent.c - uevent.c: messages as the kernel writes them, and messages that it never writes, which are refused.
  */
 #include "codec/uevent.h"
 #include "test.h"

@@ -1,5 +1,6 @@
 /*
- * The source of uevents when it fails: opened again, later and later, and then everything is looked at once.
+ * test_uevent_source.c - uevent_source.c when its socket fails: the next attempts come later and later, and after
+ * success one full scan follows.
  */
 #include "base/limits.h"
 #include "bus/bus.h"

@@ -1,6 +1,6 @@
 /*
- * test_usb_desc.c - usb_desc.c: devices as they are sold, and descriptors that lie: each is refused with a reason, and
- * nothing is read that is not there.
+ * test_usb_desc.c - usb_desc.c: real descriptors, and false ones: each is refused with a reason, and no byte past the
+ * end is read.
  */
 #include "codec/usb_desc.h"
 #include "desc_parse.h"

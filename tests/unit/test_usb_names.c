@@ -1,5 +1,5 @@
 /*
- * test_usb_names.c - usbids.c: the whole table is found again, what is not in it has no name.
+ * test_usb_names.c - usb_names.c: every entry of the table is found, and other ids have no name.
  */
 #include "codec/usb_names.h"
 #include "test.h"

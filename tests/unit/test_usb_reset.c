@@ -1,6 +1,6 @@
 /*
- * A reset by libusb itself, on a file that has a device's descriptors; what the kernel would answer to usbfs's calls is
- * said here.
+ * test_usb_reset.c - usb_reset.c: a reset by libusb itself, on a file with a device's descriptors; the test gives the
+ * kernel's answers to usbfs's calls.
  */
 #include "bus/usb/usb_reset.h"
 #include "fault.h"

@@ -60,7 +60,7 @@ static void pass(void) {
     vm_watch_ready(&ps);
 }
 
-/* As begun: nothing is there. */
+/* After the begin: no socket exists. */
 static void end(void) {
     for (int v = 0; v < conf.nvms; v++)
         (void)unlink(conf.vms[v].socket);
@@ -119,7 +119,7 @@ static void what_is_no_socket_is_not_there(void) {
     end();
 }
 
-/* Without a watch time must do, with longer and longer waits; the log says it once. */
+/* Without a watch a timer looks, with longer and longer waits; one log line says so. */
 static void what_cannot_be_watched_is_looked_at_by_time(void) {
     begin();
     serve(0);
@@ -127,7 +127,7 @@ static void what_cannot_be_watched_is_looked_at_by_time(void) {
     fail_call("inotify_add_watch", 0, ENOSPC);
     int64_t before = clock_now(), wait = 0;
     vm_watch_scan();
-    CHECK_STR(heard(), "there0 "); /* looked at it is all the same */
+    CHECK_STR(heard(), "there0 "); /* the scan still finds it */
     CHECK(was_said("cannot watch for the socket"));
     said[0] = '\0';
     for (int i = 0; i < 12; i++) {
@@ -178,7 +178,7 @@ static void an_interrupted_read_loses_no_event(void) {
     end();
 }
 
-/* A queue that never runs dry is left for the next pass. */
+/* A queue that refills while it is read is left for the next pass. */
 static void a_flood_of_events_keeps_nobody(void) {
     begin();
     vm_watch_scan();
@@ -209,7 +209,7 @@ static void a_process_that_ends_is_told_once(void) {
     CHECK_INT(vm_watch_pidfd(0), -1);
     vm_watch_process(0, getpid());
     vm_watch_process(0, 0);
-    fail_nr(SYS_pidfd_open, 1, ENOSYS); /* an old kernel: then the connection's end tells */
+    fail_nr(SYS_pidfd_open, 1, ENOSYS); /* an old kernel: the end of the connection is the sign */
     vm_watch_process(0, getpid());
     CHECK_INT(vm_watch_pidfd(0), -1);
     heal();
@@ -233,7 +233,7 @@ static void another_configuration_knows_nothing_of_the_old_ones_vms(void) {
     end();
 }
 
-/* In a directory that comes later; in the top one; of a type that is not acted on. */
+/* A socket in a directory that is made later, one in the top directory, and a VM of a type without support. */
 static void any_place_can_be_watched(void) {
     char made[100];
     begin();
