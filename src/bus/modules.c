@@ -232,7 +232,7 @@ static bool look(struct device *d, const char **why) {
 
 bool modules_of(struct device *d, const char **why) {
     memset(d->driver_path, 0, sizeof d->driver_path);
-    if (d->nifaces == 0 || !modules.there || !modalias_tells(d))
+    if (d->nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
         return true;
     bool told = look(d, why);
     pages_give_back(&modules.patterns, sizeof modules.patterns);

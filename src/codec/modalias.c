@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-bool modalias_tells(const struct device *d) {
+bool modalias_by_ids_only(const struct device *d) {
     for (int i = 0; i < d->nifaces; i++) {
         if (d->ifaces[i].cls != 0 && d->ifaces[i].cls != 255)
             return false;

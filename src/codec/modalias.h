@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Do the ids alone decide about the driver? Any interface class but 0 and 255 names a function, and so a driver. */
-bool modalias_tells(const struct device *d);
+bool modalias_by_ids_only(const struct device *d);
 /* "usb:v046DpC31Cd0110dc00dsc00dp00ic03isc01ip01in00", as in the interface's modalias attribute. */
 void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]);
 /* Shell patterns as depmod writes them: * ? [a-z] [!a-z]. Time is at most pattern times text. */

@@ -58,7 +58,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     case F_PRODUCT_NAME:
         return name_matches(c, &e->product_name, dev->product_name);
     default: /* F_DRIVER_PATH */
-        return modalias_tells(dev) && driver_matches(c, &e->driver_path, dev);
+        return modalias_by_ids_only(dev) && driver_matches(c, &e->driver_path, dev);
     }
 }
 

@@ -137,11 +137,11 @@ static void cut_lists_are_read_to_their_end(void) {
 
 static void only_classes_that_say_nothing_leave_it_to_the_ids(void) {
     a_device(1, 2, 3);
-    CHECK(!modalias_tells(&dev));
+    CHECK(!modalias_by_ids_only(&dev));
     dev.ifaces[1].cls = 0;
-    CHECK(modalias_tells(&dev));
+    CHECK(modalias_by_ids_only(&dev));
     dev.nifaces = 0;
-    CHECK(modalias_tells(&dev));
+    CHECK(modalias_by_ids_only(&dev));
 }
 
 int main(void) {
