@@ -1,0 +1,70 @@
+/*
+ * link_internal.h - what the files of a link share. link_connection.c connects and closes, link_operation.c sends
+ * operations and takes their results, link_read.c reads lines in turns; link.c is the contract of link.h and the
+ * timers.
+ */
+#ifndef VHOTPLUG_LINK_INTERNAL_H
+#define VHOTPLUG_LINK_INTERNAL_H
+
+#include "codec/linebuf.h"
+#include "vmm/link.h"
+
+struct pollset;
+
+enum link_state {
+    LINK_IDLE,     /* not connected; connect_at is the next attempt, if one is due */
+    LINK_GREETING, /* connected; the monitor has not greeted, because it may be serving another client */
+    LINK_READY,    /* greeted: operations may be sent */
+};
+
+struct link {
+    int vm;
+    const struct vm_conf *conf;
+    const struct link_calls *calls;
+    const struct vmm *vmm; /* NULL: a type without a driver */
+    enum link_state state;
+    int fd, poll;
+    struct vmm_op op; /* OP_NONE: none */
+    bool sent;        /* the first bytes of the operation went out */
+    bool finished;    /* the result waits to be reported */
+    bool wanted;      /* wait for the greeting although no operation is under way */
+    bool was_busy;    /* the monitor has kept an operation waiting */
+    int64_t deadline; /* of the greeting or of the answer */
+    int64_t connect_at;
+    unsigned connect_failures; /* in a row, of the connection that is wanted now */
+    int64_t give_up_at;        /* after this time a failed attempt ends the operation */
+    unsigned losses;           /* connections lost since an operation last succeeded: each delays the next one */
+    int64_t linger_until;
+    int64_t pause_until; /* the turn ended before the lines did; 0: it did not */
+    uint32_t features;
+    size_t out_len; /* bytes not sent yet */
+    struct op_result result;
+    struct vmm_conv conv;
+    struct linebuf in;
+    char out[VH_QMP_OUT_MAX];
+    char in_buf[VH_QMP_LINE_MAX];
+};
+
+/* link_connection.c */
+void link_connection_start(void);
+void link_finish(struct link *l, enum op_status status, const char *text); /* ends the operation, if there is one */
+void link_finish_about(struct link *l, enum op_status status, const char *before,
+                       const char *after); /* with VM's name */
+void link_report(struct link *l);          /* the result, if one waits */
+void link_close(struct link *l);
+void link_lost(struct link *l, const char *why); /* closes, ends the operation, and reports whether anybody listens */
+void link_connect(struct link *l, int64_t now);
+bool link_socket_served(const char *socket);
+
+/* link_operation.c */
+bool link_flush(struct link *l, int pass_fd); /* false with errno if the connection is broken */
+void link_begin(struct link *l);              /* sends the operation; LINK_READY only */
+void link_operation_done(struct link *l);
+void link_greeted(struct link *l);
+
+/* link_read.c: turns of all links */
+void link_read_fill(struct link *links, int n, struct pollset *ps);
+void link_read_ready(struct link *links, int n, const struct pollset *ps, int64_t now);
+int64_t link_read_deadline(void);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * link_read.c - lines from the monitors, in turns. Owns the order of the turns; never waits for a monitor.
+ *
+ * A turn is bounded for each link and for all of them together. A VMM that never stops sending must not keep the loop
+ * from other work, nor use a whole processor.
+ */
+#include "base/duration.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "os/pollset.h"
+#include "os/sock.h"
+#include "vmm/link_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct {
+    int first;           /* the link that comes first in the next pass */
+    int64_t pause_until; /* of all links; 0: none */
+} turns;
+
+/* False if the connection ended with this line. */
+static bool take_line(struct link *l, const char *line, size_t len) {
+    char extra[VH_QMP_OUT_MAX];
+    struct vmm_out out = {.pass_fd = false};
+    sb_init(&out.text, extra, sizeof extra);
+    enum vmm_step step = l->vmm->line(&l->conv, line, len, &out);
+    if (step == VMM_BAD) {
+        log_warn("the monitor does not speak the protocol: vm=%s", l->conf->name);
+        link_lost(l, "the monitor does not speak the protocol");
+        return false;
+    }
+    if (!sb_ok(&out.text) || out.text.len > sizeof l->out - l->out_len) {
+        link_lost(l, "the monitor does not take commands");
+        return false;
+    }
+    if (out.text.len > 0) {
+        memcpy(l->out + l->out_len, extra, out.text.len);
+        l->out_len += out.text.len;
+        if (!link_flush(l, -1)) {
+            link_lost(l, strerror(errno));
+            return false;
+        }
+    }
+    if (step == VMM_READY)
+        link_greeted(l);
+    else if (step == VMM_DONE)
+        link_operation_done(l);
+    return l->state != LINK_IDLE;
+}
+
+/* Takes the lines that were read, at most a turn's worth. Returns their bytes. */
+static size_t take_lines(struct link *l, int64_t now) {
+    char *line = NULL;
+    size_t len = 0, taken = 0;
+    l->pause_until = 0;
+    while (taken < VH_LINK_TURN) {
+        enum line_result r = linebuf_next(&l->in, &line, &len);
+        if (r == LINE_TOO_LONG)
+            link_lost(l, "the monitor sent an endless line");
+        if (r != LINE_OK)
+            return taken;
+        taken += len + 1;
+        if (!take_line(l, line, len))
+            return taken;
+    }
+    l->pause_until = now + ms_to_ns(VH_T_LINK_PAUSE);
+    return taken;
+}
+
+static void read_more(struct link *l) {
+    size_t room = 0;
+    char *space = linebuf_space(&l->in, &room);
+    ssize_t n = sock_recv(l->fd, space, room);
+    if (n < 0)
+        link_lost(l, errno == 0 ? "the monitor closed the connection" : strerror(errno));
+    else
+        linebuf_added(&l->in, (size_t)n);
+}
+
+/* Lines that were read are used up before more is read. */
+static size_t serve(struct link *l, short got, int64_t now) {
+    if ((got & POLLOUT) != 0 && !link_flush(l, -1)) {
+        link_lost(l, strerror(errno));
+        return 0;
+    }
+    if (l->pause_until > now)
+        return 0;
+    if (l->pause_until == 0 && (got & (POLLIN | POLLHUP | POLLERR)) != 0)
+        read_more(l);
+    return l->state != LINK_IDLE ? take_lines(l, now) : 0;
+}
+
+void link_read_fill(struct link *links, int n, struct pollset *ps) {
+    for (int v = 0; v < n; v++) {
+        struct link *l = &links[v];
+        short in = turns.pause_until == 0 && l->pause_until == 0 ? POLLIN : 0, out = l->out_len > 0 ? POLLOUT : 0;
+        l->poll = l->fd >= 0 && (in | out) != 0 ? pollset_add(ps, l->fd, (short)(in | out)) : -1;
+    }
+}
+
+/* Links for which this pass had no time come first in the next one. */
+void link_read_ready(struct link *links, int n, const struct pollset *ps, int64_t now) {
+    size_t taken = 0;
+    int i = 0;
+    if (turns.pause_until > now)
+        return;
+    turns.pause_until = 0;
+    for (; i < n && taken < VH_LINKS_TURN; i++) {
+        struct link *l = &links[(turns.first + i) % n];
+        short got = pollset_got(ps, l->poll, l->fd);
+        if (got != 0 || l->pause_until != 0)
+            taken += serve(l, got, now);
+    }
+    if (i < n) {
+        turns.first = (turns.first + i) % n;
+        turns.pause_until = now + ms_to_ns(VH_T_LINK_PAUSE);
+    }
+}
+
+int64_t link_read_deadline(void) {
+    return turns.pause_until != 0 ? turns.pause_until : VH_NEVER;
+}
