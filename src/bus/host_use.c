@@ -23,21 +23,21 @@
 static struct use {
     char sys_name[VH_SYSNAME_MAX];
     char why[VH_TEXT_MAX];
-} uses[VH_MAX_DEVICES]; /* one of each device: a disk may be mounted a hundred times */
+} uses[VH_MAX_DEVICES]; /* one for each device, because a disk may be mounted a hundred times */
 static int nuses, too_many;
 
-static struct { /* of /proc, line by line */
+static struct { /* a table of /proc, read line by line */
     int fd;
     const char *path;
-    size_t read; /* so far, in bytes */
+    size_t read; /* bytes so far */
     struct linebuf lines;
     char text[VH_TABLE_LINE];
 } table;
 
-/* Every mount and every new disk makes us look. */
+/* Each mount and each new disk leads to a snapshot, so the log has a limit. */
 static bool may_warn(void) {
-    static const char whom[] = "what the host uses";
-    return log_may(log_key(whom, sizeof whom), whom, clock_now());
+    static const char source[] = "what the host uses";
+    return log_may(log_key(source, sizeof source), source, clock_now());
 }
 
 static bool is_device_name(const char *s, size_t n) {
@@ -87,16 +87,16 @@ static void open_table(const char *path) {
     linebuf_init(&table.lines, table.text, sizeof table.text);
 }
 
-static void say_unread(const char *what, int most) {
+static void warn_unread(const char *what, int most) {
     if (may_warn())
         log_warn("%s has %s than %d bytes: the host's storage may go unprotected", table.path, what, most);
 }
 
-/* False at its end, or where it is not read on. */
+/* Reads more of the table. False at its end or at the bound. */
 static bool fill_table(void) {
     size_t room = 0;
     if (table.read > VH_TABLE_MAX) {
-        say_unread("more", VH_TABLE_MAX);
+        warn_unread("more", VH_TABLE_MAX);
         return false;
     }
     char *space = linebuf_space(&table.lines, &room);
@@ -111,7 +111,7 @@ static bool fill_table(void) {
     return last;
 }
 
-/* NULL after the last, when the table is closed. Of a line that is too long nothing is believed. */
+/* NULL after the last line; the table is then closed. A line that is too long is not used at all. */
 static char *next_line(void) {
     char *line = NULL;
     size_t len = 0;
@@ -122,7 +122,7 @@ static char *next_line(void) {
             return line;
         }
         if (r == LINE_TOO_LONG) {
-            say_unread("a line of more", VH_TABLE_LINE);
+            warn_unread("a line of more", VH_TABLE_LINE);
         } else if (!fill_table()) {
             (void)close(table.fd);
             table.fd = -1;
@@ -131,7 +131,7 @@ static char *next_line(void) {
     return NULL;
 }
 
-/* The line's n-th field from 0, cut out of it; "" if there is none. */
+/* Field n of the line, counted from 0 and terminated in place; "" if there is none. */
 static char *field(char *line, int n) {
     char *save = NULL, *f = strtok_r(line, " \t", &save);
     while (n-- > 0 && f != NULL)
@@ -139,14 +139,14 @@ static char *field(char *line, int n) {
     return f != NULL ? f : line + strlen(line);
 }
 
-/* By a device's name as /dev has it: "sda", "mapper/x". */
+/* path: a block device as /dev names it, "/dev/sda" or "/dev/mapper/x". */
 static void add_block(const char *path, const char *what, const char *which) {
     char link[VH_PATH_MAX];
     if (str_starts(path, "/dev/") && str_fmt(link, sizeof link, "/sys/class/block/%s", path + 5))
         add_use(link, what, which);
 }
 
-/* What follows the optional fields: "- btrfs /dev/sda rw". "" if the line has no such end. */
+/* The source in "- btrfs /dev/sda rw", which follows the optional fields. "" if there is none. */
 static const char *mount_source(char **save) {
     const char *f = strtok_r(NULL, " ", save);
     while (f != NULL && !str_eq(f, "-"))
@@ -157,8 +157,8 @@ static const char *mount_source(char **save) {
     return f != NULL ? f : "";
 }
 
-/* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. File
- * systems over several devices, as btrfs, have a number of their own, 0:n: those go by their source. */
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. A
+ * file system on several devices, such as btrfs, has a number 0:n of its own: its source names a device. */
 static void read_mounts(void) {
     char *line;
     open_table("/proc/self/mountinfo");
@@ -187,7 +187,7 @@ static void read_swaps(void) {
     }
 }
 
-/* dm, md and bcache appear as holders of what they are built upon. */
+/* dm, md and bcache appear as holders of the devices below them. */
 static void read_holders(int blocks, const char *name) {
     struct sysfs_dir holders;
     const char *holder;
@@ -201,7 +201,8 @@ static void read_holders(int blocks, const char *name) {
     sysfs_dir_close(&holders);
 }
 
-/* A loop device upon a block device is no holder of it. Upon a file, the file's file system is mounted anyway. */
+/* A loop device on a block device does not appear as its holder. A loop device on a file needs no check: the file
+ * system of the file is mounted. */
 static void read_loop(int blocks, const char *name) {
     char attribute[VH_SYSNAME_MAX + 32], file[VH_PATH_MAX];
     if (str_starts(name, "loop") && str_fmt(attribute, sizeof attribute, "%s/loop/backing_file", name) &&
@@ -221,7 +222,7 @@ static void read_blocks(void) {
     sysfs_dir_close(&blocks);
 }
 
-/* A mount names one of a btrfs's devices; here are all of them. */
+/* A mount names one device of a btrfs; this directory has all of them. */
 static void read_btrfs(void) {
     struct sysfs_dir all, devices;
     const char *name, *device;

@@ -1,5 +1,5 @@
 /*
- * host_use.h - which USB devices the host itself uses: mounted storage, swap, storage that something is built upon, and
+ * host_use.h - which USB devices the host itself uses: mounted storage, swap, storage below another block device, and
  * the network adapter of the default route. A snapshot, taken on demand.
  */
 #ifndef VHOTPLUG_HOST_USE_H

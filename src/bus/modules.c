@@ -1,10 +1,10 @@
 /*
- * modules.c - the module lists of the running kernel, read a piece at a time, and the paths of the modules found in
- * them.
+ * modules.c - the module lists of the running kernel, read a piece at a time. Owns the paths of the modules found in
+ * them; never asks which modules are loaded.
  *
- * Not mapped: whoever cuts a mapped file short ends the process that looks at it. A distribution's lists have 2 MB, and
- * most devices name their class, so few looks are ever taken; the memory for the pieces goes back after each. Asks
- * nobody which modules are loaded.
+ * The lists are not mapped: a mapped file that is truncated ends the process that reads it. A distribution's lists have
+ * 2 MB. Most devices name their class and need no list, so readings are rare, and the memory of the pieces is given
+ * back after each.
  */
 #include "bus/modules.h"
 
@@ -26,12 +26,13 @@ enum { ALIAS, DEP, BUILTIN, BUILTIN_INFO, LISTS };
 
 static const char *const names[LISTS] = {"modules.alias", "modules.dep", "modules.builtin", "modules.builtin.modinfo"};
 
-/* A list that is being read. Its records end with a byte; a part is as many whole ones as there is room for. */
+/* A list that is being read. Each record ends with the byte `end`; a part is as many whole records as fit into a block.
+ */
 struct reading {
     int fd;
     char end;
-    bool skip;   /* a record is longer than there is room for: to its end */
-    bool failed; /* not all of it was seen */
+    bool skip;   /* in a record that is longer than a block: skip to its end */
+    bool failed; /* some of the list could not be read */
     size_t total, have, taken;
     struct modalias_list part;
     char block[VH_MODULE_BLOCK];
@@ -43,12 +44,12 @@ static struct {
     char list[LISTS][VH_PATH_MAX];
     size_t used;
     char paths[VH_MODULE_PATHS];     /* each with its NUL */
-    struct reading patterns, places; /* the second for what is found in the first */
+    struct reading patterns, places; /* places: the modules that patterns name */
 } modules;
 
 /* ---- reading a list ---- */
 
-/* False if there is no such list, or if it failed. */
+/* False if there is no such list, or if it cannot be opened. */
 static bool open_list(struct reading *r, int list) {
     r->end = list == BUILTIN_INFO ? '\0' : '\n';
     r->skip = false;
@@ -58,7 +59,7 @@ static bool open_list(struct reading *r, int list) {
     return r->fd >= 0;
 }
 
-/* To the end of the block or of the file; false at the latter, or if it failed. */
+/* Fills the block. False at the end of the file, or after a failure. */
 static bool fill(struct reading *r) {
     r->have -= r->taken;
     memmove(r->block, r->block + r->taken, r->have);
@@ -74,7 +75,7 @@ static bool fill(struct reading *r) {
     return true;
 }
 
-/* The next whole records; one that is longer than a block is passed over. False after the last. */
+/* The next whole records. A record that is longer than a block is skipped. False after the last record. */
 static bool next_part(struct reading *r) {
     for (;;) {
         bool more = fill(r);
@@ -98,7 +99,7 @@ static bool next_part(struct reading *r) {
     }
 }
 
-/* True if all of it was seen, or there is no such list. */
+/* True if all of the list was read, or there is no such list. */
 static bool close_list(struct reading *r) {
     if (r->fd >= 0)
         (void)close(r->fd);
@@ -107,7 +108,7 @@ static bool close_list(struct reading *r) {
 
 /* ---- where they are ---- */
 
-/* A regular file that says something; else there is no such list now. */
+/* A list is a regular file that is not empty. */
 static bool find_list(int l) {
     struct stat st;
     bool ok = str_fmt(modules.list[l], sizeof modules.list[l], "%s/%s", modules.dir, names[l]);
@@ -143,11 +144,11 @@ void modules_open(void) {
         for (int l = 0; l < LISTS; l++)
             modules.there |= find_list(l);
     }
-    if (!modules.there) /* then the usual place is what the warning names */
+    if (!modules.there) /* the warning names the usual place */
         (void)str_fmt(modules.dir, sizeof modules.dir, "%s/%s", places[0], release);
 }
 
-/* The one copy of this path; NULL if there is no room for another. */
+/* The one copy of this path; NULL if there is no space for another. */
 static const char *keep(const struct modalias_name *path) {
     char full[VH_PATH_MAX];
     bool absolute = path->p[0] == '/';
@@ -186,7 +187,7 @@ static bool find_place(int list, const struct modalias_name *module, struct moda
     return close_list(r) || found;
 }
 
-/* A list names a module that no other list places: it is not installed, and drives nothing. */
+/* A module that neither modules.dep nor modules.builtin has is not installed, and drives nothing. */
 static bool add_module(struct device *d, const struct modalias_name *module, const char **why) {
     struct modalias_name path = {NULL, 0};
     *why = "the lists of kernel modules cannot be read";
@@ -199,8 +200,8 @@ static bool add_module(struct device *d, const struct modalias_name *module, con
     return kept != NULL && add(d, kept);
 }
 
-static bool look_at_part(struct device *d, const struct modalias_list *part, char own[][VH_MODALIAS_MAX],
-                         const char **why) {
+static bool match_part(struct device *d, const struct modalias_list *part, char own[][VH_MODALIAS_MAX],
+                       const char **why) {
     struct modalias_name pattern, module;
     for (size_t at = 0; modalias_next(part, &at, &pattern, &module);) {
         bool fits = false;
@@ -212,7 +213,7 @@ static bool look_at_part(struct device *d, const struct modalias_list *part, cha
     return true;
 }
 
-static bool look(struct device *d, const char **why) {
+static bool match_lists(struct device *d, const char **why) {
     static const int lists[] = {ALIAS, BUILTIN_INFO};
     static char own[VH_MAX_IFACES][VH_MODALIAS_MAX];
     struct reading *r = &modules.patterns;
@@ -221,7 +222,7 @@ static bool look(struct device *d, const char **why) {
         modalias_of(d, f, own[f]);
     for (size_t i = 0; i < sizeof lists / sizeof *lists && ok; i++) {
         for (bool more = open_list(r, lists[i]); more && ok && next_part(r);)
-            ok = look_at_part(d, &r->part, own, why);
+            ok = match_part(d, &r->part, own, why);
         if (!close_list(r) && ok) {
             *why = "the lists of kernel modules cannot be read";
             ok = false;
@@ -234,8 +235,8 @@ bool modules_of(struct device *d, const char **why) {
     memset(d->driver_path, 0, sizeof d->driver_path);
     if (d->nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
         return true;
-    bool told = look(d, why);
+    bool ok = match_lists(d, why);
     pages_give_back(&modules.patterns, sizeof modules.patterns);
     pages_give_back(&modules.places, sizeof modules.places);
-    return told;
+    return ok;
 }

@@ -1,5 +1,5 @@
 /*
- * modules.h - which kernel module would drive a device, by the lists below /lib/modules; no program is run for it.
+ * modules.h - which kernel module would drive a device, by the lists below /lib/modules. Runs no program.
  */
 #ifndef VHOTPLUG_MODULES_H
 #define VHOTPLUG_MODULES_H
@@ -9,12 +9,12 @@
 #include <stdbool.h>
 
 void modules_open(void); /* finds the running kernel's lists, once, after sysfs_root() */
-/* What is read of them, for the sandbox: n from 0 to MODULES_PATHS - 1; "" is none. */
+/* Path n of the files that are read, for the sandbox; "" if there is none. */
 enum { MODULES_PATHS = 5 };
 const char *modules_path(int n);
-/* Are there any? If not, no driver is known; *dir tells where they should be. */
+/* Does the kernel have lists? If not, no driver is known, and *dir is where they should be. */
 bool modules_there(const char **dir);
-/* Fills d->driver_path, with paths that live as long as the program. False, with *why static, if it cannot be told. */
+/* Fills d->driver_path with paths that stay valid. False, with *why static, if the driver cannot be found out. */
 bool modules_of(struct device *d, const char **why);
 
 #endif

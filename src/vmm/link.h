@@ -1,10 +1,10 @@
 /*
- * link.h - our connections to the VMs' monitors: connect on demand, deadlines, bytes and descriptors across; one
- * operation at a time per VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
+ * link.h - connections to the VMs' monitors: connects on demand, holds deadlines, sends bytes and descriptors; one
+ * operation at a time for each VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
  *
- * After its last operation a link lingers (VH_T_LINGER), then lets the monitor go, because others may share it; "qmp":
- * "keep" keeps it. A monitor that accepts but does not greet ends the operation as OP_BUSY; the connection then waits
- * in line, without any timer, while wanted, and `answers` tells when the greeting comes.
+ * After its last operation a link lingers (VH_T_LINGER) and then closes, because other clients may share the monitor;
+ * "qmp": "keep" keeps it open. A monitor that accepts but does not greet ends the operation as OP_BUSY. While it is
+ * wanted, the connection then stays in the monitor's queue without any timer, and `answers` reports the greeting.
  */
 #ifndef VHOTPLUG_LINK_H
 #define VHOTPLUG_LINK_H
@@ -22,8 +22,8 @@ struct pollset;
 struct link_calls {
     void (*done)(const struct op_result *r); /* valid during the call */
     void (*answers)(int vm);
-    void (*down)(int vm, const char *why); /* connection ended or VMM said so, and nobody listens any more */
-    void (*again)(int vm);                 /* connection ended, but somebody listens: perhaps a new VMM */
+    void (*down)(int vm, const char *why); /* the connection ended, and nobody listens any more */
+    void (*again)(int vm);                 /* the connection ended, but somebody listens: perhaps a new VMM */
     void (*peer)(int vm, int32_t pid);     /* connected: this process holds the other end */
     /* Opens the node for an OP_ATTACH, just before its bytes go out; -1 with `why` filled ends it as OP_LOCAL. */
     int (*open_node)(const struct vmm_op *op, char *why, size_t cap);
@@ -34,12 +34,12 @@ void link_start(const struct conf *c, const struct vmm *const *types, const stru
 /* Another configuration, aligned with the last one (conf_align). `changed`: rows that are another VM now; these links
  * have been dropped. */
 void link_reload(const struct conf *c, vm_set changed);
-/* Begins it; asserts that none is under way. `done` is never called from within. */
+/* Begins an operation; asserts that none is under way. Never calls `done` itself. */
 void link_op(int vm, const struct vmm_op *op);
-/* Does anybody listen at the VM's socket? One non-blocking connect; used when its process has ended. */
+/* Does anybody listen at the VM's socket? One non-blocking connect, for a VM whose process has ended. */
 bool link_listening(int vm);
 void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
-void link_wanted(int vm, bool wanted); /* a link waiting in line for a busy monitor stays while wanted */
+void link_wanted(int vm, bool wanted); /* a link that waits for a busy monitor stays connected while wanted */
 bool link_connected(int vm);
 void link_stop(void);
 

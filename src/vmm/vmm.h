@@ -13,9 +13,9 @@
 #include <stddef.h>
 
 enum vmm_step {
-    VMM_WAIT,  /* nothing to do but to read on */
+    VMM_WAIT,  /* go on reading */
     VMM_READY, /* the monitor greeted: operations may begin */
-    VMM_DONE,  /* the operation begun last has ended; conv->result says how */
+    VMM_DONE,  /* the operation has ended; conv->result says how */
     VMM_DOWN,  /* the VMM says that it is ending */
     VMM_BAD,   /* this is not the protocol: drop the connection */
 };
@@ -28,11 +28,11 @@ struct vmm_conv {
     uint32_t waiting;        /* replies still expected, one bit a step */
     bool failed;             /* a step failed; result.text holds the first reason */
     uint32_t features;       /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
-    int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for, */
-    bool absent;             /* which the VMM knows to be gone */
+    int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for */
+    bool absent;             /* the VMM says that found[asked] is not attached to the guest */
     struct op_result result; /* result.found points at found[] */
-    /* Each conversation its own: a listing comes in several lines, and those of other VMs in between. Last, and not
-     * cleared by reset: it takes memory only as far as it is used. */
+    /* One for each conversation, because a listing comes in several lines, with those of other VMs in between. Last,
+     * and not cleared by reset: only the rows that are used take memory. */
     struct vmm_found found[VH_MAX_FOUND];
 };
 

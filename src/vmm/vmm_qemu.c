@@ -1,9 +1,10 @@
 /*
- * vmm_qemu.c - operations as QMP commands, QMP lines as results. Pure.
+ * vmm_qemu.c - turns operations into QMP commands, and QMP lines into results. Pure: owns nothing but scratch space,
+ * and never makes a system call.
  *
- * An operation is sent as one batch; without out-of-band execution QEMU handles pipelined commands in order, also those
- * with a descriptor. Replies are matched by their id "<serial>.<step>"; events are never taken for replies, and a
- * DEVICE_DELETED proves nothing, because it comes late and carries an id that may be in use again. device_del of a
+ * An operation is sent as one batch. Without out-of-band execution QEMU handles pipelined commands in order, also those
+ * with a descriptor. Replies are matched by their id "<serial>.<step>", and events are never taken for replies. A
+ * DEVICE_DELETED event proves nothing, because it comes late with an id that may be in use again. device_del of a
  * usb-host is synchronous: its reply means that the device is out.
  */
 #include "vmm/vmm_qemu.h"
@@ -25,7 +26,7 @@ enum step { /* of an operation; also its bit in conv->waiting */
             STEP_LIST_ANON,
             STEP_PROPS,
             STEP_FDSETS,
-            STEP_HOSTBUS, /* properties of one device of others, in the order of the table below */
+            STEP_HOSTBUS, /* properties of one device that others attached, in the order of the table below */
             STEP_HOSTADDR,
             STEP_VENDORID,
             STEP_PRODUCTID,
@@ -66,9 +67,10 @@ static void command(struct vmm_conv *cv, struct vmm_out *out, enum step step, co
     end_command(out);
 }
 
-/* One set for all: one operation at a time uses it. QEMU keeps a set that was used, empty, for as long as it lives
- * (usb-host closes its duplicate past the set's books), so another number for each device would add up. If it still
- * holds an older descriptor (before 9.1, while the VM does not run), the newest is taken. */
+/* One set for all devices, because only one operation at a time uses it. A set that was used stays in QEMU, empty,
+ * until QEMU ends: usb-host closes its duplicate without removing it from the set. So a number for each device would
+ * leave more and more sets. A QEMU before 9.1 whose VM does not run keeps the older descriptor in the set; it then
+ * takes the newest. */
 #define FDSET 760000u
 
 static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
@@ -96,7 +98,8 @@ static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
                  op->id, FDSET);
     VH_ASSERT(ok);
     command(cv, out, STEP_ADD, "device_add", args);
-    /* QEMU has its own duplicate by now; what stays in the set would keep the node open after an unplug. */
+    /* QEMU has its own duplicate by now. A descriptor that stays in the set would keep the node open after an unplug.
+     */
     begin_remove_fd(cv, out);
     out->pass_fd = true;
 }
@@ -119,7 +122,7 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
         if (!str_fmt(args, sizeof args, "\"id\": \"%s\"", op->id))
             VH_ASSERT(false);
         command(cv, out, STEP_DEL, "device_del", args);
-        begin_remove_fd(cv, out); /* a QEMU before 9.1 that did not run at the attach kept it */
+        begin_remove_fd(cv, out); /* a QEMU before 9.1 whose VM did not run at the attach kept it */
         break;
     case OP_LIST:
         command(cv, out, STEP_LIST, "qom-list", "\"path\": \"/machine/peripheral\"");
@@ -140,7 +143,7 @@ static bool qemu_takes_fd(const struct vmm_conv *cv, uint32_t features) {
 
 /* ---- answers ---- */
 
-/* QEMU itself takes letters, digits and "-._" in an id, and makes up "device[0]". */
+/* QEMU accepts letters, digits and "-._" in an id, and itself makes ids such as "device[0]". */
 static bool safe_id(const char *id) {
     for (const char *s = id; *s != '\0'; s++) {
         if (*s == '"' || *s == '\\' || *s == '/' || (unsigned char)*s < 0x20)
@@ -151,7 +154,7 @@ static bool safe_id(const char *id) {
 
 static void fail(struct vmm_conv *cv, const char *text) {
     if (cv->failed)
-        return; /* what follows a failure is its consequence */
+        return; /* later failures follow from the first */
     cv->failed = true;
     cv->result.status = OP_FAILED;
     (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* an explanation may be cut */
@@ -214,7 +217,8 @@ static void properties_known(struct vmm_conv *cv) {
         f->busnum = f->devnum = 0;
 }
 
-/* What it is after is asked one device at a time: a batch must fit. False if there is no more to ask about. */
+/* Asks for the properties of the next device that others attached: one at a time, because a batch must fit into the
+ * buffer. False after the last. */
 static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
     char args[VH_OPID_MAX + 96];
     if (cv->asked >= 0)
@@ -245,7 +249,8 @@ static void take_properties(struct vmm_conv *cv, const struct json *j, int array
     }
 }
 
-/* Sets of ours that an earlier daemon left behind hold a node open. The answers do not matter. */
+/* Removes descriptors that an earlier daemon left in a set, because they hold a node open. The answers do not matter.
+ */
 static void take_fdsets(struct vmm_conv *cv, const struct json *j, int array, struct vmm_out *out) {
     int removed = 0;
     for (int t = json_first(j, array); t >= 0 && removed < 16; t = json_next(j, t)) {
@@ -287,7 +292,7 @@ static int step_of(const struct vmm_conv *cv, const struct json *j) {
 static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
     int step = cv->op.kind != OP_NONE ? step_of(cv, j) : -1;
     if (step < 0)
-        return VMM_WAIT; /* of an operation given up, or an error about nothing in particular */
+        return VMM_WAIT; /* of an operation that was given up, or an error without an id */
     int value = json_get(j, 0, "return"), error = json_get(j, 0, "error");
     if (value < 0 && error < 0)
         return VMM_BAD;

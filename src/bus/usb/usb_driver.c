@@ -1,7 +1,7 @@
 /*
- * usb_driver.c - the drivers of a device's interfaces, as sysfs shows them. Owns nothing; never takes a driver away.
+ * usb_driver.c - the drivers of a device's interfaces, as sysfs shows them. Owns nothing; never unbinds a driver.
  *
- * The kernel names interfaces "<device>:<configuration>.<interface>"; `driver` below is a link, absent if none has it.
+ * The kernel names interfaces "<device>:<configuration>.<interface>". An interface with a driver has a link `driver`.
  */
 #include "bus/usb/usb_driver.h"
 
@@ -18,7 +18,7 @@
 struct walk {
     struct sysfs_dir dir;
     size_t prefix;
-    char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the interface at hand; driver "" if it has none */
+    char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the current interface; driver "" if it has none */
 };
 
 static bool walk_begin(struct walk *w, const char *sys_name) {
@@ -27,7 +27,7 @@ static bool walk_begin(struct walk *w, const char *sys_name) {
     return str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name) && sysfs_dir_open(&w->dir, path);
 }
 
-/* False if it was none, or its name is longer than any the kernel makes. */
+/* False if the entry is no interface, or its name is longer than any that the kernel makes. */
 static bool take(struct walk *w, const char *sys_name, const char *entry) {
     char path[VH_PATH_MAX], target[VH_PATH_MAX];
     if (!str_starts(entry, sys_name) || entry[w->prefix] != ':' || !str_copy(w->name, sizeof w->name, entry))

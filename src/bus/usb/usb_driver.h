@@ -1,5 +1,5 @@
 /*
- * usb_driver.h - which of the host's drivers have the interfaces of a USB device, and how they get them back.
+ * usb_driver.h - which drivers the interfaces of a USB device have, and how the host's drivers get them back.
  */
 #ifndef VHOTPLUG_USB_DRIVER_H
 #define VHOTPLUG_USB_DRIVER_H
@@ -9,12 +9,12 @@
 #include <stdbool.h>
 
 /*
- * Has a program claimed an interface of the device through its own descriptor of it, as a VM that somebody else gave
- * the device to does? The kernel shows that as the driver "usbfs". True with the interface's name.
+ * True, with the interface's name, if a program has claimed an interface through the device's node. A VM does so that
+ * another program gave the device to. The kernel shows it as the driver "usbfs".
  * dir: the device's directory, just opened; it stays the caller's.
  */
 bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]);
-/* Offers interfaces that nobody has to the host's drivers. Blocks for as long as their probing takes. */
+/* Offers interfaces without a driver to the host's drivers. Blocks for as long as their probing takes. */
 void usb_driver_offer(const char *sys_name);
 
 #endif

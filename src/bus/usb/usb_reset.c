@@ -1,7 +1,8 @@
 /*
- * usb_reset.c - libusb without its discovery: no thread, no netlink, no scan; it is only handed an opened node.
+ * usb_reset.c - resets a device by libusb. Owns nothing; never lets libusb discover devices: libusb gets an opened
+ * node, and starts no thread, no netlink socket and no scan.
  *
- * The context lives only as long as the reset, and the arena behind malloc is as empty afterwards as before: asserted.
+ * The context lives only during the reset. An assertion holds that malloc's arena is as empty afterwards as before.
  */
 #include "bus/usb/usb_reset.h"
 
@@ -28,7 +29,7 @@ bool usb_reset(int fd, char *why, size_t cap) {
     }
     VH_ASSERT(heap_used() == baseline);
     if (e == LIBUSB_ERROR_NOT_FOUND)
-        return true; /* it was reset and came back as another device: the kernel tells by uevents */
+        return true; /* it was reset and came back as another device, which uevents report */
     (void)str_copy(why, cap, e == 0 ? "" : libusb_error_name(e)); /* short names */
     return e == 0;
 }

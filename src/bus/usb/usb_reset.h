@@ -1,5 +1,5 @@
 /*
- * usb_reset.h - a USB reset of an opened node through libusb: the only use of it in the daemon.
+ * usb_reset.h - a USB reset of an opened node: the daemon's only use of libusb.
  */
 #ifndef VHOTPLUG_USB_RESET_H
 #define VHOTPLUG_USB_RESET_H
