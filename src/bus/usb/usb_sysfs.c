@@ -4,6 +4,7 @@
  */
 #include "bus/usb/usb_sysfs.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "bus/modules.h"
@@ -29,8 +30,9 @@ bool usb_sysfs_is_device(const char *sys_name) {
 
 int usb_sysfs_open(const char *sys_name) {
     char path[VH_PATH_MAX];
-    errno = ENOENT;
-    return str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name) ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
+    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name);
+    VH_ASSERT(ok); /* usb_sysfs_is_device() bounds the name */
+    return sysfs_open(path, O_RDONLY | O_DIRECTORY);
 }
 
 /* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
