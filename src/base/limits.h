@@ -98,6 +98,7 @@
     X(VH_JSON_MAX, 2097152, "bytes of any JSON text that is read")                                                     \
     X(VH_JSON_DEPTH, 32, "nesting of any JSON text that is read")                                                      \
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles and vhotplug's own")    \
+    X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
     X(VH_POLL_FAILURES, 100, "failures of poll() in a row that end the daemon: a short lack of memory must not")       \
     X(VH_ARENA_SIZE, 131072, "bytes of the fixed arena behind malloc: libusb and libc internals only")
 

@@ -7,6 +7,7 @@
  */
 #include "os/helper.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -17,10 +18,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static int ends[VH_MAX_HELPERS]; /* the daemon's, of helpers that run */
+static int nends;
+
 static _Noreturn void run(const char *name, helper_fn *serve, int fd, const void *arg) {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         (void)signal(ignored[i], SIG_IGN);
+    for (int i = 0; i < nends; i++)
+        (void)close(ends[i]); /* else a helper outlives the daemon for as long as another does */
     (void)prctl(PR_SET_NAME, name);
     serve(fd, arg);
     _exit(0);
@@ -39,9 +45,21 @@ int helper_start(const char *name, helper_fn *serve, const void *arg) {
     }
     int e = errno;
     (void)close(pair[1]);
-    if (pid > 0)
+    if (pid > 0) {
+        VH_ASSERT(nends < VH_MAX_HELPERS);
+        ends[nends++] = pair[0];
         return pair[0];
+    }
     log_error("cannot start %s: %s", name, strerror(e));
     (void)close(pair[0]);
     return -1;
+}
+
+void helper_close(int fd) {
+    int i = 0;
+    while (i < nends && ends[i] != fd)
+        i++;
+    VH_ASSERT(i < nends);
+    ends[i] = ends[--nends];
+    (void)close(fd);
 }

@@ -4,6 +4,7 @@
  */
 #include "os/sock.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "os/sys.h"
@@ -229,29 +230,40 @@ bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap) {
     return str_copy(text, cap, s);
 }
 
-ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
+ssize_t sock_send_fds(int fd, const void *p, size_t n, const int fds[], int nfds) {
     /* sendmsg() only reads, but an iovec serves readers and writers. NOLINTNEXTLINE(performance-no-int-to-ptr) */
     struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
     union {
         struct cmsghdr align;
-        char buf[CMSG_SPACE(sizeof(int))];
+        char buf[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int))];
     } control;
-    if (pass_fd >= 0) {
+    int passed[SOCK_MAX_FDS];
+    unsigned npassed = 0;
+    VH_ASSERT(nfds >= 0 && nfds <= SOCK_MAX_FDS);
+    for (int i = 0; i < nfds; i++) {
+        if (fds[i] >= 0)
+            passed[npassed++] = fds[i];
+    }
+    if (npassed > 0) {
         memset(&control, 0, sizeof control);
         m.msg_control = control.buf;
-        m.msg_controllen = sizeof control.buf;
+        m.msg_controllen = (socklen_t)CMSG_SPACE(npassed * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+        c->cmsg_len = (socklen_t)CMSG_LEN(npassed * sizeof(int));
+        memcpy(CMSG_DATA(c), passed, npassed * sizeof(int));
     }
     ssize_t sent;
     do {
         sent = sendmsg(fd, &m, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
+}
+
+ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd) {
+    return sock_send_fds(fd, p, n, &pass_fd, 1);
 }
 
 ssize_t sock_write(int fd, const void *p, size_t n) {
@@ -274,30 +286,58 @@ ssize_t sock_recv(int fd, void *p, size_t n) {
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : got;
 }
 
-ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
+ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds) {
     union {
-        char buf[CMSG_SPACE(sizeof(int))];
+        char buf[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int))];
         struct cmsghdr align;
     } control;
     struct iovec iov = {.iov_base = p, .iov_len = n};
-    struct mmsghdr m = {
-        .msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control}};
+    struct mmsghdr m = {.msg_hdr = {.msg_iov = &iov,
+                                    .msg_iovlen = 1,
+                                    .msg_control = control.buf,
+                                    .msg_controllen = (socklen_t)CMSG_SPACE((size_t)nfds * sizeof(int))}};
     int messages;
-    *passed = -1;
-    do { /* recvmmsg(), as for uevents: recvmsg() would be one more call for the sandbox to allow */
+    VH_ASSERT(nfds > 0 && nfds <= SOCK_MAX_FDS);
+    for (int i = 0; i < nfds; i++)
+        fds[i] = -1;
+    do { /* as uevents are read, so that recvmsg() need not be allowed as well */
         messages = recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL);
     } while (messages < 0 && errno == EINTR);
     if (messages < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-    ssize_t got = (ssize_t)m.msg_len;
     const struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
-    if (got > 0 && c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-        memcpy(passed, CMSG_DATA(c), sizeof *passed);
-    if (got == (ssize_t)n)
+    /* Room for two may be room for a third by alignment: what is more than asked for is closed. */
+    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        int passed[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int)) / sizeof(int)];
+        size_t bytes = (size_t)c->cmsg_len - CMSG_LEN(0);
+        VH_ASSERT(bytes <= sizeof passed);
+        memcpy(passed, CMSG_DATA(c), bytes);
+        for (int i = 0; i < (int)(bytes / sizeof(int)); i++) {
+            if (i < nfds)
+                fds[i] = passed[i];
+            else
+                (void)close(passed[i]);
+        }
+    }
+    bool whole = (m.msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+    if (m.msg_len > 0 && whole)
+        return (ssize_t)m.msg_len;
+    for (int i = 0; i < nfds; i++) {
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+        fds[i] = -1;
+    }
+    errno = whole ? 0 : EMSGSIZE;
+    return -1;
+}
+
+ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
+    ssize_t got = sock_recv_fds(fd, p, n, passed, 1);
+    if (got <= 0 || got == (ssize_t)n)
         return got;
     if (*passed >= 0)
         (void)close(*passed);
     *passed = -1;
-    errno = got == 0 ? 0 : EMSGSIZE;
+    errno = EMSGSIZE;
     return -1;
 }

@@ -29,6 +29,12 @@ bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap);
 ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd); /* without SIGPIPE; pass_fd -1: no descriptor */
 ssize_t sock_write(int fd, const void *p, size_t n);             /* by write(): SIGPIPE must be ignored */
 ssize_t sock_recv(int fd, void *p, size_t n);                    /* the end of the stream is -1 with errno 0 */
+#define SOCK_MAX_FDS 2
+/* One message with nfds descriptors, at most SOCK_MAX_FDS. Sending: those that are -1 are left out. Receiving: fds[]
+ * are those that came, then -1; a message that is longer than n, or that brings more, is -1 with EMSGSIZE, and none is
+ * left. */
+ssize_t sock_send_fds(int fd, const void *p, size_t n, const int fds[], int nfds);
+ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds);
 /* One message of exactly n bytes, with the descriptor that came with it or -1. A message of another length is -1 with
  * EMSGSIZE, and its descriptor is closed. */
 ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed);
