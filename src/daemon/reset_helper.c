@@ -66,7 +66,6 @@ static void helper(int fd, const void *arg) {
     static struct message m;
     const struct bus *bus = arg;
     int pidfd;
-    opener_forget();
     if (!enter_sandbox())
         _exit(1);
     while (sock_recv_fd(fd, &m, sizeof m, &pidfd) == (ssize_t)sizeof m) {
@@ -91,7 +90,7 @@ bool reset_helper_start(const struct bus *bus, reset_helper_done_fn *done) {
     if (fcntl(sock, F_SETFL, O_NONBLOCK) == 0)
         return true;
     log_error("cannot use the socket of the reset helper: %s", strerror(errno));
-    (void)close(sock);
+    helper_close(sock);
     sock = -1;
     return false;
 }
@@ -105,7 +104,7 @@ static void end(struct job *j) {
 
 static void helper_gone(void) {
     log_error("the reset helper ended: devices come back from VMs as they are, until the daemon is started again");
-    (void)close(sock);
+    helper_close(sock);
     sock = -1;
 }
 
@@ -162,7 +161,7 @@ void reset_helper_begin(uint32_t token, const struct device *dev, int pidfd) {
 
 void reset_helper_stop(void) {
     if (sock >= 0)
-        (void)close(sock); /* the helper finishes the jobs it has, then ends */
+        helper_close(sock); /* the helper finishes the jobs it has, then ends */
     sock = -1;
 }
 

@@ -110,7 +110,7 @@ bool opener_sealed(void) {
 
 void opener_forget(void) {
     if (sock >= 0)
-        (void)close(sock);
+        helper_close(sock);
     sock = -1;
 }
 
