@@ -204,13 +204,15 @@ static void on_process_gone(int vm) {
 
 /* Opens the operation's device just before it is passed on: it may have been unplugged, or be in use, since the
  * operation began. */
-static int on_open_node(const struct vmm_op *op, char *why, size_t cap) {
+static bool on_open_node(const struct vmm_op *op, char *why, size_t cap) {
     const struct vm *vm = &dispatch.core.vm[op->vm];
     if (vm->op_serial != op->serial || vm->op_slot < 0 || dispatch.core.slot[vm->op_slot].state != SLOT_PRESENT) {
         (void)str_copy(why, cap, "the device was unplugged");
-        return -1;
+        return false;
     }
-    return dispatch.bus->open_node(&dispatch.core.slot[vm->op_slot].dev, why, cap);
+    int fd = dispatch.bus->open_node(&dispatch.core.slot[vm->op_slot].dev, why, cap);
+    link_node(op->vm, op->serial, fd, why);
+    return true;
 }
 
 static const struct link_calls link_calls = {

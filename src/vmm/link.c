@@ -70,6 +70,10 @@ void link_op(int v, const struct vmm_op *op) {
     }
 }
 
+void link_node(int v, uint32_t op_serial, int fd, const char *why) {
+    link_node_opened(&links[v], op_serial, fd, why);
+}
+
 bool link_listening(int v) {
     return link_socket_served(conf->vms[v].socket);
 }
@@ -143,11 +147,13 @@ static void tick(struct link *l, int64_t now) {
         else
             l->connect_at = VH_NEVER;
     }
-    if (l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent) {
+    if (l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent && !l->node_wanted) {
         link_begin(l);
     } else if (l->deadline <= now) {
         if (l->state == LINK_GREETING)
             greeting_late(l);
+        else if (l->node_wanted)
+            link_node_late(l);
         else
             link_lost(l, "the monitor did not answer in time");
     }

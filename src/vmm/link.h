@@ -25,8 +25,9 @@ struct link_calls {
     void (*down)(int vm, const char *why); /* the connection ended, and nobody listens any more */
     void (*again)(int vm);                 /* the connection ended, but somebody listens: perhaps a new VMM */
     void (*peer)(int vm, int32_t pid);     /* connected: this process holds the other end */
-    /* Opens the node for an OP_ATTACH, just before its bytes go out; -1 with `why` filled ends it as OP_LOCAL. */
-    int (*open_node)(const struct vmm_op *op, char *why, size_t cap);
+    /* Asks for the node of an OP_ATTACH, just before its bytes go out; link_node() answers, at once or later. False
+     * with `why` filled: it cannot be asked for, and the operation ends as OP_LOCAL. */
+    bool (*open_node)(const struct vmm_op *op, char *why, size_t cap);
 };
 
 /* `types` ends with NULL. c must outlive the links. */
@@ -36,6 +37,9 @@ void link_start(const struct conf *c, const struct vmm *const *types, const stru
 void link_reload(const struct conf *c, vm_set changed);
 /* Begins an operation; asserts that none is under way. Never calls `done` itself. */
 void link_op(int vm, const struct vmm_op *op);
+/* The answer to open_node(): a descriptor, which the link takes over, or -1 and why there is none. Of an operation that
+ * has ended meanwhile the descriptor is closed. */
+void link_node(int vm, uint32_t op_serial, int fd, const char *why);
 /* Does anybody listen at the VM's socket? One non-blocking connect, for a VM whose process has ended. */
 bool link_listening(int vm);
 void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */

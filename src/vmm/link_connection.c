@@ -30,6 +30,7 @@ void link_finish(struct link *l, enum op_status status, const char *text) {
     l->result = (struct op_result){.serial = l->op.serial, .vm = l->vm, .status = status};
     (void)str_copy(l->result.text, sizeof l->result.text, text); /* an explanation may be cut */
     l->op.kind = OP_NONE;
+    l->node_wanted = false;
     l->finished = true;
     l->deadline = l->connect_at = VH_NEVER;
 }

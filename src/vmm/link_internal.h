@@ -25,6 +25,7 @@ struct link {
     enum link_state state;
     int fd, poll;
     struct vmm_op op; /* OP_NONE: none */
+    bool node_wanted; /* LINK_READY: the operation waits for link_node() */
     bool sent;        /* the first bytes of the operation went out */
     bool finished;    /* the result waits to be reported */
     bool wanted;      /* wait for the greeting although no operation is under way */
@@ -59,6 +60,8 @@ bool link_socket_served(const char *socket);
 /* link_operation.c */
 bool link_flush(struct link *l, int pass_fd); /* false with errno if the connection is broken */
 void link_begin(struct link *l);              /* sends the operation; LINK_READY only */
+void link_node_opened(struct link *l, uint32_t op_serial, int fd, const char *why);
+void link_node_late(struct link *l);
 void link_operation_done(struct link *l);
 void link_greeted(struct link *l);
 

@@ -1,6 +1,6 @@
 /*
- * link_operation.c - an operation on its way out, and its result. Owns the opened node until it is sent; never reads
- * from the socket.
+ * link_operation.c - an operation on its way out, and its result. Owns the opened node until it is sent; never opens
+ * it, and never reads from the socket.
  */
 #include "base/assert.h"
 #include "base/duration.h"
@@ -33,43 +33,80 @@ bool link_flush(struct link *l, int pass_fd) {
     return true;
 }
 
-/* Opens the node of an OP_ATTACH. False if that ended the operation. */
-static bool open_node(struct link *l, int *node) {
-    char why[VH_TEXT_MAX] = "";
-    enum usb_passing passing = l->conf->passing;
-    l->op.by_fd = passing == PASS_FD || (passing == PASS_AUTO && l->vmm->takes_fd(&l->conv, l->features));
-    *node = l->calls->open_node(&l->op, why, sizeof why);
-    if (*node >= 0)
+/* True if nothing of an earlier operation is left: the monitor has read all of it. */
+static bool is_clear(struct link *l) {
+    if (l->out_len == 0)
         return true;
-    link_finish(l, OP_LOCAL, why);
-    linger(l);
+    link_lost(l, "the monitor does not read");
     return false;
 }
 
-void link_begin(struct link *l) {
+/* Sends the first bytes of the operation, and its node with them. Closes the node: the daemon's own copy would keep the
+ * device claimed after the VM's death. If nothing was sent, the queue of the socket was full. A monitor that reads
+ * leaves space for the first bytes of an operation, so the connection ends. */
+static void send_first(struct link *l, int node) {
     struct vmm_out out = {.pass_fd = false};
-    int node = -1;
-    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE);
-    if (l->out_len > 0) { /* the monitor answered the last operation without having read all of it */
-        link_lost(l, "the monitor does not read");
-        return;
-    }
-    l->linger_until = VH_NEVER;
-    if (l->op.kind == OP_ATTACH && !open_node(l, &node))
-        return;
     sb_init(&out.text, l->out, sizeof l->out);
     l->vmm->begin(&l->conv, &l->op, &out);
     VH_ASSERT(sb_ok(&out.text));
     l->out_len = out.text.len;
     l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
     bool ok = link_flush(l, out.pass_fd ? node : -1);
-    /* The daemon's own copy would keep the device claimed after the VM's death. If nothing was sent, the queue of the
-     * socket was full. A monitor that reads leaves space for the first bytes of an operation, so the connection ends.
-     */
+    const char *why = ok ? "the monitor does not read" : strerror(errno);
     if (node >= 0)
         (void)close(node);
     if (!ok || !l->sent)
-        link_lost(l, ok ? "the monitor does not read" : strerror(errno));
+        link_lost(l, why);
+}
+
+static void without_node(struct link *l, const char *why) {
+    link_finish(l, OP_LOCAL, why);
+    linger(l);
+}
+
+/* The owner of the node has a deadline of its own; the link's is for an answer that never comes. */
+static void ask_for_node(struct link *l) {
+    char why[VH_TEXT_MAX] = "";
+    enum usb_passing passing = l->conf->passing;
+    struct vmm_op op;
+    l->op.by_fd = passing == PASS_FD || (passing == PASS_AUTO && l->vmm->takes_fd(&l->conv, l->features));
+    l->node_wanted = true; /* before: the answer may come during the call */
+    l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
+    op = l->op;
+    if (!l->calls->open_node(&op, why, sizeof why))
+        without_node(l, why);
+}
+
+void link_begin(struct link *l) {
+    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE && !l->node_wanted);
+    if (!is_clear(l))
+        return;
+    l->linger_until = VH_NEVER;
+    if (l->op.kind == OP_ATTACH)
+        ask_for_node(l);
+    else
+        send_first(l, -1);
+}
+
+void link_node_opened(struct link *l, uint32_t op_serial, int fd, const char *why) {
+    if (!l->node_wanted || l->op.serial != op_serial) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    VH_ASSERT(l->state == LINK_READY && l->op.kind == OP_ATTACH);
+    l->node_wanted = false;
+    if (fd < 0) {
+        without_node(l, why);
+    } else if (is_clear(l)) {
+        send_first(l, fd);
+    } else {
+        (void)close(fd);
+    }
+}
+
+void link_node_late(struct link *l) {
+    without_node(l, "the device was not opened in time");
 }
 
 void link_operation_done(struct link *l) {

@@ -62,6 +62,8 @@ static const struct vmm *const types[] = {&vmm_test, NULL};
 
 static char told[512];
 static int node_error;
+static bool node_later;      /* the answer does not come during the call */
+static uint32_t node_serial; /* asked for last */
 
 static void tell(const char *what) {
     size_t n = strlen(told);
@@ -90,12 +92,15 @@ static void on_peer(int vm, int32_t pid) {
     (void)vm;
     CHECK_INT(pid, getpid());
 }
-static int open_node(const struct vmm_op *op, char *why, size_t cap) {
-    (void)op;
-    if (node_error == 0)
-        return dup(0);
-    (void)snprintf(why, cap, "no node");
-    return -1;
+static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
+    node_serial = op->serial;
+    if (node_error != 0) {
+        (void)snprintf(why, cap, "no node");
+        return false;
+    }
+    if (!node_later)
+        link_node(op->vm, op->serial, dup(0), "");
+    return true;
 }
 
 static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
@@ -360,6 +365,62 @@ static void without_a_node_nothing_is_attached(void) {
     stop();
 }
 
+static void a_node_may_come_later(void) {
+    ready();
+    int files = open_files();
+    node_later = true;
+    ask(OP_ATTACH);
+    pass();
+    pass();
+    CHECK_STR(heard(), "");
+    CHECK_INT(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT), 3); /* of the listing */
+    CHECK(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT) < 0);    /* nothing goes out without the node */
+    link_node(0, node_serial + 1, dup(0), "");                           /* not the one that is waited for */
+    CHECK_INT(open_files(), files);
+    link_node(0, node_serial, dup(0), "");
+    CHECK_INT(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT), 3);
+    link_node(0, node_serial, dup(0), ""); /* twice */
+    CHECK_INT(open_files(), files);
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    ask(OP_ATTACH);
+    pass();
+    link_node(0, node_serial, -1, "it is in use");
+    pass();
+    CHECK_STR(heard(), "local it is in use ");
+    CHECK(link_connected(0));
+    node_later = false;
+    stop();
+}
+
+/* The operation ends first: by the monitor's end, by the VM's end, by time. */
+static void a_node_that_comes_too_late_is_closed(void) {
+    node_later = true;
+    for (int way = 0; way < 3; way++) {
+        ready();
+        ask(OP_ATTACH);
+        pass();
+        if (way == 0) {
+            CHECK(close(monitor) == 0);
+            monitor = -1;
+            pass();
+            CHECK(heard_first("local "));
+        } else if (way == 1) {
+            link_drop(0);
+            CHECK(heard_first("unknown "));
+        } else {
+            link_tick(link_deadline());
+            CHECK_STR(heard(), "local the device was not opened in time ");
+        }
+        int files = open_files();
+        link_node(0, node_serial, dup(0), "");
+        CHECK_INT(open_files(), files);
+        CHECK_STR(heard(), "");
+        stop();
+    }
+    node_later = false;
+}
+
 static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     ready();
     ask(OP_DETACH);
@@ -446,6 +507,8 @@ int main(void) {
     RUN(a_monitor_that_does_not_read_is_waited_for);
     RUN(an_answer_that_asks_for_more_is_bounded);
     RUN(without_a_node_nothing_is_attached);
+    RUN(a_node_may_come_later);
+    RUN(a_node_that_comes_too_late_is_closed);
     RUN(a_monitor_that_does_not_answer_ends_the_wait);
     RUN(an_operation_may_come_while_the_greeting_is_waited_for);
     RUN(whether_anybody_listens_is_doubted_in_his_favour);
