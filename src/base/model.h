@@ -37,7 +37,8 @@ struct device {
     uint8_t busnum, devnum, root_port;
     uint8_t nifaces;
     enum removable removable;
-    bool settled; /* the kernel has finished configuring it (its driver is bound) */
+    bool settled;      /* the kernel has finished configuring it (its driver is bound) */
+    bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
     struct usb_iface ifaces[VH_MAX_IFACES];
 };
 
@@ -163,6 +164,7 @@ enum fact_kind {
     FACT_SCAN_BEGIN, /* a full scan follows; devices that it does not report are gone */
     FACT_SCAN_END,
     FACT_DEVICE,     /* a device is plugged in, new or changed */
+    FACT_SEEN,       /* a device of this name is there but cannot be read now: it stays as it was reported */
     FACT_GONE,       /* no device has this sysfs name (any more) */
     FACT_VM_SOCKET,  /* the VM's socket appeared or was made anew: a VMM may listen */
     FACT_VM_ANSWERS, /* the monitor greeted after OP_BUSY */
@@ -179,11 +181,11 @@ enum fact_kind {
 
 struct fact {
     enum fact_kind kind;
-    bool coldplug;                 /* FACT_DEVICE, FACT_SCAN_*: found by the first scan after start */
-    const struct device *device;   /* FACT_DEVICE */
-    const char *sys_name;          /* FACT_GONE */
-    int vm;                        /* FACT_VM_* */
-    const struct op_result *op;    /* FACT_OP_DONE */
+    bool coldplug;               /* FACT_DEVICE, FACT_SCAN_*: there at the first scan after start, if read later too */
+    const struct device *device; /* FACT_DEVICE */
+    const char *sys_name;        /* FACT_SEEN, FACT_GONE */
+    int vm;                      /* FACT_VM_* */
+    const struct op_result *op;  /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
     bool ok;                       /* FACT_SAVED */

@@ -77,6 +77,14 @@ static vm_set supported_vms(const struct conf *conf) {
     return all;
 }
 
+/* An earlier daemon may have attached it to any VM, by other rules. A VM that was listed before the device was read is
+ * listed again. */
+static void doubt_all(struct core *c, struct slot *s) {
+    s->doubt = supported_vms(c->conf);
+    for (int v = 0; v < c->conf->nvms; v++)
+        vm_look(c, v);
+}
+
 static void plug(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     int i = slot_alloc(c);
@@ -94,7 +102,7 @@ static void plug(struct step *st, const struct fact *f) {
         port_plugged(st, i);
     slot_plugged(st, i);
     if (f->coldplug && !s->hub)
-        s->doubt = supported_vms(c->conf); /* an earlier daemon may have attached it to any, by other rules */
+        doubt_all(c, s);
     if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
         s->choice = c->conf->rules[s->rule].vms[0]; /* at start, no client can answer */
     slot_announce(st, i);
@@ -117,6 +125,8 @@ static void device_fact(struct step *st, const struct fact *f) {
     }
     struct slot *s = &st->c->slot[i];
     bool settled_now = f->device->settled && !s->dev.settled;
+    if (f->device->unresponsive && s->question == QUESTION_OPEN)
+        s->question = QUESTION_NONE; /* asked anew once it answers */
     s->dev = *f->device;
     s->seen = true;
     if (settled_now)
@@ -138,6 +148,12 @@ static void scan_end(struct step *st) {
         if (st->c->slot[i].state == SLOT_PRESENT && !st->c->slot[i].seen)
             unplug(st, i);
     }
+}
+
+static void seen_fact(struct core *c, const char *sys_name) {
+    int i = slot_find(c, sys_name);
+    if (i >= 0)
+        c->slot[i].seen = true;
 }
 
 static void gone_fact(struct step *st, const char *sys_name) {
@@ -227,6 +243,9 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         break;
     case FACT_DEVICE:
         device_fact(&st, f);
+        break;
+    case FACT_SEEN:
+        seen_fact(c, f->sys_name);
         break;
     case FACT_GONE:
         gone_fact(&st, f->sys_name);

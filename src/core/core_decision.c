@@ -22,7 +22,7 @@ static enum role higher(enum role a, enum role b) {
 /* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the VM that had the
  * device is listed anew first, see attach_go(). */
 static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
-    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
+    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNRESPONSIVE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
     case STAY_MALFORMED:
         sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
         return false;
@@ -31,6 +31,9 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
         return false;
     case STAY_PROTECTED:
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
+        return false;
+    case STAY_UNRESPONSIVE:
+        sb_str(why, "the device does not answer");
         return false;
     case STAY_UNSETTLED:
         sb_fmt(why, "%s is still being configured by the kernel: it is announced when it is ready", s->dev.node);

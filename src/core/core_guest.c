@@ -20,6 +20,10 @@ static bool stays_here(const struct core *c, const struct slot *s) {
     return slot_stays_with_host(c, s, STAY_DEVICE) != STAY_NO;
 }
 
+static bool is_silent(const struct core *c, const struct slot *s) {
+    return slot_stays_with_host(c, s, STAY_UNRESPONSIVE) != STAY_NO;
+}
+
 /* False if another VM has the device, should get it or may have it, or if a request or a suspend concerns it. */
 static bool is_free(const struct core *c, const struct slot *s, int vm) {
     int target = plan_target(c, s);
@@ -33,7 +37,8 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
     /* STAY_STOPPING is not among them: only attach_vm(), which serves operators and admins, looks at that. */
     return plan_allows(c, s, vm) && !s->disconnected && is_free(c, s, vm) &&
-           slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNSETTLED | STAY_FOREIGN | STAY_HELD) == STAY_NO;
+           slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_UNSETTLED | STAY_HELD) ==
+               STAY_NO;
 }
 
 /* True if this VM has the device, is about to get it or has detached it, and no other VM has it, may have it or is just
@@ -78,6 +83,8 @@ const char *core_guest_reason(const struct core *c, const struct slot *s, int vm
         return "suspended";
     if (stays_here(c, s))
         return "stays with the host";
+    if (is_silent(c, s))
+        return "does not answer";
     return may_attach(c, s, vm) ? "may be attached" : "not free";
 }
 
@@ -89,7 +96,9 @@ const char *guest_why_not(const struct core *c, const struct request *r, const s
         return "was taken away";
     if (!plan_allows(c, s, vm))
         return "is not allowed here";
-    return stays_here(c, s) ? "stays with the host" : "is not free";
+    if (stays_here(c, s))
+        return "stays with the host";
+    return is_silent(c, s) ? "does not answer" : "is not free";
 }
 
 /* ---- requests ---- */

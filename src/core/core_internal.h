@@ -40,11 +40,12 @@ enum stay {
     STAY_NO = 0,
     STAY_MALFORMED = 1 << 0, /* its descriptors are not trusted, so no rule can be applied to it */
     STAY_HUB = 1 << 1,
-    STAY_PROTECTED = 1 << 2, /* the host uses it */
-    STAY_UNSETTLED = 1 << 3, /* the kernel is still configuring it */
-    STAY_FOREIGN = 1 << 4,   /* a VM has it, but not by us */
-    STAY_HELD = 1 << 5,      /* its port flaps */
-    STAY_STOPPING = 1 << 6,  /* the daemon is ending */
+    STAY_PROTECTED = 1 << 2,    /* the host uses it */
+    STAY_FOREIGN = 1 << 3,      /* a VM has it, but not by us */
+    STAY_UNRESPONSIVE = 1 << 4, /* an order about it was not answered in time */
+    STAY_UNSETTLED = 1 << 5,    /* the kernel is still configuring it */
+    STAY_HELD = 1 << 6,         /* its port flaps */
+    STAY_STOPPING = 1 << 7,     /* the daemon is ending */
 };
 /* What the device is or what the host does with it. The others pass without anything new about the device. */
 #define STAY_DEVICE (STAY_MALFORMED | STAY_HUB | STAY_PROTECTED)

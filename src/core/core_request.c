@@ -25,7 +25,7 @@ static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
     /* One that cannot go there now is left to the rules. STAY_UNSETTLED is no reason: a VM had it as it was. */
-    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_HELD) != STAY_NO)
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_HELD) != STAY_NO)
         return false;
     return !s->disconnected && plan_allows(c, s, s->suspended);
 }

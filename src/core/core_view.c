@@ -98,14 +98,17 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
     if (s->vm >= 0 && target == s->vm)
         return;
     /* STAY_HUB is not asked: the bus names it as what protects the device. STAY_UNSETTLED comes after what the rules
-     * say, and STAY_STOPPING would be the reason of every device. */
-    enum stay stay = slot_stays_with_host(c, s, STAY_MALFORMED | STAY_PROTECTED | STAY_FOREIGN | STAY_HELD);
+     * say, and STAY_STOPPING would be the reason of every device. A VM may have a device that does not answer. */
+    unsigned asked = STAY_MALFORMED | STAY_PROTECTED | STAY_FOREIGN | STAY_HELD;
+    enum stay stay = slot_stays_with_host(c, s, s->vm < 0 ? asked | STAY_UNRESPONSIVE : asked);
     if (stay == STAY_MALFORMED)
         sb_fmt(sb, "unclassifiable: %s", s->dev.malformed);
     else if (stay == STAY_PROTECTED)
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
     else if (stay == STAY_FOREIGN)
         sb_str(sb, "somebody else attached it there");
+    else if (stay == STAY_UNRESPONSIVE)
+        sb_str(sb, "the device does not answer (its reading or opening was not finished in time)");
     else if (stay == STAY_HELD)
         sb_str(sb, "its port flaps: it has to stay for a while first");
     else if (s->vm >= 0)

@@ -28,6 +28,7 @@
 
 struct port_world {
     bool present;
+    bool unread; /* there at a start of the daemon, and not read since */
     struct device dev;
 };
 
@@ -213,6 +214,8 @@ static void check_attach(const struct action *a) {
         fail("attaching in the middle of a reset");
     if (s->hold_until != 0)
         fail("attaching from a port that flaps");
+    if (s->dev.unresponsive)
+        fail("attaching a device that does not answer");
     if (core.stopping)
         fail("attaching at the end");
     if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
@@ -450,7 +453,7 @@ static void drop_foreign(uint64_t incarnation) {
 static void remove_device(int p) {
     if (w.port[p].present)
         drop_foreign(w.port[p].dev.incarnation);
-    w.port[p].present = false;
+    w.port[p].present = w.port[p].unread = false;
 }
 
 static void identify(struct device *d) {
@@ -483,11 +486,25 @@ static void make_device(int p) {
         snprintf(d->malformed, sizeof d->malformed, "bLength 0");
     if (chance(4))
         snprintf(d->protect, sizeof d->protect, "holds /boot");
+    d->unresponsive = chance(3);
 }
 
 static void tell_device(int p) {
-    struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug};
+    struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug || w.port[p].unread};
+    w.port[p].unread = false;
     step(&f);
+}
+
+/* The device cannot be read now: the scan says only that one is there. */
+static void tell_seen(int p) {
+    const char *name = w.port[p].dev.sys_name;
+    bool known = core_device(&core, name) != NULL;
+    struct fact f = {.kind = FACT_SEEN, .sys_name = name};
+    w.port[p].unread = w.port[p].unread || w.coldplug;
+    w.counts.seen++;
+    step(&f);
+    if ((core_device(&core, name) != NULL) != known)
+        fail("a device that was only seen has come or gone");
 }
 
 static void tell_gone(const char *name) {
@@ -496,14 +513,22 @@ static void tell_gone(const char *name) {
 }
 
 static void scan(void) {
+    bool known[PORTS] = {false};
     struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = w.coldplug};
     step(&f);
     for (int p = 0; p < PORTS; p++) {
-        if (w.port[p].present)
+        if (w.port[p].present && fault(8))
+            tell_seen(p);
+        else if (w.port[p].present)
             tell_device(p);
+        known[p] = w.port[p].present && core_device(&core, w.port[p].dev.sys_name) != NULL;
     }
     f.kind = FACT_SCAN_END;
     step(&f);
+    for (int p = 0; p < PORTS; p++) {
+        if (known[p] && core_device(&core, w.port[p].dev.sys_name) == NULL)
+            fail("the end of a scan has unplugged a device that the scan saw");
+    }
 }
 
 /* Something about a device changes; the string of a serial is read only once the kernel is done with it. */
@@ -512,6 +537,9 @@ static void change_event(int p) {
     d->settled = true;
     if (chance(10) && holders(d->incarnation, false) == 0)
         snprintf(d->protect, sizeof d->protect, "%s", chance(50) ? "holds /boot" : "");
+    if (chance(20))
+        d->unresponsive = !d->unresponsive;
+    w.counts.silent += d->unresponsive && w.port[p].present;
     tell_device(p);
 }
 

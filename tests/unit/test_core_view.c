@@ -104,7 +104,7 @@ static void a_device_that_stays_with_the_host_says_why(void) {
     READS(1, "idle", "the kernel is still configuring it");
     plug_as("1-3", 7, 3, true, true);
     vm_fact_of(FACT_VM_DOWN, 1);
-    vm_up(0);
+    done(0, OP_OK); /* listed again: an earlier daemon may have attached it */
     READS(2, "idle", "was there before the daemon started (see --attach-connected)");
     plug("1-4", 8, 8);
     READS(3, "waiting", "waiting for a choice of VM");
