@@ -17,6 +17,7 @@
 #include "daemon/loop.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
+#include "os/logger.h"
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
@@ -115,6 +116,15 @@ static void check_types(void) {
 }
 
 /* ---- the sandbox ---- */
+
+/* The logger enters its sandbox first of all processes. */
+static bool start_logger(void) {
+    if (given.no_sandbox) {
+        log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
+        sandbox_disable();
+    }
+    return logger_start();
+}
 
 /* Before the sandbox: the opener does later what the sandbox forbids this process. */
 static bool start_opener(void) {
@@ -224,6 +234,8 @@ static int serve(int argc, char **argv) {
     conf_load_choose(given.conf_path);
     if (given.check)
         return check();
+    if (!given.doctor && !start_logger())
+        return EXIT_FAILED;
     if (!conf_load_first(&conf, given.doctor ? conf_print : NULL))
         return EXIT_FAILED;
     if (!sysfs_root(given.root != NULL ? given.root : "/")) {
@@ -233,11 +245,7 @@ static int serve(int argc, char **argv) {
     if (given.doctor)
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     (void)umask(0); /* files and sockets get exactly the mode that they are made with */
-    if (given.no_sandbox) {
-        log_warn("NO SANDBOX (--no-sandbox): every capability, path and system call stays open to this process");
-        sandbox_disable();
-    }
-    if (!start_opener())
+    if (!logger_use() || !start_opener())
         return EXIT_FAILED;
     struct loop_options lo = {
         .conf = conf,

@@ -74,6 +74,9 @@
     X(VH_LINK_TURN, 4096, "bytes of lines read from one VMM at once, and the rest of a line; then VH_T_LINK_PAUSE")    \
     X(VH_LINKS_TURN, 16384, "bytes of lines read from all VMMs at once; then all pause: half a millisecond of work")   \
     /* log */                                                                                                          \
+    X(VH_LOG_LINE, 2048, "bytes of a log line; a pipe takes 4096 at once or none, so lines of processes do not mix")   \
+    X(VH_LOG_READ, 4096, "bytes of log lines that the logger reads at once: one page")                                 \
+    X(VH_LOG_PIPE, 262144, "bytes of log lines that wait for standard error: start with all devices, at level debug")  \
     X(VH_LOG_KEYS, 64, "peers and devices whose log lines are counted")                                                \
     X(VH_LOG_BURST, 20, "log lines about one peer or device at once; then one a second, the rest is counted")          \
     X(VH_AUDIT_MAX, 1920, "bytes of an audit line: a log line without its prefix")                                     \
@@ -132,6 +135,8 @@ enum vh_limit {
     /* state file, log */                                                                                             \
     X(VH_T_SAVE_RETRY, 30000, "first delay before a state file that could not be written is tried again; doubles")    \
     X(VH_T_SAVE_RETRY_MAX, 3600000, "longest delay before a state file is tried again")                               \
+    X(VH_T_LOG_RETRY, 1000, "time between two attempts to log how many log lines were dropped")                       \
+    X(VH_T_LOG_DRAIN, 1000, "time that the logger has for the last lines after the end of the daemon")                \
     X(VH_T_LOG_REFILL, 1000, "time until one more log line about a peer or a device is allowed")                      \
     /* API clients */                                                                                                 \
     X(VH_T_LISTEN_RETRY, 5000, "delay before a transport that could not be opened is tried again")                    \
@@ -157,6 +162,8 @@ _Static_assert(VH_MAX_ACCESS >= VH_MAX_VMS, "every VM can have a CID");
 _Static_assert(VH_MAX_PEERS >= 2 * VH_MAX_CLIENTS, "no connected peer is forgotten");
 _Static_assert(VH_ADMIN_CLIENTS < VH_MAX_CLIENTS, "clients that are no admins can connect");
 _Static_assert(VH_LINK_TURN <= VH_LINKS_TURN, "at least one VMM gets its whole turn");
+_Static_assert(VH_AUDIT_MAX < VH_LOG_LINE, "an audit line is a log line");
+_Static_assert(VH_LOG_LINE <= VH_LOG_READ, "the logger copies whole lines");
 _Static_assert(VH_NAME_MAX < VH_TEXT_MAX, "an error text can name a VM");
 
 #endif

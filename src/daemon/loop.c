@@ -151,6 +151,7 @@ static int64_t next_deadline(void) {
         at = earliest(at, loop.leave_until);
     at = earliest(at, server_deadline());
     at = earliest(at, log_limit_deadline());
+    at = earliest(at, log_dropped_deadline());
     at = earliest(at, link_deadline());
     at = earliest(at, reset_helper_deadline());
     at = earliest(at, vm_watch_deadline());
@@ -199,6 +200,7 @@ static void deadlines(void) {
     link_tick(loop.now);
     server_tick(loop.now);
     log_limit_tick(loop.now);
+    log_dropped_tick(loop.now);
     reset_helper_tick(loop.now);
     vm_watch_tick(loop.now);
     uevent_source_tick(loop.now);

@@ -10,6 +10,7 @@ enum sandbox_role {
     SANDBOX_DAEMON,
     SANDBOX_RESET,  /* the helper that resets devices */
     SANDBOX_OPENER, /* the process of opener.h */
+    SANDBOX_LOGGER, /* the process of logger.h */
 };
 
 /* What may be done below a path. */

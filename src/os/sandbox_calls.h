@@ -120,4 +120,12 @@
     X(mkdirat, any)             \
     X(exit_group, any)
 
+/* The process of logger.h; the timer and the return are of its signal handlers. */
+#define SANDBOX_LOGGER_CALLS(X) \
+    X(read, any)                \
+    X(write, any)               \
+    X(setitimer, any)           \
+    X(rt_sigreturn, any)        \
+    X(exit_group, any)
+
 #endif

@@ -113,6 +113,7 @@ struct call {
 static const struct call daemon_calls[] = {SANDBOX_DAEMON_CALLS(X)};
 static const struct call reset_calls[] = {SANDBOX_RESET_CALLS(X)};
 static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
+static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
 #undef X
 
 static const struct {
@@ -122,6 +123,7 @@ static const struct {
     [SANDBOX_DAEMON] = {daemon_calls, sizeof daemon_calls / sizeof *daemon_calls},
     [SANDBOX_RESET] = {reset_calls, sizeof reset_calls / sizeof *reset_calls},
     [SANDBOX_OPENER] = {opener_calls, sizeof opener_calls / sizeof *opener_calls},
+    [SANDBOX_LOGGER] = {logger_calls, sizeof logger_calls / sizeof *logger_calls},
 };
 
 /* ---- the program ---- */

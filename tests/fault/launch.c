@@ -77,6 +77,10 @@ static const char *const names[MAX_CALLS] = {
     X(inotify_init1),
     X(signalfd4),
     X(rt_sigaction),
+    X(rt_sigreturn),
+    X(setitimer),
+    X(pipe2),
+    X(dup3),
     X(socketpair),
     X(umask),
     X(fchownat),
@@ -89,6 +93,7 @@ static const char *const names[MAX_CALLS] = {
     X(newfstatat),
 #ifdef SYS_fork
     X(fork),
+    X(dup2),
     X(stat),
     X(lstat),
     X(fstat),

@@ -1,4 +1,4 @@
-"""The lists of allowed system calls against use: the daemon and the opener make each call that they are allowed, and no other (they would
+"""The lists of allowed system calls against use: the daemon, the opener and the logger make each call that they are allowed, and no other (they would
 be killed). The reset helper needs real devices: tests/board/test_calls.py."""
 import errno
 import os
@@ -48,7 +48,7 @@ def move(story, path):
 
 
 def main():
-    lists = {"vhotplug": allowed("DAEMON"), "vhotplug-opener": allowed("OPENER")}
+    lists = {"vhotplug": allowed("DAEMON"), "vhotplug-opener": allowed("OPENER"), "vhotplug-log": allowed("LOGGER")}
     with tempfile.NamedTemporaryFile("r") as log:
         # The first is of uevents; a later one may be of the opener.
         wrong, lines = run(["--used", log.name, "--vdso", "off", "--fail", f"run:0:recvmmsg:1:{errno.EIO}"], the_rest)

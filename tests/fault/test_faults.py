@@ -28,9 +28,9 @@ ERRORS = {
     "setsockopt": ["ENOBUFS"], "bind": ["EADDRINUSE", "EACCES"], "listen": ["EADDRINUSE"], "fchmod": ["EIO"],
     "fsync": ["EIO", "ENOSPC"], "renameat2": ["EIO", "ENOSPC", "EROFS"], "unlinkat": ["EROFS", "EIO"],
     "mkdirat": ["EROFS", "ENOSPC"], "inotify_add_watch": ["ENOSPC", "ENOENT"], "pidfd_open": ["EMFILE", "ESRCH"],
-    "fcntl": ["EMFILE"], "madvise": ["EINVAL"],
+    "fcntl": ["EMFILE"], "madvise": ["EINVAL"], "setitimer": ["EINVAL"],
     # Of the start alone:
-    "fork": ["EAGAIN"], "clone": ["EAGAIN"], "socketpair": ["EMFILE"], "inotify_init1": ["EMFILE"], "prctl": ["EINVAL"],
+    "pipe2": ["EMFILE"], "dup2": ["EBUSY"], "dup3": ["EBUSY"], "fork": ["EAGAIN"], "clone": ["EAGAIN"], "socketpair": ["EMFILE"], "inotify_init1": ["EMFILE"], "prctl": ["EINVAL"],
     "capget": ["EPERM"], "capset": ["EPERM"], "rt_sigaction": ["EINVAL"], "landlock_create_ruleset": ["ENOMEM", "ENOSYS"],
     "landlock_add_rule": ["ENOMEM"], "landlock_restrict_self": ["E2BIG"], "open": ["EMFILE"], "stat": ["EIO"], "fstat": ["EIO"],
 }
@@ -38,10 +38,10 @@ ERRORS = {
 PASSING = {"EINTR", "EAGAIN"}
 ONCE = bool(os.environ.get("VH_FAULTS_ONCE"))
 # Nothing to inject: these cannot fail, or their failure is the process's end; prctl() is what ends a counting daemon's run.
-NEVER = {"exit_group", "clock_gettime", "prctl"}
+NEVER = {"exit_group", "clock_gettime", "prctl", "rt_sigreturn"}
 # Helpers as the launcher counts them: in the order of their start. "start" ends with a process's filter.
-DAEMON, OPENER, RESET = "0", "1", "2"
-NAMES = {DAEMON: "daemon", OPENER: "opener", RESET: "reset helper"}
+DAEMON, LOGGER, OPENER, RESET = "0", "1", "2", "3"
+NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper"}
 
 
 def record():
@@ -141,7 +141,9 @@ FOR_GOOD = {"read": check_deaf, "ppoll": check_blind}
 
 def check_of(plan):
     phase, process, call, _, _, forever = plan
-    if process != DAEMON:
+    if process == LOGGER and phase == "run":
+        return check_once  # it costs log lines and nothing else
+    if process not in (DAEMON, LOGGER):
         return check_helpers
     if phase == "start":
         return check_start

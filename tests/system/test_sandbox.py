@@ -26,14 +26,14 @@ def processes(daemon):
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             children = f.read().split()
         found = {s["Name"]: s for s in map(status, [pid, *children])}
-        if set(found) == {"vhotplug", "vhotplug-reset", "vhotplug-opener"} and all(s["Seccomp"] == "2" for s in found.values()):
+        if set(found) == {"vhotplug", "vhotplug-log", "vhotplug-reset", "vhotplug-opener"} and all(s["Seccomp"] == "2" for s in found.values()):
             return found
         check(time.monotonic() < end, f"not all are shut in: {found}")
         time.sleep(0.005)
 
 
 @test
-def three_processes_with_one_thread_and_hardly_a_right(w):
+def four_processes_with_one_thread_and_hardly_a_right(w):
     all_of_them = processes(w.daemon(w.conf([rule("vm1", KEYBOARD)])))
     for name, s in all_of_them.items():
         equal((s["Threads"], s["NoNewPrivs"], s["Seccomp"]), ("1", "1", "2"), name)

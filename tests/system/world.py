@@ -137,7 +137,8 @@ class Api:
 
 
 class Daemon:
-    def __init__(self, world, conf, *options, binary=BINARY, ready=True, under=()):
+    def __init__(self, world, conf, *options, binary=BINARY, ready=True, under=(), stderr=subprocess.PIPE):
+        """stderr: a descriptor in place of the log; then no log is read here, and nothing is waited for."""
         self.log = []
         self.changed = threading.Condition()
         self.conf = conf if isinstance(conf, str) else json.dumps(conf)
@@ -147,8 +148,10 @@ class Daemon:
         self.command = [*under, binary, "-d", "-c", path, "--root", world.host.root, "--uevents", world.host.uevents, *options]
         self.begun = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, errors="replace")
+                                        stderr=stderr, text=True, errors="replace")
         self.reader = threading.Thread(target=self._read, daemon=True)
+        if self.process.stderr is None:
+            return
         self.reader.start()
         if ready:
             self.wait_log(r"ready:")
@@ -187,9 +190,10 @@ class Daemon:
         return self.wait_log(r"configuration (not )?reloaded", since=since)
 
     def wait(self, timeout):
-        """The exit status. Then the log is complete: the reader may still be behind when the process has ended."""
+        """The exit status. Then the log is complete: the logger process and the reader may still be behind when the daemon has ended."""
         status = self.process.wait(timeout)
-        self.reader.join(scaled(5))
+        if self.process.stderr is not None:
+            self.reader.join(scaled(5))
         return status
 
     def ended(self):
@@ -197,7 +201,7 @@ class Daemon:
         return self.process.poll() is not None and self.wait(0) is not None
 
     def stop(self, how=signal.SIGTERM):
-        if self.process.poll() is None and "ready" in str(self.log):
+        if self.process.poll() is None and ("ready" in str(self.log) or self.process.stderr is None):
             self.process.send_signal(how)  # one that never was ready ends by itself
         return self.wait(scaled(5))
 

@@ -114,6 +114,8 @@ static void errno_survives(void) {
     CHECK_INT(errno, ENOTDIR);
     (void)dup2(saved, STDERR_FILENO);
     (void)close(saved);
+    LOGGED(LOG_INFO, "x");
+    CHECK_STR(got, "<4>me: log lines were dropped: 1\n<6>me: x\n");
 }
 
 static void a_broken_invariant_says_where_and_aborts(void) {
