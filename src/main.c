@@ -22,6 +22,7 @@
 #include "os/pages.h"
 #include "os/sandbox.h"
 #include "os/sysfs.h"
+#include "server/listener.h"
 #include "vmm/vmm_qemu.h"
 
 #include <errno.h>
@@ -129,12 +130,16 @@ static bool start_logger(void) {
 /* Before the sandbox: the opener does later what the sandbox forbids this process. */
 static bool start_opener(void) {
     struct opener_places places = sandbox_paths_opener(conf_load_path(), conf, given.uevents);
-    return opener_start(&places);
+    struct opener_listeners listeners;
+    places.read_conf = conf_load_copy;
+    listener_places(&conf->api, &listeners);
+    return opener_start(&places, &listeners);
 }
 
 /* Called when everything is open. From here on the kernel allows only what this process needs while it runs. */
 static bool seal(void) {
     scratch_give_back();
+    opener_seal();
     if (given.no_sandbox)
         return true;
     struct sandbox box = {
@@ -143,10 +148,7 @@ static bool seal(void) {
         .testing = given.uevents != NULL,
     };
     box.paths = sandbox_paths_daemon(&box.npaths);
-    if (!sandbox_enter(&box))
-        return false;
-    opener_seal();
-    return true;
+    return sandbox_enter(&box);
 }
 
 /* ---- options ---- */
@@ -252,7 +254,6 @@ static int serve(int argc, char **argv) {
         .reload = conf_load_again,
         .bus = &bus_usb,
         .vmms = vmms,
-        .fake_uevents = given.uevents,
         .attach_connected = given.attach_connected,
         .started = seal,
     };

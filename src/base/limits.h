@@ -96,6 +96,7 @@
     X(VH_OPID_MAX, 64, "the id of a device in a VM, with NUL")                                                         \
     X(VH_PATH_MAX, 1024, "a path that vhotplug builds, with NUL")                                                      \
     X(VH_REALPATH_MAX, 4096, "a result of realpath(), with NUL: the kernel's PATH_MAX")                                \
+    X(VH_HOST_MAX, 64, "a numeric address or \"localhost\", with NUL: IPv6 needs 46")                                  \
     X(VH_SUN_PATH_MAX, 108, "a unix socket path with NUL: the kernel's sun_path")                                      \
     /* the process */                                                                                                  \
     X(VH_JSON_MAX, 2097152, "bytes of any JSON text that is read")                                                     \

@@ -26,7 +26,7 @@ enum cid_policy { CIDS_NOBODY, CIDS_LISTED, CIDS_ANY };
 
 struct api_conf {
     bool enable, unix_on, tcp_on, vsock_on;
-    char host[64]; /* numeric IPv4 or IPv6 address, or "localhost" */
+    char host[VH_HOST_MAX]; /* numeric IPv4 or IPv6 address, or "localhost" */
     uint16_t tcp_port;
     uint32_t vsock_port;
     char unix_path[VH_SUN_PATH_MAX];

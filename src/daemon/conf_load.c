@@ -1,6 +1,9 @@
 /*
  * conf_load.c - reading the configuration file. Owns the memory of two configurations, the one in force and the next
  * one; never decides what a configuration means.
+ *
+ * At a reload the opener reads the file and hands the loop a copy in memory: both then parse the same bytes, and the
+ * loop never waits for a disk.
  */
 #include "daemon/conf_load.h"
 
@@ -9,8 +12,9 @@
 #include "config/conf_print.h"
 #include "daemon/scratch.h"
 #include "os/file.h"
-#include "os/opener.h"
 #include "os/pages.h"
+#include "os/sys.h"
+#include "server/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +32,13 @@ const char *conf_load_path(void) {
     return chosen != NULL ? chosen : CONF_LOAD_DEFAULT;
 }
 
+static int close_with_errno(int fd) {
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
 static void log_diag(const struct diag *d, void *arg) {
     static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_DEBUG};
     const struct source *source = arg;
@@ -35,51 +46,105 @@ static void log_diag(const struct diag *d, void *arg) {
              d->path[0] != '\0' ? ": " : "", d->text);
 }
 
-static int open_file(void) {
-    return opener_sealed() ? opener_open(OPEN_CONF, "", 0) : openat(AT_FDCWD, conf_load_path(), O_RDONLY | O_CLOEXEC);
+/* ---- the file's text ---- */
+
+static char text[VH_CONF_MAX];
+
+static int open_file(void) { /* opening a fifo must not wait */
+    return openat(AT_FDCWD, conf_load_path(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
-static bool load(struct conf *conf, conf_diag_fn *report) {
-    static char text[VH_CONF_MAX];
-    const char *path = conf_load_path();
-    int fd = open_file();
-    if (fd < 0 && errno == ENOENT && chosen == NULL) {
-        conf_default(conf);
-        log_info("no %s: built-in configuration, no VMs", CONF_LOAD_DEFAULT);
-        return true;
-    }
-    if (fd < 0) {
-        log_error("cannot open the configuration %s: %s", path, strerror(errno));
-        return false;
-    }
+static bool is_left_out(int error) {
+    return error == ENOENT && chosen == NULL;
+}
+
+static bool unreadable(const char *verb, int error) {
+    log_error("cannot %s the configuration %s: %s", verb, conf_load_path(),
+              error == EFBIG ? "it is larger than 1 MiB" : strerror(error));
+    return false;
+}
+
+static bool load_default(struct conf *conf) {
+    conf_default(conf);
+    log_info("no %s: built-in configuration, no VMs", CONF_LOAD_DEFAULT);
+    return true;
+}
+
+static bool load(struct conf *conf, int fd, conf_diag_fn *report) {
     ssize_t len = file_read_whole(fd, text, sizeof text, FILE_END);
-    bool ok = len >= 0;
-    if (!ok)
-        log_error("cannot read the configuration %s: %s", path,
-                  errno == EFBIG ? "it is larger than 1 MiB" : strerror(errno));
-    (void)close(fd);
-    if (ok) {
-        struct source source = {.path = path, .text = text, .len = (size_t)len};
-        ok = conf_parse(conf, text, source.len, report, &source);
-    }
+    if (len < 0)
+        return unreadable("read", errno);
+    struct source source = {.path = conf_load_path(), .text = text, .len = (size_t)len};
+    bool ok = conf_parse(conf, text, source.len, report, &source);
     pages_give_back(text, sizeof text);
     return ok;
 }
 
-bool conf_load_first(const struct conf **c, conf_diag_fn *report) {
-    *c = &confs[0];
-    return load(&confs[0], report != NULL ? report : log_diag);
+/* ---- in the opener ---- */
+
+/* confs[0] is in force in the loop; this process uses neither. */
+static bool learn_listeners(size_t len, bool missing, struct opener_listeners *l) {
+    struct conf *c = &confs[1];
+    bool ok = missing || conf_parse(c, text, len, NULL, NULL);
+    if (missing)
+        conf_default(c);
+    if (ok)
+        listener_places(&c->api, l);
+    pages_give_back(c, sizeof *c);
+    scratch_give_back();
+    return ok;
 }
 
-const struct conf *conf_load_again(const struct conf *old, vm_set busy) {
-    struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
-    if (!load(fresh, log_diag))
-        return NULL;
-    bool fits = conf_align(fresh, old, busy);
-    scratch_give_back();
-    if (!fits) {
-        log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
-        return NULL;
+static int copy_of(size_t len) {
+    int fd = sys_memfd("vhotplug.conf");
+    for (size_t at = 0; fd >= 0 && at < len;) {
+        ssize_t n = write(fd, text + at, len - at);
+        if (n < 0 && errno != EINTR)
+            return close_with_errno(fd);
+        at += n > 0 ? (size_t)n : 0;
     }
-    return fresh;
+    return fd >= 0 && lseek(fd, 0, SEEK_SET) < 0 ? close_with_errno(fd) : fd;
+}
+
+int conf_load_copy(struct opener_listeners *l, bool *valid) {
+    int file = open_file();
+    *valid = file < 0 && is_left_out(errno) && learn_listeners(0, true, l);
+    if (file < 0) {
+        errno = *valid ? ENOENT : errno;
+        return -1;
+    }
+    ssize_t len = file_read_whole(file, text, sizeof text, FILE_END);
+    if (len < 0)
+        return close_with_errno(file);
+    (void)close(file);
+    int fd = copy_of((size_t)len);
+    int e = errno;
+    *valid = fd >= 0 && learn_listeners((size_t)len, false, l);
+    pages_give_back(text, sizeof text);
+    errno = e;
+    return fd;
+}
+
+/* ---- at start and at a reload ---- */
+
+bool conf_load_first(const struct conf **c, conf_diag_fn *report) {
+    *c = &confs[0];
+    int fd = open_file();
+    if (fd < 0)
+        return is_left_out(errno) ? load_default(&confs[0]) : unreadable("open", errno);
+    bool ok = load(&confs[0], fd, report != NULL ? report : log_diag);
+    (void)close(fd);
+    return ok;
+}
+
+const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy) {
+    struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
+    bool ok = fd >= 0              ? load(fresh, fd, log_diag)
+              : is_left_out(error) ? load_default(fresh)
+                                   : unreadable(error == EFBIG ? "read" : "open", error);
+    bool fits = ok && conf_align(fresh, old, busy);
+    scratch_give_back();
+    if (ok && !fits)
+        log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
+    return fits ? fresh : NULL;
 }

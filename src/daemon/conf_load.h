@@ -5,6 +5,7 @@
 #define VHOTPLUG_CONF_LOAD_H
 
 #include "config/conf.h"
+#include "os/opener.h"
 
 #include <stdbool.h>
 
@@ -17,8 +18,11 @@ const char *conf_load_path(void); /* of the file that is read */
 /* At start. Problems go to `report` with a struct source (conf_print.h); NULL: to the log. *c is set in either case;
  * after false it holds only what was read before the error. */
 bool conf_load_first(const struct conf **c, conf_diag_fn *report);
-/* Reads the file again into other memory than that of `old` and aligns the result with it (conf_align). NULL, all
- * problems logged, if it is not usable. */
-const struct conf *conf_load_again(const struct conf *old, vm_set busy);
+/* In the opener: reads the file. A descriptor of a copy of its text, or -1 with errno. *valid: the configuration, or
+ * the built-in one, is usable, and *l says where it listens. */
+int conf_load_copy(struct opener_listeners *l, bool *valid);
+/* Reads what conf_load_copy() has returned (fd, or -1 and its errno) into other memory than that of `old` and aligns
+ * the result with it (conf_align). NULL, all problems logged, if it is not usable. */
+const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy);
 
 #endif

@@ -20,6 +20,7 @@
 #include "daemon/uevent_source.h"
 #include "os/clock.h"
 #include "os/heap.h"
+#include "os/opener.h"
 #include "os/pages.h"
 #include "os/pollset.h"
 #include "server/server.h"
@@ -41,6 +42,7 @@ static struct {
     int poll_failures; /* in a row */
     bool stop;
     bool hangup;         /* the configuration is to be read again */
+    bool reading;        /* the opener reads it */
     int64_t leave_until; /* stopping: devices are taken out of their VMs until then at the latest */
     struct pollset polls;
 } loop;
@@ -107,16 +109,8 @@ static void warn_without_modules(const struct conf *c) {
 
 /* Puts the new configuration in force, or changes nothing if it has errors. A row that names another VM than before
  * goes down first: nothing known of the old VM applies to the new one. */
-static void reload(void) {
-    const struct conf *old = dispatch_core()->conf;
-    vm_set busy = 0, changed = 0;
-    for (int v = 0; v < old->nvms; v++)
-        busy |= (vm_set)core_vm_in_use(dispatch_core(), v) << v;
-    const struct conf *fresh = loop.opt->reload(old, busy);
-    if (fresh == NULL) {
-        log_error("configuration not reloaded: the one in force stays");
-        return;
-    }
+static void reload(const struct conf *old, const struct conf *fresh) {
+    vm_set changed = 0;
     if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
         log_warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
     for (int v = 0; v < VH_MAX_VMS; v++) {
@@ -138,6 +132,36 @@ static void reload(void) {
     log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
 }
 
+static void on_conf(enum opener_what what, int fd, int error) {
+    const struct conf *old = dispatch_core()->conf, *fresh = NULL;
+    bool came = error != ETIMEDOUT && error != EPIPE;
+    vm_set busy = 0;
+    (void)what;
+    loop.reading = false;
+    for (int v = 0; v < old->nvms; v++)
+        busy |= (vm_set)core_vm_in_use(dispatch_core(), v) << v;
+    if (came)
+        fresh = loop.opt->reload(fd, error, old, busy);
+    if (fd >= 0)
+        (void)close(fd);
+    if (fresh == NULL) {
+        log_error("configuration not reloaded: %s%sthe one in force stays", came ? "" : opener_why(error),
+                  came ? "" : "; ");
+        return;
+    }
+    opener_in_force();
+    reload(old, fresh);
+}
+
+/* One at a time: another SIGHUP meanwhile asks once more afterwards. */
+static void ask_for_conf(void) {
+    if (!loop.hangup || loop.reading)
+        return;
+    loop.hangup = false;
+    loop.reading = true;
+    opener_ask(OPEN_CONF, on_conf);
+}
+
 /* ---- the loop ---- */
 
 static int64_t earliest(int64_t a, int64_t b) {
@@ -149,6 +173,7 @@ static int64_t next_deadline(void) {
     int64_t at = earliest(core_deadline(core), uevent_source_deadline());
     if (core->stopping)
         at = earliest(at, loop.leave_until);
+    at = earliest(at, opener_deadline());
     at = earliest(at, server_deadline());
     at = earliest(at, log_limit_deadline());
     at = earliest(at, log_dropped_deadline());
@@ -197,6 +222,7 @@ static int wait_for_work(void) {
 }
 
 static void deadlines(void) {
+    opener_tick(loop.now);
     link_tick(loop.now);
     server_tick(loop.now);
     log_limit_tick(loop.now);
@@ -233,6 +259,7 @@ static bool pass(void) {
     struct pollset *ps = &loop.polls;
     ps->n = 0;
     uevent_source_fill(ps);
+    opener_fill(ps);
     int is = pollset_add(ps, loop.signals, POLLIN);
     vm_watch_fill(ps);
     mount_watch_fill(ps);
@@ -253,6 +280,7 @@ static bool pass(void) {
     dispatch_time(loop.now);
     if (pollset_got(ps, is, loop.signals))
         signals_ready();
+    opener_ready(ps);
     uevent_source_ready(ps);
     vm_watch_ready(ps);
     if (mount_watch_ready(ps))
@@ -264,10 +292,7 @@ static bool pass(void) {
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
     update_wanted_links();
-    if (loop.hangup) {
-        loop.hangup = false;
-        reload();
-    }
+    ask_for_conf();
     look_for_end();
     VH_ASSERT(heap_used() == loop.arena);
     return !loop.stop;
@@ -284,7 +309,7 @@ static bool start(void) {
         return false;
     }
     /* Before the scan: a plug between the two would be missed. */
-    if (!uevent_source_start(opt->bus, opt->fake_uevents)) {
+    if (!uevent_source_start(opt->bus)) {
         log_error("cannot open the uevent socket: %s", strerror(errno));
         return false;
     }
@@ -321,5 +346,6 @@ bool loop_run(const struct loop_options *options) {
     vm_watch_stop();
     mount_watch_stop();
     uevent_source_stop();
+    opener_stop();
     return ok;
 }

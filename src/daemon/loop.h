@@ -12,12 +12,11 @@
 
 struct loop_options {
     const struct conf *conf;
-    /* Reads the configuration again, into other memory than that of the one in force (`old`), and aligns it with `old`
-     * (conf_align). NULL, all problems logged, if it is not usable. */
-    const struct conf *(*reload)(const struct conf *old, vm_set busy);
+    /* Reads what the opener has read (fd, or -1 and an errno), into other memory than that of the configuration in
+     * force (`old`), and aligns it with `old` (conf_align). NULL, all problems logged, if it is not usable. */
+    const struct conf *(*reload)(int fd, int error, const struct conf *old, vm_set busy);
     const struct bus *bus;
     const struct vmm *const *vmms; /* ends with NULL */
-    const char *fake_uevents;      /* path of the stand-in for netlink, or NULL */
     bool attach_connected;
     bool (*started)(void); /* called once, when all is open; after false (with a log line) loop_run() ends */
 };

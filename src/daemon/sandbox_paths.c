@@ -10,28 +10,50 @@
 #include "bus/modules.h"
 #include "daemon/state_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Directories; "" none. */
 static char sockets[VH_PATH_MAX], uevent_dir[VH_PATH_MAX], state[VH_PATH_MAX];
+static char conf_dir[VH_REALPATH_MAX], conf_target[VH_REALPATH_MAX];
 
 /* "/run/vhotplug.sock" becomes "/run". Without a slash, or with NULL, "": then nothing may be made. */
-static void parent_of(char *dst, const char *path) {
+static bool parent_of(char *dst, size_t cap, const char *path) {
     const char *slash = path != NULL ? strrchr(path, '/') : NULL;
     size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    bool fits = str_copyn(dst, VH_PATH_MAX, path != NULL ? path : "", len);
-    VH_ASSERT(fits); /* the paths of the configuration are shorter */
+    return str_copyn(dst, cap, path != NULL ? path : "", len);
+}
+
+/* A file that is replaced is another inode, so the rules are for directories: of the name, and of the file that the
+ * name is a link to at the moment. */
+static void find_conf(const char *path) {
+    char target[VH_REALPATH_MAX];
+    bool fits = strchr(path, '/') == NULL ? str_copy(conf_dir, sizeof conf_dir, ".")
+                                          : parent_of(conf_dir, sizeof conf_dir, path);
+    if (!fits)
+        conf_dir[0] = '\0';
+    if (realpath(path, target) == NULL || !parent_of(conf_target, sizeof conf_target, target))
+        conf_target[0] = '\0'; /* no file: the built-in configuration */
 }
 
 struct opener_places sandbox_paths_opener(const char *conf_path, const struct conf *conf, const char *uevents) {
-    parent_of(sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL);
-    parent_of(uevent_dir, uevents);
-    parent_of(state, conf->persistency ? conf->state_path : NULL);
-    return (struct opener_places){.conf = conf_path, .sockets = sockets, .uevents = uevent_dir, .state = state};
+    bool fit = parent_of(sockets, sizeof sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
+               parent_of(uevent_dir, sizeof uevent_dir, uevents) &&
+               parent_of(state, sizeof state, conf->persistency ? conf->state_path : NULL);
+    VH_ASSERT(fit); /* the paths of the configuration are shorter */
+    find_conf(conf_path);
+    return (struct opener_places){
+        .conf_dir = conf_dir,
+        .conf_target = conf_target,
+        .sockets = sockets,
+        .uevents = uevents != NULL ? uevents : "",
+        .uevents_dir = uevent_dir,
+        .state = state,
+    };
 }
 
 const struct sandbox_path *sandbox_paths_daemon(int *n) {
-    enum { FIXED = 9, DIRECTORIES = 3, PATHS = FIXED + DIRECTORIES + MODULES_PATHS };
+    enum { FIXED = 9, DIRECTORIES = 1, PATHS = FIXED + DIRECTORIES + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -46,8 +68,6 @@ const struct sandbox_path *sandbox_paths_daemon(int *n) {
     };
     const struct sandbox_path directories[DIRECTORIES] = {
         {state_file_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
-        {sockets, SANDBOX_REMOVE | SANDBOX_ANCESTOR}, /* the API's socket is removed at a reload and at the end */
-        {uevent_dir, SANDBOX_REMOVE},
     };
     static struct sandbox_path paths[PATHS];
     memcpy(paths, fixed, sizeof fixed);

@@ -52,7 +52,7 @@ static bool set_path(const char *path) {
 /* Makes the last directory of the path if only that one is missing, as /var/lib/vhotplug on a new image. */
 static int open_directory(void) {
     int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 && errno == ENOENT ? opener_open(OPEN_DIRECTORY, state.directory, 0) : fd;
+    return fd < 0 && errno == ENOENT ? opener_directory(state.directory) : fd;
 }
 
 /* ---- reading ---- */

@@ -1,6 +1,6 @@
 /*
- * uevent_source.c - the source of uevents, from the kernel's socket to the bus. Owns the descriptor, reopens it after a
- * failure, and starts the full scan after a loss. Never reports devices: the bus does.
+ * uevent_source.c - the source of uevents, from the kernel's socket to the bus. Owns the descriptor, has it opened
+ * again after a failure, and starts the full scan after a loss. Never reports devices: the bus does.
  */
 #include "daemon/uevent_source.h"
 
@@ -12,38 +12,40 @@
 #include "os/netlink.h"
 #include "os/opener.h"
 #include "os/pollset.h"
-#include "os/sys.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 static struct {
     const struct bus *bus;
-    const char *fake; /* path of the stand-in for netlink, or NULL */
     int fd;
     int at;            /* its index in the poll set, or -1 */
     int64_t reopen_at; /* it failed: when to open it again */
+    int64_t asked_at;  /* when the opener was asked for another one */
     unsigned failures; /* in a row */
     bool rescan;       /* uevents were lost */
     uint64_t rescans;
 } source = {.fd = -1, .at = -1, .reopen_at = VH_NEVER};
 
-static int open_source(void) {
-    return opener_open(OPEN_UEVENTS, source.fake != NULL ? source.fake : "", 0);
+static void on_first(enum opener_what what, int fd, int error) {
+    (void)what;
+    source.fd = fd;
+    errno = error;
 }
 
-bool uevent_source_start(const struct bus *bus, const char *fake) {
+bool uevent_source_start(const struct bus *bus) {
     source.bus = bus;
-    source.fake = fake;
-    source.fd = open_source();
+    VH_ASSERT(!opener_sealed()); /* the answer comes at once */
+    opener_ask(OPEN_UEVENTS, on_first);
     return source.fd >= 0;
 }
 
 void uevent_source_stop(void) {
-    if (source.fake != NULL)
-        (void)sys_unlink(source.fake);
+    if (source.fd >= 0)
+        (void)close(source.fd);
+    source.fd = -1;
+    source.reopen_at = VH_NEVER;
 }
 
 uint64_t uevent_source_rescans(void) {
@@ -58,18 +60,24 @@ static void lost(void) {
     source.reopen_at = dispatch_now() + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
-/* A reopened socket is followed by a full scan: events of the time between are lost. */
+/* Another socket is followed by a full scan: events of the time between are lost. */
+static void on_opened(enum opener_what what, int fd, int error) {
+    (void)what;
+    source.fd = fd;
+    if (fd < 0) {
+        log_error("cannot reopen the uevent socket: %s", opener_why(error));
+        source.failures++;
+        source.reopen_at = source.asked_at + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    }
+    source.rescan = true;
+}
+
 void uevent_source_tick(int64_t now) {
     if (source.reopen_at > now)
         return;
     source.reopen_at = VH_NEVER;
-    source.fd = open_source();
-    if (source.fd < 0) {
-        log_error("cannot reopen the uevent socket: %s", strerror(errno));
-        source.failures++;
-        source.reopen_at = now + backoff(source.failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
-    }
-    source.rescan = true;
+    source.asked_at = now;
+    opener_ask(OPEN_UEVENTS, on_opened);
 }
 
 static void rescan_if_lost(void) {

@@ -11,8 +11,7 @@
 struct bus;
 struct pollset;
 
-/* Opens it; `fake` is the path of a stand-in for netlink, or NULL. False with errno. Both pointers must stay valid. */
-bool uevent_source_start(const struct bus *bus, const char *fake);
+bool uevent_source_start(const struct bus *bus); /* before opener_seal(); false with errno */
 void uevent_source_stop(void);
 
 /* For the loop. Each pass gives at most one batch of uevents to the bus. */

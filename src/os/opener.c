@@ -1,155 +1,212 @@
 /*
- * opener.c - the opener process, and the requests of the daemon to it. Owns both ends of the socket between them.
+ * opener.c - the loop's side of the opener: what was asked for, one order at a time. Opens nothing itself after
+ * opener_seal(), and waits for the opener only at the end.
  */
 #include "os/opener.h"
 
-#include "base/limits.h"
+#include "base/duration.h"
 #include "base/log.h"
-#include "base/str.h"
-#include "os/helper.h"
-#include "os/netlink.h"
-#include "os/sandbox.h"
-#include "os/sock.h"
+#include "os/clock.h"
+#include "os/opener_work.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-struct question { /* the answer is an errno, 0 if a descriptor comes with it */
-    enum opener_what what;
-    unsigned number;
-    char text[VH_PATH_MAX];
-};
+enum { ERRNO_MAX = 4095 }; /* the kernel's */
 
-static struct opener_places places;
-static bool sealed;
-static int sock = -1;
+static struct {
+    struct worker worker;
+    bool sealed;
+    struct ask {
+        bool wanted, given; /* to the worker */
+        int64_t deadline;
+        opener_answer *answer;
+    } ask[OPEN_KINDS];
+    uint32_t conf, in_force; /* numbers of OPEN_CONF: the last one that was answered, and of the one in force */
+} loop = {.worker = {.sock = -1, .poll = -1}};
 
-/* ---- opening ---- */
-
-static int make_directory(const char *path) {
-    if (mkdirat(AT_FDCWD, path, 0755) != 0 && errno != EEXIST)
-        return -1;
-    return openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+bool opener_start(const struct opener_places *p, const struct opener_listeners *l) {
+    opener_work_at(p);
+    opener_work_listen_at(l);
+    return worker_start(&loop.worker, &opener_work_job);
 }
 
-static int open_it(const struct question *q) {
-    switch (q->what) {
-    case OPEN_CONF: /* opening a fifo must not wait */
-        return openat(AT_FDCWD, places.conf, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    case OPEN_UEVENTS:
-        return q->text[0] != '\0' ? netlink_open_fake(q->text) : netlink_open();
-    case OPEN_UNIX:
-        return sock_listen_unix(q->text, q->number, -1, -1);
-    case OPEN_TCP:
-        return sock_listen_tcp(q->text, (uint16_t)q->number, false);
-    case OPEN_VSOCK:
-        return sock_listen_vsock(q->number);
-    case OPEN_DIRECTORY:
-        return make_directory(q->text);
-    }
-    errno = EINVAL;
-    return -1;
-}
-
-/* ---- the opener process ---- */
-
-/* Makes the directories first, so that the rules apply to them and not to their parents. */
-static bool enter_sandbox(void) {
-    const struct sandbox_path paths[] = {
-        {"/", SANDBOX_READ},
-        {places.sockets, SANDBOX_SOCKET | SANDBOX_ANCESTOR},
-        {places.state, SANDBOX_MKDIR | SANDBOX_ANCESTOR},
-        {places.uevents, SANDBOX_SOCKET},
-    };
-    const struct sandbox box = {.role = SANDBOX_OPENER,
-                                .paths = paths,
-                                .npaths = sizeof paths / sizeof *paths,
-                                .testing = places.uevents[0] != '\0'};
-    (void)mkdirat(AT_FDCWD, places.sockets, 0755); /* the daemon reports errors */
-    (void)mkdirat(AT_FDCWD, places.state, 0755);
-    return sandbox_enter(&box);
-}
-
-/* The process inherits open descriptors of the daemon, because it cannot start earlier. It uses none of them. */
-static void opener(int fd, const void *arg) {
-    static struct question q;
-    (void)arg;
-    if (!enter_sandbox())
-        _exit(1);
-    while (read(fd, &q, sizeof q) == (ssize_t)sizeof q) {
-        q.text[sizeof q.text - 1] = '\0';
-        int opened = open_it(&q), e = opened < 0 ? errno : 0;
-        if (sock_send(fd, &e, sizeof e, opened) != (ssize_t)sizeof e)
-            break;
-        if (opened >= 0)
-            (void)close(opened);
-    }
-}
-
-/* ---- in the daemon ---- */
-
-bool opener_start(const struct opener_places *p) {
-    places = *p;
-    if (sandbox_enabled())
-        sock = helper_start("vhotplug-opener", opener, NULL);
-    return sock >= 0 || !sandbox_enabled();
-}
-
-void opener_seal(void) {
-    sealed = true;
+void opener_listen_at(const struct opener_listeners *l) {
+    VH_ASSERT(!loop.sealed);
+    opener_work_listen_at(l);
 }
 
 bool opener_sealed(void) {
-    return sealed;
+    return loop.sealed;
 }
 
-void opener_forget(void) {
-    if (sock >= 0)
-        helper_close(sock);
-    sock = -1;
+static void finish(enum opener_what what, int fd, int error) {
+    opener_answer *answer = loop.ask[what].answer;
+    loop.ask[what] = (struct ask){0};
+    if (answer != NULL)
+        answer(what, fd, error);
+    else if (fd >= 0)
+        (void)close(fd);
 }
 
-/* Stops using the opener: a late answer would be taken for the answer to the next question. */
-static int gone(const char *why) {
-    log_error("the opener %s: no more reloads and no new sockets until the daemon is started again", why);
-    opener_forget();
-    errno = EPIPE;
-    return -1;
-}
-
-static int ask(const struct question *q) {
-    int e = 0, fd = -1;
-    if (sock < 0) {
-        errno = EPIPE;
-        return -1;
+static void gone(void) {
+    log_error("the opener is gone: no more reloads and no new sockets until the daemon is started again");
+    for (int k = 0; k < OPEN_KINDS; k++) {
+        if (loop.ask[k].wanted)
+            finish((enum opener_what)k, -1, EPIPE);
     }
-    if (sock_send(sock, q, sizeof *q, -1) != (ssize_t)sizeof *q)
-        return gone("ended");
-    struct pollfd p = {.fd = sock, .events = POLLIN};
-    struct timespec left = {.tv_sec = VH_T_OPEN / 1000};
-    int n = ppoll(&p, 1, &left, NULL);
-    if (n == 0)
-        return gone("does not answer");
-    if (n < 0 || sock_recv_fd(sock, &e, sizeof e, &fd) != (ssize_t)sizeof e || (fd < 0) != (e > 0))
-        return gone("ended");
-    if (fd < 0)
-        errno = e;
-    return fd;
 }
 
-int opener_open(enum opener_what what, const char *text, unsigned number) {
-    static struct question q;
-    memset(&q, 0, sizeof q);
-    q.what = what;
-    q.number = number;
-    if (!str_copy(q.text, sizeof q.text, text)) {
-        errno = ENAMETOOLONG;
-        return -1;
+static void give_next(void) {
+    struct opener_order o = {.conf = loop.in_force};
+    int k = 0;
+    while (k < OPEN_KINDS && !loop.ask[k].wanted)
+        k++;
+    if (k == OPEN_KINDS || loop.worker.state != WORKER_IDLE)
+        return;
+    loop.ask[k].given = true;
+    for (int i = 0; k == OPEN_MADE && i < MADE; i++)
+        o.made[i] = opener_work_made((enum opener_made)i);
+    if (!worker_order(&loop.worker, &o, (uint32_t)k, -1, loop.ask[k].deadline))
+        gone();
+}
+
+void opener_ask(enum opener_what what, opener_answer *answer) {
+    struct ask *a = &loop.ask[what];
+    if (a->wanted)
+        return;
+    *a = (struct ask){.wanted = true, .answer = answer, .deadline = clock_now() + ms_to_ns(VH_T_OPEN)};
+    if (!loop.sealed) {
+        int fd = opener_work_open(what);
+        finish(what, fd, fd < 0 ? errno : 0);
+    } else if (loop.worker.state == WORKER_GONE) {
+        finish(what, -1, EPIPE);
+    } else {
+        give_next();
     }
-    return sealed ? ask(&q) : open_it(&q);
+}
+
+void opener_seal(void) {
+    loop.sealed = true;
+    opener_ask(OPEN_MADE, NULL);
+}
+
+void opener_in_force(void) {
+    loop.in_force = loop.conf;
+}
+
+const char *opener_why(int error) {
+    return error == ETIMEDOUT ? "no answer in time" : error == EPIPE ? "the opener is gone" : strerror(error);
+}
+
+/* A descriptor comes with success and with nothing else; two kinds open nothing. */
+static bool is_answer(enum opener_what what, size_t n, const int fds[WORKER_FDS]) {
+    const struct opener_reply *r = opener_work_job.answer;
+    bool opens = what != OPEN_UNLINK && what != OPEN_MADE && what != OPEN_END;
+    return n == sizeof *r && r->error >= 0 && r->error <= ERRNO_MAX && fds[1] < 0 &&
+           (fds[0] >= 0) == (opens && r->error == 0);
+}
+
+static void answered(size_t n, const int fds[WORKER_FDS]) {
+    enum opener_what what = (enum opener_what)loop.worker.head.kind;
+    const struct opener_reply *r = opener_work_job.answer;
+    if (!is_answer(what, n, fds)) {
+        log_error("worker ended: name=%s reason=\"an answer of another form\"", opener_work_job.name);
+        worker_stop(&loop.worker);
+        for (int i = 0; i < WORKER_FDS; i++) {
+            if (fds[i] >= 0)
+                (void)close(fds[i]);
+        }
+        gone();
+        return;
+    }
+    VH_ASSERT(loop.ask[what].given);
+    if (what == OPEN_CONF)
+        loop.conf = loop.worker.head.serial;
+    finish(what, fds[0], r->error);
+    give_next();
+}
+
+static void read_answer(void) {
+    int fds[WORKER_FDS];
+    size_t n = 0;
+    switch (worker_read(&loop.worker, &n, fds)) {
+    case WORKER_NOTHING:
+        break;
+    case WORKER_ANSWER:
+        answered(n, fds);
+        break;
+    case WORKER_DROPPED:
+        give_next();
+        break;
+    case WORKER_ENDED:
+        gone();
+        break;
+    }
+}
+
+void opener_fill(struct pollset *ps) {
+    worker_fill(&loop.worker, ps);
+}
+
+void opener_ready(const struct pollset *ps) {
+    if (worker_ready(&loop.worker, ps))
+        read_answer();
+}
+
+int64_t opener_deadline(void) {
+    int64_t at = VH_NEVER;
+    for (int k = 0; k < OPEN_KINDS; k++) {
+        if (loop.ask[k].wanted && loop.ask[k].deadline < at)
+            at = loop.ask[k].deadline;
+    }
+    return at;
+}
+
+void opener_tick(int64_t now) {
+    (void)worker_expired(&loop.worker, now);
+    for (int k = 0; k < OPEN_KINDS; k++) {
+        if (loop.ask[k].wanted && loop.ask[k].deadline <= now)
+            finish((enum opener_what)k, -1, ETIMEDOUT);
+    }
+}
+
+/* Waits until nothing is asked for any more: with the deadlines of all of it, VH_T_OPEN at most. */
+static void drain(void) {
+    for (int64_t at = opener_deadline(); at != VH_NEVER; at = opener_deadline()) {
+        int64_t now = clock_now(), left = at > now ? at - now : 0;
+        struct timespec ts = {.tv_sec = (time_t)(left / ms_to_ns(1000)), .tv_nsec = (long)(left % ms_to_ns(1000))};
+        struct pollfd p = {.fd = loop.worker.sock, .events = POLLIN};
+        if (ppoll(&p, 1, &ts, NULL) > 0)
+            read_answer();
+        opener_tick(clock_now());
+    }
+}
+
+static int directory = -1, directory_error;
+
+static void on_directory(enum opener_what what, int fd, int error) {
+    (void)what;
+    directory = fd;
+    directory_error = error;
+}
+
+int opener_directory(const char *path) {
+    if (!loop.sealed)
+        return opener_work_directory(path);
+    opener_ask(OPEN_DIRECTORY, on_directory);
+    drain();
+    errno = directory_error;
+    return directory;
+}
+
+void opener_stop(void) {
+    opener_ask(OPEN_END, NULL);
+    if (loop.sealed)
+        drain();
+    worker_stop(&loop.worker);
+    loop.sealed = false;
 }

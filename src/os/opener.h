@@ -1,38 +1,73 @@
 /*
- * opener.h - opens what the daemon in its sandbox cannot open: a configuration that was replaced, a listening socket at
- * another address, the source of uevents. A helper process, the opener, does so on request.
+ * opener.h - opens what the loop in its sandbox cannot open: a configuration that was replaced, a listening socket, the
+ * source of uevents. A worker process, the opener, does so by order.
  *
- * When an editor or a package manager replaces a file, the new file is another inode. A landlock rule on the old file
- * does not cover it, and a rule on its directory, often /etc, would cover /etc/shadow as well. So the opener learns the
- * path of the configuration at start, and landlock bounds all other requests. Before the daemon enters its sandbox, and
- * without a sandbox, the daemon opens these things itself.
+ * No order carries a path, an address or a port. The opener knows every path from the start, and reads from the
+ * configuration where to listen. A configuration that it has read counts for its listeners once the loop has put it in
+ * force (opener_in_force). Before opener_seal() the loop opens these things itself.
  */
 #ifndef VHOTPLUG_OPENER_H
 #define VHOTPLUG_OPENER_H
 
+#include "base/limits.h"
+#include "os/pollset.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
-enum opener_what {
-    OPEN_CONF,
-    OPEN_UEVENTS,   /* at the path of the tests' replacement for netlink, or "" */
-    OPEN_UNIX,      /* listens at the path; number: the mode */
-    OPEN_TCP,       /* numeric address, port */
-    OPEN_VSOCK,     /* port */
-    OPEN_DIRECTORY, /* made if missing; its parent must exist */
+enum opener_what {              /* what waits is done in this order */
+                   OPEN_CONF,   /* a copy of the file's text */
+                   OPEN_UNLINK, /* opens nothing: removes the API's socket file, if it is still the one that was made */
+                   OPEN_UEVENTS,
+                   OPEN_UNIX, /* removes what it made elsewhere before */
+                   OPEN_TCP,
+                   OPEN_VSOCK,
+                   OPEN_DIRECTORY, /* of the state file; made if missing */
+                   OPEN_MADE,      /* of opener_seal(): which socket files were made at start */
+                   OPEN_END,       /* of opener_stop(): removes what is left of them */
+                   OPEN_KINDS,
 };
 
-/* The strings must stay valid; a directory may be "". */
+/* Where one configuration listens. */
+struct opener_listeners {
+    bool unix_on, tcp_on, vsock_on;
+    char unix_path[VH_SUN_PATH_MAX], host[VH_HOST_MAX];
+    unsigned unix_mode;
+    bool unix_owned;  /* has an owner or group: for that only the start has the right */
+    int64_t uid, gid; /* -1: as it is */
+    uint16_t tcp_port;
+    uint32_t vsock_port;
+};
+
+/* Paths must stay valid; "" is none. */
 struct opener_places {
-    const char *conf;    /* the file */
-    const char *sockets; /* where unix sockets may be made */
-    const char *uevents; /* where the tests' replacement for netlink may be made */
-    const char *state;   /* a directory that may be made */
+    const char *conf_dir, *conf_target; /* directories: of the file, and of the file that it may be a link to */
+    const char *sockets;                /* where unix sockets may be made */
+    const char *uevents;                /* the tests' replacement for netlink */
+    const char *uevents_dir;
+    const char *state; /* a directory that may be made */
+    /* In the opener: a descriptor of a copy of the configuration's text, or -1 with errno. *valid: *l is filled. */
+    int (*read_conf)(struct opener_listeners *l, bool *valid);
 };
 
-bool opener_start(const struct opener_places *p); /* false after logging why */
-void opener_seal(void);                           /* the daemon is in its sandbox: from here on the opener opens */
+/* fd: the callee's, or -1. error: 0 or an errno, see opener_why(). */
+typedef void opener_answer(enum opener_what what, int fd, int error);
+
+bool opener_start(const struct opener_places *p, const struct opener_listeners *l); /* false after logging why */
+void opener_listen_at(const struct opener_listeners *l); /* before opener_seal(): the next ones are opened there */
+void opener_seal(void); /* the loop enters its sandbox: from here on the opener opens */
 bool opener_sealed(void);
-int opener_open(enum opener_what what, const char *text, unsigned number); /* a descriptor or -1 with errno */
-void opener_forget(void); /* closes the socket, for a process that does not use the opener */
+/* The answer may come before this returns; at the latest it comes VH_T_OPEN later. What is asked for already is not
+ * asked for again. NULL: nobody waits. */
+void opener_ask(enum opener_what what, opener_answer *answer);
+void opener_in_force(void);             /* the configuration of the last answer to OPEN_CONF */
+const char *opener_why(int error);      /* in words */
+int opener_directory(const char *path); /* OPEN_DIRECTORY, waits: a descriptor or -1 with errno */
+void opener_stop(void);                 /* the API's socket file is gone then; waits for VH_T_OPEN at most */
+
+void opener_fill(struct pollset *ps);
+void opener_ready(const struct pollset *ps);
+int64_t opener_deadline(void);
+void opener_tick(int64_t now);
 
 #endif

@@ -26,6 +26,13 @@
 #define SANDBOX_FCNTL64(X, arguments)
 #endif
 
+/* Work that the daemon's own process still does besides deciding. Each has a list of its own, which goes when the work
+ * has gone to a worker; that of files goes with the last of them. */
+#define SANDBOX_OF_FILES(X) X(openat, any) X(statx, any)
+#define SANDBOX_OF_DEVICES(X) X(readlinkat, any) X(getdents64, any)
+#define SANDBOX_OF_MONITORS(X) X(connect, any) X(socket, monitors) X(inotify_add_watch, any) X(pidfd_open, pidfd_flags)
+#define SANDBOX_OF_STATE(X) X(fsync, any) X(renameat2, rename_flags) X(unlinkat, unlink_flags)
+
 /* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
  * if the vDSO cannot read the clock. After SIGSTOP and SIGCONT, ppoll() restarts as ppoll(); poll() would need
  * restart_syscall. */
@@ -35,21 +42,14 @@
     X(write, any)               \
     X(sendmsg, any)             \
     X(recvmmsg, any)            \
-    X(openat, any)              \
     X(close, any)               \
-    X(statx, any)               \
-    X(readlinkat, any)          \
-    X(getdents64, any)          \
     X(clock_gettime, any)       \
-    X(connect, any)             \
     X(accept4, any)             \
-    X(socket, monitors)         \
     X(getsockopt, get_options)  \
-    X(fsync, any)               \
-    X(renameat2, rename_flags)  \
-    X(unlinkat, unlink_flags)   \
-    X(inotify_add_watch, any)   \
-    X(pidfd_open, pidfd_flags)  \
+    SANDBOX_OF_FILES(X)         \
+    SANDBOX_OF_DEVICES(X)       \
+    SANDBOX_OF_MONITORS(X)      \
+    SANDBOX_OF_STATE(X)         \
     X(fcntl, duplicate)         \
     X(madvise, give_back)       \
     SANDBOX_TIME64(X)           \
@@ -105,10 +105,15 @@
 
 /* The process of opener.h. */
 #define SANDBOX_OPENER_CALLS(X) \
-    X(read, any)                \
-    X(openat, any)              \
+    X(recvmmsg, any)            \
     X(sendmsg, any)             \
+    X(openat, any)              \
+    X(read, any)                \
+    X(memfd_create, any)        \
+    X(write, any)               \
+    SANDBOX_LSEEK(X)            \
     X(close, any)               \
+    X(madvise, give_back)       \
     X(socket, sockets)          \
     X(setsockopt, set_options)  \
     X(bind, any)                \
@@ -118,6 +123,7 @@
     X(fchmod, any)              \
     X(unlinkat, unlink_flags)   \
     X(mkdirat, any)             \
+    SANDBOX_TIME64(X)           \
     X(exit_group, any)
 
 /* The process of logger.h; the timer and the return are of its signal handlers. */

@@ -19,6 +19,7 @@
 #define SYS_pidfd_open 434 /* the same on every architecture: Linux 5.3 */
 #endif
 
+#define MEMFD_CLOEXEC 1u   /* MFD_CLOEXEC, which some headers lack */
 #define STATX_BASIC 0x7ffu /* STATX_BASIC_STATS */
 
 /* struct statx of linux/stat.h, which musl's own headers clash with */
@@ -77,6 +78,10 @@ int sys_dup(int fd) {
 
 int sys_fchmod(int fd, unsigned mode) {
     return (int)syscall(SYS_fchmod, fd, mode);
+}
+
+int sys_memfd(const char *name) {
+    return (int)syscall(SYS_memfd_create, name, MEMFD_CLOEXEC);
 }
 
 int sys_pidfd_open(int32_t pid) {

@@ -22,6 +22,7 @@ int sys_rename(const char *from, const char *to);
 int sys_unlink(const char *path);
 int sys_dup(int fd); /* close-on-exec */
 int sys_fchmod(int fd, unsigned mode);
+int sys_memfd(const char *name); /* a file in memory */
 int sys_pidfd_open(int32_t pid);
 
 #endif

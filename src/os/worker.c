@@ -47,6 +47,8 @@ static void serve(int sock, const void *arg) {
         _exit(1);
     while (do_one(job, sock)) {
     }
+    if (job->leave != NULL)
+        job->leave();
 }
 
 /* ---- in the loop ---- */

@@ -1,5 +1,6 @@
 /*
- * listener.c - the API's listening sockets. Owns them, opens them, retries and accepts. Knows nothing about clients.
+ * listener.c - the API's listening sockets. Owns them, asks the opener for them, retries and accepts. Knows nothing
+ * about clients.
  *
  * A transport that cannot be opened is tried again later and does not affect the others. A failing accept() pauses its
  * listener for a moment, never the loop.
@@ -13,12 +14,9 @@
 #include "os/opener.h"
 #include "os/pollset.h"
 #include "os/sock.h"
-#include "os/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ACCEPTS_PER_PASS = 16 };
@@ -26,6 +24,8 @@ enum { ACCEPTS_PER_PASS = 16 };
 struct listener {
     bool wanted;
     bool logged; /* its failure to open */
+    bool asked;  /* the opener has not answered yet */
+    bool stale;  /* and its answer will be one of an earlier configuration */
     enum transport transport;
     const char *name;
     int fd, poll;
@@ -35,63 +35,89 @@ struct listener {
 static struct {
     const struct api_conf *conf;
     struct listener listener[3];
-    uint64_t unix_dev, unix_ino; /* the socket file that was made here: no other file is removed */
 } listeners;
 
-static bool lookup_owner(int64_t *uid, int64_t *gid) {
-    const struct api_conf *c = listeners.conf;
-    *uid = *gid = -1;
-    return (c->unix_user[0] == '\0' || accounts_id(ACCOUNTS_USERS, c->unix_user, uid)) &&
-           (c->unix_group[0] == '\0' || accounts_id(ACCOUNTS_GROUPS, c->unix_group, gid));
+static bool has_owner(const struct api_conf *c) {
+    return c->unix_user[0] != '\0' || c->unix_group[0] != '\0';
 }
 
-static int open_unix(void) {
-    const struct api_conf *c = listeners.conf;
-    int64_t uid = -1, gid = -1;
-    struct sys_stat st;
-    if (opener_sealed() && (c->unix_user[0] != '\0' || c->unix_group[0] != '\0')) {
-        log_error("an API socket with an owner or group can be opened at start only: restart the daemon: path=%s",
-                  c->unix_path);
-        errno = EPERM;
-        return -1;
-    }
-    if (!opener_sealed() && !lookup_owner(&uid, &gid)) {
-        errno = ENOENT;
-        return -1;
-    }
-    int fd = opener_sealed() ? opener_open(OPEN_UNIX, c->unix_path, c->unix_mode)
-                             : sock_listen_unix(c->unix_path, c->unix_mode, uid, gid);
-    if (fd >= 0 && sys_stat(AT_FDCWD, c->unix_path, 0, &st)) {
-        listeners.unix_dev = st.dev;
-        listeners.unix_ino = st.ino;
-    }
-    return fd;
+void listener_places(const struct api_conf *c, struct opener_listeners *l) {
+    *l = (struct opener_listeners){
+        .unix_on = listener_wants(c, TRANSPORT_UNIX),
+        .tcp_on = listener_wants(c, TRANSPORT_TCP),
+        .vsock_on = listener_wants(c, TRANSPORT_VSOCK),
+        .unix_mode = c->unix_mode,
+        .unix_owned = has_owner(c),
+        .uid = -1,
+        .gid = -1,
+        .tcp_port = c->tcp_port,
+        .vsock_port = c->vsock_port,
+    };
+    VH_ASSERT(str_copy(l->unix_path, sizeof l->unix_path, c->unix_path)); /* the same bounds */
+    VH_ASSERT(str_copy(l->host, sizeof l->host, c->host));
 }
 
-static void listener_open(struct listener *l) {
+/* Before the sandbox: names of owners are looked up, and the next sockets are opened by this configuration. */
+static bool prepare_open(void) {
     const struct api_conf *c = listeners.conf;
-    switch (l->transport) {
-    case TRANSPORT_UNIX:
-        l->fd = open_unix();
-        break;
-    case TRANSPORT_TCP:
-        l->fd = opener_open(OPEN_TCP, c->host, c->tcp_port);
-        break;
-    case TRANSPORT_VSOCK:
-        l->fd = opener_open(OPEN_VSOCK, "", c->vsock_port);
-        break;
-    }
-    if (l->fd >= 0) {
-        log_info("API listening: transport=%s", l->name);
-        l->logged = false;
-        l->retry_at = VH_NEVER;
-        return;
-    }
+    struct opener_listeners l;
+    listener_places(c, &l);
+    bool found = (c->unix_user[0] == '\0' || accounts_id(ACCOUNTS_USERS, c->unix_user, &l.uid)) &&
+                 (c->unix_group[0] == '\0' || accounts_id(ACCOUNTS_GROUPS, c->unix_group, &l.gid));
+    opener_listen_at(&l);
+    return found;
+}
+
+static void opened(struct listener *l, int fd) {
+    l->fd = fd;
+    l->logged = false;
+    l->retry_at = VH_NEVER;
+    log_info("API listening: transport=%s", l->name);
+}
+
+static void not_opened(struct listener *l, int error) {
     if (!l->logged)
         log_warn("API transport cannot be opened yet, trying again every %d s: transport=%s error=\"%s\"",
-                 VH_T_LISTEN_RETRY / 1000, l->name, strerror(errno));
+                 VH_T_LISTEN_RETRY / 1000, l->name, opener_why(error));
     l->logged = true;
     l->retry_at = clock_now() + ms_to_ns(VH_T_LISTEN_RETRY);
+}
+
+static void on_answer(enum opener_what what, int fd, int error);
+
+static void listener_open(struct listener *l) {
+    bool owner = l->transport == TRANSPORT_UNIX && has_owner(listeners.conf);
+    if (owner && opener_sealed()) {
+        log_error("an API socket with an owner or group can be opened at start only: restart the daemon: path=%s",
+                  listeners.conf->unix_path);
+        not_opened(l, EPERM);
+        return;
+    }
+    if (!opener_sealed() && !prepare_open() && owner) {
+        not_opened(l, ENOENT);
+        return;
+    }
+    l->asked = true;
+    opener_ask((enum opener_what)(OPEN_UNIX + (l - listeners.listener)), on_answer);
+}
+
+static void on_answer(enum opener_what what, int fd, int error) {
+    struct listener *l = &listeners.listener[what - OPEN_UNIX];
+    bool stale = l->stale;
+    VH_ASSERT(l->asked && l->fd < 0);
+    l->asked = l->stale = false;
+    if (stale) {
+        if (fd >= 0)
+            (void)close(fd);
+        if (fd >= 0 && l->transport == TRANSPORT_UNIX)
+            opener_ask(OPEN_UNLINK, NULL);
+        if (l->wanted)
+            listener_open(l);
+    } else if (fd >= 0) {
+        opened(l, fd);
+    } else {
+        not_opened(l, error);
+    }
 }
 
 bool listener_wants(const struct api_conf *c, enum transport t) {
@@ -164,7 +190,7 @@ void listener_tick(int64_t now) {
         if (l->retry_at > now)
             continue;
         l->retry_at = VH_NEVER;
-        if (l->fd < 0)
+        if (l->fd < 0 && l->wanted && !l->asked)
             listener_open(l);
     }
 }
@@ -192,15 +218,15 @@ static bool same_place(const struct api_conf *a, const struct api_conf *b, enum 
     return false;
 }
 
+/* What the opener may still be opening is of no use any more. */
 static void listener_close(struct listener *l) {
-    struct sys_stat st;
-    if (l->fd < 0)
-        return;
-    (void)close(l->fd);
+    bool any = l->fd >= 0 || l->asked;
+    if (l->fd >= 0)
+        (void)close(l->fd);
     l->fd = -1;
-    if (l->transport == TRANSPORT_UNIX && sys_stat(AT_FDCWD, listeners.conf->unix_path, AT_SYMLINK_NOFOLLOW, &st) &&
-        st.dev == listeners.unix_dev && st.ino == listeners.unix_ino)
-        (void)sys_unlink(listeners.conf->unix_path);
+    l->stale = l->asked;
+    if (any && l->transport == TRANSPORT_UNIX)
+        opener_ask(OPEN_UNLINK, NULL);
 }
 
 void listener_reload(const struct api_conf *c) {
@@ -219,12 +245,14 @@ void listener_reload(const struct api_conf *c) {
             continue;
         l->retry_at = VH_NEVER;
         l->logged = false;
-        if (l->wanted)
+        if (l->wanted && !l->asked) /* else once the stale answer has come */
             listener_open(l);
     }
 }
 
 void listener_stop(void) {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        listeners.listener[i].wanted = false;
         listener_close(&listeners.listener[i]);
+    }
 }

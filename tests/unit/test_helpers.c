@@ -1,13 +1,11 @@
 /*
- * test_helpers.c - reset_helper.c and opener.c: the processes beside the daemon, one that resets devices and one that
- * opens the configuration. Each request ends once, even if the helper dies; without helpers the daemon goes on and logs
- * what is missing.
+ * test_helpers.c - reset_helper.c: the process beside the daemon that resets devices. Each request ends once, even if
+ * the helper dies; without the helper the daemon goes on and logs what is missing.
  */
 #include "daemon/reset_helper.h"
 #include "fault.h"
 #include "os/clock.h"
 #include "os/helper.h"
-#include "os/opener.h"
 #include "os/pollset.h"
 #include "os/sysfs.h"
 #include "test.h"
@@ -17,14 +15,6 @@
 #include <sys/wait.h>
 
 enum { WAIT_MS = 20000, SYS_LANDLOCK_CREATE = 444 };
-
-static char top[] = "/tmp/vh-helpers-XXXXXX", path[128], made[128];
-
-static struct opener_places places = {.conf = path, .sockets = top, .uevents = "", .state = ""};
-
-static int open_conf(void) {
-    return opener_open(OPEN_CONF, "", 0);
-}
 
 /* The sanitizers need more calls than a sandbox allows, so helpers of this test enter none. */
 static void without_sandbox(void) {
@@ -80,12 +70,6 @@ static void start_reset(void) {
     heal();
 }
 
-static void start_opener(void) {
-    without_sandbox();
-    CHECK(opener_start(&places));
-    heal();
-}
-
 /* One pass of the loop. */
 static void pass(int wait_ms) {
     static struct pollset ps;
@@ -104,7 +88,6 @@ static void wait_done(const char *text) {
 /* They end when their socket does. */
 static void stop(void) {
     reset_helper_stop();
-    opener_forget();
     while (waitpid(-1, NULL, 0) > 0) {
     }
 }
@@ -129,9 +112,6 @@ static void a_helper_that_cannot_start_leaves_nothing(void) {
     fail_call("fork", 1, EAGAIN);
     CHECK(!reset_helper_start(&bus, on_done));
     heal();
-    fail_call("fork", 1, EAGAIN);
-    CHECK(!opener_start(&places));
-    heal();
     fail_call("fcntl", 1, EINVAL);
     CHECK(!reset_helper_start(&bus, on_done));
     CHECK(was_said("cannot use the socket of the reset helper"));
@@ -144,13 +124,10 @@ static void a_helper_that_cannot_shut_itself_in_does_nothing(void) {
     int files = open_files();
     char byte;
     fail_nr(SYS_capget, 0, EPERM);
-    CHECK(opener_start(&places));
     CHECK(reset_helper_start(&bus, on_done));
     heal();
     while (waitpid(-1, NULL, 0) > 0) {
     }
-    CHECK_INT(open_conf(), -1);
-    CHECK_INT(errno, EPIPE);
     begin_reset(1, "any", -1);
     pass(0);
     reset_helper_tick(clock_now());
@@ -297,124 +274,18 @@ static void a_helper_whose_calls_fail_ends_or_goes_on(void) {
     CHECK(close(pidfd) == 0);
 }
 
-/* ---- the configuration ---- */
-
-/* Before the sandbox, and without one, the daemon opens the file itself. */
-static void whatever_is_asked_for_is_opened(void) {
-    char text[VH_PATH_MAX + 8];
-    int files = open_files();
-    int fd = open_conf();
-    CHECK(fd >= 0 && close(fd) == 0);
-    (void)snprintf(made, sizeof made, "%s/api.sock", top);
-    fd = opener_open(OPEN_UNIX, made, 0600);
-    CHECK(fd >= 0 && close(fd) == 0);
-    CHECK(unlink(made) == 0);
-    fd = opener_open(OPEN_UEVENTS, made, 0);
-    CHECK(fd >= 0 && close(fd) == 0);
-    CHECK(unlink(made) == 0);
-    fd = opener_open(OPEN_UEVENTS, "", 0);
-    CHECK(fd >= 0 && close(fd) == 0);
-    fd = opener_open(OPEN_TCP, "127.0.0.1", 0);
-    CHECK(fd >= 0 && close(fd) == 0);
-    fail_call("bind", 0, EADDRNOTAVAIL);
-    CHECK_INT(opener_open(OPEN_VSOCK, "", 1), -1);
-    heal();
-    (void)snprintf(made, sizeof made, "%s/made", top);
-    for (int i = 0; i < 2; i++) { /* a directory that exists is a success as well */
-        fd = opener_open(OPEN_DIRECTORY, made, 0);
-        CHECK(fd >= 0 && close(fd) == 0);
-    }
-    CHECK(rmdir(made) == 0);
-    fail_call("mkdirat", 1, EROFS);
-    CHECK_INT(opener_open(OPEN_DIRECTORY, made, 0), -1);
-    CHECK_INT(errno, EROFS);
-    heal();
-    CHECK_INT(opener_open((enum opener_what)99, "", 0), -1);
-    CHECK_INT(errno, EINVAL);
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    CHECK_INT(opener_open(OPEN_UNIX, text, 0600), -1);
-    CHECK_INT(errno, ENAMETOOLONG);
-    CHECK_INT(open_files(), files);
-}
-
-static void the_opener_opens_again_and_again(void) {
-    int files = open_files();
-    start_opener();
-    for (int i = 0; i < 3; i++) {
-        int fd = open_conf();
-        CHECK(fd >= 0 && close(fd) == 0);
-    }
-    CHECK(unlink(path) == 0);
-    CHECK_INT(open_conf(), -1);
-    CHECK_INT(errno, ENOENT);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && close(fd) == 0);
-    fd = open_conf();
-    CHECK(fd >= 0 && close(fd) == 0);
-    opener_forget();
-    opener_forget();
-    CHECK_INT(open_conf(), -1);
-    CHECK_INT(errno, EPIPE);
-    stop();
-    CHECK_INT(open_files(), files);
-}
-
-static void opens_no_more(const char *what) {
-    int fd = open_conf(), e = errno;
-    CHECK(all_failed());
-    CHECK_INT(fd, -1);
-    CHECK_INT(e, EPIPE);
-    CHECK(was_said(what) && was_said("no more reloads"));
-    heal();
-    CHECK_INT(open_conf(), -1); /* and no call is made */
-    CHECK_INT(errno, EPIPE);
-    CHECK(!was_said("opener"));
-    stop();
-}
-
-static void an_opener_that_fails_is_said_once_and_asked_no_more(void) {
-    int files = open_files();
-    start_opener();
-    fail_call("sendmsg", 1, EPIPE);
-    opens_no_more("ended");
-    start_opener();
-    give_call("ppoll", 1, 0);
-    opens_no_more("does not answer");
-    start_opener();
-    fail_call("ppoll", 1, ENOMEM);
-    opens_no_more("ended");
-    start_opener();
-    fail_call("recvmmsg", 1, ECONNRESET);
-    opens_no_more("ended");
-    fail_call("sendmsg", 1, EPIPE); /* in the child, which then ends */
-    start_opener();
-    opens_no_more("ended");
-    CHECK_INT(open_files(), files);
-}
-
 int main(void) {
-    CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
-    (void)snprintf(path, sizeof path, "%s/conf", top);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && close(fd) == 0);
+    CHECK(sysfs_root("/"));
     (void)signal(SIGPIPE, SIG_IGN);
     (void)alarm(240); /* a helper that does not end would be waited for */
     stuck = mmap(NULL, sizeof *stuck, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     RUN(a_helper_that_cannot_start_leaves_nothing);
-    RUN(whatever_is_asked_for_is_opened);
-    CHECK(!opener_sealed());
-    opener_seal();
-    CHECK(opener_sealed());
     RUN(a_helper_that_cannot_shut_itself_in_does_nothing);
     RUN(a_reset_ends_once);
     RUN(many_resets_end_in_their_order);
     RUN(a_helper_that_ends_is_told_and_done_without);
     RUN(a_socket_that_fails_is_a_helper_that_ended);
     RUN(a_helper_whose_calls_fail_ends_or_goes_on);
-    RUN(the_opener_opens_again_and_again);
-    RUN(an_opener_that_fails_is_said_once_and_asked_no_more);
     RUN(one_more_than_there_is_room_for_ends_at_once);
-    CHECK(unlink(path) == 0 && rmdir(top) == 0);
     TEST_MAIN_END;
 }

@@ -12,6 +12,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <sys/wait.h>
 
 static char dir[] = "/tmp/vh-listener-XXXXXX";
 static struct api_conf conf, other;
@@ -243,28 +244,157 @@ static void a_vsock_listener_moves_with_its_port(void) {
     listener_stop();
 }
 
+/* ---- by the opener ---- */
+
+static struct opener_listeners other_places; /* of `other`, which the opener reads as the configuration */
+
+static int read_other(struct opener_listeners *l, bool *valid) {
+    *l = other_places;
+    *valid = true;
+    errno = ENOENT;
+    return -1;
+}
+
+static void opener_pass(void) {
+    static struct pollset ps;
+    ps.n = 0;
+    opener_fill(&ps);
+    CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 20) >= 0);
+    opener_ready(&ps);
+}
+
+static void wait_said(const char *text) {
+    for (int i = 0; i < 1000 && !was_said(text); i++)
+        opener_pass();
+    CHECK(was_said(text));
+}
+
+static int confs_read;
+
+static void on_conf(enum opener_what what, int fd, int error) {
+    CHECK(what == OPEN_CONF && fd < 0 && error == ENOENT);
+    confs_read++;
+}
+
+/* The opener is forked while `other` is what it will read; `conf` is in force. */
+static void seal(void) {
+    struct opener_listeners places_now;
+    static struct opener_places places = {.conf_dir = "",
+                                          .conf_target = "",
+                                          .sockets = dir,
+                                          .uevents = "",
+                                          .uevents_dir = "",
+                                          .state = "",
+                                          .read_conf = read_other};
+    listener_places(&other, &other_places);
+    listener_places(&conf, &places_now);
+    fail_nr(444, 0, ENOSYS); /* landlock: the sanitizers need more than a sandbox allows */
+    give_call("prctl", 0, 0);
+    CHECK(opener_start(&places, &places_now));
+    heal();
+    listener_start(&conf);
+    opener_seal();
+}
+
+static void take_other(void) {
+    int before = confs_read;
+    opener_ask(OPEN_CONF, on_conf);
+    while (confs_read == before)
+        opener_pass();
+    opener_in_force();
+}
+
+static void end(void) {
+    listener_stop();
+    opener_stop();
+    CHECK(!exists(&conf) && !exists(&other));
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+    heal();
+}
+
+static void a_reload_goes_on_with_the_answer(void) {
+    int files = open_files();
+    set(&conf, "a", true, true);
+    set(&other, "b", true, false);
+    seal();
+    take_other();
+    heal();
+    listener_reload(&other);
+    CHECK(!was_said("API listening")); /* not yet */
+    CHECK_INT(listener_deadline(), VH_NEVER);
+    wait_said("API listening: transport=unix");
+    CHECK(exists(&other) && !exists(&conf));
+    int fd = call(&other), before = taken[TRANSPORT_UNIX];
+    pass(clock_now());
+    CHECK_INT(taken[TRANSPORT_UNIX], before + 1);
+    CHECK(close(fd) == 0);
+    end();
+    CHECK_INT(open_files(), files);
+}
+
+/* A second reload, before the answer to the first: what then comes is not for the configuration in force. */
+static void an_answer_of_an_earlier_configuration_is_of_no_use(void) {
+    int files = open_files();
+    static struct api_conf off;
+    set(&conf, "a", true, false);
+    set(&other, "b", true, false);
+    off = other;
+    off.unix_on = false;
+    seal();
+    take_other();
+    heal();
+    listener_reload(&other);
+    listener_reload(&off);
+    listener_reload(&other);
+    wait_said("API listening: transport=unix");
+    CHECK(exists(&other) && !exists(&conf));
+    listener_reload(&off);
+    CHECK_INT(listener_deadline(), VH_NEVER);
+    for (int i = 0; i < 1000 && exists(&other); i++)
+        opener_pass();
+    end();
+    CHECK_INT(open_files(), files);
+}
+
+static void no_answer_is_tried_again(void) {
+    set(&conf, "a", false, false);
+    set(&other, "b", false, true);
+    seal();
+    take_other();
+    heal();
+    listener_reload(&other);
+    opener_tick(opener_deadline());
+    CHECK(was_said("transport=tcp error=\"no answer in time\""));
+    int64_t at = listener_deadline();
+    CHECK(at != VH_NEVER);
+    listener_tick(at);
+    wait_said("API listening: transport=tcp");
+    CHECK_INT(listener_deadline(), VH_NEVER);
+    end();
+}
+
 /* A later start cannot set the owner, so the socket stays as it is. */
 static void inside_the_sandbox_an_owner_takes_effect_at_start_alone(void) {
     set(&conf, "a", true, false);
-    listener_start(&conf);
-    opener_seal();
     other = conf;
     (void)snprintf(other.unix_user, sizeof other.unix_user, "root");
+    seal();
     heal();
     listener_reload(&other);
     CHECK(was_said("take effect at start only") && exists(&other));
     heal();
-    conf = other;
-    conf.unix_mode = 0666;
-    listener_reload(&conf);
+    static struct api_conf third;
+    third = other;
+    third.unix_mode = 0666;
+    listener_reload(&third);
     CHECK(was_said("can be opened at start only"));
     heal();
-    conf.unix_user[0] = '\0';
-    (void)snprintf(conf.unix_group, sizeof conf.unix_group, "root");
+    third.unix_user[0] = '\0';
+    (void)snprintf(third.unix_group, sizeof third.unix_group, "root");
     listener_tick(listener_deadline());
     CHECK(was_said("can be opened at start only"));
-    listener_stop();
-    heal();
+    end();
 }
 
 int main(void) {
@@ -276,6 +406,9 @@ int main(void) {
     RUN(an_owner_that_is_nobody_keeps_it_from_opening);
     RUN(a_reload_opens_only_what_differs);
     RUN(a_vsock_listener_moves_with_its_port);
+    RUN(a_reload_goes_on_with_the_answer);
+    RUN(an_answer_of_an_earlier_configuration_is_of_no_use);
+    RUN(no_answer_is_tried_again);
     RUN(inside_the_sandbox_an_owner_takes_effect_at_start_alone);
     CHECK(rmdir(dir) == 0);
     TEST_MAIN_END;

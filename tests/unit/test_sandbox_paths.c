@@ -4,6 +4,11 @@
 #include "daemon/sandbox_paths.h"
 #include "test.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static struct conf conf;
 
 static void start(bool api, bool persistency) {
@@ -16,10 +21,12 @@ static void start(bool api, bool persistency) {
 
 static void the_opener_gets_the_directories_of_what_is_configured(void) {
     start(true, true);
-    struct opener_places p = sandbox_paths_opener("/etc/x.conf", &conf, "/tmp/test/uevents");
-    CHECK_STR(p.conf, "/etc/x.conf");
+    struct opener_places p = sandbox_paths_opener("/etc/vhotplug-not-here.conf", &conf, "/tmp/test/uevents");
+    CHECK_STR(p.conf_dir, "/etc");
+    CHECK_STR(p.conf_target, "");
     CHECK_STR(p.sockets, "/run/vhotplug");
-    CHECK_STR(p.uevents, "/tmp/test");
+    CHECK_STR(p.uevents, "/tmp/test/uevents");
+    CHECK_STR(p.uevents_dir, "/tmp/test");
     CHECK_STR(p.state, "/");
 }
 
@@ -30,7 +37,8 @@ static void what_is_not_configured_has_no_directory(void) {
     start(true, false);
     conf.api.unix_on = false;
     p = sandbox_paths_opener("x.conf", &conf, "uevents"); /* a path without a directory */
-    CHECK(p.sockets[0] == '\0' && p.uevents[0] == '\0');
+    CHECK(p.sockets[0] == '\0' && p.uevents_dir[0] == '\0');
+    CHECK_STR(p.conf_dir, ".");
 }
 
 static const struct sandbox_path *find(const struct sandbox_path *paths, int n, const char *path) {
@@ -41,14 +49,32 @@ static const struct sandbox_path *find(const struct sandbox_path *paths, int n, 
     return NULL;
 }
 
-static void the_daemon_may_only_remove_its_sockets(void) {
+/* As on systems where /etc is a tree of links: the file that the link will lead to is next to today's. */
+static void a_configuration_that_is_a_link_is_read_where_it_leads(void) {
+    char top[] = "/tmp/vh-paths-XXXXXX", name[64], target[64], here[128];
+    CHECK(mkdtemp(top) != NULL);
+    (void)snprintf(name, sizeof name, "%s/etc", top);
+    (void)snprintf(target, sizeof target, "%s/store", top);
+    CHECK(mkdir(name, 0755) == 0 && mkdir(target, 0755) == 0);
+    (void)snprintf(here, sizeof here, "%s/1.conf", target);
+    int fd = open(here, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/x.conf", name);
+    CHECK(symlink("../store/1.conf", path) == 0);
+    start(false, false);
+    struct opener_places p = sandbox_paths_opener(path, &conf, NULL);
+    CHECK_STR(p.conf_dir, name);
+    CHECK_STR(p.conf_target, target);
+    CHECK(unlink(path) == 0 && unlink(here) == 0 && rmdir(name) == 0 && rmdir(target) == 0 && rmdir(top) == 0);
+}
+
+static void the_daemon_has_no_path_of_sockets(void) {
     int n = 0;
     start(true, false);
     (void)sandbox_paths_opener("x.conf", &conf, "/tmp/test/uevents");
     const struct sandbox_path *paths = sandbox_paths_daemon(&n);
-    const struct sandbox_path *sockets = find(paths, n, "/run/vhotplug"), *uevents = find(paths, n, "/tmp/test");
-    CHECK(sockets != NULL && sockets->what == (SANDBOX_REMOVE | SANDBOX_ANCESTOR));
-    CHECK(uevents != NULL && uevents->what == SANDBOX_REMOVE);
+    CHECK(find(paths, n, "/run/vhotplug") == NULL && find(paths, n, "/tmp/test") == NULL);
 }
 
 /* Outside /dev/bus/usb and the directories of its own files, the daemon reads below the root of sysfs.h only. */
@@ -71,7 +97,8 @@ static void everything_else_is_read_below_the_root(void) {
 int main(void) {
     RUN(the_opener_gets_the_directories_of_what_is_configured);
     RUN(what_is_not_configured_has_no_directory);
-    RUN(the_daemon_may_only_remove_its_sockets);
+    RUN(a_configuration_that_is_a_link_is_read_where_it_leads);
+    RUN(the_daemon_has_no_path_of_sockets);
     RUN(everything_else_is_read_below_the_root);
     TEST_MAIN_END;
 }

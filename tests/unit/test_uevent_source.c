@@ -8,6 +8,7 @@
 #include "daemon/uevent_source.h"
 #include "fault.h"
 #include "os/clock.h"
+#include "os/opener.h"
 #include "os/pollset.h"
 #include "test.h"
 
@@ -15,6 +16,9 @@
 #include <sys/un.h>
 
 static char dir[] = "/tmp/vh-uevents-XXXXXX", path[108];
+static const struct opener_places places = {
+    .conf_dir = "", .conf_target = "", .sockets = "", .uevents = path, .uevents_dir = dir, .state = ""};
+static const struct opener_listeners nowhere;
 static int scans, events, readings;
 
 static bool bus_event(const struct uevent *ev) {
@@ -54,19 +58,20 @@ static const char plug[] = "add@/devices/usb1/x\0ACTION=add\0DEVPATH=/devices/us
 
 static void without_a_source_there_is_no_start(void) {
     fail_nr(SYS_socket, 1, EPROTONOSUPPORT);
-    CHECK(!uevent_source_start(&bus, NULL));
+    CHECK(!uevent_source_start(&bus));
     CHECK_INT(errno, EPROTONOSUPPORT);
     heal();
     pass(); /* nothing to poll */
     uevent_source_stop();
-    CHECK(uevent_source_start(&bus, NULL)); /* the kernel's own */
+    CHECK(uevent_source_start(&bus)); /* the kernel's own */
     CHECK_INT(uevent_source_deadline(), VH_NEVER);
     pass();
     uevent_source_stop();
 }
 
 static void an_event_goes_to_the_bus_and_nonsense_to_nobody(void) {
-    CHECK(uevent_source_start(&bus, path));
+    CHECK(opener_start(&places, &nowhere));
+    CHECK(uevent_source_start(&bus));
     send_event(plug, sizeof plug);
     pass();
     CHECK(events == 1 && readings == 1 && scans == 0);
@@ -139,6 +144,7 @@ static void a_source_that_fails_is_opened_again_later_and_later(void) {
     CHECK_INT(scans, before + 1);
     CHECK_INT(uevent_source_deadline(), VH_NEVER);
     uevent_source_stop();
+    opener_stop();
     CHECK(access(path, F_OK) != 0);
 }
 
