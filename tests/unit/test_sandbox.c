@@ -465,6 +465,13 @@ static const struct trial opener_calls[] = {
     CALL_WITH(SYS_unlinkat, AT_FDCWD, 0, AT_REMOVEDIR),
 };
 
+/* Of the logger, beside all of the first list: what the daemon may, for instance. */
+static const struct trial logger_calls[] = {
+    CALL(SYS_openat),  CALL(SYS_close),   CALL(SYS_socket),
+    CALL(SYS_connect), CALL(SYS_sendmsg), CALL(SYS_unlinkat),
+    CALL(SYS_recvmsg), CALL(SYS_accept4), CALL_WITH(SYS_fcntl, 0, F_DUPFD_CLOEXEC, 0),
+};
+
 static const struct trial *trial;
 
 static int call_one(void) {
@@ -485,6 +492,8 @@ static void must_kill(enum sandbox_role role, const struct trial *all, size_t n)
 static void other_system_calls_kill(void) {
     must_kill(SANDBOX_DAEMON, calls, sizeof calls / sizeof *calls);
     must_kill(SANDBOX_OPENER, opener_calls, sizeof opener_calls / sizeof *opener_calls);
+    must_kill(SANDBOX_LOGGER, calls, sizeof calls / sizeof *calls);
+    must_kill(SANDBOX_LOGGER, logger_calls, sizeof logger_calls / sizeof *logger_calls);
 }
 
 /* Where each call has one number; 32-bit machines have a second one for some. */
