@@ -78,7 +78,8 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     OBJECT(sb, "clients", {"connected", f->clients}, {"subscribers", f->subscribers}, {"accepted", f->accepted},
            {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},
            {"events_dropped", f->events_dropped});
-    OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed}, {"unsaved", c->persist && c->dirty});
+    OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed},
+           {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)});
     OBJECT(sb, "arena", {"used", f->arena_used}, {"peak", f->arena_peak}, {"size", VH_ARENA_SIZE});
     sb_str(sb, ", \"vms\": [");
 }

@@ -172,11 +172,12 @@ enum fact_kind {
     FACT_OP_DONE,
     FACT_REQUEST,
     FACT_CLIENT_GONE,
-    FACT_SAVED,    /* an ACT_SAVE has ended: `ok`, or the error in `text` */
-    FACT_RELEASED, /* the ACT_RELEASE with this `token` has ended */
-    FACT_RELOAD,   /* a new configuration with the VMs at the same indices (conf_align) */
-    FACT_STOP,     /* the daemon will end: take every device out of its VM */
-    FACT_TIME,     /* a deadline of core_deadline() has passed */
+    FACT_SAVED, /* the ACT_SAVE under way has ended: `ok`, or the error in `text`; late and after any other fact */
+    FACT_DISK_ANSWERS, /* after a failed save: what is not saved is saved at once */
+    FACT_RELEASED,     /* the ACT_RELEASE with this `token` has ended */
+    FACT_RELOAD,       /* a new configuration with the VMs at the same indices (conf_align) */
+    FACT_STOP,         /* the daemon will end: take every device out of its VM */
+    FACT_TIME,         /* a deadline of core_deadline() has passed */
 };
 
 struct fact {
@@ -211,7 +212,8 @@ enum action_kind {
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
     ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it, let
                         drivers of the host bind, then report FACT_RELEASED with `token`, even after a failure */
-    ACT_SAVE,  /* write what is remembered to disk before any later action, then report FACT_SAVED as the next fact */
+    ACT_SAVE,  /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
+                  other one comes before FACT_SAVED */
     ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold_ms` */
 };
 

@@ -87,7 +87,7 @@ static struct remembered *add(struct reader *r, const struct id *id, bool decisi
         struct remembered *e = &r->ms->m[i];
         if (!e->used)
             m = e;
-        else if (e->by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
+        else if (e->file.by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
             oldest = e;
     }
     (*r->dropped) += m == NULL;
@@ -117,13 +117,13 @@ static void parse_exempt(const char *s, struct remembered *m) {
     uint64_t bus = 0, dev = 0;
     if (dash != NULL && str_uint(s, (size_t)(dash - s), 255, &bus) && str_uint(dash + 1, strlen(dash + 1), 127, &dev) &&
         bus > 0 && dev > 0) {
-        m->exempt_bus = (uint8_t)bus;
-        m->exempt_dev = (uint8_t)dev;
+        m->file.exempt_bus = (uint8_t)bus;
+        m->file.exempt_dev = (uint8_t)dev;
     }
 }
 
 static bool is_empty(const struct remembered *m) {
-    return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->exempt_bus == 0;
+    return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->file.by == ROLE_NONE && m->file.exempt_bus == 0;
 }
 
 static void read_device(struct reader *r, int object) {
@@ -142,23 +142,23 @@ static void read_device(struct reader *r, int object) {
     }
     if (json_bool(r->j, json_get(r->j, object, "serial"), &literal) && literal && id.serial[0] == '\0')
         memcpy(id.serial, NO_SERIAL, sizeof NO_SERIAL);
-    read.by = by >= 0 ? parse_role(r->j, by) : ROLE_NONE;
+    read.file.by = by >= 0 ? parse_role(r->j, by) : ROLE_NONE;
     read.vm_by = read.vm[0] != '\0' ? parse_role(r->j, vm_by) : ROLE_NONE;
     parse_exempt(exempt, &read);
     if (!r->same_boot) {
         read.suspended[0] = '\0';
-        read.exempt_bus = read.exempt_dev = 0;
+        read.file.exempt_bus = read.file.exempt_dev = 0;
     }
-    struct remembered *m = is_empty(&read) ? NULL : add(r, &id, read.by != ROLE_NONE);
+    struct remembered *m = is_empty(&read) ? NULL : add(r, &id, read.file.by != ROLE_NONE);
     if (m == NULL)
         return;
     memcpy(m->port, read.port, sizeof m->port);
     memcpy(m->vm, read.vm, sizeof m->vm);
     m->vm_by = read.vm_by;
     memcpy(m->suspended, read.suspended, sizeof m->suspended);
-    m->by = read.by;
-    m->exempt_bus = read.exempt_bus;
-    m->exempt_dev = read.exempt_dev;
+    m->file.by = read.file.by;
+    m->file.exempt_bus = read.file.exempt_bus;
+    m->file.exempt_dev = read.file.exempt_dev;
 }
 
 static bool read_devices(struct reader *r, int array) {
@@ -224,17 +224,17 @@ static void merge_decision(struct reader *r, const struct id *id, bool said[VH_M
         if (!has_id(m, id->vid, id->pid, id->serial))
             continue;
         known = said[i] = true;
-        decided = decided || m->by != ROLE_NONE;
+        decided = decided || m->file.by != ROLE_NONE;
     }
     for (int i = 0; known && !decided && i < VH_MAX_REMEMBERED; i++) {
         if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
-            r->ms->m[i].by = ROLE_OPERATOR;
+            r->ms->m[i].file.by = ROLE_OPERATOR;
     }
     struct remembered *m = known ? NULL : add(r, id, true);
     if (m == NULL)
         return;
     said[m - r->ms->m] = true;
-    m->by = ROLE_OPERATOR;
+    m->file.by = ROLE_OPERATOR;
 }
 
 static bool read_decisions(struct reader *r, int array) {
@@ -252,7 +252,7 @@ static bool read_decisions(struct reader *r, int array) {
     }
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         if (!said[i])
-            r->ms->m[i].by = ROLE_NONE; /* lifted by another daemon */
+            r->ms->m[i].file.by = ROLE_NONE; /* lifted by another daemon */
     }
     return true;
 }
@@ -304,10 +304,10 @@ static void drop_empty(struct remembered_set *ms) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *m = &ms->m[i];
         m->used = m->used && !is_empty(m);
-        m->was_by = m->by;
+        m->now = m->file;
     }
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
-        ms->tag_decision[i].was_by = ms->tag_decision[i].by;
+        ms->tag_decision[i].now = ms->tag_decision[i].by;
 }
 
 bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
@@ -357,7 +357,7 @@ static bool said_later(const struct remembered_set *ms, const struct remembered 
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *o = &ms->m[i];
         if (o->stamp > m->stamp && has_id(o, m->vid, m->pid, m->serial) &&
-            (selection ? o->vm[0] != '\0' : o->by != ROLE_NONE))
+            (selection ? o->vm[0] != '\0' : o->file.by != ROLE_NONE))
             return true;
     }
     return false;
@@ -387,7 +387,7 @@ static void print_decisions(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
     sb_str(sb, ",\n  \"disconnected_devices\": [");
     for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
-        if (m->by == ROLE_NONE || said_later(ms, m, false))
+        if (m->file.by == ROLE_NONE || said_later(ms, m, false))
             continue;
         separate(sb, &first, "    ");
         print_id(sb, m);
@@ -410,10 +410,10 @@ static void print_device(struct sbuf *sb, const struct remembered *m) {
     member(sb, "port", m->port);
     member(sb, "vm", m->vm);
     member(sb, "selected_by", m->vm_by != ROLE_NONE ? role_name(m->vm_by) : "");
-    member(sb, "disconnected_by", m->by != ROLE_NONE ? role_name(m->by) : "");
+    member(sb, "disconnected_by", m->file.by != ROLE_NONE ? role_name(m->file.by) : "");
     member(sb, "suspended", m->suspended);
-    if (m->exempt_bus != 0)
-        sb_fmt(sb, ", \"exempt\": \"%u-%u\"", (unsigned)m->exempt_bus, (unsigned)m->exempt_dev);
+    if (m->file.exempt_bus != 0)
+        sb_fmt(sb, ", \"exempt\": \"%u-%u\"", (unsigned)m->file.exempt_bus, (unsigned)m->file.exempt_dev);
     sb_char(sb, '}');
 }
 
@@ -423,7 +423,7 @@ static bool print_devices(const struct remembered_set *ms, struct sbuf *sb) {
     for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
         separate(sb, &first, "    ");
         print_device(sb, m);
-        this_boot = this_boot || m->suspended[0] != '\0' || m->exempt_bus != 0;
+        this_boot = this_boot || m->suspended[0] != '\0' || m->file.exempt_bus != 0;
     }
     sb_str(sb, first ? "]" : "\n  ]");
     return this_boot;

@@ -17,26 +17,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What keeps a device away. It is in the file before it holds. */
+struct kept_away {
+    enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
+    uint8_t exempt_bus, exempt_dev; /* this plug was attached despite its tag's decision; 0 none; of this boot */
+};
+
 /* One device, known by vendor, product and serial, and by the port where it was seen last. */
 struct remembered {
     bool used;
     uint16_t vid, pid;
-    char serial[VH_STRING_MAX];     /* "" if it has none */
-    char port[VH_SYSNAME_MAX];      /* sys_name; "" if unknown (another daemon's entry): any port */
-    char vm[VH_NAME_MAX];           /* selection, "" none */
-    enum role vm_by;                /* its author; ROLE_NONE: there is none */
-    char suspended[VH_NAME_MAX];    /* the VM that a suspend took it out of, "" none; true only of this boot */
-    bool resumed;                   /* a resume came while its device was not fully known yet; not part of the file */
-    enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
-    enum role was_by;               /* before the change that is being saved; not part of the file */
-    uint8_t exempt_bus, exempt_dev; /* this plug was attached despite its tag's decision; 0 none; of this boot */
-    uint64_t stamp;                 /* larger is younger; the order of the file */
+    char serial[VH_STRING_MAX];  /* "" if it has none */
+    char port[VH_SYSNAME_MAX];   /* sys_name; "" if unknown (another daemon's entry): any port */
+    char vm[VH_NAME_MAX];        /* selection, "" none */
+    enum role vm_by;             /* its author; ROLE_NONE: there is none */
+    char suspended[VH_NAME_MAX]; /* the VM that a suspend took it out of, "" none; true only of this boot */
+    bool resumed;                /* a resume came while its device was not fully known yet; not part of the file */
+    struct kept_away file, now;  /* what the file says; what holds: the same unless a decision is being saved */
+    uint64_t stamp;              /* larger is younger; the order of the file */
 };
 
 /* A decision about a tag: devices with it are taken away, also those that are plugged in later. */
 struct tag_decision {
-    enum role by; /* ROLE_NONE: free */
-    enum role was_by;
+    enum role by;  /* what the file says: its author, or ROLE_NONE */
+    enum role now; /* what holds; both ROLE_NONE: free */
     char tag[VH_NAME_MAX];
 };
 

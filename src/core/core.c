@@ -56,6 +56,8 @@ static void slot_plugged(struct step *st, int i) {
 static void unplug(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     VH_ASSERT(s->state == SLOT_PRESENT);
+    if (s->meant)
+        request_meant_gone(st->c, s);
     if (s->req >= 0)
         request_slot_done(st, i, "the device was unplugged");
     st->c->stats.unplugged++;
@@ -70,19 +72,14 @@ static void unplug(struct step *st, int i) {
     slot_afresh(s);
 }
 
-static vm_set supported_vms(const struct conf *conf) {
-    vm_set all = 0;
-    for (int v = 0; v < conf->nvms; v++)
-        all |= (vm_set)conf->vms[v].supported << v;
-    return all;
-}
-
-/* An earlier daemon may have attached it to any VM, by other rules. A VM that was listed before the device was read is
- * listed again. */
+/* An earlier daemon may have attached it to any VM that is not down, by other rules. A VM that was listed before the
+ * device was read is listed again. */
 static void doubt_all(struct core *c, struct slot *s) {
-    s->doubt = supported_vms(c->conf);
-    for (int v = 0; v < c->conf->nvms; v++)
+    for (int v = 0; v < c->conf->nvms; v++) {
+        bool down = c->vm[v].told && c->vm[v].state == VM_DOWN;
+        s->doubt |= (vm_set)(c->conf->vms[v].supported && !down) << v;
         vm_look(c, v);
+    }
 }
 
 static void plug(struct step *st, const struct fact *f) {
@@ -227,7 +224,7 @@ static bool may_change(const struct fact *f, const struct actions *out, bool due
 }
 
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
-    struct step st = {.c = c, .now = now, .out = out, .saves = false};
+    struct step st = {.c = c, .now = now, .out = out};
     bool due = c->wake_at <= now;
     out->n = 0;
     out->ntexts = 0;
@@ -265,8 +262,10 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         request_client_gone(&st, f->client);
         break;
     case FACT_SAVED:
-        if (remembered_saved(&st, f->ok))
-            request_saved(&st, &c->decision, f->ok ? NULL : f->text);
+        request_save_ended(&st, f);
+        break;
+    case FACT_DISK_ANSWERS:
+        c->save_at = now;
         break;
     case FACT_RELEASED:
         released(&st, f->token);

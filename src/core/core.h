@@ -53,6 +53,8 @@ struct slot {
     bool disconnected; /* a decision keeps it with the host */
     bool seen;         /* reported by the scan under way */
     bool hub;
+    bool meant;          /* the decision that is being saved is about this plug */
+    bool lifts;          /* that decision lifts the one that keeps it away */
     vm_set doubt;        /* VMs that may have it, not known yet: no attach until each of them is listed or down */
     int suspended;       /* VM that usb_suspend took it out of, -1 none */
     int guest_suspended; /* VM whose own guest suspended it, -1 none; not saved */
@@ -80,6 +82,7 @@ enum vm_state {
 
 struct vm {
     enum vm_state state;
+    bool told;               /* a fact has told of it: if it is down, that is known */
     bool alive;              /* listed since it was down or its socket was made: the VMM there is the VM's */
     bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS ends this */
     enum op_kind op;         /* operation under way, OP_NONE if none */
@@ -89,6 +92,13 @@ struct vm {
     unsigned failures;
     int64_t retry_at;
     char reason[VH_TEXT_MAX]; /* why no operation succeeds there, "" if none failed */
+};
+
+/* What the ACT_SAVE under way writes. */
+enum save {
+    SAVE_NONE,
+    SAVE_CHANGES,  /* selections and suspensions, which hold already */
+    SAVE_DECISION, /* a decision, too: it holds once it is written */
 };
 
 /* A filter of a VM (`-device usb-host,vendorid=...`): QEMU takes any device that matches when it is plugged in. */
@@ -148,14 +158,17 @@ struct core {
     struct pending pending[VH_MAX_CLIENTS];
     struct port port[VH_MAX_PORTS];
     struct filter filter[VH_MAX_FILTERS];
-    bool persist;  /* what is remembered goes to disk; set by the caller that loads it */
-    bool dirty;    /* it differs from the disk */
+    bool persist; /* what is remembered goes to disk; set by the caller that loads it */
+    bool dirty;   /* it has changed since the last ACT_SAVE, or that one has failed */
+    enum save save;
     bool stopping; /* after FACT_STOP */
     unsigned save_failures;
-    int64_t save_at;   /* after a failure: no save before */
-    bool saving;       /* a decision is being saved: FACT_SAVED continues `decision` */
-    bool dirty_before; /* value of dirty without that decision */
+    int64_t save_at; /* after a failure: no save before */
+    bool saving;     /* a decision is noted and not saved yet: FACT_SAVED continues `decision` */
     struct request decision;
+    bool meant_gone; /* a device that it is about was unplugged meanwhile */
+    int nwaiting;    /* requests that may decide wait until it is saved, in the order of their arrival */
+    struct request waiting[VH_MAX_CLIENTS];
     struct remembered_set remembered;
     struct core_stats stats;
 };

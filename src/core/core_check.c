@@ -32,6 +32,8 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->state != SLOT_LEAVING || s->vm >= 0 || s->op != OP_NONE,
          "a leaving slot has neither a VM nor an operation");
     MUST(s->state != SLOT_LEAVING || s->req < 0, "a request waits for a leaving slot");
+    MUST(!s->meant || (c->saving && s->state == SLOT_PRESENT), "a slot is meant by a decision that does not exist");
+    MUST(!s->lifts || s->meant, "a decision lifts another one of a slot that it does not mean");
     MUST(s->req < 0 || c->pending[s->req].used, "the request of a slot is not in use");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is assigned to a VM that is down");
     MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms,
@@ -71,15 +73,28 @@ static bool check_vms(const struct core *c, const char **why) {
     return true;
 }
 
+static bool same(const struct kept_away *a, const struct kept_away *b) {
+    return a->by == b->by && a->exempt_bus == b->exempt_bus && a->exempt_dev == b->exempt_dev;
+}
+
 static bool check_remembered(const struct core *c, const char **why) {
     const struct remembered_set *ms = &c->remembered;
-    MUST(!c->dirty || c->persist, "changes are to be saved although nothing is ever saved");
+    MUST(c->persist || (!c->dirty && !c->saving && c->save == SAVE_NONE),
+         "changes are to be saved although nothing is ever saved");
+    MUST(!c->saving || c->save != SAVE_NONE, "a decision waits for a save, and there is none");
+    MUST(c->saving || c->save != SAVE_DECISION, "a save is that of a decision, and there is none");
+    MUST(c->saving || c->nwaiting == 0, "a request waits for the save of a decision, and there is none");
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *m = &ms->m[i];
         MUST(!m->used || m->stamp <= ms->stamp, "a remembered device is newer than the newest stamp");
-        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->by || m->exempt_bus || m->resumed,
+        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->now.by || m->now.exempt_bus || m->resumed,
              "a remembered device has nothing remembered");
+        MUST(!m->used || c->saving || same(&m->now, &m->file),
+             "a decision that holds differs from the one to be saved");
     }
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        MUST(c->saving || ms->tag_decision[i].now == ms->tag_decision[i].by,
+             "a decision about a tag that holds differs from the one to be saved");
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         MUST(s->state != SLOT_PRESENT || s->disconnected == (s->disconnected_by != ROLE_NONE),
@@ -103,6 +118,7 @@ bool core_check(const struct core *c, const char **why) {
 }
 
 bool core_at_rest(const struct core *c, const char **why) {
+    MUST(c->save == SAVE_NONE && !c->saving, "something is being saved");
     for (int v = 0; v < c->conf->nvms; v++) {
         MUST(c->vm[v].op == OP_NONE, "an operation is under way");
         MUST(c->vm[v].state != VM_UNKNOWN, "a VM is not listed yet");

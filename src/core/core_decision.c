@@ -4,7 +4,9 @@
  * A detach is a decision: the device stays with the host until a client of at least the same role attaches it. A detach
  * by tag is a tag decision: it also holds for devices that are plugged in later. An attach lifts decisions. Both have
  * two parts: first the decision is noted and saved, so that a full disk refuses the request before anything is done;
- * then the devices are moved. An attach that fails restores the decision. Never begins an operation on a VM.
+ * then the devices are moved. Between both anything may happen, so the second part checks again; it concerns the plugs
+ * that were meant when the decision was noted. An attach that fails restores the decision. Never begins an operation on
+ * a VM.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -15,6 +17,42 @@
 
 static enum role higher(enum role a, enum role b) {
     return a > b ? a : b;
+}
+
+/* ---- the plugs that a decision is about ---- */
+
+static void mark_meant(struct core *c, const struct request *r) {
+    c->meant_gone = false;
+    for (int i = 0; i < c->used; i++) {
+        c->slot[i].meant = request_means(c, r, i);
+        c->slot[i].lifts = false;
+    }
+}
+
+static void unmark(struct slot *s) {
+    s->meant = s->lifts = false;
+}
+
+static void unmark_all(struct core *c) {
+    for (int i = 0; i < c->used; i++)
+        unmark(&c->slot[i]);
+}
+
+void request_meant_gone(struct core *c, struct slot *s) {
+    VH_ASSERT(c->saving && s->meant);
+    if (s->lifts)
+        remembered_spare(c, s);
+    unmark(s);
+    c->meant_gone = true;
+}
+
+/* The request with its moves. It is held by one more part, so that it cannot end before all its moves are begun. */
+static struct pending *begin_moves(struct step *st, const struct request *r, int *index) {
+    struct pending *p = pending_new(st, r, index);
+    p->left = 1;
+    if (st->c->meant_gone)
+        pending_fail(p, "the device was unplugged");
+    return p;
 }
 
 /* ---- attach ---- */
@@ -115,18 +153,21 @@ static int attach_check(struct core *c, const struct request *r, const struct sl
 static void attach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
-    struct pending *p = pending_new(st, r, &k);
-    p->left = 1; /* held here, so that the request cannot end inside the loop */
+    struct pending *p = begin_moves(st, r, &k);
     for (int i = 0; i < c->used; i++) {
         char text[VH_TEXT_MAX + VH_ERROR_MAX];
         struct sbuf why;
         struct slot *s = &c->slot[i];
-        if (!request_means(c, r, i))
+        bool lifted = s->lifts;
+        if (!s->meant)
             continue;
+        unmark(s);
         sb_init(&why, text, sizeof text);
         int vm = attach_check(c, r, s, &why);
         if (vm < 0) {
             pending_fail(p, text);
+            if (lifted)
+                attach_undone(st, i);
             continue;
         }
         push_aside(st, i);
@@ -150,12 +191,9 @@ static bool lift(struct core *c, const struct request *r, struct slot *s, bool *
     char text[VH_TEXT_MAX + VH_ERROR_MAX];
     struct sbuf why;
     sb_init(&why, text, sizeof text);
-    if (s->req < 0)
-        s->restore_by = ROLE_NONE;
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
         return true;
-    *lifted = true;
-    s->restore_by = remembered_decision(c, &s->dev);
+    *lifted = s->lifts = true;
     (void)remembered_decide(c, &s->dev, ROLE_NONE);
     return request_is_tag(r) || remembered_exempt(c, s);
 }
@@ -179,9 +217,9 @@ void request_attach(struct step *st, const struct request *r) {
     if (refuse_decided_tag(st, r, tag_author))
         return;
     bool lifted = tag_author != ROLE_NONE;
-    remembered_begin(c);
+    mark_meant(c, r);
     for (int i = 0; i < c->used; i++) {
-        if (request_means(c, r, i) && !lift(c, r, &c->slot[i], &lifted))
+        if (c->slot[i].meant && !lift(c, r, &c->slot[i], &lifted))
             room = false;
     }
     if (tag_author != ROLE_NONE)
@@ -192,10 +230,12 @@ void request_attach(struct step *st, const struct request *r) {
         return;
     }
     remembered_refuse(c);
-    if (room)
+    if (room) {
         attach_go(st, r);
-    else
-        reply_failed_text(st, r, too_many);
+        return;
+    }
+    unmark_all(c);
+    reply_failed_text(st, r, too_many);
 }
 
 /* ---- detach ---- */
@@ -211,15 +251,16 @@ static const char *detach_obstacle(const struct core *c, const struct request *r
     return NULL;
 }
 
+/* A decision about a tag is also about devices that were plugged in while it was saved. */
 static void detach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
-    struct pending *p = pending_new(st, r, &k);
-    p->left = 1;
+    struct pending *p = begin_moves(st, r, &k);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!request_means(c, r, i))
+        if (!s->meant && !(request_is_tag(r) && request_means(c, r, i)))
             continue;
+        unmark(s);
         const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL) {
             pending_fail(p, obstacle);
@@ -242,7 +283,7 @@ static const char *decide_devices(struct core *c, const struct request *r) {
     bool any = false;
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!request_means(c, r, i))
+        if (!s->meant)
             continue;
         const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL)
@@ -261,13 +302,14 @@ void request_detach(struct step *st, const struct request *r) {
     if (!request_select(st, r, &n))
         return;
     const char *error = NULL;
-    remembered_begin(c);
+    mark_meant(c, r);
     if (!request_is_tag(r))
         error = decide_devices(c, r);
     else if (!remembered_decide_tag(c, r->sel.tag, higher(remembered_tag_decision(c, r->sel.tag), r->who.role)))
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
         remembered_refuse(c);
+        unmark_all(c);
         reply_failed_text(st, r, error);
         return;
     }
@@ -280,6 +322,7 @@ void request_detach(struct step *st, const struct request *r) {
 void request_saved(struct step *st, const struct request *r, const char *why) {
     if (why != NULL) {
         struct sbuf sb;
+        unmark_all(st->c);
         sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "nothing was changed, because the decision cannot be saved: %s", why);
         return;

@@ -13,7 +13,6 @@ struct step {
     struct core *c;
     int64_t now;
     struct actions *out;
-    bool saves; /* it has an ACT_SAVE, which saves all: actions are done after the step */
 };
 
 /* core_slot.c */
@@ -21,6 +20,7 @@ int slot_alloc(struct core *c);
 void slots_reap(struct core *c);
 int slot_find(const struct core *c, const char *sys_name); /* of a plugged device; -1 none */
 struct action *step_add(struct step *st, enum action_kind kind);
+void step_add_first(struct step *st, enum action_kind kind); /* before the other actions of the step */
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
 void slot_afresh(struct slot *s);                  /* forgets failures: the next operation need not wait */
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: event; a leaving slot ends */
@@ -69,6 +69,7 @@ void reply_ok(struct step *st, struct client_ref client);
 char *reply_failed(struct step *st, const struct request *r); /* returns the text to fill */
 void reply_failed_text(struct step *st, const struct request *r, const char *text);
 void request_take(struct step *st, int slot, int pending, int vm); /* that request moves the slot now */
+void attach_undone(struct step *st, int slot); /* the attach has failed: what it lifted holds again */
 /* The request has moved this slot (NULL), or has failed to. */
 void request_slot_done(struct step *st, int slot, const char *error);
 void request_fail_vm(struct step *st, int vm, const char *error); /* every request that waits for this VM fails */
@@ -84,12 +85,14 @@ void request_refuse_ambiguous(struct step *st, const struct request *r);
 
 /* core_request.c */
 void request_fact(struct step *st, const struct request *r);
+void request_save_ended(struct step *st, const struct fact *f); /* FACT_SAVED: also begins what has waited for it */
 
 /* core_decision.c */
 void request_attach(struct step *st, const struct request *r);
 void request_detach(struct step *st, const struct request *r);
 /* The decision is saved (why is NULL) or is not: continues the request that made it. */
 void request_saved(struct step *st, const struct request *r, const char *why);
+void request_meant_gone(struct core *c, struct slot *s); /* a device of the decision that is being saved is unplugged */
 
 /* core_guest.c */
 bool guest_may(const struct core *c, const struct request *r, const struct slot *s); /* move it by this request? */
@@ -109,22 +112,23 @@ int remembered_selection(struct core *c, const struct device *dev); /* VM of the
 /* VM that a role above this one selected and that the rules still allow; -1 none. */
 int remembered_chosen_above(struct core *c, const struct slot *s, enum role role);
 enum role remembered_tag_decision(struct core *c, const char *tag); /* author, or ROLE_NONE */
-/* A decision lies between remembered_begin() and remembered_decided(), or remembered_refuse() if it is given up. None
- * of it holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
-void remembered_begin(struct core *c);
+/* A decision is noted by the next four, and ends with remembered_decided(), or remembered_refuse() if it is given up.
+ * None of it holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
 bool remembered_decide(struct core *c, const struct device *dev, enum role by);
 bool remembered_decide_tag(struct core *c, const char *tag, enum role by);
 bool remembered_exempt(struct core *c, const struct slot *s);            /* from its tag decision, for this plug */
-bool remembered_unexempt(struct core *c, const struct slot *s);          /* was it exempt? */
+void remembered_spare(struct core *c, const struct slot *s);             /* does not lift its decision after all */
 enum role remembered_decision(struct core *c, const struct device *dev); /* author, or ROLE_NONE */
 bool remembered_decided(struct step *st, const struct request *r);       /* true: it holds now, else at FACT_SAVED */
 void remembered_refuse(struct core *c);
+/* After a failed attach: the exemption ends, and the decision by `by` (ROLE_NONE: none) holds again at once. */
+void remembered_restore(struct step *st, struct slot *s, enum role by);
 /* Selections and suspensions hold at once and are saved as soon as possible. */
 bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
 void remembered_suspend(struct step *st, struct slot *s, int vm);
 void remembered_wake(struct step *st, struct slot *s); /* attached: no longer suspended */
 void remembered_resume(struct step *st, int vm);
-void remembered_changed(struct step *st);
-bool remembered_saved(struct step *st, bool ok); /* true: a decision waited for this save */
+void remembered_save(struct step *st);           /* ACT_SAVE */
+bool remembered_saved(struct step *st, bool ok); /* true: it was that of the decision */
 
 #endif

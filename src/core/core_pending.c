@@ -82,16 +82,18 @@ static const char *guest_error(const struct request *r) {
                                                           : "it could not be taken out yet";
 }
 
-static enum role higher(enum role a, enum role b) {
-    return a > b ? a : b;
+void attach_undone(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    remembered_restore(st, s, s->restore_by);
+    s->restore_by = ROLE_NONE;
+    remembered_refresh(st->c, s);
 }
 
 static void attach_ended(struct step *st, int i, enum role by, bool ok) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
-    enum role restore = s->restore_by;
-    s->restore_by = ROLE_NONE;
     if (ok) {
+        s->restore_by = ROLE_NONE;
         s->choice = s->vm;
         s->guest_detached = -1;
         remembered_wake(st, s);
@@ -99,12 +101,7 @@ static void attach_ended(struct step *st, int i, enum role by, bool ok) {
             c->stats.table_full++; /* attached, but the selection is not remembered for the next plug */
         return;
     }
-    bool exempt = remembered_unexempt(c, s);
-    if (restore != ROLE_NONE && !remembered_decide(c, &s->dev, higher(restore, remembered_decision(c, &s->dev))))
-        c->stats.table_full++; /* the table is full: the decision is lost, which the figures show */
-    if (exempt || restore != ROLE_NONE)
-        remembered_changed(st);
-    remembered_refresh(c, s);
+    attach_undone(st, i);
 }
 
 void request_slot_done(struct step *st, int i, const char *error) {
@@ -130,19 +127,27 @@ void request_fail_vm(struct step *st, int vm, const char *error) {
     }
 }
 
-void request_client_gone(struct step *st, struct client_ref client) {
-    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
-        struct pending *p = &st->c->pending[k];
-        struct client_ref *asker = &p->audit.asked.client;
-        if (p->used && asker->index == client.index && asker->gen == client.gen)
-            asker->gen = 0; /* its operations go on; there is no reply */
-    }
+static void forget_asker(struct request *r, struct client_ref client) {
+    if (r->client.index == client.index && r->client.gen == client.gen)
+        r->client.gen = 0; /* the request goes on; there is no reply */
 }
 
-/* A request outlives its client while a VM is silent. So a guest may have a few of the places only, and some places are
- * kept for admins. */
+void request_client_gone(struct step *st, struct client_ref client) {
+    struct core *c = st->c;
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        if (c->pending[k].used)
+            forget_asker(&c->pending[k].audit.asked, client);
+    }
+    if (c->saving)
+        forget_asker(&c->decision, client);
+    for (int k = 0; k < c->nwaiting; k++)
+        forget_asker(&c->waiting[k], client);
+}
+
+/* A request outlives its client while a VM or the disk is silent. One that waits for the disk gets its place now. So a
+ * guest may have a few of the places only, and some places are kept for admins. */
 bool pending_has_room(const struct core *c, const struct principal *who) {
-    int all = 0, guests = 0;
+    int all = c->saving + c->nwaiting, guests = 0;
     for (int k = 0; k < VH_MAX_CLIENTS; k++) {
         const struct pending *p = &c->pending[k];
         all += p->used;
@@ -157,7 +162,7 @@ struct pending *pending_new(struct step *st, const struct request *r, int *index
     *index = 0;
     while (*index < VH_MAX_CLIENTS && st->c->pending[*index].used)
         (*index)++;
-    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact() has checked; no request comes while a decision is saved */
+    VH_ASSERT(*index < VH_MAX_CLIENTS); /* request_fact() has checked */
     struct pending *p = &st->c->pending[*index];
     memset(p, 0, sizeof *p);
     p->used = true;

@@ -213,14 +213,15 @@ static void end_hold(struct step *st, int i) {
     slot_announce(st, i);
 }
 
-static void save_again(struct step *st) {
+/* A client waits for a decision, so it is tried although the disk has failed a moment ago. */
+static void save(struct step *st) {
     struct core *c = st->c;
-    if (!c->dirty || c->saving || c->save_failures == 0)
+    if (c->save != SAVE_NONE || (!c->saving && !c->dirty))
         return;
-    if (c->save_at > st->now)
+    if (!c->saving && c->save_failures > 0 && c->save_at > st->now)
         wake(c, c->save_at);
     else
-        remembered_changed(st);
+        remembered_save(st);
 }
 
 void plan(struct step *st) {
@@ -239,7 +240,7 @@ void plan(struct step *st) {
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
-    save_again(st); /* last: the passes above may change what is remembered */
+    save(st); /* last: the passes above may change what is remembered */
 }
 
 bool core_holds(const struct core *c) {

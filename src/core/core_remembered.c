@@ -2,8 +2,9 @@
  * core_remembered.c - owns what is remembered of devices and tags (selections, decisions, suspensions) and applies it
  * to plugged devices. Never writes a file: ACT_SAVE asks for that.
  *
- * A decision is on disk before it holds: it is noted (was_by keeps the old value), saved, and then either applied to
- * the slots or undone. Selections and suspensions hold at once and are saved as soon as the disk allows.
+ * A decision is on disk before it holds: it is noted in what the file is to say, saved, and then either holds and is
+ * applied to the slots, or is undone. Any facts may come meanwhile. Selections and suspensions hold at once and are
+ * saved as soon as the disk allows.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -51,6 +52,12 @@ static struct remembered *find_any(struct core *c, const struct device *d) {
     return find(c, d, &here);
 }
 
+/* False while a decision about it is being saved. */
+static bool is_settled(const struct remembered *m) {
+    return m->file.by == m->now.by && m->file.exempt_bus == m->now.exempt_bus &&
+           m->file.exempt_dev == m->now.exempt_dev;
+}
+
 /* The same; if there is none, a free entry or the oldest one without a decision becomes it. NULL: all are decisions. */
 static struct remembered *get(struct core *c, const struct device *d) {
     struct remembered *m = find_any(c, d), *oldest = NULL;
@@ -59,7 +66,7 @@ static struct remembered *get(struct core *c, const struct device *d) {
         struct remembered *e = &c->remembered.m[i];
         if (!e->used)
             m = e;
-        else if (e->by == ROLE_NONE && e->was_by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
+        else if (e->now.by == ROLE_NONE && is_settled(e) && (oldest == NULL || e->stamp < oldest->stamp))
             oldest = e;
     }
     if (m == NULL)
@@ -79,28 +86,39 @@ static struct remembered *get(struct core *c, const struct device *d) {
 }
 
 static void drop_if_empty(struct remembered *m) {
-    if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->by == ROLE_NONE && m->was_by == ROLE_NONE &&
-        m->exempt_bus == 0 && !m->resumed)
+    if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->now.by == ROLE_NONE && m->now.exempt_bus == 0 &&
+        is_settled(m) && !m->resumed)
         m->used = false;
 }
 
+static bool is_free(const struct tag_decision *l) {
+    return l->by == ROLE_NONE && l->now == ROLE_NONE;
+}
+
+/* One that holds or is being saved. */
 static struct tag_decision *tag_decision_of(struct core *c, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS && tag[0] != '\0'; i++) {
-        if (c->remembered.tag_decision[i].by != ROLE_NONE && str_eq(c->remembered.tag_decision[i].tag, tag))
-            return &c->remembered.tag_decision[i];
+        struct tag_decision *l = &c->remembered.tag_decision[i];
+        if (!is_free(l) && str_eq(l->tag, tag))
+            return l;
     }
     return NULL;
 }
 
 /* ---- applied to a plugged device ---- */
 
+enum role remembered_tag_decision(struct core *c, const char *tag) {
+    const struct tag_decision *l = tag_decision_of(c, tag);
+    return l != NULL ? l->now : ROLE_NONE;
+}
+
 void remembered_refresh(struct core *c, struct slot *s) {
     struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial number is not known */
-    const struct tag_decision *l = s->rule >= 0 ? tag_decision_of(c, c->conf->rules[s->rule].tag) : NULL;
-    enum role by = m != NULL ? m->by : ROLE_NONE;
-    bool exempt = m != NULL && m->exempt_bus == s->dev.busnum && m->exempt_dev == s->dev.devnum;
-    if (l != NULL && !exempt && l->by > by)
-        by = l->by;
+    enum role tag_by = s->rule >= 0 ? remembered_tag_decision(c, c->conf->rules[s->rule].tag) : ROLE_NONE;
+    enum role by = m != NULL ? m->now.by : ROLE_NONE;
+    bool exempt = m != NULL && m->now.exempt_bus == s->dev.busnum && m->now.exempt_dev == s->dev.devnum;
+    if (!exempt && tag_by > by)
+        by = tag_by;
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
     s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->guest_suspended;
@@ -120,24 +138,16 @@ static void refresh_all(struct core *c) {
 
 /* ---- saving ---- */
 
-void remembered_changed(struct step *st) {
-    struct core *c = st->c;
-    if (!c->persist)
-        return;
-    c->dirty = true;
-    if (st->saves || (c->save_failures > 0 && st->now < c->save_at))
-        return;
-    st->saves = true;
-    step_add(st, ACT_SAVE);
+static void changed(struct step *st) {
+    st->c->dirty = st->c->persist;
 }
 
-void remembered_begin(struct core *c) {
-    VH_ASSERT(!c->saving);
-    c->dirty_before = c->dirty;
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
-        c->remembered.m[i].was_by = c->remembered.m[i].by;
-    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
-        c->remembered.tag_decision[i].was_by = c->remembered.tag_decision[i].by;
+void remembered_save(struct step *st) {
+    struct core *c = st->c;
+    VH_ASSERT(c->persist && c->save == SAVE_NONE);
+    c->save = c->saving ? SAVE_DECISION : SAVE_CHANGES;
+    c->dirty = false;
+    step_add_first(st, ACT_SAVE);
 }
 
 static void end_decision(struct core *c, bool keep) {
@@ -145,74 +155,70 @@ static void end_decision(struct core *c, bool keep) {
         struct remembered *m = &c->remembered.m[i];
         if (!m->used)
             continue;
-        if (!keep)
-            m->by = m->was_by;
-        m->was_by = ROLE_NONE;
+        if (keep)
+            m->now = m->file;
+        else
+            m->file = m->now;
         drop_if_empty(m);
     }
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
-        if (!keep)
-            c->remembered.tag_decision[i].by = c->remembered.tag_decision[i].was_by;
-        c->remembered.tag_decision[i].was_by = ROLE_NONE;
+        struct tag_decision *l = &c->remembered.tag_decision[i];
+        if (keep)
+            l->now = l->by;
+        else
+            l->by = l->now;
     }
 }
 
-/* Takes back exemptions given for an attach that is refused. Its slots still show the old decision, and there is
- * nothing to restore. */
-static void revoke_exemptions(struct core *c) {
+/* The decision holds. What it lifts is kept with the slots: a failed attach restores it. */
+static void decision_holds(struct core *c) {
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && s->disconnected)
-            (void)remembered_unexempt(c, s);
-        if (s->req < 0)
-            s->restore_by = ROLE_NONE;
+        const struct remembered *m = s->lifts ? find_any(c, &s->dev) : NULL;
+        if (m != NULL && m->now.by > s->restore_by && m->file.by == ROLE_NONE)
+            s->restore_by = m->now.by;
     }
+    end_decision(c, true);
+    refresh_all(c);
 }
 
 void remembered_refuse(struct core *c) {
-    revoke_exemptions(c);
     end_decision(c, false);
-    c->dirty = c->dirty_before;
 }
 
 bool remembered_decided(struct step *st, const struct request *r) {
     struct core *c = st->c;
+    VH_ASSERT(!c->saving);
     if (!c->persist) {
-        end_decision(c, true);
-        refresh_all(c);
+        decision_holds(c);
         return true;
     }
-    c->dirty = true;
     c->saving = true;
     c->decision = *r;
-    VH_ASSERT(!st->saves); /* nothing before a decision in a step is saved */
-    step_add(st, ACT_SAVE);
-    st->saves = true;
     return false;
 }
 
 bool remembered_saved(struct step *st, bool ok) {
     struct core *c = st->c;
-    bool decision = c->saving;
-    c->saving = false;
+    bool decision = c->save == SAVE_DECISION;
+    VH_ASSERT(c->save != SAVE_NONE && (c->saving || !decision));
+    c->save = SAVE_NONE;
     c->stats.saves++;
     if (ok) {
-        c->dirty = false;
         c->save_failures = 0;
     } else {
+        c->dirty = true; /* parts of a decision that is undone may have reached the disk */
         c->stats.save_failed++;
         c->save_failures++;
         c->save_at = st->now + backoff(c->save_failures, VH_T_SAVE_RETRY, VH_T_SAVE_RETRY_MAX);
     }
     if (!decision)
         return false;
-    if (ok) {
-        end_decision(c, true);
-        refresh_all(c);
-    } else {
+    c->saving = false;
+    if (ok)
+        decision_holds(c);
+    else
         remembered_refuse(c);
-        c->dirty = true; /* parts of it may have reached the disk */
-    }
     return true;
 }
 
@@ -253,7 +259,7 @@ bool remembered_select(struct step *st, const struct slot *s, int vm, enum role 
         return false;
     m->vm_by = same && m->vm_by > by ? m->vm_by : by;
     VH_ASSERT(str_copy(m->vm, sizeof m->vm, name)); /* same bound */
-    remembered_changed(st);
+    changed(st);
     return true;
 }
 
@@ -261,46 +267,66 @@ bool remembered_decide(struct core *c, const struct device *d, enum role by) {
     struct remembered *m = by != ROLE_NONE ? get(c, d) : find_any(c, d);
     if (m == NULL)
         return by == ROLE_NONE;
-    m->by = by;
-    m->exempt_bus = m->exempt_dev = 0;
-    drop_if_empty(m);
+    m->file = (struct kept_away){.by = by};
     return true;
 }
 
 bool remembered_exempt(struct core *c, const struct slot *s) {
-    if (s->rule < 0 || tag_decision_of(c, c->conf->rules[s->rule].tag) == NULL)
+    if (s->rule < 0 || remembered_tag_decision(c, c->conf->rules[s->rule].tag) == ROLE_NONE)
         return true;
     struct remembered *m = get(c, &s->dev);
     if (m == NULL)
         return false;
-    m->exempt_bus = s->dev.busnum;
-    m->exempt_dev = s->dev.devnum;
+    m->file.exempt_bus = s->dev.busnum;
+    m->file.exempt_dev = s->dev.devnum;
     return true;
 }
 
-bool remembered_unexempt(struct core *c, const struct slot *s) {
+static bool is_exempt(const struct kept_away *k, const struct device *d) {
+    return k->exempt_bus == d->busnum && k->exempt_dev == d->devnum;
+}
+
+static void end_exemption(struct kept_away *k, const struct device *d) {
+    if (is_exempt(k, d))
+        k->exempt_bus = k->exempt_dev = 0;
+}
+
+void remembered_spare(struct core *c, const struct slot *s) {
     struct remembered *m = find_any(c, &s->dev);
-    if (m == NULL || m->exempt_bus != s->dev.busnum || m->exempt_dev != s->dev.devnum)
-        return false;
-    m->exempt_bus = m->exempt_dev = 0;
+    if (m == NULL || is_settled(m))
+        return;
+    m->file = m->now;
     drop_if_empty(m);
-    return true;
+    c->dirty = c->dirty || c->save == SAVE_DECISION;
+}
+
+/* A decision about the device that is being saved meanwhile is later, and stays as it is. */
+void remembered_restore(struct step *st, struct slot *s, enum role by) {
+    struct core *c = st->c;
+    struct remembered *m = by != ROLE_NONE ? get(c, &s->dev) : find_any(c, &s->dev);
+    if (m == NULL && by != ROLE_NONE)
+        c->stats.table_full++; /* the table is full: the decision is lost, which the figures show */
+    if (m == NULL || (by == ROLE_NONE && !is_exempt(&m->now, &s->dev)))
+        return;
+    bool settled = is_settled(m);
+    if (by > m->now.by)
+        m->now.by = by;
+    end_exemption(&m->now, &s->dev);
+    if (settled)
+        m->file = m->now;
+    drop_if_empty(m);
+    changed(st);
 }
 
 enum role remembered_decision(struct core *c, const struct device *d) {
     const struct remembered *m = find_any(c, d);
-    return m != NULL ? m->by : ROLE_NONE;
-}
-
-enum role remembered_tag_decision(struct core *c, const char *tag) {
-    const struct tag_decision *l = tag_decision_of(c, tag);
-    return l != NULL ? l->by : ROLE_NONE;
+    return m != NULL ? m->now.by : ROLE_NONE;
 }
 
 bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
     struct tag_decision *l = tag_decision_of(c, tag);
     for (int i = 0; l == NULL && i < VH_MAX_TAG_DECISIONS; i++) {
-        if (c->remembered.tag_decision[i].by == ROLE_NONE) /* a decision never lifts one tag and takes another */
+        if (is_free(&c->remembered.tag_decision[i])) /* a decision never lifts one tag and takes another */
             l = &c->remembered.tag_decision[i];
     }
     if (l == NULL)
@@ -309,8 +335,10 @@ bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
     l->by = by;
     for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag))
-            (void)remembered_unexempt(c, s);
+        bool has = s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag);
+        struct remembered *m = has ? find_any(c, &s->dev) : NULL;
+        if (m != NULL)
+            end_exemption(&m->file, &s->dev);
     }
     return true;
 }
@@ -323,7 +351,7 @@ void remembered_suspend(struct step *st, struct slot *s, int vm) {
         return;
     }
     memcpy(m->suspended, st->c->conf->vms[vm].name, sizeof m->suspended);
-    remembered_changed(st);
+    changed(st);
 }
 
 /* Is a device plugged in that may be this one once its serial number is known? */
@@ -343,7 +371,7 @@ void remembered_wake(struct step *st, struct slot *s) {
         return;
     m->suspended[0] = '\0';
     drop_if_empty(m);
-    remembered_changed(st);
+    changed(st);
 }
 
 /* Ends all suspensions of a VM (-1: of all VMs), those of unplugged devices too. */
@@ -364,5 +392,5 @@ void remembered_resume(struct step *st, int vm) {
             c->slot[i].suspended = c->slot[i].guest_suspended = -1;
     }
     if (any)
-        remembered_changed(st);
+        changed(st);
 }

@@ -171,11 +171,7 @@ static void explain(struct step *st, const struct request *r) {
     a->slot = slot;
 }
 
-void request_fact(struct step *st, const struct request *r) {
-    if (core_moves(r->kind) && !pending_has_room(st->c, &r->who)) { /* before anything changes */
-        reply_failed_text(st, r, "too many requests are under way");
-        return;
-    }
+static void begin(struct step *st, const struct request *r) {
     switch (r->kind) {
     case REQ_SUBSCRIBE:
     case REQ_AUDIT:
@@ -208,5 +204,43 @@ void request_fact(struct step *st, const struct request *r) {
     case REQ_VERSION:
         step_add(st, ACT_REPLY_VERSION)->client = r->client;
         break;
+    }
+}
+
+static bool may_decide(const struct request *r) {
+    return (r->kind == REQ_ATTACH || r->kind == REQ_DETACH) && r->who.role != ROLE_GUEST;
+}
+
+void request_fact(struct step *st, const struct request *r) {
+    struct core *c = st->c;
+    if (core_moves(r->kind) && !pending_has_room(c, &r->who)) { /* before anything changes */
+        reply_failed_text(st, r, "too many requests are under way");
+    } else if (c->saving && may_decide(r)) {
+        VH_ASSERT(c->nwaiting < VH_MAX_CLIENTS);
+        c->waiting[c->nwaiting] = *r;
+        c->waiting[c->nwaiting++].described = NULL; /* not valid for so long, and not needed */
+    } else {
+        begin(st, r);
+    }
+}
+
+static struct request next_waiting(struct core *c) {
+    struct request r = c->waiting[0];
+    c->nwaiting--;
+    memmove(c->waiting, c->waiting + 1, (size_t)c->nwaiting * sizeof c->waiting[0]);
+    return r;
+}
+
+void request_save_ended(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    if (c->save == SAVE_NONE)
+        return;
+    if (remembered_saved(st, f->ok)) {
+        struct request r = c->decision;
+        request_saved(st, &r, f->ok ? NULL : f->text);
+    }
+    while (!c->saving && c->nwaiting > 0) {
+        struct request r = next_waiting(c);
+        begin(st, &r);
     }
 }

@@ -18,6 +18,13 @@ struct action *step_add(struct step *st, enum action_kind kind) {
     return a;
 }
 
+void step_add_first(struct step *st, enum action_kind kind) {
+    struct action *a = st->out->a;
+    struct action first = *step_add(st, kind);
+    memmove(a + 1, a, (size_t)(st->out->n - 1) * sizeof *a);
+    a[0] = first;
+}
+
 void step_event(struct step *st, enum event_kind event, int slot, int vm) {
     struct action *a = step_add(st, ACT_EVENT);
     a->event = event;

@@ -42,8 +42,8 @@ bool core_tag_known(const struct core *c, const char *tag) {
 enum role core_tag_taken(const struct core *c, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         const struct tag_decision *l = &c->remembered.tag_decision[i];
-        if (l->by != ROLE_NONE && str_eq(l->tag, tag))
-            return l->by;
+        if (l->now != ROLE_NONE && str_eq(l->tag, tag))
+            return l->now;
     }
     return ROLE_NONE;
 }

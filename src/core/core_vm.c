@@ -78,6 +78,7 @@ void vm_fact(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
     struct vm *vm = &c->vm[f->vm];
+    vm->told = true;
     if (f->kind == FACT_VM_DOWN) {
         vm_down(st, f->vm, "");
         return;

@@ -1,5 +1,5 @@
 /*
- * corehost.h - a core with the smallest host that keeps its contract: saves are answered, tokens and serial numbers are
+ * corehost.h - a core with the smallest host that keeps its contract: saves end once, tokens and serial numbers are
  * those that were given, a client asks one thing at a time. Everything else is the input's. After every step the core's
  * invariants hold, and each request is answered once.
  */
@@ -28,6 +28,7 @@ static struct {
     bool asked[HOST_CLIENTS];
     uint32_t reset[HOST_RESETS]; /* tokens */
     unsigned resets;
+    bool saving;
     void (*acted)(const struct action *a); /* sees each action */
 } host;
 
@@ -64,7 +65,6 @@ static void host_answered(struct client_ref client) {
 
 static void host_step(const struct fact *f) {
     const char *why = "";
-    bool save = false;
     core_step(&core, f, host.now, &out);
     if (!core_check(&core, &why)) {
         fprintf(stderr, "broken: %s\n", why);
@@ -72,7 +72,8 @@ static void host_step(const struct fact *f) {
     }
     for (int i = 0; i < out.n; i++) {
         const struct action *a = &out.a[i];
-        save = save || a->kind == ACT_SAVE;
+        MUST(a->kind != ACT_SAVE || (i == 0 && !host.saving));
+        host.saving = host.saving || a->kind == ACT_SAVE;
         if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION)
             host_answered(a->client);
         if (a->kind == ACT_RELEASE)
@@ -83,11 +84,16 @@ static void host_step(const struct fact *f) {
         if (host.acted != NULL)
             host.acted(a);
     }
-    if (save) {
-        bool ok = below(host.in, 4) != 3;
-        struct fact saved = {.kind = FACT_SAVED, .ok = ok, .text = ok ? "" : "/state: no room"};
-        host_step(&saved); /* the core asks for one save at a time */
-    }
+    MUST(host.saving == (core.save != SAVE_NONE));
+}
+
+/* The save under way ends, or a disk that was late answers. */
+static void host_saved(void) {
+    bool ok = below(host.in, 4) != 3;
+    struct fact f = {
+        .kind = host.saving ? FACT_SAVED : FACT_DISK_ANSWERS, .ok = ok, .text = ok ? "" : "/state: no room"};
+    host.saving = false;
+    host_step(&f);
 }
 
 /* Each text is parsed once for each of two places: the other one may be in force. With it what conf_align() changes. */
@@ -341,7 +347,10 @@ __attribute__((unused)) static void host_fact(void) {
             host_time();
         break;
     default:
-        host_time();
+        if ((vm & 1) != 0)
+            host_saved();
+        else
+            host_time();
     }
 }
 

@@ -122,6 +122,8 @@ static void end_request(void) {
                 host_step(&f);
         }
         host_vm(FACT_VM_DOWN, (unsigned)i % conf->nvms);
+        if (host.saving)
+            host_saved();
     }
     MUST(!host.asked[CLIENT]);
 }

@@ -39,7 +39,10 @@ static void fact(void) {
         host_op_done(more % conf->nvms);
         break;
     default:
-        host_time();
+        if ((more & 1) != 0)
+            host_saved();
+        else
+            host_time();
     }
 }
 

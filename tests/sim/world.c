@@ -50,6 +50,7 @@ struct world_vm {
 struct world_client {
     uint32_t gen;
     bool asked, saved; /* saved: what it decided is on the disk */
+    bool waits;        /* the core has not begun the request */
     uint64_t meant;    /* incarnation that the core took device_node for, 0 none */
     struct request req;
 };
@@ -60,6 +61,7 @@ static struct {
     uint64_t next_incarnation;
     int next_devnum;
     bool faults, verbose, coldplug, disk_full;
+    bool saving, late; /* a save is under way; it was given up, and may still reach the disk */
     struct port_world port[PORTS];
     struct world_vm vm[VMS];
     struct world_client client[CLIENTS];
@@ -71,9 +73,14 @@ static struct core core;
 static struct actions actions;
 static struct conf confs[2];
 static const struct conf *conf;
-static struct remembered_set on_disk;
-static char disk[VH_STATE_MAX];
-static size_t disk_len;
+/* A state file as a set and as its text. */
+struct file {
+    struct remembered_set set;
+    char text[VH_STATE_MAX];
+    size_t len;
+};
+
+static struct file disk, on_its_way; /* what is on the disk; what the save under way writes */
 static world_fail_fn *tell_failure;
 
 static _Noreturn void fail(const char *why) {
@@ -253,11 +260,11 @@ static void begin_op(const struct action *a) {
     vm->op_incarnation = a->op.kind == OP_ATTACH ? core.slot[a->slot].dev.incarnation : 0;
 }
 
-/* Is a decision against this device on the disk? */
-static bool disk_has_decision(const struct device *d) {
+/* Is a decision against this device part of the save? */
+static bool save_has_decision(const struct device *d) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        const struct remembered *m = &on_disk.m[i];
-        if (m->used && m->by != ROLE_NONE && m->vid == d->vid && m->pid == d->pid && str_eq(m->serial, d->serial))
+        const struct remembered *m = &on_its_way.set.m[i];
+        if (m->used && m->file.by != ROLE_NONE && m->vid == d->vid && m->pid == d->pid && str_eq(m->serial, d->serial))
             return true;
     }
     return false;
@@ -278,23 +285,20 @@ static void check_detached(const struct world_client *c) {
         fail("a detach said ok and the device is still in a VM");
 }
 
-/* By the device numbers that the core knows: it may not have heard yet that a number was given to another device. */
-static void check_decision_on_disk(const struct request *r) {
+static void check_decision_is_saved(const struct request *r) {
     bool found = false;
     for (int i = 0; i < core.used && !r->sel.by_tag; i++) {
         const struct slot *s = &core.slot[i];
-        bool meant = s->state == SLOT_PRESENT && r->sel.by_node && s->dev.busnum == r->sel.node_bus &&
-                     s->dev.devnum == r->sel.node_dev && s->dev.settled;
-        if (meant && !disk_has_decision(&s->dev))
-            fail("a decision was saved, and is not on the disk");
+        if (s->meant && r->sel.by_node && s->dev.settled && !save_has_decision(&s->dev))
+            fail("a decision is being saved, and is not part of the save");
     }
-    for (int i = 0; i < VH_MAX_TAG_DECISIONS && r->sel.by_tag; i++)
-        found = found || (on_disk.tag_decision[i].by != ROLE_NONE && str_eq(on_disk.tag_decision[i].tag, r->sel.tag));
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS && r->sel.by_tag; i++) {
+        const struct tag_decision *l = &on_its_way.set.tag_decision[i];
+        found = found || (l->by != ROLE_NONE && str_eq(l->tag, r->sel.tag));
+    }
     if (r->sel.by_tag && !found)
-        fail("a decision about a tag was saved, and is not on the disk");
+        fail("a decision about a tag is being saved, and is not part of the save");
     w.counts.tag_author += r->sel.by_tag;
-    struct world_client *c = &w.client[r->client.index];
-    c->saved = c->saved || c->gen == r->client.gen;
 }
 
 static void reply(const struct action *a) {
@@ -327,27 +331,34 @@ static void begin_reset(const struct action *a) {
     fail("more resets than devices");
 }
 
-/* The disk holds what the codec made of it. */
-static bool save(void) {
+/* The disk is to hold what the codec makes of it now. */
+static void begin_save(void) {
     struct sbuf sb;
-    if (w.disk_full) {
-        w.counts.refused_saves++;
-        return false;
-    }
-    sb_init(&sb, disk, sizeof disk);
+    if (w.saving)
+        fail("a second save at once");
+    w.saving = true;
+    if (w.late)
+        return; /* the disk has not taken the last one yet: it takes no other */
+    sb_init(&sb, on_its_way.text, sizeof on_its_way.text);
     state_format_print(&core.remembered, "boot", &sb);
     if (!sb_ok(&sb))
         fail("the state does not fit into its file");
-    disk_len = sb.len;
-    on_disk = core.remembered;
+    on_its_way.len = sb.len;
+    on_its_way.set = core.remembered;
     if (core.saving && core.decision.who.role == ROLE_GUEST)
         fail("what a guest did was written down");
     if (core.saving && core.decision.kind == REQ_DETACH)
-        check_decision_on_disk(&core.decision);
-    return true;
+        check_decision_is_saved(&core.decision);
 }
 
-static bool do_action(const struct action *a) {
+/* Whose decision does the save under way write? */
+static void decision_is_on_disk(void) {
+    struct world_client *c = &w.client[core.decision.client.index];
+    if (core.save == SAVE_DECISION && c->gen == core.decision.client.gen)
+        c->saved = true;
+}
+
+static void do_action(const struct action *a) {
     switch (a->kind) {
     case ACT_OP:
         begin_op(a);
@@ -366,10 +377,12 @@ static bool do_action(const struct action *a) {
     case ACT_FLAPS:
         w.counts.flaps++;
         break;
+    case ACT_SAVE:
+        begin_save();
+        break;
     default:
         break;
     }
-    return a->kind == ACT_SAVE;
 }
 
 /* The whole list, as an admin or a guest reads it, in one number. */
@@ -391,11 +404,43 @@ static uint64_t words_of_list(void) {
     return sum;
 }
 
+/* A request means the devices that are there when the core begins it. */
+static void begin_waiting(void) {
+    for (int k = 0; k < CLIENTS; k++) {
+        struct world_client *c = &w.client[k];
+        bool waited = c->waits;
+        c->waits = false;
+        for (int i = 0; i < core.nwaiting; i++)
+            c->waits = c->waits || (core.waiting[i].client.index == k && core.waiting[i].client.gen == c->gen);
+        w.counts.waited += c->waits && !waited;
+        if (waited && c->asked)
+            c->meant = plug_meant(&c->req);
+    }
+}
+
+/* No request alone brings a decision into force: it is saved first. */
+static void check_nothing_holds(const struct remembered_set *before) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &core.remembered.m[i], *was = &before->m[i];
+        if (m->used && was->used && m->stamp == was->stamp && m->now.by != was->now.by)
+            fail("a decision holds before it is saved");
+        if (m->used && !was->used && m->now.by != ROLE_NONE)
+            fail("a new decision holds before it is saved");
+    }
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        if (core.remembered.tag_decision[i].now != before->tag_decision[i].now)
+            fail("a decision about a tag holds before it is saved");
+    }
+}
+
 static void step(const struct fact *f) {
     const char *why = "";
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
     uint64_t changes = core.changes, words = asks ? words_of_list() : 0;
-    bool saves = false, saved = false;
+    struct remembered_set before;
+    bool asked = f->kind == FACT_REQUEST && core.persist;
+    if (asked)
+        before = core.remembered;
     if (w.verbose)
         printf("%llu: fact %d vm %d name %s op %d/%d\n", (unsigned long long)w.counts.facts, f->kind, f->vm,
                f->device     ? f->device->sys_name
@@ -406,6 +451,9 @@ static void step(const struct fact *f) {
     core_step(&core, f, w.now, &actions);
     if (!core_check(&core, &why))
         fail(why);
+    begin_waiting();
+    if (asked)
+        check_nothing_holds(&before);
     if (asks && core.changes == changes && words_of_list() != words)
         fail("a list has changed, and nobody counted it");
     for (int i = 0; i < actions.n; i++) {
@@ -413,16 +461,47 @@ static void step(const struct fact *f) {
         if (w.verbose)
             printf("   action %d event %d slot %d vm %d op %d %s\n", a->kind, a->event, a->slot, a->vm, a->op.kind,
                    a->op.id);
-        if (a->kind == ACT_SAVE)
-            saved = save(); /* before what follows it */
-        saves = do_action(a) || saves;
+        do_action(a);
     }
-    if (saves) {
-        struct fact end = {.kind = FACT_SAVED, .ok = saved, .text = "the disk is full"};
+    while (w.saving && w.late) { /* the worker is late: saves fail at once */
+        struct fact end = {.kind = FACT_SAVED, .text = "the disk does not answer"};
+        w.saving = false;
         step(&end);
     }
-    if (core.saving)
-        fail("a decision waits for a save that has ended");
+    if (w.saving != (core.save != SAVE_NONE))
+        fail("the core and its disk differ about a save");
+}
+
+/* ---- the disk ---- */
+
+static void save_event(void) {
+    struct fact f = {.kind = FACT_SAVED, .text = "the disk is full"};
+    if (w.late && fault(70))
+        return;
+    if (w.late) {
+        w.late = false; /* its late answer: it may have come to nothing */
+        if (chance(50))
+            disk = on_its_way;
+        if (w.saving) {
+            w.saving = false;
+            step(&f);
+        }
+        f.kind = FACT_DISK_ANSWERS;
+        step(&f);
+        return;
+    }
+    if (!w.saving)
+        return;
+    w.saving = false;
+    w.late = fault(20);
+    f.ok = !w.disk_full && !w.late;
+    w.counts.refused_saves += w.disk_full;
+    w.counts.late_saves += w.late;
+    if (f.ok) {
+        disk = on_its_way;
+        decision_is_on_disk();
+    }
+    step(&f);
 }
 
 /* ---- devices ---- */
@@ -774,7 +853,7 @@ static void client_event(void) {
         if (chance(10)) {
             struct fact f = {.kind = FACT_CLIENT_GONE, .client = {.index = (uint16_t)k, .gen = c->gen}};
             c->gen++;
-            c->asked = false;
+            c->asked = c->waits = false;
             step(&f);
         }
         return;
@@ -942,14 +1021,14 @@ static void check_disk(void) {
     struct sbuf sb;
     if (core.dirty)
         fail("at rest: something is not saved");
-    if (disk_len == 0)
+    if (disk.len == 0)
         return;
     memset(&again, 0, sizeof again);
-    if (!state_format_parse(&again, disk, disk_len, "boot", &dropped, why, sizeof why) || dropped != 0)
+    if (!state_format_parse(&again, disk.text, disk.len, "boot", &dropped, why, sizeof why) || dropped != 0)
         fail("at rest: what is on the disk cannot be read");
     sb_init(&sb, text, sizeof text);
     state_format_print(&again, "boot", &sb);
-    if (!sb_ok(&sb) || sb.len != disk_len || memcmp(text, disk, disk_len) != 0)
+    if (!sb_ok(&sb) || sb.len != disk.len || memcmp(text, disk.text, disk.len) != 0)
         fail("at rest: what is on the disk is read as something else");
 }
 
@@ -976,6 +1055,7 @@ void world_rest(void) {
         for (int v = 0; v < VMS; v++)
             advance_op(v);
         reset_event();
+        save_event();
         int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
         time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
     }
@@ -1017,16 +1097,14 @@ static void load(void) {
     char why[VH_TEXT_MAX];
     unsigned dropped = 0;
     memset(&core, 0, sizeof core);
-    memset(&on_disk, 0, sizeof on_disk);
     core_init(&core, conf, chance(50));
     core.persist = chance(90);
     if (!core.persist)
         return;
-    if (disk_len > 0 && !state_format_parse(&core.remembered, disk, disk_len, "boot", &dropped, why, sizeof why))
+    if (disk.len > 0 && !state_format_parse(&core.remembered, disk.text, disk.len, "boot", &dropped, why, sizeof why))
         fail("what was saved cannot be read");
     if (dropped > 0)
         fail("what was saved is not all read");
-    on_disk = core.remembered;
 }
 
 static void restart(void) {
@@ -1036,9 +1114,12 @@ static void restart(void) {
     }
     for (int k = 0; k < CLIENTS; k++) {
         w.client[k].gen++;
-        w.client[k].asked = false;
+        w.client[k].asked = w.client[k].waits = false;
     }
     memset(w.resets, 0, sizeof w.resets);
+    if ((w.saving || w.late) && chance(50))
+        disk = on_its_way; /* it arrives although nobody waits for it any more */
+    w.saving = w.late = false;
     conf = read_conf();
     no_reuse();
     forget_unnamed();
@@ -1077,7 +1158,7 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
     w.rng = mix(seed);
     w.verbose = verbose;
     w.faults = true;
-    disk_len = 0;
+    disk.len = 0;
     conf = NULL;
     for (int k = 0; k < CLIENTS; k++)
         w.client[k].gen = 1;
@@ -1095,8 +1176,10 @@ void world_event(uint64_t number) {
         vm_event();
     else if (what < 520)
         client_event();
-    else if (what < 900)
+    else if (what < 820)
         advance_op((int)rnd(VMS));
+    else if (what < 900)
+        save_event();
     else if (what < 940)
         time_passes((int64_t)rnd(2000) * VH_NSEC_PER_MSEC);
     else if (what < 980)

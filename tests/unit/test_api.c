@@ -239,7 +239,7 @@ static void a_list_by_tag_says_how_the_tag_is(void) {
     CHECK_STR(list_tag("x"), "{\"result\": \"ok\", \"usb_devices\": [], \"tag_disconnected\": null}\n");
     CHECK(strstr(list_tag("t"), "\"sys_name\": \"3-2.1\"") != NULL);
     CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": false}\n") != NULL);
-    core.remembered.tag_decision[1] = (struct tag_decision){.by = ROLE_ADMIN, .tag = "t"};
+    core.remembered.tag_decision[1] = (struct tag_decision){.by = ROLE_ADMIN, .now = ROLE_ADMIN, .tag = "t"};
     CHECK(strstr(list_tag("t"), "}], \"tag_disconnected\": true}\n") != NULL);
 }
 

@@ -156,7 +156,8 @@ static void more_filters_than_are_remembered_are_counted(void) {
 static void fill(enum role by, int left) {
     for (int i = 0; i < VH_MAX_REMEMBERED - left; i++) {
         struct remembered *m = &core.remembered.m[i];
-        *m = (struct remembered){.used = true, .vid = 1, .pid = 1, .by = by, .stamp = ++core.remembered.stamp};
+        *m = (struct remembered){
+            .used = true, .vid = 1, .pid = 1, .file.by = by, .now.by = by, .stamp = ++core.remembered.stamp};
         snprintf(m->serial, sizeof m->serial, "away %d", i);
         if (by == ROLE_NONE) {
             snprintf(m->vm, sizeof m->vm, "b");
@@ -177,8 +178,8 @@ static void the_oldest_choice_gives_way(void) {
     begin(false);
     vm_up(0);
     fill(ROLE_NONE, 0);
-    core.remembered.m[0].by = ROLE_OPERATOR; /* a decision is kept */
-    core.remembered.m[1].stamp = 400;        /* used again since */
+    core.remembered.m[0].file.by = core.remembered.m[0].now.by = ROLE_OPERATOR; /* a decision is kept */
+    core.remembered.m[1].stamp = 400;                                           /* used again since */
     core.remembered.m[400].stamp = 3;
     plug("1-1", 5, 8);
     ask(REQ_ATTACH, 5, "a");
@@ -286,14 +287,14 @@ static void more_tags_than_are_remembered_are_refused(void) {
     plug("1-1", 5, 3);
     done(0, OP_OK);
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
-        core.remembered.tag_decision[i].by = ROLE_ADMIN;
+        core.remembered.tag_decision[i].by = core.remembered.tag_decision[i].now = ROLE_ADMIN;
         snprintf(core.remembered.tag_decision[i].tag, sizeof core.remembered.tag_decision[i].tag, "of old %d", i);
     }
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
     CHECK_STR(refusal(), "too many tags are kept away: attach some again first");
     CHECK(!core.slot[0].disconnected && remembered_tag_decision(&core, "of old 7") == ROLE_ADMIN);
-    core.remembered.tag_decision[40].by = ROLE_NONE;
+    core.remembered.tag_decision[40].by = core.remembered.tag_decision[40].now = ROLE_NONE;
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(op(OP_DETACH, 0) != NULL);
 }

@@ -9,7 +9,8 @@
 
 static struct remembered *remember(int i, const char *serial, const char *port, const char *vm, enum role by) {
     struct remembered *m = &core.remembered.m[i];
-    *m = (struct remembered){.used = true, .vid = 0x1234, .pid = 8, .by = by, .stamp = ++core.remembered.stamp};
+    *m = (struct remembered){
+        .used = true, .vid = 0x1234, .pid = 8, .file.by = by, .now.by = by, .stamp = ++core.remembered.stamp};
     snprintf(m->serial, sizeof m->serial, "%s", serial);
     snprintf(m->port, sizeof m->port, "%s", port);
     snprintf(m->vm, sizeof m->vm, "%s", vm);

@@ -159,6 +159,9 @@ static void a_device_of_the_start_that_is_read_late_is_looked_for_in_every_vm(vo
     done(0, OP_OK);
     done_with(1, OP_OK, "", found, 1);
     CHECK(core.slot[0].vm == 1 && core.slot[0].doubt == 0);
+    vm_fact_of(FACT_VM_DOWN, 0);
+    plug_as("1-2", 6, 8, true, true);
+    CHECK(core.slot[1].doubt == 2); /* a VM that is down has nothing */
 }
 
 int main(void) {

@@ -246,7 +246,7 @@ static void every_field_of_a_description(void) {
     is("target", "null");
     is("asks", "true");
     is("reason", "null");
-    core.remembered.tag_decision[0] = (struct tag_decision){.by = ROLE_ADMIN, .tag = "two"};
+    core.remembered.tag_decision[0] = (struct tag_decision){.by = ROLE_ADMIN, .now = ROLE_ADMIN, .tag = "two"};
     CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":9}}"));
     is("asks", "false");
     is("reason", "devices with its tag are disconnected");
@@ -364,7 +364,7 @@ static void descriptions_are_checked(void) {
 
 static void a_tag_that_was_taken_away_keeps_the_next_one_waiting(void) {
     start(rules);
-    core.remembered.tag_decision[0] = (struct tag_decision){.by = ROLE_ADMIN, .tag = "in"};
+    core.remembered.tag_decision[0] = (struct tag_decision){.by = ROLE_ADMIN, .now = ROLE_ADMIN, .tag = "in"};
     CHECK(core_tag_taken(&core, "in") == ROLE_ADMIN && core_tag_taken(&core, "x") == ROLE_NONE);
     CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":1}}"));
     is("decides", "3");

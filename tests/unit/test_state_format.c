@@ -47,16 +47,16 @@ static void a_file_of_an_older_daemon_is_understood(void) {
                 "  \"disconnected_devices\": [\"046d:c52b:None\", \"1234:abcd:x:y\"]\n}\n"));
     CHECK_INT(dropped, 0);
     CHECK_INT(count(), 3);
-    CHECK(nth(0)->vid == 0x0951 && nth(0)->pid == 0x1666 && nth(0)->by == ROLE_NONE);
+    CHECK(nth(0)->vid == 0x0951 && nth(0)->pid == 0x1666 && nth(0)->file.by == ROLE_NONE);
     CHECK_STR(nth(0)->serial, "4C53");
     CHECK_STR(nth(0)->vm, "vm1");
     CHECK_STR(nth(0)->port, ""); /* any port */
     CHECK_STR(nth(1)->serial, "");
     CHECK_STR(nth(1)->vm, "vm2");
-    CHECK_INT(nth(1)->by, ROLE_OPERATOR); /* the role is unknown */
-    CHECK_INT(nth(1)->was_by, ROLE_OPERATOR);
+    CHECK_INT(nth(1)->file.by, ROLE_OPERATOR); /* the role is unknown */
+    CHECK_INT(nth(1)->now.by, ROLE_OPERATOR);
     CHECK_STR(nth(2)->serial, "x:y");
-    CHECK_INT(nth(2)->by, ROLE_OPERATOR);
+    CHECK_INT(nth(2)->file.by, ROLE_OPERATOR);
 }
 
 static void a_peer_can_read_what_is_written(void) {
@@ -67,7 +67,7 @@ static void a_peer_can_read_what_is_written(void) {
                                   .vid = 0x951,
                                   .pid = 0x1666,
                                   .serial = "S\"1",
-                                  .by = ROLE_ADMIN,
+                                  .file.by = ROLE_ADMIN,
                                   .vm = "b",
                                   .vm_by = ROLE_ADMIN,
                                   .stamp = 2};
@@ -116,7 +116,7 @@ static void everything_comes_back(void) {
     CHECK(parse(all));
     CHECK_INT(dropped, 0);
     CHECK_STR(nth(2)->serial, "None");
-    CHECK(nth(2)->exempt_bus == 2 && nth(2)->exempt_dev == 17);
+    CHECK(nth(2)->file.exempt_bus == 2 && nth(2)->file.exempt_dev == 17);
     CHECK_STR(print(), all);
 }
 
@@ -134,7 +134,7 @@ static void what_a_peer_changed_since_is_believed(void) {
     CHECK_STR(nth(0)->vm, "b");
     CHECK_INT(nth(0)->vm_by, ROLE_OPERATOR); /* an unknown client of the older daemon: not our admin */
     CHECK_STR(nth(0)->port, "1-2");
-    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    CHECK_INT(nth(0)->file.by, ROLE_OPERATOR);
     /* the same choice keeps its author */
     snprintf(file, sizeof file, "{\"selected_vms\": {\"046d:c52b:None\": \"a\"}, %s}", devices);
     CHECK(parse(file));
@@ -147,7 +147,7 @@ static void what_a_peer_changed_since_is_believed(void) {
     snprintf(file, sizeof file, "{%s}", devices);
     CHECK(parse(file));
     CHECK_STR(nth(0)->vm, "a");
-    CHECK_INT(nth(1)->by, ROLE_ADMIN);
+    CHECK_INT(nth(1)->file.by, ROLE_ADMIN);
 }
 
 static void twins_keep_their_own(void) {
@@ -167,7 +167,7 @@ static void another_boots_suspensions_are_over(void) {
     snprintf(filled, sizeof filled, file, "another-boot");
     CHECK(parse(filled));
     CHECK_INT(count(), 1);
-    CHECK(nth(0)->by == ROLE_ADMIN && nth(0)->exempt_bus == 0);
+    CHECK(nth(0)->file.by == ROLE_ADMIN && nth(0)->file.exempt_bus == 0);
     snprintf(filled, sizeof filled, file, boot);
     CHECK(parse(filled));
     CHECK_INT(count(), 2);
@@ -203,7 +203,7 @@ static void fields_without_sense_spoil_their_entry_alone(void) {
         CHECK_INT(count(), cases[i].kept ? 2 : 1);
         CHECK_INT(dropped, !cases[i].kept);
     }
-    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    CHECK_INT(nth(0)->file.by, ROLE_OPERATOR);
 }
 
 static void an_exception_is_of_one_plug_or_none(void) {
@@ -237,7 +237,7 @@ static void a_serial_that_reads_none_is_found_by_its_id(void) {
               "true, \"port\": \"1-2\", \"vm\": \"a\"}]}"));
     CHECK_INT(count(), 1);
     CHECK_STR(nth(0)->serial, "None");
-    CHECK_INT(nth(0)->by, ROLE_OPERATOR);
+    CHECK_INT(nth(0)->file.by, ROLE_OPERATOR);
     CHECK(
         parse("{\"devices\": [{\"id\": \"1234:5678:S\", \"serial\": true, \"vm\": \"a\"}, {\"id\": \"1234:5678:None\", "
               "\"serial\": false, \"vm\": \"a\"}]}"));
@@ -305,7 +305,7 @@ static void decisions_come_before_selections_when_it_is_full(void) {
     CHECK_INT(count(), VH_MAX_REMEMBERED);
     bool there = false, oldest = false;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        there = there || (ms.m[i].by == ROLE_OPERATOR && ms.m[i].vid == 0x0951);
+        there = there || (ms.m[i].file.by == ROLE_OPERATOR && ms.m[i].vid == 0x0951);
         oldest = oldest || strcmp(ms.m[i].serial, "0") == 0;
     }
     CHECK(there && !oldest);
@@ -319,7 +319,7 @@ static void the_largest_fits(void) {
         *m = (struct remembered){.used = true,
                                  .vid = 1,
                                  .pid = (uint16_t)i,
-                                 .by = ROLE_OPERATOR,
+                                 .file.by = ROLE_OPERATOR,
                                  .vm_by = ROLE_OPERATOR,
                                  .stamp = (uint64_t)i + 1};
         memset(m->serial, 1, 126); /* the longest that USB knows; each of these takes six bytes in JSON */
