@@ -144,7 +144,6 @@ static bool seal(void) {
         return true;
     struct sandbox box = {
         .role = SANDBOX_DAEMON,
-        .keep_override = conf->nvms > 0, /* QEMU as another user makes its monitor's socket with mode 0755 */
         .testing = given.uevents != NULL,
     };
     box.paths = sandbox_paths_daemon(&box.npaths);

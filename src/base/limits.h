@@ -95,6 +95,7 @@
     X(VH_ID_MAX, 72, "the id of a request as printed, with NUL")                                                       \
     X(VH_OPID_MAX, 64, "the id of a device in a VM, with NUL")                                                         \
     X(VH_PATH_MAX, 1024, "a path that vhotplug builds, with NUL")                                                      \
+    X(VH_MAX_LINKS, 8, "symbolic links from the path of a VM's socket to the socket")                                  \
     X(VH_REALPATH_MAX, 4096, "a result of realpath(), with NUL: the kernel's PATH_MAX")                                \
     X(VH_HOST_MAX, 64, "a numeric address or \"localhost\", with NUL: IPv6 needs 46")                                  \
     X(VH_SUN_PATH_MAX, 108, "a unix socket path with NUL: the kernel's sun_path")                                      \
@@ -102,6 +103,8 @@
     X(VH_JSON_MAX, 2097152, "bytes of any JSON text that is read")                                                     \
     X(VH_JSON_DEPTH, 32, "nesting of any JSON text that is read")                                                      \
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles and vhotplug's own")    \
+    X(VH_MAX_CONNECTORS, 2,                                                                                            \
+      "processes that connect to VMs: one may hang at one VM's path while the other serves the rest")                  \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
     X(VH_POLL_FAILURES, 100, "failures of poll() in a row that end the daemon: a short lack of memory must not")       \
     X(VH_ARENA_SIZE, 131072, "bytes of the fixed arena behind malloc: libusb and libc internals only")
@@ -118,6 +121,7 @@ enum vh_limit {
     X(VH_T_GREETING, 3000, "wait for a VMM's greeting: QEMU answers a second client only after the first has left")   \
     X(VH_T_COMMAND, 10000, "wait for a VMM's answer: device_add was seen to block QEMU for 1.8 s under emulation")    \
     X(VH_T_LINGER, 250, "time that an idle monitor connection stays open; then others can use the monitor")           \
+    X(VH_T_CONNECT, 2000, "wait for a connection to a VM, the queue included: only a path that hangs takes long")     \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind() to listen(); doubles")    \
     X(VH_T_CONNECT_MAX, 5000, "longest delay before a refused or full listener is tried again")                       \
     X(VH_T_LOST_MAX, 1000, "longest delay before a monitor that hung up is connected again; first VH_T_CONNECT_MIN")  \

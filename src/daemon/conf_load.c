@@ -148,3 +148,28 @@ const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm
         log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
     return fits ? fresh : NULL;
 }
+
+/* Logs nothing: the loop does, of the same file. */
+static bool load_quietly(struct conf *conf) {
+    int fd = open_file();
+    if (fd < 0 && !is_left_out(errno))
+        return false;
+    if (fd < 0) {
+        conf_default(conf);
+        return true;
+    }
+    ssize_t len = file_read_whole(fd, text, sizeof text, FILE_END);
+    (void)close(fd);
+    bool ok = len >= 0 && conf_parse(conf, text, (size_t)len, NULL, NULL);
+    pages_give_back(text, sizeof text);
+    return ok;
+}
+
+const struct conf *conf_load_beside(const struct conf *old) {
+    struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
+    bool ok = load_quietly(fresh) && conf_align(fresh, old, ~(vm_set)0);
+    if (!ok) /* perhaps there are not enough rows */
+        ok = load_quietly(fresh) && conf_align(fresh, old, 0);
+    scratch_give_back();
+    return ok ? fresh : NULL;
+}

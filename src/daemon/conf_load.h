@@ -25,4 +25,8 @@ int conf_load_copy(struct opener_listeners *l, bool *valid);
  * the result with it (conf_align). NULL, all problems logged, if it is not usable. */
 const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy);
 
+/* The same for a process that reads the file for itself: all VMs of `old` stay, as far as there are rows, and nothing
+ * is logged. */
+const struct conf *conf_load_beside(const struct conf *old);
+
 #endif

@@ -9,10 +9,13 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "core/core.h"
+#include "daemon/conf_load.h"
 #include "daemon/notify.h"
 #include "daemon/reset_helper.h"
+#include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
 #include "server/server.h"
+#include "vmm/connector.h"
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
 
@@ -27,6 +30,7 @@ static struct {
     bool stepping;
     int ndeferred;
     struct fact deferred[DEFERRED_MAX]; /* facts that arose while actions were being done */
+    vm_set appeared;                    /* their sockets did, while links find out whether anybody listens */
     bool save_failed;                   /* as last logged */
     uint64_t full_logged;
     char failure[VH_MAX_VMS][VH_TEXT_MAX]; /* of its last operation, as logged; "" if that one succeeded */
@@ -167,7 +171,7 @@ static void vm_is_down(int vm, const char *why) {
     if (dispatch.core.vm[vm].state != VM_DOWN)
         log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
     dispatch_vm(FACT_VM_DOWN, vm); /* before its process is forgotten: a reset waits for the process to end */
-    vm_watch_process(vm, 0);
+    vm_watch_process(vm, -1);
 }
 
 static void on_released(uint32_t token) {
@@ -175,31 +179,40 @@ static void on_released(uint32_t token) {
     dispatch_fact(&f);
 }
 
+/* The link knows who listens now; a socket that appeared meanwhile is told after that. */
 static void on_again(int vm) {
+    dispatch.appeared &= ~((vm_set)1 << vm);
     dispatch_vm(FACT_VM_SOCKET, vm);
 }
 
-/* The VM's process or its socket's name is gone; the VM is down only if nobody listens at the socket. */
-static void recheck_vm(int vm, const char *why) {
-    if (link_listening(vm)) {
-        dispatch_vm(FACT_VM_SOCKET, vm);
-        return;
-    }
-    link_drop(vm);
+static void on_down(int vm, const char *why) {
+    bool appeared = (dispatch.appeared >> vm & 1) != 0;
+    dispatch.appeared &= ~((vm_set)1 << vm);
     vm_is_down(vm, why);
+    if (appeared)
+        dispatch_vm(FACT_VM_SOCKET, vm);
 }
 
 static void on_socket_there(int vm) {
     log_info("VM socket appeared: vm=%s", vm_name(vm));
-    dispatch_vm(FACT_VM_SOCKET, vm);
+    if (link_rechecking(vm))
+        dispatch.appeared |= (vm_set)1 << vm;
+    else
+        dispatch_vm(FACT_VM_SOCKET, vm);
 }
 
+/* The VM's process or its socket's name is gone; the VM is down only if nobody listens at the socket. */
 static void on_socket_gone(int vm) {
-    recheck_vm(vm, "its socket was removed");
+    dispatch.appeared &= ~((vm_set)1 << vm);
+    link_recheck(vm, "its socket was removed");
+}
+
+static void on_socket_absent(int vm) {
+    dispatch_vm(FACT_VM_DOWN, vm);
 }
 
 static void on_process_gone(int vm) {
-    recheck_vm(vm, "its process ended");
+    link_recheck(vm, "its process ended");
 }
 
 /* Opens the operation's device just before it is passed on: it may have been unplugged, or be in use, since the
@@ -218,7 +231,7 @@ static bool on_open_node(const struct vmm_op *op, char *why, size_t cap) {
 static const struct link_calls link_calls = {
     .done = on_done,
     .answers = on_answers,
-    .down = vm_is_down,
+    .down = on_down,
     .again = on_again,
     .peer = vm_watch_process,
     .open_node = on_open_node,
@@ -226,7 +239,13 @@ static const struct link_calls link_calls = {
 static const struct vm_watch_calls vm_watch_calls = {
     .socket_there = on_socket_there,
     .socket_gone = on_socket_gone,
+    .socket_absent = on_socket_absent,
     .process_gone = on_process_gone,
+};
+static const struct connector_calls connector_calls = {
+    .connected = link_reached,
+    .listening = link_rechecked,
+    .looked = vm_watch_looked,
 };
 
 /* ---- for the loop ---- */
@@ -247,6 +266,12 @@ const struct core *dispatch_core(void) {
     return &dispatch.core;
 }
 
+static bool start_connectors(const struct conf *conf) {
+    struct connector_setup s = {.conf = conf, .inotify = vm_watch_inotify(), .reload = conf_load_beside};
+    s.paths = sandbox_paths_connector(&s.npaths);
+    return connector_start(&s, &connector_calls);
+}
+
 bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
@@ -259,5 +284,5 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
         dispatch.core.persist = true;
     }
     link_start(conf, vmms, &link_calls);
-    return vm_watch_start(conf, &vm_watch_calls);
+    return vm_watch_start(conf, &vm_watch_calls) && start_connectors(conf);
 }

@@ -24,6 +24,7 @@
 #include "os/pages.h"
 #include "os/pollset.h"
 #include "server/server.h"
+#include "vmm/connector.h"
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
 
@@ -122,6 +123,7 @@ static void reload(const struct conf *old, const struct conf *fresh) {
         dispatch_vm(FACT_VM_DOWN, v);
     }
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */
     dispatch_fact(&f);
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);
@@ -178,6 +180,7 @@ static int64_t next_deadline(void) {
     at = earliest(at, log_limit_deadline());
     at = earliest(at, log_dropped_deadline());
     at = earliest(at, link_deadline());
+    at = earliest(at, connector_deadline());
     at = earliest(at, reset_helper_deadline());
     at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
@@ -223,6 +226,7 @@ static int wait_for_work(void) {
 
 static void deadlines(void) {
     opener_tick(loop.now);
+    connector_tick(loop.now);
     link_tick(loop.now);
     server_tick(loop.now);
     log_limit_tick(loop.now);
@@ -262,6 +266,7 @@ static bool pass(void) {
     opener_fill(ps);
     int is = pollset_add(ps, loop.signals, POLLIN);
     vm_watch_fill(ps);
+    connector_fill(ps);
     mount_watch_fill(ps);
     link_fill(ps);
     server_fill(ps);
@@ -283,6 +288,7 @@ static bool pass(void) {
     opener_ready(ps);
     uevent_source_ready(ps);
     vm_watch_ready(ps);
+    connector_ready(ps, loop.now);
     if (mount_watch_ready(ps))
         loop.opt->bus->recheck(dispatch_fact);
     link_ready(ps, loop.now);
@@ -318,8 +324,8 @@ static bool start(void) {
     opt->bus->scan(true, dispatch_fact);
     vm_watch_scan();
     for (int v = 0; v < opt->conf->nvms; v++) {
-        if (dispatch_core()->vm[v].state == VM_DOWN)
-            dispatch_vm(FACT_VM_DOWN, v); /* certain now: no socket was found */
+        if (!opt->conf->vms[v].supported)
+            dispatch_vm(FACT_VM_DOWN, v); /* nobody looks for its socket */
     }
     return true;
 }
@@ -343,6 +349,7 @@ bool loop_run(const struct loop_options *options) {
     reset_helper_stop();
     server_stop();
     link_stop();
+    connector_stop();
     vm_watch_stop();
     mount_watch_stop();
     uevent_source_stop();

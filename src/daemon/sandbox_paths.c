@@ -52,6 +52,12 @@ struct opener_places sandbox_paths_opener(const char *conf_path, const struct co
     };
 }
 
+const struct sandbox_path *sandbox_paths_connector(int *n) {
+    static const struct sandbox_path paths[] = {{conf_dir, SANDBOX_READ}, {conf_target, SANDBOX_READ}};
+    *n = sizeof paths / sizeof *paths;
+    return paths;
+}
+
 const struct sandbox_path *sandbox_paths_daemon(int *n) {
     enum { FIXED = 9, DIRECTORIES = 1, PATHS = FIXED + DIRECTORIES + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {

@@ -1,5 +1,6 @@
 /*
- * sandbox_paths.h - the paths that stay open after start: which ones the opener may use, and which ones the daemon.
+ * sandbox_paths.h - the paths that stay open after start: which ones the opener may use, which ones the
+ * connectors, and which ones the daemon.
  */
 #ifndef VHOTPLUG_SANDBOX_PATHS_H
 #define VHOTPLUG_SANDBOX_PATHS_H
@@ -11,6 +12,8 @@
 /* What the opener may open, by the configuration at start. `uevents`: path of a test's stand-in for netlink, or NULL.
  * The result stays valid as long as conf_path. */
 struct opener_places sandbox_paths_opener(const char *conf_path, const struct conf *conf, const char *uevents);
+/* What a connector may read: the configuration. After sandbox_paths_opener(). Static. */
+const struct sandbox_path *sandbox_paths_connector(int *n);
 /* The daemon's own paths. After sandbox_paths_opener(), and after everything has been opened: by then the directories
  * of the state file and of the module lists are known. Static. */
 const struct sandbox_path *sandbox_paths_daemon(int *n);

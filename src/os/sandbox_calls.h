@@ -17,8 +17,10 @@
 /* 32-bit architectures have second versions of some calls, with 64-bit times or offsets. */
 #ifdef SYS_ppoll_time64
 #define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any) X(recvmmsg_time64, any)
+#define SANDBOX_CONNECTOR_TIME64(X) X(recvmmsg_time64, any)
 #else
 #define SANDBOX_TIME64(X)
+#define SANDBOX_CONNECTOR_TIME64(X)
 #endif
 #ifdef SYS_fcntl64
 #define SANDBOX_FCNTL64(X, arguments) X(fcntl64, arguments)
@@ -30,7 +32,6 @@
  * has gone to a worker; that of files goes with the last of them. */
 #define SANDBOX_OF_FILES(X) X(openat, any) X(statx, any)
 #define SANDBOX_OF_DEVICES(X) X(readlinkat, any) X(getdents64, any)
-#define SANDBOX_OF_MONITORS(X) X(connect, any) X(socket, monitors) X(inotify_add_watch, any) X(pidfd_open, pidfd_flags)
 #define SANDBOX_OF_STATE(X) X(fsync, any) X(renameat2, rename_flags) X(unlinkat, unlink_flags)
 
 /* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
@@ -48,7 +49,6 @@
     X(getsockopt, get_options)  \
     SANDBOX_OF_FILES(X)         \
     SANDBOX_OF_DEVICES(X)       \
-    SANDBOX_OF_MONITORS(X)      \
     SANDBOX_OF_STATE(X)         \
     X(fcntl, duplicate)         \
     X(madvise, give_back)       \
@@ -132,6 +132,25 @@
     X(write, any)               \
     X(setitimer, any)           \
     X(rt_sigreturn, any)        \
+    X(exit_group, any)
+
+/* The process of connector_work.h. It logs nothing; it reads, and gives back memory, when the configuration is read
+ * again. */
+#define SANDBOX_CONNECTOR_CALLS(X) \
+    X(recvmmsg, any)               \
+    X(sendmsg, any)                \
+    X(openat, any)                 \
+    X(statx, any)                  \
+    X(close, any)                  \
+    X(inotify_add_watch, any)      \
+    X(socket, monitors)            \
+    X(connect, any)                \
+    X(getsockopt, peer_option)     \
+    X(pidfd_open, pidfd_flags)     \
+    X(readlinkat, any)             \
+    X(read, any)                   \
+    X(madvise, give_back)          \
+    SANDBOX_CONNECTOR_TIME64(X)    \
     X(exit_group, any)
 
 #endif

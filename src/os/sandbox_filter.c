@@ -95,6 +95,7 @@ static const struct way set_options[] = {
     TWO(1, IPPROTO_TCP, 2, TCP_KEEPINTVL), TWO(1, IPPROTO_TCP, 2, TCP_USER_TIMEOUT),
     TWO(1, IPPROTO_IPV6, 2, IPV6_V6ONLY),  END,
 };
+static const struct way peer_option[] = {TWO(1, SOL_SOCKET, 2, SO_PEERCRED), END};
 static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
                         give_back[] = {ONE(2, MADV_DONTNEED), END}, close_on_exec[] = {ONE(1, F_SETFD), END};
@@ -114,6 +115,7 @@ static const struct call daemon_calls[] = {SANDBOX_DAEMON_CALLS(X)};
 static const struct call reset_calls[] = {SANDBOX_RESET_CALLS(X)};
 static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
 static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
+static const struct call connector_calls[] = {SANDBOX_CONNECTOR_CALLS(X)};
 #undef X
 
 static const struct {
@@ -124,6 +126,7 @@ static const struct {
     [SANDBOX_RESET] = {reset_calls, sizeof reset_calls / sizeof *reset_calls},
     [SANDBOX_OPENER] = {opener_calls, sizeof opener_calls / sizeof *opener_calls},
     [SANDBOX_LOGGER] = {logger_calls, sizeof logger_calls / sizeof *logger_calls},
+    [SANDBOX_CONNECTOR] = {connector_calls, sizeof connector_calls / sizeof *connector_calls},
 };
 
 /* ---- the program ---- */

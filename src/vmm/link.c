@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "os/clock.h"
+#include "vmm/connector.h"
 #include "vmm/link_internal.h"
 
 static struct link links[VH_MAX_VMS];
@@ -24,6 +25,7 @@ static void link_init(struct link *l, const char *type) {
     l->state = LINK_IDLE;
     l->fd = l->poll = -1;
     l->deadline = l->connect_at = l->linger_until = VH_NEVER;
+    l->rechecking = false;
     l->vmm = NULL;
     l->features = 0;
     for (int i = 0; types[i] != NULL; i++) {
@@ -35,8 +37,13 @@ static void link_init(struct link *l, const char *type) {
 void link_start(const struct conf *c, const struct vmm *const *list, const struct link_calls *table) {
     types = list;
     calls = table;
-    link_connection_start();
     link_reload(c, ~(vm_set)0);
+}
+
+/* The configuration may name another user now than the one who serves the VM. */
+static void judge_again(struct link *l) {
+    if (l->fd >= 0 && !connector_accepts(l->conf, l->peer_uid, l->owner))
+        link_lost(l, "its monitor is served by another user than the configuration says now");
 }
 
 void link_reload(const struct conf *c, vm_set changed) {
@@ -46,6 +53,13 @@ void link_reload(const struct conf *c, vm_set changed) {
         if ((changed >> v & 1) != 0)
             link_init(&links[v], c->vms[v].type);
     }
+    for (int v = 0; v < c->nvms; v++)
+        judge_again(&links[v]);
+}
+
+static void allow_attempts(struct link *l, int64_t from) {
+    l->connect_failures = 0;
+    l->give_up_at = from + 50 * ms_to_ns(VH_T_CONNECT_MIN);
 }
 
 void link_op(int v, const struct vmm_op *op) {
@@ -59,14 +73,15 @@ void link_op(int v, const struct vmm_op *op) {
         l->linger_until = VH_NEVER;
     } else if (l->state == LINK_GREETING) {
         l->deadline = now + ms_to_ns(VH_T_GREETING);
+    } else if (l->state == LINK_CONNECTING) {
+        allow_attempts(l, now);
     } else {
         int64_t pause = l->losses > 0 ? backoff(l->losses, VH_T_CONNECT_MIN, VH_T_LOST_MAX) : 0;
-        l->connect_failures = 0;
-        l->give_up_at = now + pause + 50 * ms_to_ns(VH_T_CONNECT_MIN);
+        allow_attempts(l, now + pause);
         if (pause > 0)
             l->connect_at = now + pause;
         else
-            link_connect(l, now);
+            link_connect(l);
     }
 }
 
@@ -74,21 +89,25 @@ void link_node(int v, uint32_t op_serial, int fd, const char *why) {
     link_node_opened(&links[v], op_serial, fd, why);
 }
 
-bool link_listening(int v) {
-    return link_socket_served(conf->vms[v].socket);
+void link_reached(int v, const struct connector_answer *a, int fd, int pidfd) {
+    link_attempt_ended(&links[v], a, fd, pidfd);
+}
+
+void link_recheck(int v, const char *why) {
+    link_ask_listening(&links[v], why);
+}
+
+bool link_rechecking(int v) {
+    return links[v].rechecking;
+}
+
+void link_rechecked(int v, const struct connector_answer *a) {
+    link_heard_listening(&links[v], a);
 }
 
 void link_drop(int v) {
-    struct link *l = &links[v];
-    if (l->vmm == NULL)
-        return;
-    link_close(l);
-    l->features = 0;
-    l->wanted = l->was_busy = false;
-    l->losses = 0;
-    l->connect_at = VH_NEVER;
-    link_finish_about(l, OP_UNKNOWN, "VM", "ended");
-    link_report(l);
+    if (links[v].vmm != NULL)
+        link_end(&links[v]);
 }
 
 void link_wanted(int v, bool wanted) {
@@ -143,7 +162,7 @@ static void tick(struct link *l, int64_t now) {
     link_report(l);
     if (l->connect_at <= now) {
         if (l->op.kind != OP_NONE || l->wanted)
-            link_connect(l, now);
+            link_connect(l);
         else
             l->connect_at = VH_NEVER;
     }

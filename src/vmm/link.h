@@ -1,6 +1,6 @@
 /*
- * link.h - connections to the VMs' monitors: connects on demand, holds deadlines, sends bytes and descriptors; one
- * operation at a time for each VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
+ * link.h - connections to the VMs' monitors: has them made on demand (connector.h), holds deadlines, sends bytes and
+ * descriptors; one operation at a time for each VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
  *
  * After its last operation a link lingers (VH_T_LINGER) and then closes, because other clients may share the monitor;
  * "qmp": "keep" keeps it open. A monitor that accepts but does not greet ends the operation as OP_BUSY. While it is
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct connector_answer;
 struct pollset;
 
 struct link_calls {
@@ -24,7 +25,7 @@ struct link_calls {
     void (*answers)(int vm);
     void (*down)(int vm, const char *why); /* the connection ended, and nobody listens any more */
     void (*again)(int vm);                 /* the connection ended, but somebody listens: perhaps a new VMM */
-    void (*peer)(int vm, int32_t pid);     /* connected: this process holds the other end */
+    void (*peer)(int vm, int pidfd); /* connected: of the process that holds the other end, or -1; now the callee's */
     /* Asks for the node of an OP_ATTACH, just before its bytes go out; link_node() answers, at once or later. False
      * with `why` filled: it cannot be asked for, and the operation ends as OP_LOCAL. */
     bool (*open_node)(const struct vmm_op *op, char *why, size_t cap);
@@ -40,8 +41,13 @@ void link_op(int vm, const struct vmm_op *op);
 /* The answer to open_node(): a descriptor, which the link takes over, or -1 and why there is none. Of an operation that
  * has ended meanwhile the descriptor is closed. */
 void link_node(int vm, uint32_t op_serial, int fd, const char *why);
-/* Does anybody listen at the VM's socket? One non-blocking connect, for a VM whose process has ended. */
-bool link_listening(int vm);
+/* The VM's process has ended, or its socket's name is gone. Does anybody listen at the socket? `again` or `down` tells,
+ * soon but not during the call; before `down` the link is dropped. */
+void link_recheck(int vm, const char *why);
+bool link_rechecking(int vm); /* this has not been told yet; also after a lost connection */
+/* Answers of the connectors (struct connector_calls). */
+void link_reached(int vm, const struct connector_answer *a, int fd, int pidfd);
+void link_rechecked(int vm, const struct connector_answer *a);
 void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
 void link_wanted(int vm, bool wanted); /* a link that waits for a busy monitor stays connected while wanted */
 bool link_connected(int vm);

@@ -1,26 +1,17 @@
 /*
  * link_connection.c - a connection from the first attempt to its end, and the result of an operation that ends with it.
- * Owns the rule who may serve a VM's socket; never sends or reads a byte.
+ * Owns the delays between attempts; a connector makes the connection. Never sends or reads a byte.
  */
+#include "base/assert.h"
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "os/clock.h"
-#include "os/sock.h"
-#include "os/sys.h"
+#include "vmm/connector.h"
 #include "vmm/link_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static uint32_t own_uid;
-
-void link_connection_start(void) {
-    own_uid = geteuid(); /* read once: the sandbox forbids geteuid() */
-}
 
 /* ---- results ---- */
 
@@ -52,6 +43,8 @@ void link_report(struct link *l) {
 /* ---- the end ---- */
 
 void link_close(struct link *l) {
+    if (l->state == LINK_CONNECTING)
+        connector_cancel(l->vm);
     if (l->fd >= 0)
         (void)close(l->fd);
     l->fd = -1;
@@ -61,98 +54,132 @@ void link_close(struct link *l) {
     l->out_len = 0;
 }
 
-/* Only a clear refusal proves that nobody listens. Other failures do not: the daemon may be short of descriptors, or
- * the listener's queue may be full. */
-bool link_socket_served(const char *socket) {
-    int fd = sock_connect_unix(socket);
-    if (fd >= 0)
-        (void)close(fd);
-    return fd >= 0 || (errno != ECONNREFUSED && errno != ENOENT && errno != ENOTDIR);
-}
-
 /* The end of a connection does not prove the end of the VM; its socket does. */
 void link_lost(struct link *l, const char *why) {
     bool doubtful = l->sent;
     l->losses++;
     link_close(l);
+    link_ask_listening(l, why); /* before the report: an attempt to connect comes after it */
     link_finish(l, doubtful ? OP_UNKNOWN : OP_LOCAL, why);
     link_report(l);
-    if (link_socket_served(l->conf->socket))
+}
+
+void link_end(struct link *l) {
+    link_close(l);
+    l->features = 0;
+    l->wanted = l->was_busy = false;
+    l->losses = 0;
+    l->connect_at = VH_NEVER;
+    link_finish_about(l, OP_UNKNOWN, "VM", "ended");
+    link_report(l);
+}
+
+void link_ask_listening(struct link *l, const char *why) {
+    (void)str_copy(l->down_why, sizeof l->down_why, why); /* an explanation may be cut */
+    l->rechecking = true;
+    connector_listening(l->vm);
+}
+
+/* Only a clear refusal proves that nobody listens. Other failures do not: the host may be short of descriptors, the
+ * listener's queue may be full, or the connector may hang. */
+void link_heard_listening(struct link *l, const struct connector_answer *a) {
+    VH_ASSERT(l->rechecking);
+    l->rechecking = false;
+    if (a->status != CONNECTOR_ABSENT && a->status != CONNECTOR_REFUSED) {
         l->calls->again(l->vm);
-    else
-        l->calls->down(l->vm, why);
+        return;
+    }
+    if (l->vmm != NULL)
+        link_end(l);
+    l->calls->down(l->vm, l->down_why);
 }
 
 /* ---- connecting ---- */
 
-/* The server of the socket is handed opened devices. So its uid must be the configured one, or else root's or the
- * socket's owner's; and the path must not be a symbolic link that a third user has made. OP_OK, OP_REFUSED, or OP_LOCAL
- * if this cannot be found out now. */
-static enum op_status is_trusted(const struct vm_conf *vm, uint32_t uid, char *why, size_t cap) {
-    struct sys_stat path, sock;
-    if (vm->uid_given) {
-        (void)str_fmt(why, cap, "its socket is served by uid %u, not %u", (unsigned)uid, (unsigned)vm->uid);
-        return uid == vm->uid ? OP_OK : OP_REFUSED;
-    }
-    if (!sys_stat(AT_FDCWD, vm->socket, AT_SYMLINK_NOFOLLOW, &path) || !sys_stat(AT_FDCWD, vm->socket, 0, &sock)) {
-        (void)str_fmt(why, cap, "its socket cannot be looked at: %s", strerror(errno));
-        return OP_LOCAL;
-    }
-    if (S_ISLNK(path.mode) && path.uid != 0 && path.uid != own_uid) {
-        (void)str_fmt(why, cap, "its socket is a symbolic link of uid %u", (unsigned)path.uid);
-        return OP_REFUSED;
-    }
-    (void)str_fmt(why, cap, "its socket is of uid %u, served by uid %u", (unsigned)sock.uid, (unsigned)uid);
-    return uid == 0 || uid == sock.uid ? OP_OK : OP_REFUSED;
+void link_connect(struct link *l) {
+    VH_ASSERT(l->state == LINK_IDLE && l->fd < 0);
+    l->state = LINK_CONNECTING;
+    l->connect_at = VH_NEVER;
+    connector_connect(l->vm);
 }
 
-static void connected(struct link *l, int fd) {
-    uint32_t uid = 0, gid = 0;
-    int32_t pid = 0;
-    char why[VH_TEXT_MAX] = "the kernel does not say who serves its socket";
-    l->connect_at = VH_NEVER;
-    enum op_status trust = OP_LOCAL;
-    if (sock_peer_unix(fd, &uid, &gid, &pid))
-        trust = is_trusted(l->conf, uid, why, sizeof why);
-    if (trust != OP_OK) {
+static void try_later(struct link *l) {
+    l->connect_failures++;
+    l->connect_at = clock_now() + backoff(l->connect_failures, VH_T_CONNECT_MIN, VH_T_CONNECT_MAX);
+}
+
+/* Ends the operation. A connection that is wanted without one is tried again. */
+static void give_up(struct link *l, enum op_status status, const char *before, const char *after) {
+    if (l->op.kind != OP_NONE)
+        link_finish_about(l, status, before, after);
+    else
+        try_later(l);
+}
+
+static void connected(struct link *l, const struct connector_answer *a, int fd, int pidfd) {
+    if (!connector_accepts(l->conf, a->uid, a->owner)) { /* a reload has changed the rule meanwhile */
         (void)close(fd);
-        link_finish_about(l, trust, "VM", why);
+        if (pidfd >= 0)
+            (void)close(pidfd);
+        give_up(l, OP_REFUSED, "VM", "its socket is served by another user than it should be");
         return;
     }
     l->fd = fd;
+    l->peer_uid = a->uid;
+    l->owner = a->owner;
     l->state = LINK_GREETING;
     l->deadline = clock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);
-    l->calls->peer(l->vm, pid);
+    l->calls->peer(l->vm, pidfd);
 }
 
-/* A refused connection is tried again, because the VMM may be between bind() and listen(). So is a full queue, because
- * it empties. */
-void link_connect(struct link *l, int64_t now) {
-    int fd = sock_connect_unix(l->conf->socket);
-    if (fd >= 0) {
-        connected(l, fd);
+/* A refused connection is tried again for a while, because the VMM may be between bind() and listen(). So is a full
+ * queue, because it empties: there the link keeps trying after the operation has ended. */
+static void failed(struct link *l, const struct connector_answer *a) {
+    bool full = a->status == CONNECTOR_FULL;
+    if (l->op.kind == OP_NONE || clock_now() < l->give_up_at) {
+        try_later(l);
         return;
     }
-    bool full = errno == EAGAIN, refused = errno == ECONNREFUSED;
-    const char *why = strerror(errno);
-    if (errno == ENOENT || errno == ENOTDIR) {
-        link_finish_about(l, OP_REFUSED, "VM", "is not running");
-        return;
+    if (full)
+        give_up(l, OP_BUSY, "the monitor of VM", "has too many clients waiting");
+    else if (a->status == CONNECTOR_REFUSED)
+        give_up(l, OP_REFUSED, "VM", "is not running");
+    else
+        give_up(l, OP_LOCAL, "the monitor of VM", a->text);
+    l->was_busy = full;
+    if (full)
+        try_later(l);
+}
+
+void link_attempt_ended(struct link *l, const struct connector_answer *a, int fd, int pidfd) {
+    VH_ASSERT(l->state == LINK_CONNECTING && (fd >= 0) == (a->status == CONNECTOR_OK));
+    l->state = LINK_IDLE;
+    switch ((enum connector_status)a->status) {
+    case CONNECTOR_OK:
+        connected(l, a, fd, pidfd);
+        break;
+    case CONNECTOR_ABSENT:
+        give_up(l, OP_REFUSED, "VM", "is not running");
+        break;
+    case CONNECTOR_DISTRUSTED:
+        give_up(l, OP_REFUSED, "VM", a->text);
+        break;
+    case CONNECTOR_UNKNOWN:
+        give_up(l, OP_LOCAL, "VM", a->text);
+        break;
+    case CONNECTOR_LATE:
+        give_up(l, OP_LOCAL, "the monitor of VM", "cannot be reached in time");
+        break;
+    case CONNECTOR_GONE:
+        give_up(l, OP_LOCAL, "the monitor of VM", "cannot be reached: its connector has ended");
+        break;
+    case CONNECTOR_REFUSED:
+    case CONNECTOR_FULL:
+    case CONNECTOR_FAILED:
+        failed(l, a);
+        break;
     }
-    if (now >= l->give_up_at && l->op.kind != OP_NONE) {
-        if (full)
-            link_finish_about(l, OP_BUSY, "the monitor of VM", "has too many clients waiting");
-        else if (refused)
-            link_finish_about(l, OP_REFUSED, "VM", "is not running");
-        else
-            link_finish_about(l, OP_LOCAL, "the monitor of VM", why);
-        l->was_busy = full;
-        if (!full)
-            return;
-    }
-    l->connect_failures++;
-    l->connect_at = now + backoff(l->connect_failures, VH_T_CONNECT_MIN, VH_T_CONNECT_MAX);
 }

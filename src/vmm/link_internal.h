@@ -12,9 +12,10 @@
 struct pollset;
 
 enum link_state {
-    LINK_IDLE,     /* not connected; connect_at is the next attempt, if one is due */
-    LINK_GREETING, /* connected; the monitor has not greeted, because it may be serving another client */
-    LINK_READY,    /* greeted: operations may be sent */
+    LINK_IDLE,       /* not connected; connect_at is the next attempt, if one is due */
+    LINK_CONNECTING, /* a connector was asked */
+    LINK_GREETING,   /* connected; the monitor has not greeted, because it may be serving another client */
+    LINK_READY,      /* greeted: operations may be sent */
 };
 
 struct link {
@@ -24,13 +25,16 @@ struct link {
     const struct vmm *vmm; /* NULL: a type without a driver */
     enum link_state state;
     int fd, poll;
-    struct vmm_op op; /* OP_NONE: none */
-    bool node_wanted; /* LINK_READY: the operation waits for link_node() */
-    bool sent;        /* the first bytes of the operation went out */
-    bool finished;    /* the result waits to be reported */
-    bool wanted;      /* wait for the greeting although no operation is under way */
-    bool was_busy;    /* the monitor has kept an operation waiting */
-    int64_t deadline; /* of the greeting or of the answer */
+    uint32_t peer_uid, owner;   /* connected: who serves it, and whose socket it is */
+    bool rechecking;            /* a connector was asked whether anybody listens */
+    char down_why[VH_TEXT_MAX]; /* if nobody does */
+    struct vmm_op op;           /* OP_NONE: none */
+    bool node_wanted;           /* LINK_READY: the operation waits for link_node() */
+    bool sent;                  /* the first bytes of the operation went out */
+    bool finished;              /* the result waits to be reported */
+    bool wanted;                /* wait for the greeting although no operation is under way */
+    bool was_busy;              /* the monitor has kept an operation waiting */
+    int64_t deadline;           /* of the greeting or of the answer */
     int64_t connect_at;
     unsigned connect_failures; /* in a row, of the connection that is wanted now */
     int64_t give_up_at;        /* after this time a failed attempt ends the operation */
@@ -47,15 +51,17 @@ struct link {
 };
 
 /* link_connection.c */
-void link_connection_start(void);
 void link_finish(struct link *l, enum op_status status, const char *text); /* ends the operation, if there is one */
 void link_finish_about(struct link *l, enum op_status status, const char *before,
                        const char *after); /* with VM's name */
 void link_report(struct link *l);          /* the result, if one waits */
 void link_close(struct link *l);
 void link_lost(struct link *l, const char *why); /* closes, ends the operation, and reports whether anybody listens */
-void link_connect(struct link *l, int64_t now);
-bool link_socket_served(const char *socket);
+void link_connect(struct link *l);
+void link_attempt_ended(struct link *l, const struct connector_answer *a, int fd, int pidfd);
+void link_ask_listening(struct link *l, const char *why);
+void link_heard_listening(struct link *l, const struct connector_answer *a);
+void link_end(struct link *l); /* the VM is gone */
 
 /* link_operation.c */
 bool link_flush(struct link *l, int pass_fd); /* false with errno if the connection is broken */

@@ -1,35 +1,32 @@
 /*
  * vm_watch.c - sockets that appear and vanish, processes that end. Owns inotify, the pidfds and what was last reported;
- * never connects to a socket.
+ * looks at no file itself, because a path may hang.
  *
- * Any inotify event leads to a scan of every VM's socket, and the scan reports the differences. While a directory does
- * not exist, its nearest existing ancestor is watched instead.
+ * Any inotify event leads to a look at every VM's socket, and the answers lead to reports of the differences. One look
+ * at a VM is under way at a time; what happens meanwhile leads to another one.
  */
 #include "vmm/vm_watch.h"
 
+#include "base/duration.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "os/clock.h"
 #include "os/pollset.h"
-#include "os/sys.h"
+#include "vmm/connector.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define MASK \
-    (IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR)
 
 struct watched {
     bool there;   /* as last reported */
+    bool known;   /* an answer has come */
     bool refused; /* the log says that it cannot be watched */
+    bool asked;   /* a look is under way */
+    bool again;   /* something happened meanwhile */
     uint64_t dev, ino;
     int pidfd, poll;
-    int wd; /* watch of its directory or an ancestor, -1 none */
 };
 
 static struct watched vms[VH_MAX_VMS];
@@ -39,7 +36,7 @@ static int64_t rescan_at = VH_NEVER;
 static unsigned failures; /* in a row */
 static int inotify = -1, inotify_poll = -1;
 
-/* The kernel was short of memory or descriptors and did not say what is there. No event will follow when that ends. */
+/* A timer must do: no event will follow when the trouble ends. */
 static void scan_later(void) {
     if (rescan_at != VH_NEVER)
         return;
@@ -47,64 +44,78 @@ static void scan_later(void) {
     rescan_at = clock_now() + backoff(failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
 }
 
-/* Watches the directory of the socket, or the nearest ancestor that exists. Without a watch a timer must do. */
-static void watch_directory(struct watched *w, const char *socket) {
-    char dir[VH_SUN_PATH_MAX];
-    bool ok = str_copy(dir, sizeof dir, socket);
-    VH_ASSERT(ok);
-    for (char *slash = strrchr(dir, '/'); slash != NULL; slash = strrchr(dir, '/')) {
-        bool top = slash == dir;
-        slash[top ? 1 : 0] = '\0';
-        w->wd = inotify_add_watch(inotify, dir, MASK);
-        if (w->wd >= 0 || top)
-            break;
-    }
-    if (w->wd >= 0)
-        return;
-    if (!w->refused)
-        log_warn("cannot watch for the socket %s, checking it by a timer: %s", socket, strerror(errno));
-    w->refused = true;
-    scan_later();
-}
-
-static void check_socket(int v) {
+static void look(int v) {
     struct watched *w = &vms[v];
-    struct sys_stat st;
-    bool found = sys_stat(AT_FDCWD, conf->vms[v].socket, 0, &st), there = found && S_ISSOCK(st.mode);
-    if (!found && errno != ENOENT && errno != ENOTDIR) {
-        scan_later(); /* nothing is known, so nothing is reported */
+    w->again = w->asked;
+    if (w->asked)
         return;
-    }
-    bool replaced = there && w->there && (st.dev != w->dev || st.ino != w->ino);
-    bool was = w->there;
-    w->there = there;
-    if (there) {
-        w->dev = st.dev;
-        w->ino = st.ino;
-    }
-    if (was && (!there || replaced))
-        calls->socket_gone(v);
-    if (there && (!was || replaced))
-        calls->socket_there(v);
+    w->asked = true;
+    connector_look(v);
 }
 
 void vm_watch_scan(void) {
     rescan_at = VH_NEVER;
     for (int v = 0; v < conf->nvms; v++) {
-        if (!conf->vms[v].supported)
-            continue;
-        watch_directory(&vms[v], conf->vms[v].socket); /* first: what appears in between is seen */
-        check_socket(v);
+        if (conf->vms[v].supported)
+            look(v);
     }
-    if (rescan_at == VH_NEVER)
+}
+
+static void warn_once(int v, const char *why) {
+    if (!vms[v].refused)
+        log_warn("cannot watch for the socket %s, checking it by a timer: %s", conf->vms[v].socket, why);
+    vms[v].refused = true;
+}
+
+static void compare(int v, const struct connector_answer *a) {
+    struct watched *w = &vms[v];
+    bool there = a->there != 0, was = w->there, first = !w->known;
+    bool replaced = there && was && (a->dev != w->dev || a->ino != w->ino);
+    w->known = true;
+    w->there = there;
+    w->dev = a->dev;
+    w->ino = a->ino;
+    if (was && (!there || replaced))
+        calls->socket_gone(v);
+    if (there && (!was || replaced))
+        calls->socket_there(v);
+    if (first && !there)
+        calls->socket_absent(v);
+}
+
+static bool any_asked(void) {
+    for (int v = 0; v < conf->nvms; v++) {
+        if (vms[v].asked)
+            return true;
+    }
+    return false;
+}
+
+void vm_watch_looked(int v, const struct connector_answer *a) {
+    struct watched *w = &vms[v];
+    bool answered = a->status < CONNECTOR_ANSWERS;
+    w->asked = false;
+    if (!answered)
+        warn_once(v, a->status == CONNECTOR_LATE ? "it cannot be reached in time" : "its connector has ended");
+    else if (a->watched == 0)
+        warn_once(v, a->error != 0 ? strerror(a->error) : a->text);
+    if (a->watched == 0 || a->status != CONNECTOR_OK)
+        scan_later();
+    if (w->again)
+        look(v);
+    if (rescan_at == VH_NEVER && !any_asked())
         failures = 0;
+    if (a->status == CONNECTOR_OK) /* else nothing is known, so nothing is reported */
+        compare(v, a);
 }
 
 bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *table) {
     conf = c;
     calls = table;
+    rescan_at = VH_NEVER;
+    failures = 0;
     for (int v = 0; v < VH_MAX_VMS; v++)
-        vms[v].pidfd = vms[v].poll = vms[v].wd = -1;
+        vms[v] = (struct watched){.pidfd = -1, .poll = -1};
     inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (inotify < 0) {
         log_error("cannot watch for VMs: %s", strerror(errno));
@@ -113,11 +124,15 @@ bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *table) {
     return true;
 }
 
-void vm_watch_process(int v, int32_t pid) {
+int vm_watch_inotify(void) {
+    return inotify;
+}
+
+void vm_watch_process(int v, int pidfd) {
     struct watched *w = &vms[v];
     if (w->pidfd >= 0)
         (void)close(w->pidfd);
-    w->pidfd = pid > 0 ? sys_pidfd_open(pid) : -1; /* close-on-exec; without one, the end of the connection shows it */
+    w->pidfd = pidfd; /* without one, the end of the connection shows that of the process */
 }
 
 int vm_watch_pidfd(int v) {
@@ -128,15 +143,15 @@ void vm_watch_reload(const struct conf *c, vm_set changed) {
     for (int v = 0; v < VH_MAX_VMS; v++) {
         if ((changed >> v & 1) == 0)
             continue;
-        vm_watch_process(v, 0);
-        vms[v].there = false;
+        vm_watch_process(v, -1);
+        vms[v] = (struct watched){.pidfd = -1, .poll = -1};
     }
     conf = c; /* a directory that is not needed any more stays watched: its events cost one scan each */
 }
 
 void vm_watch_stop(void) {
     for (int v = 0; v < VH_MAX_VMS; v++)
-        vm_watch_process(v, 0);
+        vm_watch_process(v, -1);
     if (inotify >= 0)
         (void)close(inotify);
     inotify = -1;
@@ -165,7 +180,7 @@ void vm_watch_ready(const struct pollset *ps) {
     for (int v = 0; v < conf->nvms; v++) {
         if (pollset_got(ps, vms[v].poll, vms[v].pidfd) == 0)
             continue;
-        vm_watch_process(v, 0);
+        vm_watch_process(v, -1);
         calls->process_gone(v);
     }
 }

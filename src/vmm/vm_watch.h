@@ -1,6 +1,7 @@
 /*
  * vm_watch.h - start and end of VMs, as the kernel reports them: inotify on the directories of the VMs' sockets (also
- * directories that do not exist yet), and a pidfd for each process behind a monitor. No timer runs while both work.
+ * directories that do not exist yet), and a pidfd for each process behind a monitor. A connector (connector.h) looks at
+ * the sockets. No timer runs while both work.
  */
 #ifndef VHOTPLUG_VM_WATCH_H
 #define VHOTPLUG_VM_WATCH_H
@@ -10,19 +11,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct connector_answer;
 struct pollset;
 
 struct vm_watch_calls {
     void (*socket_there)(int vm); /* appeared, or was replaced (another inode) */
     void (*socket_gone)(int vm);
-    void (*process_gone)(int vm); /* the process last given to vm_watch_process() has ended */
+    void (*socket_absent)(int vm); /* the first look found none */
+    void (*process_gone)(int vm);  /* that of vm_watch_process() has ended */
 };
 
-/* The first vm_watch_scan() reports every socket that is present. False after logging why. */
+/* The first vm_watch_scan() has every socket reported that is present. False after logging why. */
 bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *calls);
-void vm_watch_scan(void);                   /* checks every socket and reports what changed since the last report */
-void vm_watch_process(int vm, int32_t pid); /* pid <= 0: none */
-int vm_watch_pidfd(int vm); /* pidfd of that process, owned by vm_watch; -1 if it is not known, or has ended */
+int vm_watch_inotify(void); /* for the connectors, who add the watches */
+void vm_watch_scan(void);   /* has every socket looked at; what changed since the last report is reported then */
+void vm_watch_looked(int vm, const struct connector_answer *a); /* of struct connector_calls */
+void vm_watch_process(int vm, int pidfd);                       /* takes it over; -1: none */
+int vm_watch_pidfd(int vm); /* of that process, owned by vm_watch; -1 if it is not known, or has ended */
 /* Another configuration, aligned with the last one (conf_align). `changed`: rows that are another VM now. */
 void vm_watch_reload(const struct conf *c, vm_set changed);
 void vm_watch_stop(void);

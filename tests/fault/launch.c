@@ -47,8 +47,7 @@ static const char *const names[MAX_CALLS] = {
     SANDBOX_RESET_CALLS(X)
 #undef X
 #define X(name) [SYS_##name] = #name
-        X(memfd_create),
-    X(sendmsg),
+        X(sendmsg),
     X(connect),
     X(accept4),
     X(socket),

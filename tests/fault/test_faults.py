@@ -40,8 +40,8 @@ ONCE = bool(os.environ.get("VH_FAULTS_ONCE"))
 # Nothing to inject: these cannot fail, or their failure is the process's end; prctl() is what ends a counting daemon's run.
 NEVER = {"exit_group", "clock_gettime", "prctl", "rt_sigreturn"}
 # Helpers as the launcher counts them: in the order of their start. "start" ends with a process's filter.
-DAEMON, LOGGER, OPENER, RESET = "0", "1", "2", "3"
-NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper"}
+DAEMON, LOGGER, OPENER, RESET, CONNECTOR, SECOND = "0", "1", "2", "3", "4", "5"
+NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper", CONNECTOR: "connector", SECOND: "second connector"}
 
 
 def record():
@@ -129,7 +129,8 @@ def check_helpers(story):
             story.wrong.append("a reload was never answered")
         if "vhotplug-opener" in gone and any("configuration reloaded" in line for line in new):
             story.wrong.append("a reload without an opener")
-        for name, words in (("vhotplug-opener", "the opener "), ("vhotplug-reset", "the reset helper ended")):
+        for name, words in (("vhotplug-opener", "the opener "), ("vhotplug-reset", "the reset helper ended"),
+                            ("vhotplug-connec", "worker ended: name=vhotplug-connect")):
             if name in gone and not story.until(lambda w=words: any(w in line for line in story.daemon.log)):
                 story.wrong.append(f"nothing said of the end of {name}")
     story.must_live()

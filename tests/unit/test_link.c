@@ -5,6 +5,7 @@
  */
 #include "base/limits.h"
 #include "fault.h"
+#include "hands.h"
 #include "os/clock.h"
 #include "os/pollset.h"
 #include "os/sock.h"
@@ -88,9 +89,9 @@ static void on_again(int vm) {
     (void)vm;
     tell("again");
 }
-static void on_peer(int vm, int32_t pid) {
+static void on_peer(int vm, int pidfd) {
     (void)vm;
-    CHECK_INT(pid, getpid());
+    CHECK(pidfd >= 0 && close(pidfd) == 0);
 }
 static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
     node_serial = op->serial;
@@ -104,6 +105,8 @@ static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
 }
 
 static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
+
+static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
 
 static const char *heard(void) {
     static char text[sizeof told];
@@ -119,14 +122,24 @@ static bool heard_first(const char *text) {
     return strncmp(heard(), text, strlen(text)) == 0;
 }
 
-static void pass(void) {
+static void turn(void) {
     static struct pollset ps;
     ps.n = 0;
+    connector_fill(&ps);
     link_fill(&ps);
     CHECK(__real_poll(ps.fd, (nfds_t)ps.n, 0) >= 0);
     now = clock_now();
+    connector_ready(&ps, now);
     link_ready(&ps, now);
+    connector_tick(now);
     link_tick(now);
+}
+
+/* Until the connectors have nothing to do. */
+static void pass(void) {
+    turn();
+    for (int i = 0; i < 10 && hands_serve(); i++)
+        turn();
 }
 
 static void say(const char *line) {
@@ -141,6 +154,7 @@ static void ask(enum op_kind kind) {
 }
 
 static void answer_call(void) {
+    pass();
     monitor = sock_accept(listener);
     CHECK(monitor >= 0);
 }
@@ -155,6 +169,7 @@ static void start(void) {
     conf.vms[0].uid_given = false;
     conf.vms[0].passing = PASS_AUTO;
     (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "test");
+    hands_start(&conf, -1, NULL, &connector_calls);
     link_start(&conf, types, &calls);
     open_listener();
     (void)heard();
@@ -175,7 +190,9 @@ static void ready(void) {
 static void stop(void) {
     heal();
     link_drop(0);
+    pass();
     link_stop();
+    hands_stop();
     if (monitor >= 0)
         (void)close(monitor);
     if (listener >= 0)
@@ -192,7 +209,7 @@ static void a_vm_that_is_not_there_is_not_running(void) {
     int files = open_files();
     start();
     for (size_t i = 0; i < 2; i++) {
-        fail_call("connect", 1, errors[i]);
+        fail_call("openat", 1, errors[i]);
         ask(OP_LIST);
         CHECK_STR(heard(), ""); /* no callback inside a call of the link */
         pass();
@@ -217,15 +234,14 @@ static void a_connection_that_fails_is_tried_again_for_a_while(void) {
         ask(OP_LIST);
         pass();
         CHECK_STR(heard(), "");
-        int64_t wait = 0;
+        int64_t begun = now;
         for (int k = 0; k < 1000 && told[0] == '\0'; k++) {
-            int64_t at = link_deadline();
-            CHECK(at != VH_NEVER && at - now <= 2 * VH_T_CONNECT_MAX * VH_NSEC_PER_MSEC);
-            wait += at - now;
-            now = at;
-            link_tick(now);
+            int64_t wait = link_deadline() - now;
+            CHECK(wait >= 0 && wait <= 2 * VH_T_CONNECT_MAX * VH_NSEC_PER_MSEC);
+            (void)__real_poll(NULL, 0, (int)(wait / VH_NSEC_PER_MSEC) + 1);
+            pass();
         }
-        CHECK(wait >= 20 * VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC);
+        CHECK(now - begun >= 20 * VH_T_CONNECT_MIN * VH_NSEC_PER_MSEC);
         CHECK(heard_first(ways[i].said));
         link_tick(now); /* no operation waits for the connection */
         link_tick(link_deadline());
@@ -241,14 +257,12 @@ static void who_serves_the_socket_must_be_who_should(void) {
     pass();
     CHECK_STR(heard(), "local VM 'vm1' the kernel does not say who serves its socket ");
     heal();
-    for (int i = 2; i <= 3; i++) { /* the first statx() looks whether the file exists */
-        fail_nr(SYS_statx, i - 1, EIO);
-        ask(OP_LIST);
-        pass();
-        CHECK(heard_first("local VM 'vm1' its socket cannot be looked at: "));
-        CHECK(all_failed());
-        heal();
-    }
+    fail_nr(SYS_statx, 1, EIO);
+    ask(OP_LIST);
+    pass();
+    CHECK(heard_first("local VM 'vm1' its socket cannot be looked at: "));
+    CHECK(all_failed());
+    heal();
     conf.vms[0].uid_given = true;
     conf.vms[0].uid = geteuid() + 1;
     ask(OP_LIST);
@@ -427,6 +441,7 @@ static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     pass();
     now = link_deadline();
     link_tick(now);
+    pass();
     CHECK_STR(heard(), "unknown the monitor did not answer in time again ");
     stop();
     start();
@@ -467,15 +482,105 @@ static void an_operation_may_come_while_the_greeting_is_waited_for(void) {
 
 static void whether_anybody_listens_is_doubted_in_his_favour(void) {
     static const struct {
+        const char *call;
         int error;
-        bool listens;
-    } ways[] = {{ECONNREFUSED, false}, {ENOENT, false}, {ENOTDIR, false}, {EAGAIN, true}, {EMFILE, true}};
+        const char *said;
+    } ways[] = {{"connect", ECONNREFUSED, "down "}, {"openat", ENOENT, "down "},   {"openat", ENOTDIR, "down "},
+                {"connect", EAGAIN, "again "},      {"connect", EMFILE, "again "}, {"openat", EACCES, "again "},
+                {"connect", ENOENT, "again "}}; /* /proc is missing */
     start();
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        fail_call("connect", 1, ways[i].error);
-        CHECK(link_listening(0) == ways[i].listens);
+        fail_call(ways[i].call, 1, ways[i].error);
+        link_recheck(0, "it may have ended");
+        CHECK_STR(heard(), "");
+        CHECK(link_rechecking(0));
+        pass();
+        CHECK_STR(heard(), ways[i].said);
+        CHECK(!link_rechecking(0));
         heal();
     }
+    stop();
+}
+
+/* The operation under way ends before the VM is reported down. */
+static void a_vm_that_is_down_has_no_connection(void) {
+    ready();
+    ask(OP_DETACH);
+    pass();
+    fail_call("connect", 1, ECONNREFUSED);
+    link_recheck(0, "its process ended");
+    pass();
+    CHECK_STR(heard(), "unknown VM 'vm1' ended down ");
+    CHECK(!link_connected(0));
+    stop();
+}
+
+/* ---- connectors that do not do what they should ---- */
+
+static void a_connection_that_nobody_wants_any_more_is_closed(void) {
+    start();
+    int files = open_files();
+    ask(OP_LIST);
+    link_drop(0);
+    (void)heard();
+    CHECK(hands_serve());
+    pass();
+    CHECK_STR(heard(), "");
+    CHECK_INT(open_files(), files);
+    answer_call();
+    CHECK(close(monitor) == 0);
+    ask(OP_LIST);
+    answer_call();
+    say("hello\n");
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    stop();
+}
+
+static void a_connector_that_is_late_or_gone_ends_the_operation(void) {
+    start();
+    ask(OP_LIST);
+    connector_tick(connector_deadline());
+    pass();
+    CHECK_STR(heard(), "local the monitor of VM 'vm1' cannot be reached in time ");
+    for (int i = 0; i < VH_MAX_CONNECTORS; i++)
+        hands_die(i);
+    ask(OP_LIST);
+    pass();
+    pass();
+    CHECK_STR(heard(), "local the monitor of VM 'vm1' cannot be reached: its connector has ended ");
+    link_recheck(0, "it may have ended");
+    pass();
+    CHECK_STR(heard(), "again ");
+    stop();
+}
+
+/* ---- a configuration that names another server ---- */
+
+static void a_server_that_may_not_be_it_any_more_is_left(void) {
+    ready();
+    link_reload(&conf, 0);
+    CHECK(link_connected(0));
+    conf.vms[0].uid_given = true;
+    conf.vms[0].uid = geteuid();
+    link_reload(&conf, 0);
+    CHECK(link_connected(0));
+    conf.vms[0].uid = geteuid() + 1;
+    link_reload(&conf, 0);
+    CHECK(!link_connected(0));
+    pass();
+    CHECK_STR(heard(), "again ");
+    stop();
+    start(); /* the connector judged by the old rule */
+    int files = open_files();
+    ask(OP_LIST);
+    CHECK(hands_serve());
+    conf.vms[0].uid_given = true;
+    conf.vms[0].uid = geteuid() + 1;
+    turn();
+    turn();
+    CHECK(heard_first("refused VM 'vm1' its socket is served by another user"));
+    CHECK_INT(open_files(), files);
     stop();
 }
 
@@ -512,6 +617,10 @@ int main(void) {
     RUN(a_monitor_that_does_not_answer_ends_the_wait);
     RUN(an_operation_may_come_while_the_greeting_is_waited_for);
     RUN(whether_anybody_listens_is_doubted_in_his_favour);
+    RUN(a_vm_that_is_down_has_no_connection);
+    RUN(a_connection_that_nobody_wants_any_more_is_closed);
+    RUN(a_connector_that_is_late_or_gone_ends_the_operation);
+    RUN(a_server_that_may_not_be_it_any_more_is_left);
     RUN(a_type_that_is_not_known_has_no_link);
     CHECK(rmdir(top) == 0);
     TEST_MAIN_END;

@@ -3,6 +3,8 @@
  * operation.
  */
 #include "base/limits.h"
+#include "fault.h"
+#include "hands.h"
 #include "os/clock.h"
 #include "os/pollset.h"
 #include "test.h"
@@ -60,17 +62,22 @@ static void again(int vm) {
 static void down(int vm, const char *why) {
     lost_links += vm == 0 && why != NULL;
 }
-static void peer(int vm, int32_t pid) {
-    CHECK(vm == 0 && pid > 0);
+static void peer(int vm, int pidfd) {
+    CHECK(vm == 0 && (pidfd < 0 || close(pidfd) == 0));
 }
 static const struct link_calls calls = {.done = done, .answers = again, .down = down, .again = again, .peer = peer};
+
+static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
 
 /* ---- the host ---- */
 
 static void pass(void) {
+    (void)hands_serve();
     polls.n = 0;
+    connector_fill(&polls);
     link_fill(&polls);
     CHECK(poll(polls.fd, (nfds_t)polls.n, 0) >= 0);
+    connector_ready(&polls, clock_now());
     link_ready(&polls, clock_now());
     link_tick(clock_now());
 }
@@ -99,8 +106,10 @@ static void what_is_left_unread_ends_the_connection_not_the_daemon(void) {
     (void)snprintf(a.sun_path, sizeof a.sun_path, "%s", vc->socket);
     listener = socket(AF_UNIX, SOCK_STREAM, 0);
     CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 1) == 0);
+    hands_start(&conf, -1, NULL, &connector_calls);
     link_start(&conf, types, &calls);
     link_op(0, &op);
+    pass();
     monitor = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
     says("hello\n");
     for (int i = 0; i < 10000 && !is_stuck(); i++)
@@ -111,12 +120,14 @@ static void what_is_left_unread_ends_the_connection_not_the_daemon(void) {
     op.serial = 2;
     link_op(0, &op);
     pass();
+    pass();
     CHECK(ended == 2 && last_status == OP_LOCAL); /* nothing of it was sent */
     CHECK(!link_connected(0) && lost_links == 1);
     (void)close(monitor);
     (void)close(listener);
     (void)unlink(vc->socket);
     link_stop();
+    hands_stop();
 }
 
 int main(void) {

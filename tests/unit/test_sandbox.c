@@ -5,6 +5,7 @@
  */
 #include "os/sandbox.h"
 #include "os/sandbox_filter.h"
+#include "os/sock.h"
 #include "os/sysfs.h"
 #include "test.h"
 
@@ -113,16 +114,19 @@ static void enter(enum sandbox_role role) {
     };
     const struct rlimit no_core = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &no_core);
-    const struct sandbox box = {
+    struct sandbox box = {
         .role = role,
-        .paths = role == SANDBOX_RESET    ? reset
-                 : role == SANDBOX_OPENER ? opener
-                                          : daemon,
-        .npaths = role == SANDBOX_RESET    ? sizeof reset / sizeof *reset
-                  : role == SANDBOX_OPENER ? sizeof opener / sizeof *opener
-                                           : sizeof daemon / sizeof *daemon,
-        .keep_override = true,
+        .paths = daemon,
+        .npaths = sizeof daemon / sizeof *daemon,
+        .keep_override = role == SANDBOX_CONNECTOR,
     };
+    if (role == SANDBOX_RESET) {
+        box.paths = reset;
+        box.npaths = sizeof reset / sizeof *reset;
+    } else if (role == SANDBOX_OPENER || role == SANDBOX_CONNECTOR) {
+        box.paths = opener;
+        box.npaths = role == SANDBOX_OPENER ? sizeof opener / sizeof *opener : 1;
+    }
     if (!sandbox_enter(&box))
         _exit(IN_SANDBOX_FAILED);
 }
@@ -319,6 +323,32 @@ static void the_opener_reads_the_configuration_and_writes_nothing(void) {
     }
 }
 
+/* As connector_work.c does it: through the descriptor of a socket that may be anywhere. */
+static int connect_anywhere(void) {
+    char path[256];
+    at(path, sizeof path, "elsewhere/monitor.sock");
+    int fd = openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return sock_connect_unix(path) >= 0 ? open_one("etc/conf", O_RDONLY) : errno;
+}
+
+static int write_nothing(void) {
+    return (open_one("etc/conf", O_WRONLY) != EACCES) | (open_one("etc/new", O_WRONLY | O_CREAT) != EACCES) |
+           (open_one("root/dev/sda", O_RDWR) != EACCES);
+}
+
+static void the_connector_connects_and_writes_nothing(void) {
+    char path[256];
+    at(path, sizeof path, "elsewhere/monitor.sock");
+    int listener = sock_listen_unix(path, 0600, -1, -1);
+    CHECK(listener >= 0);
+    CHECK_INT(try_in(SANDBOX_CONNECTOR, connect_anywhere), 0);
+    CHECK_INT(try_in(SANDBOX_CONNECTOR, write_nothing), 0);
+    CHECK(close(listener) == 0 && unlink(path) == 0);
+}
+
 static int probe_drivers(void) {
     return open_one("root/sys/bus/usb/drivers_probe", O_WRONLY) | open_one("root/dev/bus/usb/001", O_RDWR);
 }
@@ -442,7 +472,10 @@ static const struct trial calls[] = {
     CALL_WITH(SYS_getsockopt, 0, SOL_SOCKET, SO_BROADCAST),
     CALL_WITH(SYS_unlinkat, AT_FDCWD, 0, AT_REMOVEDIR),
     CALL_WITH(SYS_renameat2, AT_FDCWD, 0, AT_FDCWD, 0, 2),
-    CALL_WITH(SYS_pidfd_open, 1, 0x800),
+    CALL(SYS_pidfd_open),
+    CALL(SYS_connect),
+    CALL(SYS_inotify_add_watch),
+    CALL_WITH(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
     CALL_WITH(SYS_madvise, 0, 0, MADV_WILLNEED),
 };
 
@@ -472,6 +505,31 @@ static const struct trial logger_calls[] = {
     CALL(SYS_recvmsg), CALL(SYS_accept4), CALL_WITH(SYS_fcntl, 0, F_DUPFD_CLOEXEC, 0),
 };
 
+/* Of a connector. */
+static const struct trial connector_calls[] = {
+    CALL(SYS_write),
+    CALL(SYS_ppoll),
+    CALL(SYS_bind),
+    CALL(SYS_listen),
+    CALL(SYS_accept4),
+    CALL(SYS_setsockopt),
+    CALL(SYS_unlinkat),
+    CALL(SYS_mkdirat),
+    CALL(SYS_renameat2),
+    CALL(SYS_getdents64),
+    CALL(SYS_ioctl),
+    CALL(SYS_mmap),
+    CALL(SYS_execve),
+    CALL(SYS_kill),
+    CALL(SYS_pidfd_send_signal),
+    CALL_WITH(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    CALL_WITH(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    CALL_WITH(SYS_socket, AF_UNIX, SOCK_STREAM, 0),
+    CALL_WITH(SYS_getsockopt, 0, SOL_SOCKET, SO_PEERNAME),
+    CALL_WITH(SYS_pidfd_open, 1, 0x800),
+    CALL_WITH(SYS_madvise, 0, 0, MADV_WILLNEED),
+};
+
 static const struct trial *trial;
 
 static int call_one(void) {
@@ -494,15 +552,17 @@ static void other_system_calls_kill(void) {
     must_kill(SANDBOX_OPENER, opener_calls, sizeof opener_calls / sizeof *opener_calls);
     must_kill(SANDBOX_LOGGER, calls, sizeof calls / sizeof *calls);
     must_kill(SANDBOX_LOGGER, logger_calls, sizeof logger_calls / sizeof *logger_calls);
+    must_kill(SANDBOX_CONNECTOR, connector_calls, sizeof connector_calls / sizeof *connector_calls);
 }
 
 /* Where each call has one number; 32-bit machines have a second one for some. */
 static void the_lists_are_short(void) {
     enum { WIDE = sizeof(long) == 8 };
-    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DAEMON) <= 24);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DAEMON) <= 20);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_RESET) <= 21);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_OPENER) <= 19);
     CHECK(sandbox_filter_calls(SANDBOX_LOGGER) <= 5);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_CONNECTOR) <= 14);
 }
 
 #ifdef __x86_64__
@@ -558,19 +618,18 @@ static bool says(const char *status, const char *key, const char *value) {
     return strncmp(line, value, n) == 0 && line[n] == '\n';
 }
 
-static void one_capability_is_left_and_no_new_ones_come(void) {
+static void capabilities_are(enum sandbox_role role, const char *left) {
     int ready[2], end[2];
     char status[4096], byte;
-    CHECK(pipe(ready) == 0 && pipe(end) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ready) == 0 && pipe(end) == 0);
     bool root = geteuid() == 0;
     pid_t pid = fork();
     if (pid == 0) {
-        enter(SANDBOX_DAEMON);
-        leave(write(ready[1], "", 1) == 1 && read(end[0], &byte, 1) == 1 ? 0 : 1);
+        enter(role);
+        leave(sock_send(ready[1], "", 1, -1) == 1 && read(end[0], &byte, 1) == 1 ? 0 : 1);
     }
     CHECK(read(ready[0], &byte, 1) == 1);
     (void)status_of(pid, status, sizeof status);
-    const char *left = root ? "0000000000000002" : "0000000000000000"; /* CAP_DAC_OVERRIDE */
     CHECK(says(status, "CapEff", left));
     CHECK(says(status, "CapPrm", left));
     CHECK(says(status, "CapInh", "0000000000000000"));
@@ -581,6 +640,14 @@ static void one_capability_is_left_and_no_new_ones_come(void) {
     CHECK(write(end[1], "", 1) == 1);
     int code = 0;
     CHECK(waitpid(pid, &code, 0) == pid && code == 0);
+    for (int i = 0; i < 2; i++)
+        (void)close(ready[i]), (void)close(end[i]);
+}
+
+static void one_process_keeps_one_capability_and_no_new_ones_come(void) {
+    capabilities_are(SANDBOX_DAEMON, "0000000000000000");
+    capabilities_are(SANDBOX_CONNECTOR,
+                     geteuid() == 0 ? "0000000000000002" : "0000000000000000"); /* CAP_DAC_OVERRIDE */
 }
 
 static void skip(const char *name) {
@@ -606,13 +673,14 @@ int main(void) {
     RUN(what_running_needs_is_allowed);
     RUN_PATHS(files_and_sockets_stay_in_their_directories);
     RUN_PATHS(the_opener_reads_the_configuration_and_writes_nothing);
+    RUN_PATHS(the_connector_connects_and_writes_nothing);
     RUN(the_lists_are_short);
     RUN(other_system_calls_kill);
 #ifdef __x86_64__
     RUN(another_architectures_calls_kill);
 #endif
     RUN(the_helpers_may_less);
-    RUN(one_capability_is_left_and_no_new_ones_come);
+    RUN(one_process_keeps_one_capability_and_no_new_ones_come);
     char command[300];
     (void)snprintf(command, sizeof command, "rm -rf %s", top);
     CHECK(system(command) == 0);
