@@ -24,9 +24,11 @@ static void close_all(int fds[WORKER_FDS]) {
     }
 }
 
-static bool do_one(const struct worker_job *job, int sock) {
+/* *end: the loop's end is closed; any other failure is the worker's own. */
+static bool do_one(const struct worker_job *job, int sock, bool *end) {
     int in[WORKER_FDS], out[WORKER_FDS] = {-1, -1};
     ssize_t got = sock_recv_fds(sock, job->order, job->order_size, in, WORKER_FDS);
+    *end = got < 0 && errno == 0;
     if (got != (ssize_t)job->order_size)
         return false;
     size_t n = job->handle(job->order, in[0], job->answer, out);
@@ -45,9 +47,10 @@ static void serve(int sock, const void *arg) {
     const struct worker_job *job = arg;
     if (!job->enter())
         _exit(1);
-    while (do_one(job, sock)) {
+    bool end = false;
+    while (do_one(job, sock, &end)) {
     }
-    if (job->leave != NULL)
+    if (end && job->leave != NULL)
         job->leave();
 }
 

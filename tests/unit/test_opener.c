@@ -317,6 +317,21 @@ static void an_opener_that_is_gone_is_said_once(void) {
     CHECK_INT(open_files(), files);
 }
 
+/* An opener that fails while the loop lives leaves the API its socket file. */
+static void an_opener_that_ends_by_itself_removes_nothing(void) {
+    fail_call("recvmmsg", 3, EIO); /* its own: the loop's are healed after the start */
+    start();
+    CHECK_INT(ask(OPEN_UNIX), 0);
+    int again = 0;
+    for (int i = 0; i < 10 && again == 0; i++)
+        again = ask(OPEN_TCP);
+    CHECK_INT(again, EPIPE);
+    reap();
+    CHECK(there(sock_a) && unlink(sock_a) == 0);
+    stop();
+    heal();
+}
+
 /* An answer that no opener of ours gives. */
 static void an_opener_that_lies_is_ended(void) {
     int files = open_files();
@@ -367,6 +382,7 @@ int main(void) {
     RUN(a_late_opener_keeps_nobody);
     RUN(stopping_waits_for_no_opener_for_long);
     RUN(an_opener_that_is_gone_is_said_once);
+    RUN(an_opener_that_ends_by_itself_removes_nothing);
     RUN(an_opener_that_lies_is_ended);
     RUN(without_a_process_or_its_sandbox_there_is_no_opener);
     (void)rmdir(state);
