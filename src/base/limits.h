@@ -139,6 +139,7 @@ enum vh_limit {
     X(VH_T_FLAP_FORGIVE, 60000, "time between two bursts after which the hold starts anew with VH_T_FLAP_HOLD")       \
     /* state file, log */                                                                                             \
     X(VH_T_DISK, 5000, "wait for the disk to take the state; then the decision fails and its client is told")         \
+    X(VH_T_DISK_STOP, 1000, "wait at the end for a save that is under way; the disk worker finishes it in any case")  \
     X(VH_T_SAVE_RETRY, 30000, "first delay before a state file that could not be written is tried again; doubles")    \
     X(VH_T_SAVE_RETRY_MAX, 3600000, "longest delay before a state file is tried again")                               \
     X(VH_T_LOG_RETRY, 1000, "time between two attempts to log how many log lines were dropped")                       \

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "core/core.h"
 #include "daemon/conf_load.h"
+#include "daemon/disk_worker.h"
 #include "daemon/notify.h"
 #include "daemon/reset_helper.h"
 #include "daemon/sandbox_paths.h"
@@ -19,7 +20,7 @@
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
 
-#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + VH_MAX_DEVICES + 1)
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + VH_MAX_DEVICES + VH_MAX_CLIENTS + 1)
 
 static struct {
     const struct bus *bus;
@@ -43,18 +44,6 @@ static void do_op(const struct action *a) {
     log_debug("operation %u: %s %s vm=%s", (unsigned)a->op.serial, names[a->op.kind], a->op.id,
               dispatch.core.conf->vms[a->vm].name);
     link_op(a->vm, &a->op);
-}
-
-/* Logs that saving fails once, not at each retry. */
-static void do_save(void) {
-    struct fact f = {.kind = FACT_SAVED};
-    f.ok = state_file_save(&dispatch.core.remembered, &f.text);
-    if (!f.ok && !dispatch.save_failed)
-        log_error("the state cannot be saved: %s", f.text);
-    if (f.ok && dispatch.save_failed)
-        log_info("the state is saved again");
-    dispatch.save_failed = !f.ok;
-    dispatch_fact(&f);
 }
 
 static void do_release(const struct action *a) {
@@ -96,7 +85,7 @@ static void do_action(const struct action *a) {
         do_release(a);
         break;
     case ACT_SAVE:
-        do_save();
+        disk_worker_save(&dispatch.core.remembered, dispatch.now);
         break;
     case ACT_FLAPS:
         do_flaps(a);
@@ -134,7 +123,6 @@ void dispatch_fact(const struct fact *f) {
         step(&next);
     }
     dispatch.ndeferred = 0;
-    VH_ASSERT(!dispatch.core.saving);
 }
 
 void dispatch_vm(enum fact_kind kind, int vm) {
@@ -176,6 +164,22 @@ static void vm_is_down(int vm, const char *why) {
 
 static void on_released(uint32_t token) {
     struct fact f = {.kind = FACT_RELEASED, .token = token};
+    dispatch_fact(&f);
+}
+
+/* Logs that saving fails once, not at each retry. */
+static void on_saved(bool ok, const char *why) {
+    struct fact f = {.kind = FACT_SAVED, .ok = ok, .text = why};
+    if (!ok && !dispatch.save_failed)
+        log_error("the state cannot be saved: %s", why);
+    if (ok && dispatch.save_failed)
+        log_info("the state is saved again");
+    dispatch.save_failed = !ok;
+    dispatch_fact(&f);
+}
+
+static void on_disk_answers(void) {
+    struct fact f = {.kind = FACT_DISK_ANSWERS};
     dispatch_fact(&f);
 }
 
@@ -236,6 +240,7 @@ static const struct link_calls link_calls = {
     .peer = vm_watch_process,
     .open_node = on_open_node,
 };
+static const struct disk_worker_calls disk_worker_calls = {.saved = on_saved, .answers = on_disk_answers};
 static const struct vm_watch_calls vm_watch_calls = {
     .socket_there = on_socket_there,
     .socket_gone = on_socket_gone,
@@ -282,6 +287,8 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     if (conf->persistency) {
         state_file_load(conf->state_path, &dispatch.core.remembered);
         dispatch.core.persist = true;
+        if (!disk_worker_start(&disk_worker_calls))
+            return false;
     }
     link_start(conf, vmms, &link_calls);
     return vm_watch_start(conf, &vm_watch_calls) && start_connectors(conf);

@@ -15,6 +15,7 @@
 #include "bus/mount_watch.h"
 #include "core/core.h"
 #include "daemon/api_handler.h"
+#include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
 #include "daemon/reset_helper.h"
 #include "daemon/uevent_source.h"
@@ -182,6 +183,7 @@ static int64_t next_deadline(void) {
     at = earliest(at, link_deadline());
     at = earliest(at, connector_deadline());
     at = earliest(at, reset_helper_deadline());
+    at = earliest(at, disk_worker_deadline());
     at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
 }
@@ -196,11 +198,12 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
     clock_skip(lost);
 }
 
-/* While a link waits for a VM, a single wait is no longer than VH_T_STALL: of a stall that begins during a longer wait,
- * only the part beyond that wait would be noticed. */
+/* While a link waits for a VM, or a decision for the disk, a single wait is no longer than VH_T_STALL: of a stall that
+ * begins during a longer wait, only the part beyond that wait would be noticed. */
 static int64_t wait_span(int64_t left) {
     int64_t slice = ms_to_ns(VH_T_STALL);
-    return link_deadline() != VH_NEVER && left > slice ? slice : left;
+    bool waits = link_deadline() != VH_NEVER || disk_worker_deadline() != VH_NEVER;
+    return waits && left > slice ? slice : left;
 }
 
 static int wait_for_work(void) {
@@ -232,6 +235,7 @@ static void deadlines(void) {
     log_limit_tick(loop.now);
     log_dropped_tick(loop.now);
     reset_helper_tick(loop.now);
+    disk_worker_tick(loop.now);
     vm_watch_tick(loop.now);
     uevent_source_tick(loop.now);
     loop.opt->bus->tick(loop.now, dispatch_fact);
@@ -271,6 +275,7 @@ static bool pass(void) {
     link_fill(ps);
     server_fill(ps);
     reset_helper_fill(ps);
+    disk_worker_fill(ps);
     if (wait_for_work() < 0) {
         if (errno == EINTR)
             return true;
@@ -295,6 +300,7 @@ static bool pass(void) {
     update_guests(); /* what links and watch found: server_ready() lets guests in by it */
     server_ready(ps, loop.now);
     reset_helper_ready(ps);
+    disk_worker_ready(ps);
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
     update_wanted_links();
@@ -346,6 +352,7 @@ bool loop_run(const struct loop_options *options) {
         }
         ok = loop.stop;
     }
+    disk_worker_stop();
     reset_helper_stop();
     server_stop();
     link_stop();

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/modules.h"
-#include "daemon/state_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +58,7 @@ const struct sandbox_path *sandbox_paths_connector(int *n) {
 }
 
 const struct sandbox_path *sandbox_paths_daemon(int *n) {
-    enum { FIXED = 9, DIRECTORIES = 1, PATHS = FIXED + DIRECTORIES + MODULES_PATHS };
+    enum { FIXED = 9, PATHS = FIXED + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -72,12 +71,8 @@ const struct sandbox_path *sandbox_paths_daemon(int *n) {
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
     };
-    const struct sandbox_path directories[DIRECTORIES] = {
-        {state_file_directory(), SANDBOX_REPLACE | SANDBOX_ANCESTOR},
-    };
     static struct sandbox_path paths[PATHS];
     memcpy(paths, fixed, sizeof fixed);
-    memcpy(paths + FIXED, directories, sizeof directories);
     for (int i = 0; i < MODULES_PATHS; i++)
         paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
     *n = PATHS;

@@ -1,5 +1,6 @@
 /*
- * state_file.c - the state file on disk. Owns its path and how it is replaced; knows nothing of its content.
+ * state_file.c - the state file on disk. Owns its path and how it is replaced; knows nothing of its content. Is read by
+ * the daemon at start, and written by the disk worker only.
  */
 #include "daemon/state_file.h"
 
@@ -7,7 +8,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/file.h"
-#include "os/opener.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -52,7 +52,9 @@ static bool set_path(const char *path) {
 /* Makes the last directory of the path if only that one is missing, as /var/lib/vhotplug on a new image. */
 static int open_directory(void) {
     int fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 && errno == ENOENT ? opener_directory(state.directory) : fd;
+    if (fd < 0 && errno == ENOENT && mkdirat(AT_FDCWD, state.directory, 0755) == 0)
+        fd = openat(AT_FDCWD, state.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd;
 }
 
 /* ---- reading ---- */
@@ -111,10 +113,25 @@ const char *state_file_directory(void) {
     return state.directory;
 }
 
-static bool fail(const char *path) {
-    int e = errno;
-    (void)str_fmt(state.why, sizeof state.why, "%s: %s", path, strerror(e)); /* an explanation may be cut */
-    return false;
+size_t state_file_print(const struct remembered_set *ms, char *dst, size_t cap) {
+    struct sbuf sb;
+    sb_init(&sb, dst, cap);
+    state_format_print(ms, state.boot, &sb);
+    return sb_ok(&sb) ? sb.len : 0;
+}
+
+const char *state_file_why(enum state_file_place place, int error) {
+    static const char *const paths[STATE_FILE_PLACES] = {state.path, state.temporary, state.directory};
+    if (state.path[0] == '\0')
+        return "the path of the state file is too long";
+    (void)str_fmt(state.why, sizeof state.why, "%s: %s", paths[place], strerror(error)); /* may be cut */
+    return state.why;
+}
+
+/* An errno, and where it came up. */
+static int failed(enum state_file_place at, enum state_file_place *place) {
+    *place = at;
+    return errno;
 }
 
 static bool write_whole(int fd, const char *p, size_t len) {
@@ -134,52 +151,36 @@ static bool write_whole(int fd, const char *p, size_t len) {
     return true;
 }
 
-static bool write_temporary(const struct sbuf *sb) {
-    (void)sys_unlink(state.temporary); /* left by a daemon that died while writing */
+static int write_temporary(const char *p, size_t len, enum state_file_place *place) {
+    (void)sys_unlink(state.temporary); /* left by a process that died while writing */
     int fd = openat(AT_FDCWD, state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return fail(state.temporary);
-    bool ok = write_whole(fd, sb->p, sb->len) && fsync(fd) == 0;
-    if (!ok)
-        (void)fail(state.temporary);
-    if (close(fd) != 0 && ok)
-        ok = fail(state.temporary);
-    if (!ok)
+        return failed(STATE_FILE_TEMPORARY, place);
+    int error = write_whole(fd, p, len) && fsync(fd) == 0 ? 0 : failed(STATE_FILE_TEMPORARY, place);
+    if (close(fd) != 0 && error == 0)
+        error = failed(STATE_FILE_TEMPORARY, place);
+    if (error != 0)
         (void)sys_unlink(state.temporary);
-    return ok;
+    return error;
 }
 
 /* Some file systems have no fsync() of a directory: then rename() is all that can be done. */
-static bool sync_directory(int fd) {
-    return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || fail(state.directory);
+static int sync_directory(int fd, enum state_file_place *place) {
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : failed(STATE_FILE_DIRECTORY, place);
 }
 
-static bool replace(const struct sbuf *sb) {
+int state_file_write(const char *p, size_t len, enum state_file_place *place) {
+    *place = STATE_FILE_PATH;
     int dir = open_directory();
     if (dir < 0)
-        return fail(state.directory);
-    bool ok = write_temporary(sb);
-    if (ok && sys_rename(state.temporary, state.path) != 0) {
-        ok = fail(state.path);
+        return failed(STATE_FILE_DIRECTORY, place);
+    int error = write_temporary(p, len, place);
+    if (error == 0 && sys_rename(state.temporary, state.path) != 0) {
+        error = failed(STATE_FILE_PATH, place);
         (void)sys_unlink(state.temporary);
     }
-    ok = ok && sync_directory(dir);
+    if (error == 0)
+        error = sync_directory(dir, place);
     (void)close(dir);
-    return ok;
-}
-
-bool state_file_save(const struct remembered_set *ms, const char **why) {
-    struct sbuf sb;
-    *why = state.why;
-    if (state.path[0] == '\0') {
-        (void)str_copy(state.why, sizeof state.why, "the path of the state file is too long");
-        return false;
-    }
-    sb_init(&sb, text, sizeof text);
-    state_format_print(ms, state.boot, &sb);
-    if (!sb_ok(&sb)) {
-        errno = EFBIG;
-        return fail(state.path);
-    }
-    return replace(&sb);
+    return error;
 }

@@ -9,14 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum state_file_place { STATE_FILE_PATH, STATE_FILE_TEMPORARY, STATE_FILE_DIRECTORY, STATE_FILE_PLACES };
+
 /* Reads the file at path into *ms, which is all zero bytes; a missing file is no error. A file that cannot be read or
- * is not valid is renamed to PATH.corrupt, with a log line, and *ms stays empty. state_file_save() uses the same path.
- */
+ * is not valid is renamed to PATH.corrupt, with a log line, and *ms stays empty. All others use the same path. */
 void state_file_load(const char *path, struct remembered_set *ms);
-/* Atomic and durable: writes and syncs a temporary file, renames it over the old one, and syncs the directory. After
- * true a power loss leaves the new file. After false the old file counts, and *why (static) is "PATH: reason". Blocks
- * as long as the disk does. */
-bool state_file_save(const struct remembered_set *ms, const char **why);
+/* The file's text; its bytes, 0 if it does not fit. */
+size_t state_file_print(const struct remembered_set *ms, char *text, size_t cap);
+/* Atomic and durable: writes and syncs a temporary file, renames it over the old one, and syncs the directory. After 0
+ * a power loss leaves the new file. After an errno, which came up at *place, the old file counts. Blocks as long as the
+ * disk does: only the disk worker calls this. */
+int state_file_write(const char *text, size_t len, enum state_file_place *place);
+const char *state_file_why(enum state_file_place place, int error); /* "PATH: reason"; static */
 
 /* The directory of the file; "" before state_file_load(), or if the path was too long. */
 const char *state_file_directory(void);

@@ -12,6 +12,7 @@ enum sandbox_role {
     SANDBOX_OPENER,    /* the process of opener.h */
     SANDBOX_LOGGER,    /* the process of logger.h */
     SANDBOX_CONNECTOR, /* the process of connector_work.h */
+    SANDBOX_DISK,      /* the process of disk_worker.h */
 };
 
 /* What may be done below a path. */

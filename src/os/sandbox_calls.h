@@ -32,7 +32,6 @@
  * has gone to a worker; that of files goes with the last of them. */
 #define SANDBOX_OF_FILES(X) X(openat, any) X(statx, any)
 #define SANDBOX_OF_DEVICES(X) X(readlinkat, any) X(getdents64, any)
-#define SANDBOX_OF_STATE(X) X(fsync, any) X(renameat2, rename_flags) X(unlinkat, unlink_flags)
 
 /* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
  * if the vDSO cannot read the clock. After SIGSTOP and SIGCONT, ppoll() restarts as ppoll(); poll() would need
@@ -49,7 +48,6 @@
     X(getsockopt, get_options)  \
     SANDBOX_OF_FILES(X)         \
     SANDBOX_OF_DEVICES(X)       \
-    SANDBOX_OF_STATE(X)         \
     X(fcntl, duplicate)         \
     X(madvise, give_back)       \
     SANDBOX_TIME64(X)           \
@@ -124,6 +122,21 @@
     X(unlinkat, unlink_flags)   \
     X(mkdirat, any)             \
     SANDBOX_TIME64(X)           \
+    X(exit_group, any)
+
+/* The process of disk_worker.h. */
+#define SANDBOX_DISK_CALLS(X)    \
+    X(recvmmsg, any)             \
+    X(sendmsg, any)              \
+    X(openat, any)               \
+    X(write, any)                \
+    X(fsync, any)                \
+    X(renameat2, rename_flags)   \
+    X(unlinkat, unlink_flags)    \
+    X(close, any)                \
+    X(mkdirat, any)              \
+    X(madvise, give_back_shared) \
+    SANDBOX_TIME64(X)            \
     X(exit_group, any)
 
 /* The process of logger.h; the timer and the return are of its signal handlers. */

@@ -98,7 +98,8 @@ static const struct way set_options[] = {
 static const struct way peer_option[] = {TWO(1, SOL_SOCKET, 2, SO_PEERCRED), END};
 static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE(2, 0), END},
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
-                        give_back[] = {ONE(2, MADV_DONTNEED), END}, close_on_exec[] = {ONE(1, F_SETFD), END};
+                        give_back[] = {ONE(2, MADV_DONTNEED), END}, give_back_shared[] = {ONE(2, MADV_REMOVE), END},
+                        close_on_exec[] = {ONE(1, F_SETFD), END};
 /* The ioctls of libusb on a node that it wraps and resets: no transfers, no claims, no changes of drivers. */
 static const struct way usbfs[] = {
     ONE(1, USBDEVFS_RESET),       ONE(1, USBDEVFS_CONTROL),   ONE(1, USBDEVFS_GET_CAPABILITIES),
@@ -116,6 +117,7 @@ static const struct call reset_calls[] = {SANDBOX_RESET_CALLS(X)};
 static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
 static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
 static const struct call connector_calls[] = {SANDBOX_CONNECTOR_CALLS(X)};
+static const struct call disk_calls[] = {SANDBOX_DISK_CALLS(X)};
 #undef X
 
 static const struct {
@@ -127,6 +129,7 @@ static const struct {
     [SANDBOX_OPENER] = {opener_calls, sizeof opener_calls / sizeof *opener_calls},
     [SANDBOX_LOGGER] = {logger_calls, sizeof logger_calls / sizeof *logger_calls},
     [SANDBOX_CONNECTOR] = {connector_calls, sizeof connector_calls / sizeof *connector_calls},
+    [SANDBOX_DISK] = {disk_calls, sizeof disk_calls / sizeof *disk_calls},
 };
 
 /* ---- the program ---- */

@@ -40,8 +40,9 @@ ONCE = bool(os.environ.get("VH_FAULTS_ONCE"))
 # Nothing to inject: these cannot fail, or their failure is the process's end; prctl() is what ends a counting daemon's run.
 NEVER = {"exit_group", "clock_gettime", "prctl", "rt_sigreturn"}
 # Helpers as the launcher counts them: in the order of their start. "start" ends with a process's filter.
-DAEMON, LOGGER, OPENER, RESET, CONNECTOR, SECOND = "0", "1", "2", "3", "4", "5"
-NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper", CONNECTOR: "connector", SECOND: "second connector"}
+DAEMON, LOGGER, OPENER, RESET, DISK, CONNECTOR, SECOND = "0", "1", "2", "3", "4", "5", "6"
+NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper", DISK: "disk worker",
+         CONNECTOR: "connector", SECOND: "second connector"}
 
 
 def record():
@@ -133,6 +134,7 @@ def check_helpers(story):
         if any("configuration reloaded" in line for line in new[said:]):
             story.wrong.append("a reload without an opener")
         for name, words in (("vhotplug-opener", "the opener "), ("vhotplug-reset", "the reset helper ended"),
+                            ("vhotplug-disk", "worker ended: name=vhotplug-disk"),
                             ("vhotplug-connec", "worker ended: name=vhotplug-connect")):
             if name in gone and not story.until(lambda w=words: any(w in line for line in story.daemon.log)):
                 story.wrong.append(f"nothing said of the end of {name}")

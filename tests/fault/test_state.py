@@ -1,4 +1,4 @@
-"""The state file: killed at every system call of a change, and the power lost at every moment of it."""
+"""The state file: its writer killed at every system call of a change, and the power lost at every moment of it."""
 import itertools
 import json
 import os
@@ -8,6 +8,9 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from story import KEY, run  # noqa: E402
+
+
+DISK = "4"  # the disk worker, by its start
 
 
 def end(story):
@@ -23,7 +26,7 @@ def record():
         calls = []
         for line in log:
             phase, process, call, n, *detail = line.rstrip("\n").split(" ")
-            if phase == "run" and process == "0":
+            if phase == "run" and process == DISK:
                 calls.append((call, int(n), detail))
     changes, change, syncs = [], None, 0
     for call in calls:
@@ -43,16 +46,18 @@ def killed_at(call, n):
     found = []
 
     def look(story):
-        story.until(lambda: not story.alive(), must=True)
-        if story.daemon.process.returncode != 128 + 9:
-            found.append(f"was not killed: {story.daemon.process.returncode}")
+        if not story.until(lambda: any("worker ended: name=vhotplug-disk" in line for line in story.daemon.log), must=True):
+            found.append("was not killed")
+        if not story.alive():
+            found.append("the daemon has ended with it")
         try:
             found.append(KEY in story.state()["disconnected_devices"])
         except ValueError as e:
             found.append(f"the file does not load: {e}")
+        story.finish()
 
-    wrong, _ = run(["--kill", f"run:0:{call}:{n}"], look, 0.3)
-    return found[-1] if found and not wrong else f"{found} {wrong}"
+    wrong, _ = run(["--kill", f"run:{DISK}:{call}:{n}"], look, 0.3)
+    return found[0] if len(found) == 1 and not wrong else f"{found} {wrong}"
 
 
 def power_lost(change, before):

@@ -40,10 +40,10 @@ def a_choice_outlives_the_daemon(w):
     first = stick(w, serial="4C53")
     api.await_event("usb_select_vm")
     api.ok("usb_attach", device_node=first.node, vm="vm2")
-    saved = state(w)
+    equal(daemon.stop(), 0)
+    saved = state(w)  # a choice is saved as soon as the disk allows, at the latest by the end
     equal(saved["selected_vms"], {"0951:1666:4C53": "vm2"})
     equal(saved["disconnected_devices"], [])
-    equal(daemon.stop(), 0)
     w.host.vanish(first)
     w.daemon(remembering(w, CHOICE))
     api = w.api(events=True)

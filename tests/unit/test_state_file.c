@@ -44,6 +44,17 @@ static void load(const char *file) {
     state_file_load(file, &ms);
 }
 
+/* As the daemon prints and the disk worker writes. */
+static bool save(const char **why) {
+    static char text[VH_STATE_MAX];
+    enum state_file_place place = STATE_FILE_PLACES;
+    size_t len = state_file_print(&ms, text, sizeof text);
+    int error = state_file_write(text, len, &place);
+    CHECK(len > 0 && place < STATE_FILE_PLACES);
+    *why = error != 0 ? state_file_why(place, error) : "";
+    return error == 0;
+}
+
 /* A remembered entry, different each time. */
 static void choose(void) {
     static unsigned n;
@@ -57,7 +68,7 @@ static void spoiled(int error) {
     int files = open_files();
     (void)snprintf(old, sizeof old, "%s", content(path));
     choose();
-    bool saved = state_file_save(&ms, &why);
+    bool saved = save(&why);
     CHECK(all_failed());
     heal();
     CHECK(!saved);
@@ -70,7 +81,7 @@ static void a_save_that_fails_leaves_the_old_file(void) {
     const char *why;
     load(path);
     choose();
-    CHECK(state_file_save(&ms, &why));
+    CHECK(save(&why));
     CHECK(strstr(content(path), "vm1") != NULL);
     fail_call("openat", 1, EACCES); /* the directory */
     spoiled(EACCES);
@@ -97,14 +108,14 @@ static void a_directory_that_cannot_be_synced_is_an_error(void) {
     const char *why = "";
     choose();
     fail_call("fsync", 2, EIO);
-    CHECK(!state_file_save(&ms, &why));
+    CHECK(!save(&why));
     CHECK(strstr(why, strerror(EIO)) != NULL);
     CHECK(all_failed());
     heal();
     for (int i = 0; i < 2; i++) { /* but some file systems cannot, and are as safe as they get */
         choose();
         fail_call("fsync", 2, i == 0 ? EINVAL : ENOTSUP);
-        CHECK(state_file_save(&ms, &why));
+        CHECK(save(&why));
         CHECK(all_failed());
         heal();
         CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -115,7 +126,7 @@ static void a_write_is_taken_up_where_it_ended(void) {
     const char *why = "";
     choose();
     fail_call("write", 1, EINTR);
-    CHECK(state_file_save(&ms, &why));
+    CHECK(save(&why));
     CHECK(all_failed());
     heal();
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -126,7 +137,7 @@ static void a_temporary_file_that_is_there_is_replaced(void) {
     const char *why = "";
     write_file(beside, "half of a fi");
     choose();
-    CHECK(state_file_save(&ms, &why));
+    CHECK(save(&why));
     CHECK(!exists(beside));
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
 }
@@ -211,14 +222,14 @@ static void the_last_directory_is_made(void) {
     CHECK(exists(at("made")));
     CHECK_STR(state_file_directory(), at("made"));
     choose();
-    CHECK(state_file_save(&ms, &why));
+    CHECK(save(&why));
     CHECK(unlink(deep) == 0);
     end = strrchr(deep, '/');
     *end = '\0';
     CHECK(rmdir(deep) == 0);
     choose();
     fail_call("mkdirat", 1, EROFS); /* the directory is gone and cannot be made */
-    CHECK(!state_file_save(&ms, &why));
+    CHECK(!save(&why));
     CHECK(strstr(why, strerror(EROFS)) != NULL);
     heal();
 }
@@ -231,7 +242,7 @@ static void a_link_stays_a_link(void) {
     CHECK(symlink(path, link) == 0);
     load(link);
     choose();
-    CHECK(state_file_save(&ms, &why));
+    CHECK(save(&why));
     struct stat st;
     CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
     CHECK(strstr(content(path), ms.m[0].vm) != NULL);
@@ -247,7 +258,7 @@ static void a_path_without_a_directory_is_none(void) {
     CHECK(was_said("cannot be used") || was_said("too long"));
     heal();
     CHECK_STR(state_file_directory(), "");
-    CHECK(!state_file_save(&ms, &why));
+    CHECK(!save(&why));
     CHECK(why[0] != '\0');
 }
 
@@ -263,7 +274,7 @@ static void a_path_that_is_too_long_is_none(void) {
         CHECK(was_said("too long"));
         heal();
         CHECK_STR(state_file_directory(), "");
-        CHECK(!state_file_save(&ms, &why));
+        CHECK(!save(&why));
         CHECK(strstr(why, "too long") != NULL);
     }
 }
