@@ -591,6 +591,22 @@ def a_monitor_of_somebody_else_gets_nothing(w):
 
 
 @test
+def a_reload_that_names_another_user_ends_the_connection(w):
+    w.port = free_port()
+    os.chmod(w.dir, 0o755)
+    os.makedirs(os.path.dirname(w.vm_path("a")))
+    os.chmod(os.path.dirname(w.vm_path("a")), 0o777)
+    vm = as_user(1001, 100, [], lambda: w.qemu("a"))
+    daemon = w.daemon(w.conf([rule("a", KEYBOARD)], ("a",), vm_options={"a": {"qmp": "keep", "uid": 1001}}))
+    vm.wait_device(vhp(w.host.plug("1-1")))
+    daemon.configure(w.conf([rule("a", KEYBOARD)], ("a",), vm_options={"a": {"qmp": "keep", "uid": 0}}))
+    daemon.wait_log("its socket is served by uid 1001, not 0")
+    other = w.host.plug("1-2")
+    equal(w.api().list()[other.node]["state"], "waiting")
+    check(vhp(other) not in vm.devices)
+
+
+@test
 def a_monitor_behind_a_strangers_link_gets_nothing(w):
     w.port = free_port()
     os.chmod(w.dir, 0o755)
