@@ -48,7 +48,8 @@ enum role { ROLE_NONE, ROLE_OBSERVER, ROLE_GUEST, ROLE_OPERATOR, ROLE_ADMIN }; /
 
 enum transport { TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_VSOCK };
 
-/* The unit of quotas: one uid, one CID or one address (with IPv6 one /64, because one host may have all of it). */
+/* The unit of quotas: one uid, one CID or one address (with IPv6 one /64, because one host may have all of it; the
+ * addresses of the loopback are one). */
 struct peer {
     enum transport transport;
     uint8_t id[16];

@@ -72,6 +72,21 @@ static bool is_mapped_v4(const uint8_t a[16]) {
     return memcmp(a, prefix, sizeof prefix) == 0;
 }
 
+/* ::1 and 127.0.0.0/8: whoever has one of these addresses has all of them. */
+static bool is_loopback(const uint8_t a[16]) {
+    static const uint8_t v6[16] = {[15] = 1};
+    return memcmp(a, v6, sizeof v6) == 0 || (is_mapped_v4(a) && a[12] == 127);
+}
+
+/* The part of an address that nobody can change at will. */
+static void put_address(uint8_t id[16], const uint8_t address[16]) {
+    static const uint8_t loopback[16] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+    if (is_loopback(address))
+        memcpy(id, loopback, sizeof loopback);
+    else
+        memcpy(id, address, is_mapped_v4(address) ? 16 : 8);
+}
+
 /* False if the peer cannot be named in the log; such a peer gets no access. */
 static bool name_peer(const struct peer_facts *f, struct principal *p) {
     memset(&p->peer, 0, sizeof p->peer);
@@ -84,7 +99,7 @@ static bool name_peer(const struct peer_facts *f, struct principal *p) {
         put32(p->peer.id, f->cid);
         return str_fmt(p->name, sizeof p->name, "vsock cid=%u", f->cid);
     case TRANSPORT_TCP:
-        memcpy(p->peer.id, f->address, is_mapped_v4(f->address) ? 16 : 8);
+        put_address(p->peer.id, f->address);
         return str_fmt(p->name, sizeof p->name, "tcp %s", f->text);
     }
     return false;

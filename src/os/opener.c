@@ -1,6 +1,6 @@
 /*
  * opener.c - the loop's side of the opener: what was asked for, one order at a time. Opens nothing itself after
- * opener_seal(), and waits for the opener only at the end.
+ * opener_seal(), and waits for the opener only there and at the end.
  */
 #include "os/opener.h"
 
@@ -87,11 +87,6 @@ void opener_ask(enum opener_what what, opener_answer *answer) {
     } else {
         give_next();
     }
-}
-
-void opener_seal(void) {
-    loop.sealed = true;
-    opener_ask(OPEN_MADE, NULL);
 }
 
 void opener_in_force(void) {
@@ -184,6 +179,12 @@ static void drain(void) {
             read_answer();
         opener_tick(clock_now());
     }
+}
+
+void opener_seal(void) {
+    loop.sealed = true;
+    opener_ask(OPEN_MADE, NULL);
+    drain();
 }
 
 static int directory = -1, directory_error;

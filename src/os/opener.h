@@ -55,7 +55,8 @@ typedef void opener_answer(enum opener_what what, int fd, int error);
 
 bool opener_start(const struct opener_places *p, const struct opener_listeners *l); /* false after logging why */
 void opener_listen_at(const struct opener_listeners *l); /* before opener_seal(): the next ones are opened there */
-void opener_seal(void); /* the loop enters its sandbox: from here on the opener opens */
+/* Before the loop enters its sandbox: from here on the opener opens. It is shut in then, or late, or gone. */
+void opener_seal(void);
 bool opener_sealed(void);
 /* The answer may come before this returns; at the latest it comes VH_T_OPEN later. What is asked for already is not
  * asked for again. NULL: nobody waits. */

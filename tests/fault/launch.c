@@ -47,7 +47,8 @@ static const char *const names[MAX_CALLS] = {
     SANDBOX_RESET_CALLS(X)
 #undef X
 #define X(name) [SYS_##name] = #name
-        X(sendmsg),
+        X(memfd_create),
+    X(sendmsg),
     X(connect),
     X(accept4),
     X(socket),

@@ -223,6 +223,19 @@ static void peers_are_told_apart(void) {
     CHECK(!access_same_peer(&a, &b));
 }
 
+/* A process of the host may take any of them. */
+static void the_addresses_of_the_loopback_are_one_peer(void) {
+    struct peer_facts six = {.transport = TRANSPORT_TCP, .address = {[15] = 1}, .text = "::1"};
+    struct peer first = peer_of(of_tcp("127.0.0.1", 127, 0, 0, 1)),
+                other = peer_of(of_tcp("127.255.3.4", 127, 255, 3, 4));
+    CHECK_STR(p.name, "tcp 127.255.3.4"); /* logged as it is */
+    struct peer v6 = peer_of(six), near = peer_of(of_tcp("126.255.255.255", 126, 255, 255, 255));
+    six.address[15] = 2; /* ::2 is none of them */
+    struct peer two = peer_of(six);
+    CHECK(access_same_peer(&first, &other) && access_same_peer(&first, &v6));
+    CHECK(!access_same_peer(&first, &near) && !access_same_peer(&first, &two));
+}
+
 /* ---- kinds of requests ---- */
 
 /* One letter a role: may (+) or may not (-), in the order none, observer, guest, operator, admin. */
@@ -299,6 +312,7 @@ int main(void) {
     RUN(who_cannot_be_named_stays_out);
     RUN(an_entry_of_no_kind_means_nobody);
     RUN(peers_are_told_apart);
+    RUN(the_addresses_of_the_loopback_are_one_peer);
     RUN(every_role_and_request);
     RUN(the_reason_names_the_role);
     RUN(nonsense_is_refused);
