@@ -12,7 +12,10 @@ KEEP = "0000000000000002"  # CAP_DAC_OVERRIDE
 NOTHING = "0000000000000000"
 ROOT = os.geteuid() == 0
 CONNECTOR = "vhotplug-connec"  # as the kernel shows it
-NAMES = sorted(["vhotplug", "vhotplug-log", "vhotplug-reset", "vhotplug-opener", CONNECTOR, CONNECTOR])
+# The processes and the capability that each keeps when the configuration has VMs. Whoever adds a process adds a row.
+PROCESSES = [("vhotplug", NOTHING), ("vhotplug-log", NOTHING), ("vhotplug-reset", NOTHING), ("vhotplug-opener", NOTHING),
+             (CONNECTOR, KEEP), (CONNECTOR, KEEP)]
+NAMES = sorted(name for name, _ in PROCESSES)
 
 
 def status(pid):
@@ -42,7 +45,7 @@ def each_process_has_one_thread_and_hardly_a_right(w):
     all_of_them = processes(w.daemon(conf), "vhotplug-disk")
     for name, s in all_of_them.items():
         equal((s["Threads"], s["NoNewPrivs"], s["Seccomp"]), ("1", "1", "2"), name)
-        kept = KEEP if ROOT and name == CONNECTOR else NOTHING
+        kept = dict(PROCESSES)[name] if ROOT else NOTHING
         equal((s["CapEff"], s["CapPrm"], s["CapInh"], s["CapAmb"]), (kept, kept, NOTHING, NOTHING), name)
         if ROOT:
             equal(s["CapBnd"], kept, name)
@@ -51,6 +54,26 @@ def each_process_has_one_thread_and_hardly_a_right(w):
 @test
 def without_vms_no_capability_is_left(w):
     equal(processes(w.daemon(w.conf(vms=())))[CONNECTOR]["CapEff"], NOTHING)
+
+
+@test
+def a_reload_under_way_takes_another_one_afterwards(w):
+    vm2 = w.qemu("vm2")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    opener = pid_of(daemon, "vhotplug-opener")
+    os.kill(opener, signal.SIGSTOP)
+    daemon.process.send_signal(signal.SIGHUP)
+    w.api().ok("version")  # it goes on meanwhile
+    with open(os.path.join(w.dir, "vhotplug.conf"), "w", encoding="utf-8") as f:
+        json.dump(w.conf([rule("vm2", KEYBOARD)]), f)
+    daemon.process.send_signal(signal.SIGHUP)
+    w.api().ok("version")
+    os.kill(opener, signal.SIGCONT)
+    end = time.monotonic() + scaled(5)
+    while len(daemon.logged("configuration reloaded")) < 2:
+        check(time.monotonic() < end, "two answers")
+        time.sleep(0.005)
+    vm2.wait_device(vhp(w.host.plug("1-2")))
 
 
 @test
