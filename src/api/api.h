@@ -43,7 +43,9 @@ struct figures {
     uint64_t uevents_got, uevents_ignored, uevents_lost, rescans;
     uint64_t clients, subscribers, accepted, refused, requests, events_sent, events_dropped;
     uint64_t arena_used, arena_peak;
-    vm_set connected; /* VMs whose monitor the daemon is connected to */
+    uint64_t workers, workers_idle, workers_late, orders_waiting; /* of the device workers, now */
+    uint64_t orders, orders_late;                                 /* since the start */
+    vm_set connected;                                             /* VMs whose monitor the daemon is connected to */
 };
 /* stats, part by part like usb_list. */
 bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,

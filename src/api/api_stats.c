@@ -80,6 +80,8 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
            {"events_dropped", f->events_dropped});
     OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed},
            {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)});
+    OBJECT(sb, "device_workers", {"running", f->workers}, {"idle", f->workers_idle}, {"late", f->workers_late},
+           {"orders_waiting", f->orders_waiting}, {"orders", f->orders}, {"orders_late", f->orders_late});
     OBJECT(sb, "arena", {"used", f->arena_used}, {"peak", f->arena_peak}, {"size", VH_ARENA_SIZE});
     sb_str(sb, ", \"vms\": [");
 }

@@ -21,6 +21,7 @@
     X(VH_TABLE_LINE, 32768, "bytes of one line of a table of /proc: two escaped paths and the options of overlayfs")   \
     X(VH_TABLE_MAX, 1048576, "bytes read of a table of /proc: eight thousand mounts")                                  \
     X(VH_MODULE_PATHS, 131072, "bytes of the paths of kernel modules: a distribution has a thousand USB drivers")      \
+    X(VH_DRIVERS_TEXT, 2048, "bytes of the paths of one device's kernel modules")                                      \
     X(VH_MODULE_BLOCK, 32768, "bytes of a list of kernel modules read at once; a longer line is skipped")              \
     X(VH_MODULE_LIST_MAX, 16777216,                                                                                    \
       "bytes of one list of kernel modules: all lists of a distribution have 2 MB together")                           \
@@ -105,6 +106,9 @@
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles and vhotplug's own")    \
     X(VH_MAX_CONNECTORS, 2,                                                                                            \
       "processes that connect to VMs: one may hang at one VM's path while the other serves the rest")                  \
+    X(VH_DEVICE_WORKERS, 6, "processes that read, open and reset devices: each device can occupy one of them")         \
+    X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
+    X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
     X(VH_POLL_FAILURES, 100, "failures of poll() in a row that end the daemon: a short lack of memory must not")       \
     X(VH_ARENA_SIZE, 131072, "bytes of the fixed arena behind malloc: libusb and libc internals only")
@@ -151,6 +155,9 @@ enum vh_limit {
     X(VH_T_TCP_PROBE, 15000, "time between two probes")                                                               \
     X(VH_T_TCP_DEAD, 120000, "time without an acknowledgement after which a TCP client is gone")                      \
     /* the process */                                                                                                 \
+    X(VH_T_READ, 2000, "a device worker's reading of a device: the kernel may hold its lock while it probes")         \
+    X(VH_T_NODE, 5000, "opening the node of a device, which resumes the device")                                      \
+    X(VH_T_LIST, 5000, "listing devices, or what the host uses")                                                      \
     X(VH_T_OPEN, 2000, "wait for the opener's answer: the configuration is a local file, and no socket waits")        \
     X(VH_T_STALL, 1000, "shortest time without a pass of the loop that is left out of all deadlines")
 

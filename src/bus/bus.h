@@ -1,5 +1,7 @@
 /*
  * bus.h - the contract between the daemon and a host bus: one const table for each bus, chosen in main.c.
+ *
+ * A bus never waits: what reads, opens or resets is an order to the device workers, and its end is a call back.
  */
 #ifndef VHOTPLUG_BUS_H
 #define VHOTPLUG_BUS_H
@@ -8,36 +10,50 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct uevent;
 
 typedef void fact_fn(const struct fact *f);
-/* The device of this name as reported last, if it is there; NULL if none. Unchanged until the next fact. */
-typedef const struct device *reported_fn(const char *sys_name);
+
+struct bus_calls {
+    void (*fact)(const struct fact *f);
+    /* The device of this name as reported last, if it is there; NULL if none. Unchanged until the next fact. */
+    const struct device *(*reported)(const char *sys_name);
+    /* Is a VM to get the device (as reported) once the kernel has finished with it? Then its node is opened with it. */
+    bool (*wanted)(const struct device *dev);
+    /* The end of open_node: the descriptor, now the callee's, or -1 and why. */
+    void (*opened)(uint64_t token, int fd, const char *why);
+    void (*released)(uint64_t token); /* the end of release, whatever came of it */
+};
 
 struct bus {
     const char *name;  /* "usb" */
     const char *below; /* part of the devpath of every event that may concern this bus; begins with a slash */
-    /* Called once at start, after sysfs_root(). `reported` asks the receiver of the facts, so that lasting attributes
-     * are not read again; NULL: nobody keeps them. False after logging why: the bus is unusable. */
-    bool (*start)(reported_fn *reported);
-    /* Reads everything: FACT_SCAN_BEGIN, a FACT_DEVICE each, FACT_SCAN_END. `coldplug` is copied into the facts.
-     * If the bus directory is missing, an empty scan. Must not block beyond what reading sysfs costs. */
-    void (*scan)(bool coldplug, fact_fn *emit);
+    /* Called once, after sysfs_root(), before the device workers start: they inherit what it prepares. False after
+     * logging why: the bus is unusable. */
+    bool (*start)(const struct bus_calls *calls);
+    /* Reads everything: FACT_SCAN_BEGIN, then a FACT_DEVICE or FACT_SEEN each, then FACT_SCAN_END. `coldplug` is copied
+     * into the facts. A scan that is asked for while one is under way follows it. */
+    void (*scan)(bool coldplug);
+    bool (*scanning)(void); /* is a scan under way? */
     /* Notes the device that a uevent names. False if the event concerns nothing of this bus. */
     bool (*uevent)(const struct uevent *ev);
-    /* After a batch of uevents: reads the noted devices, and emits at most one FACT_DEVICE or FACT_GONE for each. */
-    void (*read_noted)(fact_fn *emit);
+    /* After a batch of uevents: reads the noted devices. A FACT_DEVICE or FACT_GONE follows for each that can be read.
+     */
+    void (*read_noted)(void);
     /* Work that waits for a time, e.g. a device whose bind event does not come; VH_NEVER if there is none. */
     int64_t (*deadline)(void);
-    void (*tick)(int64_t now, fact_fn *emit);
-    /* Mounts or swaps changed: emits FACT_DEVICE for each device whose protection changed. */
-    void (*recheck)(fact_fn *emit);
+    void (*tick)(int64_t now);
+    /* Mounts or swaps changed: FACT_DEVICE follows for each device whose protection changed. */
+    void (*recheck)(void);
     /* Opens the device's node for passing, read-write, after checking that it still is that device and that the host
-     * does not use it. The descriptor, or -1 with `why` filled for an error reply. */
-    int (*open_node)(const struct device *dev, char *why, size_t cap);
-    /* The device came back from a VM and stays with the host: resets it and lets host drivers bind. Logs failures. */
-    void (*release)(const struct device *dev);
+     * does not use it. calls.opened follows, perhaps from
+     * within. False if too many orders wait: then nothing follows. */
+    bool (*open_node)(const struct device *dev, uint64_t token);
+    /* The device came back from a VM and stays with the host: waits for the end of the process behind pidfd (-1: none;
+     * it becomes the bus's), resets the device and lets host drivers bind. calls.released follows. False as above. */
+    bool (*release)(const struct device *dev, uint64_t token, int pidfd);
 };
 
 #endif

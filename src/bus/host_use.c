@@ -277,3 +277,24 @@ bool host_use_reason(const char *sys_name, char *why, size_t cap) {
     const struct use *u = find_use(sys_name);
     return u != NULL && (str_copy(why, cap, u->why) || true);
 }
+
+bool host_use_at(int i, const char **sys_name, const char **why) {
+    if (i >= nuses)
+        return false;
+    *sys_name = uses[i].sys_name;
+    *why = uses[i].why;
+    return true;
+}
+
+void host_use_clear(void) {
+    nuses = too_many = 0;
+}
+
+void host_use_put(const char *sys_name, const char *why) {
+    if (find_use(sys_name) != NULL || nuses == VH_MAX_DEVICES)
+        return;
+    bool ok = str_copy(uses[nuses].sys_name, sizeof uses[nuses].sys_name, sys_name);
+    VH_ASSERT(ok);
+    (void)str_copy(uses[nuses].why, sizeof uses[nuses].why, why); /* an explanation may be cut */
+    nuses++;
+}

@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void host_use_read(void); /* takes the snapshot */
+void host_use_read(void); /* takes the snapshot; may wait for a file system */
+/* Row i of the snapshot, from 0 on; false after the last. The texts live until the next snapshot. */
+bool host_use_at(int i, const char **sys_name, const char **why);
+/* Takes a snapshot over from whoever read it, row by row. A row is left out if there is one of that device, or if there
+ * are VH_MAX_DEVICES. */
+void host_use_clear(void);
+void host_use_put(const char *sys_name, const char *why);
 /* Why the host keeps the device with this sysfs name, by the last snapshot. False if it does not. */
 bool host_use_reason(const char *sys_name, char *why, size_t cap);
 

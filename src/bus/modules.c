@@ -42,7 +42,8 @@ static struct {
     bool there;
     char dir[VH_TEXT_MAX]; /* "/lib/modules/6.1.0" */
     char list[LISTS][VH_PATH_MAX];
-    size_t used;
+    size_t found_used, used;
+    char found[VH_DRIVERS_TEXT];     /* of the device asked about last, each with its NUL */
     char paths[VH_MODULE_PATHS];     /* each with its NUL */
     struct reading patterns, places; /* places: the modules that patterns name */
 } modules;
@@ -148,22 +149,31 @@ void modules_open(void) {
         (void)str_fmt(modules.dir, sizeof modules.dir, "%s/%s", places[0], release);
 }
 
-/* The one copy of this path; NULL if there is no space for another. */
+/* The one copy of this text among those at `texts`; NULL if there is no space for another. */
+static const char *put(char *texts, size_t *used, size_t cap, const char *text) {
+    for (size_t at = 0; at < *used; at += strlen(texts + at) + 1) {
+        if (str_eq(texts + at, text))
+            return texts + at;
+    }
+    char *place = texts + *used;
+    if (!str_copy(place, cap - *used, text))
+        return NULL;
+    *used += strlen(text) + 1;
+    return place;
+}
+
+/* The one copy of this path; NULL if there is no room for another. */
 static const char *keep(const struct modalias_name *path) {
     char full[VH_PATH_MAX];
     bool absolute = path->p[0] == '/';
     if (!str_fmt(full, sizeof full, "%s%s%.*s", absolute ? "" : modules.dir, absolute ? "" : "/", (int)path->n,
                  path->p))
         return NULL;
-    for (size_t at = 0; at < modules.used; at += strlen(modules.paths + at) + 1) {
-        if (str_eq(modules.paths + at, full))
-            return modules.paths + at;
-    }
-    char *place = modules.paths + modules.used;
-    if (!str_copy(place, sizeof modules.paths - modules.used, full))
-        return NULL;
-    modules.used += strlen(full) + 1;
-    return place;
+    return put(modules.found, &modules.found_used, sizeof modules.found, full);
+}
+
+const char *modules_intern(const char *path) {
+    return put(modules.paths, &modules.used, sizeof modules.paths, path);
 }
 
 static bool add(struct device *d, const char *path) {
@@ -233,6 +243,7 @@ static bool match_lists(struct device *d, const char **why) {
 
 bool modules_of(struct device *d, const char **why) {
     memset(d->driver_path, 0, sizeof d->driver_path);
+    modules.found_used = 0;
     if (d->nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
         return true;
     bool ok = match_lists(d, why);

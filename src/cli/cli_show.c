@@ -309,6 +309,8 @@ void show_daemon(const struct json *j) {
 /* ---- Prometheus' text format ---- */
 
 static bool is_gauge(const char *group, const char *name) {
+    if (str_eq(group, "device_workers"))
+        return !str_eq(name, "orders") && !str_eq(name, "orders_late");
     return str_eq(group, "devices") || str_eq(group, "arena") || str_eq(name, "connected") ||
            str_eq(name, "subscribers") || str_eq(name, "unsaved");
 }

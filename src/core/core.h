@@ -187,6 +187,7 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 /* Applies one fact. `out` is emptied first; the caller does its actions in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */
+bool core_wants_device(const struct core *c, const char *sys_name); /* once it is settled, will a VM get it? */
 int64_t core_deadline(const struct core *c);       /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
 bool core_holds(const struct core *c);             /* after FACT_STOP: must a device still be taken out or reset? */
 bool core_vm_in_use(const struct core *c, int vm); /* has the VM devices of ours, or an operation? */

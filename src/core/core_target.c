@@ -56,6 +56,14 @@ int plan_target(const struct core *c, const struct slot *s) {
     return vm == s->guest_detached ? -1 : vm;
 }
 
+bool core_wants_device(const struct core *c, const char *sys_name) {
+    int i = slot_find(c, sys_name);
+    if (i < 0 || !c->slot[i].managed || c->slot[i].disconnected || c->slot[i].vm >= 0)
+        return false;
+    return slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) == STAY_NO &&
+           rule_target(c, &c->slot[i]) >= 0;
+}
+
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {
     return s->rule >= 0 ? (c->conf->rules[s->rule].vm_mask >> vm & 1) != 0 : s->lease == vm;
 }

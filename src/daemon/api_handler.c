@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/device_pool.h"
 #include "config/access.h"
 #include "core/core.h"
 #include "daemon/dispatch.h"
@@ -102,6 +103,8 @@ static void on_closed(struct client_ref c) {
 static void count(struct figures *f) {
     const struct netlink_stats *n = netlink_stats();
     const struct server_stats *s = server_stats();
+    struct device_pool_stats d;
+    device_pool_stats(&d);
     *f = (struct figures){
         .uptime_ms = (dispatch_now() - handler.started_at) / VH_NSEC_PER_MSEC,
         .uevents_got = n->got,
@@ -117,6 +120,12 @@ static void count(struct figures *f) {
         .events_dropped = s->events_dropped,
         .arena_used = heap_used(),
         .arena_peak = heap_peak(),
+        .workers = (uint64_t)d.workers,
+        .workers_idle = (uint64_t)d.idle,
+        .workers_late = (uint64_t)d.late,
+        .orders_waiting = (uint64_t)d.waiting,
+        .orders = d.orders,
+        .orders_late = d.written_off,
     };
     for (int v = 0; v < dispatch_core()->conf->nvms; v++)
         f->connected |= (vm_set)link_connected(v) << v;

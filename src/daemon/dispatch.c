@@ -10,11 +10,12 @@
 #include "base/str.h"
 #include "core/core.h"
 #include "daemon/conf_load.h"
+#include "daemon/device_worker.h"
 #include "daemon/disk_worker.h"
 #include "daemon/notify.h"
-#include "daemon/reset_helper.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
+#include "os/sys.h"
 #include "server/server.h"
 #include "vmm/connector.h"
 #include "vmm/link.h"
@@ -46,10 +47,21 @@ static void do_op(const struct action *a) {
     link_op(a->vm, &a->op);
 }
 
+static void on_released(uint64_t token) {
+    struct fact f = {.kind = FACT_RELEASED, .token = (uint32_t)token};
+    dispatch_fact(&f);
+}
+
 static void do_release(const struct action *a) {
     const struct device *d = &dispatch.core.slot[a->slot].dev;
     log_debug("reset: device=%s", d->sys_name);
-    reset_helper_begin(a->token, d, a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1);
+    int pidfd = a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1;
+    if (pidfd >= 0)
+        pidfd = sys_dup(pidfd); /* without it the reset may come a moment too early */
+    if (dispatch.bus->release(d, a->token, pidfd))
+        return;
+    log_warn("too many resets at once: device=%s is used as it is", d->sys_name);
+    on_released(a->token);
 }
 
 static void do_flaps(const struct action *a) {
@@ -162,11 +174,6 @@ static void vm_is_down(int vm, const char *why) {
     vm_watch_process(vm, -1);
 }
 
-static void on_released(uint32_t token) {
-    struct fact f = {.kind = FACT_RELEASED, .token = token};
-    dispatch_fact(&f);
-}
-
 /* Logs that saving fails once, not at each retry. */
 static void on_saved(bool ok, const char *why) {
     struct fact f = {.kind = FACT_SAVED, .ok = ok, .text = why};
@@ -227,10 +234,27 @@ static bool on_open_node(const struct vmm_op *op, char *why, size_t cap) {
         (void)str_copy(why, cap, "the device was unplugged");
         return false;
     }
-    int fd = dispatch.bus->open_node(&dispatch.core.slot[vm->op_slot].dev, why, cap);
-    link_node(op->vm, op->serial, fd, why);
-    return true;
+    if (dispatch.bus->open_node(&dispatch.core.slot[vm->op_slot].dev, (uint64_t)op->vm << 32 | op->serial))
+        return true;
+    (void)str_copy(why, cap, "too many devices wait to be opened");
+    return false;
 }
+
+static void on_opened(uint64_t token, int fd, const char *why) {
+    link_node((int)(token >> 32), (uint32_t)token, fd, why);
+}
+
+static bool on_wanted(const struct device *dev) {
+    return core_wants_device(&dispatch.core, dev->sys_name);
+}
+
+static const struct bus_calls bus_calls = {
+    .fact = dispatch_fact,
+    .reported = dispatch_reported,
+    .wanted = on_wanted,
+    .opened = on_opened,
+    .released = on_released,
+};
 
 static const struct link_calls link_calls = {
     .done = on_done,
@@ -281,7 +305,7 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
     dispatch.bus = bus;
-    if (!reset_helper_start(bus, on_released)) /* first, so that its process inherits no descriptor opened below */
+    if (!bus->start(&bus_calls) || !device_workers_start()) /* first: they inherit no descriptor opened below */
         return false;
     core_init(&dispatch.core, conf, attach_connected);
     if (conf->persistency) {

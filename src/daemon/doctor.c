@@ -11,8 +11,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/device_pool.h"
 #include "bus/modules.h"
 #include "codec/usb_names.h"
+#include "daemon/device_worker.h"
 #include "os/clock.h"
 #include "os/netlink.h"
 #include "os/sysfs.h"
@@ -122,7 +124,7 @@ static struct {
     bool verbose;        /* prints notes on single devices */
 } seen;
 
-static void look(const struct fact *f) {
+static void count_device(const struct fact *f) {
     if (f->kind != FACT_DEVICE)
         return;
     const struct device *d = f->device;
@@ -169,11 +171,24 @@ static void compare_with_libusb(void) {
     libusb_exit(context);
 }
 
+static const struct device *none_reported(const char *sys_name) {
+    (void)sys_name;
+    return NULL;
+}
+
+/* Here, not in a worker: it may wait. */
+static void scan(const struct bus *bus) {
+    bus->scan(true);
+    device_pool_tick(clock_now());
+}
+
 static void devices(const struct bus *bus) {
+    static const struct bus_calls calls = {.fact = count_device, .reported = none_reported};
     const char *dir = "";
-    (void)bus->start(NULL);
+    (void)bus->start(&calls);
+    device_workers_none();
     seen.verbose = true;
-    bus->scan(true, look);
+    scan(bus);
     seen.verbose = false;
     bool there = works(sysfs_open("/dev/bus/usb", O_RDONLY | O_DIRECTORY)); /* else libusb does not start */
     if (!there)
@@ -185,7 +200,7 @@ static void devices(const struct bus *bus) {
         say(FINE, "usbfs: %d devices, %d of them hubs, every node can be opened", seen.devices, seen.hubs);
     int before = seen.devices;
     int64_t begun = clock_now();
-    bus->scan(false, look);
+    scan(bus);
     int64_t us = (clock_now() - begun) / 1000;
     seen.devices = before;
     say(FINE, "rescan: %d.%03d ms", (int)(us / 1000), (int)(us % 1000));

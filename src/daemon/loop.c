@@ -11,13 +11,13 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/str.h"
+#include "bus/device_pool.h"
 #include "bus/modules.h"
 #include "bus/mount_watch.h"
 #include "core/core.h"
 #include "daemon/api_handler.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
-#include "daemon/reset_helper.h"
 #include "daemon/uevent_source.h"
 #include "os/clock.h"
 #include "os/heap.h"
@@ -182,7 +182,7 @@ static int64_t next_deadline(void) {
     at = earliest(at, log_dropped_deadline());
     at = earliest(at, link_deadline());
     at = earliest(at, connector_deadline());
-    at = earliest(at, reset_helper_deadline());
+    at = earliest(at, device_pool_deadline());
     at = earliest(at, disk_worker_deadline());
     at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
@@ -206,8 +206,9 @@ static int64_t wait_span(int64_t left) {
     return waits && left > slice ? slice : left;
 }
 
-static int wait_for_work(void) {
-    int64_t at = next_deadline(), begun = clock_now(), left = 0;
+/* Until something is ready, or the deadline. As poll(). */
+static int wait_until(int64_t at) {
+    int64_t begun = clock_now(), left = 0;
     struct timespec ts, *timeout = NULL;
     if (loop.now != 0)
         skip_lost_time(loop.now, 0); /* since the last pass woke up */
@@ -234,11 +235,11 @@ static void deadlines(void) {
     server_tick(loop.now);
     log_limit_tick(loop.now);
     log_dropped_tick(loop.now);
-    reset_helper_tick(loop.now);
+    device_pool_tick(loop.now);
     disk_worker_tick(loop.now);
     vm_watch_tick(loop.now);
     uevent_source_tick(loop.now);
-    loop.opt->bus->tick(loop.now, dispatch_fact);
+    loop.opt->bus->tick(loop.now);
     if (core_deadline(dispatch_core()) <= loop.now) {
         struct fact f = {.kind = FACT_TIME};
         dispatch_fact(&f);
@@ -274,9 +275,9 @@ static bool pass(void) {
     mount_watch_fill(ps);
     link_fill(ps);
     server_fill(ps);
-    reset_helper_fill(ps);
+    device_pool_fill(ps);
     disk_worker_fill(ps);
-    if (wait_for_work() < 0) {
+    if (wait_until(next_deadline()) < 0) {
         if (errno == EINTR)
             return true;
         if (loop.poll_failures++ == 0)
@@ -295,11 +296,11 @@ static bool pass(void) {
     vm_watch_ready(ps);
     connector_ready(ps, loop.now);
     if (mount_watch_ready(ps))
-        loop.opt->bus->recheck(dispatch_fact);
+        loop.opt->bus->recheck();
     link_ready(ps, loop.now);
     update_guests(); /* what links and watch found: server_ready() lets guests in by it */
     server_ready(ps, loop.now);
-    reset_helper_ready(ps);
+    device_pool_ready(ps);
     disk_worker_ready(ps);
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
@@ -312,8 +313,7 @@ static bool pass(void) {
 
 static bool start(void) {
     const struct loop_options *opt = loop.opt;
-    if (!opt->bus->start(dispatch_reported) ||
-        !dispatch_start(opt->conf, opt->bus, opt->vmms, &api_handler_dispatch_calls, opt->attach_connected))
+    if (!dispatch_start(opt->conf, opt->bus, opt->vmms, &api_handler_dispatch_calls, opt->attach_connected))
         return false;
     mount_watch_start();
     if (!signals_open()) {
@@ -327,13 +327,37 @@ static bool start(void) {
     }
     warn_without_modules(opt->conf);
     server_start(&opt->conf->api, api_handler_start(loop.now));
-    opt->bus->scan(true, dispatch_fact);
+    opt->bus->scan(true);
+    return true;
+}
+
+/* Nothing else is served before: clients would see half a list, and a uevent would make a device of the scan a newly
+ * plugged one. Each of its orders has a deadline. False if a signal ended it. */
+static bool first_scan(void) {
+    struct pollset *ps = &loop.polls;
+    while (loop.opt->bus->scanning() && !loop.stop) {
+        ps->n = 0;
+        int is = pollset_add(ps, loop.signals, POLLIN);
+        device_pool_fill(ps);
+        if (wait_until(device_pool_deadline()) < 0 && errno != EINTR)
+            return false;
+        loop.now = clock_now();
+        dispatch_time(loop.now);
+        if (pollset_got(ps, is, loop.signals))
+            signals_ready();
+        device_pool_ready(ps);
+        device_pool_tick(loop.now);
+    }
+    return !loop.stop;
+}
+
+/* After the devices are known: until a VM was listed, or is certainly down, it may have any of them. */
+static void first_look_at_vms(void) {
     vm_watch_scan();
-    for (int v = 0; v < opt->conf->nvms; v++) {
-        if (!opt->conf->vms[v].supported)
+    for (int v = 0; v < loop.opt->conf->nvms; v++) {
+        if (!loop.opt->conf->vms[v].supported)
             dispatch_vm(FACT_VM_DOWN, v); /* nobody looks for its socket */
     }
-    return true;
 }
 
 bool loop_run(const struct loop_options *options) {
@@ -342,8 +366,9 @@ bool loop_run(const struct loop_options *options) {
     dispatch_time(loop.now);
     if (!start())
         return false; /* nothing was made yet that would have to be removed */
-    bool ok = options->started();
+    bool ok = options->started() && first_scan();
     if (ok) {
+        first_look_at_vms();
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
                  options->conf->nrules);
@@ -353,7 +378,7 @@ bool loop_run(const struct loop_options *options) {
         ok = loop.stop;
     }
     disk_worker_stop();
-    reset_helper_stop();
+    device_pool_stop();
     server_stop();
     link_stop();
     connector_stop();

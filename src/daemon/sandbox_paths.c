@@ -57,8 +57,8 @@ const struct sandbox_path *sandbox_paths_connector(int *n) {
     return paths;
 }
 
-const struct sandbox_path *sandbox_paths_daemon(int *n) {
-    enum { FIXED = 9, PATHS = FIXED + MODULES_PATHS };
+const struct sandbox_path *sandbox_paths_device(int *n) {
+    enum { FIXED = 10, PATHS = FIXED + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -66,10 +66,13 @@ const struct sandbox_path *sandbox_paths_daemon(int *n) {
         {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR}, /* comes with its module */
+        /* The mounts of the daemon, and of each worker: /proc/self is another directory in each process. */
         {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+        /* Nodes to open and reset, and the one file to write. Before there is a USB bus its place is not known. */
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
+        {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
     };
     static struct sandbox_path paths[PATHS];
     memcpy(paths, fixed, sizeof fixed);

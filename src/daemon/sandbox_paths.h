@@ -14,8 +14,7 @@
 struct opener_places sandbox_paths_opener(const char *conf_path, const struct conf *conf, const char *uevents);
 /* What a connector may read: the configuration. After sandbox_paths_opener(). Static. */
 const struct sandbox_path *sandbox_paths_connector(int *n);
-/* The daemon's own paths. After sandbox_paths_opener(), and after everything has been opened: by then the directories
- * of the state file and of the module lists are known. Static. */
-const struct sandbox_path *sandbox_paths_daemon(int *n);
+/* What a device worker may reach, in its process: by then the module lists are known. Static. */
+const struct sandbox_path *sandbox_paths_device(int *n);
 
 #endif

@@ -85,7 +85,7 @@ static void rescan_if_lost(void) {
         return;
     source.rescan = false;
     source.rescans++;
-    source.bus->scan(false, dispatch_fact);
+    source.bus->scan(false);
 }
 
 /* Reads until the queue is empty, or until other work must have its turn. After a loss the queue is drained before the
@@ -124,7 +124,7 @@ void uevent_source_fill(struct pollset *ps) {
 void uevent_source_ready(const struct pollset *ps) {
     if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
         read_batch();
-        source.bus->read_noted(dispatch_fact);
+        source.bus->read_noted();
     }
 }
 

@@ -329,8 +329,6 @@ size_t heap_peak(void) {
     return peak;
 }
 
-#ifdef HEAP_OWN_NAMES
-
 /* ---- for tests ---- */
 
 void heap_check(void) {
@@ -346,7 +344,7 @@ void heap_check(void) {
     VH_ASSERT(found == used);
 }
 
-#else
+#ifndef HEAP_OWN_NAMES
 
 /* ---- the C library's names ---- */
 
@@ -365,4 +363,5 @@ void *__libc_malloc_impl(size_t) NAMED(heap_malloc);
 void *__libc_calloc(size_t, size_t) NAMED(heap_calloc);
 void *__libc_realloc(void *, size_t) NAMED(heap_realloc);
 void __libc_free(void *) NAMED(heap_free);
+
 #endif

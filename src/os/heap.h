@@ -18,8 +18,6 @@ size_t heap_usable_size(void *p); /* exactly the size asked for */
 
 size_t heap_used(void); /* bytes of the arena in use now, block headers included */
 size_t heap_peak(void); /* the highest value so far */
-#ifdef HEAP_OWN_NAMES   /* for tests */
 void heap_check(void);  /* walks the whole arena; aborts where it is damaged */
-#endif
 
 #endif

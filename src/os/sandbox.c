@@ -204,7 +204,7 @@ static long restrict_paths(const struct sandbox *s) {
 /* ---- all of it ---- */
 
 bool sandbox_enter(const struct sandbox *s) {
-    static const char *const names[] = {"daemon", "reset helper", "opener", "logger", "connector", "disk worker"};
+    static const char *const names[] = {"daemon", "device worker", "opener", "logger", "connector", "disk worker"};
     if (disabled)
         return true;
     if (!drop_capabilities(s->keep_override)) {

@@ -8,7 +8,7 @@
 
 enum sandbox_role {
     SANDBOX_DAEMON,
-    SANDBOX_RESET,     /* the helper that resets devices */
+    SANDBOX_DEVICE,    /* reads, opens and resets devices */
     SANDBOX_OPENER,    /* the process of opener.h */
     SANDBOX_LOGGER,    /* the process of logger.h */
     SANDBOX_CONNECTOR, /* the process of connector_work.h */

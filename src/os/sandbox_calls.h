@@ -30,8 +30,6 @@
 
 /* Work that the daemon's own process still does besides deciding. Each has a list of its own, which goes when the work
  * has gone to a worker; that of files goes with the last of them. */
-#define SANDBOX_OF_FILES(X) X(openat, any) X(statx, any)
-#define SANDBOX_OF_DEVICES(X) X(readlinkat, any) X(getdents64, any)
 
 /* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
  * if the vDSO cannot read the clock. After SIGSTOP and SIGCONT, ppoll() restarts as ppoll(); poll() would need
@@ -46,14 +44,12 @@
     X(clock_gettime, any)       \
     X(accept4, any)             \
     X(getsockopt, get_options)  \
-    SANDBOX_OF_FILES(X)         \
-    SANDBOX_OF_DEVICES(X)       \
     X(fcntl, duplicate)         \
     X(madvise, give_back)       \
     SANDBOX_TIME64(X)           \
     X(exit_group, any)
 
-/* The reset helper: its own calls, and those of libusb 1.0.26 in init, wrap, reset, close and exit. musl blocks signals
+/* A device worker: its own calls, and those of libusb 1.0.26 in init, wrap, reset, close and exit. musl blocks signals
  * (rt_sigprocmask) while libusb's exit deletes its thread-specific key. */
 #ifdef SYS_open
 #define SANDBOX_OPEN(X) X(open, any)
@@ -76,8 +72,10 @@
 #define SANDBOX_LSEEK(X) X(lseek, any)
 #endif
 
-#define SANDBOX_RESET_CALLS(X)        \
+#define SANDBOX_DEVICE_CALLS(X)       \
     X(recvmmsg, any)                  \
+    X(sendmsg, any)                   \
+    X(madvise, give_back)             \
     X(read, any)                      \
     X(write, any)                     \
     X(ppoll, any)                     \

@@ -113,7 +113,7 @@ struct call {
 };
 #define X(name, arguments) {SYS_##name, arguments},
 static const struct call daemon_calls[] = {SANDBOX_DAEMON_CALLS(X)};
-static const struct call reset_calls[] = {SANDBOX_RESET_CALLS(X)};
+static const struct call device_calls[] = {SANDBOX_DEVICE_CALLS(X)};
 static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
 static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
 static const struct call connector_calls[] = {SANDBOX_CONNECTOR_CALLS(X)};
@@ -125,7 +125,7 @@ static const struct {
     int n;
 } lists[] = {
     [SANDBOX_DAEMON] = {daemon_calls, sizeof daemon_calls / sizeof *daemon_calls},
-    [SANDBOX_RESET] = {reset_calls, sizeof reset_calls / sizeof *reset_calls},
+    [SANDBOX_DEVICE] = {device_calls, sizeof device_calls / sizeof *device_calls},
     [SANDBOX_OPENER] = {opener_calls, sizeof opener_calls / sizeof *opener_calls},
     [SANDBOX_LOGGER] = {logger_calls, sizeof logger_calls / sizeof *logger_calls},
     [SANDBOX_CONNECTOR] = {connector_calls, sizeof connector_calls / sizeof *connector_calls},

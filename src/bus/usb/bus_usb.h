@@ -5,7 +5,11 @@
 #define VHOTPLUG_BUS_USB_H
 
 #include "bus/bus.h"
+#include "bus/device_order.h"
 
 extern const struct bus bus_usb;
+
+/* The end of an order that the bus gave to the device workers (device_done_fn). */
+void bus_usb_done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd);
 
 #endif

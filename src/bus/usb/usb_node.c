@@ -1,6 +1,6 @@
 /*
- * usb_node.c - checks a device once more and opens its node; resets a device that comes back. Owns the directory of the
- * device that was read last; never decides who gets a device.
+ * usb_node.c - checks a device once more and opens its node; resets a device that comes back. Owns nothing; never
+ * decides who gets a device. Runs in a device worker, for each of these may wait for the device.
  */
 #include "bus/usb/usb_node.h"
 
@@ -11,6 +11,7 @@
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_reset.h"
 #include "bus/usb/usb_sysfs.h"
+#include "codec/usb_place.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -34,120 +35,85 @@ void usb_node_start(void) {
     }
 }
 
-/* ---- the directory of the device ---- */
-
-static struct {
-    int dir; /* -1: none */
-    uint64_t incarnation;
-    uint8_t devnum;
-} kept = {.dir = -1};
-
-void usb_node_drop_dir(void) {
-    if (kept.dir >= 0)
-        (void)close(kept.dir);
-    kept.dir = -1;
-}
-
-void usb_node_keep_dir(const struct device *dev, int dir) {
-    usb_node_drop_dir();
-    kept.dir = dir;
-    kept.incarnation = dev->incarnation;
-    kept.devnum = dev->devnum;
-}
+/* ---- opening ---- */
 
 /* The directory of this plug, if the device of this name still is this plug; else -1. */
-static int open_dir(const struct device *dev) {
+static int open_dir(const struct device_order *o) {
     struct sys_stat st;
-    int dir = usb_sysfs_open(dev->sys_name);
+    int dir = usb_sysfs_open(o->sys_name);
     if (dir < 0)
         return -1;
-    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == dev->incarnation && usb_sysfs_number(dir) == dev->devnum)
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == o->incarnation && usb_sysfs_number(dir) == o->devnum)
         return dir;
     (void)close(dir);
     return -1;
 }
 
-/* A kept directory was read in this pass. For its number to be another device's by now, the bus would have to have used
- * up all numbers since. */
-static int take_dir(const struct device *dev) {
-    if (kept.dir < 0 || kept.incarnation != dev->incarnation || kept.devnum != dev->devnum)
-        return open_dir(dev);
-    int dir = kept.dir;
-    kept.dir = -1;
-    return dir;
+static int open_path(const struct device_order *o, char node[VH_NODE_MAX]) {
+    usb_node_print(node, o->busnum, o->devnum);
+    return sysfs_open(node, O_RDWR | O_NOFOLLOW);
 }
 
-/* ---- opening ---- */
-
-static bool is_node_of(int fd, const struct device *dev) {
+static bool is_node_of(int fd, const struct device_order *o) {
     struct sys_stat st;
     if (!sys_stat(fd, "", AT_EMPTY_PATH, &st))
         return false;
     if (!sysfs_root_is_real() && S_ISREG(st.mode))
         return true; /* a test's replacement */
-    unsigned number = (unsigned)(dev->busnum - 1) * 128 + dev->devnum - 1u;
+    unsigned number = (unsigned)(o->busnum - 1) * 128 + o->devnum - 1u;
     return S_ISCHR(st.mode) && st.rdev_major == USB_MAJOR && st.rdev_minor == number;
 }
 
-/* Audio, HID, printers, smart cards and video provide no block device and no network interface. */
-static bool may_back_the_host(const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
-        uint8_t c = dev->ifaces[i].cls;
-        if (c != 0x01 && c != 0x03 && c != 0x07 && c != 0x0b && c != 0x0e)
-            return true;
-    }
-    return false;
-}
-
 /* True if the host or another VM uses the device; *why then says how. */
-static bool is_taken(int dir, const struct device *dev, char *why, size_t cap) {
+static bool is_taken(int dir, const struct device_order *o, char *why, size_t cap) {
     char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
-    if (may_back_the_host(dev)) {
+    if (o->storage != 0) {
         host_use_read(); /* a mount may be newer than the last snapshot */
-        if (host_use_reason(dev->sys_name, use, sizeof use)) {
+        if (host_use_reason(o->sys_name, use, sizeof use)) {
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
             return true;
         }
     }
-    if (!usb_driver_claimed(dir, dev->sys_name, interface))
+    if (!usb_driver_claimed(dir, o->sys_name, interface))
         return false;
     (void)str_fmt(why, cap, "another program uses it: interface=%s driver=usbfs", interface);
     return true;
 }
 
-int usb_node_open(const struct device *dev, char *why, size_t cap) {
-    int dir = take_dir(dev);
+int usb_node_open(const struct device_order *o, char *why, size_t cap) {
+    char node[VH_NODE_MAX];
+    int dir = open_dir(o);
     if (dir < 0) {
         (void)str_copy(why, cap, "the device is gone");
         return -1;
     }
-    bool taken = is_taken(dir, dev, why, cap);
+    bool taken = is_taken(dir, o, why, cap);
     (void)close(dir);
     if (taken)
         return -1;
-    int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
+    int fd = open_path(o, node);
     if (fd < 0) {
-        (void)str_fmt(why, cap, "cannot open %s: %s", dev->node, strerror(errno));
+        (void)str_fmt(why, cap, "cannot open %s: %s", node, strerror(errno));
         return -1;
     }
-    if (is_node_of(fd, dev))
+    if (is_node_of(fd, o))
         return fd;
     (void)close(fd);
-    (void)str_fmt(why, cap, "%s is not the device's node", dev->node);
+    (void)str_fmt(why, cap, "%s is not the device's node", node);
     return -1;
 }
 
-void usb_node_release(const struct device *dev) {
-    char why[VH_TEXT_MAX] = "";
+void usb_node_release(const struct device_order *o) {
+    char why[VH_TEXT_MAX] = "", node[VH_NODE_MAX];
     if (!sysfs_root_is_real()) { /* a test's replacement cannot be reset */
-        usb_driver_offer(dev->sys_name);
+        usb_driver_offer(o->sys_name);
         return;
     }
-    int fd = sysfs_open(dev->node, O_RDWR | O_NOFOLLOW);
+    int fd = open_path(o, node);
     if (fd < 0)
         return; /* unplugged meanwhile */
-    if (is_node_of(fd, dev) && !usb_reset(fd, why, sizeof why))
-        log_info("reset failed: device=%s error=%s", dev->sys_name, why);
+    if (is_node_of(fd, o) && !usb_reset(fd, why, sizeof why))
+        log_info("reset failed: device=%s error=%s", o->sys_name, why);
     (void)close(fd);
-    usb_driver_offer(dev->sys_name);
+    usb_driver_offer(o->sys_name);
 }

@@ -5,7 +5,7 @@
 #include "bus/usb/usb_notes.h"
 
 #include "base/str.h"
-#include "bus/usb/usb_sysfs.h"
+#include "bus/device_order.h"
 #include "codec/uevent.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static void note(struct usb_notes *notes, const char *name, const char *action) 
         return;
     }
     if (i == notes->n) {
-        (void)str_copy(notes->note[i].name, VH_SYSNAME_MAX, name); /* usb_sysfs_is_device() has checked its length */
+        (void)str_copy(notes->note[i].name, VH_SYSNAME_MAX, name); /* device_name_valid() has checked its length */
         notes->note[notes->n++].phase = PLUG_NEW;
     }
     if (str_eq(action, "bind"))
@@ -36,7 +36,7 @@ bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev) {
         notes->uses = true;
         return true;
     }
-    if (!str_eq(ev->subsystem, "usb") || !str_eq(ev->devtype, "usb_device") || !usb_sysfs_is_device(name))
+    if (!str_eq(ev->subsystem, "usb") || !str_eq(ev->devtype, "usb_device") || !device_name_valid(name))
         return false;
     note(notes, name, ev->action);
     return true;

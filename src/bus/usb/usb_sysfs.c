@@ -17,17 +17,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-bool usb_sysfs_is_device(const char *sys_name) {
-    static const char digits[] = "0123456789";
-    if (strlen(sys_name) >= VH_SYSNAME_MAX)
-        return false;
-    if (str_starts(sys_name, "usb"))
-        return sys_name[3] != '\0' && strspn(sys_name + 3, digits) == strlen(sys_name + 3);
-    size_t bus = strspn(sys_name, digits);
-    return bus > 0 && sys_name[bus] == '-' && sys_name[bus + 1] != '\0' &&
-           strspn(sys_name + bus + 1, "0123456789.") == strlen(sys_name + bus + 1);
-}
-
 int usb_sysfs_open(const char *sys_name) {
     char path[VH_PATH_MAX];
     bool ok = str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name);
@@ -36,11 +25,11 @@ int usb_sysfs_open(const char *sys_name) {
 }
 
 /* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
-static void read_string(int dir, const char *attribute, char *dst) {
+static void read_string(int dir, const char *attribute, char *dst, size_t cap) {
     char raw[VH_ATTR_MAX];
     ssize_t n = sysfs_text(dir, attribute, raw, sizeof raw);
     struct sbuf sb;
-    sb_init(&sb, dst, VH_STRING_MAX);
+    sb_init(&sb, dst, cap);
     for (ssize_t i = 0; i < n;) {
         size_t len = utf8_len(raw + i, (size_t)(n - i), NULL);
         if (len == 0)
@@ -94,14 +83,15 @@ uint8_t usb_sysfs_number(int dir) {
 static bool read_place(int dir, struct device *dev) {
     uint64_t bus = 0;
     uint8_t devnum = usb_sysfs_number(dir);
-    if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus))
+    if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus) || bus == 0)
         return false;
-    if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0)
+    if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0 ||
+        dev->port_path[strspn(dev->port_path, "0123456789.")] != '\0')
         return false;
     dev->busnum = (uint8_t)bus;
     dev->devnum = devnum;
     dev->root_port = usb_root_port(dev->port_path);
-    (void)sysfs_text(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
+    read_string(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
     usb_node_print(dev->node, dev->busnum, devnum);
     return true;
 }
@@ -121,13 +111,13 @@ void usb_sysfs_names(int dir, struct device *dev) {
     if (vendor[0] != '\0')
         (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */
     else if (dev->settled)
-        read_string(dir, "manufacturer", dev->vendor_name);
+        read_string(dir, "manufacturer", dev->vendor_name, sizeof dev->vendor_name);
     if (product[0] != '\0')
         (void)str_copy(dev->product_name, sizeof dev->product_name, product);
     else if (dev->settled)
-        read_string(dir, "product", dev->product_name);
+        read_string(dir, "product", dev->product_name, sizeof dev->product_name);
     if (dev->settled)
-        read_string(dir, "serial", dev->serial);
+        read_string(dir, "serial", dev->serial, sizeof dev->serial);
     if (dev->vendor_name[0] == '\0')
         (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, "Unknown vendor");
     if (dev->product_name[0] == '\0')

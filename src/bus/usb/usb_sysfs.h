@@ -12,9 +12,6 @@
 
 #define USB_DEVICES "/sys/bus/usb/devices"
 
-/* Is an entry of USB_DEVICES a device? "1-2.3" and "usb1" are; interfaces ("1-2:1.0") and anything unexpected are not.
- */
-bool usb_sysfs_is_device(const char *sys_name);
 int usb_sysfs_open(const char *sys_name); /* opens its directory; -1 with errno */
 /* Its number on the bus as it is now; 0 if there is none: a reset or a removal is under way. A reset may change
  * the number. */

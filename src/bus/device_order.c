@@ -1,0 +1,164 @@
+/*
+ * device_order.c - the form of orders and answers. Owns nothing; pure.
+ */
+#include "bus/device_order.h"
+
+#include "base/str.h"
+#include "codec/usb_place.h"
+
+#include <string.h>
+
+#define ENDS(text) (memchr((text), '\0', sizeof(text)) != NULL)
+
+bool device_name_valid(const char *name) {
+    if (strnlen(name, VH_SYSNAME_MAX) >= VH_SYSNAME_MAX)
+        return false;
+    if (str_starts(name, "usb"))
+        return name[3] != '\0' && strspn(name + 3, "0123456789") == strlen(name + 3);
+    size_t bus = strspn(name, "0123456789");
+    return bus > 0 && name[bus] == '-' && name[bus + 1] != '\0' &&
+           strspn(name + bus + 1, "0123456789.") == strlen(name + bus + 1);
+}
+
+bool device_same_port(const char *sys_name, const char *other) {
+    size_t n = strcspn(sys_name, ".");
+    return strcspn(other, ".") == n && memcmp(sys_name, other, n) == 0;
+}
+
+bool device_order_valid(const struct device_order *o) {
+    if (!ENDS(o->sys_name))
+        return false;
+    if (o->head.kind == DEVICE_LIST || o->head.kind == DEVICE_USES)
+        return o->sys_name[0] == '\0';
+    return (o->head.kind == DEVICE_READ || o->head.kind == DEVICE_OPEN || o->head.kind == DEVICE_RELEASE) &&
+           device_name_valid(o->sys_name);
+}
+
+size_t device_answer_size(uint32_t kind, const union device_answer *a) {
+    switch (kind) {
+    case DEVICE_LIST:
+        return offsetof(struct device_list, row) + a->list.n * sizeof a->list.row[0];
+    case DEVICE_USES:
+        return offsetof(struct device_uses, row) + a->uses.n * sizeof a->uses.row[0];
+    case DEVICE_READ:
+        return sizeof a->read;
+    default:
+        return sizeof a->done;
+    }
+}
+
+static bool is_text(const char *s) {
+    size_t len = strlen(s), at = 0, step = 1;
+    while (at < len && (step = utf8_len(s + at, len - at, NULL)) > 0)
+        at += step;
+    return step > 0;
+}
+
+static bool is_flag(uint8_t v) {
+    return v <= 1;
+}
+
+static bool list_valid(const struct device_list *l) {
+    if (!is_flag(l->whole))
+        return false;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct device_row *r = &l->row[i];
+        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || r->devnum > 127)
+            return false;
+    }
+    return true;
+}
+
+static bool uses_valid(const struct device_uses *u) {
+    if (!is_flag(u->whole))
+        return false;
+    for (uint32_t i = 0; i < u->n; i++) {
+        const struct device_use *r = &u->row[i];
+        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || !ENDS(r->why) || r->why[0] == '\0')
+            return false;
+    }
+    return true;
+}
+
+/* A bool that is neither 0 nor 1 must not be read as one. */
+static bool is_bool(const bool *b) {
+    unsigned char byte;
+    memcpy(&byte, b, sizeof byte);
+    return byte <= 1;
+}
+
+static bool names_valid(const struct device *d) {
+    return ENDS(d->vendor_name) && ENDS(d->product_name) && ENDS(d->serial) && is_text(d->vendor_name) &&
+           is_text(d->product_name) && is_text(d->serial) && d->vendor_name[0] != '\0' && d->product_name[0] != '\0';
+}
+
+static bool device_valid(const struct device *d, const char *sys_name) {
+    char node[VH_NODE_MAX];
+    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->malformed) ||
+        !ENDS(d->protect) || !is_bool(&d->settled) || !is_bool(&d->unresponsive))
+        return false;
+    if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
+        d->nifaces > VH_MAX_IFACES || (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')
+        return false;
+    usb_node_print(node, d->busnum, d->devnum);
+    return str_eq(node, d->node) && names_valid(d) && is_text(d->speed) && is_text(d->malformed) &&
+           is_text(d->port_path);
+}
+
+static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
+    size_t at = 0;
+    int n = 0;
+    while (at < VH_DRIVERS_TEXT && drivers[at] != '\0') {
+        const char *end = memchr(drivers + at, '\0', VH_DRIVERS_TEXT - at);
+        if (end == NULL || ++n > VH_MAX_DRIVERS)
+            return false;
+        at = (size_t)(end - drivers) + 1;
+    }
+    return at < VH_DRIVERS_TEXT;
+}
+
+static bool read_valid(const struct device_read *r, const struct device_order *o) {
+    if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled))
+        return false;
+    switch (r->result) {
+    case DEVICE_FULL:
+        return r->incarnation != 0 && device_valid(&r->dev, o->sys_name) && drivers_valid(r->drivers);
+    case DEVICE_NAMES:
+        return r->incarnation == o->incarnation && o->complete == 1 && names_valid(&r->dev);
+    case DEVICE_SAME:
+        return r->incarnation == o->incarnation && o->complete == 1;
+    default:
+        return r->result == DEVICE_GONE || r->result == DEVICE_FLUX;
+    }
+}
+
+static bool may_bring_fd(const struct device_order *o, const union device_answer *a) {
+    if (o->head.kind == DEVICE_OPEN)
+        return a->done.result == DEVICE_SAME;
+    return o->head.kind == DEVICE_READ && o->open != 0 && a->read.result >= DEVICE_FULL &&
+           a->read.result <= DEVICE_SAME;
+}
+
+bool device_answer_valid(const struct device_order *o, const union device_answer *a, size_t n, bool with_fd) {
+    uint32_t kind = o->head.kind;
+    if ((kind == DEVICE_LIST &&
+         (n < offsetof(struct device_list, row) || a->list.n > sizeof a->list.row / sizeof a->list.row[0])) ||
+        (kind == DEVICE_USES &&
+         (n < offsetof(struct device_uses, row) || a->uses.n > sizeof a->uses.row / sizeof a->uses.row[0])))
+        return false;
+    if (n != device_answer_size(kind, a))
+        return false;
+    if (with_fd ? !may_bring_fd(o, a) : kind == DEVICE_OPEN && may_bring_fd(o, a))
+        return false;
+    switch (kind) {
+    case DEVICE_LIST:
+        return list_valid(&a->list);
+    case DEVICE_USES:
+        return uses_valid(&a->uses);
+    case DEVICE_READ:
+        return read_valid(&a->read, o);
+    default:
+        return ENDS(a->done.why) && is_text(a->done.why) && a->done.result >= DEVICE_SAME &&
+               a->done.result <= DEVICE_REFUSED;
+    }
+}
