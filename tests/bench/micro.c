@@ -13,10 +13,13 @@
 /* clang-format on */
 
 #include "base/str.h"
+#include "bus/device_pool.h"
 #include "bus/usb/bus_usb.h"
+#include "bus/usb/usb_work.h"
 #include "codec/regex.h"
 #include "config/conf.h"
 #include "core/core.h"
+#include "os/clock.h"
 #include "os/sysfs.h"
 #include "tool.h"
 
@@ -346,8 +349,28 @@ static void keep_fact(const struct fact *f) {
         kept[before - kept] = *f->device;
 }
 
+/* Orders are carried out in place. */
+static bool none_wanted(const struct device *dev) {
+    (void)dev;
+    return false;
+}
+
+static bool start_bus(void) {
+    static struct device_order order;
+    static union device_answer answer;
+    static const struct worker_job job = {.name = "micro",
+                                          .order_size = sizeof order,
+                                          .answer_max = sizeof answer,
+                                          .order = &order,
+                                          .answer = &answer,
+                                          .handle = usb_work};
+    static const struct bus_calls calls = {.wanted = none_wanted, .fact = keep_fact, .reported = kept_device};
+    return bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done);
+}
+
 static void do_scan(void) {
-    bus_usb.scan(true, keep_fact);
+    bus_usb.scan(true);
+    device_pool_tick(clock_now());
 }
 
 static void read_attribute(int dir, const char *name) {
@@ -401,7 +424,7 @@ static double first_time(work_fn *work) {
 
 static void scan_case(void) {
     double bare[SAMPLES], ours[SAMPLES], again, bare_again;
-    if (!sysfs_root(root) || !bus_usb.start(kept_device))
+    if (!sysfs_root(root) || !start_bus())
         die(root);
     for (int i = 0; i < SAMPLES; i++) {
         bare[i] = first_time(do_bare_scan);

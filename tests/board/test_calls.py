@@ -1,5 +1,5 @@
-"""The reset helper's list of allowed system calls against use: real devices come back from VMs while every call is observed. The helper
-makes each allowed call and no other. tests/fault/test_calls.py does the same for the daemon and the opener, without a board."""
+"""The device workers' list of allowed system calls against use: real devices go to VMs and come back while every call is observed. The
+workers make each allowed call and no other. tests/fault/test_calls.py does the same for the daemon and the opener, without a board."""
 import os
 import sys
 
@@ -27,7 +27,7 @@ class World(BoardWorld):
 
 
 @test
-def the_reset_helper_makes_each_call_that_is_allowed_and_no_other(w):
+def the_device_workers_make_each_call_that_is_allowed_and_no_other(w):
     vm3 = w.extra_vm("vm3")
     w.start(conf([{"targetVm": "vm3", "allow": [HID]}], vms=("vm3",)))
     api = w.api()
@@ -40,10 +40,10 @@ def the_reset_helper_makes_each_call_that_is_allowed_and_no_other(w):
     until(lambda: w.driver(told["sys_name"]) == "usbhid", scaled(10), "the host's driver")
     check(int(w.board.run("dmesg | grep -c 'reset .*USB device'")) > resets, "it was reset")
     equal(w.stop(), 0)
-    used, wanted = made(w.board.read(USED).splitlines()), allowed("RESET")
+    used, wanted = made(w.board.read(USED).splitlines()), allowed("DEVICE")
     print(f"# allowed: {len(wanted)}: {' '.join(sorted(wanted))}")
-    equal(sorted(wanted - used["vhotplug-reset"]), [], "allowed and never made")
-    equal(sorted(used["vhotplug-reset"] - wanted), [], "made and not allowed")
+    equal(sorted(wanted - used["vhotplug-device"]), [], "allowed and never made")
+    equal(sorted(used["vhotplug-device"] - wanted), [], "made and not allowed")
     for name, role in (("vhotplug", "DAEMON"), ("vhotplug-opener", "OPENER")):
         equal(sorted(used[name] - allowed(role)), [], f"made by {name} and not allowed")
 

@@ -44,7 +44,7 @@ enum { MAX_PROCESSES = 8, MAX_CALLS = 512, DETAIL_MAX = 4096, STACK_LOOKED_AT = 
 
 static const char *const names[MAX_CALLS] = {
 #define X(name, arguments) [SYS_##name] = #name,
-    SANDBOX_RESET_CALLS(X)
+    SANDBOX_DEVICE_CALLS(X)
 #undef X
 #define X(name) [SYS_##name] = #name
         X(memfd_create),

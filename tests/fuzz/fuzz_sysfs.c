@@ -9,10 +9,13 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/device_pool.h"
 #include "bus/usb/bus_usb.h"
+#include "bus/usb/usb_work.h"
 #include "bytes.h"
 #include "codec/uevent.h"
 #include "must.h"
+#include "os/clock.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -258,6 +261,41 @@ static void told(const struct fact *f) {
         *was = *d;
 }
 
+/* Orders are carried out in place. */
+static bool none_wanted(const struct device *dev) {
+    (void)dev;
+    return false;
+}
+
+static void start(void) {
+    static struct device_order order;
+    static union device_answer answer;
+    static const struct worker_job job = {.name = "fuzz",
+                                          .order_size = sizeof order,
+                                          .answer_max = sizeof answer,
+                                          .order = &order,
+                                          .answer = &answer,
+                                          .handle = usb_work};
+    static const struct bus_calls calls = {.wanted = none_wanted, .fact = told, .reported = kept};
+    /* any root but the real one, where a directory would be made */
+    MUST(sysfs_root("/proc") && bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done));
+}
+
+static void pump(void) {
+    device_pool_tick(clock_now());
+    MUST(!bus_usb.scanning());
+}
+
+static void read_noted(void) {
+    bus_usb.read_noted();
+    pump();
+}
+
+static void scan(bool coldplug) {
+    bus_usb.scan(coldplug);
+    pump();
+}
+
 static void uevent(const char *devpath, const char *action, const char *subsystem) {
     struct uevent ev = {.action = action, .devpath = devpath, .subsystem = subsystem, .devtype = "usb_device"};
     (void)bus_usb.uevent(&ev);
@@ -271,7 +309,7 @@ static void unplug(void) {
         char path[sizeof "/devices/" + VH_SYSNAME_MAX];
         snprintf(path, sizeof path, "/devices/%s", last.dev[i].sys_name);
         uevent(path, "remove", "usb");
-        bus_usb.read_noted(told);
+        read_noted();
     }
     MUST(last.gone == last.n);
     unplugged = false;
@@ -282,8 +320,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static bool begun;
     memset(files, 0, sizeof files);
     log_open("fuzz", LOG_ERROR);
-    if (!begun) /* any root but the real one, where a directory would be made */
-        MUST(sysfs_root("/proc") && bus_usb.start(kept));
+    if (!begun)
+        start();
     begun = true;
     plug++;
     last.n = 0;
@@ -296,21 +334,23 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         files[file].piece = (what & 0xe0) == 0x20 ? 1 : (what & 0xe0) == 0x40 ? 7 : 0;
         files[file].p = piece(&in, 4096, &files[file].len);
     }
-    bus_usb.scan((size & 2) != 0, told);
+    scan((size & 2) != 0);
     uevent("/devices/pci0/usb1/1-2", "add", "usb");
-    bus_usb.read_noted(told);
+    read_noted();
     uevent("/devices/pci0/usb1/1-2", "change", "usb"); /* a batch */
     uevent("/devices/pci0/usb1/1-2", "bind", "usb");
     uevent("/devices/pci0/usb1/1-2/1-2.1", "bind", "usb");
     uevent("/devices/pci0/usb1/1-2/1-2:1.0/net/eth0", "add", "net");
-    bus_usb.read_noted(told);
-    bus_usb.recheck(told);
-    bus_usb.tick(VH_NEVER - 1, told);
+    read_noted();
+    bus_usb.recheck();
+    pump();
+    bus_usb.tick(VH_NEVER - 1);
+    pump();
     last.keeps = false; /* what was kept is what a fresh reading says */
-    bus_usb.scan(false, told);
+    scan(false);
     files[0].there = false; /* busnum: now it is going */
     uevent("/devices/pci0/usb1/1-2", "remove", "usb");
-    bus_usb.read_noted(told);
+    read_noted();
     unplug();
     for (int i = 0; i < FDS; i++)
         MUST(!fds[i].used);

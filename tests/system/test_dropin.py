@@ -121,7 +121,7 @@ def devices_of_a_laptop_go_where_its_file_says(w):
         w.host.plug("1-5", 0x046d, 0xc52b, [HID_KEYBOARD]).node: None,  # denied
         w.host.plug("1-6", 0x04f2, 0xb6be, [VIDEO]).node: None,  # its rule is disabled
     }
-    listed = api.list_until(lambda l: [d["vm"] for d in l.values() if d["vm"]].__len__() == 4, all=True)
+    listed = api.list_until(lambda l: set(wanted) <= set(l) and sum(d["vm"] is not None for d in l.values()) == 4, all=True)
     equal({n: d["vm"] for n, d in listed.items() if n in wanted}, wanted)
     api.ok("usb_suspend")
     equal((len(vms["gui-vm"].devices), len(vms["audio-vm"].devices)), (0, 1))  # skipOnSuspend

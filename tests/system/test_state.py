@@ -62,7 +62,7 @@ def the_other_daemons_files_are_understood_and_their_members_kept(w):
     api = w.api(events=True)
     with_serial, without = stick(w, "1-2", serial="4C53"), stick(w, "1-3")
     mouse = w.host.plug("1-4", 0x046d, 0xc077, [HID_MOUSE])
-    devices = api.list_until(lambda d: d[with_serial.node]["vm"] and d[without.node]["vm"])
+    devices = api.list_until(lambda d: len(d) == 3 and d[with_serial.node]["vm"] and d[without.node]["vm"])
     equal([devices[n.node]["vm"] for n in (with_serial, without, mouse)], ["vm2", "vm1", None])
     equal(devices[mouse.node]["disconnected"], True)
     api.ok("usb_attach", device_node=mouse.node)

@@ -24,16 +24,19 @@ static char words[16384];
 static struct device devices[2];
 static int ndevices;
 
-static bool bus_start(reported_fn *reported) {
-    return reported == NULL || reported("1-1") == NULL; /* nothing is known before the first scan */
+static const struct bus_calls *calls;
+
+static bool bus_start(const struct bus_calls *table) {
+    calls = table;
+    return calls->reported("1-1") == NULL; /* nothing is known before the first scan */
 }
 
-static void bus_scan(bool coldplug, fact_fn *emit) {
+static void bus_scan(bool coldplug) {
     struct fact f = {.kind = FACT_SCAN_BEGIN, .coldplug = coldplug};
-    emit(&f);
+    calls->fact(&f);
     for (int i = 0; i < ndevices; i++) {
         f = (struct fact){.kind = FACT_DEVICE, .device = &devices[i], .coldplug = coldplug};
-        emit(&f);
+        calls->fact(&f);
     }
 }
 

@@ -3,8 +3,12 @@
  * of files; reported devices are kept as the core keeps them.
  */
 #include "base/log.h"
+#include "bus/device_pool.h"
+#include "bus/modules.h"
 #include "bus/usb/bus_usb.h"
+#include "bus/usb/usb_work.h"
 #include "codec/uevent.h"
+#include "os/clock.h"
 #include "os/sysfs.h"
 #include "test.h"
 
@@ -43,6 +47,50 @@ static void keep(const struct fact *f) {
         d = &kept[nkept++];
     if (d != NULL)
         *d = *f->device;
+}
+
+static int opened_fd = -1;
+
+static void keep_node(uint64_t token, int fd, const char *why) {
+    CHECK(token == 1 && (fd >= 0 || why[0] != '\0'));
+    opened_fd = fd;
+}
+
+/* ---- orders, carried out in place ---- */
+
+static int nreads, nothers;
+static uint32_t result; /* of the last read */
+
+static void done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd) {
+    bool is_read = o->head.kind == DEVICE_READ;
+    CHECK(a != NULL);
+    nreads += is_read;
+    nothers += !is_read;
+    if (is_read && a != NULL)
+        result = a->read.result;
+    bus_usb_done(o, token, a, fd);
+}
+
+static bool none_wanted(const struct device *dev) {
+    (void)dev;
+    return false;
+}
+
+static bool start(void) {
+    static struct device_order order;
+    static union device_answer answer;
+    static const struct worker_job job = {.name = "test",
+                                          .order_size = sizeof order,
+                                          .answer_max = sizeof answer,
+                                          .order = &order,
+                                          .answer = &answer,
+                                          .handle = usb_work};
+    static const struct bus_calls calls = {.wanted = none_wanted, .fact = keep, .reported = told, .opened = keep_node};
+    return bus_usb.start(&calls) && device_pool_start(0, &job, done);
+}
+
+static void pump(void) {
+    device_pool_tick(clock_now());
 }
 
 /* ---- the small sysfs ---- */
@@ -98,12 +146,14 @@ static void begin(void) {
     (void)snprintf(command, sizeof command, "rm -rf %s/* && mkdir -p %s/" DEVICES, root, root);
     CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
     forgetful = false;
-    bus_usb.scan(false, keep); /* no device */
+    bus_usb.scan(false); /* no device */
+    pump();
     for (int i = 0; i < nkept; i++) {
         struct uevent gone = {
             .action = "remove", .devpath = kept[i].sys_name, .subsystem = "usb", .devtype = "usb_device"};
         CHECK(bus_usb.uevent(&gone));
-        bus_usb.read_noted(keep);
+        bus_usb.read_noted();
+        pump();
     }
     nkept = nfacts = ngone = 0;
 }
@@ -116,8 +166,10 @@ static void event(const char *action, const char *name) {
 }
 
 static void read_noted(void) {
-    nfacts = ngone = 0;
-    bus_usb.read_noted(keep);
+    nfacts = ngone = nreads = nothers = 0;
+    result = 0;
+    bus_usb.read_noted();
+    pump();
 }
 
 /* ---- tests ---- */
@@ -129,7 +181,7 @@ static void events_of_one_plug_are_one_look(void) {
     event("change", "1-2");
     event("bind", "1-2");
     read_noted();
-    CHECK_INT(nfacts, 1);
+    CHECK(nfacts == 1 && nreads == 1 && nothers == 0);
     CHECK(kept_device("1-2") != NULL && kept_device("1-2")->settled);
     read_noted(); /* nothing was noted since */
     CHECK_INT(nfacts, 0);
@@ -137,7 +189,7 @@ static void events_of_one_plug_are_one_look(void) {
     event("unbind", "1-2");
     event("remove", "1-2");
     read_noted();
-    CHECK(nfacts == 0 && ngone == 1);
+    CHECK(nfacts == 0 && ngone == 1 && nreads == 1 && result == DEVICE_GONE);
 }
 
 /* The strings may not be read yet: the kernel is still configuring the device. */
@@ -164,16 +216,19 @@ static void what_lasts_is_read_once(void) {
     place(2, 5);
     event("add", "1-2");
     read_noted();
+    CHECK(nreads == 1 && nothers == 0 && result == DEVICE_FULL);
     CHECK_STR(kept_device("1-2")->product_name, "USB device fff1:0001");
     text("1-2", "speed", "12\n");
     event("bind", "1-2");
     read_noted();
+    CHECK(nreads == 1 && result == DEVICE_NAMES);
     CHECK_STR(kept_device("1-2")->speed, "480");
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
     CHECK(kept_device("1-2")->nifaces == 1 && kept_device("1-2")->vid == 0xfff1);
     text("1-2", "product", "Another\n");
     event("change", "1-2");
     read_noted();
+    CHECK(nreads == 1 && result == DEVICE_SAME);
     CHECK_INT(nfacts, 1);
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
 }
@@ -186,12 +241,12 @@ static void a_reset_or_a_new_plug_is_read_again(void) {
     text("1-2", "devnum", "0\n"); /* in the middle of a reset */
     event("change", "1-2");
     read_noted();
-    CHECK(nfacts == 0 && ngone == 0);
+    CHECK(nfacts == 0 && ngone == 0 && result == DEVICE_FLUX);
     text("1-2", "devnum", "7\n");
     text("1-2", "speed", "12\n");
     event("change", "1-2");
     read_noted();
-    CHECK(nfacts == 1 && kept_device("1-2")->devnum == 7);
+    CHECK(nfacts == 1 && kept_device("1-2")->devnum == 7 && result == DEVICE_FULL);
     CHECK_STR(kept_device("1-2")->speed, "12");
     CHECK_STR(kept_device("1-2")->node, "/dev/bus/usb/001/007");
     displace("1-2");
@@ -235,6 +290,12 @@ static void what_nobody_keeps_is_read_again(void) {
     event("change", "1-2");
     read_noted();
     CHECK_STR(kept_device("1-2")->speed, "12");
+    CHECK(kept_device("1-2")->settled && result == DEVICE_FULL); /* its bind was seen all the same */
+    CHECK_STR(kept_device("1-2")->serial, "S1");
+    text("1-2", "speed", "\xff\n");
+    event("change", "1-2");
+    read_noted();
+    CHECK_STR(kept_device("1-2")->speed, "\xef\xbf\xbd");
 }
 
 static void of_more_devices_than_are_noted_none_is_missed(void) {
@@ -254,11 +315,12 @@ static void of_more_devices_than_are_noted_none_is_missed(void) {
 }
 
 static int opened(const char *name) {
-    char why[128] = "";
-    int fd = bus_usb.open_node(kept_device(name), why, sizeof why);
-    if (fd >= 0)
-        CHECK(close(fd) == 0);
-    return fd;
+    CHECK(bus_usb.open_node(kept_device(name), 1));
+    opened_fd = -1;
+    pump();
+    if (opened_fd >= 0)
+        CHECK(close(opened_fd) == 0);
+    return opened_fd;
 }
 
 static void make(const char *path, const char *link) {
@@ -268,36 +330,38 @@ static void make(const char *path, const char *link) {
     CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
 }
 
-/* A node that is opened in the pass in which its device was read needs no second check; later, or for a second time, it
- * does. */
-static void what_was_read_in_this_pass_is_not_checked_again(void) {
+/* Also right after its device was read: by then it may be another plug, or in use. */
+static void whatever_was_read_before_a_node_is_checked_when_it_is_opened(void) {
     begin();
     place(2, 5);
     make("dev/bus/usb/001/005", NULL);
     event("bind", "1-2");
     read_noted();
     text("1-2", "devnum", "9\n");
-    CHECK(opened("1-2") >= 0);
     CHECK(opened("1-2") < 0);
     text("1-2", "devnum", "5\n");
     CHECK(opened("1-2") >= 0);
     event("change", "1-2");
     read_noted();
     text("1-2", "devnum", "9\n");
-    bus_usb.tick(0, keep); /* the end of the pass */
+    bus_usb.tick(0);
+    pump();
     CHECK(opened("1-2") < 0);
     text("1-2", "devnum", "5\n");
     place(3, 6);
     make("dev/bus/usb/001/006", NULL);
     event("add", "1-3");
     read_noted();
-    bus_usb.tick(bus_usb.deadline(), keep); /* no bind came: looked at in the last moment of this pass */
+    bus_usb.tick(bus_usb.deadline()); /* no bind came */
+    pump();
     CHECK(kept_device("1-3")->settled);
+    CHECK(opened("1-3") >= 0);
     text("1-3", "devnum", "9\n");
     CHECK(opened("1-3") < 0);
     text("1-2", "devnum", "5\n");
     event("change", "1-2");
     read_noted();
+    CHECK(opened("1-2") >= 0);
     make(DEVICES "/1-2/1-2:1.0/x", NULL);
     make(DEVICES "/1-2:1.0/driver", "../../drivers/usbfs"); /* another tool's VM has the device by now */
     CHECK(opened("1-2") < 0);
@@ -318,9 +382,73 @@ static void what_concerns_no_device_is_not_noted(void) {
     CHECK(nfacts == 0 && ngone == 0);
 }
 
+static void put_line(const char *path, const char *line) {
+    char full[256];
+    make(path, NULL);
+    (void)snprintf(full, sizeof full, "%s/%s", root, path);
+    int fd = open(full, O_WRONLY | O_TRUNC);
+    CHECK(fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line) && close(fd) == 0);
+}
+
+static void recheck(void) {
+    nfacts = ngone = nreads = nothers = 0;
+    bus_usb.recheck();
+    pump();
+    CHECK(ngone == 0 && nreads == 0 && nothers == 1);
+}
+
+static void of_what_the_host_uses_only_changes_are_told(void) {
+    begin();
+    place(2, 5);
+    place(3, 6);
+    event("bind", "1-2");
+    event("bind", "1-3");
+    read_noted();
+    make("sys/dev/block/8:1", "../../devices/pci0/usb1/1-2/1-2:1.0/block/sda/sda1");
+    recheck();
+    CHECK_INT(nfacts, 0);
+    put_line("proc/self/mountinfo", "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n");
+    recheck();
+    CHECK(nfacts == 1 && strstr(kept_device("1-2")->protect, "/mnt") != NULL);
+    CHECK_STR(kept_device("1-3")->protect, "");
+    recheck();
+    CHECK_INT(nfacts, 0);
+    event("change", "1-3");
+    read_noted();
+    CHECK_INT(nfacts, 1);
+    put_line("proc/self/mountinfo", "");
+    recheck();
+    CHECK_INT(nfacts, 1);
+    CHECK_STR(kept_device("1-2")->protect, "");
+}
+
+/* Paths are kept until exit, up to a bound. */
+static void a_driver_whose_path_finds_no_room_is_said(void) {
+    static const unsigned char bytes[] = {18, 1, 0,  2, 0, 0, 0, 64,   0xf1, 0xff, 1, 0, 0, 1, 1,   2, 3, 1,
+                                          9,  2, 18, 0, 1, 1, 0, 0x80, 50,   9,    4, 0, 0, 0, 255, 1, 1, 0};
+    char path[VH_PATH_MAX];
+    int kept_paths = 0;
+    begin();
+    put_line("proc/sys/kernel/osrelease", "9.9\n");
+    put_line("lib/modules/9.9/modules.alias", "alias usb:vFFF1p*d*dc*dsc*dp*ic*isc*ip*in* thing\n");
+    put_line("lib/modules/9.9/modules.dep", "kernel/thing.ko:\n");
+    CHECK(start());
+    do
+        (void)snprintf(path, sizeof path, "/lib/modules/9.9/kernel/%d/%0200d.ko", kept_paths++, 0);
+    while (modules_intern(path) != NULL);
+    while (modules_intern(path + 200) != NULL && path[200] != '\0') /* the rest of the room */
+        path[strlen(path) - 1] = '\0';
+    place(2, 5);
+    put("1-2", "descriptors", bytes, sizeof bytes);
+    event("bind", "1-2");
+    read_noted();
+    CHECK(kept_paths > 10 && result == DEVICE_FULL);
+    CHECK_STR(kept_device("1-2")->malformed, "no room for the path of its driver");
+}
+
 int main(void) {
     log_open("test_plugs", LOG_ERROR);
-    if (mkdtemp(root) == NULL || !sysfs_root(root) || !bus_usb.start(told))
+    if (mkdtemp(root) == NULL || !sysfs_root(root) || !start())
         return 1;
     RUN(events_of_one_plug_are_one_look);
     RUN(what_was_bound_before_is_another_plug);
@@ -329,8 +457,10 @@ int main(void) {
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
     RUN(of_more_devices_than_are_noted_none_is_missed);
-    RUN(what_was_read_in_this_pass_is_not_checked_again);
+    RUN(whatever_was_read_before_a_node_is_checked_when_it_is_opened);
     RUN(what_concerns_no_device_is_not_noted);
+    RUN(of_what_the_host_uses_only_changes_are_told);
+    RUN(a_driver_whose_path_finds_no_room_is_said);
     begin();
     char empty[512];
     (void)snprintf(empty, sizeof empty, "rm -rf %s", root);

@@ -3,6 +3,7 @@
  * Needs a kernel with seccomp; without landlock the tests of paths are skipped. Without root there are no capabilities
  * to drop, and permissions deny what landlock would.
  */
+#include "daemon/sandbox_paths.h"
 #include "os/sandbox.h"
 #include "os/sandbox_filter.h"
 #include "os/sock.h"
@@ -61,6 +62,9 @@ static void make_tree(void) {
         "root/dev/",
         "root/proc/self/",
         "root/proc/self/x",
+        "root/proc/net/",
+        "root/proc/net/route",
+        "root/proc/swaps",
         "root/proc/kcore",
         "root/dev/bus/",
         "root/dev/bus/usb/",
@@ -71,6 +75,14 @@ static void make_tree(void) {
         "root/sys/bus/usb/drivers_probe",
         "root/sys/devices/",
         "root/sys/devices/x",
+        "root/sys/class/",
+        "root/sys/class/x",
+        "root/sys/dev/",
+        "root/sys/dev/x",
+        "root/sys/fs/",
+        "root/sys/fs/x",
+        "root/sys/fs/btrfs/",
+        "root/sys/fs/btrfs/x",
         "root/sys/kernel/",
         "root/sys/kernel/x",
         "root/sys/module/",
@@ -89,7 +101,7 @@ static bool have_landlock(void) {
     return syscall(444, NULL, 0, 1) >= 1; /* landlock_create_ruleset, its version */
 }
 
-/* Shuts this process in, as main.c, release.c and opener.c do it. */
+/* Shuts this process in, as main.c, device_worker.c and opener.c do it. */
 static void enter(enum sandbox_role role) {
     char state[256], etc[256], later[256];
     at(state, sizeof state, "state");
@@ -101,10 +113,6 @@ static void enter(enum sandbox_role role) {
         {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
         {"", SANDBOX_READ},
-    };
-    const struct sandbox_path reset[] = {
-        {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
     };
     const struct sandbox_path opener[] = {
         {etc, SANDBOX_READ},
@@ -120,9 +128,8 @@ static void enter(enum sandbox_role role) {
         .npaths = sizeof daemon / sizeof *daemon,
         .keep_override = role == SANDBOX_CONNECTOR,
     };
-    if (role == SANDBOX_RESET) {
-        box.paths = reset;
-        box.npaths = sizeof reset / sizeof *reset;
+    if (role == SANDBOX_DEVICE) {
+        box.paths = sandbox_paths_device(&box.npaths); /* the real ones: all of them are below the root */
     } else if (role == SANDBOX_DISK) {
         box.paths = disk;
         box.npaths = sizeof disk / sizeof *disk;
@@ -155,7 +162,7 @@ static int try_in(enum sandbox_role role, int (*trial)(void)) {
 
 /* ---- paths ---- */
 
-static const struct {
+static const struct forbidden {
     const char *path; /* below `top` if it does not begin with '/' */
     int flags;
 } forbidden[] = {
@@ -220,17 +227,24 @@ static int open_one(const char *path, int flags) {
     return fd >= 0 ? 0 : errno;
 }
 
+static const struct forbidden *tried;
+
 static int open_forbidden(void) {
-    return open_one(forbidden[which].path, forbidden[which].flags);
+    return open_one(tried->path, tried->flags);
+}
+
+/* all[which] */
+static void must_deny(enum sandbox_role role, const struct forbidden *all) {
+    tried = &all[which];
+    int e = try_in(role, open_forbidden);
+    if (e != EACCES)
+        printf("# %s: %s\n", tried->path, e < 0 ? strsignal(-e) : strerror(e));
+    CHECK_INT(e, EACCES);
 }
 
 static void forbidden_paths_are_denied(void) {
-    for (which = 0; which < FORBIDDEN; which++) {
-        int e = try_in(SANDBOX_DAEMON, open_forbidden);
-        if (e != EACCES)
-            printf("# %s: %s\n", forbidden[which].path, e < 0 ? strsignal(-e) : strerror(e));
-        CHECK_INT(e, EACCES);
-    }
+    for (which = 0; which < FORBIDDEN; which++)
+        must_deny(SANDBOX_DAEMON, forbidden);
 }
 
 static int open_allowed(void) {
@@ -364,10 +378,54 @@ static int read_a_node_of_others(void) {
     return open_one("root/dev/sda", O_RDONLY);
 }
 
-static void the_reset_helper_may_offer_interfaces_and_open_nodes(void) {
-    CHECK_INT(try_in(SANDBOX_RESET, probe_drivers), 0);
-    CHECK_INT(try_in(SANDBOX_RESET, unbind), EACCES);
-    CHECK_INT(try_in(SANDBOX_RESET, read_a_node_of_others), EACCES);
+static int read_what_devices_say(void) {
+    return open_one("root/sys/devices/x", O_RDONLY) | open_one("root/sys/class/x", O_RDONLY) |
+           open_one("root/sys/dev/x", O_RDONLY) | open_one("root/sys/fs/btrfs/x", O_RDONLY) |
+           open_one("root/sys/bus/usb", O_RDONLY | O_DIRECTORY) | open_one("root/proc/self/x", O_RDONLY) |
+           open_one("root/proc/net/route", O_RDONLY) | open_one("root/proc/swaps", O_RDONLY) |
+           open_one("root/dev/bus/usb", O_RDONLY | O_DIRECTORY);
+}
+
+static void a_device_worker_may_offer_interfaces_and_open_nodes(void) {
+    CHECK_INT(try_in(SANDBOX_DEVICE, probe_drivers), 0);
+    CHECK_INT(try_in(SANDBOX_DEVICE, read_what_devices_say), 0);
+    CHECK_INT(try_in(SANDBOX_DEVICE, unbind), EACCES);
+    CHECK_INT(try_in(SANDBOX_DEVICE, read_a_node_of_others), EACCES);
+}
+
+/* All that the daemon may not open either, but for drivers_probe, and some more. */
+static const struct forbidden worker_forbidden[] = {
+    {"state", O_RDONLY},
+    {"state/state.json", O_RDONLY},
+    {"state/state.json", O_WRONLY},
+    {"state/new", O_WRONLY | O_CREAT},
+    {"run/not/yet", O_RDONLY},
+    {"root/sys", O_RDONLY},
+    {"root/sys/fs", O_RDONLY},
+    {"root/sys/fs/x", O_RDONLY},
+    {"root/sys/fs/btrfs/x", O_WRONLY},
+    {"root/sys/class/x", O_WRONLY},
+    {"root/sys/dev/x", O_WRONLY},
+    {"root/sys/devices/new", O_WRONLY | O_CREAT},
+    {"root/proc", O_RDONLY},
+    {"root/proc/swaps", O_WRONLY},
+    {"root/proc/net/route", O_WRONLY},
+    {"root/dev", O_RDONLY},
+    {"root/dev/bus", O_RDONLY},
+};
+
+static bool is_to_offer_interfaces(const struct forbidden *f) {
+    return strcmp(f->path, "root/sys/bus/usb/drivers_probe") == 0;
+}
+
+static void a_device_worker_is_denied_the_rest(void) {
+    for (which = 0; which < FORBIDDEN; which++) {
+        if (!is_to_offer_interfaces(&forbidden[which]))
+            must_deny(SANDBOX_DEVICE, forbidden);
+    }
+    for (which = 0; which < (int)(sizeof worker_forbidden / sizeof *worker_forbidden); which++)
+        must_deny(SANDBOX_DEVICE, worker_forbidden);
+    CHECK(try_in(SANDBOX_DEVICE, replace_a_file) != 0);
 }
 
 /* ---- system calls ---- */
@@ -541,6 +599,46 @@ static const struct trial disk_calls[] = {
     CALL(SYS_mmap),    CALL(SYS_kill),    CALL_WITH(SYS_renameat2, AT_FDCWD, 0, AT_FDCWD, 0, 1),
 };
 
+/* Of a device worker. What its libusb never needs: sockets, names, other processes. */
+static const struct trial device_calls[] = {
+    CALL(SYS_connect),
+    CALL(SYS_accept4),
+    CALL(SYS_bind),
+    CALL(SYS_listen),
+    CALL(SYS_setsockopt),
+    CALL(SYS_getsockopt),
+    CALL(SYS_fsync),
+    CALL(SYS_fchmod),
+    CALL(SYS_renameat2),
+    CALL(SYS_unlinkat),
+    CALL(SYS_mkdirat),
+    CALL(SYS_inotify_add_watch),
+    CALL(SYS_pidfd_open),
+    CALL(SYS_mmap),
+    CALL(SYS_mprotect),
+    CALL(SYS_execve),
+    CALL(SYS_clone),
+    CALL(SYS_kill),
+    CALL(SYS_ptrace),
+    CALL(SYS_prctl),
+    CALL(SYS_capset),
+    CALL(SYS_mount),
+    CALL(SYS_mknodat),
+    CALL(SYS_init_module),
+    CALL(SYS_sendto),
+    CALL(SYS_io_uring_setup),
+    CALL_WITH(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    CALL_WITH(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 15),
+    CALL_WITH(SYS_madvise, 0, 0, MADV_WILLNEED),
+    CALL_WITH(SYS_fcntl, 0, F_SETFL, 0),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SUBMITURB),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_BULK),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CLAIMINTERFACE),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_DISCONNECT),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CLEAR_HALT),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SETINTERFACE),
+};
+
 static const struct trial *trial;
 
 static int call_one(void) {
@@ -565,13 +663,14 @@ static void other_system_calls_kill(void) {
     must_kill(SANDBOX_LOGGER, calls, sizeof calls / sizeof *calls);
     must_kill(SANDBOX_LOGGER, logger_calls, sizeof logger_calls / sizeof *logger_calls);
     must_kill(SANDBOX_CONNECTOR, connector_calls, sizeof connector_calls / sizeof *connector_calls);
+    must_kill(SANDBOX_DEVICE, device_calls, sizeof device_calls / sizeof *device_calls);
 }
 
 /* Where each call has one number; 32-bit machines have a second one for some. */
 static void the_lists_are_short(void) {
     enum { WIDE = sizeof(long) == 8 };
-    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DAEMON) <= 17);
-    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_RESET) <= 21);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DAEMON) <= 16);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DEVICE) <= 23);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_OPENER) <= 19);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DISK) <= 11);
     CHECK(sandbox_filter_calls(SANDBOX_LOGGER) <= 5);
@@ -604,9 +703,9 @@ static int a_socket(void) {
 }
 
 static void the_helpers_may_less(void) {
-    CHECK_INT(try_in(SANDBOX_RESET, ioctl_reset) > 0, 1); /* some error of a descriptor that is no node, but no end */
-    CHECK_INT(try_in(SANDBOX_RESET, ioctl_other), -SIGSYS);
-    CHECK_INT(try_in(SANDBOX_RESET, a_socket), -SIGSYS);
+    CHECK_INT(try_in(SANDBOX_DEVICE, ioctl_reset) > 0, 1); /* some error of a descriptor that is no node, but no end */
+    CHECK_INT(try_in(SANDBOX_DEVICE, ioctl_other), -SIGSYS);
+    CHECK_INT(try_in(SANDBOX_DEVICE, a_socket), -SIGSYS);
 }
 
 /* ---- what the kernel says of a process inside ---- */
@@ -682,8 +781,9 @@ int main(void) {
     if (!test_ok)
         return 1;
     RUN_PATHS(forbidden_paths_are_denied);
-    RUN_PATHS(the_reset_helper_may_offer_interfaces_and_open_nodes);
     RUN(what_running_needs_is_allowed);
+    RUN_PATHS(a_device_worker_may_offer_interfaces_and_open_nodes);
+    RUN_PATHS(a_device_worker_is_denied_the_rest);
     RUN_PATHS(files_and_sockets_stay_in_their_directories);
     RUN_PATHS(the_opener_reads_the_configuration_and_writes_nothing);
     RUN_PATHS(the_connector_connects_and_writes_nothing);

@@ -266,7 +266,7 @@ static void each_path_has_its_rule(void) {
 static void what_is_pinned_stays_open(void) {
     int files = open_files();
     paths[0] = (struct sandbox_path){top, SANDBOX_READ | SANDBOX_PINNED};
-    const struct sandbox box = {.role = SANDBOX_RESET, .paths = paths, .npaths = 1};
+    const struct sandbox box = {.role = SANDBOX_DEVICE, .paths = paths, .npaths = 1};
     begin(6);
     CHECK(sandbox_enter(&box));
     CHECK_INT(open_files(), files + 1);

@@ -1,4 +1,5 @@
-/* sandbox_paths.c: the directories that follow from the configuration, and the list of the daemon's own paths. */
+/* sandbox_paths.c: the directories that follow from the configuration, and the lists of the daemon's and of a device
+ * worker's paths. */
 #include "base/str.h"
 #include "bus/modules.h"
 #include "daemon/sandbox_paths.h"
@@ -69,9 +70,30 @@ static void a_configuration_that_is_a_link_is_read_where_it_leads(void) {
     CHECK(unlink(path) == 0 && unlink(here) == 0 && rmdir(name) == 0 && rmdir(target) == 0 && rmdir(top) == 0);
 }
 
+/* A worker changes nodes of devices and one file; all that it reads is below the root of sysfs.h. */
+static void a_device_worker_writes_to_nodes_and_one_file(void) {
+    int n = 0;
+    const struct sandbox_path *paths = sandbox_paths_device(&n);
+    CHECK(n > MODULES_PATHS && find(paths, n, "/sys/devices") != NULL && find(paths, n, "/sys/bus") != NULL);
+    for (int i = 0; i < n; i++) {
+        unsigned changes =
+            SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_REPLACE | SANDBOX_SOCKET | SANDBOX_MKDIR | SANDBOX_REMOVE;
+        unsigned may = 0;
+        CHECK(paths[i].path != NULL);
+        if (str_eq(paths[i].path, "/dev/bus/usb"))
+            may = SANDBOX_WRITE | SANDBOX_IOCTL;
+        else if (str_eq(paths[i].path, "/sys/bus/usb/drivers_probe"))
+            may = SANDBOX_WRITE;
+        CHECK_INT(paths[i].what & changes, may);
+        CHECK((paths[i].what & SANDBOX_ROOTED) != 0);
+        CHECK(may == SANDBOX_WRITE || (paths[i].what & SANDBOX_READ) != 0);
+    }
+}
+
 int main(void) {
     RUN(the_opener_gets_the_directories_of_what_is_configured);
     RUN(what_is_not_configured_has_no_directory);
     RUN(a_configuration_that_is_a_link_is_read_where_it_leads);
+    RUN(a_device_worker_writes_to_nodes_and_one_file);
     TEST_MAIN_END;
 }

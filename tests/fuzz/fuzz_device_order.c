@@ -1,0 +1,151 @@
+/*
+ * fuzz_device_order.c - any bytes as an order, and as the answer to one: no crash, and what was found valid is walked
+ * as bus_usb.c does it. Its strings end and are printed, its numbers are in range, its bools are bools.
+ *
+ * Input: an order, then the bytes of its answer, as this machine lays them out. An order that is none is replaced by
+ * one of the kind that its number says, because the loop's own orders are valid. The committed inputs are valid ones.
+ */
+#include "base/str.h"
+#include "bus/device_order.h"
+#include "must.h"
+
+#include <string.h>
+
+static struct device_order order;
+static union device_answer answer;
+
+/* A caller may print it: it ends within its bounds, and the JSON of it has no bare control byte. */
+static void print(const char *s, size_t cap) {
+    static char text[8 * VH_DRIVERS_TEXT];
+    struct sbuf sb;
+    MUST(memchr(s, '\0', cap) != NULL);
+    sb_init(&sb, text, sizeof text);
+    sb_json(&sb, s);
+    MUST(sb_ok(&sb) && sb.len >= 2 && text[0] == '"' && text[sb.len - 1] == '"');
+    for (size_t i = 0; i < sb.len; i++)
+        MUST((unsigned char)text[i] >= 0x20);
+}
+#define PRINT(text) print((text), sizeof(text))
+
+static void check_name(const char name[VH_SYSNAME_MAX]) {
+    print(name, VH_SYSNAME_MAX);
+    MUST(device_name_valid(name) && strchr(name, '/') == NULL && name[0] != '.');
+    MUST(device_same_port(name, name));
+}
+
+static void walk_drivers(const char *drivers) {
+    size_t at = 0;
+    int n = 0;
+    for (; drivers[at] != '\0'; n++) {
+        print(drivers + at, VH_DRIVERS_TEXT - at);
+        at += strlen(drivers + at) + 1;
+        MUST(at < VH_DRIVERS_TEXT);
+    }
+    MUST(n <= VH_MAX_DRIVERS);
+}
+
+static void walk_names(const struct device *d) {
+    PRINT(d->vendor_name);
+    PRINT(d->product_name);
+    PRINT(d->serial);
+    MUST(d->vendor_name[0] != '\0' && d->product_name[0] != '\0');
+}
+
+static void walk_device(const struct device *from) {
+    static struct device dev;
+    dev = *from;
+    walk_names(&dev);
+    check_name(dev.sys_name);
+    PRINT(dev.node);
+    PRINT(dev.port_path);
+    PRINT(dev.speed);
+    PRINT(dev.malformed);
+    MUST(strcmp(dev.sys_name, order.sys_name) == 0 && dev.protect[0] == '\0');
+    MUST(dev.busnum > 0 && dev.devnum > 0 && dev.devnum <= 127);
+    MUST(dev.removable == REMOVABLE_UNKNOWN || dev.removable == REMOVABLE_FIXED ||
+         dev.removable == REMOVABLE_REMOVABLE);
+    bool settled = dev.settled, unresponsive = dev.unresponsive; /* UBSan looks at them */
+    MUST((settled || !settled) && (unresponsive || !unresponsive));
+    unsigned classes = 0;
+    for (int i = 0; i < dev.nifaces; i++)
+        classes |= dev.ifaces[i].cls;
+    MUST(classes <= 255);
+}
+
+static void walk_read(const struct device_read *r) {
+    MUST(r->complete <= 1 && r->strings <= 1 && r->troubled <= 1);
+    switch (r->result) {
+    case DEVICE_FULL:
+        MUST(r->incarnation != 0);
+        walk_device(&r->dev);
+        walk_drivers(r->drivers);
+        break;
+    case DEVICE_NAMES:
+        walk_names(&r->dev); /* and as DEVICE_SAME */
+        MUST(r->incarnation == order.incarnation);
+        break;
+    case DEVICE_SAME:
+        MUST(r->incarnation == order.incarnation);
+        break;
+    default:
+        MUST(r->result == DEVICE_GONE || r->result == DEVICE_FLUX);
+    }
+}
+
+static void walk(void) {
+    switch (order.head.kind) {
+    case DEVICE_LIST:
+        MUST(answer.list.n <= VH_MAX_DEVICES && answer.list.whole <= 1);
+        for (uint32_t i = 0; i < answer.list.n; i++)
+            check_name(answer.list.row[i].sys_name);
+        break;
+    case DEVICE_USES:
+        MUST(answer.uses.n <= VH_MAX_DEVICES);
+        for (uint32_t i = 0; i < answer.uses.n; i++) {
+            check_name(answer.uses.row[i].sys_name);
+            PRINT(answer.uses.row[i].why);
+        }
+        break;
+    case DEVICE_READ:
+        walk_read(&answer.read);
+        break;
+    default:
+        PRINT(answer.done.why);
+        MUST(answer.done.result >= DEVICE_SAME && answer.done.result <= DEVICE_REFUSED);
+    }
+}
+
+static void check_order(void) {
+    MUST(order.head.kind >= DEVICE_LIST && order.head.kind <= DEVICE_RELEASE);
+    if (order.head.kind >= DEVICE_READ)
+        check_name(order.sys_name);
+    else
+        MUST(order.sys_name[0] == '\0');
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    size_t n = size < sizeof order ? size : sizeof order;
+    memset(&order, 0, sizeof order);
+    memcpy(&order, data, n);
+    if (device_order_valid(&order)) {
+        check_order();
+    } else {
+        order.head.kind = DEVICE_LIST + order.head.kind % DEVICE_RELEASE;
+        memcpy(order.sys_name, order.head.kind >= DEVICE_READ ? "1-2" : "\0\0\0", 4);
+    }
+    data += n;
+    size -= n;
+    if (size > sizeof answer)
+        return 0; /* os/worker.c ends such a worker */
+    memset(&answer, 0xff, sizeof answer);
+    memcpy(&answer, data, size);
+    bool bare = device_answer_valid(&order, &answer, size, false);
+    bool with_fd = device_answer_valid(&order, &answer, size, true);
+    MUST(!with_fd || order.head.kind == DEVICE_OPEN || (order.head.kind == DEVICE_READ && order.open != 0));
+    MUST(!with_fd || !bare || order.head.kind == DEVICE_READ);
+    if (bare || with_fd) {
+        MUST(device_answer_size(order.head.kind, &answer) == size);
+        walk();
+    }
+    return 0;
+}
