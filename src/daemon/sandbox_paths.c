@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Directories; "" none. */
-static char sockets[VH_PATH_MAX], uevent_dir[VH_PATH_MAX], state[VH_PATH_MAX];
+static char sockets[VH_PATH_MAX], uevent_dir[VH_PATH_MAX];
 static char conf_dir[VH_REALPATH_MAX], conf_target[VH_REALPATH_MAX];
 
 /* "/run/vhotplug.sock" becomes "/run". Without a slash, or with NULL, "": then nothing may be made. */
@@ -37,8 +37,7 @@ static void find_conf(const char *path) {
 
 struct opener_places sandbox_paths_opener(const char *conf_path, const struct conf *conf, const char *uevents) {
     bool fit = parent_of(sockets, sizeof sockets, conf->api.enable && conf->api.unix_on ? conf->api.unix_path : NULL) &&
-               parent_of(uevent_dir, sizeof uevent_dir, uevents) &&
-               parent_of(state, sizeof state, conf->persistency ? conf->state_path : NULL);
+               parent_of(uevent_dir, sizeof uevent_dir, uevents);
     VH_ASSERT(fit); /* the paths of the configuration are shorter */
     find_conf(conf_path);
     return (struct opener_places){
@@ -47,7 +46,6 @@ struct opener_places sandbox_paths_opener(const char *conf_path, const struct co
         .sockets = sockets,
         .uevents = uevents != NULL ? uevents : "",
         .uevents_dir = uevent_dir,
-        .state = state,
     };
 }
 

@@ -187,23 +187,6 @@ void opener_seal(void) {
     drain();
 }
 
-static int directory = -1, directory_error;
-
-static void on_directory(enum opener_what what, int fd, int error) {
-    (void)what;
-    directory = fd;
-    directory_error = error;
-}
-
-int opener_directory(const char *path) {
-    if (!loop.sealed)
-        return opener_work_directory(path);
-    opener_ask(OPEN_DIRECTORY, on_directory);
-    drain();
-    errno = directory_error;
-    return directory;
-}
-
 void opener_stop(void) {
     opener_ask(OPEN_END, NULL);
     if (loop.sealed)

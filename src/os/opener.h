@@ -22,9 +22,8 @@ enum opener_what {              /* what waits is done in this order */
                    OPEN_UNIX, /* removes what it made elsewhere before */
                    OPEN_TCP,
                    OPEN_VSOCK,
-                   OPEN_DIRECTORY, /* of the state file; made if missing */
-                   OPEN_MADE,      /* of opener_seal(): which socket files were made at start */
-                   OPEN_END,       /* of opener_stop(): removes what is left of them */
+                   OPEN_MADE, /* of opener_seal(): which socket files were made at start */
+                   OPEN_END,  /* of opener_stop(): removes what is left of them */
                    OPEN_KINDS,
 };
 
@@ -45,7 +44,6 @@ struct opener_places {
     const char *sockets;                /* where unix sockets may be made */
     const char *uevents;                /* the tests' replacement for netlink */
     const char *uevents_dir;
-    const char *state; /* a directory that may be made */
     /* In the opener: a descriptor of a copy of the configuration's text, or -1 with errno. *valid: *l is filled. */
     int (*read_conf)(struct opener_listeners *l, bool *valid);
 };
@@ -61,10 +59,9 @@ bool opener_sealed(void);
 /* The answer may come before this returns; at the latest it comes VH_T_OPEN later. What is asked for already is not
  * asked for again. NULL: nobody waits. */
 void opener_ask(enum opener_what what, opener_answer *answer);
-void opener_in_force(void);             /* the configuration of the last answer to OPEN_CONF */
-const char *opener_why(int error);      /* in words */
-int opener_directory(const char *path); /* OPEN_DIRECTORY, waits: a descriptor or -1 with errno */
-void opener_stop(void);                 /* the API's socket file is gone then; waits for VH_T_OPEN at most */
+void opener_in_force(void);        /* the configuration of the last answer to OPEN_CONF */
+const char *opener_why(int error); /* in words */
+void opener_stop(void);            /* the API's socket file is gone then; waits for VH_T_OPEN at most */
 
 void opener_fill(struct pollset *ps);
 void opener_ready(const struct pollset *ps);

@@ -63,12 +63,6 @@ static int open_uevents(void) {
     return note(MADE_UEVENTS, netlink_open_fake(places.uevents), places.uevents);
 }
 
-int opener_work_directory(const char *path) {
-    if (mkdirat(AT_FDCWD, path, 0755) != 0 && errno != EEXIST)
-        return -1;
-    return openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 static int refuse(int error) {
     errno = error;
     return -1;
@@ -91,8 +85,6 @@ int opener_work_open(enum opener_what what) {
         return l->tcp_on ? sock_listen_tcp(l->host, l->tcp_port, false) : refuse(EACCES);
     case OPEN_VSOCK:
         return l->vsock_on ? sock_listen_vsock(l->vsock_port) : refuse(EACCES);
-    case OPEN_DIRECTORY:
-        return opener_work_directory(places.state);
     case OPEN_CONF:
     case OPEN_MADE:
     case OPEN_KINDS:
@@ -123,13 +115,12 @@ static struct {
     struct opener_listeners listeners; /* of the configuration that was read last, if `read` is not 0 */
 } opener;
 
-/* Makes the directories first, so that the rules apply to them and not to their parents. */
+/* Makes the directory first, so that the rule applies to it and not to its parent. */
 static bool enter_sandbox(void) {
     const struct sandbox_path paths[] = {
         {places.conf_dir, SANDBOX_READ},
         {places.conf_target, SANDBOX_READ},
         {places.sockets, SANDBOX_SOCKET | SANDBOX_ANCESTOR},
-        {places.state, SANDBOX_READ | SANDBOX_MKDIR | SANDBOX_ANCESTOR},
         {places.uevents_dir, SANDBOX_SOCKET},
     };
     const struct sandbox box = {.role = SANDBOX_OPENER,
@@ -137,7 +128,6 @@ static bool enter_sandbox(void) {
                                 .npaths = sizeof paths / sizeof *paths,
                                 .testing = places.uevents[0] != '\0'};
     (void)mkdirat(AT_FDCWD, places.sockets, 0755); /* the loop reports errors */
-    (void)mkdirat(AT_FDCWD, places.state, 0755);
     return sandbox_enter(&box);
 }
 

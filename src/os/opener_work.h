@@ -32,7 +32,6 @@ void opener_work_at(const struct opener_places *p);
 void opener_work_listen_at(const struct opener_listeners *l);
 /* A descriptor, or -1 with errno; errno 0: done, and there is no descriptor. */
 int opener_work_open(enum opener_what what);
-int opener_work_directory(const char *path);
 struct opener_inode opener_work_made(enum opener_made what);
 
 #endif

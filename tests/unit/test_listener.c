@@ -279,13 +279,8 @@ static void on_conf(enum opener_what what, int fd, int error) {
 /* The opener is forked while `other` is what it will read; `conf` is in force. */
 static void seal(void) {
     struct opener_listeners places_now;
-    static struct opener_places places = {.conf_dir = "",
-                                          .conf_target = "",
-                                          .sockets = dir,
-                                          .uevents = "",
-                                          .uevents_dir = "",
-                                          .state = "",
-                                          .read_conf = read_other};
+    static struct opener_places places = {
+        .conf_dir = "", .conf_target = "", .sockets = dir, .uevents = "", .uevents_dir = "", .read_conf = read_other};
     listener_places(&other, &other_places);
     listener_places(&conf, &places_now);
     fail_nr(444, 0, ENOSYS); /* landlock: the sanitizers need more than a sandbox allows */

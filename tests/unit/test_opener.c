@@ -16,7 +16,7 @@
 
 enum { SYS_LANDLOCK_CREATE = 444, WAIT_MS = 20000, BAD_ERRNO = 5000 };
 
-static char top[] = "/tmp/vh-opener-XXXXXX", conf_path[64], sock_a[64], sock_b[64], uevents[64], state[64];
+static char top[] = "/tmp/vh-opener-XXXXXX", conf_path[64], sock_a[64], sock_b[64], uevents[64];
 
 /* ---- the configuration: one word of a file says which it is ---- */
 
@@ -52,13 +52,8 @@ static void write_conf(const char *word) {
     CHECK(fd >= 0 && write(fd, word, strlen(word)) == (ssize_t)strlen(word) && close(fd) == 0);
 }
 
-static struct opener_places places = {.conf_dir = top,
-                                      .conf_target = "",
-                                      .sockets = top,
-                                      .uevents = uevents,
-                                      .uevents_dir = top,
-                                      .state = state,
-                                      .read_conf = read_conf};
+static struct opener_places places = {
+    .conf_dir = top, .conf_target = "", .sockets = top, .uevents = uevents, .uevents_dir = top, .read_conf = read_conf};
 static struct opener_listeners listeners;
 
 /* ---- answers ---- */
@@ -132,15 +127,6 @@ static void before_the_sandbox_this_process_opens(void) {
     CHECK_INT(ask(OPEN_VSOCK), EADDRNOTAVAIL);
     heal();
     CHECK_INT(ask(OPEN_CONF), EINVAL); /* conf_load.c reads it */
-    for (int i = 0; i < 2; i++) {      /* a directory that exists is a success as well */
-        int fd = opener_directory(state);
-        CHECK(fd >= 0 && close(fd) == 0);
-    }
-    CHECK(rmdir(state) == 0);
-    fail_call("mkdirat", 1, EROFS);
-    CHECK_INT(opener_directory(state), -1);
-    CHECK_INT(errno, EROFS);
-    heal();
     CHECK_INT(open_files(), files);
 }
 
@@ -155,8 +141,6 @@ static void the_opener_opens_again_and_again(void) {
         CHECK_INT(ask(OPEN_UEVENTS), 0);
     }
     CHECK(there(sock_a) && there(uevents));
-    int fd = opener_directory(state);
-    CHECK(fd >= 0 && close(fd) == 0 && rmdir(state) == 0);
     CHECK(unlink(conf_path) == 0);
     CHECK_INT(ask(OPEN_CONF), ENOENT);
     write_conf("a");
@@ -290,8 +274,6 @@ static void all_else_is_refused(const char *why) {
     heal();
     CHECK_INT(ask(OPEN_CONF), EPIPE);
     CHECK_INT(ask(OPEN_UEVENTS), EPIPE);
-    CHECK_INT(opener_directory(state), -1);
-    CHECK_INT(errno, EPIPE);
     CHECK(!was_said("opener")); /* once */
     CHECK_STR(opener_why(EPIPE), "the opener is gone");
     pass(0);
@@ -364,7 +346,6 @@ int main(void) {
     (void)snprintf(sock_a, sizeof sock_a, "%s/a.sock", top);
     (void)snprintf(sock_b, sizeof sock_b, "%s/b.sock", top);
     (void)snprintf(uevents, sizeof uevents, "%s/uevents", top);
-    (void)snprintf(state, sizeof state, "%s/state", top);
     listeners = (struct opener_listeners){
         .unix_on = true, .tcp_on = true, .vsock_on = true, .unix_mode = 0600, .uid = -1, .gid = -1, .vsock_port = 1};
     (void)snprintf(listeners.unix_path, sizeof listeners.unix_path, "%s", sock_a);
@@ -385,7 +366,6 @@ int main(void) {
     RUN(an_opener_that_ends_by_itself_removes_nothing);
     RUN(an_opener_that_lies_is_ended);
     RUN(without_a_process_or_its_sandbox_there_is_no_opener);
-    (void)rmdir(state);
     CHECK(unlink(conf_path) == 0 && rmdir(top) == 0);
     TEST_MAIN_END;
 }

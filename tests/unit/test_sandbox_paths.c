@@ -28,13 +28,12 @@ static void the_opener_gets_the_directories_of_what_is_configured(void) {
     CHECK_STR(p.sockets, "/run/vhotplug");
     CHECK_STR(p.uevents, "/tmp/test/uevents");
     CHECK_STR(p.uevents_dir, "/tmp/test");
-    CHECK_STR(p.state, "/");
 }
 
 static void what_is_not_configured_has_no_directory(void) {
     start(false, false);
     struct opener_places p = sandbox_paths_opener("x.conf", &conf, NULL);
-    CHECK(p.sockets[0] == '\0' && p.uevents[0] == '\0' && p.state[0] == '\0');
+    CHECK(p.sockets[0] == '\0' && p.uevents[0] == '\0');
     start(true, false);
     conf.api.unix_on = false;
     p = sandbox_paths_opener("x.conf", &conf, "uevents"); /* a path without a directory */

@@ -17,7 +17,7 @@
 
 static char dir[] = "/tmp/vh-uevents-XXXXXX", path[108];
 static const struct opener_places places = {
-    .conf_dir = "", .conf_target = "", .sockets = "", .uevents = path, .uevents_dir = dir, .state = ""};
+    .conf_dir = "", .conf_target = "", .sockets = "", .uevents = path, .uevents_dir = dir};
 static const struct opener_listeners nowhere;
 static int scans, events, readings;
 
