@@ -12,9 +12,10 @@ KEEP = "0000000000000002"  # CAP_DAC_OVERRIDE
 NOTHING = "0000000000000000"
 ROOT = os.geteuid() == 0
 CONNECTOR = "vhotplug-connec"  # as the kernel shows it
+DEVICE_WORKERS = 6  # DEVICE_WORKERS of limits.h
 # The processes and the capability that each keeps when the configuration has VMs. Whoever adds a process adds a row.
-PROCESSES = [("vhotplug", NOTHING), ("vhotplug-log", NOTHING), ("vhotplug-reset", NOTHING), ("vhotplug-opener", NOTHING),
-             (CONNECTOR, KEEP), (CONNECTOR, KEEP)]
+PROCESSES = [("vhotplug", NOTHING), ("vhotplug-log", NOTHING), ("vhotplug-opener", NOTHING),
+             *[("vhotplug-device", NOTHING)] * DEVICE_WORKERS, (CONNECTOR, KEEP), (CONNECTOR, KEEP)]
 NAMES = sorted(name for name, _ in PROCESSES)
 
 
@@ -177,7 +178,7 @@ def a_state_directory_whose_parent_comes_late_is_made(w):
     w.daemon(w.conf([rule("vm1", KEYBOARD)], persistency=True, statePath=state))
     kbd = w.host.plug("1-2")
     api = w.api()
-    api.list_until(lambda l: l[kbd.node]["vm"] == "vm1")
+    api.list_until(lambda l: kbd.node in l and l[kbd.node]["vm"] == "vm1")
     contains(api.fails("usb_detach", "cannot be saved", device_node=kbd.node), "No such file")
     os.makedirs(parent)
     api.ok("usb_detach", device_node=kbd.node)

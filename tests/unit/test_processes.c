@@ -39,7 +39,7 @@ static const struct process {
     bool opens_tcp;     /* sockets of its own, which may not connect */
 } processes[] = {
     {.name = "loop", .role = SANDBOX_DAEMON},
-    {.name = "reset helper", .role = SANDBOX_RESET},
+    {.name = "device worker", .role = SANDBOX_DEVICE},
     {.name = "opener", .role = SANDBOX_OPENER, .own = true, .connects_unix = true, .opens_tcp = true},
     {.name = "logger", .role = SANDBOX_LOGGER},
     {.name = "disk worker", .role = SANDBOX_DISK},
