@@ -228,6 +228,15 @@ static void nobody_on_vsock(struct reader *r, int api_object, const int *v) {
             v[API_ALLOWED_CIDS] >= 0 ? "empty" : "missing");
 }
 
+/* Existing configurations expect TCP to be operator, so a note has to do. */
+static void anybody_on_tcp(struct reader *r, int transports) {
+    if (r->c->api.tcp_on)
+        rd_note(
+            r, transports,
+            "without 'clients' whoever reaches the TCP port is operator: each program and browser of this host, and "
+            "guests behind user-mode networks, to whom the host's loopback is open");
+}
+
 void conf_read_clients(struct reader *r, int api_object) {
     int v[CONF_KEYS_MAX];
     for (int i = 0; i < CONF_KEYS_MAX; i++)
@@ -241,6 +250,7 @@ void conf_read_clients(struct reader *r, int api_object) {
         guests_of_vms(r, v[API_ALLOWED_CIDS]);
         if (api_object >= 0)
             nobody_on_vsock(r, api_object, v);
+        anybody_on_tcp(r, v[API_TRANSPORTS]);
         return;
     }
     read_list(r, v[API_CLIENTS]);

@@ -5,6 +5,7 @@
 #include "server/server.h"
 
 #include "base/log.h"
+#include "codec/web_line.h"
 #include "config/access.h"
 #include "os/pollset.h"
 #include "os/sock.h"
@@ -177,6 +178,18 @@ static bool line_is_begun(const struct client *c) {
     return client_reads(c) && !c->unread && !c->eof && !linebuf_empty(&c->in);
 }
 
+static void disconnect(struct client *c, const char *why) {
+    server.calls->refused(&c->who, why);
+    server.stats.refused++;
+    c->state = CLIENT_DEAD; /* freed by server_ready() */
+}
+
+/* A page can make a browser of this host send a request of the API, below lines of HTTP. Nothing is answered: what the
+ * connection says next may be the page's words. */
+static bool speaks_http(const struct client *c, const char *line, size_t len) {
+    return c->transport == TRANSPORT_TCP && web_line(line, len);
+}
+
 /* Hands over whole lines, one request at a time. The reply may come from within the call. */
 static void take_lines(struct client *c) {
     c->unread = false;
@@ -191,6 +204,10 @@ static void take_lines(struct client *c) {
         if (r == LINE_NONE) {
             if (c->line_until == VH_NEVER && line_is_begun(c))
                 c->line_until = server.now + (int64_t)server.conf->line_seconds * ms_to_ns(1000);
+            return;
+        }
+        if (r == LINE_OK && speaks_http(c, line, len)) {
+            disconnect(c, "it speaks HTTP, which is not the protocol of this port");
             return;
         }
         if (i == LINES_PER_PASS - 1)
@@ -301,12 +318,6 @@ int64_t server_deadline(void) {
         at = due < at ? due : at;
     }
     return at;
-}
-
-static void disconnect(struct client *c, const char *why) {
-    server.calls->refused(&c->who, why);
-    server.stats.refused++;
-    c->state = CLIENT_DEAD; /* freed by server_ready() */
 }
 
 /* A client with an unfinished line would else keep its entry and its buffer for ever. */

@@ -1,7 +1,9 @@
 /*
  * fuzz_linebuf.c - a stream in pieces of any size gives the same lines as a plain reading of it, whatever the pieces.
+ * No line that may be one of the API is taken for one of the web.
  */
 #include "codec/linebuf.h"
+#include "codec/web_line.h"
 #include "must.h"
 
 #include <string.h>
@@ -49,6 +51,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         while ((r = linebuf_next(&lb, &line, &len)) != LINE_NONE) {
             MUST(plain_next(&plain, &from, &expected) == r);
             MUST(r != LINE_OK || (len == expected && memcmp(line, from, len) == 0));
+            MUST(r != LINE_OK || !web_line(line, len) || (len > 0 && strchr("{ \t\r\n", line[0]) == NULL));
         }
         linebuf_move(&lb, lb.buf == buf ? other : buf);
     }

@@ -8,7 +8,7 @@ import time
 
 from fakehost import HID_MOUSE, HUB, STORAGE
 from tap import Failed, check, contains, equal, run, scaled, test
-from world import KEYBOARD, MOUSE, SHIPPED, STICK, World, free_port, rule
+from world import KEYBOARD, MOUSE, SHIPPED, STICK, World, free_port, rule, vhp
 
 UNIX = (socket.AF_UNIX, socket.SOCK_STREAM)
 TCP4 = (socket.AF_INET, socket.SOCK_STREAM)
@@ -349,6 +349,34 @@ def a_full_table_of_clients_refuses_the_next_and_recovers(w):
             break
         except (Failed, EOFError, ConnectionError):
             pass
+
+
+@test
+def a_web_page_is_no_client(w):
+    """A browser sends what a page wants to any port, but below lines of HTTP. The first of them ends the connection."""
+    port = free_port()
+    vm = w.qemu("a")
+    daemon = w.daemon(w.conf([rule("a", KEYBOARD)], vms=("a",), api={"transports": ["unix", "tcp"], "port": port}))
+    keyboard = w.host.plug("1-2")
+    vm.wait_device(vhp(keyboard))
+    body = json.dumps({"action": "usb_detach", "device_node": keyboard.node}).encode() + b"\n"
+    for head in (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /" + 5000 * b"a" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 b"Host: localhost\n", b"\x16\x03\x01\x02\x00\n"):
+        since = len(daemon.log)
+        page = w.api((TCP4, ("127.0.0.1", port)))
+        page.socket.sendall(head + body)
+        try:
+            while (got := page.socket.recv(4096)):
+                check(b'"ok"' not in got and (b"longer than" in got or len(head) < 4096), got)
+        except ConnectionResetError:  # it closed with some input unread
+            pass
+        daemon.wait_log('by="tcp 127.0.0.1".*action=connect outcome=refused reason="it speaks HTTP', since=since)
+    api = w.api()
+    equal(api.list()[keyboard.node]["vm"], "a")
+    equal(len(api.lines[-1]["usb_devices"]), 1)
+    w.api((TCP4, ("127.0.0.1", port))).ok("usb_detach", device_node=keyboard.node)
+    api.send(b"POST / HTTP/1.1\n")  # no browser reaches the unix socket
+    check(api.response()["result"] == "failed", "a line of HTTP is garbage like any other there")
 
 
 @test

@@ -237,6 +237,16 @@ static void api_transports(void) {
                                            "and \"vsock\", found the string \"unix\"\n");
 }
 
+static void tcp_is_open_to_browsers(void) {
+    with_notes = true;
+    EXPECT(API("\"transports\":[\"tcp\"]"),
+           "note 2:14 general.api.transports: without 'clients' whoever reaches the TCP port is operator: each program "
+           "and browser of this host, and guests behind user-mode networks, to whom the host's loopback is open\n");
+    EXPECT(API("\"transports\":[\"tcp\"],\"clients\":[{\"tcp\":\"::1\",\"role\":\"observer\"}]"), "");
+    EXPECT(API("\"enable\":false,\"transports\":[\"tcp\"]"), "");
+    with_notes = false;
+}
+
 static void api_enable(void) {
     EXPECT(API("\"enable\":false,\"transports\":[\"unix\",\"tcp\",\"vsock\"]"), "");
     CHECK(!c.api.enable && !c.api.unix_on && !c.api.tcp_on && !c.api.vsock_on);
@@ -1322,6 +1332,7 @@ int main(void) {
     RUN(keys_for_later);
     RUN(general_values);
     RUN(api_transports);
+    RUN(tcp_is_open_to_browsers);
     RUN(api_enable);
     RUN(api_host);
     RUN(api_ports);
