@@ -331,22 +331,26 @@ static bool start(void) {
     return true;
 }
 
-/* Nothing else is served before: clients would see half a list, and a uevent would make a device of the scan a newly
- * plugged one. Each of its orders has a deadline. False if a signal ended it. */
-static bool first_scan(void) {
+/* Nothing else is served before the end of the first scan and of the first look at the VMs: clients would see half a
+ * list and be told that a VM does not run, and a uevent would make a device of the scan a newly plugged one. Each order
+ * has a deadline. False if a signal ended it. */
+static bool wait_while(bool (*busy)(void)) {
     struct pollset *ps = &loop.polls;
-    while (loop.opt->bus->scanning() && !loop.stop) {
+    while (busy() && !loop.stop) {
         ps->n = 0;
         int is = pollset_add(ps, loop.signals, POLLIN);
         device_pool_fill(ps);
-        if (wait_until(device_pool_deadline()) < 0 && errno != EINTR)
+        connector_fill(ps);
+        if (wait_until(earliest(device_pool_deadline(), connector_deadline())) < 0 && errno != EINTR)
             return false;
         loop.now = clock_now();
         dispatch_time(loop.now);
         if (pollset_got(ps, is, loop.signals))
             signals_ready();
         device_pool_ready(ps);
+        connector_ready(ps, loop.now);
         device_pool_tick(loop.now);
+        connector_tick(loop.now);
     }
     return !loop.stop;
 }
@@ -366,16 +370,19 @@ bool loop_run(const struct loop_options *options) {
     dispatch_time(loop.now);
     if (!start())
         return false; /* nothing was made yet that would have to be removed */
-    bool ok = options->started() && first_scan();
-    if (ok) {
+    bool started = options->started();
+    bool ready = started && wait_while(options->bus->scanning);
+    if (ready) {
         first_look_at_vms();
+        ready = wait_while(vm_watch_scanning);
+    }
+    if (ready) {
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
                  options->conf->nrules);
         pages_give_back_code();
         while (pass()) {
         }
-        ok = loop.stop;
     }
     disk_worker_stop();
     device_pool_stop();
@@ -386,5 +393,5 @@ bool loop_run(const struct loop_options *options) {
     mount_watch_stop();
     uevent_source_stop();
     opener_stop();
-    return ok;
+    return started && loop.stop;
 }

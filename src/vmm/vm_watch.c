@@ -83,7 +83,7 @@ static void compare(int v, const struct connector_answer *a) {
         calls->socket_absent(v);
 }
 
-static bool any_asked(void) {
+bool vm_watch_scanning(void) {
     for (int v = 0; v < conf->nvms; v++) {
         if (vms[v].asked)
             return true;
@@ -103,7 +103,7 @@ void vm_watch_looked(int v, const struct connector_answer *a) {
         scan_later();
     if (w->again)
         look(v);
-    if (rescan_at == VH_NEVER && !any_asked())
+    if (rescan_at == VH_NEVER && !vm_watch_scanning())
         failures = 0;
     if (a->status == CONNECTOR_OK) /* else nothing is known, so nothing is reported */
         compare(v, a);

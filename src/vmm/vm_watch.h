@@ -23,8 +23,9 @@ struct vm_watch_calls {
 
 /* The first vm_watch_scan() has every socket reported that is present. False after logging why. */
 bool vm_watch_start(const struct conf *c, const struct vm_watch_calls *calls);
-int vm_watch_inotify(void); /* for the connectors, who add the watches */
-void vm_watch_scan(void);   /* has every socket looked at; what changed since the last report is reported then */
+int vm_watch_inotify(void);   /* for the connectors, who add the watches */
+void vm_watch_scan(void);     /* has every socket looked at; what changed since the last report is reported then */
+bool vm_watch_scanning(void); /* a look at a VM is under way; each ends with VH_T_CONNECT at the latest */
 void vm_watch_looked(int vm, const struct connector_answer *a); /* of struct connector_calls */
 void vm_watch_process(int vm, int pidfd);                       /* takes it over; -1: none */
 int vm_watch_pidfd(int vm); /* of that process, owned by vm_watch; -1 if it is not known, or has ended */

@@ -630,7 +630,7 @@ def a_reload_that_names_another_user_ends_the_connection(w):
     daemon.configure(w.conf([rule("a", KEYBOARD)], ("a",), vm_options={"a": {"qmp": "keep", "uid": 0}}))
     daemon.wait_log("its socket is served by uid 1001, not 0")
     other = w.host.plug("1-2")
-    equal(w.api().list()[other.node]["state"], "waiting")
+    w.api().list_until(lambda devices: devices.get(other.node, {}).get("state") == "waiting")
     check(vhp(other) not in vm.devices)
 
 

@@ -51,7 +51,7 @@ def all_gone(pids):
 
 def serving(w, daemon):
     """Where no log is read."""
-    until(lambda: os.path.exists(w.socket) and "vhotplug-reset" in children(daemon), "it does not start")
+    until(lambda: os.path.exists(w.socket) and "vhotplug-device" in children(daemon), "it does not start")
     w.api().ok("version")
     return children(daemon)
 
