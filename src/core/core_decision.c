@@ -71,7 +71,7 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
         return false;
     case STAY_UNRESPONSIVE:
-        sb_str(why, "the device does not answer");
+        sb_fmt(why, "%s does not answer", s->dev.node);
         return false;
     case STAY_UNSETTLED:
         sb_fmt(why, "%s is still being configured by the kernel: it is announced when it is ready", s->dev.node);

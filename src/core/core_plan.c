@@ -190,7 +190,7 @@ static void settle_request(struct step *st, int i) {
     else if (to_vm && slot_stays_with_host(c, s, STAY_MALFORMED) != STAY_NO)
         (void)str_fmt(text, sizeof text, "unclassifiable: %s", s->dev.malformed);
     else if (to_vm && slot_stays_with_host(c, s, STAY_UNRESPONSIVE) != STAY_NO)
-        (void)str_copy(text, sizeof text, "the device does not answer");
+        (void)str_fmt(text, sizeof text, "%s does not answer", s->dev.node);
     else if (to_vm && (slot_stays_with_host(c, s, STAY_HUB) != STAY_NO || !plan_allows(c, s, s->req_vm)))
         (void)str_fmt(text, sizeof text, "the rules do not allow it there any more");
     else if (c->vm[vm].state == VM_DOWN)

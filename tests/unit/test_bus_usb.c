@@ -649,7 +649,7 @@ static void a_node_that_does_not_open_in_time_is_said(void) {
     minor_of_node = 4;
     silent = "1-2";
     CHECK_INT(open_node(&last), -1);
-    CHECK_STR(opened_why, "the device does not answer");
+    CHECK_STR(opened_why, "/dev/bus/usb/001/005 does not answer");
     CHECK_STR(heard(), "device=1-2 ");
     CHECK(last.unresponsive && bus_usb.deadline() != VH_NEVER);
     release(&last); /* its end is told, whatever came of it */

@@ -60,7 +60,7 @@ static void a_device_that_does_not_answer_is_attached_once_it_does(void) {
     reason_is(does_not_answer);
     CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
     ask(REQ_ATTACH, 5, "");
-    CHECK_STR(refusal(), "the device does not answer");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/005 does not answer");
     tell(false);
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
@@ -103,7 +103,7 @@ static void a_request_under_way_fails(void) {
     ask(REQ_ATTACH, 5, "b");
     tell(true);
     done(0, OP_OK);
-    CHECK_STR(refusal(), "the device does not answer");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/005 does not answer");
     CHECK(op(OP_ATTACH, 1) == NULL && op(OP_ATTACH, 0) == NULL);
 }
 

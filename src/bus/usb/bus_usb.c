@@ -390,6 +390,7 @@ static void usb_recheck(void) {
 }
 
 void bus_usb_done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd) {
+    char node[VH_NODE_MAX], silent[VH_TEXT_MAX];
     switch (o->head.kind) {
     case DEVICE_LIST:
         on_list(a != NULL ? &a->list : NULL);
@@ -403,7 +404,9 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
     case DEVICE_OPEN:
         if (a == NULL)
             on_silence(o->sys_name, NULL);
-        calls->opened(token, fd, a != NULL ? a->done.why : "the device does not answer");
+        usb_node_print(node, o->busnum, o->devnum);
+        (void)str_fmt(silent, sizeof silent, "%s does not answer", node); /* room for more than a node's name */
+        calls->opened(token, fd, a != NULL ? a->done.why : silent);
         break;
     default:
         calls->released(token);
