@@ -18,6 +18,7 @@ import glob
 import json
 import os
 import selectors
+import signal
 import socket
 import struct
 import sys
@@ -54,6 +55,15 @@ def keyboard(vid, pid, **fields):
     """A keyboard. Its report descriptor cannot be had, so that no driver of the host binds to it."""
     hid = bytes((9, 0x21, 0x11, 0x01, 0, 1, 0x22, 63, 0))
     return device(vid, pid, **fields) + config(interface(0, 3, 1, 1, endpoints=1) + hid + endpoint(0x81))
+
+
+def silent(vid, pid, interfaces, **fields):
+    """A HID device of so many interfaces; with mute=("report",) the kernel asks each for 20 s, and holds the device's lock.
+
+    An address is one endpoint's only, so that at most 15 of them have what the driver looks for: it gives the others up at once."""
+    hid = bytes((9, 0x21, 0x11, 0x01, 0, 1, 0x22, 63, 0))
+    body = b"".join(interface(n, 3, endpoints=1) + hid + endpoint(0x81 + n % 15) for n in range(interfaces))
+    return device(vid, pid, **fields) + config(body, interfaces)
 
 
 def cut(descriptors):
@@ -100,7 +110,8 @@ class UsbIp:
     def plug(self, port, descriptors, strings=(), speed="high", mute=()):
         """Returns when the port's state has changed: the kernel has yet to look at the device.
 
-        strings: index to str, or to bytes that stand for the whole descriptor. mute: indices that are never answered."""
+        strings: index to str, or to bytes that stand for the whole descriptor. mute: what is never answered: indices of strings,
+        "report" for report descriptors of HID."""
         dev, configs = cut(descriptors)
         texts = {i: s.hex() if isinstance(s, bytes) else string_descriptor(s).hex() for i, s in dict(strings).items()}
         self._ask(do="plug", port=port, speed=speed, device=dev.hex(), configs=[c.hex() for c in configs], strings=texts,
@@ -118,6 +129,21 @@ class UsbIp:
     def seen(self, port):
         """How many control transfers of this plug were answered: how far the kernel has come."""
         return self._ask(do="seen", port=port)["seen"]
+
+    def ignored(self, port):
+        """How many control transfers of this plug were left without an answer."""
+        return self._ask(do="seen", port=port)["ignored"]
+
+    def speak(self, port):
+        """The device is silent no more: what it was asked, and will be asked, it refuses."""
+        self._ask(do="speak", port=port)
+
+    def freeze(self):
+        """No device of ours answers anything, nor does this object, until thaw()."""
+        self.process.kill(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.kill(signal.SIGCONT)
 
     def close(self):
         """Unplugs everything."""
@@ -138,6 +164,7 @@ CMD_SUBMIT, CMD_UNLINK, RET_SUBMIT, RET_UNLINK = 1, 2, 3, 4
 BASE = struct.Struct(">IIIII")  # command, seqnum, devid, direction, ep
 HEADER_SIZE = 48
 GET_STATUS, GET_DESCRIPTOR, GET_CONFIGURATION, GET_INTERFACE = 0, 6, 8, 10
+REPORT = 0x22  # the type of HID's report descriptors
 
 
 class Device:
@@ -150,8 +177,8 @@ class Device:
         self.strings = {int(i): bytes.fromhex(s) for i, s in request["strings"].items()}
         self.strings.setdefault(0, bytes((4, 3, 9, 4)))  # English
         self.mute = set(request["mute"])
-        self.open = {}  # transfers that wait for ever, by seqnum
-        self.configuration, self.seen = 0, 0
+        self.open = {}  # transfers that wait for ever: seqnum to (endpoint, direction)
+        self.configuration, self.seen, self.ignored = 0, 0, 0
 
     def descriptor(self, kind, index):
         """The bytes, b"" for a stall, None for silence."""
@@ -169,6 +196,8 @@ class Device:
         if kind == 0x80 and request == GET_DESCRIPTOR:
             data = self.descriptor(value >> 8, value & 255)
             return -errno.EPIPE if data == b"" else data if data is None else data[:length]
+        if kind == 0x81 and request == GET_DESCRIPTOR and value >> 8 == REPORT and "report" in self.mute:
+            return None
         if kind & 0xE0 == 0x80 and request == GET_STATUS:
             return bytes(2)[:length]
         if kind == 0x80 and request == GET_CONFIGURATION:
@@ -187,7 +216,8 @@ class Device:
     def submit(self, seqnum, direction, ep, length, setup):
         answer = self.control(setup) if ep == 0 else None
         if answer is None:
-            self.open[seqnum] = True
+            self.open[seqnum] = (ep, direction)
+            self.ignored += ep == 0
             return
         self.seen += 1
         if isinstance(answer, int):
@@ -196,8 +226,15 @@ class Device:
             self.reply(seqnum, 0, answer[: max(length, 0)], direction, length)
 
     def unlink(self, seqnum, victim):
-        status = -errno.ECONNRESET if self.open.pop(victim, False) else 0
+        status = -errno.ECONNRESET if self.open.pop(victim, None) else 0
         self.sock.sendall(BASE.pack(RET_UNLINK, seqnum, 0, 0, 0) + struct.pack(">i24x", status))
+
+    def speak(self):
+        self.mute = set()
+        for seqnum, (ep, direction) in list(self.open.items()):
+            if ep == 0:
+                del self.open[seqnum]
+                self.reply(seqnum, -errno.EPIPE, b"", direction, 0)
 
     def messages(self):
         while len(self.data) >= HEADER_SIZE:
@@ -281,7 +318,9 @@ class Server:
             elif request["do"] == "unplug":
                 self.unplug(port)
             elif request["do"] == "seen":
-                answer["seen"] = self.devices[port].seen
+                answer["seen"], answer["ignored"] = self.devices[port].seen, self.devices[port].ignored
+            elif request["do"] == "speak":
+                self.devices[port].speak()
             else:
                 answer["name"] = self.name(port, request["speed"])
         except (OSError, KeyError, IndexError) as e:
