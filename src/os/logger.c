@@ -100,6 +100,7 @@ static void logger(int sock, const void *arg) {
     (void)close(ends[0]);
     (void)close(STDOUT_FILENO);
     pages_give_back_code();
+    log_open("vhotplug", LOG_WARN); /* a line of its own would wait for whoever does not read, and the daemon for it */
     if (!ok || !sandbox_enter(&box) || write(sock, "", 1) != 1)
         _exit(1);
     copy_all();

@@ -612,7 +612,7 @@ def a_monitor_of_somebody_else_gets_nothing(w):
     daemon = w.daemon(conf)
     kbd = w.host.plug("1-1")
     daemon.wait_log("its socket is served by uid 1001, not 0")
-    equal(w.api().list()[kbd.node]["state"], "waiting")
+    w.api().list_until(lambda devices: devices.get(kbd.node, {}).get("state") == "waiting")
     equal(thief.commands, [])
     os.unlink(w.vm_path("a"))
     w.qemu("a").wait_device(vhp(kbd))

@@ -99,6 +99,19 @@ def read_all(fd, into):
 
 
 @test
+def a_log_that_is_full_before_the_start_keeps_nobody_from_starting(w):
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(write, b"x" * 4096)
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)], vms=["vm1"]), "-d", stderr=write)
+    os.close(write)
+    serving(w, daemon)
+    w.api().ok("version")
+    equal(daemon.stop(), 0)
+    os.close(read)
+
+
+@test
 def nobody_reads_and_the_daemon_goes_on(w):
     daemon, helpers, read = unread(w)
     api = w.api()

@@ -62,7 +62,8 @@ def the_other_daemons_files_are_understood_and_their_members_kept(w):
     api = w.api(events=True)
     with_serial, without = stick(w, "1-2", serial="4C53"), stick(w, "1-3")
     mouse = w.host.plug("1-4", 0x046d, 0xc077, [HID_MOUSE])
-    devices = api.list_until(lambda d: len(d) == 3 and d[with_serial.node]["vm"] and d[without.node]["vm"])
+    devices = api.list_until(lambda d: len(d) == 3 and d[with_serial.node]["vm"] and d[without.node]["vm"] and
+                             d[mouse.node]["disconnected"])
     equal([devices[n.node]["vm"] for n in (with_serial, without, mouse)], ["vm2", "vm1", None])
     equal(devices[mouse.node]["disconnected"], True)
     api.ok("usb_attach", device_node=mouse.node)
@@ -123,10 +124,10 @@ def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
         check(not os.path.exists(state_path(w)), "it was moved")
         device = stick(w)
         api = w.api()
-        api.list_until(lambda d: device.node in d)
+        api.list_until(lambda d: d.get(device.node, {}).get("state") == "waiting")  # somebody has to choose
         api.ok("usb_attach", device_node=device.node, vm="vm2")
-        equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
         equal(daemon.stop(), 0)
+        equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
         w.host.unplug(device) if os.path.exists(w.host.uevents) else w.host.vanish(device)
 
 
