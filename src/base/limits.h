@@ -80,6 +80,8 @@
     X(VH_LOG_PIPE, 262144, "bytes of log lines that wait for standard error: start with all devices, at level debug")  \
     X(VH_LOG_KEYS, 64, "peers and devices whose log lines are counted")                                                \
     X(VH_LOG_BURST, 20, "log lines about one peer or device at once; then one a second, the rest is counted")          \
+    X(VH_LOG_CHANGES, 10,                                                                                              \
+      "times that for audit lines of what changed something: no client may change more by default")                    \
     X(VH_AUDIT_MAX, 1920, "bytes of an audit line: a log line without its prefix")                                     \
     /* texts, with their NUL */                                                                                        \
     X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")                      \

@@ -37,7 +37,7 @@ static struct { /* a table of /proc, read line by line */
 /* Each mount and each new disk leads to a snapshot, so the log has a limit. */
 static bool may_warn(void) {
     static const char source[] = "what the host uses";
-    return log_may(log_key(source, sizeof source), source, clock_now());
+    return log_may(LOG_DEVICES, log_key(source, sizeof source), source, clock_now());
 }
 
 static bool is_device_name(const char *s, size_t n) {

@@ -112,6 +112,8 @@ struct filter {
 struct audit {
     struct request asked;
     enum audit_outcome outcome;
+    bool changes; /* devices were to be moved, or a decision was made: not only a refusal, nor a request without effect
+                   */
     unsigned devices;            /* number of devices that were to be moved */
     char device[VH_SYSNAME_MAX]; /* the first of them, "" if none was found */
     uint16_t vid, pid;
@@ -120,9 +122,9 @@ struct audit {
 /* A request that waits for operations. */
 struct pending {
     bool used;
-    int left; /* devices still under way */
-    bool failed;
-    char text[VH_TEXT_MAX]; /* the first failure */
+    int left;               /* devices still under way */
+    bool refused, failed;   /* a part of it: by us before anything was done for that part, or later */
+    char text[VH_TEXT_MAX]; /* the first refusal or failure */
     struct audit audit;     /* with the request itself */
 };
 

@@ -46,10 +46,12 @@ void request_meant_gone(struct core *c, struct slot *s) {
     c->meant_gone = true;
 }
 
-/* The request with its moves. It is held by one more part, so that it cannot end before all its moves are begun. */
-static struct pending *begin_moves(struct step *st, const struct request *r, int *index) {
+/* The request with its moves. It is held by one more part, so that it cannot end before all its moves are begun.
+ * decided: a decision holds from now on, or holds no longer, whatever comes of the moves. */
+static struct pending *begin_moves(struct step *st, const struct request *r, bool decided, int *index) {
     struct pending *p = pending_new(st, r, index);
     p->left = 1;
+    p->audit.changes = decided;
     if (st->c->meant_gone)
         pending_fail(p, "the device was unplugged");
     return p;
@@ -150,10 +152,10 @@ static int attach_check(struct core *c, const struct request *r, const struct sl
 }
 
 /* Begins to move every device meant that may be attached. */
-static void attach_go(struct step *st, const struct request *r) {
+static void attach_go(struct step *st, const struct request *r, bool decided) {
     struct core *c = st->c;
     int k = -1;
-    struct pending *p = begin_moves(st, r, &k);
+    struct pending *p = begin_moves(st, r, decided, &k);
     for (int i = 0; i < c->used; i++) {
         char text[VH_TEXT_MAX + VH_ERROR_MAX];
         struct sbuf why;
@@ -165,7 +167,7 @@ static void attach_go(struct step *st, const struct request *r) {
         sb_init(&why, text, sizeof text);
         int vm = attach_check(c, r, s, &why);
         if (vm < 0) {
-            pending_fail(p, text);
+            pending_refuse(p, text);
             if (lifted)
                 attach_undone(st, i);
             continue;
@@ -231,7 +233,7 @@ void request_attach(struct step *st, const struct request *r) {
     }
     remembered_refuse(c);
     if (room) {
-        attach_go(st, r);
+        attach_go(st, r, false);
         return;
     }
     unmark_all(c);
@@ -255,7 +257,7 @@ static const char *detach_obstacle(const struct core *c, const struct request *r
 static void detach_go(struct step *st, const struct request *r) {
     struct core *c = st->c;
     int k = -1;
-    struct pending *p = begin_moves(st, r, &k);
+    struct pending *p = begin_moves(st, r, true, &k);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (!s->meant && !(request_is_tag(r) && request_means(c, r, i)))
@@ -263,7 +265,7 @@ static void detach_go(struct step *st, const struct request *r) {
         unmark(s);
         const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL) {
-            pending_fail(p, obstacle);
+            pending_refuse(p, obstacle);
             continue;
         }
         push_aside(st, i);
@@ -328,7 +330,7 @@ void request_saved(struct step *st, const struct request *r, const char *why) {
         return;
     }
     if (r->kind == REQ_ATTACH)
-        attach_go(st, r);
+        attach_go(st, r, request_is_tag(r)); /* what was decided about a device is decided again if that one fails */
     else
         detach_go(st, r);
 }

@@ -63,6 +63,7 @@ void plan(struct step *st);
 bool pending_has_room(const struct core *c, const struct principal *who);
 struct pending *pending_new(struct step *st, const struct request *r, int *index);
 void pending_fail(struct pending *p, const char *text);     /* the first text stays */
+void pending_refuse(struct pending *p, const char *text);   /* the same, for a part that was not begun */
 void pending_part_done(struct step *st, struct pending *p); /* one of p->left; the last one sends the reply */
 void pending_audit(struct step *st, const struct audit *audit, uint16_t text);
 void reply_ok(struct step *st, struct client_ref client);

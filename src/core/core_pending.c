@@ -53,10 +53,18 @@ void reply_failed_text(struct step *st, const struct request *r, const char *tex
     (void)str_copy(reply_failed(st, r), VH_ERROR_MAX, text); /* same or smaller bound everywhere */
 }
 
+/* "refused" says that nothing was changed. */
+static enum audit_outcome outcome(const struct pending *p) {
+    if (!p->refused && !p->failed)
+        return AUDIT_OK;
+    return p->failed || p->audit.changes ? AUDIT_FAILED : AUDIT_REFUSED;
+}
+
 static void finish(struct step *st, struct pending *p) {
     VH_ASSERT(p->left == 0);
-    p->audit.outcome = p->failed ? AUDIT_FAILED : AUDIT_OK;
-    if (p->failed) {
+    p->audit.changes = p->audit.changes || p->audit.devices > 0;
+    p->audit.outcome = outcome(p);
+    if (p->audit.outcome != AUDIT_OK) {
         (void)str_copy(failed_as(st, &p->audit), VH_ERROR_MAX, p->text); /* a smaller bound */
     } else {
         pending_audit(st, &p->audit, 0);
@@ -65,10 +73,19 @@ static void finish(struct step *st, struct pending *p) {
     p->used = false;
 }
 
-void pending_fail(struct pending *p, const char *text) {
-    if (!p->failed)
+static void note_text(struct pending *p, const char *text) {
+    if (!p->refused && !p->failed)
         (void)str_copy(p->text, sizeof p->text, text);
+}
+
+void pending_fail(struct pending *p, const char *text) {
+    note_text(p, text);
     p->failed = true;
+}
+
+void pending_refuse(struct pending *p, const char *text) {
+    note_text(p, text);
+    p->refused = true;
 }
 
 void pending_part_done(struct step *st, struct pending *p) {

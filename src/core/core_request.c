@@ -114,7 +114,7 @@ static void guest_move(struct step *st, const struct request *r) {
         if (!request_means(c, r, i))
             continue;
         if (s->req >= 0) {
-            pending_fail(p, "it is being moved at the moment");
+            pending_refuse(p, "it is being moved at the moment");
             continue;
         }
         if (r->kind == REQ_ATTACH)

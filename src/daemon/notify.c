@@ -46,7 +46,7 @@ static void event_to(const struct core *c, const struct action *a, struct client
 static void log_event(const struct core *c, const struct action *a, int64_t now) {
     const struct device *d = &c->slot[a->slot].dev;
     const char *vm = a->vm >= 0 ? c->conf->vms[a->vm].name : NULL;
-    if (log_may(log_key(d->sys_name, strlen(d->sys_name)), d->sys_name, now))
+    if (log_may(LOG_DEVICES, log_key(d->sys_name, strlen(d->sys_name)), d->sys_name, now))
         log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(a->event), d->sys_name,
                  d->node, (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "", d->vendor_name,
                  d->product_name);
@@ -68,8 +68,13 @@ void notify_event(const struct core *c, const struct action *a, const struct pri
 
 /* ---- audit ---- */
 
-static bool may_log(const struct principal *who, int64_t now) {
-    return log_may(log_key(&who->peer, sizeof who->peer), who->name, now);
+static bool may_log(const struct principal *who, bool changes, int64_t now) {
+    enum log_share share = changes ? LOG_CHANGES : LOG_REFUSALS;
+    if (who->role == ROLE_NONE)
+        share = LOG_STRANGERS;
+    else if (who->role == ROLE_ADMIN)
+        share = changes ? LOG_ADMIN_CHANGES : LOG_ADMIN_REFUSALS;
+    return log_may(share, log_key(&who->peer, sizeof who->peer), who->name, now);
 }
 
 static void log_audit(const struct core *c, const struct audit_entry *e) {
@@ -106,14 +111,14 @@ void notify_audit(const struct core *c, const struct audit *a, const char *reaso
                                   .outcome = audit_outcome_name(a->outcome),
                                   .reason = a->outcome == AUDIT_OK ? NULL : reason,
                                   .a = a};
-    if (may_log(e.who, now))
+    if (may_log(e.who, a->changes, now))
         log_audit(c, &e);
     audit_to_all(c, &e);
 }
 
 void notify_refused(const struct core *c, const struct principal *who, const char *why, int64_t now) {
     const struct audit_entry e = {.who = who, .action = "connect", .outcome = "refused", .reason = why};
-    if (!may_log(who, now))
+    if (!may_log(who, false, now))
         return;
     log_audit(c, &e);
     audit_to_all(c, &e);

@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-from fakehost import STORAGE, VIDEO, descriptors
+from fakehost import HID_MOUSE, HUB, STORAGE, VIDEO, descriptors
 from tap import Failed, check, contains, equal, run, scaled, test
 from world import KEYBOARD, STICK, World, free_port, rule, vhp
 
@@ -547,6 +547,44 @@ def every_decision_is_told_who_what_which_and_how_it_ended(w):
     equal(tried, [{"event": "audit", "by": f"tcp {NET}.2", "role": "guest", "of": "a", "action": "usb_attach", "asked": stick.node,
                    "outcome": "refused", "reason": f"{stick.node} is not free"}])
     check(not [e for e in w.admin.events if e["event"] == "audit"], "only who asked for it hears of it")
+
+
+@test
+def what_the_rules_forbid_is_refused_and_what_was_done_in_part_is_failed(w):
+    w.up()
+    operator, stick, hub = w.connect(4), w.stick("1-2"), w.host.plug("1-3", 0x05e3, 0x0608, [HUB], device_class=HUB)
+    mouse = w.host.plug("1-4", 0x046d, 0xc077, [HID_MOUSE])
+    w.admin.list_until(lambda d: {stick.node, hub.node, mouse.node} <= set(d), all=True)
+    operator.fails("usb_attach", "hubs stay with the host", device_node=hub.node, vm="a")
+    operator.fails("usb_attach", "", device_node=mouse.node, vm="a")
+    operator.fails("usb_attach", "unknown VM", device_node=stick.node, vm="nowhere")
+    w.admin.ok("usb_attach", device_node=stick.node, vm="a")
+    w.admin.ok("usb_detach", device_node=stick.node)
+    operator.fails("usb_attach", "was taken away by an admin", device_node=stick.node)
+    w.vm["b"].end()
+    w.admin.fails("usb_attach", "is not running", device_node=stick.node, vm="b")
+    w.d.wait_log('action=usb_attach.* outcome=refused reason="VM .b. is not running"')
+    equal(len(w.d.logged(f'by="tcp {NET}.4" role=operator action=usb_attach .*outcome=refused')), 4)
+    equal(w.d.logged("outcome=failed"), [])
+
+
+@test
+def refused_requests_hide_no_change(w):
+    """Of the same client, and of an admin while strangers knock."""
+    w.up(limits={"requestsPerSecond": 100000})
+    operator, stick = w.connect(4), w.stick("1-2")
+    for _ in range(60):
+        operator.fails("usb_detach", "no such", vid="1234", pid="5678")
+    operator.ok("usb_attach", device_node=stick.node, vm="a")
+    w.d.wait_log(f'by="tcp {NET}.4" role=operator action=usb_attach .*outcome=ok')
+    for last in range(60, 75 if PEERS else 60):
+        for _ in range(25):
+            w.connect(last).close()
+    for _ in range(5):
+        w.admin.fails("usb_detach", "no such", vid="1234", pid="5678")
+    w.admin.ok("usb_detach", device_node=stick.node)
+    w.d.wait_log("role=admin action=usb_detach .*device=1-2 .*outcome=ok")
+    equal(len(w.d.logged("role=admin action=usb_detach .*outcome=refused")), 5)
 
 
 @test

@@ -285,6 +285,34 @@ static void a_word_is_about_a_tag_only_if_it_names_nothing_else(void) {
 
 /* ---- answers without devices ---- */
 
+static bool audited(enum audit_outcome outcome, bool changes) {
+    const struct action *a = action(ACT_AUDIT);
+    return a != NULL && out.audits[a->audit].outcome == outcome && out.audits[a->audit].changes == changes;
+}
+
+static void a_refusal_changes_nothing_and_a_failure_may(void) {
+    begin(true);
+    vm_up(0);
+    vm_up(1);
+    plug("1-2", 2, 8);
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 9, "a"); /* no such device */
+    CHECK(replied(false) && audited(AUDIT_REFUSED, false));
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 2, "nowhere");
+    CHECK(replied(false) && audited(AUDIT_REFUSED, false));
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 2, "a");
+    done(0, OP_OK);
+    CHECK(replied(true) && audited(AUDIT_OK, true));
+    ask_as(ROLE_ADMIN, REQ_DETACH, 2, "");
+    done_with(0, OP_FAILED, "it is stuck", NULL, 0);
+    CHECK(replied(false) && audited(AUDIT_FAILED, true));
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 2, "b"); /* an admin has decided */
+    CHECK(replied(false) && audited(AUDIT_REFUSED, false));
+    ask_as(ROLE_ADMIN, REQ_SUSPEND, 0, "b"); /* it has no device */
+    CHECK(replied(true) && audited(AUDIT_OK, false));
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input"); /* for devices to come */
+    CHECK(replied(true) && audited(AUDIT_OK, true));
+}
+
 static void subscribers_are_told_so_and_those_to_audits_audited(void) {
     begin(false);
     ask(REQ_AUDIT, 0, "");
@@ -476,6 +504,7 @@ int main(void) {
     RUN(a_list_is_filtered);
     RUN(every_field_of_a_selector_must_fit);
     RUN(a_word_is_about_a_tag_only_if_it_names_nothing_else);
+    RUN(a_refusal_changes_nothing_and_a_failure_may);
     RUN(subscribers_are_told_so_and_those_to_audits_audited);
     RUN(what_is_described_by_hand_is_no_device_that_is_there);
     RUN(a_vm_is_wanted_while_there_is_something_to_do);

@@ -3,14 +3,18 @@
 #include "base/log_limit.h"
 #include "test.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #define SEC ((int64_t)1000000000)
 
 static int64_t now = 1000 * SEC;
+static enum log_share share = LOG_STRANGERS;
 
 static int lines(uint64_t key, int tries) {
     int n = 0;
     for (int i = 0; i < tries; i++)
-        n += log_may(key, "somebody", now);
+        n += log_may(share, key, "somebody", now);
     return n;
 }
 
@@ -54,6 +58,53 @@ static void all_together_have_an_allowance_too(void) {
     CHECK_INT(lines(11, 3), 3);
 }
 
+static void no_share_uses_up_another(void) {
+    now += 1000 * SEC;
+    for (uint64_t key = 100; key < 5100; key++)
+        (void)lines(key, VH_LOG_BURST);
+    CHECK_INT(lines(11, 1), 0);
+    for (share = LOG_REFUSALS; share < LOG_SHARES; share++)
+        CHECK(lines(11, VH_LOG_BURST) == VH_LOG_BURST);
+    share = LOG_STRANGERS;
+    now += 100 * SEC;
+    log_limit_tick(now);
+}
+
+static void what_was_changed_is_told_ten_times_as_often(void) {
+    now += 1000 * SEC;
+    share = LOG_REFUSALS;
+    CHECK_INT(lines(31, 1000), VH_LOG_BURST);
+    share = LOG_CHANGES;
+    CHECK_INT(lines(31, 1000), VH_LOG_CHANGES * VH_LOG_BURST);
+    now += 3 * SEC;
+    CHECK_INT(lines(31, 1000), 3 * VH_LOG_CHANGES);
+    share = LOG_STRANGERS;
+    now += 100 * SEC;
+    log_limit_tick(now);
+}
+
+/* Each of them has something that was left out when another key needs its entry. */
+static void many_names_get_no_line_each_for_their_counts(void) {
+    fflush(stderr);
+    int written = dup(STDERR_FILENO), fd = memfd_create("log", 0);
+    CHECK(dup2(fd, STDERR_FILENO) >= 0);
+    now += 1000 * SEC;
+    for (uint64_t key = 10000; key < 11000; key++)
+        (void)lines(key, VH_LOG_BURST + 1);
+    CHECK(dup2(written, STDERR_FILENO) >= 0);
+    static char text[65536];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    int told = 0;
+    for (ssize_t i = 0; i < n; i++)
+        told += text[i] == '\n';
+    CHECK(told <= 10 * VH_LOG_BURST);
+    close(fd);
+    close(written);
+    now += 100 * SEC;
+    log_limit_tick(now);
+    CHECK_INT(log_limit_deadline(), INT64_MAX);
+}
+
 static void each_is_told_in_its_turn(void) {
     now += 1000 * SEC;
     CHECK_INT(lines(21, VH_LOG_BURST + 1), VH_LOG_BURST);
@@ -81,6 +132,9 @@ int main(void) {
     RUN(what_was_left_out_is_told_later);
     RUN(quiet_gives_the_burst_back);
     RUN(all_together_have_an_allowance_too);
+    RUN(no_share_uses_up_another);
+    RUN(what_was_changed_is_told_ten_times_as_often);
+    RUN(many_names_get_no_line_each_for_their_counts);
     RUN(each_is_told_in_its_turn);
     RUN(keys_tell_apart);
     TEST_MAIN_END;
