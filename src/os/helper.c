@@ -21,14 +21,15 @@
 static int ends[VH_MAX_HELPERS]; /* the daemon's, of helpers that run */
 static int nends;
 
-static _Noreturn void run(const char *name, helper_fn *serve, int fd, const void *arg) {
+static _Noreturn void run(const char *name, helper_fn *serve, const int pair[2], const void *arg) {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    (void)prctl(PR_SET_NAME, name); /* first: whoever watches the processes knows from here on which one it is */
+    (void)close(pair[0]);
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         (void)signal(ignored[i], SIG_IGN);
     for (int i = 0; i < nends; i++)
         (void)close(ends[i]); /* else a helper outlives the daemon for as long as another does */
-    (void)prctl(PR_SET_NAME, name);
-    serve(fd, arg);
+    serve(pair[1], arg);
     _exit(0);
 }
 
@@ -39,10 +40,8 @@ int helper_start(const char *name, helper_fn *serve, const void *arg) {
         return -1;
     }
     pid_t pid = fork();
-    if (pid == 0) {
-        (void)close(pair[0]);
-        run(name, serve, pair[1], arg);
-    }
+    if (pid == 0)
+        run(name, serve, pair, arg);
     int e = errno;
     (void)close(pair[1]);
     if (pid > 0) {

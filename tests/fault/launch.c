@@ -12,8 +12,11 @@
  *
  * By seccomp's user notification, so it works on a static binary, and beside a filter of the program's own: what that
  * one would kill it still does. PHASE is start or run: before and after the process has set its own filter (end: after
- * a second one). PROCESS is 0 for the program, then its children as they come. Signals that say "end" or "read again"
- * are passed on. Exit status: the program's, or 128 and the signal. Needs root or no_new_privs, Linux 5.6.
+ * a second one). PROCESS is a name as the kernel shows it: the program's own, or what a child calls itself (NEWBORN
+ * before that). Calls are counted for each name, so the N-th is that of whichever process of that name makes it;
+ * "forever" is for that process alone. The call "recvmmsg_batch" is a recvmmsg() for more than one message. Signals
+ * that say "end" or "read again" are passed on. Exit status: the program's, or 128 and the signal. Needs root or
+ * no_new_privs, Linux 5.6.
  */
 #include "os/sandbox_calls.h"
 
@@ -40,15 +43,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSES = 8, MAX_CALLS = 512, DETAIL_MAX = 4096, STACK_LOOKED_AT = 1 << 18, LINGER_MS = 200 };
+enum { MAX_PROCESSES = 32, MAX_CALLS = 512, DETAIL_MAX = 4096, STACK_LOOKED_AT = 1 << 18, LINGER_MS = 200 };
+enum { BATCH = MAX_CALLS - 1, NAME_MAX_SHOWN = 16 }; /* no call has that number; a name with its end */
+
+#define NEWBORN "newborn" /* a child that has not said its name */
 
 static const char *const names[MAX_CALLS] = {
+    [BATCH] = "recvmmsg_batch",
 #define X(name, arguments) [SYS_##name] = #name,
     SANDBOX_DEVICE_CALLS(X)
 #undef X
 #define X(name) [SYS_##name] = #name
         X(memfd_create),
-    X(sendmsg),
     X(connect),
     X(accept4),
     X(socket),
@@ -68,7 +74,6 @@ static const char *const names[MAX_CALLS] = {
     X(munmap),
     X(mremap),
     X(mprotect),
-    X(madvise),
     X(execve),
     X(clone),
     X(prctl),
@@ -107,27 +112,37 @@ static const char *const names[MAX_CALLS] = {
 #undef X
 };
 
+/* All processes of one name. */
+struct group {
+    char name[NAME_MAX_SHOWN];
+    unsigned count[3][MAX_CALLS];
+};
+
 struct process {
     pid_t pid;
-    int phase;     /* how many filters it has set */
-    char name[32]; /* when it set the first */
-    unsigned count[3][MAX_CALLS];
+    int phase; /* how many filters it has set */
+    struct group *group;
 };
 
 struct plan {
     bool set, kill, forever;
-    int phase, process, call, error;
+    int phase, call, error;
     unsigned n;
+    const char *name;
+    pid_t victim; /* who made the n-th call; 0: nobody yet */
 };
 
 static const char *const phases[] = {"start", "run", "end"};
 
 static struct process processes[MAX_PROCESSES];
 static int nprocesses;
+static struct group groups[MAX_PROCESSES];
+static int ngroups;
 static struct plan plan;
 static FILE *record;
 static const char *used_path;
 static bool no_vdso;
+static const char *program; /* its name */
 static pid_t child;
 
 static _Noreturn void die(const char *what) {
@@ -152,7 +167,7 @@ static int number_of(const char *name) {
     die(name);
 }
 
-/* "run:0:fsync:1:5:forever" */
+/* "run:vhotplug-disk:fsync:1:5:forever" */
 static void parse_plan(char *text, bool is_kill) {
     char *part[6] = {0}, *save = NULL;
     int n = 0;
@@ -167,7 +182,7 @@ static void parse_plan(char *text, bool is_kill) {
         .kill = is_kill,
         .forever = n == 6,
         .phase = strcmp(part[0], phases[1]) == 0,
-        .process = atoi(part[1]),
+        .name = part[1],
         .call = number_of(part[2]),
         .n = (unsigned)atoi(part[3]),
         .error = is_kill ? 0 : atoi(part[4]),
@@ -177,8 +192,8 @@ static void parse_plan(char *text, bool is_kill) {
 /* ---- the program ---- */
 
 static int make_filter(void) {
-    struct sock_filter program[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF}};
-    struct sock_fprog fprog = {.len = 1, .filter = program};
+    struct sock_filter all[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF}};
+    struct sock_fprog fprog = {.len = 1, .filter = all};
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &fprog);
 }
 
@@ -220,28 +235,48 @@ static int start(char **argv) {
 
 /* ---- looking ---- */
 
-static int process_of(pid_t pid) {
+static struct group *group_of(const char *name) {
+    char shown[NAME_MAX_SHOWN];
+    (void)snprintf(shown, sizeof shown, "%.*s", NAME_MAX_SHOWN - 1, name);
+    for (int i = 0; i < ngroups; i++) {
+        if (strcmp(groups[i].name, shown) == 0)
+            return &groups[i];
+    }
+    if (ngroups == MAX_PROCESSES) {
+        errno = E2BIG;
+        die("names");
+    }
+    memcpy(groups[ngroups].name, shown, sizeof shown);
+    return &groups[ngroups++];
+}
+
+static struct process *process_of(pid_t pid) {
     for (int i = 0; i < nprocesses; i++) {
         if (processes[i].pid == pid)
-            return i;
+            return &processes[i];
     }
     if (nprocesses == MAX_PROCESSES) {
         errno = E2BIG;
         die("processes");
     }
-    processes[nprocesses].pid = pid;
-    return nprocesses++;
+    processes[nprocesses] = (struct process){.pid = pid, .group = group_of(pid == child ? program : NEWBORN)};
+    return &processes[nprocesses++];
 }
 
-static void print_text(pid_t pid, uint64_t address) {
-    char text[DETAIL_MAX] = "";
-    struct iovec mine = {text, sizeof text - 1}, theirs = {(void *)(uintptr_t)address, sizeof text - 1};
+/* It may end before an unmapped page. */
+static void read_text(pid_t pid, uint64_t address, char *text, size_t cap) {
+    struct iovec mine = {text, cap - 1}, theirs = {(void *)(uintptr_t)address, cap - 1};
     ssize_t n = process_vm_readv(pid, &mine, 1, &theirs, 1, 0);
-    if (n < 0) { /* it may end before an unmapped page */
+    if (n < 0) {
         mine.iov_len = theirs.iov_len = 4096 - address % 4096;
         n = process_vm_readv(pid, &mine, 1, &theirs, 1, 0);
     }
     text[n > 0 ? n : 0] = '\0';
+}
+
+static void print_text(pid_t pid, uint64_t address) {
+    char text[DETAIL_MAX];
+    read_text(pid, address, text, sizeof text);
     fprintf(record, " %s", text);
 }
 
@@ -265,10 +300,10 @@ static void print_bytes(pid_t pid, uint64_t address, size_t len) {
 }
 
 /* What the protocol of the state file needs to be told again. */
-static void write_down(int who, int phase, unsigned n, const struct seccomp_notif *req) {
+static void write_down(const char *name, int phase, int nr, unsigned n, const struct seccomp_notif *req) {
     const struct seccomp_data *d = &req->data;
     pid_t pid = (pid_t)req->pid;
-    fprintf(record, "%s %d %s %u", phases[phase], who, name_of(d->nr), n);
+    fprintf(record, "%s %s %s %u", phases[phase], name, name_of(nr), n);
     switch (d->nr) {
     case SYS_openat:
         print_text(pid, d->args[1]);
@@ -340,19 +375,25 @@ static void at_start(pid_t pid, int nr) {
     }
 }
 
-static void name_process(struct process *p) {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)p->pid);
-    FILE *f = fopen(path, "r");
-    if (f == NULL || fgets(p->name, sizeof p->name, f) == NULL)
-        die(path);
-    p->name[strcspn(p->name, "\n")] = '\0';
-    (void)fclose(f);
+/* Before the call is made: it is counted with those of the new name. */
+static void rename_process(struct process *p, const struct seccomp_data *d) {
+    char name[NAME_MAX_SHOWN];
+    if (d->nr != SYS_prctl || d->args[0] != PR_SET_NAME)
+        return;
+    read_text(p->pid, d->args[1], name, sizeof name);
+    p->group = group_of(name);
 }
 
-static bool is_due(int who, int phase, const struct seccomp_data *d, unsigned n) {
-    return plan.set && plan.phase == phase && plan.process == who && plan.call == d->nr &&
-           (n == plan.n || (plan.forever && n > plan.n));
+static bool is_due(const struct process *p, int phase, int nr, unsigned n) {
+    if (!plan.set || plan.phase != phase || plan.call != nr || strcmp(plan.name, p->group->name) != 0)
+        return false;
+    if (n == plan.n)
+        plan.victim = p->pid;
+    return n == plan.n || (plan.forever && plan.victim == p->pid);
+}
+
+static int number_in(const struct seccomp_data *d) {
+    return d->nr == SYS_recvmmsg && d->args[2] > 1 ? BATCH : d->nr;
 }
 
 static void answer(int listener) {
@@ -365,20 +406,18 @@ static void answer(int listener) {
             die("receive");
         return;
     }
-    int who = process_of((pid_t)req.pid), nr = req.data.nr;
-    struct process *p = &processes[who];
-    int phase = p->phase;
-    unsigned n = nr >= 0 && nr < MAX_CALLS ? ++p->count[phase][nr] : 0;
+    struct process *p = process_of((pid_t)req.pid);
+    rename_process(p, &req.data);
+    int phase = p->phase, nr = number_in(&req.data);
+    unsigned n = nr >= 0 && nr < MAX_CALLS ? ++p->group->count[phase][nr] : 0;
     if (record != NULL)
-        write_down(who, phase, n, &req);
+        write_down(p->group->name, phase, nr, n, &req);
     at_start(p->pid, nr);
-    if (nr == SYS_prctl && req.data.args[0] == PR_SET_SECCOMP) {
+    if (nr == SYS_prctl && req.data.args[0] == PR_SET_SECCOMP)
         p->phase += p->phase < 2;
-        name_process(p);
-    }
     resp.id = req.id;
     resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    if (is_due(who, phase, &req.data, n)) {
+    if (is_due(p, phase, nr, n)) {
         if (plan.kill)
             (void)kill((pid_t)req.pid, SIGKILL);
         else
@@ -390,10 +429,10 @@ static void answer(int listener) {
 
 static void tell_used(void) {
     FILE *f = used_path != NULL ? fopen(used_path, "a") : NULL;
-    for (int i = 0; f != NULL && i < nprocesses; i++) {
+    for (int i = 0; f != NULL && i < ngroups; i++) {
         for (int nr = 0; nr < MAX_CALLS; nr++) {
-            if (processes[i].count[1][nr] > 0)
-                fprintf(f, "%s %s\n", processes[i].name, name_of(nr));
+            if (groups[i].count[1][nr] > 0)
+                fprintf(f, "%s %s\n", groups[i].name, name_of(nr == BATCH ? SYS_recvmmsg : nr));
         }
     }
     if (f != NULL && fclose(f) != 0)
@@ -471,6 +510,8 @@ int main(int argc, char **argv) {
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         die("sigprocmask");
+    const char *slash = strrchr(argv[i + 1], '/');
+    program = slash != NULL ? slash + 1 : argv[i + 1];
     int listener = start(argv + i + 1);
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     int status = supervise(listener, signals);

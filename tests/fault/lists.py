@@ -4,11 +4,14 @@ import re
 import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Calls of the device workers that need a real device: libusb makes them for a reset. tests/board/test_calls.py sees them.
+WITH_A_DEVICE = {"clock_gettime", "eventfd2", "fcntl", "fcntl64", "ioctl", "lseek", "_llseek", "open", "readlink", "rt_sigprocmask", "statfs",
+                 "statfs64", "timerfd_create", "uname"}
 LAUNCH = os.path.join(TOP, "build/test/fault/launch")
 
 
 def allowed(role):
-    """The calls of a role (DAEMON, RESET, OPENER) on this machine, as the preprocessor makes the list."""
+    """The calls of a role (DAEMON, DEVICE, OPENER, ...) on this machine, as the preprocessor makes the list."""
     text = f'#include "os/sandbox_calls.h"\n#define X(call, arguments) X call\nlist: SANDBOX_{role}_CALLS(X)\n'
     out = subprocess.run(["gcc", "-E", "-P", "-iquote", os.path.join(TOP, "src"), "-x", "c", "-"], input=text, capture_output=True,
                          text=True, check=True).stdout

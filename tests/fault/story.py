@@ -18,6 +18,9 @@ from world import BINARY, KEYBOARD, STICK, World, free_port, rule  # noqa: E402
 LAUNCH = os.path.join(TOP, "build/test/fault/launch")
 LAUNCH_FAILED = 125  # its exit status then
 KEY = "0951:1666:None"  # of the stick in the state file
+# Lists of modules, which are read for a device of no class; and where drivers are offered an interface.
+MODULES = {"proc/sys/kernel/osrelease": "6.1.0-test\n", "lib/modules/6.1.0-test/modules.alias": "alias usb:v0403p6001d*dc*dsc*dp*ic*isc*ip*in* ftdi_sio\n",
+           "lib/modules/6.1.0-test/modules.dep": "kernel/drivers/usb/serial/ftdi_sio.ko:\n", "sys/bus/usb/drivers_probe": ""}
 HANG = scaled(20) / 3  # what must come has come after so long
 
 
@@ -90,10 +93,19 @@ class Story:
         except (ConnectionRefusedError, FileNotFoundError):
             pass  # the source of uevents is being opened again; then all is looked at
 
-    def plug(self, *args):
+    def place_without_driver(self, *args):
+        """Its interface is offered to the host's drivers when it comes back from a VM."""
         device = self.world.host.place(*args)
+        self.world.host.driver(device, 0, None)
+        return device
+
+    def tell_of(self, device):
         for action in ("add", "bind"):
             self.send(lambda d, a=action: self.world.host.event(a, d), device)
+
+    def plug(self, *args):
+        device = self.world.host.place(*args)
+        self.tell_of(device)
         return device
 
     def decide(self, away):
@@ -111,6 +123,9 @@ class Story:
     def tell(self, world, end=signal.SIGTERM):
         self.world = world
         world.qemu("vm1")
+        for name, text in MODULES.items():
+            os.makedirs(os.path.dirname(world.host.path(name)), exist_ok=True)
+            world.host.write(name, text)
         conf = world.conf([rule("vm1", STICK), rule("vm1", KEYBOARD)], persistency=True, statePath=self.state_path(),
                           vms=("vm1", "vm2"), api={"transports": ["unix", "tcp"], "host": "127.0.0.1", "port": free_port()})
         self.conf = conf
@@ -118,7 +133,8 @@ class Story:
         self.started = self.until(lambda: any("ready:" in line for line in self.daemon.log), must=True)
         if not self.started:
             return
-        self.stick = self.plug("1-2", 0x0951, 0x1666, [STORAGE])
+        self.stick = self.place_without_driver("1-2", 0x0951, 0x1666, [STORAGE])
+        self.tell_of(self.stick)
         self.until(lambda: self.device(self.stick.node, vm="vm1"))
         self.decide(True)
         self.decide(False)

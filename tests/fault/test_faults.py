@@ -21,7 +21,7 @@ from story import LAUNCH, run  # noqa: E402
 # No ENOENT for existing files: a daemon could not tell that from a missing file.
 ERRORS = {
     "ppoll": ["EINTR", "ENOMEM"], "read": ["EIO", "EINTR", "EAGAIN"], "write": ["EIO", "ENOSPC", "EINTR"],
-    "sendmsg": ["EPIPE", "ENOBUFS", "EAGAIN", "EINTR"], "recvmmsg": ["EIO", "ENOBUFS", "EINTR"],
+    "sendmsg": ["EPIPE", "ENOBUFS", "EAGAIN", "EINTR"], "recvmmsg": ["EIO", "ENOBUFS", "EINTR"], "recvmmsg_batch": ["EIO", "ENOBUFS", "EINTR"],
     "openat": ["EMFILE", "EACCES", "EIO", "EINTR"], "close": ["EIO"], "statx": ["EIO", "EACCES"],
     "readlinkat": ["EIO"], "getdents64": ["EIO"], "connect": ["ECONNREFUSED", "EAGAIN", "EACCES"],
     "accept4": ["EMFILE", "ECONNABORTED", "EINTR"], "socket": ["EMFILE", "ENOBUFS"], "getsockopt": ["EINVAL", "ENOBUFS"],
@@ -36,13 +36,18 @@ ERRORS = {
 }
 # For good they would be no errors, but a kernel that does not do its work.
 PASSING = {"EINTR", "EAGAIN"}
+WORKERS = 6  # most of a story is waiting
 ONCE = bool(os.environ.get("VH_FAULTS_ONCE"))
 # Nothing to inject: these cannot fail, or their failure is the process's end; prctl() is what ends a counting daemon's run.
 NEVER = {"exit_group", "clock_gettime", "prctl", "rt_sigreturn"}
-# Helpers as the launcher counts them: in the order of their start. "start" ends with a process's filter.
-DAEMON, LOGGER, OPENER, RESET, DISK, CONNECTOR, SECOND = "0", "1", "2", "3", "4", "5", "6"
-NAMES = {DAEMON: "daemon", LOGGER: "logger", OPENER: "opener", RESET: "reset helper", DISK: "disk worker",
-         CONNECTOR: "connector", SECOND: "second connector"}
+# As the launcher tells processes apart: by their names, as the kernel shows them. "start" ends with a process's filter. A fault for good is
+# that of one process: others of its name go on.
+DAEMON, LOGGER, OPENER, DEVICE, DISK, CONNECTOR = "vhotplug", "vhotplug-log", "vhotplug-opener", "vhotplug-device", "vhotplug-disk", "vhotplug-connec"
+NAMES = {DAEMON, LOGGER, OPENER, DEVICE, DISK, CONNECTOR}
+NEWBORN = "newborn"  # a child that has not said its name yet
+# What the daemon logs of the end of a process.
+ENDS = {OPENER: "the opener ", DEVICE: "worker ended: name=vhotplug-device", DISK: "worker ended: name=vhotplug-disk",
+        CONNECTOR: "worker ended: name=vhotplug-connect"}
 
 
 def record():
@@ -57,8 +62,10 @@ def record():
             seen = {}
             for line in log:
                 phase, process, call, n, *_ = line.split(" ", 4)
-                if phase != "end" and process in NAMES:
+                if phase != "end" and process != NEWBORN:
                     seen[phase, process, call] = int(n)
+            if {process for _, process, _ in seen} != NAMES:
+                raise SystemExit(f"not ok - other processes than {NAMES}: {seen}")
             counts.append(seen)
     return {key: min(c.get(key, 0) for c in counts) for key in counts[0]}
 
@@ -118,9 +125,12 @@ def ended(story):
     return found
 
 
-def check_helpers(story):
+def check_helpers(story, serves=True):
     """The daemon goes on, logs the end of a helper, and does not claim a reload that did not happen."""
-    story.must_serve()
+    if serves:
+        story.must_serve()
+    elif story.alive() and not story.ask("version", must=True):
+        story.wrong.append("clients are not answered")
     since = len(story.daemon.log)
     if story.started and story.alive():
         story.reload(story.conf)
@@ -133,9 +143,7 @@ def check_helpers(story):
             said = 0
         if any("configuration reloaded" in line for line in new[said:]):
             story.wrong.append("a reload without an opener")
-        for name, words in (("vhotplug-opener", "the opener "), ("vhotplug-reset", "the reset helper ended"),
-                            ("vhotplug-disk", "worker ended: name=vhotplug-disk"),
-                            ("vhotplug-connec", "worker ended: name=vhotplug-connect")):
+        for name, words in ENDS.items():
             if name in gone and not story.until(lambda w=words: any(w in line for line in story.daemon.log)):
                 story.wrong.append(f"nothing said of the end of {name}")
     story.must_live()
@@ -149,6 +157,10 @@ def check_of(plan):
     phase, process, call, _, _, forever = plan
     if process == LOGGER and phase == "run":
         return check_once  # it costs log lines and nothing else
+    if process in (DEVICE, CONNECTOR) and phase == "run" and (forever or call == "close"):
+        # One of several that fails for good, and goes on, is asked again and again: what it was asked for fails. And what was not closed
+        # after all, as close() says only here, keeps the monitor for itself.
+        return lambda story: check_helpers(story, serves=False)
     if process not in (DAEMON, LOGGER):
         return check_helpers
     if phase == "start":
@@ -191,9 +203,9 @@ def main():
         have.add(kind(p))
     end = time.monotonic() + seconds if seconds else None
     bad, done = {}, 0
-    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=WORKERS) as pool:
         waiting = iter(first + rest)
-        running = {pool.submit(one, p) for p in [q for _, q in zip(range(4), waiting)]}
+        running = {pool.submit(one, p) for p in [q for _, q in zip(range(WORKERS), waiting)]}
         while running:
             ready, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for f in ready:
@@ -207,12 +219,12 @@ def main():
                         running.add(pool.submit(one, plan))
     for _, found in sorted(bad.items()):
         (phase, process, call, n, error, forever), wrong, log = found[0]
-        print(f"# {phase} of the {NAMES[process]}: {call} number {n} fails with {error} {'for good' if forever else 'once'} ({len(found)} such):")
+        print(f"# {phase} of {process}: {call} number {n} fails with {error} {'for good' if forever else 'once'} ({len(found)} such):")
         for text in wrong + ["log: " + x for x in log[-25:]]:
             print("#   " + text[:300])
     print(f"# {done} of {total} faults tried, {len(first)} kinds")
     for (phase, process), group in itertools.groupby(sorted(counts), lambda key: key[:2]):
-        print(f"# {phase} of the {NAMES[process]}: " + " ".join(f"{key[2]}={counts[key]}" for key in group))
+        print(f"# {phase} of {process}: " + " ".join(f"{key[2]}={counts[key]}" for key in group))
     print(f"{'not ok' if unknown else 'ok'} 1 - every call of the run has its errors{': not ' + ' '.join(unknown) if unknown else ''}")
     print(f"{'not ok' if bad else 'ok'} 2 - no fault ends it, hangs it or makes it say ok falsely")
     print("1..2")

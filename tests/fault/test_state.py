@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from story import KEY, run  # noqa: E402
 
 
-DISK = "4"  # the disk worker, by its start
+DISK = "vhotplug-disk"
 
 
 def end(story):

@@ -6,17 +6,21 @@ import stat
 import time
 
 from tap import check, contains, equal, run, scaled, test
-from world import KEYBOARD, World, rule, vhp
+from world import KEYBOARD, SHIPPED, World, rule, vhp
 
 KEEP = "0000000000000002"  # CAP_DAC_OVERRIDE
 NOTHING = "0000000000000000"
 ROOT = os.geteuid() == 0
-CONNECTOR = "vhotplug-connec"  # as the kernel shows it
-DEVICE_WORKERS = 6  # DEVICE_WORKERS of limits.h
-# The processes and the capability that each keeps when the configuration has VMs. Whoever adds a process adds a row.
-PROCESSES = [("vhotplug", NOTHING), ("vhotplug-log", NOTHING), ("vhotplug-opener", NOTHING),
-             *[("vhotplug-device", NOTHING)] * DEVICE_WORKERS, (CONNECTOR, KEEP), (CONNECTOR, KEEP)]
-NAMES = sorted(name for name, _ in PROCESSES)
+DEVICE_WORKERS = 6  # of limits.h, as is the next
+CONNECTORS = 2
+DEVICE, CONNECTOR = "vhotplug-device", "vhotplug-connec"  # as the kernel shows it
+DISK = "vhotplug-disk"
+# How many processes of each name there are, and the capability that each of them keeps when the configuration has VMs. Whoever adds a
+# process adds a row. The disk worker is there with general.persistency alone.
+PROCESSES = {"vhotplug": (1, NOTHING), "vhotplug-log": (1, NOTHING), "vhotplug-opener": (1, NOTHING), DEVICE: (DEVICE_WORKERS, NOTHING),
+             CONNECTOR: (CONNECTORS, KEEP)}
+WITH_DISK = {**PROCESSES, DISK: (1, NOTHING)}
+HELPERS = sum(n for n, _ in WITH_DISK.values()) - 1
 
 
 def status(pid):
@@ -24,37 +28,102 @@ def status(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in f)
 
 
-def processes(daemon, *more):
-    """Of the daemon and its helpers, which come to be on their own time: status by name, when all are shut in. The connectors share a
-    name, and have the same status."""
+def processes(daemon, expected=None):
+    """Of the daemon and its helpers, which come to be on their own time: the status of each, by name, when all are shut in."""
     pid = daemon.process.pid
+    wanted = {name: n for name, (n, _) in (expected or PROCESSES).items()}
     end = time.monotonic() + scaled(5)
     while True:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
             children = f.read().split()
-        each = [status(p) for p in (pid, *children)]
-        found = {s["Name"]: s for s in each}
-        if sorted(s["Name"] for s in each) == sorted([*NAMES, *more]) and all(s["Seccomp"] == "2" for s in each):
+        found = {}
+        for s in [status(p) for p in (pid, *children)]:
+            found.setdefault(s["Name"], []).append(s)
+        if {name: len(each) for name, each in found.items()} == wanted and all(s["Seccomp"] == "2" for each in found.values() for s in each):
             return found
-        check(time.monotonic() < end, f"not all are shut in: {found}")
+        seen = {name: [s["Seccomp"] for s in each] for name, each in found.items()}
+        check(time.monotonic() < end, f"not all are shut in, or not these: {seen}, expected {wanted}")
         time.sleep(0.005)
+
+
+def pid_of(daemon, name):
+    """Of a process that has its name for itself."""
+    one, = processes(daemon)[name]
+    return int(one["Pid"])
+
+
+def remembering(w):
+    return w.conf([rule("vm1", KEYBOARD)], persistency=True, statePath=os.path.join(w.dir, "state.json"))
 
 
 @test
 def each_process_has_one_thread_and_hardly_a_right(w):
-    conf = w.conf([rule("vm1", KEYBOARD)], persistency=True, statePath=os.path.join(w.dir, "state.json"))
-    all_of_them = processes(w.daemon(conf), "vhotplug-disk")
-    for name, s in all_of_them.items():
-        equal((s["Threads"], s["NoNewPrivs"], s["Seccomp"]), ("1", "1", "2"), name)
-        kept = dict(PROCESSES).get(name, NOTHING) if ROOT else NOTHING
-        equal((s["CapEff"], s["CapPrm"], s["CapInh"], s["CapAmb"]), (kept, kept, NOTHING, NOTHING), name)
-        if ROOT:
-            equal(s["CapBnd"], kept, name)
+    for name, each in processes(w.daemon(remembering(w)), WITH_DISK).items():
+        kept = WITH_DISK[name][1] if ROOT else NOTHING
+        for s in each:
+            equal((s["Threads"], s["NoNewPrivs"], s["Seccomp"]), ("1", "1", "2"), name)
+            equal((s["CapEff"], s["CapPrm"], s["CapInh"], s["CapAmb"]), (kept, kept, NOTHING, NOTHING), name)
+            if ROOT:
+                equal(s["CapBnd"], kept, name)
 
 
 @test
 def without_vms_no_capability_is_left(w):
-    equal(processes(w.daemon(w.conf(vms=())))[CONNECTOR]["CapEff"], NOTHING)
+    for name, each in processes(w.daemon(w.conf(vms=()))).items():
+        for s in each:
+            equal((s["CapEff"], s["CapPrm"], s["CapInh"], s["CapAmb"]), (NOTHING,) * 4, name)
+
+
+def files(pid, root):
+    """What a process has open, by the link of each descriptor; below the host's root, from there."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        links.append("root" + link[len(root):] if link == root or link.startswith(root + "/") else link)
+    return links
+
+
+def pair_ends():
+    """Inodes of all sockets that messages are exchanged by, as unix sockets without a name."""
+    with open("/proc/net/unix", encoding="ascii", errors="replace") as f:
+        rows = [line.split() for line in f][1:]
+    return {f"socket:[{row[6]}]" for row in rows if row[4] == "0005" and len(row) == 7}
+
+
+@test
+def each_process_holds_its_own_files_alone(w):
+    if not SHIPPED:
+        return  # one that counts has files of its own
+    daemon = w.daemon(remembering(w))
+    running = processes(daemon, WITH_DISK)
+    every = ["/dev/null", "/dev/null", "pipe", "root"]  # standard input, output and error, and where paths begin
+    pinned = ["root/proc/net", "root/proc/self", "root/proc/swaps"]
+    wanted = {
+        "vhotplug-log": ["pair", "pipe", "pipe"],
+        "vhotplug-opener": every + ["pair"],
+        DEVICE: every + ["pair"] + pinned,
+        DISK: every + ["pair"],
+        CONNECTOR: every + ["pair", "anon_inode:inotify"],
+        # A socket of uevents and one of clients; the watch over the VMs' directories, which the connectors fill; the table of mounts, which
+        # poll() tells a change of.
+        "vhotplug": every + ["pair"] * (HELPERS) + ["socket", "socket", "anon_inode:inotify",
+                                                                                             "anon_inode:[signalfd]", "root/proc/self/mountinfo"],
+    }
+    pairs, holders = pair_ends(), {}
+    for name, each in running.items():
+        for s in each:
+            open_files = files(s["Pid"], w.host.root)
+            kinds = ["pair" if link in pairs else "socket" if link.startswith("socket:") else "pipe" if link.startswith("pipe:") else link
+                     for link in open_files]
+            equal(sorted(kinds), sorted(wanted[name]), name)
+            for link in open_files:
+                if link.startswith("socket:"):
+                    holders.setdefault(link, []).append(name)
+    equal({link: names for link, names in holders.items() if len(names) != 1}, {}, "sockets of several processes")
+    log = [link for link in files(running["vhotplug"][0]["Pid"], w.host.root) if link.startswith("pipe:")]
+    for name, each in running.items():
+        for s in each:
+            equal([link for link in files(s["Pid"], w.host.root) if link == log[0]], log, f"{name} and the pipe of log lines")
 
 
 @test
@@ -128,10 +197,6 @@ def the_api_moves_where_it_may_and_says_where_it_may_not(w):
     daemon.configure(w.conf(api={"unixSocket": "/var/tmp/vhotplug-not-here.sock"}))
     contains(daemon.wait_log("API transport cannot be opened yet", since=since), "Permission denied")
     check(not os.path.exists("/var/tmp/vhotplug-not-here.sock"))
-
-
-def pid_of(daemon, name):
-    return int(processes(daemon)[name]["Pid"])
 
 
 @test
