@@ -39,6 +39,7 @@ struct device {
     enum removable removable;
     bool settled;      /* the kernel has finished configuring it (its driver is bound) */
     bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
+    bool unauthorised; /* its attribute `authorized` reads 0: the kernel lets nobody use it */
     struct usb_iface ifaces[VH_MAX_IFACES];
 };
 
@@ -186,8 +187,9 @@ struct fact {
     bool coldplug;               /* FACT_DEVICE, FACT_SCAN_*: there at the first scan after start, if read later too */
     const struct device *device; /* FACT_DEVICE */
     const char *sys_name;        /* FACT_SEEN, FACT_GONE */
-    int vm;                      /* FACT_VM_* */
-    const struct op_result *op;  /* FACT_OP_DONE */
+    const char *driver; /* FACT_DEVICE: of the host, on one of its interfaces; "" none, NULL if nobody has looked */
+    int vm;             /* FACT_VM_* */
+    const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
     bool ok;                       /* FACT_SAVED */
@@ -213,9 +215,10 @@ enum action_kind {
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
     ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it, let
                         drivers of the host bind, then report FACT_RELEASED with `token`, even after a failure */
-    ACT_SAVE,  /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
-                  other one comes before FACT_SAVED */
-    ACT_FLAPS, /* the port of slot flaps: its device is left alone for `hold_ms` */
+    ACT_SAVE,   /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
+                   other one comes before FACT_SAVED */
+    ACT_FLAPS,  /* the port of slot flaps: its device is left alone for `hold_ms` */
+    ACT_DRIVER, /* slot.driver, of the host, has an interface of a device that a VM has */
 };
 
 struct action {

@@ -22,6 +22,8 @@ struct bus_calls {
     const struct device *(*reported)(const char *sys_name);
     /* Is a VM to get the device (as reported) once the kernel has finished with it? Then its node is opened with it. */
     bool (*wanted)(const struct device *dev);
+    /* Has a VM the device of this name, by us? Then no driver of the host should have an interface of it. */
+    bool (*given)(const char *sys_name);
     /* The end of open_node: the descriptor, now the callee's, or -1 and why. */
     void (*opened)(uint64_t token, int fd, const char *why);
     void (*released)(uint64_t token); /* the end of release, whatever came of it */

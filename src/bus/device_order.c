@@ -63,7 +63,7 @@ static bool list_valid(const struct device_list *l) {
         return false;
     for (uint32_t i = 0; i < l->n; i++) {
         const struct device_row *r = &l->row[i];
-        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || r->devnum > 127)
+        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || r->devnum > 127 || !is_flag(r->unauthorised))
             return false;
     }
     return true;
@@ -95,7 +95,7 @@ static bool names_valid(const struct device *d) {
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
     if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->malformed) ||
-        !ENDS(d->protect) || !is_bool(&d->settled) || !is_bool(&d->unresponsive))
+        !ENDS(d->protect) || !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
         d->nifaces > VH_MAX_IFACES || (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')
@@ -118,7 +118,8 @@ static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
 }
 
 static bool read_valid(const struct device_read *r, const struct device_order *o) {
-    if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled))
+    if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled) || !is_flag(r->unauthorised) ||
+        !ENDS(r->driver))
         return false;
     switch (r->result) {
     case DEVICE_FULL:

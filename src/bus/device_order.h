@@ -37,6 +37,7 @@ struct device_order {
     uint8_t settled;               /* READ: the kernel has finished with that plug: its strings may be read */
     uint8_t bound;                 /* READ: the kernel has finished with whatever plug is there */
     uint8_t open;                  /* READ: open its node as well, if its strings are read: a VM is waiting for it */
+    uint8_t given;                 /* READ: a VM has it: is a driver of the host on one of its interfaces? */
     uint8_t storage; /* OPEN, READ with open: it may hold storage or be an adapter of the host: look once more */
 };
 
@@ -44,6 +45,7 @@ struct device_row {
     char sys_name[VH_SYSNAME_MAX];
     uint64_t incarnation;
     uint8_t devnum; /* 0: in the middle of a reset or a removal */
+    uint8_t unauthorised;
 };
 
 struct device_list {
@@ -81,7 +83,9 @@ struct device_read {
     uint8_t complete;              /* all that lasts as long as the plug could be read */
     uint8_t strings;               /* its strings were read */
     uint8_t troubled;              /* something could not be read for want of memory or descriptors */
+    uint8_t unauthorised;          /* FULL, NAMES, SAME; it may change during a plug */
     struct device dev;             /* driver_path is not used */
+    char driver[VH_IFNAME_MAX];    /* order.given: the host's, on one of its interfaces; "" none */
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */
 };
 

@@ -7,6 +7,7 @@
 #include "core/core.h"
 
 #include "base/log.h"
+#include "base/str.h"
 #include "config/policy.h"
 #include "core/core_internal.h"
 
@@ -110,6 +111,17 @@ static bool same_plug(const struct device *a, const struct device *b) {
     return a->incarnation == b->incarnation && a->vid == b->vid && a->pid == b->pid;
 }
 
+/* A VM has all interfaces of its devices. A driver of the host on one of them means that the VM has lost it. */
+static void see_driver(struct step *st, int i, const char *driver) {
+    struct slot *s = &st->c->slot[i];
+    if (driver == NULL || s->vm < 0 || s->op != OP_NONE || str_eq(s->driver, driver))
+        return;
+    bool copied = str_copy(s->driver, sizeof s->driver, driver);
+    VH_ASSERT(copied); /* of the same bound */
+    if (driver[0] != '\0')
+        step_add(st, ACT_DRIVER)->slot = i;
+}
+
 static void device_fact(struct step *st, const struct fact *f) {
     int i = slot_find(st->c, f->device->sys_name);
     if (i >= 0 && !same_plug(&st->c->slot[i].dev, f->device)) {
@@ -121,13 +133,16 @@ static void device_fact(struct step *st, const struct fact *f) {
         return;
     }
     struct slot *s = &st->c->slot[i];
-    bool settled_now = f->device->settled && !s->dev.settled;
-    if (f->device->unresponsive && s->question == QUESTION_OPEN)
-        s->question = QUESTION_NONE; /* asked anew once it answers */
+    /* What it is may not have been known before, like its serial number. */
+    bool known_now =
+        (f->device->settled && !s->dev.settled) || (!f->device->unauthorised && s->dev.unauthorised && s->dev.settled);
+    if ((f->device->unresponsive || f->device->unauthorised) && s->question == QUESTION_OPEN)
+        s->question = QUESTION_NONE; /* asked anew once it can be used */
     s->dev = *f->device;
     s->seen = true;
-    if (settled_now)
-        slot_plugged(st, i); /* the serial number was not known before */
+    see_driver(st, i, f->driver);
+    if (known_now)
+        slot_plugged(st, i);
     else
         slot_judge(st->c, s);
     if (s->foreign >= 0)
@@ -286,6 +301,11 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
 const struct device *core_device(const struct core *c, const char *sys_name) {
     int i = slot_find(c, sys_name);
     return i >= 0 ? &c->slot[i].dev : NULL;
+}
+
+bool core_device_given(const struct core *c, const char *sys_name) {
+    int i = slot_find(c, sys_name);
+    return i >= 0 && c->slot[i].vm >= 0;
 }
 
 int64_t core_deadline(const struct core *c) {

@@ -59,10 +59,11 @@ struct slot {
     int suspended;       /* VM that usb_suspend took it out of, -1 none */
     int guest_suspended; /* VM whose own guest suspended it, -1 none; not saved */
     int guest_detached;  /* VM whose guest detached it, -1 none; cleared when that guest attaches it */
-    int foreign;        /* VM that has it although not by us, -1 none: never attached elsewhere, never detached by us */
-    int lease;          /* VM of the device that was on its port a moment ago, -1 none */
-    bool releasing;     /* being reset and given back to drivers of the host */
-    int64_t hold_until; /* its port flaps: neither announced nor attached before; 0 if not held */
+    int foreign; /* VM that has it although not by us, -1 none: never attached elsewhere, never detached by us */
+    int lease;   /* VM of the device that was on its port a moment ago, -1 none */
+    char driver[VH_IFNAME_MAX]; /* of the host, on one of its interfaces while a VM has it; "" none */
+    bool releasing;             /* being reset and given back to drivers of the host */
+    int64_t hold_until;         /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
@@ -190,6 +191,7 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */
 bool core_wants_device(const struct core *c, const char *sys_name); /* once it is settled, will a VM get it? */
+bool core_device_given(const struct core *c, const char *sys_name); /* has a VM that device, by us? */
 int64_t core_deadline(const struct core *c);       /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
 bool core_holds(const struct core *c);             /* after FACT_STOP: must a device still be taken out or reset? */
 bool core_vm_in_use(const struct core *c, int vm); /* has the VM devices of ours, or an operation? */

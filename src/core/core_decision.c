@@ -62,7 +62,7 @@ static struct pending *begin_moves(struct step *st, const struct request *r, boo
 /* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the VM that had the
  * device is listed anew first, see attach_go(). */
 static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
-    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNRESPONSIVE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
+    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
     case STAY_MALFORMED:
         sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
         return false;
@@ -71,6 +71,9 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
         return false;
     case STAY_PROTECTED:
         sb_fmt(why, "%s stays with the host: it %s", s->dev.node, s->dev.protect);
+        return false;
+    case STAY_UNAUTHORISED:
+        sb_fmt(why, "%s is not authorised on this host", s->dev.node);
         return false;
     case STAY_UNRESPONSIVE:
         sb_fmt(why, "%s does not answer", s->dev.node);

@@ -20,8 +20,10 @@ static bool stays_here(const struct core *c, const struct slot *s) {
     return slot_stays_with_host(c, s, STAY_DEVICE) != STAY_NO;
 }
 
-static bool is_silent(const struct core *c, const struct slot *s) {
-    return slot_stays_with_host(c, s, STAY_UNRESPONSIVE) != STAY_NO;
+/* NULL if the device can be used. */
+static const char *unusable(const struct core *c, const struct slot *s) {
+    enum stay why = slot_stays_with_host(c, s, STAY_UNUSABLE);
+    return why == STAY_UNAUTHORISED ? "is not authorised on the host" : why != STAY_NO ? "does not answer" : NULL;
 }
 
 /* False if another VM has the device, should get it or may have it, or if a request or a suspend concerns it. */
@@ -37,7 +39,7 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
     /* STAY_STOPPING is not among them: only attach_vm(), which serves operators and admins, looks at that. */
     return plan_allows(c, s, vm) && !s->disconnected && is_free(c, s, vm) &&
-           slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_UNSETTLED | STAY_HELD) ==
+           slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD) ==
                STAY_NO;
 }
 
@@ -83,8 +85,8 @@ const char *core_guest_reason(const struct core *c, const struct slot *s, int vm
         return "suspended";
     if (stays_here(c, s))
         return "stays with the host";
-    if (is_silent(c, s))
-        return "does not answer";
+    if (unusable(c, s) != NULL)
+        return unusable(c, s);
     return may_attach(c, s, vm) ? "may be attached" : "not free";
 }
 
@@ -98,7 +100,7 @@ const char *guest_why_not(const struct core *c, const struct request *r, const s
         return "is not allowed here";
     if (stays_here(c, s))
         return "stays with the host";
-    return is_silent(c, s) ? "does not answer" : "is not free";
+    return unusable(c, s) != NULL ? unusable(c, s) : "is not free";
 }
 
 /* ---- requests ---- */

@@ -42,13 +42,17 @@ enum stay {
     STAY_HUB = 1 << 1,
     STAY_PROTECTED = 1 << 2,    /* the host uses it */
     STAY_FOREIGN = 1 << 3,      /* a VM has it, but not by us */
-    STAY_UNRESPONSIVE = 1 << 4, /* an order about it was not answered in time */
-    STAY_UNSETTLED = 1 << 5,    /* the kernel is still configuring it */
-    STAY_HELD = 1 << 6,         /* its port flaps */
-    STAY_STOPPING = 1 << 7,     /* the daemon is ending */
+    STAY_UNAUTHORISED = 1 << 4, /* the kernel lets nobody use it */
+    STAY_UNRESPONSIVE = 1 << 5, /* an order about it was not answered in time */
+    STAY_UNSETTLED = 1 << 6,    /* the kernel is still configuring it */
+    STAY_HELD = 1 << 7,         /* its port flaps */
+    STAY_STOPPING = 1 << 8,     /* the daemon is ending */
 };
 /* What the device is or what the host does with it. The others pass without anything new about the device. */
 #define STAY_DEVICE (STAY_MALFORMED | STAY_HUB | STAY_PROTECTED)
+
+/* Why it cannot be used now, which whoever has it need not give back. */
+#define STAY_UNUSABLE (STAY_UNAUTHORISED | STAY_UNRESPONSIVE)
 
 /* The first of the reasons asked for (a union of enum stay) that holds. */
 enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked);

@@ -189,6 +189,8 @@ static void settle_request(struct step *st, int i) {
         (void)str_fmt(text, sizeof text, "stays with the host: it %s", s->dev.protect);
     else if (to_vm && slot_stays_with_host(c, s, STAY_MALFORMED) != STAY_NO)
         (void)str_fmt(text, sizeof text, "unclassifiable: %s", s->dev.malformed);
+    else if (to_vm && slot_stays_with_host(c, s, STAY_UNAUTHORISED) != STAY_NO)
+        (void)str_copy(text, sizeof text, "the device is not authorised on this host");
     else if (to_vm && slot_stays_with_host(c, s, STAY_UNRESPONSIVE) != STAY_NO)
         (void)str_fmt(text, sizeof text, "%s does not answer", s->dev.node);
     else if (to_vm && (slot_stays_with_host(c, s, STAY_HUB) != STAY_NO || !plan_allows(c, s, s->req_vm)))

@@ -71,6 +71,7 @@ void slot_unassign(struct step *st, int i) {
     int vm = s->vm;
     VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
+    s->driver[0] = '\0';
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, vm);
@@ -95,6 +96,7 @@ static void count_latency(struct core *c, int64_t took) {
 void slot_assign(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     s->vm = vm;
+    s->driver[0] = '\0';
     s->failures = 0;
     if (s->state != SLOT_PRESENT)
         return;

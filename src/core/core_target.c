@@ -13,6 +13,8 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
         holds |= STAY_PROTECTED;
     if (s->foreign >= 0)
         holds |= STAY_FOREIGN;
+    if (s->dev.unauthorised)
+        holds |= STAY_UNAUTHORISED;
     if (s->dev.unresponsive)
         holds |= STAY_UNRESPONSIVE;
     if (!s->dev.settled)
@@ -47,7 +49,7 @@ int plan_target(const struct core *c, const struct slot *s) {
     /* A foreign or held device keeps its target: the plan begins no attach before that has passed. */
     if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_STOPPING) != STAY_NO)
         return -1;
-    if (s->vm < 0 && slot_stays_with_host(c, s, STAY_UNRESPONSIVE) != STAY_NO)
+    if (s->vm < 0 && slot_stays_with_host(c, s, STAY_UNUSABLE) != STAY_NO)
         return -1; /* a VM that has it keeps it */
     if (slot_stays_with_host(c, s, STAY_UNSETTLED) != STAY_NO)
         return s->vm; /* the kernel may configure it while a VM has it: no reason to take it out */
@@ -74,7 +76,7 @@ bool plan_asks(const struct core *c, const struct slot *s) {
     if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->guest_detached >= 0)
         return false;
     /* An announced device is neither held nor, so far, unsettled; one that is being configured again may be chosen. */
-    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_STOPPING) != STAY_NO)
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_STOPPING) != STAY_NO)
         return false;
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;

@@ -95,18 +95,25 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
 
 void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
     int target = plan_target(c, s);
-    if (s->vm >= 0 && target == s->vm)
+    if (s->vm >= 0 && target == s->vm) {
+        if (s->driver[0] != '\0')
+            sb_fmt(sb, "the host's driver '%s' has an interface of it", s->driver);
+        else if (s->dev.unauthorised)
+            sb_str(sb, "not authorised on this host: its VM cannot use it");
         return;
+    }
     /* STAY_HUB is not asked: the bus names it as what protects the device. STAY_UNSETTLED comes after what the rules
      * say, and STAY_STOPPING would be the reason of every device. A VM may have a device that does not answer. */
     unsigned asked = STAY_MALFORMED | STAY_PROTECTED | STAY_FOREIGN | STAY_HELD;
-    enum stay stay = slot_stays_with_host(c, s, s->vm < 0 ? asked | STAY_UNRESPONSIVE : asked);
+    enum stay stay = slot_stays_with_host(c, s, s->vm < 0 ? asked | STAY_UNUSABLE : asked);
     if (stay == STAY_MALFORMED)
         sb_fmt(sb, "unclassifiable: %s", s->dev.malformed);
     else if (stay == STAY_PROTECTED)
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
     else if (stay == STAY_FOREIGN)
         sb_str(sb, "somebody else attached it there");
+    else if (stay == STAY_UNAUTHORISED)
+        sb_str(sb, "not authorised on this host");
     else if (stay == STAY_UNRESPONSIVE)
         sb_str(sb, "the device does not answer (its reading or opening was not finished in time)");
     else if (stay == STAY_HELD)

@@ -69,6 +69,12 @@ static void do_flaps(const struct action *a) {
              dispatch.core.slot[a->slot].dev.sys_name, (long long)a->hold_ms);
 }
 
+static void do_driver(const struct action *a) {
+    const struct slot *s = &dispatch.core.slot[a->slot];
+    log_warn("the host's driver has an interface of a device that a VM has: device=%s driver=%s vm=%s", s->dev.sys_name,
+             s->driver, dispatch.core.conf->vms[s->vm].name);
+}
+
 static void do_action(const struct action *a) {
     switch (a->kind) {
     case ACT_OP:
@@ -101,6 +107,9 @@ static void do_action(const struct action *a) {
         break;
     case ACT_FLAPS:
         do_flaps(a);
+        break;
+    case ACT_DRIVER:
+        do_driver(a);
         break;
     }
 }
@@ -248,10 +257,15 @@ static bool on_wanted(const struct device *dev) {
     return core_wants_device(&dispatch.core, dev->sys_name);
 }
 
+static bool on_given(const char *sys_name) {
+    return core_device_given(&dispatch.core, sys_name);
+}
+
 static const struct bus_calls bus_calls = {
     .fact = dispatch_fact,
     .reported = dispatch_reported,
     .wanted = on_wanted,
+    .given = on_given,
     .opened = on_opened,
     .released = on_released,
 };

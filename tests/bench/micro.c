@@ -350,6 +350,11 @@ static void keep_fact(const struct fact *f) {
 }
 
 /* Orders are carried out in place. */
+static bool none_given(const char *name) {
+    (void)name;
+    return false;
+}
+
 static bool none_wanted(const struct device *dev) {
     (void)dev;
     return false;
@@ -364,7 +369,8 @@ static bool start_bus(void) {
                                           .order = &order,
                                           .answer = &answer,
                                           .handle = usb_work};
-    static const struct bus_calls calls = {.wanted = none_wanted, .fact = keep_fact, .reported = kept_device};
+    static const struct bus_calls calls = {
+        .wanted = none_wanted, .given = none_given, .fact = keep_fact, .reported = kept_device};
     return bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done);
 }
 

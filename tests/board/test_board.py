@@ -240,7 +240,7 @@ def by_bus_and_address_where_that_is_asked_for(w):
 
 
 @test
-def an_unauthorised_device_is_known_by_its_descriptors(w):
+def an_unauthorised_device_is_known_by_its_descriptors_and_waits(w):
     w.vm("vm1")
     w.start(conf([{"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}]))
     api = w.api()
@@ -248,9 +248,13 @@ def an_unauthorised_device_is_known_by_its_descriptors(w):
         w.board.write(path, "0")
     try:
         w.plug_stick("stick")
-        asked = api.told("usb_select_vm")["usb_device"]
-        equal(asked["interfaces"], ":080650:")
-        check(not w.board.glob(f"/sys/bus/usb/devices/{asked['sys_name']}:*"), "no interface directory exists")
+        told = api.told("usb_connected")["usb_device"]
+        equal(told["interfaces"], ":080650:")
+        check(not w.board.glob(f"/sys/bus/usb/devices/{told['sys_name']}:*"), "no interface directory exists")
+        listed = [d for d in api.devices() if d["sys_name"] == told["sys_name"]][0]
+        equal((listed["state"], listed["reason"]), ("idle", "not authorised on this host"))
+        w.board.write(f"/sys/bus/usb/devices/{told['sys_name']}/authorized", "1")
+        api.told("usb_select_vm", sys_name=told["sys_name"])
     finally:
         for path in w.board.glob("/sys/bus/usb/devices/usb*/authorized_default"):
             w.board.write(path, "1")

@@ -64,8 +64,8 @@ static void walk_device(const struct device *from) {
     MUST(dev.busnum > 0 && dev.devnum > 0 && dev.devnum <= 127);
     MUST(dev.removable == REMOVABLE_UNKNOWN || dev.removable == REMOVABLE_FIXED ||
          dev.removable == REMOVABLE_REMOVABLE);
-    bool settled = dev.settled, unresponsive = dev.unresponsive; /* UBSan looks at them */
-    MUST((settled || !settled) && (unresponsive || !unresponsive));
+    bool settled = dev.settled, unresponsive = dev.unresponsive, no = dev.unauthorised; /* UBSan looks at them */
+    MUST((settled || !settled) && (unresponsive || !unresponsive) && (no || !no));
     unsigned classes = 0;
     for (int i = 0; i < dev.nifaces; i++)
         classes |= dev.ifaces[i].cls;
@@ -73,7 +73,8 @@ static void walk_device(const struct device *from) {
 }
 
 static void walk_read(const struct device_read *r) {
-    MUST(r->complete <= 1 && r->strings <= 1 && r->troubled <= 1);
+    MUST(r->complete <= 1 && r->strings <= 1 && r->troubled <= 1 && r->unauthorised <= 1);
+    PRINT(r->driver);
     switch (r->result) {
     case DEVICE_FULL:
         MUST(r->incarnation != 0);

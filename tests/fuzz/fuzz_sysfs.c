@@ -262,6 +262,11 @@ static void told(const struct fact *f) {
 }
 
 /* Orders are carried out in place. */
+static bool none_given(const char *name) {
+    (void)name;
+    return false;
+}
+
 static bool none_wanted(const struct device *dev) {
     (void)dev;
     return false;
@@ -276,7 +281,7 @@ static void start(void) {
                                           .order = &order,
                                           .answer = &answer,
                                           .handle = usb_work};
-    static const struct bus_calls calls = {.wanted = none_wanted, .fact = told, .reported = kept};
+    static const struct bus_calls calls = {.wanted = none_wanted, .given = none_given, .fact = told, .reported = kept};
     /* any root but the real one, where a directory would be made */
     MUST(sysfs_root("/proc") && bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done));
 }

@@ -223,6 +223,8 @@ static void check_attach(const struct action *a) {
         fail("attaching from a port that flaps");
     if (s->dev.unresponsive)
         fail("attaching a device that does not answer");
+    if (s->dev.unauthorised)
+        fail("attaching a device that is not authorised");
     if (core.stopping)
         fail("attaching at the end");
     if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
@@ -566,10 +568,13 @@ static void make_device(int p) {
     if (chance(4))
         snprintf(d->protect, sizeof d->protect, "holds /boot");
     d->unresponsive = chance(3);
+    d->unauthorised = chance(3);
 }
 
 static void tell_device(int p) {
     struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug || w.port[p].unread};
+    if (chance(20))
+        f.driver = chance(50) ? "usbhid" : "";
     w.port[p].unread = false;
     step(&f);
 }
@@ -618,6 +623,8 @@ static void change_event(int p) {
         snprintf(d->protect, sizeof d->protect, "%s", chance(50) ? "holds /boot" : "");
     if (chance(20))
         d->unresponsive = !d->unresponsive;
+    if (chance(20))
+        d->unauthorised = !d->unauthorised;
     w.counts.silent += d->unresponsive && w.port[p].present;
     tell_device(p);
 }

@@ -107,6 +107,10 @@ class Host:
                   DEVNAME=f"bus/usb/{device.bus:03}/{n:03}", DEVTYPE="usb_device",
                   PRODUCT=f"{device.vid:x}/{device.pid:x}/100", BUSNUM=f"{device.bus:03}", DEVNUM=f"{n:03}")
 
+    def interface_event(self, action, device, interface, **env):
+        self.send(action, f"/{device.directory.split('/', 1)[1]}/{device.name}:1.{interface}", SUBSYSTEM="usb",
+                  DEVTYPE="usb_interface", **env)
+
     def place(self, port, vid=0x046d, pid=0xc31c, interfaces=(HID_KEYBOARD,), devnum=None, **attributes):
         """The device is in sysfs, but nobody was told."""
         bus = int(port.split("-")[0])

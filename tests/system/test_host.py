@@ -83,6 +83,54 @@ def without_a_bind_event_the_device_is_used_after_a_while(w):
     vm1.wait_device(vhp(kbd), timeout=10)
 
 
+def authorise(w, device, yes):
+    w.host.write(f"{device.directory}/authorized", f"{int(yes)}\n")
+    w.host.event("change", device)
+
+
+@test
+def a_device_that_is_not_authorised_waits_until_it_is(w):
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK)]))
+    api = w.api(events=True)
+    kbd = w.host.plug("1-2", authorized="0")
+    api.event("usb_connected", device_node=kbd.node)
+    stick = w.host.plug("1-3", 0x0951, 0x1666, [STORAGE], authorized="0")
+    api.event("usb_connected", device_node=stick.node)
+    for device in (kbd, stick):
+        listed = api.list()[device.node]
+        equal((listed["vm"], listed["state"], listed["reason"]), (None, "idle", "not authorised on this host"))
+    equal(api.ok("explain", device_node=kbd.node)["reason"], "not authorised on this host")
+    api.fails("usb_attach", "is not authorised on this host", device_node=kbd.node)
+    equal(vm1.count("device_add"), 0)
+    authorise(w, kbd, True)
+    api.event("usb_attached", device_node=kbd.node)
+    authorise(w, stick, True)
+    api.event("usb_select_vm", device_node=stick.node)
+    authorise(w, kbd, False)
+    listed = api.list_until(lambda l: l[kbd.node]["reason"] is not None)[kbd.node]
+    equal((listed["vm"], listed["reason"]), ("vm1", "not authorised on this host: its VM cannot use it"))
+
+
+@test
+def a_driver_of_the_host_on_a_device_that_a_vm_has_is_said(w):
+    vm1 = w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbd = w.host.plug("1-2")
+    api.await_event("usb_attached", device_node=kbd.node)
+    w.host.driver(kbd, 0, "usbfs")
+    w.host.interface_event("bind", kbd, 0, DRIVER="usbfs")
+    equal(api.list()[kbd.node]["reason"], None)
+    w.host.driver(kbd, 0, "usbhid")
+    w.host.interface_event("bind", kbd, 0, DRIVER="usbhid")
+    daemon.wait_log("device=1-2 driver=usbhid vm=vm1")
+    listed = api.list()[kbd.node]
+    equal((listed["vm"], listed["state"], listed["reason"]),
+          ("vm1", "attached", "the host's driver 'usbhid' has an interface of it"))
+    equal(list(vm1.devices), [vhp(kbd)])
+
+
 @test
 def a_replug_on_the_same_port_is_a_new_device(w):
     vm1 = w.qemu("vm1")

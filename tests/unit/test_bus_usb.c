@@ -158,8 +158,17 @@ static bool wanted(const struct device *dev) {
     return wanted_now;
 }
 
-static const struct bus_calls calls = {
-    .wanted = wanted, .fact = hear, .reported = reported, .opened = on_opened, .released = on_released};
+static bool none_given(const char *name) {
+    (void)name;
+    return false;
+}
+
+static const struct bus_calls calls = {.wanted = wanted,
+                                       .given = none_given,
+                                       .fact = hear,
+                                       .reported = reported,
+                                       .opened = on_opened,
+                                       .released = on_released};
 
 /* ---- the workers' part ---- */
 

@@ -72,6 +72,7 @@ static void make(unsigned reasons) {
     (void)str_copy(slot.dev.protect, sizeof slot.dev.protect, (reasons & STAY_PROTECTED) != 0 ? "holds /boot" : "");
     slot.hub = (reasons & STAY_HUB) != 0;
     slot.dev.settled = (reasons & STAY_UNSETTLED) == 0;
+    slot.dev.unauthorised = (reasons & STAY_UNAUTHORISED) != 0;
     slot.dev.unresponsive = (reasons & STAY_UNRESPONSIVE) != 0;
     slot.foreign = (reasons & STAY_FOREIGN) != 0 ? 0 : -1;
     slot.hold_until = (reasons & STAY_HELD) != 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 /*
- * test_core_silent.c - devices that cannot be read: one that a scan only sees, and one that does not answer.
+ * test_core_silent.c - devices that cannot be read or used: one that a scan only sees, one that does not answer, one
+ * that the host has not authorised, and one that a driver of the host has taken back.
  */
 #include "core_story.h"
 
@@ -147,6 +148,134 @@ static void what_is_resumed_is_left_to_the_rules(void) {
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
+/* ---- unauthorised ---- */
+
+static const char not_authorised[] = "not authorised on this host";
+
+static void authorise(bool yes) {
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    dev.unauthorised = !yes;
+    step(&f);
+}
+
+static void an_unauthorised_device_is_attached_once_it_is_authorised(void) {
+    begin(false);
+    vm_up(0);
+    dev.settled = false;
+    plug_as("1-1", 5, 3, false, false);
+    dev.settled = true;
+    authorise(false);
+    CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL && !core_wants_vm(&core, 0));
+    CHECK(!core_wants_device(&core, "1-1"));
+    reason_is(not_authorised);
+    CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
+    ask(REQ_ATTACH, 5, "");
+    CHECK_STR(refusal(), "/dev/bus/usb/001/005 is not authorised on this host");
+    authorise(true);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+}
+
+static void nobody_is_asked_about_an_unauthorised_device(void) {
+    begin(false);
+    plug("1-1", 5, 8);
+    CHECK(event(EV_SELECT_VM) != NULL);
+    authorise(false);
+    CHECK(!core_asks(&core, &core.slot[0]) && core.slot[0].question == QUESTION_NONE);
+    authorise(true);
+    CHECK(event(EV_SELECT_VM) != NULL);
+}
+
+/* The kernel may show its serial number only then. */
+static void what_was_selected_for_a_device_holds_once_it_is_authorised(void) {
+    begin(false);
+    vm_up(0);
+    vm_up(1);
+    plug("1-1", 5, 8);
+    ask(REQ_ATTACH, 5, "b");
+    done(1, OP_OK);
+    unplug("1-1");
+    done(1, OP_OK);
+    plug_as("1-1", 6, 8, false, false);
+    dev.settled = true;
+    (void)str_copy(dev.serial, sizeof dev.serial, "n/a (unauthorized)");
+    authorise(false);
+    CHECK(op(OP_ATTACH, 1) == NULL);
+    (void)str_copy(dev.serial, sizeof dev.serial, "S1-1");
+    authorise(true);
+    CHECK(op(OP_ATTACH, 1) != NULL);
+}
+
+static void a_vm_keeps_what_is_no_longer_authorised(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    authorise(false);
+    CHECK(op(OP_DETACH, 0) == NULL && core.slot[0].vm == 0);
+    reason_is("not authorised on this host: its VM cannot use it");
+    ask(REQ_DETACH, 5, "");
+    done(0, OP_OK);
+    CHECK(replied(true));
+    released();
+    reason_is(not_authorised);
+}
+
+static void a_request_for_a_device_that_loses_its_authorisation_fails(void) {
+    begin(false);
+    vm_up(0);
+    vm_up(1);
+    plug("1-1", 5, 8);
+    ask(REQ_ATTACH, 5, "a");
+    done(0, OP_OK);
+    ask(REQ_ATTACH, 5, "b");
+    authorise(false);
+    done(0, OP_OK);
+    CHECK_STR(refusal(), "the device is not authorised on this host");
+}
+
+static void a_guest_is_told_of_an_unauthorised_device(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-1", 5, 8);
+    authorise(false);
+    CHECK_STR(core_guest_reason(&core, &core.slot[0], 0), "is not authorised on the host");
+}
+
+/* ---- drivers of the host ---- */
+
+static void driven(const char *driver) {
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev, .driver = driver};
+    step(&f);
+}
+
+static void a_driver_of_the_host_on_a_vms_device_is_said(void) {
+    begin(false);
+    plug("1-1", 5, 3);
+    driven("usbhid"); /* no VM has it */
+    CHECK(action(ACT_DRIVER) == NULL);
+    vm_up(0);
+    driven("usbhid"); /* the attach is under way */
+    CHECK(action(ACT_DRIVER) == NULL);
+    done(0, OP_OK);
+    reason_is("");
+    driven(NULL);
+    driven("");
+    CHECK(action(ACT_DRIVER) == NULL);
+    driven("usbhid");
+    CHECK(action(ACT_DRIVER) != NULL && action(ACT_DRIVER)->slot == 0);
+    reason_is("the host's driver 'usbhid' has an interface of it");
+    driven("usbhid"); /* it is said once */
+    CHECK(action(ACT_DRIVER) == NULL);
+    driven(NULL);
+    reason_is("the host's driver 'usbhid' has an interface of it");
+    driven("");
+    reason_is("");
+    driven("usbhid");
+    ask(REQ_DETACH, 5, "");
+    done(0, OP_OK);
+    CHECK_STR(core.slot[0].driver, "");
+}
+
 /* ---- read late ---- */
 
 static void a_device_of_the_start_that_is_read_late_is_looked_for_in_every_vm(void) {
@@ -174,6 +303,13 @@ int main(void) {
     RUN(nobody_is_asked_until_it_answers);
     RUN(a_guest_is_told);
     RUN(what_is_resumed_is_left_to_the_rules);
+    RUN(an_unauthorised_device_is_attached_once_it_is_authorised);
+    RUN(nobody_is_asked_about_an_unauthorised_device);
+    RUN(what_was_selected_for_a_device_holds_once_it_is_authorised);
+    RUN(a_vm_keeps_what_is_no_longer_authorised);
+    RUN(a_request_for_a_device_that_loses_its_authorisation_fails);
+    RUN(a_guest_is_told_of_an_unauthorised_device);
+    RUN(a_driver_of_the_host_on_a_vms_device_is_said);
     RUN(a_device_of_the_start_that_is_read_late_is_looked_for_in_every_vm);
     TEST_MAIN_END;
 }

@@ -180,6 +180,7 @@ static void lists(void) {
     BROKEN(make_list(), answer.list.n = 1);
     BROKEN(make_list(), answer.list.n = 3);
     BROKEN(make_list(), answer.list.n = UINT32_MAX);
+    BROKEN(make_list(), answer.list.row[1].unauthorised = 2);
     BROKEN(make_list(), answer.list.row[1].devnum = 128);
     BROKEN(make_list(), answer.list.row[0].devnum = 255);
     BROKEN(make_list(), UNTERMINATED(answer.list.row[1].sys_name));
@@ -240,6 +241,9 @@ static void broken_devices(void) {
     BROKEN(make_read(DEVICE_FULL), d->port_path[0] = '\x80');
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->settled, 2));
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->unresponsive, 255));
+    BROKEN(make_read(DEVICE_FULL), set_byte(&d->unauthorised, 2));
+    BROKEN(make_read(DEVICE_SAME), answer.read.unauthorised = 2);
+    BROKEN(make_read(DEVICE_SAME), UNTERMINATED(answer.read.driver));
     BROKEN(make_read(DEVICE_FULL), d->nifaces = VH_MAX_IFACES + 1);
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 0xff, sizeof d->removable));
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 3, 1));

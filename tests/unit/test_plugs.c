@@ -23,7 +23,8 @@
 static char root[] = "/tmp/test_plugs.XXXXXX";
 static struct device kept[VH_MAX_DEVICES];
 static int nkept, nfacts, ngone;
-static bool forgetful;
+static bool forgetful, driver_known;
+static char driver[VH_IFNAME_MAX]; /* told last */
 
 static struct device *kept_device(const char *name) {
     for (int i = 0; i < nkept; i++) {
@@ -43,6 +44,8 @@ static void keep(const struct fact *f) {
         return;
     struct device *d = kept_device(f->device->sys_name);
     nfacts++;
+    driver_known = f->driver != NULL;
+    (void)snprintf(driver, sizeof driver, "%s", driver_known ? f->driver : "");
     if (d == NULL && nkept < VH_MAX_DEVICES)
         d = &kept[nkept++];
     if (d != NULL)
@@ -71,6 +74,13 @@ static void done(const struct device_order *o, uint64_t token, const union devic
     bus_usb_done(o, token, a, fd);
 }
 
+static bool is_given;
+
+static bool given(const char *name) {
+    (void)name;
+    return is_given;
+}
+
 static bool none_wanted(const struct device *dev) {
     (void)dev;
     return false;
@@ -85,7 +95,8 @@ static bool start(void) {
                                           .order = &order,
                                           .answer = &answer,
                                           .handle = usb_work};
-    static const struct bus_calls calls = {.wanted = none_wanted, .fact = keep, .reported = told, .opened = keep_node};
+    static const struct bus_calls calls = {
+        .wanted = none_wanted, .given = given, .fact = keep, .reported = told, .opened = keep_node};
     return bus_usb.start(&calls) && device_pool_start(0, &job, done);
 }
 
@@ -314,6 +325,108 @@ static void of_more_devices_than_are_noted_none_is_missed(void) {
     CHECK_INT(nfacts, 0);
 }
 
+/* ---- authorisation and drivers ---- */
+
+static bool interface_event(const char *action, const char *name) {
+    char devpath[64];
+    (void)snprintf(devpath, sizeof devpath, "/devices/pci0/usb1/1-2/%s", name);
+    const struct uevent ev = {.action = action, .devpath = devpath, .subsystem = "usb", .devtype = "usb_interface"};
+    return bus_usb.uevent(&ev);
+}
+
+static void bind_interface(const char *name, const char *to) {
+    char path[256], target[64];
+    (void)snprintf(path, sizeof path, "%s/" DEVICES "/%s", root, name);
+    (void)mkdir(path, 0755);
+    (void)snprintf(path, sizeof path, "%s/" DEVICES "/1-2/%s", root, name);
+    (void)mkdir(path, 0755);
+    (void)snprintf(path, sizeof path, "%s/" DEVICES "/%s/driver", root, name);
+    (void)snprintf(target, sizeof target, "../../drivers/%s", to);
+    (void)unlink(path);
+    CHECK(to[0] == '\0' || symlink(target, path) == 0);
+}
+
+static void an_unauthorised_device_is_read_again_until_it_is_authorised(void) {
+    begin();
+    place(2, 5);
+    text("1-2", "authorized", "0\n");
+    event("add", "1-2");
+    event("bind", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->unauthorised && kept_device("1-2")->nifaces == 1);
+    event("change", "1-2");
+    read_noted();
+    CHECK(result == DEVICE_FULL && kept_device("1-2")->unauthorised);
+    text("1-2", "authorized", "1\n");
+    CHECK(interface_event("add", "1-2:1.0")); /* the kernel may tell of its interfaces only */
+    read_noted();
+    CHECK(nfacts == 1 && !kept_device("1-2")->unauthorised);
+    event("change", "1-2");
+    read_noted();
+    CHECK_INT(result, DEVICE_SAME);
+    text("1-2", "authorized", "0\n");
+    event("change", "1-2");
+    read_noted();
+    CHECK(result == DEVICE_SAME && kept_device("1-2")->unauthorised);
+    text("1-2", "authorized", "1\n");
+    event("change", "1-2");
+    read_noted();
+    text("1-2", "authorized", "0\n");
+    CHECK(interface_event("remove", "1-2:1.0"));
+    read_noted();
+    CHECK(kept_device("1-2")->unauthorised);
+}
+
+static void a_scan_finds_what_is_no_longer_authorised(void) {
+    begin();
+    place(2, 5);
+    text("1-2", "authorized", "1\n");
+    event("bind", "1-2");
+    read_noted();
+    nreads = 0;
+    bus_usb.scan(false);
+    pump();
+    CHECK_INT(nreads, 0);
+    text("1-2", "authorized", "0\n");
+    bus_usb.scan(false);
+    pump();
+    CHECK(nreads == 1 && kept_device("1-2")->unauthorised);
+    bus_usb.scan(false);
+    pump();
+    text("1-2", "authorized", "1\n");
+    bus_usb.scan(false);
+    pump();
+    CHECK(!kept_device("1-2")->unauthorised);
+}
+
+static void drivers_are_looked_for_while_a_vm_has_the_device(void) {
+    begin();
+    place(2, 5);
+    event("add", "1-2");
+    CHECK(!interface_event("bind", "1-2:1.0") && !interface_event("bind", "1-3:1.0"));
+    read_noted();
+    CHECK(!interface_event("bind", "1-2:1.0")); /* its own bind event follows */
+    event("bind", "1-2");
+    read_noted();
+    CHECK(!driver_known && !interface_event("bind", "1-2:1.0"));
+    is_given = true;
+    bind_interface("1-2:1.0", "usbfs");
+    CHECK(interface_event("bind", "1-2:1.0"));
+    read_noted();
+    CHECK(nfacts == 1 && driver_known && driver[0] == '\0');
+    bind_interface("1-2:1.1", "usbhid");
+    CHECK(interface_event("bind", "1-2:1.1"));
+    read_noted();
+    CHECK(nfacts == 1 && driver_known);
+    CHECK_STR(driver, "usbhid");
+    bind_interface("1-2:1.1", "");
+    CHECK(interface_event("unbind", "1-2:1.1"));
+    read_noted();
+    CHECK(driver_known && driver[0] == '\0');
+    is_given = false;
+    CHECK(!interface_event("bind", "no-device:1.0") && !interface_event("bind", "1-2"));
+}
+
 static int opened(const char *name) {
     CHECK(bus_usb.open_node(kept_device(name), 1));
     opened_fd = -1;
@@ -456,6 +569,9 @@ int main(void) {
     RUN(a_reset_or_a_new_plug_is_read_again);
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
+    RUN(an_unauthorised_device_is_read_again_until_it_is_authorised);
+    RUN(a_scan_finds_what_is_no_longer_authorised);
+    RUN(drivers_are_looked_for_while_a_vm_has_the_device);
     RUN(of_more_devices_than_are_noted_none_is_missed);
     RUN(whatever_was_read_before_a_node_is_checked_when_it_is_opened);
     RUN(what_concerns_no_device_is_not_noted);

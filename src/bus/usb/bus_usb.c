@@ -18,6 +18,7 @@
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_notes.h"
 #include "bus/usb/usb_sysfs.h"
+#include "codec/uevent.h"
 #include "codec/usb_place.h"
 #include "os/clock.h"
 #include "os/sysfs.h"
@@ -96,6 +97,7 @@ static bool order_read(const char *name, enum plug_phase phase, uint64_t token) 
         o.complete = p->complete;
         o.named = last->settled;
         o.storage = may_back_the_host(last);
+        o.given = calls->given(name);
         o.open = (phase == PLUG_BOUND || p->settled) && token == OF_UEVENT && calls->wanted(last);
     }
     if (device_pool_order(&o, token, -1))
@@ -154,13 +156,18 @@ static void protect(struct device *dev) {
         (void)host_use_reason(dev->sys_name, dev->protect, sizeof dev->protect);
 }
 
-static void report(struct device *dev, bool coldplug) {
+/* driver: of the host, on one of its interfaces; NULL if nobody has looked. */
+static void report_driven(struct device *dev, bool coldplug, const char *driver) {
     struct usb_plug *p = usb_plug_find(dev->sys_name);
-    struct fact f = {.kind = FACT_DEVICE, .device = dev, .coldplug = coldplug};
+    struct fact f = {.kind = FACT_DEVICE, .device = dev, .coldplug = coldplug, .driver = driver};
     protect(dev);
     if (p != NULL)
         p->protected = dev->protect[0] != '\0';
     calls->fact(&f);
+}
+
+static void report(struct device *dev, bool coldplug) {
+    report_driven(dev, coldplug, NULL);
 }
 
 static void report_gone(const char *name) {
@@ -198,8 +205,9 @@ static bool merge(struct device *dev, const char *name, const struct device_read
     if (r->result == DEVICE_FULL) {
         *dev = r->dev;
         dev->incarnation = r->incarnation;
-        dev->settled = r->strings != 0;
         dev->unresponsive = false;
+        dev->unauthorised = r->unauthorised != 0;
+        dev->settled = r->strings != 0;
         take_drivers(dev, r->drivers);
         return true;
     }
@@ -207,6 +215,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
         return false;
     *dev = *last;
     dev->unresponsive = false;
+    dev->unauthorised = r->unauthorised != 0;
     if (r->result == DEVICE_NAMES)
         take_names(dev, &r->dev);
     return true;
@@ -230,12 +239,12 @@ static void on_read(const struct device_order *o, const struct device_read *r, i
     struct usb_plug *p = usb_plug_add(o->sys_name, r->incarnation, o->bound != 0);
     if (p != NULL) {
         p->settled |= o->bound != 0;
-        p->complete = r->complete != 0;
+        p->complete = r->complete != 0 && r->unauthorised == 0;
     } else {
         dev.settled = true;
     }
     keep(fd, &dev);
-    report(&dev, coldplug);
+    report_driven(&dev, coldplug, o->given != 0 ? r->driver : NULL);
 }
 
 /* Nothing is known but that there is such a device. */
@@ -304,7 +313,7 @@ static bool is_as_reported(const struct device_row *r) {
     const struct device *last = calls->reported(r->sys_name);
     return p != NULL && last != NULL && p->complete && p->incarnation == r->incarnation &&
            last->incarnation == r->incarnation && last->devnum == r->devnum && !last->unresponsive &&
-           last->settled == p->settled;
+           last->unauthorised == (r->unauthorised != 0) && last->settled == p->settled;
 }
 
 /* A name that comes twice would be read once, but counted twice. */
@@ -431,8 +440,16 @@ static bool usb_start(const struct bus_calls *table) {
     return true;
 }
 
+/* The interfaces of a device that was not settled are told of by its own bind event, which comes last. */
 static bool usb_uevent(const struct uevent *ev) {
-    return usb_notes_add(&noted, ev);
+    char name[VH_SYSNAME_MAX];
+    if (!usb_notes_interface(ev, name))
+        return usb_notes_add(&noted, ev);
+    const struct device *last = calls->reported(name);
+    if (last == NULL || !last->settled || (!last->unauthorised && !str_eq(ev->action, "remove") && !calls->given(name)))
+        return false;
+    usb_notes_name(&noted, name);
+    return true;
 }
 
 static void usb_read_noted(void) {

@@ -61,6 +61,16 @@ bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_
     return claimed;
 }
 
+void usb_driver_of_host(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) {
+    static struct walk w;
+    bool found = false;
+    w.prefix = strlen(sys_name);
+    sysfs_dir_of(&w.dir, dir);
+    while (!found && walk_next(&w, sys_name))
+        found = w.driver[0] != '\0' && !str_eq(w.driver, "usbfs");
+    (void)str_copy(driver, VH_IFNAME_MAX, found ? w.driver : ""); /* of the same bound */
+}
+
 void usb_driver_offer(const char *sys_name) {
     static struct walk w;
     if (!walk_begin(&w, sys_name))

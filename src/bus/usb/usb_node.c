@@ -64,7 +64,7 @@ static bool is_node_of(int fd, const struct device_order *o) {
     return S_ISCHR(st.mode) && st.rdev_major == USB_MAJOR && st.rdev_minor == number;
 }
 
-/* True if the host or another VM uses the device; *why then says how. */
+/* True if nobody may use the device, or the host or another VM uses it; *why then says how. */
 static bool is_taken(int dir, const struct device_order *o, char *why, size_t cap) {
     char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
     if (o->storage != 0) {
@@ -73,6 +73,10 @@ static bool is_taken(int dir, const struct device_order *o, char *why, size_t ca
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
             return true;
         }
+    }
+    if (usb_sysfs_unauthorised(dir)) {
+        (void)str_copy(why, cap, "it is not authorised on this host");
+        return true;
     }
     if (!usb_driver_claimed(dir, o->sys_name, interface))
         return false;

@@ -42,6 +42,16 @@ bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev) {
     return true;
 }
 
+bool usb_notes_interface(const struct uevent *ev, char name[VH_SYSNAME_MAX]) {
+    const char *interface = uevent_name(ev->devpath);
+    return str_eq(ev->subsystem, "usb") && str_eq(ev->devtype, "usb_interface") &&
+           str_copyn(name, VH_SYSNAME_MAX, interface, strcspn(interface, ":")) && device_name_valid(name);
+}
+
+void usb_notes_name(struct usb_notes *notes, const char *name) {
+    note(notes, name, "");
+}
+
 void usb_notes_clear(struct usb_notes *notes) {
     notes->n = 0;
     notes->overflow = notes->uses = false;

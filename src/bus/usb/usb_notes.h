@@ -23,6 +23,9 @@ struct usb_notes {
 };
 
 bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev); /* false if it concerns no USB device */
+/* Is the event about an interface? Then `name` is that of its device. */
+bool usb_notes_interface(const struct uevent *ev, char name[VH_SYSNAME_MAX]);
+void usb_notes_name(struct usb_notes *notes, const char *name); /* a device that is to be read */
 void usb_notes_clear(struct usb_notes *notes);
 
 #endif

@@ -79,6 +79,11 @@ uint8_t usb_sysfs_number(int dir) {
     return sysfs_uint(dir, "devnum", 10, USB_DEVNUM_MAX, &devnum) ? (uint8_t)devnum : 0;
 }
 
+bool usb_sysfs_unauthorised(int dir) {
+    uint64_t authorized = 1;
+    return sysfs_uint(dir, "authorized", 10, 1, &authorized) && authorized == 0;
+}
+
 /* Numbers and port: a device without them cannot be given away, or is about to go. */
 static bool read_place(int dir, struct device *dev) {
     uint64_t bus = 0;

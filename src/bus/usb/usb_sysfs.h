@@ -16,6 +16,8 @@ int usb_sysfs_open(const char *sys_name); /* opens its directory; -1 with errno 
 /* Its number on the bus as it is now; 0 if there is none: a reset or a removal is under way. A reset may change
  * the number. */
 uint8_t usb_sysfs_number(int dir);
+/* Does its attribute `authorized` read 0? A device without that attribute is authorised. */
+bool usb_sysfs_unauthorised(int dir);
 /* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them. dev must be zero
  * except for its sys_name. False if it has no place on a bus, or none any more. */
 bool usb_sysfs_plug(int dir, struct device *dev);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_sysfs.h"
 #include "os/sys.h"
@@ -35,6 +36,7 @@ static void add_row(struct device_list *l, const char *name) {
         (void)str_copy(r->sys_name, sizeof r->sys_name, name); /* device_name_valid() has checked its length */
         r->incarnation = st.ino;
         r->devnum = usb_sysfs_number(dir);
+        r->unauthorised = usb_sysfs_unauthorised(dir);
         l->n++;
     } else {
         l->whole = 0;
@@ -104,6 +106,9 @@ static void put_drivers(struct device_read *r) {
 static void read_plug(const struct device_order *o, int dir, struct device_read *r) {
     bool same = o->incarnation == r->incarnation && o->complete != 0 && o->devnum == usb_sysfs_number(dir);
     r->strings = o->bound != 0 || (o->settled != 0 && o->incarnation == r->incarnation);
+    r->unauthorised = usb_sysfs_unauthorised(dir);
+    if (o->given != 0)
+        usb_driver_of_host(dir, o->sys_name, r->driver);
     if (same && (o->named != 0 || r->strings == 0)) {
         r->result = DEVICE_SAME;
         r->complete = 1;
@@ -120,8 +125,8 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     r->dev.settled = r->strings != 0;
     usb_sysfs_names(dir, &r->dev);
     put_drivers(r);
-    /* A device without interfaces is not complete: the kernel may not have been allowed to read its configuration. */
-    r->complete = same || (r->dev.malformed[0] == '\0' && r->dev.nifaces > 0);
+    /* What the kernel was not allowed to read, or to configure, is read again once it is. */
+    r->complete = same || (r->dev.malformed[0] == '\0' && r->dev.nifaces > 0 && r->unauthorised == 0);
 }
 
 /* For the plug that was just read. If it cannot be opened, an OPEN of its own will say why. */
