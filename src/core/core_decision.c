@@ -253,6 +253,8 @@ static const char *detach_obstacle(const struct core *c, const struct request *r
         return "somebody else attached the device to its VM: it has to be taken out there";
     if (!s->dev.settled) /* the decision is kept by serial number, which is not known yet */
         return "the device is still being configured by the kernel: it is announced when it is ready";
+    if (s->dev.malformed[0] != '\0' && s->dev.vid == 0 && s->dev.pid == 0) /* nor when it can be read again */
+        return "its vendor and product cannot be read: no decision about it can be kept, and it stays with the host";
     return NULL;
 }
 

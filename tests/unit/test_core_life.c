@@ -351,6 +351,31 @@ static void nothing_is_decided_about_what_is_not_fully_known(void) {
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
+/* A decision is kept by vendor and product. One that is kept as 0000:0000 would not hold when the device can be read
+ * again, and would hold for others that cannot be read. */
+static void nothing_is_decided_about_a_device_whose_identity_cannot_be_read(void) {
+    begin(false);
+    core.persist = true;
+    vm_up(0);
+    plug("1-1", 5, 3);
+    struct device known = dev;
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    dev.vid = dev.pid = 0;
+    snprintf(dev.malformed, sizeof dev.malformed, "its descriptors cannot be read");
+    step(&f);
+    done(0, OP_OK);
+    done(0, OP_OK);
+    ask(REQ_DETACH, 5, "");
+    CHECK(strstr(refusal(), "cannot be read") != NULL && action(ACT_SAVE) == NULL && !core.remembered.m[0].used);
+    dev.vid = known.vid;
+    dev.pid = known.pid;
+    step(&f);
+    ask(REQ_DETACH, 5, ""); /* its vendor and product are known, whatever else is wrong with it */
+    CHECK(action(ACT_SAVE) != NULL);
+    saved(true);
+    CHECK(replied(true) && core.slot[0].disconnected);
+}
+
 /* ---- leases ---- */
 
 static struct conf *lease_conf(void) {
@@ -766,5 +791,6 @@ int main(void) {
     RUN(a_guest_does_not_own_what_another_vm_is_getting);
     RUN(everything_comes_out_at_the_end_if_wanted);
     RUN(an_attach_ends_a_suspension_for_good);
+    RUN(nothing_is_decided_about_a_device_whose_identity_cannot_be_read);
     TEST_MAIN_END;
 }
