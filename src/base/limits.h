@@ -108,7 +108,7 @@
     X(VH_MAX_POLL, 224, "descriptors in one poll(): listeners, clients, links, process handles and vhotplug's own")    \
     X(VH_MAX_CONNECTORS, 2,                                                                                            \
       "processes that connect to VMs: one may hang at one VM's path while the other serves the rest")                  \
-    X(VH_DEVICE_WORKERS, 6, "processes that read, open and reset devices: each device can occupy one of them")         \
+    X(VH_DEVICE_WORKERS, 4, "processes that read, open and reset devices: each device can occupy one of them")         \
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
@@ -160,6 +160,7 @@ enum vh_limit {
     X(VH_T_READ, 2000, "a device worker's reading of a device: the kernel may hold its lock while it probes")         \
     X(VH_T_NODE, 5000, "opening the node of a device, which resumes the device")                                      \
     X(VH_T_LIST, 5000, "listing devices, or what the host uses")                                                      \
+    X(VH_T_IDLE, 1000, "a worker without an order for this time gives memory back")                                   \
     X(VH_T_OPEN, 2000, "wait for the opener's answer: the configuration is a local file, and no socket waits")        \
     X(VH_T_STALL, 1000, "shortest time without a pass of the loop that is left out of all deadlines")
 

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "codec/linebuf.h"
 #include "os/clock.h"
+#include "os/pages.h"
 #include "os/sysfs.h"
 
 #include <ctype.h>
@@ -297,4 +298,10 @@ void host_use_put(const char *sys_name, const char *why) {
     VH_ASSERT(ok);
     (void)str_copy(uses[nuses].why, sizeof uses[nuses].why, why); /* an explanation may be cut */
     nuses++;
+}
+
+void host_use_drop(void) {
+    host_use_clear();
+    pages_give_back(uses, sizeof uses);
+    pages_give_back(table.text, sizeof table.text);
 }

@@ -13,6 +13,7 @@ void host_use_read(void); /* takes the snapshot; may wait for a file system */
 bool host_use_at(int i, const char **sys_name, const char **why);
 /* Takes a snapshot over from whoever read it, row by row. A row is left out if there is one of that device, or if there
  * are VH_MAX_DEVICES. */
+void host_use_drop(void); /* the snapshot and the memory of reading it go: for a worker between two orders */
 void host_use_clear(void);
 void host_use_put(const char *sys_name, const char *why);
 /* Why the host keeps the device with this sysfs name, by the last snapshot. False if it does not. */

@@ -10,6 +10,7 @@
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/usb_work.h"
 #include "daemon/sandbox_paths.h"
+#include "os/pages.h"
 #include "os/sandbox.h"
 
 static struct device_order order;
@@ -21,6 +22,11 @@ static bool enter(void) {
     return sandbox_enter(&box);
 }
 
+static void idle(void) {
+    usb_work_idle();
+    pages_give_back(&answer, sizeof answer);
+}
+
 static const struct worker_job job = {
     .name = "vhotplug-device",
     .order_size = sizeof order,
@@ -29,6 +35,7 @@ static const struct worker_job job = {
     .answer = &answer,
     .enter = enter,
     .handle = usb_work,
+    .idle = idle,
 };
 
 bool device_workers_start(void) {

@@ -5,13 +5,16 @@
 #include "os/worker.h"
 
 #include "base/duration.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "os/helper.h"
 #include "os/sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- in the worker ---- */
@@ -25,6 +28,14 @@ static void close_all(int fds[WORKER_FDS]) {
 }
 
 /* *end: the loop's end is closed; any other failure is the worker's own. */
+/* Memory is given back when nothing is to be done, not between the orders of a scan. */
+static void wait_idle(const struct worker_job *job, int sock) {
+    struct pollfd p = {.fd = sock, .events = POLLIN};
+    struct timespec span = {.tv_sec = VH_T_IDLE / 1000, .tv_nsec = VH_T_IDLE % 1000 * VH_NSEC_PER_MSEC};
+    if (job->idle != NULL && ppoll(&p, 1, &span, NULL) == 0)
+        job->idle();
+}
+
 static bool do_one(const struct worker_job *job, int sock, bool *end) {
     int in[WORKER_FDS], out[WORKER_FDS] = {-1, -1};
     ssize_t got = sock_recv_fds(sock, job->order, job->order_size, in, WORKER_FDS);
@@ -48,8 +59,8 @@ static void serve(int sock, const void *arg) {
     if (!job->enter())
         _exit(1);
     bool end = false;
-    while (do_one(job, sock, &end)) {
-    }
+    while (do_one(job, sock, &end))
+        wait_idle(job, sock);
     if (end && job->leave != NULL)
         job->leave();
 }

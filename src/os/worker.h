@@ -40,6 +40,7 @@ struct worker_job {
      * is sent with the answer and closed. Bytes of the answer, its head excepted from what must be filled; 0: that is
      * no order, and the process ends. */
     size_t (*handle)(const void *order, int fd, void *answer, int out[WORKER_FDS]);
+    void (*idle)(void);  /* NULL, or once when no order has come for VH_T_IDLE after one */
     void (*leave)(void); /* NULL, or the last thing it does when the loop's end was closed */
 };
 

@@ -232,6 +232,20 @@ static void sync_with(int api) {
     (void)one_line(api);
 }
 
+/* The device was read after `add`, by a worker: a kernel takes longer to its `bind`. */
+static void until_listed(int api, int port) {
+    static char list[1 << 19];
+    char wanted[32];
+    (void)snprintf(wanted, sizeof wanted, "\"port_path\": \"%d\"", port);
+    do {
+        size_t got = 0;
+        ask_lists(api, 1);
+        while (got == 0 || list[got - 1] != '\n')
+            got += read_some(api, list + got, sizeof list - 1 - got);
+        list[got] = '\0';
+    } while (strstr(list, wanted) == NULL);
+}
+
 struct contestant {
     int uevents, monitor;
 };
@@ -265,7 +279,7 @@ static void plugs(const char *root, int first, int count, bool both, char **path
         move(root, port, true);
         if (!both) {
             tell(daemon.uevents, "add", port);
-            sync_with(api);
+            until_listed(api, port);
         }
         int64_t ours = first_byte(daemon, port, both);
         until(daemon.monitor, "device_add");

@@ -15,7 +15,7 @@ STRINGS = {1: "Maker", 2: "Thing", 3: "0123"}
 RULES = [{"targetVm": "vm1", "tag": "desk", "allow": [{"vendorId": "0627"}]}, {"targetVm": "vm1", "allow": [HID]}]
 SILENT = "does not answer"
 NOBODY_FREE = "no device worker is free"
-WORKERS = 6  # VH_DEVICE_WORKERS
+WORKERS = 4  # VH_DEVICE_WORKERS
 STATE_DIR = "/run/slow"
 
 # Asks for the version until its input ends, but at least 300 times; then it prints the milliseconds that answers took.

@@ -11,7 +11,7 @@ from world import KEYBOARD, SHIPPED, World, rule, vhp
 KEEP = "0000000000000002"  # CAP_DAC_OVERRIDE
 NOTHING = "0000000000000000"
 ROOT = os.geteuid() == 0
-DEVICE_WORKERS = 6  # of limits.h, as is the next
+DEVICE_WORKERS = 4  # of limits.h, as is the next
 CONNECTORS = 2
 DEVICE, CONNECTOR = "vhotplug-device", "vhotplug-connec"  # as the kernel shows it
 DISK = "vhotplug-disk"

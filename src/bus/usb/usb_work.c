@@ -11,6 +11,8 @@
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_sysfs.h"
+#include "codec/usb_names.h"
+#include "os/pages.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -212,4 +214,13 @@ size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
         break;
     }
     return device_answer_size(o->head.kind, a);
+}
+
+void usb_work_idle(void) {
+    size_t size = 0;
+    const void *p = NULL;
+    host_use_drop();
+    for (int part = 0; (p = usb_names_table(part, &size)) != NULL; part++)
+        pages_give_back(p, size);
+    pages_give_back_code();
 }

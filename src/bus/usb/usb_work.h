@@ -8,6 +8,7 @@
 #include "bus/device_order.h"
 
 /* The contract of worker_job.handle. */
+void usb_work_idle(void); /* of worker_job.idle: what only orders need goes back to the kernel */
 size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]);
 
 #endif
