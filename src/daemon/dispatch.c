@@ -1,6 +1,6 @@
 /*
  * dispatch.c - gives facts to the core and does the actions that come back. Owns the core's state and the order of
- * facts; turns what links, the watch for VMs and the reset helper report into facts. Decides nothing about devices or
+ * facts; turns what links, the watch for VMs and the bus report into facts. Decides nothing about devices or
  * VMs.
  */
 #include "daemon/dispatch.h"
@@ -151,7 +151,7 @@ void dispatch_vm(enum fact_kind kind, int vm) {
     dispatch_fact(&f);
 }
 
-/* ---- reports from links, watch and reset helper ---- */
+/* ---- reports from links, watch and bus ---- */
 
 static const char *vm_name(int vm) {
     return dispatch.core.conf->vms[vm].name;

@@ -19,8 +19,8 @@ struct dispatch_calls {
     const struct principal *(*asker)(struct client_ref c);    /* of the request under way */
 };
 
-/* Starts the reset helper, the links and the watch for VMs, and loads the state file. False after logging why. Looks
- * for no device and no VM yet. conf must stay valid until FACT_RELOAD puts another one in force. */
+/* Starts the bus and its workers, the links and the watch for VMs, and loads the state file. False after logging why.
+ * Looks for no device and no VM yet. conf must stay valid until FACT_RELOAD puts another one in force. */
 bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
                     const struct dispatch_calls *calls, bool attach_connected);
 
