@@ -45,6 +45,16 @@ static void devices(struct sbuf *sb, const struct core *c) {
     object(sb, "devices", f, 7);
 }
 
+/* What VMs say of devices that they did not get from us, as it is now; refused: since the start. */
+static void claims(struct sbuf *sb, const struct core *c) {
+    uint64_t listed = 0, confirmed = 0;
+    for (int i = 0; i < c->used; i++) {
+        listed += c->slot[i].state == SLOT_PRESENT && c->slot[i].claims != 0;
+        confirmed += c->slot[i].state == SLOT_PRESENT && c->slot[i].foreign >= 0;
+    }
+    OBJECT(sb, "claims", {"listed", listed}, {"confirmed", confirmed}, {"refused", c->stats.claims_refused});
+}
+
 /* Time from plug to attached: the number of devices in each bucket of milliseconds; the last bucket has no bound. */
 static void latency(struct sbuf *sb, const struct core_stats *st) {
     enum { BUCKETS = sizeof st->latency / sizeof st->latency[0] };
@@ -74,6 +84,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     OBJECT(sb, "operations", {"begun", s->ops}, {"ok", s->op_ended[OP_OK]}, {"refused_by_vm", s->op_ended[OP_FAILED]},
            {"vm_down", s->op_ended[OP_REFUSED]}, {"monitor_busy", s->op_ended[OP_BUSY]},
            {"no_answer", s->op_ended[OP_UNKNOWN]}, {"refused_here", s->op_ended[OP_LOCAL]});
+    claims(sb, c);
     latency(sb, s);
     OBJECT(sb, "clients", {"connected", f->clients}, {"subscribers", f->subscribers}, {"accepted", f->accepted},
            {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},

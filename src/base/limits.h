@@ -68,7 +68,8 @@
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")                    \
     /* VMMs */                                                                                                         \
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                                 \
-    X(VH_MAX_FILTERS, 64, "filters by which VMs take devices on their own, over all VMs")                              \
+    X(VH_VM_FILTERS, 4, "filters of one VM by which it takes devices on its own; another VM needs its own share")      \
+    X(VH_MAX_FILTERS, 256, "filters over all VMs: VH_VM_FILTERS for each")                                             \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer line is skipped and the link is reset")          \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                       \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one batch of commands to a VMM")                                                 \
@@ -178,6 +179,7 @@ _Static_assert(VH_MAX_POLL >= VH_MAX_LISTENERS + VH_MAX_CLIENTS + 2 * VH_MAX_VMS
 _Static_assert(VH_MAX_ACCESS >= VH_MAX_VMS, "every VM can have a CID");
 _Static_assert(VH_MAX_PEERS >= 2 * VH_MAX_CLIENTS, "no connected peer is forgotten");
 _Static_assert(VH_ADMIN_CLIENTS < VH_MAX_CLIENTS, "clients that are no admins can connect");
+_Static_assert(VH_MAX_FILTERS == VH_MAX_VMS * VH_VM_FILTERS, "no VM takes the filters of another one");
 _Static_assert(VH_LINK_TURN <= VH_LINKS_TURN, "at least one VMM gets its whole turn");
 _Static_assert(VH_AUDIT_MAX < VH_LOG_LINE, "an audit line is a log line");
 _Static_assert(VH_LOG_LINE <= VH_LOG_READ, "the logger copies whole lines");

@@ -40,6 +40,7 @@ struct device {
     bool settled;      /* the kernel has finished configuring it (its driver is bound) */
     bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
     bool unauthorised; /* its attribute `authorized` reads 0: the kernel lets nobody use it */
+    bool claimed;      /* when it was read, a program had claimed an interface through its node, as a VM does */
     struct usb_iface ifaces[VH_MAX_IFACES];
 };
 
@@ -219,6 +220,7 @@ enum action_kind {
                    other one comes before FACT_SAVED */
     ACT_FLAPS,  /* the port of slot flaps: its device is left alone for `hold_ms` */
     ACT_DRIVER, /* slot.driver, of the host, has an interface of a device that a VM has */
+    ACT_LOOK,   /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
 };
 
 struct action {

@@ -49,6 +49,7 @@ struct bus {
     void (*tick)(int64_t now);
     /* Mounts or swaps changed: FACT_DEVICE follows for each device whose protection changed. */
     void (*recheck)(void);
+    void (*look)(const struct device *dev); /* reads the device again: a fact about it follows */
     /* Opens the device's node for passing, read-write, after checking that it still is that device and that the host
      * does not use it. calls.opened follows, perhaps from
      * within. False if too many orders wait: then nothing follows. */

@@ -119,7 +119,7 @@ static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
 
 static bool read_valid(const struct device_read *r, const struct device_order *o) {
     if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled) || !is_flag(r->unauthorised) ||
-        !ENDS(r->driver))
+        !is_flag(r->claimed) || !ENDS(r->driver))
         return false;
     switch (r->result) {
     case DEVICE_FULL:

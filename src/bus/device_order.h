@@ -84,6 +84,7 @@ struct device_read {
     uint8_t strings;               /* its strings were read */
     uint8_t troubled;              /* something could not be read for want of memory or descriptors */
     uint8_t unauthorised;          /* FULL, NAMES, SAME; it may change during a plug */
+    uint8_t claimed;               /* a program has claimed an interface of it */
     struct device dev;             /* driver_path is not used */
     char driver[VH_IFNAME_MAX];    /* order.given: the host's, on one of its interfaces; "" none */
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */

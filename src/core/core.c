@@ -44,7 +44,7 @@ static void slot_plugged(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
     slot_judge(c, s);
-    vm_filters(c, s);
+    claim_plugged(c, s);
     if (s->vm < 0)
         s->choice = remembered_selection(c, &s->dev);
     port_lease(c, s);
@@ -145,8 +145,11 @@ static void device_fact(struct step *st, const struct fact *f) {
         slot_plugged(st, i);
     else
         slot_judge(st->c, s);
-    if (s->foreign >= 0)
-        vm_look(st->c, s->foreign); /* the change may be the reset by which that VM gives it back */
+    bool asked = claim_was_read(st, s);
+    for (int v = 0; !asked && s->foreign >= 0 && v < st->c->conf->nvms; v++) {
+        if ((s->claims >> v & 1) != 0)
+            vm_look(st->c, v); /* the change may be the reset by which that VM gives it back */
+    }
     slot_announce(st, i);
 }
 
@@ -162,10 +165,12 @@ static void scan_end(struct step *st) {
     }
 }
 
-static void seen_fact(struct core *c, const char *sys_name) {
-    int i = slot_find(c, sys_name);
-    if (i >= 0)
-        c->slot[i].seen = true;
+static void seen_fact(struct step *st, const char *sys_name) {
+    int i = slot_find(st->c, sys_name);
+    if (i < 0)
+        return;
+    st->c->slot[i].seen = true;
+    (void)claim_was_read(st, &st->c->slot[i]); /* it cannot be read now, and no claim holds it up for longer */
 }
 
 static void gone_fact(struct step *st, const char *sys_name) {
@@ -257,7 +262,7 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
         device_fact(&st, f);
         break;
     case FACT_SEEN:
-        seen_fact(c, f->sys_name);
+        seen_fact(&st, f->sys_name);
         break;
     case FACT_GONE:
         gone_fact(&st, f->sys_name);

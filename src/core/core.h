@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
-#define CORE_MAX_ACTIONS (4 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
+#define CORE_MAX_ACTIONS (5 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
 
 enum slot_state {
@@ -35,6 +35,13 @@ enum question_state {
     QUESTION_OPEN,   /* usb_select_vm was sent; no VM is chosen yet */
     QUESTION_CLOSED, /* answered or out of date; not asked again during this plug */
     QUESTION_STATES,
+};
+
+/* A claim is what a VM says of a device that it did not get from us. A reading of the device shows what it is worth. */
+enum look_state {
+    LOOK_NONE,      /* the last reading has said */
+    LOOK_DUE,       /* to be read, once no VM of ours has it and no reset is under way */
+    LOOK_UNDER_WAY, /* after ACT_LOOK */
 };
 
 /* A device with its decisions and operations. The fields that every step reads come first. */
@@ -59,8 +66,12 @@ struct slot {
     int suspended;       /* VM that usb_suspend took it out of, -1 none */
     int guest_suspended; /* VM whose own guest suspended it, -1 none; not saved */
     int guest_detached;  /* VM whose guest detached it, -1 none; cleared when that guest attaches it */
-    int foreign; /* VM that has it although not by us, -1 none: never attached elsewhere, never detached by us */
-    int lease;   /* VM of the device that was on its port a moment ago, -1 none */
+    vm_set claims;       /* VMs that list it although they did not get it from us */
+    int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
+    bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
+    enum look_state look;
+    int64_t look_at;            /* while a claim keeps it from its target: read again at this time */
+    int lease;                  /* VM of the device that was on its port a moment ago, -1 none */
     char driver[VH_IFNAME_MAX]; /* of the host, on one of its interfaces while a VM has it; "" none */
     bool releasing;             /* being reset and given back to drivers of the host */
     int64_t hold_until;         /* its port flaps: neither announced nor attached before; 0 if not held */
@@ -142,7 +153,7 @@ struct port {
 };
 
 struct core_stats {
-    uint64_t flaps, saves, save_failed, facts, ops, attached, detached, plugged, unplugged, table_full;
+    uint64_t flaps, saves, save_failed, facts, ops, attached, detached, plugged, unplugged, table_full, claims_refused;
     uint64_t op_ended[OP_STATUSES]; /* by enum op_status */
     uint64_t latency[16];           /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
     uint64_t latency_ms;            /* their sum */

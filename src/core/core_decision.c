@@ -59,8 +59,8 @@ static struct pending *begin_moves(struct step *st, const struct request *r, boo
 
 /* ---- attach ---- */
 
-/* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the VM that had the
- * device is listed anew first, see attach_go(). */
+/* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the
+ * device is read again first, see attach_go(). */
 static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
     switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
     case STAY_MALFORMED:
@@ -178,10 +178,8 @@ static void attach_go(struct step *st, const struct request *r, bool decided) {
         push_aside(st, i);
         s->managed = true;
         s->suspended = s->guest_suspended = -1;
-        if (s->foreign >= 0) { /* it may have been detached there since: list before refusing */
-            s->doubt |= (vm_set)1 << s->foreign;
-            vm_look(c, s->foreign);
-        }
+        if (s->claims != 0)
+            s->look = LOOK_DUE; /* it may have been given back since: read before refusing */
         p->left++;
         request_take(st, i, k, vm);
     }
@@ -249,8 +247,6 @@ void request_attach(struct step *st, const struct request *r) {
 static const char *detach_obstacle(const struct core *c, const struct request *r, const struct slot *s) {
     if (request_keeps(c, r, s))
         return "the device is busy: another request is moving it";
-    if (s->foreign >= 0)
-        return "somebody else attached the device to its VM: it has to be taken out there";
     if (!s->dev.settled) /* the decision is kept by serial number, which is not known yet */
         return "the device is still being configured by the kernel: it is announced when it is ready";
     if (s->dev.malformed[0] != '\0' && s->dev.vid == 0 && s->dev.pid == 0) /* nor when it can be read again */
@@ -275,6 +271,8 @@ static void detach_go(struct step *st, const struct request *r) {
         }
         push_aside(st, i);
         s->restore_by = ROLE_NONE;
+        if (s->claims != 0)
+            s->look = LOOK_DUE; /* the decision holds; the reply says whether the device is still somewhere */
         if (s->question == QUESTION_OPEN)
             s->question = QUESTION_CLOSED;
         p->left++;

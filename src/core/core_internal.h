@@ -31,8 +31,7 @@ void slot_announce(struct step *st, int i);        /* sends usb_connected once, 
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);
 void vm_op_done(struct step *st, const struct op_result *r);
-void vm_filters(struct core *c, struct slot *s); /* a new device: marks it foreign if a filter matches it */
-void vm_look(struct core *c, int vm);            /* lists the VM again if it is up */
+void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
 
 /* core_target.c */
 /* Why a device stays with the host. The first that holds is reported; what holds follows from the slot alone. */
@@ -41,7 +40,7 @@ enum stay {
     STAY_MALFORMED = 1 << 0, /* its descriptors are not trusted, so no rule can be applied to it */
     STAY_HUB = 1 << 1,
     STAY_PROTECTED = 1 << 2,    /* the host uses it */
-    STAY_FOREIGN = 1 << 3,      /* a VM has it, but not by us */
+    STAY_FOREIGN = 1 << 3,      /* a VM has it, but not by us, or a reading has yet to show that */
     STAY_UNAUTHORISED = 1 << 4, /* the kernel lets nobody use it */
     STAY_UNRESPONSIVE = 1 << 5, /* an order about it was not answered in time */
     STAY_UNSETTLED = 1 << 6,    /* the kernel is still configuring it */
@@ -59,6 +58,15 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
 int plan_target(const struct core *c, const struct slot *s);          /* VM where it should be, -1 the host */
 bool plan_allows(const struct core *c, const struct slot *s, int vm); /* by its rule; by its lease without one */
 bool plan_asks(const struct core *c, const struct slot *s);           /* is a choice of VM needed? */
+
+/* core_claim.c */
+void claims_end(struct core *c, int vm);                            /* all of the VM */
+void claim_take(struct core *c, int vm, const struct vmm_found *f); /* it lists an id that is not ours */
+void claim_slot(struct core *c, struct slot *s, int vm);            /* the same, of one device */
+void claim_plugged(const struct core *c, struct slot *s);           /* a new device: by filters */
+bool claim_was_read(struct step *st, struct slot *s);               /* was this reading asked for? */
+void claim_given_back(struct step *st, int vm, const char *id);     /* a stale id was removed */
+void claim_judge(struct step *st, int slot);                        /* in each step, before the plan */
 
 /* core_plan.c */
 void plan(struct step *st);

@@ -140,7 +140,8 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
     }
     if (vm->state == VM_UNKNOWN) {
         begin(st, v, OP_LIST);
-    } else if (vm->stale[0] != '\0') {
+    } else if (vm->stale[0] != '\0' && (cand->slot < 0 || cand->kind != OP_DETACH)) {
+        /* After what is to be taken out: a VM that keeps an id keeps no device by that. */
         struct vmm_op *op = begin(st, v, OP_DETACH);
         memcpy(op->id, vm->stale, sizeof op->id);
     } else {
@@ -159,17 +160,31 @@ static void ask(struct step *st, int i) {
     }
 }
 
+/* The device is where the request wants it, or no longer with us: a program that is no VM of ours may have claimed it.
+ */
+static void served(struct step *st, int i) {
+    const struct slot *s = &st->c->slot[i];
+    char text[VH_TEXT_MAX];
+    if (s->req_vm < 0 && s->foreign >= 0) {
+        (void)str_fmt(text, sizeof text, "somebody else attached it to VM '%s': it has to be taken out there",
+                      st->c->conf->vms[s->foreign].name);
+        request_slot_done(st, i, text);
+        return;
+    }
+    request_slot_done(st, i, NULL);
+}
+
 /* Ends a request for this slot that is served or can no longer be. Served: the device is certainly where the request
  * wants it. Failed: the VM is down, the device must stay with the host now, the rules no longer allow the VM, or a
  * decision or selection by a higher role concerns the device (its serial number may be known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
-    if (s->req < 0 || s->op != OP_NONE)
+    if (s->req < 0 || s->op != OP_NONE || (s->vm < 0 && s->look != LOOK_NONE && !s->releasing))
         return;
     if (s->vm == s->req_vm) {
         if (s->doubt == 0)
-            request_slot_done(st, i, NULL);
+            served(st, i);
         return;
     }
     bool to_vm = s->req_vm >= 0;
@@ -178,7 +193,7 @@ static void settle_request(struct step *st, int i) {
     /* A guest may attach what was selected for another guest that detached it: checked when the guest asked. */
     int chosen = to_vm && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
-    if (s->doubt == 0 && slot_stays_with_host(c, s, STAY_FOREIGN) != STAY_NO)
+    if (s->doubt == 0 && s->foreign >= 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
     else if (to_vm && s->disconnected && s->disconnected_by > asker)
@@ -236,6 +251,8 @@ void plan(struct step *st) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_LEAVING)
             continue;
         end_hold(st, i);
+        if (c->slot[i].state == SLOT_PRESENT)
+            claim_judge(st, i);
         settle_request(st, i);
         ask(st, i);
         consider(st, i, best);
@@ -261,7 +278,8 @@ bool core_vm_in_use(const struct core *c, int v) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
-        if (there && (s->vm == v || s->foreign == v || (s->req >= 0 && s->req_vm == v) || (s->doubt >> v & 1) != 0))
+        if (there &&
+            (s->vm == v || (s->claims >> v & 1) != 0 || (s->req >= 0 && s->req_vm == v) || (s->doubt >> v & 1) != 0))
             return true;
     }
     return false;

@@ -97,6 +97,7 @@ void slot_assign(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     s->vm = vm;
     s->driver[0] = '\0';
+    s->adopted = false;
     s->failures = 0;
     if (s->state != SLOT_PRESENT)
         return;

@@ -11,7 +11,7 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
         holds |= STAY_HUB;
     if (s->dev.protect[0] != '\0')
         holds |= STAY_PROTECTED;
-    if (s->foreign >= 0)
+    if (s->foreign >= 0 || (s->vm < 0 && s->look != LOOK_NONE))
         holds |= STAY_FOREIGN;
     if (s->dev.unauthorised)
         holds |= STAY_UNAUTHORISED;

@@ -93,7 +93,11 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
         sb_fmt(sb, "on its way to VM '%s'", vc->name);
 }
 
-void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
+static void reason_foreign(const struct slot *s, struct sbuf *sb) {
+    sb_str(sb, s->foreign >= 0 ? "somebody else attached it there" : "a VM says that it has it: this is being checked");
+}
+
+static void reason_now(const struct core *c, const struct slot *s, struct sbuf *sb) {
     int target = plan_target(c, s);
     if (s->vm >= 0 && target == s->vm) {
         if (s->driver[0] != '\0')
@@ -111,7 +115,7 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
     else if (stay == STAY_PROTECTED)
         sb_fmt(sb, "stays with the host: it %s", s->dev.protect);
     else if (stay == STAY_FOREIGN)
-        sb_str(sb, "somebody else attached it there");
+        reason_foreign(s, sb);
     else if (stay == STAY_UNAUTHORISED)
         sb_str(sb, "not authorised on this host");
     else if (stay == STAY_UNRESPONSIVE)
@@ -138,4 +142,19 @@ void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
         sb_str(sb, "was there before the daemon started (see --attach-connected)");
     else
         sb_str(sb, "waiting for a choice of VM");
+}
+
+/* A claim that no reading bears out keeps the device from nobody. The first one is named. */
+static void reason_claim(const struct core *c, const struct slot *s, struct sbuf *sb) {
+    int v = 0;
+    if (s->claims == 0 || s->vm >= 0 || s->foreign >= 0 || s->look != LOOK_NONE)
+        return;
+    while ((s->claims >> v & 1) == 0)
+        v++;
+    sb_fmt(sb, "%sVM '%s' lists it, but no program has claimed it", sb->len > 0 ? "; " : "", c->conf->vms[v].name);
+}
+
+void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {
+    reason_now(c, s, sb);
+    reason_claim(c, s, sb);
 }

@@ -16,16 +16,6 @@ static void doubt_ends(struct core *c, int v) {
         c->slot[i].doubt &= ~((vm_set)1 << v);
 }
 
-/* The VM is down, or its listing is about to mark foreign devices anew. */
-static void foreign_ends(struct core *c, int v) {
-    for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].foreign == v)
-            c->slot[i].foreign = -1;
-    }
-    for (int i = 0; i < VH_MAX_FILTERS; i++)
-        c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
-}
-
 /* Another VMM may accept what the last one refused: devices do not wait for the old back-off. */
 static void refusals_end(struct core *c, int v) {
     for (int i = 0; i < c->used; i++) {
@@ -46,7 +36,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     vm->retry_at = 0;
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* a reason may be cut */
     doubt_ends(c, v);
-    foreign_ends(c, v);
+    claims_end(c, v);
     refusals_end(c, v);
     remembered_resume(st, v); /* a restarted VM is not suspended */
     for (int i = 0; i < c->used; i++) {
@@ -125,50 +115,19 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         return;
     }
     struct slot *s = i >= 0 ? &c->slot[i] : NULL;
-    /* If this VM was not in doubt for this device, the id belongs to an older one: the kernel uses numbers again. */
-    if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub) {
+    /* If this VM was not in doubt for this device, the id belongs to an older one, because the kernel uses numbers
+     * again, or was refused before. */
+    if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub || !plan_allows(c, s, v)) {
         (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
+        if (s != NULL && !s->hub)
+            claim_slot(c, s, v); /* it may have the device all the same, until the id is removed */
         return;
     }
     s->vm_busnum = f->busnum;
     s->vm_devnum = f->devnum;
     kept[i] = true;
     slot_assign(st, i, v);
-}
-
-static bool fits(const struct vmm_found *f, const struct device *d) {
-    bool known = f->busnum != 0 || f->devnum != 0 || f->vid != 0 || f->pid != 0 || f->port[0] != '\0';
-    return known && (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum) &&
-           (f->vid == 0 || f->vid == d->vid) && (f->pid == 0 || f->pid == d->pid) &&
-           (f->port[0] == '\0' || str_eq(f->port, d->port_path));
-}
-
-static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
-    for (int i = 0; i < VH_MAX_FILTERS; i++) {
-        if (c->filter[i].used)
-            continue;
-        c->filter[i] = (struct filter){.used = true, .vm = v, .fits = *f};
-        return;
-    }
-    c->stats.table_full++; /* devices plugged in later are not matched with this filter */
-}
-
-/* An id that is not ours: never removed, but no other VM gets the device. */
-static void found_foreign(struct core *c, int v, const struct vmm_found *f) {
-    if (f->filter)
-        remember_filter(c, v, f);
-    for (int i = 0; i < c->used; i++) {
-        struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && !s->hub && s->vm != v && fits(f, &s->dev))
-            s->foreign = v;
-    }
-}
-
-void vm_filters(struct core *c, struct slot *s) {
-    for (int i = 0; i < VH_MAX_FILTERS; i++) {
-        if (c->filter[i].used && !s->hub && s->vm < 0 && s->foreign < 0 && fits(&c->filter[i].fits, &s->dev))
-            s->foreign = c->filter[i].vm;
-    }
+    s->adopted = true;
 }
 
 static void listed(struct step *st, int v, const struct op_result *r) {
@@ -177,12 +136,12 @@ static void listed(struct step *st, int v, const struct op_result *r) {
     c->vm[v].state = VM_UP;
     c->vm[v].alive = true;
     c->vm[v].stale[0] = '\0';
-    foreign_ends(c, v);
+    claims_end(c, v);
     for (int k = 0; k < r->nfound; k++) {
         if (r->found[k].ours)
             found_ours(st, v, &r->found[k], kept);
         else
-            found_foreign(c, v, &r->found[k]);
+            claim_take(c, v, &r->found[k]); /* never removed */
     }
     doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
@@ -227,6 +186,11 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     VH_ASSERT(s->op == kind && s->op_vm == v);
     s->op = OP_NONE;
     s->op_vm = -1;
+    /* Only its own word says that it has the device, and it does not give the device back. */
+    if (r->status == OP_FAILED && kind == OP_DETACH && s->adopted && s->vm == v && s->state == SLOT_PRESENT) {
+        slot_unassign(st, i);
+        claim_slot(st->c, s, v);
+    }
     if (r->status == OP_OK) {
         slot_op_ok(st, i, v, kind);
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
@@ -293,6 +257,7 @@ void vm_op_done(struct step *st, const struct op_result *r) {
         if (r->status != OP_OK)
             request_fail_vm(st, r->vm, r->text);
     } else if (r->status == OP_OK) {
+        claim_given_back(st, r->vm, vm->stale);
         vm->stale[0] = '\0';
         vm_unknown(c, r->vm); /* there may be more: list again */
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {

@@ -111,6 +111,9 @@ static void do_action(const struct action *a) {
     case ACT_DRIVER:
         do_driver(a);
         break;
+    case ACT_LOOK:
+        dispatch.bus->look(&dispatch.core.slot[a->slot].dev);
+        break;
     }
 }
 

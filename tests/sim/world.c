@@ -29,6 +29,7 @@
 struct port_world {
     bool present;
     bool unread; /* there at a start of the daemon, and not read since */
+    bool look;   /* the core has asked for a reading */
     struct device dev;
 };
 
@@ -40,6 +41,7 @@ struct hold { /* a device inside a VM, with the plug it really is */
 
 struct world_vm {
     bool alive, busy;
+    bool lies; /* lists devices that it does not have, and gives back none that it pretends to have */
     struct hold hold[HOLDS];
     struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
     uint64_t op_incarnation;
@@ -215,7 +217,7 @@ static void check_attach(const struct action *a) {
         fail("attaching a disconnected device");
     if (s->suspended >= 0 && s->req < 0)
         fail("attaching a suspended device");
-    if (s->foreign >= 0)
+    if (s->foreign >= 0 || s->look != LOOK_NONE)
         fail("attaching what somebody else has attached");
     if (s->releasing)
         fail("attaching in the middle of a reset");
@@ -382,6 +384,11 @@ static void do_action(const struct action *a) {
     case ACT_SAVE:
         begin_save();
         break;
+    case ACT_LOOK:
+        for (int p = 0; p < PORTS; p++)
+            w.port[p].look = w.port[p].look || str_eq(w.port[p].dev.sys_name, core.slot[a->slot].dev.sys_name);
+        w.counts.looks++;
+        break;
     default:
         break;
     }
@@ -438,6 +445,10 @@ static void check_nothing_holds(const struct remembered_set *before) {
 static void step(const struct fact *f) {
     const char *why = "";
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
+    int liar = f->kind == FACT_OP_DONE && f->op->nfound > 0 ? f->op->vm : NOBODY;
+    int had[CORE_SLOTS];
+    for (int i = 0; i < CORE_SLOTS; i++)
+        had[i] = core.slot[i].state == SLOT_PRESENT ? core.slot[i].vm : NOBODY;
     uint64_t changes = core.changes, words = asks ? words_of_list() : 0;
     struct remembered_set before;
     bool asked = f->kind == FACT_REQUEST && core.persist;
@@ -454,6 +465,10 @@ static void step(const struct fact *f) {
     if (!core_check(&core, &why))
         fail(why);
     begin_waiting();
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (liar != NOBODY && had[i] != NOBODY && had[i] != liar && core.slot[i].vm != had[i])
+            fail("what a VM listed took a device from another VM");
+    }
     if (asked)
         check_nothing_holds(&before);
     if (asks && core.changes == changes && words_of_list() != words)
@@ -572,6 +587,8 @@ static void make_device(int p) {
 }
 
 static void tell_device(int p) {
+    uint64_t plug = w.port[p].dev.incarnation;
+    w.port[p].dev.claimed = holders(plug, false) != 0 || holders(plug, true) != 0;
     struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug || w.port[p].unread};
     if (chance(20))
         f.driver = chance(50) ? "usbhid" : "";
@@ -613,6 +630,19 @@ static void scan(void) {
         if (known[p] && core_device(&core, w.port[p].dev.sys_name) == NULL)
             fail("the end of a scan has unplugged a device that the scan saw");
     }
+}
+
+/* The core asked for a reading of a device. */
+static void look_event(int p) {
+    if (!w.port[p].look)
+        return;
+    w.port[p].look = false;
+    if (!w.port[p].present)
+        tell_gone(w.port[p].dev.sys_name);
+    else if (fault(8))
+        tell_seen(p);
+    else
+        tell_device(p);
 }
 
 /* Something about a device changes; the string of a serial is read only once the kernel is done with it. */
@@ -699,9 +729,22 @@ static bool execute(int v) {
     if (sscanf(vm->op.id, "vhp-usb-%u-%u", &bus, &dev) != 2)
         fail("a strange id");
     struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
-    if (h != NULL)
-        h->used = false;
-    return true; /* not found counts as success */
+    if (h == NULL)
+        return !vm->lies; /* not found counts as success */
+    h->used = false;
+    return true;
+}
+
+/* Any device, as if another tool or the core had given it, or a line of the command line that takes many. */
+static void lie(struct vmm_found *f) {
+    const struct device *d = &w.port[rnd(PORTS)].dev;
+    memset(f, 0, sizeof *f);
+    f->ours = chance(40);
+    f->filter = !f->ours && chance(40);
+    f->busnum = d->busnum;
+    f->devnum = f->filter ? 0 : d->devnum;
+    snprintf(f->id, sizeof f->id, "%s-%d-%d", f->ours ? "vhp-usb" : "usb", d->busnum, d->devnum);
+    w.counts.lies++;
 }
 
 static void answer_list(int v) {
@@ -718,6 +761,8 @@ static void answer_list(int v) {
         found[n].ours = !x->foreign;
         n++;
     }
+    for (int k = 0; w.vm[v].lies && k < 6 && n < HOLDS; k++)
+        lie(&found[n++]);
     done(v, OP_OK, found, n);
 }
 
@@ -763,7 +808,7 @@ static void tell_vm(enum fact_kind kind, int v) {
 
 static void stop_vm(int v) {
     struct world_vm *vm = &w.vm[v];
-    vm->alive = vm->busy = vm->waiting_in_line = false;
+    vm->alive = vm->busy = vm->lies = vm->waiting_in_line = false;
     memset(vm->hold, 0, sizeof vm->hold);
     if (chance(50) && vm->op.kind != OP_NONE)
         done(v, OP_UNKNOWN, NULL, 0);
@@ -792,6 +837,8 @@ static void vm_event(void) {
         end_busy(v);
     } else if (chance(30)) {
         vm->busy = vm->op.kind == OP_NONE;
+    } else if (chance(20)) {
+        vm->lies = !vm->lies;
     } else if (chance(30)) {
         tell_vm(FACT_VM_SOCKET, v); /* a false alarm */
     }
@@ -1047,6 +1094,35 @@ static bool resets_under_way(void) {
     return false;
 }
 
+static void round_of_answers(void) {
+    for (int v = 0; v < VMS; v++)
+        advance_op(v);
+    for (int p = 0; p < PORTS; p++)
+        look_event(p);
+    reset_event();
+    save_event();
+    int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
+    time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
+}
+
+/* VMs that lie have had their time. What a decision keeps away is in no VM that only says so; then they stop. */
+static void end_lies(void) {
+    for (int round = 0; round < 100; round++)
+        round_of_answers();
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        bool kept = s->state == SLOT_PRESENT && s->disconnected && s->vm >= 0 && w.vm[world_of(s->vm)].lies;
+        const struct hold *h = kept ? hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum) : NULL;
+        if (kept && (h == NULL || h->incarnation != s->dev.incarnation))
+            fail("a decision does not stand against a lie");
+    }
+    for (int v = 0; v < VMS; v++) {
+        if (w.vm[v].lies)
+            tell_vm(FACT_VM_SOCKET, v); /* it is another VMM now */
+        w.vm[v].lies = false;
+    }
+}
+
 void world_rest(void) {
     const char *why = "";
     w.faults = w.disk_full = false;
@@ -1056,15 +1132,11 @@ void world_rest(void) {
     scan();
     for (int v = 0; v < VMS; v++)
         end_busy(v);
+    end_lies();
     for (int round = 0; !core_at_rest(&core, &why) || resets_under_way() || core.dirty; round++) {
         if (round > 5000)
             fail(core.dirty ? "no rest: the state is never saved" : resets_under_way() ? "no rest: resets" : why);
-        for (int v = 0; v < VMS; v++)
-            advance_op(v);
-        reset_event();
-        save_event();
-        int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
-        time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
+        round_of_answers();
     }
     check_core_believes_truth();
     check_vms();
@@ -1185,6 +1257,8 @@ void world_event(uint64_t number) {
         client_event();
     else if (what < 820)
         advance_op((int)rnd(VMS));
+    else if (what < 860)
+        look_event((int)rnd(PORTS));
     else if (what < 900)
         save_event();
     else if (what < 940)

@@ -702,5 +702,64 @@ def a_line_that_is_no_json_gets_one_error_in_linear_time(w):
     check(time.monotonic() - begun < scaled(1), "none takes long")
     operator.ok("version")
 
+# ---- VMs that say what is not so ----
+
+
+def listed_again(w, vm, name, **fields):
+    """The VM, once it has been listed anew with one more line."""
+    vm.end()
+    again = w.qemu(name)
+    again.give("x", **fields)
+    again.wait(lambda q: q.count("qom-get") > 0, "the listing")
+    again.wait_idle()
+    return again
+
+
+@test
+def a_vm_that_lists_another_ones_camera_does_not_defeat_its_detach(w):
+    liar, b = w.qemu("liar"), w.qemu("b")
+    w.daemon(w.conf([rule("b", CAMERA, tag="cam")], vms=("liar", "b")))
+    admin = w.api(events=True)
+    camera = w.host.plug("1-2", 0x046d, 0x0825, [VIDEO])
+    admin.await_event("usb_attached", vm="b")
+    listed_again(w, liar, "liar", hostbus=camera.bus, hostaddr=camera.devnum)
+    equal({k: admin.list()[camera.node][k] for k in ("vm", "foreign")}, {"vm": "b", "foreign": False})
+    admin.ok("usb_detach", device_node=camera.node)
+    check(vhp(camera) not in b.devices and admin.list()[camera.node]["disconnected"], "the camera is kept")
+    admin.ok("usb_attach", device_node=camera.node)
+    admin.ok("usb_detach", tag="cam")
+    check(vhp(camera) not in b.devices, "the camera is kept")
+
+
+@test
+def a_line_for_a_whole_bus_keeps_no_device_from_others(w):
+    liar, b = w.qemu("liar"), w.qemu("b")
+    for n in range(250):
+        liar.give(f"f{n}", hostbus=1 + n % 4, hostaddr=0)
+    w.daemon(w.conf([rule("b", KEYBOARD)], vms=("liar", "b")))
+    admin = w.api(events=True)
+    liar.wait(lambda q: q.count("qom-get") > 250, "the listing")
+    liar.wait_idle()
+    device = w.host.plug("1-2")
+    admin.await_event("usb_attached", vm="b")
+    check(admin.ok("stats")["claims"]["refused"] > 0, "what was not remembered is not counted")
+    admin.ok("usb_detach", device_node=device.node)
+
+
+@test
+def what_no_rule_gives_to_a_vm_is_not_kept_by_refusing_to_give_it_back(w):
+    device = w.host.place("1-2")
+    liar, b = w.qemu("liar"), w.qemu("b")
+    liar.devices[vhp(device)] = "usb-host"
+    liar.hooks["device_del"] = lambda command: liar.error("no")
+    w.daemon(w.conf([rule("b", KEYBOARD)], vms=("liar", "b")))
+    admin = w.api()
+    liar.wait(lambda q: q.count("device_del") > 0, "the id to be removed")
+    check(admin.list()[device.node]["vm"] is None, "a device was adopted against the rules")
+    contains(admin.list()[device.node]["reason"], "VM 'liar' lists it, but no program has claimed it")
+    admin.ok("usb_attach", device_node=device.node, vm="b")
+    admin.ok("usb_detach", device_node=device.node)
+    check(not b.devices, "the device is still in VM b")
+
 
 run(Abuse)

@@ -192,12 +192,14 @@ def what_a_vms_command_line_has_is_listed_as_foreign_and_refused_to_others(w):
     vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
     device = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
     vm2.give("device[0]", anonymous=True, hostbus=1, hostaddr=device.devnum)
+    w.host.driver(device, 0, "usbfs")
     w.daemon(w.conf([rule("vm1", STICK)]), "-a")
     api = w.api()
     listed = api.list_until(lambda d: d[device.node]["vm"] == "vm2")[device.node]
     equal((listed["foreign"], listed["state"]), (True, "attached"))
     contains(api.fails("usb_attach", "somebody else attached it there", device_node=device.node, vm="vm1"), "vm2")
     api.fails("usb_detach", "has to be taken out there", device_node=device.node)
+    check(api.list()[device.node]["disconnected"], "the decision does not hold")
     equal((vm1.count("device_add"), vm2.count("device_del")), (0, 0))
 
 
@@ -209,7 +211,11 @@ def a_filter_of_a_vm_takes_what_is_plugged_in_later(w):
     api = w.api(events=True)
     vm2.wait(lambda q: q.count("qom-get") > 0, "the listing")
     vm2.wait_idle()
-    device, other = stick(w), w.host.plug("1-3", 0x0951, 0x1667, [STORAGE])
+    device, other = w.host.place("1-2", 0x0951, 0x1666, [STORAGE]), w.host.place("1-3", 0x0951, 0x1667, [STORAGE])
+    w.host.driver(device, 0, "usbfs")
+    for d in (device, other):
+        w.host.event("add", d)
+        w.host.event("bind", d)
     api.await_event("usb_attached", device_node=other.node)
     equal((api.list()[device.node]["vm"], api.list()[device.node]["foreign"]), ("vm2", True))
     equal(list(vm1.devices), [vhp(other)])
@@ -221,11 +227,13 @@ def what_another_tool_lets_go_comes_under_the_rules(w):
     vm2 = w.qemu("vm2")
     device = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
     vm2.give("tool", hostbus=1, hostaddr=device.devnum)
+    w.host.driver(device, 0, "usbfs")
     w.daemon(w.conf([rule("vm1", STICK)]), "-a")
     api = w.api(events=True)
     api.list_until(lambda d: d[device.node]["foreign"])
     with vm2.changed:
         del vm2.devices["tool"]
+    w.host.driver(device, 0, None)
     w.host.event("change", device)  # QEMU resets what it lets go
     api.await_event("usb_attached", vm="vm1")
 

@@ -113,6 +113,16 @@ void unplug(const char *name) {
     step(&f);
 }
 
+void read_again(bool claimed) {
+    for (int i = 0; i < core.used; i++) {
+        struct device d = core.slot[i].dev;
+        struct fact f = {.kind = FACT_DEVICE, .device = &d};
+        d.claimed = claimed;
+        if (core.slot[i].state == SLOT_PRESENT && core.slot[i].look == LOOK_UNDER_WAY)
+            step(&f);
+    }
+}
+
 void released(void) {
     for (int i = 0; i < core.used; i++) {
         struct fact f = {.kind = FACT_RELEASED, .token = core.slot[i].plug};

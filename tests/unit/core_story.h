@@ -36,7 +36,8 @@ void done_with(int vm, enum op_status status, const char *why, const struct vmm_
 void plug(const char *name, int devnum, uint8_t cls);
 void plug_as(const char *name, int devnum, uint8_t cls, bool settled, bool coldplug);
 void unplug(const char *name);
-void released(void); /* ends every reset under way */
+void read_again(bool claimed); /* each device that is to be read: has a program claimed it? */
+void released(void);           /* ends every reset under way */
 void saved(bool ok);
 void wait_ms(int64_t ms);
 /* Requests of client 3: about a device by its number (0: of none), or about a tag. ask(): by an admin. */

@@ -116,6 +116,7 @@ static void a_device_whose_vm_is_down_or_that_another_gave_away_is_at_rest(void)
     vm_fact_of(FACT_VM_SOCKET, 1);
     struct vmm_found found = {.id = "mine", .busnum = 1, .devnum = 5};
     done_with(1, OP_OK, "", &found, 1);
+    read_again(true);
     vm_up(0);
     CHECK(core.slot[0].foreign == 1 && core_at_rest(&core, &why));
 }

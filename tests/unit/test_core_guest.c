@@ -40,6 +40,8 @@ static void what_others_gave_its_vm_is_there_and_not_ours_to_take(void) {
     begin(false);
     plug("1-1", 9, 14); /* no rule gives it to a */
     listed_as_given_away_by_others(0, 9);
+    READS("idle", "not free"); /* its VM says so, and nothing else yet */
+    read_again(true);
     READS("attached", "");
     guest(REQ_DETACH, 9);
     CHECK(replied(false));

@@ -132,22 +132,27 @@ static void a_number_that_comes_round_is_never_none(void) {
     CHECK_INT(core.vm[0].state, VM_UP);
 }
 
-static void more_filters_than_are_remembered_are_counted(void) {
-    static struct vmm_found found[VH_MAX_FILTERS + 2];
+static void more_filters_than_a_vm_has_room_for_are_counted(void) {
+    static struct vmm_found found[VH_VM_FILTERS + 2];
     begin(false);
-    for (int i = 0; i < VH_MAX_FILTERS + 2; i++) {
+    for (int i = 0; i < VH_VM_FILTERS + 2; i++) {
         found[i] = (struct vmm_found){.filter = true, .vid = 0x1234, .pid = (uint16_t)(i + 1)};
         snprintf(found[i].id, sizeof found[i].id, "f%d", i);
     }
-    plug("1-1", 5, VH_MAX_FILTERS + 2); /* present before the listing: matched all the same */
+    plug("1-1", 5, VH_VM_FILTERS + 2); /* present before the listing: matched all the same */
     vm_fact_of(FACT_VM_SOCKET, 1);
-    done_with(1, OP_OK, "", found, VH_MAX_FILTERS + 2);
-    CHECK_INT(core.stats.table_full, 2);
-    CHECK_INT(core.slot[0].foreign, 1);
-    plug("1-2", 6, VH_MAX_FILTERS);
-    CHECK_INT(core.slot[1].foreign, 1);
-    plug("1-3", 7, VH_MAX_FILTERS + 1); /* plugged too late to be matched with the VM's filter */
-    CHECK_INT(core.slot[2].foreign, -1);
+    done_with(1, OP_OK, "", found, VH_VM_FILTERS + 2);
+    CHECK_INT(core.stats.claims_refused, 2);
+    CHECK_INT(core.slot[0].claims, 2);
+    plug("1-2", 6, VH_VM_FILTERS);
+    CHECK_INT(core.slot[1].claims, 2);
+    plug("1-3", 7, VH_VM_FILTERS + 1); /* plugged too late to be matched with the VM's filter */
+    CHECK_INT(core.slot[2].claims, 0);
+    struct vmm_found one = {.id = "own", .filter = true, .vid = 0x1234, .pid = VH_VM_FILTERS + 1};
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    done_with(0, OP_OK, "", &one, 1); /* what one VM has too many takes no room from another */
+    plug("1-4", 8, VH_VM_FILTERS + 1);
+    CHECK_INT(core.slot[3].claims, 1);
 }
 
 /* ---- memories ---- */
@@ -305,7 +310,7 @@ int main(void) {
     RUN(a_guest_has_its_share_of_requests_under_way);
     RUN(an_ambiguous_answer_lists_what_it_has_room_for);
     RUN(a_number_that_comes_round_is_never_none);
-    RUN(more_filters_than_are_remembered_are_counted);
+    RUN(more_filters_than_a_vm_has_room_for_are_counted);
     RUN(the_oldest_choice_gives_way);
     RUN(a_table_full_of_decisions_takes_no_other);
     RUN(what_cannot_be_remembered_holds_as_long_as_it_can);

@@ -111,6 +111,8 @@ static void a_device_that_stays_with_the_host_says_why(void) {
     struct vmm_found found = {.id = "kbd", .busnum = 1, .devnum = 8};
     vm_fact_of(FACT_VM_SOCKET, 1);
     done_with(1, OP_OK, "", &found, 1);
+    READS(3, "idle", "a VM says that it has it: this is being checked");
+    read_again(true);
     READS(3, "attached", "somebody else attached it there");
 }
 
@@ -197,6 +199,7 @@ static void a_list_shows_what_somebody_may_care_for(void) {
     struct vmm_found found = {.id = "x", .busnum = 1, .devnum = 8};
     vm_fact_of(FACT_VM_SOCKET, 1);
     done_with(1, OP_OK, "", &found, 1);
+    read_again(true);
     CHECK(shown(3, (struct request){.all = false})); /* no rule, but in a VM */
     struct device d = core.slot[1].dev;
     snprintf(d.malformed, sizeof d.malformed, "bLength 0");

@@ -207,6 +207,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
         dev->incarnation = r->incarnation;
         dev->unresponsive = false;
         dev->unauthorised = r->unauthorised != 0;
+        dev->claimed = r->claimed != 0;
         dev->settled = r->strings != 0;
         take_drivers(dev, r->drivers);
         return true;
@@ -216,6 +217,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
     *dev = *last;
     dev->unresponsive = false;
     dev->unauthorised = r->unauthorised != 0;
+    dev->claimed = r->claimed != 0;
     if (r->result == DEVICE_NAMES)
         take_names(dev, &r->dev);
     return true;
@@ -398,6 +400,11 @@ static void usb_recheck(void) {
         rescan_later();
 }
 
+/* If no order can wait, the scan that follows reports the device. */
+static void usb_look(const struct device *dev) {
+    (void)order_read(dev->sys_name, PLUG_NEW, OF_UEVENT);
+}
+
 void bus_usb_done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd) {
     char node[VH_NODE_MAX], silent[VH_TEXT_MAX];
     switch (o->head.kind) {
@@ -497,6 +504,7 @@ const struct bus bus_usb = {
     .deadline = usb_deadline,
     .tick = usb_tick,
     .recheck = usb_recheck,
+    .look = usb_look,
     .open_node = usb_open_node,
     .release = usb_release,
 };

@@ -61,14 +61,19 @@ bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_
     return claimed;
 }
 
-void usb_driver_of_host(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) {
+bool usb_driver_look(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) {
     static struct walk w;
-    bool found = false;
+    bool claimed = false;
+    driver[0] = '\0';
     w.prefix = strlen(sys_name);
     sysfs_dir_of(&w.dir, dir);
-    while (!found && walk_next(&w, sys_name))
-        found = w.driver[0] != '\0' && !str_eq(w.driver, "usbfs");
-    (void)str_copy(driver, VH_IFNAME_MAX, found ? w.driver : ""); /* of the same bound */
+    while (walk_next(&w, sys_name)) {
+        if (str_eq(w.driver, "usbfs"))
+            claimed = true;
+        else if (driver[0] == '\0')
+            memcpy(driver, w.driver, sizeof w.driver);
+    }
+    return claimed;
 }
 
 void usb_driver_offer(const char *sys_name) {

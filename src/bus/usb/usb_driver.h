@@ -14,8 +14,8 @@
  * dir: the device's directory, just opened; it stays the caller's.
  */
 bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]);
-/* The driver of the host that has an interface of the device, "" if none has: usbfs is none. `dir` as above. */
-void usb_driver_of_host(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]);
+/* The same, and the driver of the host that has an interface of the device, "" if none has. `dir` as above. */
+bool usb_driver_look(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]);
 /* Offers interfaces without a driver to the host's drivers. Blocks for as long as their probing takes. */
 void usb_driver_offer(const char *sys_name);
 

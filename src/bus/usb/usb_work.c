@@ -106,11 +106,13 @@ static void put_drivers(struct device_read *r) {
 
 /* A reset keeps the incarnation, but may change the number. */
 static void read_plug(const struct device_order *o, int dir, struct device_read *r) {
+    char driver[VH_IFNAME_MAX];
     bool same = o->incarnation == r->incarnation && o->complete != 0 && o->devnum == usb_sysfs_number(dir);
     r->strings = o->bound != 0 || (o->settled != 0 && o->incarnation == r->incarnation);
     r->unauthorised = usb_sysfs_unauthorised(dir);
+    r->claimed = usb_driver_look(dir, o->sys_name, driver);
     if (o->given != 0)
-        usb_driver_of_host(dir, o->sys_name, r->driver);
+        memcpy(r->driver, driver, sizeof driver);
     if (same && (o->named != 0 || r->strings == 0)) {
         r->result = DEVICE_SAME;
         r->complete = 1;
