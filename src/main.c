@@ -226,6 +226,7 @@ static int serve(int argc, char **argv) {
     if (parse_options(argc - given.doctor, argv + given.doctor, &given, &status))
         return status;
     log_open("vhotplug", given.debug ? LOG_DEBUG : given.doctor ? LOG_ERROR : LOG_INFO);
+    log_stamp();
     pages_keep_small();
     check_types();
     conf_load_choose(given.conf_path);

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 _Static_assert(VH_LOG_LINE <= PIPE_BUF, "a pipe takes a line as a whole or not at all");
@@ -21,6 +23,7 @@ _Static_assert(VH_LOG_LINE <= PIPE_BUF, "a pipe takes a line as a whole or not a
 static const char *program = "vhotplug";
 static enum log_level most = LOG_INFO;
 static bool terminal;
+static bool stamped;               /* lines begin with the time */
 static unsigned long long dropped; /* lines of this process since the last that was written */
 static bool full;                  /* the last write failed because a reader is slow: it can succeed later */
 static int64_t retry_at;
@@ -34,6 +37,12 @@ void log_open(const char *name, enum log_level highest) {
     program = name;
     most = highest;
     terminal = isatty(STDERR_FILENO) == 1;
+    stamped = false;
+}
+
+void log_stamp(void) {
+    struct stat st;
+    stamped = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* A question mark replaces each character that can end a line or control a terminal, and each byte that is not UTF-8:
@@ -57,9 +66,24 @@ static size_t defuse(char *s, size_t n) {
 
 /* ---- writing ---- */
 
+/* The line with the time before it, in one piece. */
+static const char *stamp(const char *line, size_t *len) {
+    static char text[sizeof "2026-11-29T18:04:23Z " + VH_LOG_READ];
+    struct timespec ts;
+    struct tm tm;
+    if (clock_gettime(CLOCK_REALTIME, &ts) != 0 || gmtime_r(&ts.tv_sec, &tm) == NULL)
+        return line;
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ ", &tm);
+    VH_ASSERT(n > 0 && *len <= sizeof text - n);
+    memcpy(text + n, line, *len);
+    *len += n;
+    return text;
+}
+
 /* All of it, or false. A pipe takes a line as a whole; a file or a terminal may take it in parts. */
 static bool put(const char *line, size_t len) {
     size_t done = 0;
+    line = stamped ? stamp(line, &len) : line;
     ssize_t n = 1;
     while (done < len && n > 0) {
         n = write(STDERR_FILENO, line + done, len - done);

@@ -32,6 +32,7 @@ static struct keyed all[LOG_SHARES] = {
     [LOG_ADMIN_REFUSALS] = {.whom = "requests of admins that were refused"},
     [LOG_ADMIN_CHANGES] = {.whom = "requests of admins that changed something"},
     [LOG_DEVICES] = {.whom = "devices"},
+    [LOG_VMS] = {.whom = "VMs"},
 };
 
 uint64_t log_key(const void *bytes, size_t n) {
@@ -97,6 +98,12 @@ static struct keyed *find(enum log_share share, uint64_t key, const char *whom, 
 
 bool log_may(enum log_share share, uint64_t key, const char *whom, int64_t now) {
     return take(find(share, key, whom, now), times(share), now) && take_of_all(share, now);
+}
+
+bool log_may_about(enum log_share share, const char *name, int64_t now) {
+    char whom[VH_NAME_MAX + 8];
+    VH_ASSERT(str_fmt(whom, sizeof whom, "%s%s", share == LOG_VMS ? "VM " : "", name));
+    return log_may(share, log_key(name, strlen(name)), whom, now);
 }
 
 static int64_t due(const struct keyed *k) {

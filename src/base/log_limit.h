@@ -20,6 +20,7 @@ enum log_share {
     LOG_ADMIN_REFUSALS,
     LOG_ADMIN_CHANGES,
     LOG_DEVICES,
+    LOG_VMS,
     LOG_SHARES
 };
 
@@ -27,6 +28,7 @@ enum log_share {
 uint64_t log_key(const void *bytes, size_t n);
 /* May one more line about `whom` be written? If not, it is counted. Times are the caller's, in nanoseconds. */
 bool log_may(enum log_share share, uint64_t key, const char *whom, int64_t now);
+bool log_may_about(enum log_share share, const char *name, int64_t now); /* of a device or a VM, which is its key */
 int64_t log_limit_deadline(void); /* when to call log_limit_tick(); VH_NEVER if nothing was left out */
 void log_limit_tick(int64_t now); /* logs how many lines were left out */
 

@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
 #include "os/clock.h"
 
@@ -94,7 +95,8 @@ static void write_off(struct entry *e) {
     static const char *const what[] = {"", "listing devices", "what the host uses", "reading", "opening", "reset"};
     struct device_order o = e->order;
     uint64_t token = e->token;
-    log_warn("no answer in time: order=\"%s\" device=%s", what[o.head.kind], o.sys_name);
+    if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
+        log_warn("no answer in time: order=\"%s\" device=%s", what[o.head.kind], o.sys_name);
     pool.stats.written_off++;
     if (e->worker >= 0)
         remember_late(o.sys_name);
@@ -147,10 +149,12 @@ static struct entry *next_entry(int idle) {
 
 static void say_stuck(void) {
     bool stuck = count(WORKER_LATE) + count(WORKER_GONE) == pool.nworkers && pool.nworkers > 0;
-    if (stuck && !pool.said_stuck)
+    if (stuck == pool.said_stuck || !log_may_about(LOG_DEVICES, "device workers", clock_now()))
+        return;
+    if (stuck)
         log_error("no device worker is free: late=%d ended=%d; no device is read, opened or reset until one answers",
                   count(WORKER_LATE), count(WORKER_GONE));
-    else if (!stuck && pool.said_stuck)
+    else
         log_info("a device worker is free again");
     pool.said_stuck = stuck;
 }
@@ -252,7 +256,8 @@ static bool read_answer(int w) {
     VH_ASSERT(e != NULL);
     if (got == WORKER_DROPPED || e->ended) {
         pool.stats.dropped++;
-        log_info("an answer came too late: device=%s", e->order.sys_name);
+        if (log_may_about(LOG_DEVICES, e->order.sys_name, clock_now()))
+            log_info("an answer came too late: device=%s", e->order.sys_name);
         free_entry(e);
         return true;
     }

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
 #include "core/core.h"
 #include "daemon/conf_load.h"
@@ -60,13 +61,15 @@ static void do_release(const struct action *a) {
         pidfd = sys_dup(pidfd); /* without it the reset may come a moment too early */
     if (dispatch.bus->release(d, a->token, pidfd))
         return;
-    log_warn("too many resets at once: device=%s is used as it is", d->sys_name);
+    if (log_may_about(LOG_DEVICES, d->sys_name, dispatch.now))
+        log_warn("too many resets at once: device=%s is used as it is", d->sys_name);
     on_released(a->token);
 }
 
 static void do_flaps(const struct action *a) {
-    log_warn("port flaps: device=%s, ignored until a device stays for %lld ms",
-             dispatch.core.slot[a->slot].dev.sys_name, (long long)a->hold_ms);
+    const char *name = dispatch.core.slot[a->slot].dev.sys_name;
+    if (log_may_about(LOG_DEVICES, name, dispatch.now))
+        log_warn("port flaps: device=%s, ignored until a device stays for %lld ms", name, (long long)a->hold_ms);
 }
 
 static void do_driver(const struct action *a) {
@@ -127,8 +130,9 @@ static void step(const struct fact *f) {
     dispatch.stepping = false;
     if (dispatch.core.stats.table_full != dispatch.full_logged) {
         dispatch.full_logged = dispatch.core.stats.table_full;
-        log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
-                 (unsigned long long)dispatch.full_logged);
+        if (log_may_about(LOG_DEVICES, "full tables", dispatch.now))
+            log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
+                     (unsigned long long)dispatch.full_logged);
     }
 }
 
@@ -160,14 +164,19 @@ static const char *vm_name(int vm) {
     return dispatch.core.conf->vms[vm].name;
 }
 
+/* A VM says what it likes, as often as it likes, and its socket and its process come and go as it likes. */
+static bool vm_may_log(int vm) {
+    return log_may_about(LOG_VMS, vm_name(vm), dispatch.now);
+}
+
 /* A failure that repeats is logged once, until the operation succeeds or fails for another reason. */
 static void on_done(const struct op_result *r) {
     char *last = dispatch.failure[r->vm];
+    bool again = str_eq(last, r->text);
     if (r->status == OP_OK) {
         last[0] = '\0';
-    } else {
-        log_line(str_eq(last, r->text) ? LOG_DEBUG : LOG_WARN, "operation failed: vm=%s error=\"%s\"", vm_name(r->vm),
-                 r->text);
+    } else if (again || vm_may_log(r->vm)) {
+        log_line(again ? LOG_DEBUG : LOG_WARN, "operation failed: vm=%s error=\"%s\"", vm_name(r->vm), r->text);
         (void)str_copy(last, VH_TEXT_MAX, r->text); /* same bound */
     }
     struct fact f = {.kind = FACT_OP_DONE, .op = r};
@@ -175,12 +184,13 @@ static void on_done(const struct op_result *r) {
 }
 
 static void on_answers(int vm) {
-    log_info("VM answers: vm=%s", vm_name(vm));
+    if (vm_may_log(vm))
+        log_info("VM answers: vm=%s", vm_name(vm));
     dispatch_vm(FACT_VM_ANSWERS, vm);
 }
 
 static void vm_is_down(int vm, const char *why) {
-    if (dispatch.core.vm[vm].state != VM_DOWN)
+    if (dispatch.core.vm[vm].state != VM_DOWN && vm_may_log(vm))
         log_info("VM down: vm=%s reason=\"%s\"", vm_name(vm), why);
     dispatch_vm(FACT_VM_DOWN, vm); /* before its process is forgotten: a reset waits for the process to end */
     vm_watch_process(vm, -1);
@@ -217,7 +227,8 @@ static void on_down(int vm, const char *why) {
 }
 
 static void on_socket_there(int vm) {
-    log_info("VM socket appeared: vm=%s", vm_name(vm));
+    if (vm_may_log(vm))
+        log_info("VM socket appeared: vm=%s", vm_name(vm));
     if (link_rechecking(vm))
         dispatch.appeared |= (vm_set)1 << vm;
     else

@@ -6,9 +6,11 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "bus/bus.h"
 #include "codec/uevent.h"
 #include "daemon/dispatch.h"
+#include "os/clock.h"
 #include "os/netlink.h"
 #include "os/opener.h"
 #include "os/pollset.h"
@@ -104,7 +106,8 @@ static void read_batch(void) {
         case NETLINK_IGNORED:
             break;
         case NETLINK_LOST:
-            log_warn("uevents were lost: rescanning");
+            if (log_may_about(LOG_DEVICES, "lost uevents", clock_now()))
+                log_warn("uevents were lost: rescanning");
             source.rescan = true;
             break;
         case NETLINK_DEAD:

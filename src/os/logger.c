@@ -101,6 +101,7 @@ static void logger(int sock, const void *arg) {
     (void)close(STDOUT_FILENO);
     pages_give_back_code();
     log_open("vhotplug", LOG_WARN); /* a line of its own would wait for whoever does not read, and the daemon for it */
+    log_stamp();
     if (!ok || !sandbox_enter(&box) || write(sock, "", 1) != 1)
         _exit(1);
     copy_all();
@@ -158,5 +159,6 @@ bool logger_use(void) {
     }
     (void)close(writer);
     writer = -1;
+    log_stamp(); /* a pipe: the logger adds the time if it writes to a file */
     return true;
 }

@@ -18,9 +18,11 @@
 #ifdef SYS_ppoll_time64
 #define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any) X(recvmmsg_time64, any)
 #define SANDBOX_CONNECTOR_TIME64(X) X(recvmmsg_time64, any)
+#define SANDBOX_LOGGER_TIME64(X) X(clock_gettime64, any)
 #else
 #define SANDBOX_TIME64(X)
 #define SANDBOX_CONNECTOR_TIME64(X)
+#define SANDBOX_LOGGER_TIME64(X)
 #endif
 #ifdef SYS_fcntl64
 #define SANDBOX_FCNTL64(X, arguments) X(fcntl64, arguments)
@@ -141,6 +143,8 @@
 #define SANDBOX_LOGGER_CALLS(X) \
     X(read, any)                \
     X(write, any)               \
+    X(clock_gettime, any)       \
+    SANDBOX_LOGGER_TIME64(X)    \
     X(setitimer, any)           \
     X(rt_sigreturn, any)        \
     X(exit_group, any)

@@ -8,6 +8,7 @@
 #include "server/listener.h"
 
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
 #include "os/accounts.h"
 #include "os/clock.h"
@@ -152,7 +153,8 @@ static void accept_ready(struct listener *l, int64_t now, listener_taken *taken)
         if (errno == ECONNABORTED)
             continue; /* the client has closed already */
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
+            if (log_may_about(LOG_STRANGERS, l->name, now))
+                log_warn("accept failed, pausing: transport=%s error=\"%s\"", l->name, strerror(errno));
             l->retry_at = now + ms_to_ns(VH_T_RETRY_MIN);
         }
         return;

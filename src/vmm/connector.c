@@ -8,6 +8,7 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
 #include "os/clock.h"
 #include "os/pollset.h"
@@ -316,7 +317,9 @@ int64_t connector_deadline(void) {
 }
 
 static void late(struct hand *h) {
-    log_warn("a connector does not answer in time: vm=%s", h->vm == NO_VM ? "" : connector.conf->vms[h->vm].name);
+    const char *name = h->vm == NO_VM ? "" : connector.conf->vms[h->vm].name;
+    if (log_may_about(LOG_VMS, name, clock_now()))
+        log_warn("a connector does not answer in time: vm=%s", name);
     if (lay_down(h))
         fail(h->kind, h->vm, CONNECTOR_LATE); /* h->vm stays: no other connector is to hang there as well */
 }

@@ -76,7 +76,8 @@ void link_op(int v, const struct vmm_op *op) {
     } else if (l->state == LINK_CONNECTING) {
         allow_attempts(l, now);
     } else {
-        int64_t pause = l->losses > 0 ? backoff(l->losses, VH_T_CONNECT_MIN, VH_T_LOST_MAX) : 0;
+        int64_t most = l->strange ? VH_T_RETRY_MAX : VH_T_LOST_MAX; /* another program has to be started there first */
+        int64_t pause = l->losses > 0 ? backoff(l->losses, VH_T_CONNECT_MIN, most) : 0;
         allow_attempts(l, now + pause);
         if (pause > 0)
             l->connect_at = now + pause;
@@ -178,8 +179,10 @@ static void tick(struct link *l, int64_t now) {
     }
     if (l->state == LINK_GREETING && l->op.kind == OP_NONE && !l->finished && !l->wanted)
         link_close(l);
-    if (l->state == LINK_READY && l->op.kind == OP_NONE && l->linger_until <= now && !l->conf->keep_monitor)
+    if (l->state == LINK_READY && l->op.kind == OP_NONE && l->linger_until <= now && !l->conf->keep_monitor) {
         link_close(l);
+        l->losses = 0;
+    }
     link_report(l);
 }
 

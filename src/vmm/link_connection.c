@@ -57,6 +57,8 @@ void link_close(struct link *l) {
 /* The end of a connection does not prove the end of the VM; its socket does. */
 void link_lost(struct link *l, const char *why) {
     bool doubtful = l->sent;
+    if (l->worked && clock_now() - l->connected_at >= ms_to_ns(VH_T_LOST_MAX))
+        l->losses = 0; /* one that hangs up after each answer keeps the delay that it has */
     l->losses++;
     link_close(l);
     link_ask_listening(l, why); /* before the report: an attempt to connect comes after it */
@@ -67,7 +69,7 @@ void link_lost(struct link *l, const char *why) {
 void link_end(struct link *l) {
     link_close(l);
     l->features = 0;
-    l->wanted = l->was_busy = false;
+    l->wanted = l->was_busy = l->strange = false;
     l->losses = 0;
     l->connect_at = VH_NEVER;
     link_finish_about(l, OP_UNKNOWN, "VM", "ended");
@@ -128,6 +130,8 @@ static void connected(struct link *l, const struct connector_answer *a, int fd, 
     l->peer_uid = a->uid;
     l->owner = a->owner;
     l->state = LINK_GREETING;
+    l->worked = false;
+    l->connected_at = clock_now();
     l->deadline = clock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);

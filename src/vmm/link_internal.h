@@ -38,7 +38,11 @@ struct link {
     int64_t connect_at;
     unsigned connect_failures; /* in a row, of the connection that is wanted now */
     int64_t give_up_at;        /* after this time a failed attempt ends the operation */
-    unsigned losses;           /* connections lost since an operation last succeeded: each delays the next one */
+    bool strange;              /* it did not speak the protocol; until an operation succeeds or the VM is gone */
+    bool worked;               /* an operation succeeded on this connection */
+    int64_t connected_at;
+    unsigned
+        losses; /* connections lost in a row: each delays the next one. One that worked for a while breaks the row */
     int64_t linger_until;
     int64_t pause_until; /* the turn ended before the lines did; 0: it did not */
     uint32_t features;

@@ -111,7 +111,8 @@ void link_node_late(struct link *l) {
 
 void link_operation_done(struct link *l) {
     l->features = l->conv.features;
-    l->losses = 0;
+    l->worked = true;
+    l->strange = false;
     l->result = l->conv.result;
     l->result.vm = l->vm;
     l->op.kind = OP_NONE;

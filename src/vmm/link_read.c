@@ -27,7 +27,10 @@ static bool take_line(struct link *l, const char *line, size_t len) {
     sb_init(&out.text, extra, sizeof extra);
     enum vmm_step step = l->vmm->line(&l->conv, line, len, &out);
     if (step == VMM_BAD) {
-        log_warn("the monitor does not speak the protocol: vm=%s", l->conf->name);
+        if (!l->strange)
+            log_warn("the monitor does not speak the protocol (-monitor or -qmp-pretty in place of -qmp?): vm=%s",
+                     l->conf->name);
+        l->strange = true;
         link_lost(l, "the monitor does not speak the protocol");
         return false;
     }

@@ -243,4 +243,30 @@ def a_monitor_that_sends_events_at_full_speed(w):
     equal(admin.response()["result"], "ok")
 
 
+@test
+def a_socket_that_comes_and_goes_fills_no_log(w):
+    liar = w.qemu("liar")
+    daemon = w.daemon(w.conf(vms=("liar",)))
+    away, end, times = liar.path + ".away", time.monotonic() + 3, 0
+    while time.monotonic() < end:
+        os.rename(liar.path, away)
+        time.sleep(0.002)  # else the kernel reports one event for both
+        os.rename(away, liar.path)
+        time.sleep(0.002)
+        times += 1
+    said = len(daemon.logged("<[3-6]>.*vm=liar"))
+    check(times > 50 and said <= 30, f"{said} lines, {times} times")
+
+
+@test
+def a_monitor_of_another_protocol_is_told_of_once(w):
+    human = w.qemu("hmp", greet=b"QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ")
+    pretty = w.qemu("pretty", greet=b'{\r\n    "QMP": {\r\n        "version": {\r\n')
+    daemon = w.daemon(w.conf(vms=("hmp", "pretty")))
+    for name, monitor in (("hmp", human), ("pretty", pretty)):
+        monitor.wait(lambda q: q.connections > 6, "more attempts")
+        equal(len(daemon.logged(f"does not speak the protocol.*vm={name}")), 1)
+        check(len(daemon.logged(f"<[3-6]>.*vm={name}")) <= 4, daemon.logged(f"vm={name}"))
+
+
 run(Hostile)

@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import socket
+import tempfile
 import termios
 import threading
 import time
@@ -159,6 +160,19 @@ def a_flood_that_is_read_is_whole(w):
     equal([line for line in daemon.log if not LINE.fullmatch(line.encode() + b"\n")], ["(end)"])
     equal(daemon.logged("lines were dropped"), [])
     check(daemon.logged("stopping: signal=15"), "the last words")
+
+
+@test
+def in_a_file_each_line_has_its_time(w):
+    with tempfile.TemporaryFile() as log:
+        daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)], vms=("vm1",)), "-d", stderr=log)
+        serving(w, daemon)
+        equal(daemon.stop(), 0)
+        log.seek(0)
+        lines = log.read().decode().splitlines()
+    check(len(lines) > 5, lines)
+    for line in lines:
+        check(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z <[0-9]>vhotplug: .*", line), line)
 
 
 @test

@@ -358,6 +358,59 @@ static void an_answer_that_asks_for_more_is_bounded(void) {
     stop();
 }
 
+/* Whoever asked only whether somebody listens. */
+static void forget_callers(void) {
+    int fd;
+    (void)close(monitor);
+    while ((fd = sock_accept(listener)) >= 0)
+        (void)close(fd);
+}
+
+/* Asks, and waits until the link has connected. How long that took, in milliseconds. */
+static long long pause_before_call(void) {
+    int64_t begun = clock_now(), until = begun + 10 * ms_to_ns(1000);
+    forget_callers();
+    ask(OP_LIST);
+    do {
+        pass();
+        monitor = sock_accept(listener);
+    } while (monitor < 0 && clock_now() < until);
+    CHECK(monitor >= 0);
+    return (long long)(clock_now() - begun) / VH_NSEC_PER_MSEC;
+}
+
+/* A second is the longest pause for a monitor that hangs up, and too short for one of another protocol. */
+static void a_monitor_of_another_protocol_is_tried_ever_more_rarely(void) {
+    long long paused = 0;
+    ready();
+    say("bad\n");
+    for (int i = 0; i < 7; i++) {
+        paused = pause_before_call();
+        say("bad\n");
+    }
+    CHECK(paused >= 600);
+    paused = pause_before_call();
+    CHECK(paused >= 1200);
+    (void)heard();
+    stop();
+}
+
+static void hanging_up_after_each_answer_keeps_the_pause(void) {
+    long long paused = 0;
+    ready();
+    for (int i = 0; i < 5; i++) {
+        CHECK(shutdown(monitor, SHUT_RDWR) == 0);
+        pass();
+        paused = pause_before_call();
+        say("hello\n");
+        say("ok\n");
+        CHECK(link_connected(0));
+    }
+    CHECK(paused >= 150);
+    (void)heard();
+    stop();
+}
+
 static void without_a_node_nothing_is_attached(void) {
     ready();
     node_error = EMFILE;
@@ -611,6 +664,8 @@ int main(void) {
     RUN(a_socket_that_takes_nothing_of_a_fresh_operation_ends_it);
     RUN(a_monitor_that_does_not_read_is_waited_for);
     RUN(an_answer_that_asks_for_more_is_bounded);
+    RUN(a_monitor_of_another_protocol_is_tried_ever_more_rarely);
+    RUN(hanging_up_after_each_answer_keeps_the_pause);
     RUN(without_a_node_nothing_is_attached);
     RUN(a_node_may_come_later);
     RUN(a_node_that_comes_too_late_is_closed);

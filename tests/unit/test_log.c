@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +59,31 @@ static void on_a_terminal_the_level_is_a_word(void) {
     (void)close(slave);
     (void)close(master);
     log_open("me", LOG_DEBUG);
+}
+
+/* Whoever reads a pipe notes the time itself; in a file nobody does. */
+static void in_a_file_a_line_begins_with_the_time(void) {
+    int file = memfd_create("log", 0), saved = dup(STDERR_FILENO);
+    int year = 0, n = 0;
+    CHECK(file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
+    log_open("me", LOG_DEBUG);
+    log_line(LOG_INFO, "before");
+    log_stamp();
+    log_line(LOG_INFO, "after");
+    log_copy("<4>of another\n", 14);
+    (void)dup2(saved, STDERR_FILENO);
+    (void)close(saved);
+    ssize_t len = pread(file, got, sizeof got - 1, 0);
+    got[len > 0 ? len : 0] = '\0';
+    (void)close(file);
+    CHECK(strncmp(got, "<6>me: before\n", 14) == 0);
+    CHECK(sscanf(got + 14, "%4d-%*2d-%*2dT%*2d:%*2d:%*2dZ <6>me: after\n%n", &year, &n) == 1 && year > 2000 && n == 34);
+    CHECK(sscanf(got + 14 + n, "%4d-%*2d-%*2dT%*2d:%*2d:%*2dZ <4>of another\n%n", &year, &n) == 1 && n == 35);
+    LOGGED(LOG_INFO, "still");
+    CHECK(strstr(got, "Z <6>me: still\n") != NULL); /* the kind of file was looked at by log_stamp() */
+    log_open("me", LOG_DEBUG);
+    LOGGED(LOG_INFO, "text");
+    CHECK_STR(got, "<6>me: text\n");
 }
 
 static void what_is_above_the_level_is_dropped(void) {
@@ -139,6 +165,7 @@ static void a_broken_invariant_says_where_and_aborts(void) {
 int main(void) {
     RUN(a_line_carries_its_level);
     RUN(on_a_terminal_the_level_is_a_word);
+    RUN(in_a_file_a_line_begins_with_the_time);
     RUN(what_is_above_the_level_is_dropped);
     RUN(nothing_in_a_line_ends_it);
     RUN(nothing_in_a_line_steers_a_terminal_or_turns_text);

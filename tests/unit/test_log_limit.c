@@ -105,6 +105,16 @@ static void many_names_get_no_line_each_for_their_counts(void) {
     CHECK_INT(log_limit_deadline(), INT64_MAX);
 }
 
+static void a_name_is_a_key_of_its_share(void) {
+    now += 1000 * SEC;
+    for (int i = 0; i < VH_LOG_BURST; i++)
+        CHECK(log_may_about(LOG_VMS, "1-2", now));
+    CHECK(!log_may_about(LOG_VMS, "1-2", now));
+    CHECK(log_may_about(LOG_VMS, "1-3", now) && log_may_about(LOG_DEVICES, "1-2", now));
+    now += 100 * SEC;
+    log_limit_tick(now);
+}
+
 static void each_is_told_in_its_turn(void) {
     now += 1000 * SEC;
     CHECK_INT(lines(21, VH_LOG_BURST + 1), VH_LOG_BURST);
@@ -135,6 +145,7 @@ int main(void) {
     RUN(no_share_uses_up_another);
     RUN(what_was_changed_is_told_ten_times_as_often);
     RUN(many_names_get_no_line_each_for_their_counts);
+    RUN(a_name_is_a_key_of_its_share);
     RUN(each_is_told_in_its_turn);
     RUN(keys_tell_apart);
     TEST_MAIN_END;

@@ -11,6 +11,7 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
 #include "bus/device_pool.h"
 #include "bus/host_use.h"
@@ -486,7 +487,8 @@ static void usb_tick(int64_t now) {
         struct usb_plug *p = usb_plug_at(i);
         if (p == NULL || usb_plug_settles_at(p) > now)
             continue;
-        log_info("no bind event: device=%s, used all the same", p->sys_name);
+        if (log_may_about(LOG_DEVICES, p->sys_name, now))
+            log_info("no bind event: device=%s, used all the same", p->sys_name);
         p->settled = true;
         (void)order_read(p->sys_name, PLUG_BOUND, OF_UEVENT);
     }
