@@ -93,10 +93,11 @@ void api_device(struct sbuf *sb, const struct core *c, const struct principal *w
     sb_char(sb, '}');
 }
 
-/* Will devices of the tag that are plugged in later be kept from VMs? null: no rule has this tag. */
-static void tag_situation(struct sbuf *sb, const struct core *c, const char *tag) {
+/* Will devices of the tag that are plugged in later be kept from VMs? null: no rule has this tag, as far as the client
+ * may know. */
+static void tag_situation(struct sbuf *sb, const struct core *c, const struct principal *who, const char *tag) {
     member(sb, "tag_disconnected");
-    sb_str(sb, !core_tag_known(c, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
+    sb_str(sb, !core_tag_seen(c, who, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
 }
 
 /* The cursor is the slot to look at next. It is 0 only until the first device is written. */
@@ -110,7 +111,7 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
     if (i >= c->used) {
         sb_char(sb, ']');
         if (r->sel.by_tag)
-            tag_situation(sb, c, r->sel.tag);
+            tag_situation(sb, c, &r->who, r->sel.tag);
         reply_end(sb, r->id);
         return false;
     }

@@ -2,6 +2,7 @@
  * regex_compile.c - a pattern becomes a small program: one pass, an explicit stack of groups. Lazy and greedy forms
  * differ only in which text they take, never in whether they match, so they compile alike. Pure, without recursion.
  */
+#include "base/assert.h"
 #include "base/str.h"
 #include "codec/regex_internal.h"
 #include "codec/unicode.h"
@@ -137,13 +138,38 @@ static bool parse_quantifier(struct compiler *c, bool *was) {
 
 /* ---- groups ---- */
 
-static bool skip_name(struct compiler *c, size_t start) {
-    size_t n = 0;
-    while (regex_more(c) && !regex_next_is(c, '>')) {
-        c->at++;
-        n++;
+/* A name that Python takes: letters, digits and _, no digit first. */
+static bool is_name(struct compiler *c, const struct group_name *name) {
+    for (size_t i = 0, n = 0; i < name->len; i += n) {
+        uint32_t ch = 0;
+        n = utf8_len(c->s + name->at + i, name->len - i, &ch);
+        if (n == 0 || !unicode_is_word(ch) || (i == 0 && unicode_is_digit(ch)))
+            return regex_fail(c, name->at + i, "this character cannot be here in the name of a group");
     }
-    return (regex_take(c, '>') && n > 0) || regex_fail(c, start, "(?P<name> without a name or its >");
+    return true;
+}
+
+static bool is_taken(const struct compiler *c, const struct group_name *name) {
+    for (int i = 0; i < c->nnames; i++) {
+        if (c->name[i].len == name->len && memcmp(c->s + c->name[i].at, c->s + name->at, name->len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool parse_name(struct compiler *c, size_t start) {
+    const char *end = memchr(c->s + c->at, '>', c->len - c->at);
+    if (end == NULL || end == c->s + c->at)
+        return regex_fail(c, start, "(?P<name> without a name or its >");
+    struct group_name name = {.at = c->at, .len = (size_t)(end - (c->s + c->at))};
+    if (!is_name(c, &name))
+        return false;
+    if (is_taken(c, &name))
+        return regex_fail(c, name.at, "another group has this name");
+    VH_ASSERT(c->nnames < NAMES_MAX);
+    c->name[c->nnames++] = name;
+    c->at += name.len + 1;
+    return true;
 }
 
 static bool open_group(struct compiler *c) {
@@ -152,7 +178,7 @@ static bool open_group(struct compiler *c) {
         if (regex_take(c, ':')) {
         } else if (c->len - c->at > 2 && memcmp(c->s + c->at, "P<", 2) == 0) {
             c->at += 2;
-            if (!skip_name(c, start))
+            if (!parse_name(c, start))
                 return false;
         } else if (start == 0 && c->len - c->at >= 2 && memcmp(c->s + c->at, "i)", 2) == 0) {
             c->at += 2; /* case is ignored anyway */

@@ -31,6 +31,13 @@ struct group {
     size_t at;              /* of its parenthesis, for the error */
 };
 
+/* "(?P<n>)" is the shortest group with a name. */
+enum { NAMES_MAX = VH_REGEX_PATTERN_MAX / 7 + 1 };
+
+struct group_name {
+    size_t at, len;
+};
+
 struct compiler {
     struct regex_pool *pool;
     struct regex_inst *prog;
@@ -45,6 +52,8 @@ struct compiler {
     bool in_set;     /* within [ ]: no back references there */
     int depth;
     struct group group[DEPTH_MAX];
+    int nnames;
+    struct group_name name[NAMES_MAX];
 };
 
 /* regex_build.c: false after noting the reason; the first reason stays */

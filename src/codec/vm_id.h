@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 void vm_id_print(char id[VH_OPID_MAX], uint8_t bus, uint8_t devnum);
-/* True if the id has our prefix. *bus and *devnum stay as they were if the rest is not of this form: an id of another
+/* True if the id has our prefix and no number with a leading zero, which would be another id than the one that these
+ * numbers are printed as. *bus and *devnum stay as they were if the rest is not of this form: an id of another
  * version of this program. */
 bool vm_id_parse(const char *id, uint8_t *bus, uint8_t *devnum);
 

@@ -230,5 +230,7 @@ int core_target(const struct core *c, const struct slot *s);     /* VM where it 
 bool core_asks(const struct core *c, const struct slot *s);      /* is a choice of VM needed? */
 enum role core_tag_taken(const struct core *c, const char *tag); /* author of its tag decision, or ROLE_NONE */
 bool core_tag_known(const struct core *c, const char *tag);      /* does a rule have this tag? */
+/* May a client know it? A guest sees tags of rules for its VM; others are to it as those that do not exist. */
+bool core_tag_seen(const struct core *c, const struct principal *who, const char *tag);
 
 #endif

@@ -39,6 +39,18 @@ bool core_tag_known(const struct core *c, const char *tag) {
     return false;
 }
 
+bool core_tag_seen(const struct core *c, const struct principal *who, const char *tag) {
+    for (int i = 0; i < c->conf->nrules; i++) {
+        const struct rule *r = &c->conf->rules[i];
+        bool seen = who->role != ROLE_GUEST;
+        for (int k = 0; k < r->nvms; k++)
+            seen = seen || r->vms[k] == who->vm;
+        if (seen && str_eq(r->tag, tag))
+            return true;
+    }
+    return false;
+}
+
 enum role core_tag_taken(const struct core *c, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         const struct tag_decision *l = &c->remembered.tag_decision[i];

@@ -569,6 +569,21 @@ def what_the_rules_forbid_is_refused_and_what_was_done_in_part_is_failed(w):
 
 
 @test
+def a_tag_of_others_does_not_exist_for_a_guest(w):
+    w.up()
+    a = w.guest("a")
+    for tag in ("cam", "nothing"):
+        equal(a.ask("usb_list", tag=tag), {"result": "ok", "usb_devices": [], "tag_disconnected": None}, tag)
+    w.admin.ok("usb_detach", tag="cam")
+    equal(a.ok("usb_list", tag="cam")["tag_disconnected"], None)
+    equal(w.admin.ok("usb_list", tag="cam")["tag_disconnected"], True)
+    equal([a.ok("usb_list", tag=tag)["tag_disconnected"] for tag in ("input", "sticks")], [False, False])
+    for action in ("usb_attach", "usb_detach", "explain"):
+        cam, none = (a.ask(action, tag=tag)["error"].replace(tag, "TAG") for tag in ("cam", "nothing"))
+        equal(cam, none, action)
+
+
+@test
 def refused_requests_hide_no_change(w):
     """Of the same client, and of an admin while strangers knock."""
     w.up(limits={"requestsPerSecond": 100000})

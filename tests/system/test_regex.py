@@ -86,6 +86,9 @@ logitech
 ^usb.*hub$
 (?i)webcam|camera
 (?:a|b|)c(?P<name>d)*
+(?P<n>a)(?P<m>b)
+(?P<x1_>a)
+(?P<ä>a)
 []a-z\d_-]+?[^^\w]{2,3}
 \d{4}\s?\W+\b\B\S\D\w
 a{ a{} a{x} {2 a{2 a{,x} }{
@@ -128,6 +131,12 @@ a)b
 (?
 (?P<
 (?P<>a)
+(?P<1x>a)
+(?P<x-y>a)
+(?P< x>a)
+(?P<n)
+(?P<n)>a)
+(?P<n>a)(?P<n>b)
 (?i)*
 """.strip("\n").split("\n")
 

@@ -555,6 +555,11 @@ static void other_flags_and_extensions_are_refused(void) {
     refused("(?P<a", 0, "without a name or its >");
     refused("(?P<>a)", 0, "without a name or its >");
     refused("b(?P<n)", 1, "without a name or its >");
+    refused("b(?P<n)>a)", 6, "in the name of a group");
+    refused("(?P<1x>a)", 4, "in the name of a group");
+    refused("(?P<x-y>a)", 5, "in the name of a group");
+    refused("(?P<a b>a)", 5, "in the name of a group");
+    refused("(?P<n>a)(?P<m>b)(?P<n>c)", 20, "another group has this name");
 }
 
 static void misplaced_quantifiers_are_refused(void) {

@@ -121,6 +121,9 @@ static void ids_in_a_vm(void) {
     CHECK(ours(id) && is_place(1, 5));
     CHECK(ours("vhp-usb-255-127") && is_place(255, 127));
     CHECK(!ours("vhp-usb") && !ours("VHP-usb-1-2") && !ours("usb-1-2") && !ours(""));
+    CHECK(!ours("vhp-usb-01-2") && !ours("vhp-usb-1-02") && !ours("vhp-usb-00-1") && !ours("vhp-usb-001") &&
+          is_place(99, 99));
+    CHECK(ours("vhp-usb-0-0") && is_place(0, 0));
     static const char *const others[] = {"vhp-usb-",      "vhp-usb-1",   "vhp-usb--",     "vhp-usb-1-",
                                          "vhp-usb-256-1", "vhp-usb-1-x", "vhp-usb-1-128", "vhp-usb-1-2-3"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
