@@ -19,6 +19,7 @@
     X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                                  \
     X(VH_SCAN_ENTRIES, 4096, "entries read of one directory, such as /sys/bus/usb/devices")                            \
     X(VH_TABLE_LINE, 32768, "bytes of one line of a table of /proc: two escaped paths and the options of overlayfs")   \
+    X(VH_MAX_LOWER, 64, "network interfaces below one that carries the default route: ports of a bridge, members")     \
     X(VH_TABLE_MAX, 1048576, "bytes read of a table of /proc: eight thousand mounts")                                  \
     X(VH_MODULE_PATHS, 131072, "bytes of the paths of kernel modules: a distribution has a thousand USB drivers")      \
     X(VH_DRIVERS_TEXT, 2048, "bytes of the paths of one device's kernel modules")                                      \

@@ -147,19 +147,22 @@ static void add_block(const char *path, const char *what, const char *which) {
         add_use(link, what, which);
 }
 
-/* The source in "- btrfs /dev/sda rw", which follows the optional fields. "" if there is none. */
-static const char *mount_source(char **save) {
-    const char *f = strtok_r(NULL, " ", save);
+/* The rest of "36 35 0:40 / /mnt rw shared:1 - btrfs /dev/sda rw": the source, which may be several devices as those
+ * of bcachefs, "/dev/sda:/dev/sdb"; and options that name a device, as "logdev=/dev/sdc" of xfs. */
+static void add_sources(char **save, const char *point) {
+    char *f = strtok_r(NULL, " ", save);
     while (f != NULL && !str_eq(f, "-"))
         f = strtok_r(NULL, " ", save);
     if (f == NULL || strtok_r(NULL, " ", save) == NULL)
-        return "";
-    f = strtok_r(NULL, " ", save);
-    return f != NULL ? f : "";
+        return;
+    while ((f = strtok_r(NULL, " :,", save)) != NULL) {
+        const char *value = strchr(f, '=');
+        add_block(value != NULL ? value + 1 : f, "holds the mounted file system", point);
+    }
 }
 
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime shared:1 - ext3 /dev/root rw": Documentation/filesystems/proc.rst, 3.5. A
- * file system on several devices, such as btrfs, has a number 0:n of its own: its source names a device. */
+ * file system on several devices, such as btrfs, has a number 0:n of its own. */
 static void read_mounts(void) {
     char *line;
     open_table("/proc/self/mountinfo");
@@ -172,10 +175,9 @@ static void read_mounts(void) {
         const char *point = f;
         if (number == NULL || point == NULL)
             continue;
-        if (str_starts(number, "0:"))
-            add_block(mount_source(&save), "holds the mounted file system", point);
-        else if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
-            add_use(link, "holds the mounted file system", point);
+        if (str_fmt(link, sizeof link, "/sys/dev/block/%s", number))
+            add_use(link, "holds the mounted file system", point); /* 0:n leads nowhere */
+        add_sources(&save, point);
     }
 }
 
@@ -242,10 +244,85 @@ static void read_btrfs(void) {
     sysfs_dir_close(&all);
 }
 
+/* File systems that sysfs names by their devices, whichever mount namespace they are mounted in. */
+static void read_file_systems(void) {
+    static const char kinds[][5] = {"ext4", "xfs", "f2fs"};
+    struct sysfs_dir mounted;
+    const char *name;
+    char path[VH_PATH_MAX];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!str_fmt(path, sizeof path, "/sys/fs/%s", kinds[i]) || !sysfs_dir_open(&mounted, path))
+            continue;
+        while ((name = sysfs_dir_next(&mounted)) != NULL) {
+            if (str_fmt(path, sizeof path, "/sys/class/block/%s", name))
+                add_use(path, "holds a mounted file system:", kinds[i]);
+        }
+        sysfs_dir_close(&mounted);
+    }
+}
+
+/* /sys/fs/bcachefs/<uuid>/dev-<n>/block leads to a device. */
+static void read_bcachefs(void) {
+    struct sysfs_dir all, devices;
+    const char *name, *device;
+    char path[VH_PATH_MAX];
+    if (!sysfs_dir_open(&all, "/sys/fs/bcachefs"))
+        return;
+    while ((name = sysfs_dir_next(&all)) != NULL) {
+        if (!sysfs_dir_open_at(&devices, all.fd, name))
+            continue;
+        while ((device = sysfs_dir_next(&devices)) != NULL) {
+            if (str_starts(device, "dev-") && str_fmt(path, sizeof path, "/sys/fs/bcachefs/%s/%s/block", name, device))
+                add_use(path, "is part of the bcachefs", name);
+        }
+        sysfs_dir_close(&devices);
+    }
+    sysfs_dir_close(&all);
+}
+
+/* The interfaces below one: ports of a bridge, members of a bond, what a VLAN is on; and those below them. */
+static struct {
+    int n;
+    char name[VH_MAX_LOWER][VH_IFNAME_MAX];
+} lower;
+
+static void add_lower(const char *name) {
+    for (int i = 0; i < lower.n; i++) {
+        if (str_eq(lower.name[i], name))
+            return;
+    }
+    if (lower.n == VH_MAX_LOWER || !str_copy(lower.name[lower.n], VH_IFNAME_MAX, name))
+        too_many++;
+    else
+        lower.n++;
+}
+
 static void add_route(const char *interface) {
-    char link[128];
-    if (str_fmt(link, sizeof link, "/sys/class/net/%s", interface))
+    struct sysfs_dir dir;
+    const char *entry;
+    char link[VH_PATH_MAX];
+    lower.n = 0;
+    add_lower(interface);
+    for (int i = 0; i < lower.n; i++) {
+        if (!str_fmt(link, sizeof link, "/sys/class/net/%s", lower.name[i]))
+            continue;
         add_use(link, "carries the default route by", interface);
+        if (!sysfs_dir_open(&dir, link))
+            continue;
+        while ((entry = sysfs_dir_next(&dir)) != NULL) {
+            if (str_starts(entry, "lower_"))
+                add_lower(entry + strlen("lower_"));
+        }
+        sysfs_dir_close(&dir);
+    }
+}
+
+/* "0000... 00 ...": ::/0; "2000... 03 ...": 2000::/3, all addresses that are in use. The table has all routing tables.
+ */
+static bool is_default_ipv6(const char *line) {
+    static const char rest[] = "0000000000000000000000000000000 0";
+    return (line[0] == '0' || line[0] == '2' || line[0] == '4' || line[0] == '8') && str_starts(line + 1, rest) &&
+           line[sizeof rest] >= '0' && line[sizeof rest] <= '3';
 }
 
 static void read_routes(void) {
@@ -258,7 +335,7 @@ static void read_routes(void) {
     open_table("/proc/net/ipv6_route");
     while ((line = next_line()) != NULL) { /* destination, its length, ..., device last */
         char *device = strrchr(line, ' ');
-        if (device != NULL && str_starts(line, "00000000000000000000000000000000 00 ") && !str_eq(device + 1, "lo"))
+        if (device != NULL && is_default_ipv6(line) && !str_eq(device + 1, "lo"))
             add_route(device + 1);
     }
 }
@@ -269,9 +346,46 @@ void host_use_read(void) {
     read_swaps();
     read_blocks();
     read_btrfs();
+    read_bcachefs();
+    read_file_systems();
     read_routes();
     if (too_many > 0 && may_warn())
         log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
+}
+
+/* Neither reading nor writing: such a descriptor can only be asked, and no right to read a disk is needed. */
+#define ASK_ONLY 3
+
+/* Does the kernel refuse the block device to a second user? Mounts of any namespace and root, swap, LVM, md, zfs and
+ * whatever else has it for itself are found by this. */
+static bool is_busy(const char *name) {
+    char node[VH_PATH_MAX];
+    if (!str_fmt(node, sizeof node, "/dev/%s", name))
+        return false;
+    for (char *c = node + strlen("/dev/"); *c != '\0'; c++)
+        *c = *c == '!' ? '/' : *c; /* as the kernel names what lies in a directory */
+    int fd = sysfs_open(node, ASK_ONLY | O_EXCL | O_NONBLOCK | O_NOFOLLOW);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 && errno == EBUSY;
+}
+
+bool host_use_busy(const char *sys_name, char *why, size_t cap) {
+    struct sysfs_dir blocks;
+    const char *name;
+    char link[VH_PATH_MAX], path[VH_PATH_MAX], of[VH_SYSNAME_MAX];
+    bool busy = false;
+    if (!sysfs_dir_open(&blocks, "/sys/class/block"))
+        return false;
+    while (!busy && (name = sysfs_dir_next(&blocks)) != NULL) {
+        bool its = str_fmt(link, sizeof link, "/sys/class/block/%s", name) &&
+                   sysfs_link(link, path, sizeof path) >= 0 && usb_device_of(path, of) && str_eq(of, sys_name);
+        busy = its && is_busy(name);
+        if (busy)
+            (void)str_fmt(why, cap, "is in use on this host: /dev/%s", name);
+    }
+    sysfs_dir_close(&blocks);
+    return busy;
 }
 
 bool host_use_reason(const char *sys_name, char *why, size_t cap) {

@@ -1,6 +1,6 @@
 /*
  * host_use.h - which USB devices the host itself uses: mounted storage, swap, storage below another block device, and
- * the network adapter of the default route. A snapshot, taken on demand.
+ * the network adapter of the default route, and those below it. A snapshot, taken on demand.
  */
 #ifndef VHOTPLUG_HOST_USE_H
 #define VHOTPLUG_HOST_USE_H
@@ -18,5 +18,8 @@ void host_use_clear(void);
 void host_use_put(const char *sys_name, const char *why);
 /* Why the host keeps the device with this sysfs name, by the last snapshot. False if it does not. */
 bool host_use_reason(const char *sys_name, char *why, size_t cap);
+/* Asks the kernel whether a block device of the USB device is in use, by whatever it is. For a moment nobody else can
+ * begin to use it, so this is the last question before a VM gets the device. */
+bool host_use_busy(const char *sys_name, char *why, size_t cap);
 
 #endif

@@ -56,14 +56,19 @@ const struct sandbox_path *sandbox_paths_connector(int *n) {
 }
 
 const struct sandbox_path *sandbox_paths_device(int *n) {
-    enum { FIXED = 10, PATHS = FIXED + MODULES_PATHS };
+    enum { FIXED = 14, PATHS = FIXED + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
         {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR}, /* comes with its module */
+        /* Each comes with its module. */
+        {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/sys/fs/bcachefs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/sys/fs/ext4", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/sys/fs/f2fs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/sys/fs/xfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
         /* The mounts of the daemon, and of each worker: /proc/self is another directory in each process. */
         {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},

@@ -1,6 +1,8 @@
 """The host's side: devices at start, odd devices, replugs, storage in use, false uevents."""
 import os
+import shutil
 import socket
+import stat
 
 from fakehost import HID_KEYBOARD, HID_MOUSE, HUB, STORAGE, VIDEO, descriptors
 from tap import check, contains, equal, run, test
@@ -256,6 +258,12 @@ def whatever_the_host_has_built_upon_a_stick_protects_it(w):
         ("holds the mounted file system /mnt/b",
          lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT + "40 1 0:44 / /mnt/b rw shared:3 - btrfs /dev/sda rw,ssd\n"),
          lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT)),
+        # mounted in another mount namespace
+        ("holds a mounted file system: ext4", lambda: make(w, "sys/fs/ext4/sda/x"),
+         lambda: shutil.rmtree(w.host.path("sys/fs/ext4/sda"))),
+        ("holds the mounted file system /mnt/b",
+         lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT + "40 1 8:99 / /mnt/b rw - xfs /dev/sdz rw,logdev=/dev/sda\n"),
+         lambda: make(w, "proc/self/mountinfo", ROOT_MOUNT)),
         ("is part of the btrfs 5f1c", lambda: make(w, "sys/fs/btrfs/5f1c/devices/sda"),
          lambda: os.unlink(w.host.path("sys/fs/btrfs/5f1c/devices/sda"))),
     ]
@@ -280,7 +288,38 @@ def the_adapter_of_the_default_route_stays_with_the_host(w):
         make(w, path, text)
         api.fails("usb_attach", "carries the default route by eth1", device_node=adapter.node, vm="vm1")
         make(w, path, empty)
+    make(w, "sys/class/net/br0/lower_eth1")
+    make(w, "proc/net/route", v4 + "br0\t00000000\t0101A8C0\t0003\n")
+    api.fails("usb_attach", "carries the default route by br0", device_node=adapter.node, vm="vm1")
+    make(w, "proc/net/route", v4)
     api.ok("usb_attach", device_node=adapter.node, vm="vm1")
+
+
+@test
+def a_disk_that_the_kernel_gives_to_nobody_else_stays_with_the_host(w):
+    """A loop device of this machine stands for the disk: nothing but the kernel tells that it is in use."""
+    w.qemu("vm1")
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE])
+    w.host.disk(stick, "sda")
+    holder = hold_loop(w.host.path("dev/sda"))
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    api = w.api()
+    if holder is not None:
+        api.fails("usb_attach", "is in use on this host: /dev/sda", device_node=stick.node, vm="vm1")
+        os.close(holder)
+    api.ok("usb_attach", device_node=stick.node, vm="vm1")
+
+
+def hold_loop(path):
+    """A node of a loop device that this process has for itself; None if there is none."""
+    for n in range(8):
+        try:
+            os.mknod(path, stat.S_IFBLK | 0o600, os.makedev(7, n))
+            return os.open(path, 3 | os.O_EXCL | os.O_NONBLOCK)
+        except OSError:
+            if os.path.exists(path):
+                os.unlink(path)
+    return None
 
 
 @test

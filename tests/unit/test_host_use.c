@@ -9,6 +9,7 @@
 #include "tree.h"
 
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 static char why[VH_TEXT_MAX];
 static char text[1 << 20];
@@ -78,6 +79,85 @@ static void a_line_that_is_cut_short_harms_nobody(void) {
     CHECK(used("1-5"));
 }
 
+static void each_device_of_a_file_system_is_found(void) {
+    nothing_used();
+    link_to("sys/class/block/sdb", "1-3", "block/sdb");
+    link_to("sys/class/block/sdc", "1-4", "block/sdc");
+    make_file("proc/self/mountinfo", "40 1 0:44 / /data rw - bcachefs /dev/sdb:/dev/sdc rw\n");
+    CHECK(used("1-3") && used("1-4"));
+    make_file("proc/self/mountinfo", "40 1 8:99 / /data rw - xfs /dev/sdz rw,noatime,logdev=/dev/sdc,rtdev=/dev/sdb\n");
+    CHECK(used("1-3") && used("1-4"));
+    make_file("proc/self/mountinfo", "40 1 0:44 / /data rw - overlay overlay rw,lowerdir=/dev,upperdir=/x\n");
+    CHECK(!used("1-3") && !used("1-4"));
+}
+
+/* Mounted where the daemon does not see the mount. */
+static void a_file_system_that_is_mounted_elsewhere_is_found(void) {
+    static const char *const places[] = {"sys/fs/ext4/sdd1/x", "sys/fs/xfs/sdd1/x", "sys/fs/f2fs/sdd1/x",
+                                         "sys/fs/btrfs/5f1c/devices/sdd1/x"};
+    nothing_used();
+    link_to("sys/class/block/sdd1", "1-6", "block/sdd/sdd1");
+    make_file("sys/fs/ext4/features/x", "");
+    CHECK(!used("1-6"));
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char directory[64];
+        (void)snprintf(directory, sizeof directory, "%.*s", (int)strlen(places[i]) - 2, places[i]);
+        make_file(places[i], "");
+        CHECK(used("1-6"));
+        CHECK(unlink(at(places[i])) == 0 && rmdir(at(directory)) == 0);
+    }
+    CHECK(!used("1-6"));
+    link_to("sys/fs/bcachefs/77aa/dev-1/block", "1-6", "block/sdd/sdd1");
+    CHECK(used("1-6") && strcmp(why, "is part of the bcachefs 77aa") == 0);
+    CHECK(unlink(at("sys/fs/bcachefs/77aa/dev-1/block")) == 0);
+}
+
+/* eth7 is a member of bond0, which is a port of br0, on which is the VLAN br0.5. */
+static void what_is_below_the_interface_of_a_route_is_found(void) {
+    static const char *const lower[] = {"br0.5/lower_br0", "br0/lower_bond0", "br0/lower_veth1", "bond0/lower_eth7"};
+    nothing_used();
+    link_to("sys/class/net/eth7", "1-7", "net/eth7");
+    make_directory("sys/devices/pci0000:00/usb1/1-7/1-7:1.0/net/eth7");
+    for (size_t i = 0; i < sizeof lower / sizeof *lower; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "sys/class/net/%s", lower[i]);
+        make_file(name, "");
+    }
+    make_file("sys/class/net/bond0/lower_br0.5", ""); /* in a circle, as no kernel has it */
+    CHECK(!used("1-7"));
+    make_file("proc/net/route", "br0.5\t00000000\t0101A8C0\n");
+    CHECK(used("1-7") && strcmp(why, "carries the default route by br0.5") == 0);
+    make_file("proc/net/route", "");
+    make_file("proc/net/ipv6_route", "20000000000000000000000000000000 03 0 00 0 bond0\n");
+    CHECK(used("1-7"));
+    make_file("proc/net/ipv6_route", "20010000000000000000000000000000 03 0 00 0 bond0\n"
+                                     "20000000000000000000000000000000 04 0 00 0 bond0\n"
+                                     "ff000000000000000000000000000000 08 0 00 0 bond0\n");
+    CHECK(!used("1-7"));
+    make_file("proc/net/ipv6_route", "");
+}
+
+/* A loop device of this machine stands for the disk; without one, or without the right to it, nothing is shown. */
+static void what_the_kernel_says_is_in_use_is_found(void) {
+    int holder = -1;
+    link_to("sys/class/block/sde1", "1-8", "block/sde/sde1");
+    make_parents("dev/sde1");
+    for (unsigned n = 0; n < 8 && holder < 0; n++) {
+        (void)unlink(at("dev/sde1"));
+        if (mknod(at("dev/sde1"), S_IFBLK | 0600, makedev(7, n)) == 0)
+            holder = open(at("dev/sde1"), 3 | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+    }
+    CHECK(!host_use_busy("1-9", why, sizeof why));
+    if (holder < 0) {
+        printf("# no loop device can be held\n");
+        return;
+    }
+    CHECK(host_use_busy("1-8", why, sizeof why) && strcmp(why, "is in use on this host: /dev/sde1") == 0);
+    (void)close(holder);
+    CHECK(!host_use_busy("1-8", why, sizeof why));
+    CHECK(unlink(at("dev/sde1")) == 0 && !host_use_busy("1-8", why, sizeof why));
+}
+
 #define MOUNT "40 1 8:1 / /mnt/stick rw - vfat /dev/sda rw\n"
 
 /* A malformed line is ignored whole, its end included. */
@@ -139,6 +219,10 @@ int main(void) {
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     RUN(a_mount_is_found_by_number_or_by_source);
     RUN(a_line_that_is_cut_short_harms_nobody);
+    RUN(each_device_of_a_file_system_is_found);
+    RUN(a_file_system_that_is_mounted_elsewhere_is_found);
+    RUN(what_is_below_the_interface_of_a_route_is_found);
+    RUN(what_the_kernel_says_is_in_use_is_found);
     RUN(more_uses_than_devices_are_said);
     RUN(a_line_that_is_too_long_is_said_and_passed_over);
     RUN(a_long_table_is_read_to_its_end_or_as_far_as_is_said);

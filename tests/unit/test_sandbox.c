@@ -83,6 +83,11 @@ static void make_tree(void) {
         "root/sys/fs/x",
         "root/sys/fs/btrfs/",
         "root/sys/fs/btrfs/x",
+        "root/sys/fs/bcachefs/",
+        "root/sys/fs/ext4/",
+        "root/sys/fs/ext4/x",
+        "root/sys/fs/f2fs/",
+        "root/sys/fs/xfs/",
         "root/sys/kernel/",
         "root/sys/kernel/x",
         "root/sys/module/",
@@ -373,9 +378,9 @@ static int read_a_node_of_others(void) {
 static int read_what_devices_say(void) {
     return open_one("root/sys/devices/x", O_RDONLY) | open_one("root/sys/class/x", O_RDONLY) |
            open_one("root/sys/dev/x", O_RDONLY) | open_one("root/sys/fs/btrfs/x", O_RDONLY) |
-           open_one("root/sys/bus/usb", O_RDONLY | O_DIRECTORY) | open_one("root/proc/self/x", O_RDONLY) |
-           open_one("root/proc/net/route", O_RDONLY) | open_one("root/proc/swaps", O_RDONLY) |
-           open_one("root/dev/bus/usb", O_RDONLY | O_DIRECTORY);
+           open_one("root/sys/fs/ext4/x", O_RDONLY) | open_one("root/sys/bus/usb", O_RDONLY | O_DIRECTORY) |
+           open_one("root/proc/self/x", O_RDONLY) | open_one("root/proc/net/route", O_RDONLY) |
+           open_one("root/proc/swaps", O_RDONLY) | open_one("root/dev/bus/usb", O_RDONLY | O_DIRECTORY);
 }
 
 static void a_device_worker_may_offer_interfaces_and_open_nodes(void) {
@@ -396,6 +401,7 @@ static const struct forbidden worker_forbidden[] = {
     {"root/sys/fs", O_RDONLY},
     {"root/sys/fs/x", O_RDONLY},
     {"root/sys/fs/btrfs/x", O_WRONLY},
+    {"root/sys/fs/ext4/x", O_WRONLY},
     {"root/sys/class/x", O_WRONLY},
     {"root/sys/dev/x", O_WRONLY},
     {"root/sys/devices/new", O_WRONLY | O_CREAT},

@@ -69,7 +69,7 @@ static bool is_taken(int dir, const struct device_order *o, char *why, size_t ca
     char use[VH_TEXT_MAX], interface[VH_IFNAME_MAX];
     if (o->storage != 0) {
         host_use_read(); /* a mount may be newer than the last snapshot */
-        if (host_use_reason(o->sys_name, use, sizeof use)) {
+        if (host_use_reason(o->sys_name, use, sizeof use) || host_use_busy(o->sys_name, use, sizeof use)) {
             (void)str_fmt(why, cap, "stays with the host: it %s", use);
             return true;
         }
