@@ -166,6 +166,60 @@ def a_reset_seen_in_the_middle_is_no_unplug(w):
 
 
 @test
+def looks_in_the_middle_of_resets_unplug_nothing(w):
+    """A scan meets one device in a reset, and then another one that no event named."""
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbd, second = w.host.plug("1-2"), w.host.plug("1-4")
+    api.list_until(lambda l: all(l.get(d.node, {}).get("vm") == "vm1" for d in (kbd, second)))
+    api.events.clear()
+    for n, device in enumerate((kbd, second)):
+        w.host.write(f"{device.directory}/devnum", "0\n")
+        w.host.event("change", kbd)
+        found = w.host.place(f"1-{5 + n}", 0x046d, 0xc077, [HID_MOUSE])  # nobody is told: only a scan finds it
+        api.list_until(lambda l: found.node in l, all=True)
+        w.host.write(f"{device.directory}/devnum", f"{device.devnum}\n")
+        w.host.write(f"{kbd.directory}/devnum", "0\n" if n == 0 else f"{kbd.devnum}\n")
+    w.host.event("change", kbd)
+    listed = api.list()
+    equal([listed[d.node]["state"] for d in (kbd, second)], ["attached", "attached"])
+    equal([e for e in api.events if e["usb_device"]["sys_name"] in ("1-2", "1-4")], [])
+    equal((vm1.count("device_add"), vm1.count("device_del")), (2, 0))
+
+
+@test
+def a_suspend_whose_devices_are_all_reset_is_no_unplug(w):
+    """QEMU resets each device that it gives back; while it does, something else makes the daemon look."""
+    vm1 = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    kbds = {vhp(d): d for d in [w.host.plug(f"1-{n}") for n in range(1, 8)]}
+    api.list_until(lambda l: sum(d["vm"] == "vm1" for d in l.values()) == 7)
+    last = []
+
+    def reset(command):
+        for device in last:
+            w.host.write(f"{device.directory}/devnum", f"{device.devnum}\n")
+        device = kbds[command.arguments["id"]]
+        last[:] = [device]
+        w.host.write(f"{device.directory}/devnum", "0\n")
+        w.host.event("change", device)
+
+    vm1.hooks["device_del"] = reset
+    api.events.clear()
+    api.ok("usb_suspend", vm="vm1")
+    found = w.host.place("1-8", 0x046d, 0xc077, [HID_MOUSE])
+    api.list_until(lambda l: found.node in l, all=True)  # a scan while the last one is being reset
+    listed = api.list()
+    equal({listed[d.node]["reason"] for d in kbds.values()}, {"suspended"})
+    w.host.write(f"{last[0].directory}/devnum", f"{last[0].devnum}\n")
+    equal([e["event"] for e in api.events if e["usb_device"]["sys_name"] != "1-8"], ["usb_detached"] * 7)
+    api.ok("usb_resume", vm="vm1")
+    equal(len(vm1.devices), 7)
+
+
+@test
 def what_was_read_of_a_plug_is_read_again_if_its_number_is_another(w):
     w.daemon(w.conf([rule("vm1", KEYBOARD)]))
     api, kbd = w.api(events=True), w.host.plug("1-2")

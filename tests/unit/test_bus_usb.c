@@ -355,8 +355,19 @@ static void only_the_devices_own_node_is_reset(void) {
     fail_call("openat", 1, ENODEV);
     release(&last);
     CHECK_INT(resets, 2);
+    fail_call("openat", 2, ENODEV);
+    release(&last);
+    CHECK_INT(resets, 2);
     heal();
     minor_of_node = 4;
+    struct device other = last; /* another device has its name and number */
+    other.incarnation++;
+    release(&other);
+    CHECK_INT(resets, 2);
+    attribute("1-2", "devnum", "0\n"); /* somebody else resets it at the moment */
+    release(&last);
+    CHECK_INT(resets, 3);
+    attribute("1-2", "devnum", "5\n");
     CHECK_INT(open_files(), files);
 }
 

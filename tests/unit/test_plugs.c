@@ -269,6 +269,25 @@ static void a_reset_or_a_new_plug_is_read_again(void) {
     CHECK(!kept_device("1-2")->settled);
 }
 
+static void a_bind_in_the_middle_of_a_reset_counts(void) {
+    begin();
+    place(2, 5);
+    event("add", "1-2");
+    read_noted();
+    text("1-2", "devnum", "0\n");
+    event("bind", "1-2");
+    read_noted();
+    CHECK(result == DEVICE_FLUX && ngone == 0 && !kept_device("1-2")->settled);
+    bus_usb.scan(false); /* the next look comes too early, too */
+    pump();
+    CHECK(result == DEVICE_FLUX && ngone == 0 && !kept_device("1-2")->settled);
+    text("1-2", "devnum", "5\n");
+    bus_usb.scan(false);
+    pump();
+    CHECK(kept_device("1-2")->settled);
+    CHECK_STR(kept_device("1-2")->serial, "S1");
+}
+
 static void what_could_not_be_read_is_tried_again(void) {
     char serial[256];
     begin();
@@ -567,6 +586,7 @@ int main(void) {
     RUN(what_was_bound_before_is_another_plug);
     RUN(what_lasts_is_read_once);
     RUN(a_reset_or_a_new_plug_is_read_again);
+    RUN(a_bind_in_the_middle_of_a_reset_counts);
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
     RUN(an_unauthorised_device_is_read_again_until_it_is_authorised);

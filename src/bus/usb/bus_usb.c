@@ -233,13 +233,16 @@ static void on_read(const struct device_order *o, const struct device_read *r, i
     }
     if (r->troubled != 0 || r->result == DEVICE_FLUX)
         rescan_later();
+    struct usb_plug *p = usb_plug_find(o->sys_name);
+    if (p != NULL && p->incarnation == r->incarnation)
+        p->settled |= o->bound != 0; /* the bind event does not come again */
     if (r->result == DEVICE_FLUX || !merge(&dev, o->sys_name, r)) {
         if (fd >= 0)
             (void)close(fd);
         report_seen(o->sys_name);
         return;
     }
-    struct usb_plug *p = usb_plug_add(o->sys_name, r->incarnation, o->bound != 0);
+    p = usb_plug_add(o->sys_name, r->incarnation, o->bound != 0);
     if (p != NULL) {
         p->settled |= o->bound != 0;
         p->complete = r->complete != 0 && r->unauthorised == 0;

@@ -37,13 +37,14 @@ void usb_node_start(void) {
 
 /* ---- opening ---- */
 
-/* The directory of this plug, if the device of this name still is this plug; else -1. */
+/* The directory of this plug, if the device of this name still is this plug; else -1. During a reset its number reads
+ * 0. */
 static int open_dir(const struct device_order *o) {
     struct sys_stat st;
     int dir = usb_sysfs_open(o->sys_name);
     if (dir < 0)
         return -1;
-    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == o->incarnation && usb_sysfs_number(dir) == o->devnum)
+    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == o->incarnation)
         return dir;
     (void)close(dir);
     return -1;
@@ -91,7 +92,11 @@ int usb_node_open(const struct device_order *o, char *why, size_t cap) {
         (void)str_copy(why, cap, "the device is gone");
         return -1;
     }
-    bool taken = is_taken(dir, o, why, cap);
+    bool taken = usb_sysfs_number(dir) != o->devnum;
+    if (taken)
+        (void)str_copy(why, cap, "the device is gone");
+    else
+        taken = is_taken(dir, o, why, cap);
     (void)close(dir);
     if (taken)
         return -1;
@@ -113,9 +118,13 @@ void usb_node_release(const struct device_order *o) {
         usb_driver_offer(o->sys_name);
         return;
     }
+    int dir = open_dir(o);
+    if (dir < 0)
+        return; /* unplugged meanwhile, and perhaps another device has its number */
+    (void)close(dir);
     int fd = open_path(o, node);
     if (fd < 0)
-        return; /* unplugged meanwhile */
+        return;
     if (is_node_of(fd, o) && !usb_reset(fd, why, sizeof why))
         log_info("reset failed: device=%s error=%s", o->sys_name, why);
     (void)close(fd);
