@@ -45,7 +45,7 @@
     X(VH_REGEX_POOL, 32768, "instructions over all patterns of a configuration")                                       \
     X(VH_REGEX_SETS, 2048, "character classes over all patterns of a configuration")                                   \
     /* state file */                                                                                                   \
-    X(VH_MAX_REMEMBERED, 512, "devices whose selection or decision is remembered")                                     \
+    X(VH_MAX_REMEMBERED, 513, "devices whose selection or decision is remembered; one is for an admin's decision")     \
     X(VH_MAX_TAG_DECISIONS, 64, "tags that a decision keeps away from every VM")                                       \
     X(VH_STATE_MAX, 2097152, "bytes of the state file: a full table whose serials JSON must escape")                   \
     X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                         \

@@ -216,11 +216,12 @@ enum action_kind {
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
     ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it, let
                         drivers of the host bind, then report FACT_RELEASED with `token`, even after a failure */
-    ACT_SAVE,   /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
-                   other one comes before FACT_SAVED */
-    ACT_FLAPS,  /* the port of slot flaps: its device is left alone for `hold_ms` */
-    ACT_DRIVER, /* slot.driver, of the host, has an interface of a device that a VM has */
-    ACT_LOOK,   /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
+    ACT_SAVE,    /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
+                    other one comes before FACT_SAVED */
+    ACT_FLAPS,   /* the port of slot flaps: its device is left alone for `hold_ms` */
+    ACT_DROPPED, /* the decision by `by` about a device or a tag is dropped: the table is full */
+    ACT_DRIVER,  /* slot.driver, of the host, has an interface of a device that a VM has */
+    ACT_LOOK,    /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
 };
 
 struct action {
@@ -230,11 +231,14 @@ struct action {
     int slot; /* device slot, or -1 */
     int vm;   /* or -1 */
     struct client_ref client;
-    bool audits;     /* ACT_SUBSCRIBE: to audit events, too */
-    uint16_t audit;  /* ACT_AUDIT */
-    uint16_t text;   /* index into actions.texts for ACT_REPLY with !ok */
-    uint32_t token;  /* ACT_RELEASE */
-    int64_t hold_ms; /* ACT_FLAPS */
+    bool audits;            /* ACT_SUBSCRIBE: to audit events, too */
+    uint16_t audit;         /* ACT_AUDIT */
+    uint16_t text;          /* index into actions.texts for ACT_REPLY with !ok */
+    uint32_t token;         /* ACT_RELEASE */
+    int64_t hold_ms;        /* ACT_FLAPS */
+    enum role by;           /* ACT_DROPPED */
+    uint16_t vid, pid;      /* ACT_DROPPED: 0 if it is about a tag */
+    char name[VH_NAME_MAX]; /* ACT_DROPPED: its port, "" any; or the tag */
     struct vmm_op op;
 };
 

@@ -111,25 +111,23 @@ static bool optional(const struct json *j, int object, const char *key, char *ds
     return t < 0 || json_type(j, t) == JSON_NULL || json_string(j, t, dst, cap);
 }
 
-/* "1-5": bus and device number */
-static void parse_exempt(const char *s, struct remembered *m) {
-    const char *dash = strchr(s, '-');
-    uint64_t bus = 0, dev = 0;
-    if (dash != NULL && str_uint(s, (size_t)(dash - s), 255, &bus) && str_uint(dash + 1, strlen(dash + 1), 127, &dev) &&
-        bus > 0 && dev > 0) {
-        m->file.exempt_bus = (uint8_t)bus;
-        m->file.exempt_dev = (uint8_t)dev;
+/* The incarnation of a plug. Bus and device number ("1-5", as it once was) name no plug: numbers come again. */
+static void parse_exempt(const char *s, enum role by, struct remembered *m) {
+    uint64_t incarnation = 0;
+    if (str_uint(s, strlen(s), UINT64_MAX, &incarnation) && incarnation != 0) {
+        m->file.exempt = incarnation;
+        m->file.exempt_by = by;
     }
 }
 
 static bool is_empty(const struct remembered *m) {
-    return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->file.by == ROLE_NONE && m->file.exempt_bus == 0;
+    return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->file.by == ROLE_NONE && m->file.exempt == 0;
 }
 
 static void read_device(struct reader *r, int object) {
     struct remembered read = {.used = true};
     struct id id;
-    char exempt[16];
+    char exempt[24];
     bool literal = false;
     int by = json_get(r->j, object, "disconnected_by"), vm_by = json_get(r->j, object, "selected_by");
     if (json_type(r->j, object) != JSON_OBJECT || !parse_id(r->j, json_get(r->j, object, "id"), &id) ||
@@ -144,10 +142,11 @@ static void read_device(struct reader *r, int object) {
         memcpy(id.serial, NO_SERIAL, sizeof NO_SERIAL);
     read.file.by = by >= 0 ? parse_role(r->j, by) : ROLE_NONE;
     read.vm_by = read.vm[0] != '\0' ? parse_role(r->j, vm_by) : ROLE_NONE;
-    parse_exempt(exempt, &read);
+    parse_exempt(exempt, parse_role(r->j, json_get(r->j, object, "exempt_by")), &read);
     if (!r->same_boot) {
         read.suspended[0] = '\0';
-        read.file.exempt_bus = read.file.exempt_dev = 0;
+        read.file.exempt = 0;
+        read.file.exempt_by = ROLE_NONE;
     }
     struct remembered *m = is_empty(&read) ? NULL : add(r, &id, read.file.by != ROLE_NONE);
     if (m == NULL)
@@ -156,9 +155,7 @@ static void read_device(struct reader *r, int object) {
     memcpy(m->vm, read.vm, sizeof m->vm);
     m->vm_by = read.vm_by;
     memcpy(m->suspended, read.suspended, sizeof m->suspended);
-    m->file.by = read.file.by;
-    m->file.exempt_bus = read.file.exempt_bus;
-    m->file.exempt_dev = read.file.exempt_dev;
+    m->file = read.file;
 }
 
 static bool read_devices(struct reader *r, int array) {
@@ -412,8 +409,9 @@ static void print_device(struct sbuf *sb, const struct remembered *m) {
     member(sb, "selected_by", m->vm_by != ROLE_NONE ? role_name(m->vm_by) : "");
     member(sb, "disconnected_by", m->file.by != ROLE_NONE ? role_name(m->file.by) : "");
     member(sb, "suspended", m->suspended);
-    if (m->file.exempt_bus != 0)
-        sb_fmt(sb, ", \"exempt\": \"%u-%u\"", (unsigned)m->file.exempt_bus, (unsigned)m->file.exempt_dev);
+    if (m->file.exempt != 0)
+        sb_fmt(sb, ", \"exempt\": \"%llu\", \"exempt_by\": \"%s\"", (unsigned long long)m->file.exempt,
+               role_name(m->file.exempt_by));
     sb_char(sb, '}');
 }
 
@@ -423,7 +421,7 @@ static bool print_devices(const struct remembered_set *ms, struct sbuf *sb) {
     for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
         separate(sb, &first, "    ");
         print_device(sb, m);
-        this_boot = this_boot || m->suspended[0] != '\0' || m->file.exempt_bus != 0;
+        this_boot = this_boot || m->suspended[0] != '\0' || m->file.exempt != 0;
     }
     sb_str(sb, first ? "]" : "\n  ]");
     return this_boot;

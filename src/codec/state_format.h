@@ -19,8 +19,9 @@
 
 /* What keeps a device away. It is in the file before it holds. */
 struct kept_away {
-    enum role by;                   /* author of the decision to take it away; ROLE_NONE: there is no such decision */
-    uint8_t exempt_bus, exempt_dev; /* this plug was attached despite its tag's decision; 0 none; of this boot */
+    enum role by;        /* author of the decision to take it away; ROLE_NONE: there is no such decision */
+    enum role exempt_by; /* who attached the plug `exempt` although a decision keeps its tag away; ROLE_NONE: nobody */
+    uint64_t exempt;     /* its incarnation, true only of this boot */
 };
 
 /* One device, known by vendor, product and serial, and by the port where it was seen last. */
@@ -32,6 +33,7 @@ struct remembered {
     char vm[VH_NAME_MAX];        /* selection, "" none */
     enum role vm_by;             /* its author; ROLE_NONE: there is none */
     char suspended[VH_NAME_MAX]; /* the VM that a suspend took it out of, "" none; true only of this boot */
+    bool displaced;              /* it gives its place to the decision that is being saved; not part of the file */
     bool resumed;                /* a resume came while its device was not fully known yet; not part of the file */
     struct kept_away file, now;  /* what the file says; what holds: the same unless a decision is being saved */
     uint64_t stamp;              /* larger is younger; the order of the file */

@@ -39,6 +39,14 @@ static void slot_judge(struct core *c, struct slot *s) {
     remembered_refresh(c, s);
 }
 
+/* The same when it was known before: who had taken it away has it taken away still, although its tag is another one. */
+static void slot_judge_again(struct step *st, struct slot *s) {
+    enum role before = s->disconnected_by;
+    slot_judge(st->c, s);
+    if (s->dev.settled)
+        remembered_stays(st, s, before);
+}
+
 /* The same for a new plug, or when its serial number is known: also filters, selection and lease. */
 static void slot_plugged(struct step *st, int i) {
     struct core *c = st->c;
@@ -144,7 +152,7 @@ static void device_fact(struct step *st, const struct fact *f) {
     if (known_now)
         slot_plugged(st, i);
     else
-        slot_judge(st->c, s);
+        slot_judge_again(st, s);
     bool asked = claim_was_read(st, s);
     for (int v = 0; !asked && s->foreign >= 0 && v < st->c->conf->nvms; v++) {
         if ((s->claims >> v & 1) != 0)
@@ -215,7 +223,7 @@ static void reload(struct step *st, const struct conf *conf) {
         if (s->state != SLOT_PRESENT)
             continue;
         vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;
-        slot_judge(c, s);
+        slot_judge_again(st, s);
         port_lease(c, s);
         if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
             request_slot_done(st, i, "a new configuration does not allow it");

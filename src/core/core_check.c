@@ -74,7 +74,30 @@ static bool check_vms(const struct core *c, const char **why) {
 }
 
 static bool same(const struct kept_away *a, const struct kept_away *b) {
-    return a->by == b->by && a->exempt_bus == b->exempt_bus && a->exempt_dev == b->exempt_dev;
+    return a->by == b->by && a->exempt == b->exempt && a->exempt_by == b->exempt_by;
+}
+
+/* The author of the decision about this device at its port. */
+static enum role decided_here(const struct core *c, const struct slot *s) {
+    enum role by = ROLE_NONE;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &c->remembered.m[i];
+        if (m->used && m->now.by > by && m->vid == s->dev.vid && m->pid == s->dev.pid &&
+            str_eq(m->serial, s->dev.serial) && str_eq(m->port, s->dev.sys_name))
+            by = m->now.by;
+    }
+    return by;
+}
+
+/* The author of the decision about its tag; ROLE_NONE if somebody of at least that role has exempted this plug. */
+static enum role tag_decided(const struct core *c, const struct slot *s) {
+    enum role by = remembered_tag_decision(c, c->conf->rules[s->rule].tag);
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct kept_away *k = &c->remembered.m[i].now;
+        if (c->remembered.m[i].used && k->exempt == s->dev.incarnation && k->exempt_by >= by)
+            return ROLE_NONE;
+    }
+    return by;
 }
 
 static bool check_remembered(const struct core *c, const char **why) {
@@ -87,7 +110,7 @@ static bool check_remembered(const struct core *c, const char **why) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *m = &ms->m[i];
         MUST(!m->used || m->stamp <= ms->stamp, "a remembered device is newer than the newest stamp");
-        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->now.by || m->now.exempt_bus || m->resumed,
+        MUST(!m->used || c->saving || m->vm[0] || m->suspended[0] || m->now.by || m->now.exempt || m->resumed,
              "a remembered device has nothing remembered");
         MUST(!m->used || c->saving || same(&m->now, &m->file),
              "a decision that holds differs from the one to be saved");
@@ -99,6 +122,10 @@ static bool check_remembered(const struct core *c, const char **why) {
         const struct slot *s = &c->slot[i];
         MUST(s->state != SLOT_PRESENT || s->disconnected == (s->disconnected_by != ROLE_NONE),
              "a decision and its author do not agree");
+        MUST(s->state != SLOT_PRESENT || !s->dev.settled || s->disconnected_by >= decided_here(c, s),
+             "a decision about a device does not keep it away");
+        MUST(s->state != SLOT_PRESENT || s->rule < 0 || s->disconnected_by >= tag_decided(c, s),
+             "a decision about a tag does not keep a device away");
     }
     return true;
 }

@@ -197,8 +197,7 @@ static bool lift(struct core *c, const struct request *r, struct slot *s, bool *
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
         return true;
     *lifted = s->lifts = true;
-    (void)remembered_decide(c, &s->dev, ROLE_NONE);
-    return request_is_tag(r) || remembered_exempt(c, s);
+    return remembered_decide(c, &s->dev, ROLE_NONE) && (request_is_tag(r) || remembered_exempt(c, s, r->who.role));
 }
 
 static bool refuse_decided_tag(struct step *st, const struct request *r, enum role by) {

@@ -37,6 +37,9 @@ static bool is_free(const struct core *c, const struct slot *s, int vm) {
 }
 
 static bool may_attach(const struct core *c, const struct slot *s, int vm) {
+    int chosen = remembered_chosen_above(c, s, ROLE_GUEST);
+    if (chosen >= 0 && chosen != vm)
+        return false; /* somebody above guests has chosen another VM */
     /* STAY_STOPPING is not among them: only attach_vm(), which serves operators and admins, looks at that. */
     return plan_allows(c, s, vm) && !s->disconnected && is_free(c, s, vm) &&
            slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD) ==

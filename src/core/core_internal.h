@@ -120,19 +120,23 @@ void port_quiet(struct step *st, int slot);      /* its device has stayed: no lo
 void port_forget_vm(struct core *c, int vm);
 
 /* core_remembered.c */
-void remembered_refresh(struct core *c, struct slot *s);            /* decision and suspension of a plugged device */
-int remembered_selection(struct core *c, const struct device *dev); /* VM of the selection, -1 none */
+void remembered_refresh(struct core *c, struct slot *s); /* decision and suspension of a plugged device */
+int remembered_selection(const struct core *c, const struct device *dev); /* VM of the selection, -1 none */
 /* VM that a role above this one selected and that the rules still allow; -1 none. */
-int remembered_chosen_above(struct core *c, const struct slot *s, enum role role);
-enum role remembered_tag_decision(struct core *c, const char *tag); /* author, or ROLE_NONE */
+int remembered_chosen_above(const struct core *c, const struct slot *s, enum role role);
+enum role remembered_tag_decision(const struct core *c, const char *tag); /* author, or ROLE_NONE */
 /* A decision is noted by the next four, and ends with remembered_decided(), or remembered_refuse() if it is given up.
  * None of it holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
 bool remembered_decide(struct core *c, const struct device *dev, enum role by);
 bool remembered_decide_tag(struct core *c, const char *tag, enum role by);
-bool remembered_exempt(struct core *c, const struct slot *s);            /* from its tag decision, for this plug */
-void remembered_spare(struct core *c, const struct slot *s);             /* does not lift its decision after all */
-enum role remembered_decision(struct core *c, const struct device *dev); /* author, or ROLE_NONE */
-bool remembered_decided(struct step *st, const struct request *r);       /* true: it holds now, else at FACT_SAVED */
+bool remembered_exempt(struct core *c, const struct slot *s, enum role by); /* from its tag decision, for this plug */
+void remembered_spare(struct core *c, const struct slot *s);                /* does not lift its decision after all */
+enum role remembered_decision(const struct core *c, const struct device *dev); /* highest author, or ROLE_NONE */
+/* The highest author of the decisions that keep this device away, by device and by tag; ROLE_NONE if there is none. */
+enum role remembered_keeps(const struct core *c, const struct slot *s);
+/* No decision about the device has been lifted, and it was kept away by `before`: it stays so, whatever has changed. */
+void remembered_stays(struct step *st, struct slot *s, enum role before);
+bool remembered_decided(struct step *st, const struct request *r); /* true: it holds now, else at FACT_SAVED */
 void remembered_refuse(struct core *c);
 /* After a failed attach: the exemption ends, and the decision by `by` (ROLE_NONE: none) holds again at once. */
 void remembered_restore(struct step *st, struct slot *s, enum role by);

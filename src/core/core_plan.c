@@ -190,8 +190,7 @@ static void settle_request(struct step *st, int i) {
     bool to_vm = s->req_vm >= 0;
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     enum role asker = c->pending[s->req].audit.asked.who.role;
-    /* A guest may attach what was selected for another guest that detached it: checked when the guest asked. */
-    int chosen = to_vm && asker > ROLE_GUEST ? remembered_chosen_above(c, s, asker) : -1;
+    int chosen = to_vm ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
     if (s->doubt == 0 && s->foreign >= 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",

@@ -29,22 +29,33 @@ static bool twin_present(const struct core *c, const struct device *d, const cha
     return false;
 }
 
+/* Is what is remembered there about this device? */
+static bool applies(const struct core *c, const struct remembered *m, const struct device *d) {
+    if (!m->used || !same_identity(m->vid, m->pid, m->serial, d))
+        return false;
+    return m->port[0] == '\0' || str_eq(m->port, d->sys_name) || (d->serial[0] != '\0' && !twin_present(c, d, m->port));
+}
+
 /* The remembered device of this port (*here is true), else one of another port that has moved here. Only a serial
  * number shows that a device has moved, and only while no such device is plugged in at the other port. */
-static struct remembered *find(struct core *c, const struct device *d, bool *here) {
-    struct remembered *moved = NULL;
+static int find_row(const struct core *c, const struct device *d, bool *here) {
+    int moved = -1;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        struct remembered *m = &c->remembered.m[i];
-        if (!m->used || !same_identity(m->vid, m->pid, m->serial, d))
+        const struct remembered *m = &c->remembered.m[i];
+        if (!applies(c, m, d))
             continue;
         *here = str_eq(m->port, d->sys_name);
         if (*here)
-            return m;
-        if (m->port[0] == '\0' || (d->serial[0] != '\0' && !twin_present(c, d, m->port)))
-            moved = moved == NULL || m->stamp > moved->stamp ? m : moved;
+            return i;
+        moved = moved < 0 || m->stamp > c->remembered.m[moved].stamp ? i : moved;
     }
     *here = false;
     return moved;
+}
+
+static struct remembered *find(struct core *c, const struct device *d, bool *here) {
+    int i = find_row(c, d, here);
+    return i >= 0 ? &c->remembered.m[i] : NULL;
 }
 
 static struct remembered *find_any(struct core *c, const struct device *d) {
@@ -54,31 +65,55 @@ static struct remembered *find_any(struct core *c, const struct device *d) {
 
 /* False while a decision about it is being saved. */
 static bool is_settled(const struct remembered *m) {
-    return m->file.by == m->now.by && m->file.exempt_bus == m->now.exempt_bus &&
-           m->file.exempt_dev == m->now.exempt_dev;
+    return m->file.by == m->now.by && m->file.exempt == m->now.exempt && m->file.exempt_by == m->now.exempt_by;
 }
 
-/* The same; if there is none, a free entry or the oldest one without a decision becomes it. NULL: all are decisions. */
-static struct remembered *get(struct core *c, const struct device *d) {
-    struct remembered *m = find_any(c, d), *oldest = NULL;
-    bool known = m != NULL;
-    for (int i = 0; m == NULL && i < VH_MAX_REMEMBERED; i++) {
+static bool decides(const struct remembered *m) {
+    return m->now.by != ROLE_NONE || m->file.by != ROLE_NONE;
+}
+
+static int free_rows(const struct core *c) {
+    int n = 0;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
+        n += !c->remembered.m[i].used;
+    return n;
+}
+
+/* A free row; if there is none, the oldest without a decision becomes one. The last free row is for an admin: the
+ * decisions of others never keep an admin from deciding. NULL: there is no room. */
+static struct remembered *new_row(struct core *c, enum role by) {
+    struct remembered *oldest = NULL;
+    bool may_take = free_rows(c) > (by < ROLE_ADMIN);
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *e = &c->remembered.m[i];
-        if (!e->used)
-            m = e;
-        else if (e->now.by == ROLE_NONE && is_settled(e) && (oldest == NULL || e->stamp < oldest->stamp))
+        if (!e->used && may_take)
+            return e;
+        if (e->used && !decides(e) && is_settled(e) && (oldest == NULL || e->stamp < oldest->stamp))
             oldest = e;
     }
-    if (m == NULL)
-        m = oldest;
-    if (m == NULL)
-        return NULL;
-    if (!known) {
+    return oldest;
+}
+
+/* What is remembered of the device at its port, made if there is nothing. A decision that is about more than this
+ * device, or was made elsewhere, stays as it is: it is neither moved nor narrowed. NULL: there is no room. */
+static struct remembered *get(struct core *c, const struct device *d, enum role by) {
+    bool here = false;
+    struct remembered *known = find(c, d, &here), *m = known;
+    if (m == NULL || (!here && (decides(m) || m->now.exempt != 0 || !is_settled(m)))) {
+        m = new_row(c, by);
+        if (m == NULL)
+            return NULL;
         memset(m, 0, sizeof *m);
         m->used = true;
         m->vid = d->vid;
         m->pid = d->pid;
         memcpy(m->serial, d->serial, sizeof m->serial);
+        if (known != NULL) { /* a choice is for the device, a suspension for its plug */
+            memcpy(m->vm, known->vm, sizeof m->vm);
+            m->vm_by = known->vm_by;
+            memcpy(m->suspended, known->suspended, sizeof m->suspended);
+            known->suspended[0] = '\0';
+        }
     }
     memcpy(m->port, d->sys_name, sizeof m->port);
     m->stamp = ++c->remembered.stamp;
@@ -86,8 +121,8 @@ static struct remembered *get(struct core *c, const struct device *d) {
 }
 
 static void drop_if_empty(struct remembered *m) {
-    if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->now.by == ROLE_NONE && m->now.exempt_bus == 0 &&
-        is_settled(m) && !m->resumed)
+    if (m->vm[0] == '\0' && m->suspended[0] == '\0' && m->now.by == ROLE_NONE && m->now.exempt == 0 && is_settled(m) &&
+        !m->resumed)
         m->used = false;
 }
 
@@ -107,18 +142,46 @@ static struct tag_decision *tag_decision_of(struct core *c, const char *tag) {
 
 /* ---- applied to a plugged device ---- */
 
-enum role remembered_tag_decision(struct core *c, const char *tag) {
-    const struct tag_decision *l = tag_decision_of(c, tag);
-    return l != NULL ? l->now : ROLE_NONE;
+enum role remembered_tag_decision(const struct core *c, const char *tag) {
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS && tag[0] != '\0'; i++) {
+        const struct tag_decision *l = &c->remembered.tag_decision[i];
+        if (!is_free(l) && str_eq(l->tag, tag))
+            return l->now;
+    }
+    return ROLE_NONE;
+}
+
+enum role remembered_decision(const struct core *c, const struct device *d) {
+    enum role by = ROLE_NONE;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &c->remembered.m[i];
+        if (m->now.by > by && applies(c, m, d))
+            by = m->now.by;
+    }
+    return by;
+}
+
+/* Who attached this plug despite its tag. */
+static enum role exempted_by(const struct core *c, const struct device *d) {
+    enum role by = ROLE_NONE;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &c->remembered.m[i];
+        if (m->used && m->now.exempt == d->incarnation && m->now.exempt_by > by)
+            by = m->now.exempt_by;
+    }
+    return by;
+}
+
+enum role remembered_keeps(const struct core *c, const struct slot *s) {
+    /* Before it is settled, its serial number is not known. */
+    enum role by = s->dev.settled ? remembered_decision(c, &s->dev) : ROLE_NONE;
+    enum role tag_by = s->rule >= 0 ? remembered_tag_decision(c, c->conf->rules[s->rule].tag) : ROLE_NONE;
+    return tag_by > by && (!s->dev.settled || exempted_by(c, &s->dev) < tag_by) ? tag_by : by;
 }
 
 void remembered_refresh(struct core *c, struct slot *s) {
-    struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL; /* before, its serial number is not known */
-    enum role tag_by = s->rule >= 0 ? remembered_tag_decision(c, c->conf->rules[s->rule].tag) : ROLE_NONE;
-    enum role by = m != NULL ? m->now.by : ROLE_NONE;
-    bool exempt = m != NULL && m->now.exempt_bus == s->dev.busnum && m->now.exempt_dev == s->dev.devnum;
-    if (!exempt && tag_by > by)
-        by = tag_by;
+    struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL;
+    enum role by = remembered_keeps(c, s);
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
     s->suspended = m != NULL && m->suspended[0] != '\0' ? conf_vm(c->conf, m->suspended) : s->guest_suspended;
@@ -126,13 +189,6 @@ void remembered_refresh(struct core *c, struct slot *s) {
         s->managed = true;
         m->resumed = false;
         drop_if_empty(m);
-    }
-}
-
-static void refresh_all(struct core *c) {
-    for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state == SLOT_PRESENT)
-            remembered_refresh(c, &c->slot[i]);
     }
 }
 
@@ -150,6 +206,14 @@ void remembered_save(struct step *st) {
     step_add_first(st, ACT_SAVE);
 }
 
+static void say_dropped(struct step *st, const struct remembered *m, enum role by) {
+    struct action *a = step_add(st, ACT_DROPPED);
+    a->by = by;
+    a->vid = m->vid;
+    a->pid = m->pid;
+    (void)str_copy(a->name, sizeof a->name, m->port); /* of a smaller bound */
+}
+
 static void end_decision(struct core *c, bool keep) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *m = &c->remembered.m[i];
@@ -159,6 +223,8 @@ static void end_decision(struct core *c, bool keep) {
             m->now = m->file;
         else
             m->file = m->now;
+        m->used = !(keep && m->displaced);
+        m->displaced = false;
         drop_if_empty(m);
     }
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
@@ -170,16 +236,48 @@ static void end_decision(struct core *c, bool keep) {
     }
 }
 
-/* The decision holds. What it lifts is kept with the slots: a failed attach restores it. */
-static void decision_holds(struct core *c) {
+/* What is dropped for the decision is said: it was the word of somebody. */
+static void say_displaced(struct step *st) {
+    const struct core *c = st->c;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &c->remembered.m[i];
+        if (m->used && m->displaced)
+            say_dropped(st, m, m->now.by);
+    }
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        const struct tag_decision *l = &c->remembered.tag_decision[i];
+        if (l->by != ROLE_NONE || l->now == ROLE_NONE || (c->decision.kind == REQ_ATTACH && c->decision.sel.by_tag))
+            continue;
+        struct action *a = step_add(st, ACT_DROPPED);
+        a->by = l->now;
+        a->vid = a->pid = 0;
+        memcpy(a->name, l->tag, sizeof a->name);
+    }
+}
+
+/* The decision holds. What it lifts is kept with the slots: a failed attach restores it. Of the devices that it does
+ * not mean, none is kept away less than before. */
+static void decision_holds(struct step *st) {
+    struct core *c = st->c;
+    for (int k = 0; k < VH_MAX_REMEMBERED; k++) {
+        const struct remembered *m = &c->remembered.m[k];
+        for (int i = 0; i < c->used && m->used && m->file.by == ROLE_NONE && m->now.by != ROLE_NONE; i++) {
+            struct slot *s = &c->slot[i];
+            if (s->lifts && m->now.by > s->restore_by && applies(c, m, &s->dev))
+                s->restore_by = m->now.by;
+        }
+    }
+    say_displaced(st);
+    end_decision(c, true);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        const struct remembered *m = s->lifts ? find_any(c, &s->dev) : NULL;
-        if (m != NULL && m->now.by > s->restore_by && m->file.by == ROLE_NONE)
-            s->restore_by = m->now.by;
+        enum role before = s->disconnected_by;
+        if (s->state != SLOT_PRESENT)
+            continue;
+        remembered_refresh(c, s);
+        if (!s->meant && s->dev.settled)
+            remembered_stays(st, s, before);
     }
-    end_decision(c, true);
-    refresh_all(c);
 }
 
 void remembered_refuse(struct core *c) {
@@ -190,7 +288,8 @@ bool remembered_decided(struct step *st, const struct request *r) {
     struct core *c = st->c;
     VH_ASSERT(!c->saving);
     if (!c->persist) {
-        decision_holds(c);
+        c->decision = *r;
+        decision_holds(st);
         return true;
     }
     c->saving = true;
@@ -216,7 +315,7 @@ bool remembered_saved(struct step *st, bool ok) {
         return false;
     c->saving = false;
     if (ok)
-        decision_holds(c);
+        decision_holds(st);
     else
         remembered_refuse(c);
     return true;
@@ -225,18 +324,19 @@ bool remembered_saved(struct step *st, bool ok) {
 /* ---- selections ---- */
 
 /* While two such devices are plugged in, a selection holds for its own port only: the other device needs a choice. */
-static const struct remembered *selection(struct core *c, const struct device *d) {
+static const struct remembered *selection(const struct core *c, const struct device *d) {
     bool here;
-    const struct remembered *m = find(c, d, &here);
+    int i = find_row(c, d, &here);
+    const struct remembered *m = i >= 0 ? &c->remembered.m[i] : NULL;
     return !d->settled || m == NULL || m->vm[0] == '\0' || (!here && twin_present(c, d, NULL)) ? NULL : m;
 }
 
-int remembered_selection(struct core *c, const struct device *d) {
+int remembered_selection(const struct core *c, const struct device *d) {
     const struct remembered *m = selection(c, d);
     return m != NULL ? conf_vm(c->conf, m->vm) : -1;
 }
 
-int remembered_chosen_above(struct core *c, const struct slot *s, enum role role) {
+int remembered_chosen_above(const struct core *c, const struct slot *s, enum role role) {
     const struct remembered *m = role < ROLE_ADMIN ? selection(c, &s->dev) : NULL; /* no role is above admin */
     int vm = m != NULL && m->vm_by > role ? conf_vm(c->conf, m->vm) : -1;
     return vm >= 0 && plan_allows(c, s, vm) ? vm : -1;
@@ -254,7 +354,7 @@ bool remembered_select(struct step *st, const struct slot *s, int vm, enum role 
     bool same = known != NULL && str_eq(known->vm, name);
     if (known != NULL && (same ? known->vm_by >= by && str_eq(known->port, d->sys_name) : known->vm_by > by))
         return true;
-    struct remembered *m = get(c, d);
+    struct remembered *m = get(c, d, ROLE_NONE);
     if (m == NULL)
         return false;
     m->vm_by = same && m->vm_by > by ? m->vm_by : by;
@@ -263,49 +363,111 @@ bool remembered_select(struct step *st, const struct slot *s, int vm, enum role 
     return true;
 }
 
-bool remembered_decide(struct core *c, const struct device *d, enum role by) {
-    struct remembered *m = by != ROLE_NONE ? get(c, d) : find_any(c, d);
+/* If the last row is taken, the newest decision of a lesser role gives its place. */
+static struct remembered *lesser(struct core *c, enum role by) {
+    struct remembered *newest = NULL;
+    for (int i = 0; i < VH_MAX_REMEMBERED && by == ROLE_ADMIN && free_rows(c) == 0; i++) {
+        struct remembered *m = &c->remembered.m[i];
+        if (m->displaced || (!decides(m) && is_settled(m)))
+            return NULL; /* there will be room */
+        if (is_settled(m) && m->now.by < by && (newest == NULL || m->stamp > newest->stamp))
+            newest = m;
+    }
+    return newest;
+}
+
+/* The row for a decision that is being noted. */
+static struct remembered *note(struct core *c, const struct device *d, enum role by) {
+    struct remembered *m = get(c, d, by);
     if (m == NULL)
-        return by == ROLE_NONE;
-    m->file = (struct kept_away){.by = by};
+        return NULL;
+    m->file.by = by; /* itself it is no candidate */
+    struct remembered *victim = lesser(c, by);
+    if (victim != NULL) {
+        victim->displaced = true;
+        victim->file = (struct kept_away){.by = ROLE_NONE};
+    }
+    return m;
+}
+
+/* Others that the decision in m is about get one of their own before it is lifted for one of them. */
+static bool spread(struct core *c, const struct remembered *m, const struct device *but) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state != SLOT_PRESENT || str_eq(s->dev.sys_name, but->sys_name) || !applies(c, m, &s->dev))
+            continue;
+        struct remembered *own = get(c, &s->dev, m->file.by);
+        if (own == NULL)
+            return false;
+        own->file.by = own->file.by > m->file.by ? own->file.by : m->file.by;
+    }
     return true;
 }
 
-bool remembered_exempt(struct core *c, const struct slot *s) {
+static bool lift(struct core *c, const struct device *d) {
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &c->remembered.m[i];
+        if (m->file.by == ROLE_NONE || !applies(c, m, d))
+            continue;
+        if (!spread(c, m, d))
+            return false;
+        m->file = (struct kept_away){.by = ROLE_NONE};
+    }
+    return true;
+}
+
+bool remembered_decide(struct core *c, const struct device *d, enum role by) {
+    if (by == ROLE_NONE)
+        return lift(c, d);
+    if (remembered_decision(c, d) >= by)
+        return true; /* it is away already, by no lesser role */
+    struct remembered *m = note(c, d, by);
+    if (m != NULL)
+        m->file = (struct kept_away){.by = by};
+    return m != NULL;
+}
+
+bool remembered_exempt(struct core *c, const struct slot *s, enum role by) {
     if (s->rule < 0 || remembered_tag_decision(c, c->conf->rules[s->rule].tag) == ROLE_NONE)
         return true;
-    struct remembered *m = get(c, &s->dev);
+    struct remembered *m = note(c, &s->dev, by);
     if (m == NULL)
         return false;
-    m->file.exempt_bus = s->dev.busnum;
-    m->file.exempt_dev = s->dev.devnum;
+    m->file = (struct kept_away){.exempt_by = by, .exempt = s->dev.incarnation};
     return true;
 }
 
 static bool is_exempt(const struct kept_away *k, const struct device *d) {
-    return k->exempt_bus == d->busnum && k->exempt_dev == d->devnum;
+    return k->exempt != 0 && k->exempt == d->incarnation;
 }
 
 static void end_exemption(struct kept_away *k, const struct device *d) {
-    if (is_exempt(k, d))
-        k->exempt_bus = k->exempt_dev = 0;
+    if (!is_exempt(k, d))
+        return;
+    k->exempt = 0;
+    k->exempt_by = ROLE_NONE;
 }
 
 void remembered_spare(struct core *c, const struct slot *s) {
-    struct remembered *m = find_any(c, &s->dev);
-    if (m == NULL || is_settled(m))
-        return;
-    m->file = m->now;
-    drop_if_empty(m);
-    c->dirty = c->dirty || c->save == SAVE_DECISION;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        struct remembered *m = &c->remembered.m[i];
+        if (!applies(c, m, &s->dev) || is_settled(m) || m->displaced)
+            continue;
+        m->file = m->now;
+        drop_if_empty(m);
+        c->dirty = c->dirty || c->save == SAVE_DECISION;
+    }
 }
 
 /* A decision about the device that is being saved meanwhile is later, and stays as it is. */
 void remembered_restore(struct step *st, struct slot *s, enum role by) {
     struct core *c = st->c;
-    struct remembered *m = by != ROLE_NONE ? get(c, &s->dev) : find_any(c, &s->dev);
-    if (m == NULL && by != ROLE_NONE)
-        c->stats.table_full++; /* the table is full: the decision is lost, which the figures show */
+    struct remembered *m = by != ROLE_NONE ? get(c, &s->dev, by) : find_any(c, &s->dev);
+    if (m == NULL && by != ROLE_NONE) { /* the table is full: the decision is lost */
+        const struct remembered lost = {.vid = s->dev.vid, .pid = s->dev.pid};
+        c->stats.table_full++;
+        say_dropped(st, &lost, by);
+    }
     if (m == NULL || (by == ROLE_NONE && !is_exempt(&m->now, &s->dev)))
         return;
     bool settled = is_settled(m);
@@ -316,11 +478,36 @@ void remembered_restore(struct step *st, struct slot *s, enum role by) {
         m->file = m->now;
     drop_if_empty(m);
     changed(st);
+    struct remembered *victim = lesser(c, by);
+    if (victim != NULL) {
+        say_dropped(st, victim, victim->now.by);
+        victim->used = false;
+    }
 }
 
-enum role remembered_decision(struct core *c, const struct device *d) {
-    const struct remembered *m = find_any(c, d);
-    return m != NULL ? m->now.by : ROLE_NONE;
+void remembered_stays(struct step *st, struct slot *s, enum role before) {
+    if (s->disconnected_by >= before)
+        return;
+    remembered_restore(st, s, before);
+    remembered_refresh(st->c, s);
+}
+
+static int free_tags(const struct core *c) {
+    int n = 0;
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        n += is_free(&c->remembered.tag_decision[i]);
+    return n;
+}
+
+/* The last decision of a lesser role gives its place, once the new one is saved. */
+static void displace_tag(struct core *c, enum role by) {
+    for (int i = VH_MAX_TAG_DECISIONS - 1; i >= 0; i--) {
+        struct tag_decision *l = &c->remembered.tag_decision[i];
+        if (l->now != ROLE_NONE && l->now < by && l->by == l->now) {
+            l->by = ROLE_NONE;
+            return;
+        }
+    }
 }
 
 bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
@@ -329,10 +516,13 @@ bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
         if (is_free(&c->remembered.tag_decision[i])) /* a decision never lifts one tag and takes another */
             l = &c->remembered.tag_decision[i];
     }
-    if (l == NULL)
-        return false;
+    if (l == NULL || (is_free(l) && by < ROLE_ADMIN && free_tags(c) == 1))
+        return false; /* the last one is for an admin */
+    bool is_new = is_free(l);
     VH_ASSERT(str_copy(l->tag, sizeof l->tag, tag));
     l->by = by;
+    if (is_new && free_tags(c) == 0)
+        displace_tag(c, by);
     for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
         bool has = s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag);
@@ -344,7 +534,7 @@ bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
 }
 
 void remembered_suspend(struct step *st, struct slot *s, int vm) {
-    struct remembered *m = get(st->c, &s->dev);
+    struct remembered *m = get(st->c, &s->dev, ROLE_NONE);
     s->suspended = vm;
     if (m == NULL) {
         st->c->stats.table_full++; /* holds until the daemon ends */

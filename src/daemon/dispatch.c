@@ -78,6 +78,14 @@ static void do_driver(const struct action *a) {
              s->driver, dispatch.core.conf->vms[s->vm].name);
 }
 
+static void do_dropped(const struct action *a) {
+    if (a->vid == 0 && a->pid == 0)
+        log_warn("a decision is dropped, for too many are remembered: tag=%s by=%s", a->name, role_name(a->by));
+    else
+        log_warn("a decision is dropped, for too many are remembered: id=%04x:%04x port=%s by=%s", (unsigned)a->vid,
+                 (unsigned)a->pid, a->name[0] != '\0' ? a->name : "any", role_name(a->by));
+}
+
 static void do_action(const struct action *a) {
     switch (a->kind) {
     case ACT_OP:
@@ -111,6 +119,9 @@ static void do_action(const struct action *a) {
     case ACT_FLAPS:
         do_flaps(a);
         break;
+    case ACT_DROPPED:
+        do_dropped(a);
+        break;
     case ACT_DRIVER:
         do_driver(a);
         break;
@@ -122,12 +133,23 @@ static void do_action(const struct action *a) {
 
 /* ---- facts ---- */
 
+/* What had such a tag stays away; what is plugged in later no longer does. */
+static void warn_of_lost_tags(void) {
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
+        const struct tag_decision *l = &dispatch.core.remembered.tag_decision[i];
+        if (l->now != ROLE_NONE && !core_tag_known(&dispatch.core, l->tag))
+            log_warn("no rule has the tag any more that somebody keeps away: tag=%s by=%s", l->tag, role_name(l->now));
+    }
+}
+
 static void step(const struct fact *f) {
     dispatch.stepping = true;
     core_step(&dispatch.core, f, dispatch.now, &dispatch.actions);
     for (int i = 0; i < dispatch.actions.n; i++)
         do_action(&dispatch.actions.a[i]);
     dispatch.stepping = false;
+    if (f->kind == FACT_RELOAD)
+        warn_of_lost_tags();
     if (dispatch.core.stats.table_full != dispatch.full_logged) {
         dispatch.full_logged = dispatch.core.stats.table_full;
         if (log_may_about(LOG_DEVICES, "full tables", dispatch.now))

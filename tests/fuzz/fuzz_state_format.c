@@ -19,9 +19,9 @@ static size_t print(const struct remembered_set *ms, char *text) {
 static void check(const struct remembered_set *ms) {
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *m = &ms->m[i];
-        MUST(!m->used || m->vm[0] != '\0' || m->suspended[0] != '\0' || m->file.by != ROLE_NONE ||
-             m->file.exempt_bus != 0);
-        MUST(m->file.by == m->now.by && (m->now.exempt_bus == 0) == (m->now.exempt_dev == 0) && m->stamp <= ms->stamp);
+        MUST(!m->used || m->vm[0] != '\0' || m->suspended[0] != '\0' || m->file.by != ROLE_NONE || m->file.exempt != 0);
+        MUST(m->file.by == m->now.by && (m->now.exempt == 0) == (m->now.exempt_by == ROLE_NONE) &&
+             m->stamp <= ms->stamp);
         MUST(memchr(m->serial, 0, sizeof m->serial) != NULL && memchr(m->port, 0, sizeof m->port) != NULL);
         MUST(memchr(m->vm, 0, sizeof m->vm) != NULL && memchr(m->suspended, 0, sizeof m->suspended) != NULL);
     }

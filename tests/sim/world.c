@@ -67,6 +67,11 @@ static struct {
     struct port_world port[PORTS];
     struct world_vm vm[VMS];
     struct world_client client[CLIENTS];
+    struct {
+        uint32_t plug; /* 0 none */
+        enum role by;
+    } away[CORE_SLOTS];          /* before the step: who keeps the plug away */
+    enum role attacher;          /* the highest role that may give devices back in this step */
     uint32_t resets[CORE_SLOTS]; /* tokens of resets under way, 0 free */
     struct world_counts counts;
 } w;
@@ -189,9 +194,9 @@ void world_print(void) {
 /* ---- checking actions ---- */
 
 /* True if a higher role chose another VM for the device, and the rules allow that VM. Only a choice for the same port
- * counts: a device at another port may be one that looks alike. Guests choose no VM. */
+ * counts: a device at another port may be one that looks alike. */
 static bool chosen_above(const struct slot *s, enum role role, int vm) {
-    for (int i = 0; i < VH_MAX_REMEMBERED && s->rule >= 0 && role > ROLE_GUEST; i++) {
+    for (int i = 0; i < VH_MAX_REMEMBERED && s->rule >= 0; i++) {
         const struct remembered *m = &core.remembered.m[i];
         int chosen = m->used && m->vm_by > role ? conf_vm(conf, m->vm) : -1;
         if (chosen >= 0 && chosen != vm && m->vid == s->dev.vid && m->pid == s->dev.pid &&
@@ -442,8 +447,35 @@ static void check_nothing_holds(const struct remembered_set *before) {
     }
 }
 
+/* Who keeps each plug away. Only an attach by at least that role, which the core is about to do or has just saved,
+ * makes it less: nothing else that happens does, whatever is decided about other devices and whatever the rules say. */
+static void note_decisions(const struct fact *f) {
+    w.attacher = f->kind == FACT_REQUEST && f->request->kind == REQ_ATTACH ? f->request->who.role : ROLE_NONE;
+    if (core.saving && core.decision.kind == REQ_ATTACH && core.decision.who.role > w.attacher)
+        w.attacher = core.decision.who.role;
+    for (int i = 0; i < core.nwaiting; i++) {
+        if (core.waiting[i].kind == REQ_ATTACH && core.waiting[i].who.role > w.attacher)
+            w.attacher = core.waiting[i].who.role;
+    }
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        const struct slot *s = &core.slot[i];
+        w.away[i].plug = s->state == SLOT_PRESENT && s->dev.settled ? s->plug : 0;
+        w.away[i].by = s->disconnected_by;
+    }
+}
+
+static void check_decisions(void) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state == SLOT_PRESENT && w.away[i].plug == s->plug && s->disconnected_by < w.away[i].by &&
+            w.away[i].by > w.attacher)
+            fail("a device is given back, and nobody who may has attached it");
+    }
+}
+
 static void step(const struct fact *f) {
     const char *why = "";
+    note_decisions(f);
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
     int liar = f->kind == FACT_OP_DONE && f->op->nfound > 0 ? f->op->vm : NOBODY;
     int had[CORE_SLOTS];
@@ -464,6 +496,7 @@ static void step(const struct fact *f) {
     core_step(&core, f, w.now, &actions);
     if (!core_check(&core, &why))
         fail(why);
+    check_decisions();
     begin_waiting();
     for (int i = 0; i < CORE_SLOTS; i++) {
         if (liar != NOBODY && had[i] != NOBODY && had[i] != liar && core.slot[i].vm != had[i])

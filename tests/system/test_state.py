@@ -314,4 +314,22 @@ def what_suspend_took_resume_puts_back_also_after_a_restart(w):
     vm1.wait_device(vhp(device))
 
 
+@test
+def a_tag_that_a_reload_renames_gives_nothing_back(w):
+    vm1 = w.qemu("vm1")
+    state = w.dir + "/state"
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD, tag="keys")], persistency=True, statePath=state))
+    api = w.api()
+    kbd = w.host.plug("1-2")
+    vm1.wait_device(vhp(kbd))
+    api.ok("usb_detach", tag="keys")
+    since = len(daemon.log)
+    daemon.configure(w.conf([rule("vm1", KEYBOARD, tag="input")], persistency=True, statePath=state))
+    daemon.wait_log("no rule has the tag any more that somebody keeps away: tag=keys by=admin", since=since)
+    check(api.list()[kbd.node]["disconnected"], "the keyboard is still away")
+    equal(vm1.devices, {})
+    api.ok("usb_attach", device_node=kbd.node)
+    equal(list(vm1.devices), [vhp(kbd)])
+
+
 run(World)

@@ -200,6 +200,180 @@ static void a_decision_about_a_leased_device_is_lifted(void) {
     CHECK_STR(refusal(), "/dev/bus/usb/001/006 stays with the host");
 }
 
+/* ---- a decision is never moved, narrowed or dropped by a lesser one ---- */
+
+static const struct slot *at_port(const char *name) {
+    int i = slot_find(&core, name);
+    CHECK(i >= 0);
+    return &core.slot[i >= 0 ? i : 0];
+}
+
+static void a_redundant_detach_of_a_twin_leaves_the_other_away(void) {
+    static const enum role authors[] = {ROLE_OPERATOR, ROLE_ADMIN};
+    for (int k = 0; k < 2; k++) {
+        two_vms();
+        remember(0, "", "", "", authors[k]); /* of an older daemon: any port */
+        plug_stick("1-1", 5, 0x1234, "");
+        plug_stick("1-2", 6, 0x1234, "");
+        ask_as(ROLE_OPERATOR, REQ_DETACH, 5, "");
+        CHECK(replied(true));
+        CHECK(at_port("1-1")->disconnected_by == authors[k] && at_port("1-2")->disconnected_by == authors[k]);
+        unplug("1-2");
+        plug_stick("1-2", 7, 0x1234, "");
+        CHECK_INT(at_port("1-2")->disconnected_by, authors[k]);
+    }
+}
+
+static void a_higher_detach_of_a_twin_leaves_the_other_as_it_was(void) {
+    two_vms();
+    remember(0, "", "", "a", ROLE_OPERATOR);
+    plug_stick("1-1", 5, 0x1234, "");
+    plug_stick("1-2", 6, 0x1234, "");
+    ask_as(ROLE_ADMIN, REQ_DETACH, 5, "");
+    CHECK(at_port("1-1")->disconnected_by == ROLE_ADMIN && at_port("1-2")->disconnected_by == ROLE_OPERATOR);
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
+    CHECK(replied(false));
+    ask_as(ROLE_ADMIN, REQ_ATTACH, 5, "");
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(replied(true) && !at_port("1-1")->disconnected && at_port("1-2")->disconnected_by == ROLE_OPERATOR);
+    unplug("1-2");
+    plug_stick("1-2", 7, 0x1234, "");
+    CHECK_INT(at_port("1-2")->disconnected_by, ROLE_OPERATOR);
+}
+
+/* Two devices have one serial number. */
+static void a_detach_where_a_device_is_now_leaves_the_decision_where_it_was(void) {
+    two_vms();
+    remember(0, "X", "1-1", "", ROLE_OPERATOR);
+    plug_stick("1-2", 6, 0x1234, "X");
+    CHECK_INT(at_port("1-2")->disconnected_by, ROLE_OPERATOR);
+    ask_as(ROLE_ADMIN, REQ_DETACH, 6, "");
+    CHECK(replied(true));
+    plug_stick("1-1", 5, 0x1234, "X");
+    CHECK(at_port("1-1")->disconnected_by == ROLE_OPERATOR && at_port("1-2")->disconnected_by == ROLE_ADMIN);
+}
+
+static void an_exemption_is_of_one_plug_whatever_its_number(void) {
+    begin(false);
+    vm_up(0);
+    ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
+    plug("1-1", 5, 3);
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].vm == 0);
+    unplug("1-1");
+    done(0, OP_OK);
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    plug("1-1", 5, 3); /* the same number again */
+    CHECK_INT(at_port("1-1")->disconnected_by, ROLE_ADMIN);
+    CHECK(op(OP_ATTACH, 0) == NULL);
+}
+
+#define TAGGED(tag)                                                                                    \
+    "{\"vms\": [" VM("a") ", " VM("b") "], \"usbPassthrough\": [{\"targetVm\": \"a\", \"tag\": \"" tag \
+                                       "\", \"allow\": [{\"interfaceClass\": 3}]}]}"
+
+static void a_tag_that_is_renamed_gives_nothing_back(void) {
+    begin(false);
+    core.persist = true;
+    vm_up(0);
+    plug("1-1", 5, 3);
+    done(0, OP_OK);
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    saved(true);
+    done(0, OP_OK);
+    released();
+    reload(TAGGED("keys"));
+    CHECK(op(OP_ATTACH, 0) == NULL && core.slot[0].disconnected_by == ROLE_ADMIN);
+    saved(true);
+    CHECK(core.remembered.m[0].used && core.remembered.m[0].now.by == ROLE_ADMIN);
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
+    CHECK(replied(false));
+    ask_as(ROLE_ADMIN, REQ_ATTACH, 5, "");
+    saved(true);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+}
+
+/* It is of the operator's word about another tag. */
+static void an_exemption_is_none_from_a_higher_roles_decision(void) {
+    begin(false);
+    vm_up(0);
+    ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "disk");
+    plug("1-1", 5, 3);
+    ask_as(ROLE_OPERATOR, REQ_ATTACH, 5, "");
+    done(0, OP_OK);
+    CHECK(core.slot[0].vm == 0);
+    reload(TAGGED("disk"));
+    CHECK(core.slot[0].disconnected_by == ROLE_ADMIN && op(OP_DETACH, 0) != NULL);
+}
+
+static void fill(enum role by, int n) {
+    for (int i = 0; i < n; i++) {
+        char serial[32];
+        snprintf(serial, sizeof serial, "away %d", i);
+        (void)remember(i, serial, "1-9", "", by);
+    }
+}
+
+static int count(enum role by) {
+    int n = 0;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
+        n += core.remembered.m[i].used && core.remembered.m[i].now.by == by;
+    return n;
+}
+
+static void decisions_of_operators_never_keep_an_admin_from_deciding(void) {
+    two_vms();
+    plug_stick("1-1", 5, 0x1234, "A");
+    plug_stick("1-2", 6, 0x1234, "B");
+    plug_stick("1-3", 7, 0x1234, "C");
+    fill(ROLE_OPERATOR, VH_MAX_REMEMBERED - 1);
+    ask_as(ROLE_OPERATOR, REQ_DETACH, 5, "");
+    CHECK_STR(refusal(), "too many decisions are remembered: attach some devices again first");
+    ask_as(ROLE_ADMIN, REQ_DETACH, 6, "");
+    CHECK(replied(true) && at_port("1-2")->disconnected_by == ROLE_ADMIN);
+    const struct action *a = action(ACT_DROPPED); /* the newest, and it is said */
+    CHECK(a != NULL && a->by == ROLE_OPERATOR && a->vid == 0x1234 && str_eq(a->name, "1-9"));
+    CHECK(count(ROLE_OPERATOR) == VH_MAX_REMEMBERED - 2 && count(ROLE_ADMIN) == 1);
+    CHECK(!core.remembered.m[VH_MAX_REMEMBERED - 2].used);
+    ask_as(ROLE_ADMIN, REQ_DETACH, 7, "");
+    CHECK(replied(true) && count(ROLE_OPERATOR) == VH_MAX_REMEMBERED - 3);
+}
+
+static void what_is_displaced_holds_until_the_decision_is_saved(void) {
+    two_vms();
+    core.persist = true;
+    plug_stick("1-1", 5, 0x1234, "A");
+    fill(ROLE_OPERATOR, VH_MAX_REMEMBERED - 1);
+    ask_as(ROLE_ADMIN, REQ_DETACH, 5, "");
+    CHECK(action(ACT_DROPPED) == NULL && count(ROLE_OPERATOR) == VH_MAX_REMEMBERED - 1);
+    saved(false);
+    CHECK(replied(false) && action(ACT_DROPPED) == NULL && !core.slot[0].disconnected);
+    CHECK_INT(count(ROLE_OPERATOR), VH_MAX_REMEMBERED - 1);
+    ask_as(ROLE_ADMIN, REQ_DETACH, 5, "");
+    saved(true);
+    CHECK(action(ACT_DROPPED) != NULL && count(ROLE_OPERATOR) == VH_MAX_REMEMBERED - 2);
+}
+
+static void tags_of_operators_never_keep_an_admin_from_deciding(void) {
+    two_vms();
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS - 1; i++) {
+        struct tag_decision *l = &core.remembered.tag_decision[i];
+        l->by = l->now = ROLE_OPERATOR;
+        snprintf(l->tag, sizeof l->tag, "of old %d", i);
+    }
+    ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
+    CHECK_STR(refusal(), "too many tags are kept away: attach some again first");
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
+    const struct action *a = action(ACT_DROPPED);
+    CHECK(a != NULL && a->vid == 0 && a->by == ROLE_OPERATOR && str_starts(a->name, "of old "));
+    CHECK_INT(remembered_tag_decision(&core, "input"), ROLE_ADMIN);
+    ask_tag(ROLE_ADMIN, REQ_DETACH, "disk");
+    CHECK(action(ACT_DROPPED) != NULL && remembered_tag_decision(&core, "disk") == ROLE_ADMIN);
+}
+
 int main(void) {
     RUN(another_makers_device_with_that_serial_is_another_device);
     RUN(another_daemons_memory_is_of_any_port);
@@ -210,5 +384,14 @@ int main(void) {
     RUN(a_request_goes_on_where_a_higher_choice_is_the_same);
     RUN(what_cannot_be_taken_away_does_not_keep_the_others);
     RUN(a_decision_about_a_leased_device_is_lifted);
+    RUN(a_redundant_detach_of_a_twin_leaves_the_other_away);
+    RUN(a_higher_detach_of_a_twin_leaves_the_other_as_it_was);
+    RUN(a_detach_where_a_device_is_now_leaves_the_decision_where_it_was);
+    RUN(an_exemption_is_of_one_plug_whatever_its_number);
+    RUN(a_tag_that_is_renamed_gives_nothing_back);
+    RUN(an_exemption_is_none_from_a_higher_roles_decision);
+    RUN(decisions_of_operators_never_keep_an_admin_from_deciding);
+    RUN(what_is_displaced_holds_until_the_decision_is_saved);
+    RUN(tags_of_operators_never_keep_an_admin_from_deciding);
     TEST_MAIN_END;
 }

@@ -393,8 +393,28 @@ static void what_a_guest_put_away_comes_back_with_its_vm(void) {
     CHECK_INT(core.slot[0].vm, 0);
 }
 
-static void another_guest_may_take_what_one_put_away(void) {
+/* Somebody above guests has chosen VM a for it. */
+static void another_guest_may_not_take_what_was_chosen_for_one(void) {
     set_up(PUT_AWAY);
+    static struct request r;
+    r = (struct request){.kind = REQ_ATTACH,
+                         .client = {.index = 3, .gen = 9},
+                         .who = {.role = ROLE_GUEST, .vm = 1},
+                         .sel = {.by_node = true, .node_bus = 1, .node_dev = DEV}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+    settle();
+    CHECK(got_reply && !reply_good);
+    CHECK_INT(core.slot[0].vm, -1);
+}
+
+static void another_guest_may_take_what_one_put_away(void) {
+    set_up(FREE);
+    request_as(ROLE_GUEST, REQ_ATTACH, DEV, "a");
+    settle();
+    request_as(ROLE_GUEST, REQ_DETACH, DEV, "");
+    settle();
+    released();
     static struct request r;
     r = (struct request){.kind = REQ_ATTACH,
                          .client = {.index = 3, .gen = 9},
@@ -678,6 +698,7 @@ int main(void) {
     RUN(a_guests_detach_is_temporary_and_written_nowhere);
     RUN(a_guest_takes_back_what_it_put_away);
     RUN(what_a_guest_put_away_comes_back_with_its_vm);
+    RUN(another_guest_may_not_take_what_was_chosen_for_one);
     RUN(another_guest_may_take_what_one_put_away);
     RUN(a_guests_choice_is_not_remembered);
     RUN(a_guest_suspends_and_resumes_its_own_only);

@@ -104,7 +104,8 @@ static void everything_comes_back(void) {
         "\"disconnected_by\": \"guest\"},\n"
         "    {\"id\": \"046d:c52b:None\", \"port\": \"1-3\", \"vm\": \"b\", \"selected_by\": \"operator\", "
         "\"suspended\": \"b\"},\n"
-        "    {\"id\": \"1234:5678:None\", \"serial\": true, \"port\": \"2-1.4\", \"exempt\": \"2-17\"}\n"
+        "    {\"id\": \"1234:5678:None\", \"serial\": true, \"port\": \"2-1.4\", \"exempt\": \"217\", \"exempt_by\": "
+        "\"admin\"}\n"
         "  ],\n"
         "  \"boot_id\": \"this-boot\",\n"
         "  \"disconnected_tags\": {\n"
@@ -116,7 +117,7 @@ static void everything_comes_back(void) {
     CHECK(parse(all));
     CHECK_INT(dropped, 0);
     CHECK_STR(nth(2)->serial, "None");
-    CHECK(nth(2)->file.exempt_bus == 2 && nth(2)->file.exempt_dev == 17);
+    CHECK(nth(2)->file.exempt == 217 && nth(2)->file.exempt_by == ROLE_ADMIN);
     CHECK_STR(print(), all);
 }
 
@@ -167,7 +168,7 @@ static void another_boots_suspensions_are_over(void) {
     snprintf(filled, sizeof filled, file, "another-boot");
     CHECK(parse(filled));
     CHECK_INT(count(), 1);
-    CHECK(nth(0)->file.by == ROLE_ADMIN && nth(0)->file.exempt_bus == 0);
+    CHECK(nth(0)->file.by == ROLE_ADMIN && nth(0)->file.exempt == 0);
     snprintf(filled, sizeof filled, file, boot);
     CHECK(parse(filled));
     CHECK_INT(count(), 2);
@@ -207,7 +208,7 @@ static void fields_without_sense_spoil_their_entry_alone(void) {
 }
 
 static void an_exception_is_of_one_plug_or_none(void) {
-    static const char *const bad[] = {"", "x", "1", "1-", "-5", "0-5", "1-0", "256-5", "1-128", "1-5x"};
+    static const char *const bad[] = {"", "x", "0", "1-5", "-5", "18446744073709551616", "1 ", "0x5"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char file[256];
         snprintf(file, sizeof file,
