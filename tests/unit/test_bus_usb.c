@@ -181,7 +181,7 @@ static bool doubles; /* each row of a list comes twice */
 static size_t carry_out(const void *order, int fd, void *result, int out[WORKER_FDS]) {
     uint32_t kind = ((const struct device_order *)order)->head.kind;
     CHECK(kind <= DEVICE_RELEASE);
-    norders[kind]++;
+    norders[kind <= DEVICE_RELEASE ? kind : 0]++;
     if (kind == DEVICE_LIST && before_list != NULL) {
         before_list();
         before_list = NULL;
