@@ -26,6 +26,7 @@ struct entry {
 static struct {
     const struct worker_job *job;
     device_done_fn *done;
+    int first;          /* the worker that is preferred: its memory is warm */
     int nworkers, used; /* entries in use lie below `used` */
     bool said_stuck;
     uint64_t next_number;
@@ -172,7 +173,8 @@ static void worker_ended(int w) {
 }
 
 static void send(void) {
-    for (int w = 0; w < pool.nworkers; w++) {
+    for (int k = 0; k < pool.nworkers; k++) {
+        int w = (pool.first + k) % pool.nworkers;
         if (pool.worker[w].state != WORKER_IDLE)
             continue;
         struct entry *e = next_entry(count(WORKER_IDLE));
@@ -241,6 +243,20 @@ static struct entry *entry_of(int w) {
     return NULL;
 }
 
+/* Perhaps it is the worker that lacks something, and not the device: then another one has the next order. */
+static bool has_failed(const struct device_order *o, const union device_answer *a) {
+    switch (o->head.kind) {
+    case DEVICE_LIST:
+        return a->list.whole == 0;
+    case DEVICE_USES:
+        return a->uses.whole == 0;
+    case DEVICE_READ:
+        return a->read.troubled != 0 || a->read.result == DEVICE_FLUX;
+    default:
+        return a->done.result == DEVICE_REFUSED;
+    }
+}
+
 /* One message. False if there is none. */
 static bool read_answer(int w) {
     int fds[WORKER_FDS];
@@ -272,6 +288,8 @@ static bool read_answer(int w) {
         worker_ended(w);
         return false;
     }
+    if (has_failed(&e->order, a))
+        pool.first = (w + 1) % pool.nworkers;
     forget_late(e->order.sys_name);
     end(e, a, fds[0]);
     return true;
