@@ -11,8 +11,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lists import WITH_A_DEVICE, allowed, made  # noqa: E402
+from lists import LAUNCH, WITH_A_DEVICE, allowed, made  # noqa: E402
 from story import STORAGE, Failed, run  # noqa: E402
+from tap import scaled  # noqa: E402
+from world import World  # noqa: E402
 
 MOST = 13  # of the loop, where each call has one number
 
@@ -71,10 +73,25 @@ def observed():
     return wrong, lines, used
 
 
+def observed_with_a_file():
+    """The log goes to a file, where the logger adds the time to each line."""
+    with tempfile.NamedTemporaryFile("r") as log, tempfile.TemporaryFile() as stderr, World() as w:
+        daemon = w.daemon(w.conf(), "-d", under=[LAUNCH, "--used", log.name, "--vdso", "off", "--"], stderr=stderr)
+        end = time.monotonic() + scaled(10)
+        while b"ready:" not in os.pread(stderr.fileno(), 1 << 20, 0):
+            if time.monotonic() > end:
+                return {}
+            time.sleep(0.01)
+        daemon.stop()
+        return made(log)
+
+
 def main():
     lists = {"vhotplug": allowed("DAEMON"), "vhotplug-device": allowed("DEVICE") - WITH_A_DEVICE, "vhotplug-opener": allowed("OPENER"),
              "vhotplug-log": allowed("LOGGER"), "vhotplug-disk": allowed("DISK"), "vhotplug-connec": allowed("CONNECTOR")}
     wrong, lines, used = observed()
+    for name, calls in observed_with_a_file().items():
+        used.setdefault(name, set()).update(calls)
     for text in wrong + (["log: " + x for x in lines[-40:]] if wrong else []):
         print("# " + text[:300])
     verdicts = [(not wrong, "everything is done inside the sandbox", ""),
