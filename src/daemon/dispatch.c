@@ -66,10 +66,10 @@ static void do_release(const struct action *a) {
     on_released(a->token);
 }
 
+/* Told once for each hold, which is seconds long: the lines of the plugs before must not hide it. */
 static void do_flaps(const struct action *a) {
     const char *name = dispatch.core.slot[a->slot].dev.sys_name;
-    if (log_may_about(LOG_DEVICES, name, dispatch.now))
-        log_warn("port flaps: device=%s, ignored until a device stays for %lld ms", name, (long long)a->hold_ms);
+    log_warn("port flaps: device=%s, ignored until a device stays for %lld ms", name, (long long)a->hold_ms);
 }
 
 static void do_driver(const struct action *a) {
