@@ -83,6 +83,8 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
     member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
     member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
     situation_reason(sb, c, who, s);
+    if (s->dev.note[0] != '\0' && access_sees_all(who))
+        member_text(sb, "note", s->dev.note);
 }
 
 void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list) {

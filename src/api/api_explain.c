@@ -158,7 +158,10 @@ static void begin(struct sbuf *sb, const struct core *c, const struct explained 
         sb_str(sb, i > 0 ? ", " : "");
         cut(sb, e->dev.driver_path[i]);
     }
-    sb_str(sb, "]}, \"rules\": [");
+    sb_char(sb, ']');
+    if (e->dev.note[0] != '\0')
+        member_text(sb, "note", e->dev.note);
+    sb_str(sb, "}, \"rules\": [");
 }
 
 static bool any_matches(const struct conf *c, const struct device *d, uint16_t first, uint16_t n) {

@@ -12,7 +12,8 @@
     /* devices */                                                                                                      \
     X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                                 \
     X(VH_MAX_LEAVING, 64, "unplugged devices that still await removal from a VM")                                      \
-    X(VH_MAX_IFACES, 64, "interfaces of one device over all its configurations; a device with more is unclassifiable") \
+    X(VH_MAX_IFACES, 64, "classes over all interfaces of one device, each once; a device with more is unclassifiable") \
+    X(VH_MAX_CONFIGS, 8, "configurations of one device: the kernel takes no more")                                     \
     X(VH_MAX_DRIVERS, 8, "kernel modules that may drive one device; a device with more is unclassifiable")             \
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                                  \
     X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                                      \
@@ -94,6 +95,7 @@
     X(VH_STRING_MAX, 160, "a USB string or name in UTF-8, with NUL: 126 ASCII characters, or the longest of usb.ids")  \
     X(VH_PROTECT_MAX, 96, "the reason why the host keeps a device, with NUL; a long mount point is cut")               \
     X(VH_MALFORMED_MAX, 64, "the reason why descriptors are not trusted, with NUL")                                    \
+    X(VH_NOTE_MAX, 96, "what is odd about the descriptors of a device, with NUL")                                      \
     X(VH_NAME_MAX, 64, "the name of a VM or a tag, with NUL")                                                          \
     X(VH_TEXT_MAX, 256, "the description of a rule, a reason or an error text, with NUL")                              \
     X(VH_ERROR_MAX, 512, "the text of an error reply, with NUL: some texts list devices")                              \
@@ -184,6 +186,7 @@ _Static_assert(VH_MAX_FILTERS == VH_MAX_VMS * VH_VM_FILTERS, "no VM takes the fi
 _Static_assert(VH_LINK_TURN <= VH_LINKS_TURN, "at least one VMM gets its whole turn");
 _Static_assert(VH_AUDIT_MAX < VH_LOG_LINE, "an audit line is a log line");
 _Static_assert(VH_LOG_LINE <= VH_LOG_READ, "the logger copies whole lines");
+_Static_assert(VH_MAX_IFACES < 255 && VH_MAX_CONFIGS <= 8, "a row is a byte, and so is a set of configurations");
 _Static_assert(VH_NAME_MAX < VH_TEXT_MAX, "an error text can name a VM");
 
 #endif

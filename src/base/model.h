@@ -30,18 +30,22 @@ struct device {
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
     char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
+    char note[VH_NOTE_MAX];           /* what is odd about its descriptors, "" if nothing is */
     /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
     uint8_t cls, sub, proto;
     uint8_t busnum, devnum, root_port;
-    uint8_t nifaces;
+    uint8_t nifaces, nconfigs;
+    uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
     enum removable removable;
     bool settled;      /* the kernel has finished configuring it (its driver is bound) */
     bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
     bool unauthorised; /* its attribute `authorized` reads 0: the kernel lets nobody use it */
     bool claimed;      /* when it was read, a program had claimed an interface through its node, as a VM does */
-    struct usb_iface ifaces[VH_MAX_IFACES];
+    uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
+    uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
+    struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
 };
 
 /* ---- requests ---- */

@@ -92,17 +92,27 @@ static bool names_valid(const struct device *d) {
            is_text(d->product_name) && is_text(d->serial) && d->vendor_name[0] != '\0' && d->product_name[0] != '\0';
 }
 
+static bool descriptors_valid(const struct device *d) {
+    if (!ENDS(d->malformed) || !ENDS(d->note) || d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
+        return false;
+    for (int i = 0; i < d->nifaces; i++) {
+        if (d->bound_in[i] >> d->nconfigs != 0)
+            return false;
+    }
+    return is_text(d->malformed) && is_text(d->note);
+}
+
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
-    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->malformed) ||
-        !ENDS(d->protect) || !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
+    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->protect) ||
+        !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
-        d->nifaces > VH_MAX_IFACES || (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')
+        (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')
         return false;
     usb_node_print(node, d->busnum, d->devnum);
-    return str_eq(node, d->node) && names_valid(d) && is_text(d->speed) && is_text(d->malformed) &&
-           is_text(d->port_path);
+    return str_eq(node, d->node) && names_valid(d) && is_text(d->speed) && is_text(d->port_path) &&
+           descriptors_valid(d);
 }
 
 static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {

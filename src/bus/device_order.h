@@ -32,6 +32,7 @@ struct device_order {
     uint64_t incarnation;          /* READ: as reported before, 0 if it was not; OPEN, RELEASE: it must be this plug */
     uint16_t vid, pid;             /* READ: as reported before */
     uint8_t busnum, devnum;        /* READ: as reported before; OPEN, RELEASE: of the node */
+    uint8_t several, config;       /* READ: as reported before: it has several configurations; the active one */
     uint8_t complete;              /* READ: all that lasts as long as that plug was reported */
     uint8_t named;                 /* READ: its strings, too */
     uint8_t settled;               /* READ: the kernel has finished with that plug: its strings may be read */
@@ -69,7 +70,7 @@ struct device_uses {
 
 enum device_result {
     DEVICE_FULL = 1, /* READ: dev and drivers are filled */
-    DEVICE_NAMES,    /* READ: the plug reported before; only its names are filled */
+    DEVICE_NAMES,    /* READ: the plug reported before; only its names and its configuration are filled */
     DEVICE_SAME,     /* READ: nothing to add to what was reported; OPEN, RELEASE: done */
     DEVICE_GONE,     /* there is no such device */
     DEVICE_FLUX,     /* READ: there, but not readable now */

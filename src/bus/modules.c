@@ -216,7 +216,7 @@ static bool match_part(struct device *d, const struct modalias_list *part, char 
     for (size_t at = 0; modalias_next(part, &at, &pattern, &module);) {
         bool fits = false;
         for (int f = 0; f < d->nifaces && !fits; f++)
-            fits = modalias_matches(pattern.p, pattern.n, own[f]);
+            fits = own[f][0] != '\0' && modalias_matches(pattern.p, pattern.n, own[f]);
         if (fits && !add_module(d, &module, why))
             return false;
     }
@@ -228,8 +228,11 @@ static bool match_lists(struct device *d, const char **why) {
     static char own[VH_MAX_IFACES][VH_MODALIAS_MAX];
     struct reading *r = &modules.patterns;
     bool ok = true;
-    for (int f = 0; f < d->nifaces; f++)
-        modalias_of(d, f, own[f]);
+    for (int f = 0; f < d->nifaces; f++) {
+        own[f][0] = '\0';
+        if (modalias_counts(d, f))
+            modalias_of(d, f, own[f]);
+    }
     for (size_t i = 0; i < sizeof lists / sizeof *lists && ok; i++) {
         for (bool more = open_list(r, lists[i]); more && ok && next_part(r);)
             ok = match_part(d, &r->part, own, why);

@@ -14,8 +14,8 @@ enum { MODULES_PATHS = 5 };
 const char *modules_path(int n);
 /* Does the kernel have lists? If not, no driver is known, and *dir is where they should be. */
 bool modules_there(const char **dir);
-/* Fills d->driver_path, with paths that live until the next call. False, with *why static, if it cannot be told. Reads
- * files, so it may wait. */
+/* Fills d->driver_path, by the active configuration, with paths that live until the next call. False, with *why static,
+ * if it cannot be told. Reads files, so it may wait. */
 bool modules_of(struct device *d, const char **why);
 /* The one copy of a path, which lives as long as the program; NULL if VH_MODULE_PATHS are full. */
 const char *modules_intern(const char *path);

@@ -237,6 +237,7 @@ void show_explanation(const struct json *j) {
     print_line(j, device, "  port        ", "sys_name");
     print_line(j, device, "  serial      ", "serial");
     print_line(j, device, "  interfaces  ", "interfaces");
+    print_line(j, device, "  note        ", "note");
     print_line(j, device, "  removable   ", "removable");
     print_line(j, device, "  drivers     ", "drivers");
     for (int r = json_first(j, rules); r >= 0; r = json_next(j, r)) {

@@ -12,12 +12,43 @@
 
 #include <string.h>
 
-bool modalias_by_ids_only(const struct device *d) {
+static bool is_bound_in(const struct device *d, int iface, int config) {
+    return d->nconfigs == 0 || (d->bound_in[iface] >> config & 1) != 0;
+}
+
+static bool by_ids_only_in(const struct device *d, int config) {
     for (int i = 0; i < d->nifaces; i++) {
-        if (d->ifaces[i].cls != 0 && d->ifaces[i].cls != 255)
+        if (is_bound_in(d, i, config) && d->ifaces[i].cls != 0 && d->ifaces[i].cls != 255)
             return false;
     }
     return true;
+}
+
+/* The configuration that drivers see. The kernel chooses the first one with the value. -1: none of those is active. */
+static int active(const struct device *d) {
+    for (int n = 0; n < d->nconfigs && d->config != 0; n++) {
+        if (d->config_value[n] == d->config)
+            return n;
+    }
+    return -1;
+}
+
+/* The configurations where no interface names its driver by a class, as bits: of the active one, or of all of them.
+ * A device without configurations is described by hand: its interfaces are of one. */
+static unsigned without_class(const struct device *d) {
+    int one = active(d), end = one >= 0 ? one + 1 : d->nconfigs > 0 ? d->nconfigs : 1;
+    unsigned found = 0;
+    for (int n = one >= 0 ? one : 0; n < end; n++)
+        found |= by_ids_only_in(d, n) ? 1u << n : 0;
+    return found;
+}
+
+bool modalias_by_ids_only(const struct device *d) {
+    return without_class(d) != 0;
+}
+
+bool modalias_counts(const struct device *d, int iface) {
+    return d->nconfigs == 0 || (d->bound_in[iface] & without_class(d)) != 0;
 }
 
 void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]) {

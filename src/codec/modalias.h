@@ -10,8 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Do the ids alone decide about the driver? Any interface class but 0 and 255 names a function, and so a driver. */
+/*
+ * Do the ids alone decide about the driver? Any interface class but 0 and 255 names a function, and so a driver. Asked
+ * of the interfaces that drivers are bound to in the active configuration; as long as none is active, of those of each
+ * configuration, and one that leaves it to the ids is enough.
+ */
 bool modalias_by_ids_only(const struct device *d);
+/* Is this interface one of those, in a configuration that leaves it to the ids? */
+bool modalias_counts(const struct device *d, int iface);
 /* "usb:v046DpC31Cd0110dc00dsc00dp00ic03isc01ip01in00", as in the interface's modalias attribute. */
 void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]);
 /* Shell patterns as depmod writes them: * ? [a-z] [!a-z]. Time is at most pattern times text. */

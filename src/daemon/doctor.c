@@ -135,6 +135,8 @@ static void count_device(const struct fact *f) {
         return;
     if (d->malformed[0] != '\0')
         say(NOTE, "device %s: unclassifiable: %s", d->sys_name, d->malformed);
+    if (d->note[0] != '\0')
+        say(NOTE, "device %s: its descriptors are odd: %s", d->sys_name, d->note);
     if (d->protect[0] != '\0' && !str_eq(d->protect, "is a hub"))
         say(NOTE, "device %s: stays with the host: it %s", d->sys_name, d->protect);
     if (!works(sysfs_open(d->node, O_RDWR | O_NOFOLLOW))) {

@@ -59,16 +59,7 @@ def hid(**fields):
 
 
 # What a device says, and why it is not believed. The kernel itself takes all of these.
-NO_FIT = "wTotalLength does not fit"
-SHORT = "a descriptor shorter than its own header"
 LIES = [
-    ("longer than it is", (device(VID, 2), [config(hid(), total=200)]), NO_FIT),
-    ("of the greatest length", (device(VID, 2), [config(hid(), total=65535)]), NO_FIT),
-    ("with a descriptor of length 0", (device(VID, 2), [config(hid() + bytes(9))]), NO_FIT),
-    ("with a descriptor of length 1", (device(VID, 2), [config(hid() + bytes((1, 5, 0, 0)))]), NO_FIT),
-    ("with a descriptor over the end", (device(VID, 2), [config(hid() + bytes((200, 5)) + bytes(7))]), NO_FIT),
-    ("with fewer interfaces than it says", (device(VID, 2), [config(hid(), interfaces=2)]), "another number of interfaces"),
-    ("with more interfaces than it says", (device(VID, 2), [config(hid() + interface(1, 8, 6, 80))]), "another number of interfaces"),
     ("with 255 interfaces", (device(VID, 2), [config(b"".join(interface(n, 3, 1, 1) for n in range(255)), interfaces=255)]),
      "too many interfaces"),
     ("with a short interface", (device(VID, 2), [config(hid() + bytes((8, 4, 1, 0, 0, 8, 6, 80)), interfaces=2)]),
@@ -77,7 +68,22 @@ LIES = [
     ("with a device inside", (device(VID, 2), [config(hid() + device(VID, 3))]), "a configuration inside a configuration"),
     ("with a device descriptor of 17", (b"\x11" + device(VID, 2)[1:], [config(hid())]), "the device descriptor is malformed"),
     ("with a device descriptor of 255", (b"\xff" + device(VID, 2)[1:], [config(hid())]), "the device descriptor is malformed"),
-    ("with a second configuration cut short", (device(VID, 2, configs=2), [config(hid()), config(hid(), total=90, value=2)]), NO_FIT),
+]
+# What it says that hides nothing: the kernel leaves out what does not fit and counts by itself. Each has all of its classes.
+TOTAL, NUMBER = "wTotalLength is wrong", "bNumInterfaces is wrong"
+ODD = [
+    ("longer than it is", (device(VID, 2), [config(hid(), total=200)]), ":030101:", TOTAL),
+    ("of the greatest length", (device(VID, 2), [config(hid(), total=65535)]), ":030101:", TOTAL),
+    ("with a descriptor of length 0", (device(VID, 2), [config(hid() + bytes(9))]), ":030101:", TOTAL),
+    ("with a descriptor of length 1", (device(VID, 2), [config(hid() + bytes((1, 5, 0, 0)))]), ":030101:", TOTAL),
+    ("with a descriptor over the end", (device(VID, 2), [config(hid() + bytes((200, 5)) + bytes(7))]), ":030101:", TOTAL),
+    ("with a stray byte", (device(VID, 2), [config(hid() + b"D")]), ":030101:", TOTAL),
+    ("with fewer interfaces than it says", (device(VID, 2), [config(hid(), interfaces=2)]), ":030101:", NUMBER),
+    ("with more interfaces than it says", (device(VID, 2), [config(hid() + interface(1, 8, 6, 80))]), ":030101:080650:", NUMBER),
+    ("with a second configuration cut short", (device(VID, 2, configs=2), [config(hid()), config(hid(), total=90, value=2)]), ":030101:",
+     TOTAL),
+    ("without alternate setting 0", (device(VID, 2), [config(interface(0, 3, 1, 1, alternate=1))]), ":030101:",
+     "an interface has no alternate setting 0"),
 ]
 
 
@@ -99,6 +105,21 @@ def what_lies_about_itself_is_listed_and_given_to_nobody(w):
         equal(refused["result"], "failed", what)
         contains(refused["error"], "unclassifiable")
     equal(len(vm1.devices()), 1, "still only the honest one")
+
+
+@test
+def what_the_kernel_takes_is_taken_with_every_class(w):
+    usb, vm1, api = w.begin([{"targetVm": "vm1", "allow": ANY}])
+    for port, (_, descriptors, _, _) in enumerate(ODD):
+        usb.plug(port, descriptors, STRINGS)
+    for port, (what, _, interfaces, note) in enumerate(ODD):
+        name = usb.sys_name(port)
+        until(lambda name=name: (listed(api, name) or {}).get("state") == "attached", scaled(30), f"the VM has a device {what}")
+        seen = listed(api, name)
+        equal((seen["interfaces"], seen["note"]), (interfaces, note), what)
+        shown = w.board.run(["/bin/sh", "-c", f"cat /sys/bus/usb/devices/{name}/{name}:*/bInterfaceClass"]).split()
+        equal([c for c in shown if f":{c}" not in interfaces], [], what)
+    equal(len(vm1.devices()), len(ODD))
 
 
 @test

@@ -60,6 +60,7 @@ static void walk_device(const struct device *from) {
     PRINT(dev.port_path);
     PRINT(dev.speed);
     PRINT(dev.malformed);
+    PRINT(dev.note);
     MUST(strcmp(dev.sys_name, order.sys_name) == 0 && dev.protect[0] == '\0');
     MUST(dev.busnum > 0 && dev.devnum > 0 && dev.devnum <= 127);
     MUST(dev.removable == REMOVABLE_UNKNOWN || dev.removable == REMOVABLE_FIXED ||
@@ -67,8 +68,12 @@ static void walk_device(const struct device *from) {
     bool settled = dev.settled, unresponsive = dev.unresponsive, no = dev.unauthorised; /* UBSan looks at them */
     MUST((settled || !settled) && (unresponsive || !unresponsive) && (no || !no));
     unsigned classes = 0;
-    for (int i = 0; i < dev.nifaces; i++)
+    MUST(dev.nifaces <= VH_MAX_IFACES && dev.nconfigs <= VH_MAX_CONFIGS);
+    for (int i = 0; i < dev.nifaces; i++) {
         classes |= dev.ifaces[i].cls;
+        for (int n = 0; n < 8; n++)
+            MUST((dev.bound_in[i] >> n & 1) == 0 || n < dev.nconfigs);
+    }
     MUST(classes <= 255);
 }
 

@@ -640,8 +640,9 @@ def a_device_whose_descriptors_lie_matches_nothing(w):
     w.up()
     good = descriptors(0x0951, 0x1666, [STORAGE])
     lies = {"1-2": good[:18] + b"\0" + good[19:],  # bLength 0
-            "1-3": good[:20] + b"\xff\xff" + good[22:],  # wTotalLength beyond the end
-            "1-4": good[:22] + b"\xff" + good[23:]}  # 255 interfaces, of which one is there
+            "1-3": good[:20] + b"\x18\x00" + good[22:],  # wTotalLength within the interface
+            "1-4": good[:17] + b"\x02" + good[18:],  # two configurations, of which one is there
+            "1-5": good[:28] + b"\x02" + good[29:]}  # a configuration where the interface should be
     devices = [w.host.plug(port, 0x0951, 0x1666, descriptors=data, product="\u202eevil\n\x1b[31m") for port, data in lies.items()]
     listed = w.admin.list_until(lambda found: len(found) == len(lies))
     a = w.guest("a")

@@ -221,6 +221,29 @@ static void lists_are_json_to_the_letter(void) {
     CHECK_STR(text, "{\"result\": \"ok\", \"usb_devices\": [], \"id\": 7}\n");
 }
 
+/* A note is what a device says of itself, and may tell whose it is: it is for those who see serial numbers. */
+static void what_is_odd_is_told_to_those_who_see_everything(void) {
+    static const struct {
+        struct principal who;
+        bool told;
+    } cases[] = {{{.role = ROLE_ADMIN, .vm = -1}, true},
+                 {{.role = ROLE_OPERATOR, .vm = -1}, true},
+                 {{.role = ROLE_OBSERVER, .vm = -1}, false},
+                 {{.role = ROLE_GUEST, .vm = 0}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[4096];
+        struct sbuf sb;
+        one_device();
+        snprintf(core.slot[0].dev.note, sizeof core.slot[0].dev.note, "bNumInterfaces is wrong");
+        sb_init(&sb, text, sizeof text);
+        api_device(&sb, &core, &cases[i].who, 0, true);
+        CHECK((strstr(text, ", \"note\": \"bNumInterfaces is wrong\"}") != NULL) == cases[i].told);
+        sb_init(&sb, text, sizeof text);
+        api_device(&sb, &core, &cases[i].who, 0, false); /* events are about what changes */
+        CHECK(strstr(text, "note") == NULL);
+    }
+}
+
 static const char *list_tag(const char *tag) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
@@ -379,6 +402,7 @@ int main(void) {
     RUN(nodes_and_ports_are_read_to_the_letter);
     RUN(half_a_selector_is_refused_unless_it_narrows_another);
     RUN(lists_are_json_to_the_letter);
+    RUN(what_is_odd_is_told_to_those_who_see_everything);
     RUN(a_list_by_tag_says_how_the_tag_is);
     RUN(what_others_attached_is_told_as_foreign);
     RUN(a_lease_is_told_as_the_only_vm);

@@ -122,6 +122,10 @@ static void make_read(enum device_result result) {
                          .devnum = 5,
                          .root_port = 2,
                          .nifaces = VH_MAX_IFACES,
+                         .nconfigs = 3,
+                         .config = 7,
+                         .note = "odd",
+                         .bound_in = {7, 4},
                          .removable = REMOVABLE_REMOVABLE,
                          .settled = true};
     answer.read.result = result;
@@ -245,6 +249,13 @@ static void broken_devices(void) {
     BROKEN(make_read(DEVICE_SAME), answer.read.unauthorised = 2);
     BROKEN(make_read(DEVICE_SAME), UNTERMINATED(answer.read.driver));
     BROKEN(make_read(DEVICE_FULL), d->nifaces = VH_MAX_IFACES + 1);
+    BROKEN(make_read(DEVICE_FULL), d->nconfigs = VH_MAX_CONFIGS + 1);
+    BROKEN(make_read(DEVICE_FULL), d->nconfigs = 2); /* bound in a configuration that is not there */
+    BROKEN(make_read(DEVICE_FULL), d->bound_in[VH_MAX_IFACES - 1] = 8);
+    RIGHT(make_read(DEVICE_FULL), (d->nconfigs = VH_MAX_CONFIGS, d->bound_in[0] = 255));
+    RIGHT(make_read(DEVICE_FULL), (d->nifaces = 1, d->bound_in[1] = 255)); /* of no interface */
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->note));
+    BROKEN(make_read(DEVICE_FULL), d->note[0] = '\xfe');
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 0xff, sizeof d->removable));
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 3, 1));
     BROKEN(make_read(DEVICE_FULL), d->busnum = 0);

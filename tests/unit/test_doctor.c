@@ -205,6 +205,10 @@ static void devices_are_told_of_one_by_one(void) {
     CHECK(told("note", "device 1-2: ", "unclassifiable: its descriptors are too long"));
     CHECK(told("note", "device 1-2: ", "stays with the host: it holds /boot"));
     healthy();
+    (void)snprintf(devices[0].note, sizeof devices[0].note, "wTotalLength is wrong");
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "device 1-2: ", "its descriptors are odd: wTotalLength is wrong"));
+    healthy();
     (void)snprintf(devices[0].protect, sizeof devices[0].protect, "is a hub");
     CHECK_INT(visit(), FINE);
     CHECK(told("ok", "usbfs: ", "1 of them hubs"));

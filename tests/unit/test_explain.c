@@ -283,6 +283,11 @@ static void a_device_that_is_there_is_where_it_is(void) {
     is("target", "b");
     is("state", "attached");
     is("reason", "null");
+    is("usb_device.note", "(missing)");
+    snprintf(d.note, sizeof d.note, "bNumInterfaces is wrong");
+    plug(&d);
+    CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));
+    is("usb_device.note", "bNumInterfaces is wrong");
     snprintf(d.malformed, sizeof d.malformed, "bLength 0");
     plug(&d);
     CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));

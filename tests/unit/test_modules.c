@@ -101,6 +101,29 @@ IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
     CHECK(modules_of(&hub, &why) && hub.driver_path[0] == NULL);
 }
 
+IN_ITS_OWN_PROCESS(the_driver_is_that_of_the_active_configuration) {
+    const char *why = "";
+    make_file("proc/sys/kernel/osrelease", "9.9\n");
+    make_file("usr/lib/modules/9.9/modules.alias", "alias usb:v0008p*d*dc*dsc*dp*icFFisc*ip*in* own\n"
+                                                   "alias usb:v0008p*d*dc*dsc*dp*ic02isc*ip*in* cdc\n");
+    make_file("usr/lib/modules/9.9/modules.dep", "kernel/own.ko:\nkernel/cdc.ko:\n");
+    modules_open();
+    struct device d = device(8);
+    d.nifaces = 2;
+    d.ifaces[1] = (struct usb_iface){.cls = 2};
+    CHECK(modules_of(&d, &why) && d.driver_path[0] == NULL); /* of one configuration, with a class */
+    d.nconfigs = 2;
+    d.config_value[0] = d.bound_in[0] = 1;
+    d.config_value[1] = d.bound_in[1] = 2;
+    for (uint8_t config = 0; config < 3; config++) {
+        d.config = config;
+        CHECK(modules_of(&d, &why));
+        CHECK_STR(d.driver_path[0] != NULL ? d.driver_path[0] : "(none)",
+                  config == 2 ? "(none)" : "/usr/lib/modules/9.9/kernel/own.ko");
+        CHECK(d.driver_path[1] == NULL);
+    }
+}
+
 IN_ITS_OWN_PROCESS(what_cannot_be_looked_at_is_no_list) {
     const char *dir = "";
     int files = open_files();
@@ -223,6 +246,7 @@ int main(void) {
     CHECK(mkdtemp(top) != NULL && sysfs_root(top));
     RUN(the_release_comes_from_proc_or_from_uname);
     RUN(a_driver_is_told_by_its_path);
+    RUN(the_driver_is_that_of_the_active_configuration);
     RUN(what_cannot_be_looked_at_is_no_list);
     RUN(a_list_that_cannot_be_read_is_no_answer);
     RUN(a_path_that_does_not_fit_is_said);

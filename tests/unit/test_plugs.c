@@ -244,6 +244,64 @@ static void what_lasts_is_read_once(void) {
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
 }
 
+static void put_two_configurations(const char *name) {
+    static const unsigned char bytes[] = {
+        18, 1, 0,  2, 0, 0, 0, 64,   0xf1, 0xff, 1, 0, 0, 1, 1,   2,   3, 2, /* device */
+        9,  2, 18, 0, 1, 1, 0, 0x80, 50,   9,    4, 0, 0, 0, 255, 255, 0, 0, /* its maker's own */
+        9,  2, 18, 0, 1, 4, 0, 0x80, 50,   9,    4, 0, 0, 0, 2,   6,   0, 0, /* CDC */
+    };
+    put(name, "descriptors", bytes, sizeof bytes);
+}
+
+/* The kernel holds the lock that bConfigurationValue takes until the device settles. */
+static void the_active_configuration_is_known_once_it_settles(void) {
+    begin();
+    place(2, 5);
+    text("1-2", "bConfigurationValue", "1\n");
+    event("add", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 0 && kept_device("1-2")->nconfigs == 1);
+    event("bind", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 1 && result == DEVICE_NAMES); /* its drivers are those of before */
+    text("1-2", "bConfigurationValue", "\n");
+    event("bind", "1-2");
+    read_noted();
+    CHECK(result == DEVICE_SAME);
+}
+
+static void a_choice_among_configurations_is_read_with_its_drivers(void) {
+    begin();
+    place(2, 5);
+    put_two_configurations("1-2");
+    text("1-2", "bConfigurationValue", "\n");
+    event("add", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 0 && kept_device("1-2")->nconfigs == 2);
+    text("1-2", "bConfigurationValue", "4\n");
+    event("change", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 0 && result == DEVICE_SAME);
+    event("bind", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 4 && kept_device("1-2")->settled && result == DEVICE_FULL);
+    CHECK_STR(kept_device("1-2")->product_name, "Thing");
+    text("1-2", "bConfigurationValue", "1\n");
+    event("change", "1-2"); /* may be about anything: the lock of a device in use is not asked for */
+    read_noted();
+    CHECK(kept_device("1-2")->config == 4 && result == DEVICE_SAME);
+    event("bind", "1-2"); /* another driver has chosen */
+    read_noted();
+    CHECK(kept_device("1-2")->config == 1 && result == DEVICE_FULL);
+    event("bind", "1-2");
+    read_noted();
+    CHECK(result == DEVICE_SAME);
+    text("1-2", "bConfigurationValue", "256\n");
+    event("bind", "1-2");
+    read_noted();
+    CHECK(kept_device("1-2")->config == 0 && result == DEVICE_FULL);
+}
+
 static void a_reset_or_a_new_plug_is_read_again(void) {
     begin();
     place(2, 5);
@@ -585,6 +643,8 @@ int main(void) {
     RUN(events_of_one_plug_are_one_look);
     RUN(what_was_bound_before_is_another_plug);
     RUN(what_lasts_is_read_once);
+    RUN(the_active_configuration_is_known_once_it_settles);
+    RUN(a_choice_among_configurations_is_read_with_its_drivers);
     RUN(a_reset_or_a_new_plug_is_read_again);
     RUN(a_bind_in_the_middle_of_a_reset_counts);
     RUN(what_could_not_be_read_is_tried_again);

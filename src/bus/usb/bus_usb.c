@@ -95,6 +95,8 @@ static bool order_read(const char *name, enum plug_phase phase, uint64_t token) 
         o.pid = last->pid;
         o.busnum = last->busnum;
         o.devnum = last->devnum;
+        o.several = last->nconfigs > 1;
+        o.config = last->config;
         o.complete = p->complete;
         o.named = last->settled;
         o.storage = may_back_the_host(last);
@@ -197,6 +199,7 @@ static void take_names(struct device *dev, const struct device *read) {
     memcpy(dev->vendor_name, read->vendor_name, sizeof dev->vendor_name);
     memcpy(dev->product_name, read->product_name, sizeof dev->product_name);
     memcpy(dev->serial, read->serial, sizeof dev->serial);
+    dev->config = read->config;
     dev->settled = true;
 }
 

@@ -74,6 +74,11 @@ static void read_removable(int dir, struct device *dev) {
         dev->removable = REMOVABLE_FIXED;
 }
 
+uint8_t usb_sysfs_config(int dir) {
+    uint64_t v = 0;
+    return sysfs_uint(dir, "bConfigurationValue", 10, 255, &v) ? (uint8_t)v : 0;
+}
+
 uint8_t usb_sysfs_number(int dir) {
     uint64_t devnum = 0;
     return sysfs_uint(dir, "devnum", 10, USB_DEVNUM_MAX, &devnum) ? (uint8_t)devnum : 0;
@@ -106,6 +111,7 @@ bool usb_sysfs_plug(int dir, struct device *dev) {
         return false;
     read_removable(dir, dev);
     read_descriptors(dir, dev);
+    dev->config = dev->settled ? usb_sysfs_config(dir) : 0;
     find_drivers(dev);
     return true;
 }

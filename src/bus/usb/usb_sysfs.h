@@ -18,8 +18,12 @@ int usb_sysfs_open(const char *sys_name); /* opens its directory; -1 with errno 
 uint8_t usb_sysfs_number(int dir);
 /* Does its attribute `authorized` read 0? A device without that attribute is authorised. */
 bool usb_sysfs_unauthorised(int dir);
-/* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them. dev must be zero
- * except for its sys_name. False if it has no place on a bus, or none any more. */
+/* bConfigurationValue of its active configuration; 0 if none is active. To be read of a settled device only, like its
+ * strings: the kernel holds the device's lock before. */
+uint8_t usb_sysfs_config(int dir);
+/* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them; if it is settled,
+ * its active configuration, too. dev must be zero except for sys_name and settled. False if it has no place on a bus,
+ * or none any more. */
 bool usb_sysfs_plug(int dir, struct device *dev);
 /* Fills its names, which last as long as the plug. Reads the device's own strings only if it is settled: until then the
  * read may block. */

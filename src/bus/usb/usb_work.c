@@ -104,6 +104,13 @@ static void put_drivers(struct device_read *r) {
     memset(r->dev.driver_path, 0, sizeof r->dev.driver_path);
 }
 
+/* Is another configuration active than was reported? The kernel has chosen it when the device settles, and a driver
+ * that is bound to the whole device may choose another one. The drivers of a device with one configuration do not
+ * change. */
+static bool is_configured_anew(const struct device_order *o, int dir) {
+    return o->several != 0 && (o->bound != 0 || o->named == 0) && usb_sysfs_config(dir) != o->config;
+}
+
 /* A reset keeps the incarnation, but may change the number. */
 static void read_plug(const struct device_order *o, int dir, struct device_read *r) {
     char driver[VH_IFNAME_MAX];
@@ -113,6 +120,8 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     r->claimed = usb_driver_look(dir, o->sys_name, driver);
     if (o->given != 0)
         memcpy(r->driver, driver, sizeof driver);
+    r->dev.settled = r->strings != 0;
+    same = same && (r->strings == 0 || !is_configured_anew(o, dir));
     if (same && (o->named != 0 || r->strings == 0)) {
         r->result = DEVICE_SAME;
         r->complete = 1;
@@ -121,12 +130,12 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     if (same) {
         r->dev.vid = o->vid;
         r->dev.pid = o->pid;
+        r->dev.config = usb_sysfs_config(dir);
     } else if (!usb_sysfs_plug(dir, &r->dev)) {
         r->result = DEVICE_FLUX;
         return;
     }
     r->result = same ? DEVICE_NAMES : DEVICE_FULL;
-    r->dev.settled = r->strings != 0;
     usb_sysfs_names(dir, &r->dev);
     put_drivers(r);
     /* What the kernel was not allowed to read, or to configure, is read again once it is. */
