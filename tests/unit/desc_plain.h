@@ -69,9 +69,11 @@ static void plain_bind(struct plain *r, const unsigned char *p, int from, int to
 /* The configuration of the descriptors [from..to): its own is the first. */
 static bool plain_configuration(struct plain *r, const unsigned char *p, int from, int to) {
     const unsigned char *c = p + r->d[from].at;
-    size_t total = c[2] + 256u * c[3], bytes = 0;
+    size_t total = r->d[from].length >= 9 ? c[2] + 256u * c[3] : 0, bytes = 0;
     bool numbers[256] = {false};
     int count = 0;
+    if (r->d[from].length < 9)
+        return false;
     for (int i = from; i < to; i++) {
         bytes += r->d[i].length;
         if (r->d[i].type == 1)
@@ -90,7 +92,7 @@ static bool plain_configuration(struct plain *r, const unsigned char *p, int fro
     r->number |= count != c[4];
     r->total |= bytes != total;
     r->value[r->nconfigs++] = c[5];
-    return r->d[from].length >= 9 && bytes <= (total > 9 ? total : 9);
+    return bytes <= (total > 9 ? total : 9);
 }
 
 static bool plain_sound(struct plain *r, const unsigned char *p, size_t n) {
