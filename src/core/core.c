@@ -251,6 +251,57 @@ static bool may_change(const struct fact *f, const struct actions *out, bool due
     return due || !asks;
 }
 
+static void apply(struct step *st, const struct fact *f) {
+    switch (f->kind) {
+    case FACT_SCAN_BEGIN:
+        scan_begin(st->c);
+        break;
+    case FACT_SCAN_END:
+        scan_end(st);
+        break;
+    case FACT_DEVICE:
+        device_fact(st, f);
+        break;
+    case FACT_SEEN:
+        seen_fact(st, f->sys_name);
+        break;
+    case FACT_GONE:
+        gone_fact(st, f->sys_name);
+        break;
+    case FACT_VM_SOCKET:
+    case FACT_VM_ANSWERS:
+    case FACT_VM_DOWN:
+        vm_fact(st, f);
+        break;
+    case FACT_OP_DONE:
+        vm_op_done(st, f->op);
+        break;
+    case FACT_REQUEST:
+        request_fact(st, f->request);
+        break;
+    case FACT_CLIENT_GONE:
+        request_client_gone(st, f->client);
+        break;
+    case FACT_SAVED:
+        request_save_ended(st, f);
+        break;
+    case FACT_DISK_ANSWERS:
+        st->c->save_at = st->now;
+        break;
+    case FACT_RELEASED:
+        released(st, f->token);
+        break;
+    case FACT_RELOAD:
+        reload(st, f->conf);
+        break;
+    case FACT_STOP:
+        stop(st);
+        break;
+    case FACT_TIME:
+        break;
+    }
+}
+
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
     struct step st = {.c = c, .now = now, .out = out};
     bool due = c->wake_at <= now;
@@ -259,54 +310,7 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
     out->naudits = 0;
     c->stats.facts++;
     slots_reap(c);
-    switch (f->kind) {
-    case FACT_SCAN_BEGIN:
-        scan_begin(c);
-        break;
-    case FACT_SCAN_END:
-        scan_end(&st);
-        break;
-    case FACT_DEVICE:
-        device_fact(&st, f);
-        break;
-    case FACT_SEEN:
-        seen_fact(&st, f->sys_name);
-        break;
-    case FACT_GONE:
-        gone_fact(&st, f->sys_name);
-        break;
-    case FACT_VM_SOCKET:
-    case FACT_VM_ANSWERS:
-    case FACT_VM_DOWN:
-        vm_fact(&st, f);
-        break;
-    case FACT_OP_DONE:
-        vm_op_done(&st, f->op);
-        break;
-    case FACT_REQUEST:
-        request_fact(&st, f->request);
-        break;
-    case FACT_CLIENT_GONE:
-        request_client_gone(&st, f->client);
-        break;
-    case FACT_SAVED:
-        request_save_ended(&st, f);
-        break;
-    case FACT_DISK_ANSWERS:
-        c->save_at = now;
-        break;
-    case FACT_RELEASED:
-        released(&st, f->token);
-        break;
-    case FACT_RELOAD:
-        reload(&st, f->conf);
-        break;
-    case FACT_STOP:
-        stop(&st);
-        break;
-    case FACT_TIME:
-        break;
-    }
+    apply(&st, f);
     plan(&st);
     c->changes += may_change(f, out, due);
 }
