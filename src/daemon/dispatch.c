@@ -150,11 +150,11 @@ static void step(const struct fact *f) {
     dispatch.stepping = false;
     if (f->kind == FACT_RELOAD)
         warn_of_lost_tags();
-    if (dispatch.core.stats.table_full != dispatch.full_logged) {
+    /* Each time that it has happened twice as often: whoever causes it cannot fill the log, nor hide it. */
+    if (dispatch.core.stats.table_full > 2 * dispatch.full_logged) {
         dispatch.full_logged = dispatch.core.stats.table_full;
-        if (log_may_about(LOG_DEVICES, "full tables", dispatch.now))
-            log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
-                     (unsigned long long)dispatch.full_logged);
+        log_warn("a table is full: a device is ignored or not remembered (see --limits); times=%llu",
+                 (unsigned long long)dispatch.full_logged);
     }
 }
 

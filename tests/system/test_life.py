@@ -348,7 +348,7 @@ def a_device_that_moves_to_another_port_and_one_that_takes_its_place(w):
     vm2.wait_device(vhp(mouse))
     vm1.wait_device(vhp(kbd), there=False)
     equal((vm1.devices, list(vm2.devices)), ({}, [vhp(mouse)]))
-    equal(elsewhere.node in api.list(all=True), True)
+    api.list_until(lambda devices: elsewhere.node in devices, all=True)
 
 
 @test
