@@ -57,6 +57,8 @@ static int64_t times(enum log_share share) {
 /* n: the number of usual allowances that k has. */
 static bool take(struct keyed *k, int64_t n, int64_t now) {
     int64_t refill = ms_to_ns(VH_T_LOG_REFILL) / n;
+    if (now > VH_NEVER / 2) /* no clock gets there, but a sum must not overflow */
+        now = VH_NEVER / 2;
     if (k->busy_until < now)
         k->busy_until = now;
     if (k->busy_until - now <= (n * VH_LOG_BURST - 1) * refill) {
