@@ -14,14 +14,19 @@ $(X)/%.o: tests/unit/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
 	@mkdir -p $(@D)
 	$(Q)$(filter-out -Wstack-usage=%,$(COMPILE)) $(TEST_INCLUDE) -MMD -MP -c -o $@ $<
 
-$(X)/test_%: $(X)/test_%.o $(CROSS_OBJ) $(LIBUSB_A) $(B)/flags
+# An archive, as for the native tests: a test that plays a file itself keeps that file's object out.
+$(X)/libvhotplug.a: $(CROSS_OBJ)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(X)/test_%: $(X)/test_%.o $(X)/libvhotplug.a $(LIBUSB_A) $(B)/flags
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(WRAPPED) -o $@ $< $(CROSS_OBJ) $(LIBUSB_LIBS) $(ENDFILES)
+	$(Q)$(LINK) $(WRAPPED) -o $@ $< $(X)/libvhotplug.a $(LIBUSB_LIBS) $(ENDFILES)
 
 -include $(CROSS_UNIT:=.d) $(TEST_SHARED:tests/unit/%.c=$(X)/%.d)
 
 # qemu-user has no seccomp: the sandbox is tested on the board, by test_image.py.
-ON_BOARD := $(X)/test_sandbox
+ON_BOARD := $(addprefix $(X)/,test_sandbox test_logger test_processes)
 
 .PHONY: cross-unit on-board
 on-board: $(ON_BOARD)

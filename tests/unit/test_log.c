@@ -61,10 +61,19 @@ static void on_a_terminal_the_level_is_a_word(void) {
     log_open("me", LOG_DEBUG);
 }
 
+/* "2026-11-29T19:00:00Z " and the text; the product's own sscanf() knows less than this needs. */
+static bool is_dated(const char *line, const char *text) {
+    static const char form[] = "dddd-dd-ddTdd:dd:ddZ ";
+    for (size_t i = 0; i < sizeof form - 1; i++) {
+        if (form[i] == 'd' ? line[i] < '0' || line[i] > '9' : line[i] != form[i])
+            return false;
+    }
+    return strncmp(line + sizeof form - 1, text, strlen(text)) == 0 && line[0] == '2';
+}
+
 /* Whoever reads a pipe notes the time itself; in a file nobody does. */
 static void in_a_file_a_line_begins_with_the_time(void) {
     int file = memfd_create("log", 0), saved = dup(STDERR_FILENO);
-    int year = 0, n = 0;
     CHECK(file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
     log_open("me", LOG_DEBUG);
     log_line(LOG_INFO, "before");
@@ -77,8 +86,8 @@ static void in_a_file_a_line_begins_with_the_time(void) {
     got[len > 0 ? len : 0] = '\0';
     (void)close(file);
     CHECK(strncmp(got, "<6>me: before\n", 14) == 0);
-    CHECK(sscanf(got + 14, "%4d-%*2d-%*2dT%*2d:%*2d:%*2dZ <6>me: after\n%n", &year, &n) == 1 && year > 2000 && n == 34);
-    CHECK(sscanf(got + 14 + n, "%4d-%*2d-%*2dT%*2d:%*2d:%*2dZ <4>of another\n%n", &year, &n) == 1 && n == 35);
+    CHECK(is_dated(got + 14, "<6>me: after\n"));
+    CHECK(is_dated(got + 14 + 34, "<4>of another\n"));
     LOGGED(LOG_INFO, "still");
     CHECK(strstr(got, "Z <6>me: still\n") != NULL); /* the kind of file was looked at by log_stamp() */
     log_open("me", LOG_DEBUG);

@@ -26,12 +26,10 @@ static bool bus_event(const struct uevent *ev) {
     events++;
     return true;
 }
-static void bus_read_noted(fact_fn *emit) {
-    (void)emit;
+static void bus_read_noted(void) {
     readings++;
 }
-static void bus_scan(bool coldplug, fact_fn *emit) {
-    (void)emit;
+static void bus_scan(bool coldplug) {
     CHECK(!coldplug);
     scans++;
 }

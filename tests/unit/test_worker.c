@@ -131,11 +131,11 @@ static void put(int sock, const void *p, size_t n, int nfds) {
     memset(control, 0, sizeof control);
     if (nfds > 0) {
         m.msg_control = control;
-        m.msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int));
+        m.msg_controllen = (socklen_t)CMSG_SPACE((size_t)nfds * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+        c->cmsg_len = (socklen_t)CMSG_LEN((size_t)nfds * sizeof(int));
         for (int i = 0; i < nfds; i++)
             memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &sock, sizeof sock);
     }
