@@ -142,7 +142,7 @@ def mounted_storage_stays_with_the_host(w):
     contains(answer["error"], "mounted file system")
     equal(api.devices()[0]["state"], "idle")
     w.board.run("umount /tmp")
-    api.ok("usb_attach", device_node=node, vm="vm1")
+    until(lambda: api.call("usb_attach", device_node=node, vm="vm1")["result"] == "ok", scaled(5), "the stick in vm1")
 
 
 @test
