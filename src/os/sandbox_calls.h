@@ -30,9 +30,6 @@
 #define SANDBOX_FCNTL64(X, arguments)
 #endif
 
-/* Work that the daemon's own process still does besides deciding. Each has a list of its own, which goes when the work
- * has gone to a worker; that of files goes with the last of them. */
-
 /* The most frequent calls come first, because the filter compares them in order. clock_gettime() is a system call only
  * if the vDSO cannot read the clock. After SIGSTOP and SIGCONT, ppoll() restarts as ppoll(); poll() would need
  * restart_syscall. */
