@@ -106,12 +106,18 @@ class Api:
         return {d["device_node"]: d for d in self.ok("usb_list", **fields)["usb_devices"]}
 
     def list_until(self, condition, **fields):
-        """Lists until the list is as wanted: a VM has done something before the daemon has read that it did."""
+        """Lists until the list is as wanted: a VM or a worker has done something before the daemon has read that it did.
+
+        A condition may look at a device that is not listed yet."""
         end = time.monotonic() + scaled(5)
-        while not condition(listed := self.list(**fields)):
-            if time.monotonic() > end:
-                raise Failed(f"the list never came to be as wanted: {listed}")
-        return listed
+        while time.monotonic() < end:
+            listed = self.list(**fields)
+            try:
+                if condition(listed):
+                    return listed
+            except KeyError:
+                continue
+        raise Failed(f"the list never came to be as wanted: {listed}")
 
     def event(self, kind, **expected):
         """The next event must be this one."""
