@@ -90,7 +90,7 @@ class Abuse(World):
 
     def stick(self, port, **attributes):
         device = self.host.plug(port, 0x0951, 0x1666, [STORAGE], **attributes)
-        self.admin.list_until(lambda devices: device.node in devices)
+        self.admin.list_until(lambda devices: "still configuring" not in (devices[device.node]["reason"] or ""))
         return device
 
     def state(self):
