@@ -74,7 +74,8 @@ static bool uses_valid(const struct device_uses *u) {
         return false;
     for (uint32_t i = 0; i < u->n; i++) {
         const struct device_use *r = &u->row[i];
-        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || !ENDS(r->why) || r->why[0] == '\0')
+        if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || !ENDS(r->why) || r->why[0] == '\0' ||
+            !is_flag(r->untold))
             return false;
     }
     return true;

@@ -59,6 +59,7 @@ struct device_list {
 struct device_use {
     char sys_name[VH_SYSNAME_MAX];
     char why[VH_PROTECT_MAX];
+    uint8_t untold; /* no event tells when this use ends */
 };
 
 struct device_uses {

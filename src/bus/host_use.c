@@ -26,6 +26,7 @@ static struct use {
     char why[VH_TEXT_MAX];
 } uses[VH_MAX_DEVICES]; /* one for each device, because a disk may be mounted a hundred times */
 static int nuses, too_many;
+static int nmounted; /* the first rows: an event tells the end of those */
 
 static struct { /* a table of /proc, read line by line */
     int fd;
@@ -343,6 +344,7 @@ static void read_routes(void) {
 void host_use_read(void) {
     nuses = too_many = 0;
     read_mounts();
+    nmounted = nuses;
     read_swaps();
     read_blocks();
     read_btrfs();
@@ -393,9 +395,10 @@ bool host_use_reason(const char *sys_name, char *why, size_t cap) {
     return u != NULL && (str_copy(why, cap, u->why) || true);
 }
 
-bool host_use_at(int i, const char **sys_name, const char **why) {
+bool host_use_at(int i, const char **sys_name, const char **why, bool *untold) {
     if (i >= nuses)
         return false;
+    *untold = i >= nmounted;
     *sys_name = uses[i].sys_name;
     *why = uses[i].why;
     return true;

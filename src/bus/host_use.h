@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 void host_use_read(void); /* takes the snapshot; may wait for a file system */
-/* Row i of the snapshot, from 0 on; false after the last. The texts live until the next snapshot. */
-bool host_use_at(int i, const char **sys_name, const char **why);
+/* Row i of the snapshot, from 0 on; false after the last. The texts live until the next snapshot. untold: no event
+ * tells when this use ends, as the poll of the mount table does (mount_watch.h). */
+bool host_use_at(int i, const char **sys_name, const char **why, bool *untold);
 /* Takes a snapshot over from whoever read it, row by row. A row is left out if there is one of that device, or if there
  * are VH_MAX_DEVICES. */
 void host_use_drop(void); /* the snapshot and the memory of reading it go: for a worker between two orders */

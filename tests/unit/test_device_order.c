@@ -215,6 +215,7 @@ static void uses(void) {
     BROKEN(make_uses(), UNTERMINATED(answer.uses.row[1].sys_name));
     BROKEN(make_uses(), UNTERMINATED(answer.uses.row[0].why));
     BROKEN(make_uses(), answer.uses.row[1].why[0] = '\0');
+    BROKEN(make_uses(), answer.uses.row[1].untold = 2);
     BROKEN(make_uses(), memcpy(answer.uses.row[1].sys_name, "sda", 4));
     make_uses();
     answer.uses.n = VH_MAX_DEVICES + 1;

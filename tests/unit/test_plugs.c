@@ -612,6 +612,50 @@ static void of_what_the_host_uses_only_changes_are_told(void) {
     CHECK_STR(kept_device("1-2")->protect, "");
 }
 
+/* Looks for uses at a time, after so many looks in a row that found one without an event. */
+static void look_for_uses(int64_t at, unsigned times) {
+    int64_t before = clock_now();
+    nothers = 0;
+    bus_usb.tick(at - 1);
+    pump();
+    CHECK_INT(nothers, 0);
+    bus_usb.tick(at);
+    pump();
+    CHECK_INT(nothers, 1);
+    if (times == 0)
+        return;
+    CHECK(bus_usb.deadline() >= before + backoff(times, VH_T_RETRY_MIN, VH_T_USES_MAX));
+    CHECK(bus_usb.deadline() <= clock_now() + backoff(times, VH_T_RETRY_MIN, VH_T_USES_MAX));
+}
+
+/* The mount is gone from the table, the kernel has still to write to the disk: /sys/fs names it for a while. */
+static void a_use_that_ends_without_an_event_is_looked_for(void) {
+    char path[256];
+    begin();
+    place(2, 5);
+    event("bind", "1-2");
+    read_noted();
+    make("sys/class/block/sda1", "../../devices/pci0/usb1/1-2/1-2:1.0/block/sda/sda1");
+    put_line("proc/self/mountinfo", "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n");
+    recheck();
+    CHECK(strstr(kept_device("1-2")->protect, "/mnt") != NULL);
+    CHECK(bus_usb.deadline() == VH_NEVER); /* its end is an event */
+    put_line("proc/self/mountinfo", "");
+    make("sys/fs/ext4/sda1", NULL);
+    recheck();
+    for (unsigned times = 2; times < 14; times++) {
+        CHECK(strstr(kept_device("1-2")->protect, "ext4") != NULL);
+        look_for_uses(bus_usb.deadline(), times);
+    }
+    recheck(); /* an event: it may end soon */
+    look_for_uses(bus_usb.deadline(), 2);
+    (void)snprintf(path, sizeof path, "%s/sys/fs/ext4/sda1", root);
+    CHECK(unlink(path) == 0);
+    look_for_uses(bus_usb.deadline(), 0);
+    CHECK_STR(kept_device("1-2")->protect, "");
+    CHECK(bus_usb.deadline() == VH_NEVER);
+}
+
 /* Paths are kept until exit, up to a bound. */
 static void a_driver_whose_path_finds_no_room_is_said(void) {
     static const unsigned char bytes[] = {18, 1, 0,  2, 0, 0, 0, 64,   0xf1, 0xff, 1, 0, 0, 1, 1,   2, 3, 1,
@@ -656,6 +700,7 @@ int main(void) {
     RUN(whatever_was_read_before_a_node_is_checked_when_it_is_opened);
     RUN(what_concerns_no_device_is_not_noted);
     RUN(of_what_the_host_uses_only_changes_are_told);
+    RUN(a_use_that_ends_without_an_event_is_looked_for);
     RUN(a_driver_whose_path_finds_no_room_is_said);
     begin();
     char empty[512];

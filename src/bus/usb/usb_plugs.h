@@ -21,8 +21,7 @@ struct usb_plug {
     uint64_t incarnation; /* 0: the row is free */
     int64_t first_seen;
     bool settled;
-    bool protected; /* as reported: the host uses the device */
-    bool complete;  /* every attribute could be read, and all were reported */
+    bool complete; /* every attribute could be read, and all were reported */
     char sys_name[VH_SYSNAME_MAX];
 };
 

@@ -78,12 +78,14 @@ static void list_uses(struct device_uses *u) {
     u->n = 0;
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         const char *sys_name, *why;
-        if (!host_use_at(i, &sys_name, &why))
+        bool untold;
+        if (!host_use_at(i, &sys_name, &why, &untold))
             break;
         struct device_use *r = &u->row[u->n++];
         memset(r, 0, sizeof *r);
         (void)str_copy(r->sys_name, sizeof r->sys_name, sys_name);
         (void)str_copy(r->why, sizeof r->why, why); /* an explanation may be cut */
+        r->untold = untold;
     }
 }
 
