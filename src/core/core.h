@@ -134,6 +134,7 @@ struct audit {
 /* A request that waits for operations. */
 struct pending {
     bool used;
+    int64_t until;          /* a device that waits for this long has not been moved */
     int left;               /* devices still under way */
     bool refused, failed;   /* a part of it: by us before anything was done for that part, or later */
     char text[VH_TEXT_MAX]; /* the first refusal or failure */

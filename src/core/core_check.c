@@ -35,6 +35,7 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(!s->meant || (c->saving && s->state == SLOT_PRESENT), "a slot is meant by a decision that does not exist");
     MUST(!s->lifts || s->meant, "a decision lifts another one of a slot that it does not mean");
     MUST(s->req < 0 || c->pending[s->req].used, "the request of a slot is not in use");
+    MUST(s->req < 0 || s->op != OP_NONE || c->wake_at <= c->pending[s->req].until, "a request may wait for ever");
     MUST(s->vm < 0 || c->vm[s->vm].state != VM_DOWN, "a device is assigned to a VM that is down");
     MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms,
          "a VM named in a slot is not configured");

@@ -118,20 +118,25 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
     return s->choice >= 0 && plan_allows(c, s, s->choice) ? s->choice : c->conf->rules[s->rule].vms[0];
 }
 
-/* Is a request of the same or a higher role moving the device? One of a lower role is pushed aside: it could keep the
- * device busy for ever. */
+/* Is another request moving the device that this one has to wait for? One of a lower role is pushed aside, because it
+ * could keep the device busy for long. A detach does not wait for one of the same role either: a VM that is silent must
+ * not stand against it. */
 static bool request_keeps(const struct core *c, const struct request *r, const struct slot *s) {
-    return s->req >= 0 && c->pending[s->req].audit.asked.who.role >= r->who.role;
+    if (s->req < 0)
+        return false;
+    enum role other = c->pending[s->req].audit.asked.who.role;
+    return r->kind == REQ_DETACH ? other > r->who.role : other >= r->who.role;
 }
 
-/* Ends the request of the lower role. The new request restores what that one has lifted, if it fails. */
-static void push_aside(struct step *st, int i) {
+/* Ends that other request. The new request restores what that one has lifted, if it fails. */
+static void push_aside(struct step *st, const struct request *r, int i) {
     struct slot *s = &st->c->slot[i];
     if (s->req < 0)
         return;
     struct pending *p = &st->c->pending[s->req];
     s->req = -1;
-    pending_fail(p, "a higher role has decided about the device meanwhile");
+    pending_fail(p, p->audit.asked.who.role < r->who.role ? "a higher role has decided about the device meanwhile"
+                                                          : "the device was taken away meanwhile");
     pending_part_done(st, p);
 }
 
@@ -175,7 +180,7 @@ static void attach_go(struct step *st, const struct request *r, bool decided) {
                 attach_undone(st, i);
             continue;
         }
-        push_aside(st, i);
+        push_aside(st, r, i);
         s->managed = true;
         s->suspended = s->guest_suspended = -1;
         if (s->claims != 0)
@@ -268,7 +273,7 @@ static void detach_go(struct step *st, const struct request *r) {
             pending_refuse(p, obstacle);
             continue;
         }
-        push_aside(st, i);
+        push_aside(st, r, i);
         s->restore_by = ROLE_NONE;
         if (s->claims != 0)
             s->look = LOOK_DUE; /* the decision holds; the reply says whether the device is still somewhere */

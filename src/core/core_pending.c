@@ -183,6 +183,7 @@ struct pending *pending_new(struct step *st, const struct request *r, int *index
     struct pending *p = &st->c->pending[*index];
     memset(p, 0, sizeof *p);
     p->used = true;
+    p->until = st->now + ms_to_ns(VH_T_REQUEST);
     p->audit.asked = *r;
     return p;
 }

@@ -174,19 +174,47 @@ static void served(struct step *st, int i) {
     request_slot_done(st, i, NULL);
 }
 
+/* What the request of this slot has waited for in vain. */
+static void late(struct step *st, int i) {
+    struct core *c = st->c;
+    const struct slot *s = &c->slot[i];
+    char text[VH_TEXT_MAX];
+    int v = s->vm >= 0 ? s->vm : s->req_vm;
+    for (int k = 0; k < c->conf->nvms && s->doubt != 0; k++) {
+        if ((s->doubt >> k & 1) != 0)
+            v = k;
+    }
+    if (s->doubt != 0)
+        (void)str_fmt(text, sizeof text, "VM '%s' may have it and has not answered in time", c->conf->vms[v].name);
+    else if (s->vm < 0 && s->look != LOOK_NONE)
+        (void)str_copy(text, sizeof text, "the device could not be read in time");
+    else if (s->releasing || v < 0)
+        (void)str_copy(text, sizeof text, "its reset has not ended in time");
+    else
+        (void)str_fmt(text, sizeof text, "VM '%s' has not answered in time", c->conf->vms[v].name);
+    request_slot_done(st, i, text);
+}
+
 /* Ends a request for this slot that is served or can no longer be. Served: the device is certainly where the request
  * wants it. Failed: the VM is down, the device must stay with the host now, the rules no longer allow the VM, or a
  * decision or selection by a higher role concerns the device (its serial number may be known only now). */
 static void settle_request(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
-    if (s->req < 0 || s->op != OP_NONE || (s->vm < 0 && s->look != LOOK_NONE && !s->releasing))
+    if (s->req < 0 || s->op != OP_NONE) /* each operation ends within a time of its own */
         return;
-    if (s->vm == s->req_vm) {
-        if (s->doubt == 0)
-            served(st, i);
+    bool unread = s->vm < 0 && s->look != LOOK_NONE && !s->releasing;
+    if (!unread && s->vm == s->req_vm && s->doubt == 0) {
+        served(st, i);
         return;
     }
+    if (c->pending[s->req].until <= st->now) {
+        late(st, i);
+        return;
+    }
+    wake(c, c->pending[s->req].until);
+    if (unread || s->vm == s->req_vm)
+        return;
     bool to_vm = s->req_vm >= 0;
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
     enum role asker = c->pending[s->req].audit.asked.who.role;
