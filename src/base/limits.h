@@ -87,6 +87,7 @@
       "times that for audit lines of what changed something: no client may change more by default")                    \
     X(VH_AUDIT_MAX, 1920, "bytes of an audit line: a log line without its prefix")                                     \
     /* texts, with their NUL */                                                                                        \
+    X(VH_BOOT_ID_MAX, 64, "the kernel's boot id, a UUID of 36 characters, with NUL")                                   \
     X(VH_SYSNAME_MAX, 32, "a sysfs device name such as 1-2.3.4, with NUL; six hub tiers need 22")                      \
     X(VH_IFNAME_MAX, 64, "the name of an interface such as 1-2.3:1.0, or of a driver, with NUL")                       \
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                                \

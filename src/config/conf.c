@@ -14,11 +14,13 @@
 
 #define DEFAULT_SOCKET "/var/lib/vhotplug/vhotplug.sock"
 #define DEFAULT_STATE "/var/lib/vhotplug/vhotplug.state"
+#define DEFAULT_RECORD "/run/vhotplug.record"
 
 void conf_default(struct conf *c) {
     c->rule_match_any = false;
     c->persistency = true;
-    VH_ASSERT(str_copy(c->state_path, sizeof c->state_path, DEFAULT_STATE));
+    VH_ASSERT(str_copy(c->state_path, sizeof c->state_path, DEFAULT_STATE) &&
+              str_copy(c->record_path, sizeof c->record_path, DEFAULT_RECORD));
     c->lease_seconds = 0;
     c->release_on_exit = false;
     c->nrules = c->nentries = c->nvms = 0;
@@ -55,6 +57,7 @@ static void read_general(struct reader *r, int object) {
         r->c->rule_match_any = match == 1;
     (void)rd_bool(r, v[GEN_PERSISTENCY], &r->c->persistency);
     (void)rd_path(r, v[GEN_STATE_PATH], r->c->state_path, sizeof r->c->state_path);
+    (void)rd_path(r, v[GEN_RECORD_PATH], r->c->record_path, sizeof r->c->record_path);
     if (rd_uint(r, v[GEN_LEASE], 0, 86400, "seconds from 0 to 86400", &lease))
         r->c->lease_seconds = (uint32_t)lease;
     (void)rd_bool(r, v[GEN_RELEASE], &r->c->release_on_exit);

@@ -43,6 +43,7 @@ struct conf {
     bool rule_match_any; /* general.ruleMatch "any": the reading of the older daemons */
     bool persistency;
     char state_path[VH_PATH_MAX];
+    char record_path[VH_PATH_MAX];
     uint32_t lease_seconds;
     bool release_on_exit;
     struct api_conf api;

@@ -20,6 +20,7 @@ static const char *const general_keys[] = {
     [GEN_RULE_MATCH] = "ruleMatch",
     [GEN_PERSISTENCY] = "persistency",
     [GEN_STATE_PATH] = "statePath",
+    [GEN_RECORD_PATH] = "recordPath",
     [GEN_LEASE] = "leaseSeconds",
     [GEN_RELEASE] = "releaseOnExit",
     [GEN_DESCRIPTION] = "description",

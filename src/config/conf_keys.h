@@ -19,6 +19,7 @@ enum general_key {
     GEN_RULE_MATCH,
     GEN_PERSISTENCY,
     GEN_STATE_PATH,
+    GEN_RECORD_PATH,
     GEN_LEASE,
     GEN_RELEASE,
     GEN_DESCRIPTION,

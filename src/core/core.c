@@ -22,6 +22,25 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
         c->vm[v].op_slot = -1;
 }
 
+void core_earlier(struct core *c, const struct assigned *rows, int n) {
+    VH_ASSERT(c->stats.facts == 0 && n >= 0);
+    c->earlier = rows != NULL ? EARLIER_NOTED : EARLIER_NONE;
+    c->assigned = rows;
+    c->nassigned = n;
+}
+
+vm_set core_may_have(const struct core *c, int i) {
+    const struct slot *s = &c->slot[i];
+    vm_set vms = s->doubt;
+    if (i >= c->used || s->state != SLOT_PRESENT)
+        return 0;
+    if (s->vm >= 0)
+        vms |= (vm_set)1 << s->vm;
+    if (s->op != OP_NONE)
+        vms |= (vm_set)1 << s->op_vm;
+    return vms;
+}
+
 /* ---- slots ---- */
 
 static void released(struct step *st, uint32_t token) {
@@ -81,12 +100,27 @@ static void unplug(struct step *st, int i) {
     slot_afresh(s);
 }
 
-/* An earlier daemon may have attached it to any VM that is not down, by other rules. A VM that was listed before the
- * device was read is listed again. */
-static void doubt_all(struct core *c, struct slot *s) {
+/* The VMs that an earlier daemon gave the device to. */
+static vm_set noted(const struct core *c, const struct slot *s) {
+    for (int i = 0; i < c->nassigned; i++) {
+        const struct assigned *a = &c->assigned[i];
+        if (a->incarnation == s->dev.incarnation && str_eq(a->sys_name, s->dev.sys_name))
+            return a->vms;
+    }
+    return 0;
+}
+
+/* An earlier daemon may have attached it to a VM that is not down, by other rules. A VM that was listed before the
+ * device was read is listed again. If nothing was noted, a VM that has it by our id has it by an older daemon. */
+static void doubt_earlier(struct core *c, struct slot *s) {
+    const vm_set all = ~(vm_set)0, known = noted(c, s);
+    vm_set doubt = c->earlier == EARLIER_UNKNOWN ? all : known;
+    vm_set adopt = c->earlier == EARLIER_NOTED ? known : all;
     for (int v = 0; v < c->conf->nvms; v++) {
-        bool down = c->vm[v].told && c->vm[v].state == VM_DOWN;
-        s->doubt |= (vm_set)(c->conf->vms[v].supported && !down) << v;
+        if (!c->conf->vms[v].supported || (c->vm[v].told && c->vm[v].state == VM_DOWN))
+            continue;
+        s->adoptable |= adopt & (vm_set)1 << v;
+        s->doubt |= doubt & (vm_set)1 << v;
         vm_look(c, v);
     }
 }
@@ -107,8 +141,8 @@ static void plug(struct step *st, const struct fact *f) {
     if (!f->coldplug)
         port_plugged(st, i);
     slot_plugged(st, i);
-    if (f->coldplug && !s->hub)
-        doubt_all(c, s);
+    if (!s->hub && (f->coldplug || noted(c, s) != 0)) /* one of the start may be read late */
+        doubt_earlier(c, s);
     if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
         s->choice = c->conf->rules[s->rule].vms[0]; /* at start, no client can answer */
     slot_announce(st, i);

@@ -60,10 +60,11 @@ struct slot {
     bool disconnected; /* a decision keeps it with the host */
     bool seen;         /* reported by the scan under way */
     bool hub;
-    bool meant;          /* the decision that is being saved is about this plug */
-    bool lifts;          /* that decision lifts the one that keeps it away */
-    vm_set doubt;        /* VMs that may have it, not known yet: no attach until each of them is listed or down */
-    int suspended;       /* VM that usb_suspend took it out of, -1 none */
+    bool meant;       /* the decision that is being saved is about this plug */
+    bool lifts;       /* that decision lifts the one that keeps it away */
+    vm_set doubt;     /* VMs that may have it, not known yet: no attach until each of them is listed or down */
+    vm_set adoptable; /* VMs not listed since the start: it is theirs if they list it by our id and the rules allow */
+    int suspended;    /* VM that usb_suspend took it out of, -1 none */
     int guest_suspended; /* VM whose own guest suspended it, -1 none; not saved */
     int guest_detached;  /* VM whose guest detached it, -1 none; cleared when that guest attaches it */
     vm_set claims;       /* VMs that list it although they did not get it from us */
@@ -120,6 +121,13 @@ struct filter {
     struct vmm_found fits;
 };
 
+/* VMs that an earlier daemon gave the device to, or was just giving it. */
+struct assigned {
+    char sys_name[VH_SYSNAME_MAX];
+    uint64_t incarnation;
+    vm_set vms;
+};
+
 /* A request with the devices that it concerned and its outcome. */
 struct audit {
     struct request asked;
@@ -163,6 +171,9 @@ struct core_stats {
 struct core {
     const struct conf *conf;
     bool attach_connected;
+    enum earlier { EARLIER_UNKNOWN, EARLIER_NONE, EARLIER_NOTED } earlier;
+    const struct assigned *assigned; /* EARLIER_NOTED: nassigned rows */
+    int nassigned;
     uint32_t next_serial, next_plug;
     uint64_t changes; /* grows with each step after which a list may show something else */
     int64_t wake_at;  /* when something waits for time, else VH_NEVER */
@@ -199,6 +210,12 @@ struct actions {
 
 /* c must be all zero bytes, as a static object is: clearing it here would make all its pages resident. */
 void core_init(struct core *c, const struct conf *conf, bool attach_connected);
+/* What an earlier daemon has noted, before the first step; the rows must live until the end of the first scan. NULL:
+ * there was none since the host has started. If neither is known, every device that is there at start waits for every
+ * VM. */
+void core_earlier(struct core *c, const struct assigned *rows, int n);
+/* What a later daemon has to know of slot i: before the actions of a step are done, the caller notes it. */
+vm_set core_may_have(const struct core *c, int i);
 /* Applies one fact. `out` is emptied first; the caller does its actions in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */

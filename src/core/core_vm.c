@@ -12,8 +12,10 @@
 
 /* What the VM has is known now: it is listed, or down. */
 static void doubt_ends(struct core *c, int v) {
-    for (int i = 0; i < c->used; i++)
+    for (int i = 0; i < c->used; i++) {
         c->slot[i].doubt &= ~((vm_set)1 << v);
+        c->slot[i].adoptable &= ~((vm_set)1 << v);
+    }
 }
 
 /* Another VMM may accept what the last one refused: devices do not wait for the old back-off. */
@@ -115,9 +117,10 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         return;
     }
     struct slot *s = i >= 0 ? &c->slot[i] : NULL;
-    /* If this VM was not in doubt for this device, the id belongs to an older one, because the kernel uses numbers
+    /* If this VM could not have this device, the id belongs to an older one, because the kernel uses numbers
      * again, or was refused before. */
-    if (s == NULL || (s->doubt >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub || !plan_allows(c, s, v)) {
+    if (s == NULL || ((s->doubt | s->adoptable) >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub ||
+        !plan_allows(c, s, v)) {
         (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
         if (s != NULL && !s->hub)
             claim_slot(c, s, v); /* it may have the device all the same, until the id is removed */

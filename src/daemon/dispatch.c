@@ -14,6 +14,7 @@
 #include "daemon/device_worker.h"
 #include "daemon/disk_worker.h"
 #include "daemon/notify.h"
+#include "daemon/record.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
 #include "os/sys.h"
@@ -144,7 +145,10 @@ static void warn_of_lost_tags(void) {
 
 static void step(const struct fact *f) {
     dispatch.stepping = true;
+    if (f->kind == FACT_RELOAD)
+        record_names(f->conf); /* before a row means a VM that is new */
     core_step(&dispatch.core, f, dispatch.now, &dispatch.actions);
+    record_sync(&dispatch.core);
     for (int i = 0; i < dispatch.actions.n; i++)
         do_action(&dispatch.actions.a[i]);
     dispatch.stepping = false;
@@ -358,6 +362,7 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     if (!bus->start(&bus_calls) || !device_workers_start()) /* first: they inherit no descriptor opened below */
         return false;
     core_init(&dispatch.core, conf, attach_connected);
+    record_start(conf, &dispatch.core);
     if (conf->persistency) {
         state_file_load(conf->state_path, &dispatch.core.remembered);
         dispatch.core.persist = true;

@@ -115,6 +115,8 @@ static void reload(const struct conf *old, const struct conf *fresh) {
     vm_set changed = 0;
     if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
         log_warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
+    if (!str_eq(fresh->record_path, old->record_path))
+        log_warn("general.recordPath is read at start only: restart the daemon for it");
     for (int v = 0; v < VH_MAX_VMS; v++) {
         bool same = v < fresh->nvms && v < old->nvms && conf_same_vm(&fresh->vms[v], &old->vms[v]);
         changed |= (vm_set)!same << v;

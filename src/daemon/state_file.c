@@ -7,9 +7,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/boot.h"
 #include "os/file.h"
 #include "os/sys.h"
-#include "os/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,20 +21,11 @@
 
 static struct {
     char path[VH_PATH_MAX], temporary[VH_PATH_MAX], directory[VH_PATH_MAX];
-    char boot[64]; /* the kernel's boot id, "" if it has none */
+    char boot[VH_BOOT_ID_MAX];
     char why[VH_PATH_MAX + 128];
 } state;
 
 static char text[VH_STATE_MAX];
-
-static void read_boot_id(void) {
-    int fd = sysfs_open("/proc/sys/kernel/random", O_PATH | O_DIRECTORY);
-    state.boot[0] = '\0';
-    if (fd < 0 || sysfs_text(fd, "boot_id", state.boot, sizeof state.boot) < 0)
-        state.boot[0] = '\0'; /* then all boots count as one */
-    if (fd >= 0)
-        (void)close(fd);
-}
 
 /* If the path is a symbolic link, the link stays and its target is replaced. */
 static bool set_path(const char *path) {
@@ -81,7 +72,7 @@ static void set_aside(const char *why) {
 void state_file_load(const char *path, struct remembered_set *ms) {
     char why[VH_TEXT_MAX] = "";
     unsigned dropped = 0;
-    read_boot_id();
+    boot_id(state.boot);
     if (!set_path(path)) {
         log_error("the path of the state file is too long: %s", path);
         state.path[0] = state.directory[0] = '\0';

@@ -1185,7 +1185,8 @@ void world_rest(void) {
 
 /* ---- a daemon that ends and starts again ---- */
 
-/* While no daemon runs, no number is used again: the kernel goes through all 127 first, this world only through 20. */
+/* If nothing is noted, no number may be used again while no daemon runs: the kernel goes through all 127 first, this
+ * world only through 20. */
 static void no_reuse(void) {
     for (int p = 0; p < PORTS; p++) {
         const struct device *d = &w.port[p].dev;
@@ -1207,11 +1208,39 @@ static void forget_unnamed(void) {
     }
 }
 
-static void load(void) {
+/* What the old daemon has noted of its devices, by the names of its VMs. A VM that is not configured any more is
+ * nobody. Now and then nothing could be noted. */
+static int note_assigned(const struct conf *old, struct assigned *rows) {
+    int n = 0;
+    for (int i = 0; i < core.used; i++) {
+        vm_set before = core_may_have(&core, i);
+        struct assigned *a = &rows[n];
+        if (before == 0)
+            continue;
+        n++;
+        memcpy(a->sys_name, core.slot[i].dev.sys_name, sizeof a->sys_name);
+        a->incarnation = core.slot[i].dev.incarnation;
+        a->vms = 0;
+        for (int v = 0; v < old->nvms; v++) {
+            int fresh = conf_vm(conf, old->vms[v].name);
+            a->vms |= (vm_set)((before >> v & 1) != 0 && fresh >= 0) << (fresh >= 0 ? fresh : 0);
+        }
+    }
+    return n;
+}
+
+static void load(const struct conf *old) {
+    static struct assigned rows[CORE_SLOTS];
     char why[VH_TEXT_MAX];
     unsigned dropped = 0;
+    int n = old != NULL ? note_assigned(old, rows) : 0;
     memset(&core, 0, sizeof core);
     core_init(&core, conf, chance(50));
+    bool noted = chance(80);
+    if (noted)
+        core_earlier(&core, old != NULL ? rows : NULL, n);
+    else
+        no_reuse();
     core.persist = chance(90);
     if (!core.persist)
         return;
@@ -1234,10 +1263,10 @@ static void restart(void) {
     if ((w.saving || w.late) && chance(50))
         disk = on_its_way; /* it arrives although nobody waits for it any more */
     w.saving = w.late = false;
+    const struct conf *old = conf;
     conf = read_conf();
-    no_reuse();
     forget_unnamed();
-    load();
+    load(old);
     w.coldplug = true;
     for (int p = 0; p < PORTS; p++)
         w.port[p].dev.settled = true;

@@ -42,7 +42,7 @@ class Host:
         self.last_devnum = {}
         self.trash = 0
         for d in ("proc/sys/kernel/random", "proc/self", "proc/net", "sys/bus/usb/devices", "sys/class/block", "sys/class/net",
-                  "sys/dev/block", "dev/bus/usb", "lib/modules", "trash"):
+                  "sys/dev/block", "dev/bus/usb", "lib/modules", "run", "trash"):
             os.makedirs(os.path.join(root, d))
         for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("swaps", "Filename Type Size\n"),
                            ("sys/kernel/random/boot_id", "boot-1\n"), ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):

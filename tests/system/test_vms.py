@@ -1,6 +1,7 @@
 """VMs that start, die, refuse, do not answer or answer nonsense: only operations at that VM fail."""
 import json
 import os
+import signal
 
 from fakehost import HID_MOUSE, STORAGE
 from fakeqemu import GREETING
@@ -99,6 +100,36 @@ def a_silent_monitor_delays_nobody_else(w):
     api.fails("usb_attach", "does not answer", device_node=kbd.node, vm="vm1")  # after the greeting's deadline
     silent._send(GREETING)  # whoever held it has let go: the place in line was kept
     silent.wait_device(vhp(kbd))
+
+
+@test
+def a_silent_monitor_delays_nobody_else_at_the_start(w):
+    w.qemu("vm1", greet=False)
+    vm2 = w.qemu("vm2")
+    mouse = w.host.place("1-3", 0x046d, 0xc077, [HID_MOUSE])
+    w.daemon(w.conf(BOTH), "-a")
+    vm2.wait_device(vhp(mouse))
+
+
+@test
+def what_a_killed_daemon_gave_waits_for_that_vm_alone(w):
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    kbd = w.host.place("1-2")
+    mouse = w.host.place("1-3", 0x046d, 0xc077, [HID_MOUSE])
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]), "-a")
+    vm1.wait_device(vhp(kbd))
+    daemon.stop(signal.SIGKILL)
+    vm1.wait_idle()
+    vm1.greet = False
+    w.daemon(w.conf([rule("vm2", KEYBOARD), rule("vm2", MOUSE)], ("vm1", "vm2")), "-a")
+    vm2.wait_device(vhp(mouse))
+    listed = w.api().list()[kbd.node]
+    equal((listed["vm"], listed["state"], listed["reason"]), (None, "waiting", "another VM that may have it has not answered yet"))
+    vm1.greet = None
+    vm1.wait(lambda q: q.connected, "a connection")
+    vm1._send(GREETING)
+    vm2.wait_device(vhp(kbd))
+    equal(vm1.devices, {})
 
 
 @test
