@@ -87,11 +87,23 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
         member_text(sb, "note", s->dev.note);
 }
 
-void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list) {
+/* Is a program of the host using it, and what is not known of where it is? Of a list for which both were asked. */
+static void device_verified(struct sbuf *sb, const struct core *c, const struct slot *s) {
+    char text[VH_ERROR_MAX];
+    struct sbuf what;
+    sb_init(&what, text, sizeof text);
+    core_uncertain(c, s, &what);
+    member_bool(sb, "claimed", s->dev.claimed);
+    member_text_or_null(sb, "uncertain", text);
+}
+
+void api_list_entry(struct sbuf *sb, const struct core *c, const struct request *r, int slot) {
     const struct slot *s = &c->slot[slot];
-    device_identity(sb, &s->dev, access_sees_all(who));
-    if (in_list)
-        device_situation(sb, c, who, s);
+    bool all = access_sees_all(&r->who);
+    device_identity(sb, &s->dev, all);
+    device_situation(sb, c, &r->who, s);
+    if (r->verify && all)
+        device_verified(sb, c, s);
     sb_char(sb, '}');
 }
 
@@ -119,7 +131,7 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
     }
     if (!first)
         sb_str(sb, ", ");
-    api_device(sb, c, &r->who, i, true);
+    api_list_entry(sb, c, r, i);
     *cursor = (uint32_t)i + 1;
     return true;
 }
@@ -134,7 +146,7 @@ static unsigned reader(const struct principal *who) {
 
 unsigned api_list_view(const struct request *r) {
     _Static_assert(1 + 2 * (2 + VH_MAX_VMS) <= 256, "a view fits into a byte");
-    if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY)
+    if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY || r->verify)
         return 0;
     return 1 + 2 * reader(&r->who) + r->all;
 }
@@ -172,7 +184,8 @@ void api_event(struct sbuf *sb, const struct core *c, const struct principal *wh
     sb_str(sb, "{\"event\": \"");
     sb_str(sb, api_event_name(kind));
     sb_str(sb, "\", \"usb_device\": ");
-    api_device(sb, c, who, slot, false);
+    device_identity(sb, &c->slot[slot].dev, access_sees_all(who));
+    sb_char(sb, '}');
     if (kind == EV_ATTACHED || kind == EV_DETACHED)
         member_vm(sb, "vm", c, who, vm);
     if (kind == EV_SELECT_VM) {

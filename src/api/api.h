@@ -55,7 +55,8 @@ bool api_stats_part(const struct core *c, const struct request *r, const struct 
 bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm);
 void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
                int vm);
-void api_device(struct sbuf *sb, const struct core *c, const struct principal *who, int slot, bool in_list);
+/* One device of a list, as the asker of that list may know it. */
+void api_list_entry(struct sbuf *sb, const struct core *c, const struct request *r, int slot);
 const char *api_request_name(enum request_kind kind);
 const char *api_event_name(enum event_kind kind);
 

@@ -72,6 +72,9 @@ static void parse_list(struct parse *p) {
     t = parse_field(p, "all");
     if (t >= 0 && !json_bool(p->j, t, &p->r->all))
         parse_complain(p, "all", t, "true or false");
+    t = parse_field(p, "verify");
+    if (t >= 0 && !json_bool(p->j, t, &p->r->verify))
+        parse_complain(p, "verify", t, "true or false");
     p->r->sel.by_tag = parse_text(p, "tag", p->r->sel.tag, sizeof p->r->sel.tag, "a tag of at most 63 bytes");
 }
 

@@ -111,6 +111,7 @@ struct request {
     char vm[VH_NAME_MAX];       /* "" if not given */
     enum tristate disconnected; /* usb_list filter */
     bool all;                   /* usb_list: hubs and protected devices too */
+    bool verify;                /* usb_list: VMs are asked and devices read before it is answered */
     /* explain: a device described by hand, valid until the next line is parsed. With by_hand the question is about that
      * description; else the description is used only if no plugged device has its ids. */
     const struct explained *described;
@@ -191,6 +192,7 @@ struct fact {
     enum fact_kind kind;
     bool coldplug;               /* FACT_DEVICE, FACT_SCAN_*: there at the first scan after start, if read later too */
     const struct device *device; /* FACT_DEVICE */
+    bool unread;                 /* FACT_DEVICE: it was not read for this fact */
     const char *sys_name;        /* FACT_SEEN, FACT_GONE */
     const char *driver; /* FACT_DEVICE: of the host, on one of its interfaces; "" none, NULL if nobody has looked */
     int vm;             /* FACT_VM_* */

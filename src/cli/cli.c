@@ -58,9 +58,9 @@ static const char help[] =
     "      --version        this program's version\n"
     "  -h, --help           this\n"
     "\n"
-    "Exit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 blocked, 3 "
-    "not\n"
-    "blocked, 4 no such device now; of status 5: the daemon cannot be reached.\n";
+    "Exit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 blocked,\n"
+    "3 not blocked, 4 no such device now, 6 taken away, but it is not known whether anybody has it; of status 5: the\n"
+    "daemon cannot be reached.\n";
 
 /* ---- options ---- */
 
@@ -334,6 +334,8 @@ static void build_request(const struct call *c, struct sbuf *sb) {
         sb_str(sb, ", \"disconnected\": false");
     if ((c->given & BIT(F_ALL)) || tagged)
         sb_str(sb, ", \"all\": true");
+    if (tagged)
+        sb_str(sb, ", \"verify\": true");
     sb_str(sb, "}\n");
 }
 

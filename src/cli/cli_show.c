@@ -395,15 +395,37 @@ void show_prometheus(const struct json *j) {
 
 /* ---- the status of a tag ---- */
 
-/* True once the device is disconnected and no VM holds it. */
-static bool is_blocked(const struct json *j, int d) {
+enum blocked { BLOCKED, NOT_BLOCKED, NOT_KNOWN };
+
+/* Blocked: a decision keeps it away, no VM lists it, and no program has an interface of it. A daemon that does not say
+ * so, or not to this client, leaves it open whether that is true. */
+static enum blocked blocked(const struct json *j, int d) {
     char state[VH_NAME_MAX];
-    return is_true(j, d, "disconnected") && is_null(j, d, "vm") &&
-           str_eq(get(j, d, "state", state, sizeof state), "idle");
+    if (!is_true(j, d, "disconnected") || !is_null(j, d, "vm") || is_true(j, d, "claimed") ||
+        !str_eq(get(j, d, "state", state, sizeof state), "idle"))
+        return NOT_BLOCKED;
+    return is_null(j, d, "uncertain") && json_get(j, d, "claimed") >= 0 ? BLOCKED : NOT_KNOWN;
+}
+
+/* One line about a device that is not certainly blocked. */
+static void show_unblocked(const struct json *j, int d) {
+    char text[VH_ERROR_MAX];
+    printf("  %s ", get(j, d, "device_node", text, sizeof text));
+    printf("%s ", get(j, d, "state", text, sizeof text));
+    show_field(j, d, "vm");
+    if (is_true(j, d, "claimed"))
+        printf(", a program of this host has it");
+    if (blocked(j, d) == NOT_KNOWN && json_get(j, d, "claimed") < 0)
+        printf(", this client is not told whether anybody has it");
+    if (get(j, d, "uncertain", text, sizeof text)[0] != '\0') {
+        printf(", ");
+        print_text(text);
+    }
+    putchar('\n');
 }
 
 int show_tag(const struct json *j, const char *tag, bool quiet) {
-    int list = json_get(j, 0, "usb_devices"), open = 0, n = json_size(j, list);
+    int list = json_get(j, 0, "usb_devices"), n = json_size(j, list), count[] = {0, 0, 0};
     bool later = is_true(j, 0, "tag_disconnected");
     if (is_null(j, 0, "tag_disconnected")) {
         fputs("vhotplugcli: no rule has the tag '", stderr);
@@ -412,26 +434,26 @@ int show_tag(const struct json *j, const char *tag, bool quiet) {
         return CLI_FAILED;
     }
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d))
-        open += !is_blocked(j, d);
-    int status = n == 0 ? CLI_NO_DEVICE : open > 0 ? CLI_NOT_BLOCKED : CLI_OK;
+        count[blocked(j, d)]++;
+    int status = n == 0                   ? CLI_NO_DEVICE
+                 : count[NOT_BLOCKED] > 0 ? CLI_NOT_BLOCKED
+                 : count[NOT_KNOWN] > 0   ? CLI_UNKNOWN
+                                          : CLI_OK;
     if (quiet)
         return status;
     print_text(tag);
     if (n == 0)
         printf(": no such device now");
-    else if (open > 0)
-        printf(": not blocked, %d of %d", open, n);
+    else if (count[NOT_BLOCKED] > 0)
+        printf(": not blocked, %d of %d", count[NOT_BLOCKED], n);
+    else if (count[NOT_KNOWN] > 0)
+        printf(": taken away, but it is not known whether anybody has it, %d of %d", count[NOT_KNOWN], n);
     else
         printf(": blocked, %d", n);
     printf("; one that is plugged in later %s blocked\n", later ? "is" : "is not");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
-        char text[VH_NAME_MAX];
-        if (is_blocked(j, d))
-            continue;
-        printf("  %s ", get(j, d, "device_node", text, sizeof text));
-        printf("%s ", get(j, d, "state", text, sizeof text));
-        show_field(j, d, "vm");
-        putchar('\n');
+        if (blocked(j, d) != BLOCKED)
+            show_unblocked(j, d);
     }
     return status;
 }

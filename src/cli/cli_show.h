@@ -9,7 +9,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NOT_BLOCKED = 3, CLI_NO_DEVICE = 4, CLI_UNREACHABLE = 5 };
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_NOT_BLOCKED = 3,
+    CLI_NO_DEVICE = 4,
+    CLI_UNREACHABLE = 5,
+    CLI_UNKNOWN = 6
+};
 
 void show_text(FILE *to, const char *s); /* without control characters */
 /* The list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty line. */

@@ -187,7 +187,9 @@ static void device_fact(struct step *st, const struct fact *f) {
         slot_plugged(st, i);
     else
         slot_judge_again(st, s);
-    bool asked = claim_was_read(st, s);
+    bool asked = !f->unread && claim_was_read(st, s);
+    if (!f->unread)
+        verify_was_read(s);
     for (int v = 0; !asked && s->foreign >= 0 && v < st->c->conf->nvms; v++) {
         if ((s->claims >> v & 1) != 0)
             vm_look(st->c, v); /* the change may be the reset by which that VM gives it back */
@@ -315,6 +317,7 @@ static void apply(struct step *st, const struct fact *f) {
         break;
     case FACT_CLIENT_GONE:
         request_client_gone(st, f->client);
+        verify_client_gone(st->c, f->client);
         break;
     case FACT_SAVED:
         request_save_ended(st, f);

@@ -71,6 +71,7 @@ struct slot {
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
     enum look_state look;
+    enum look_state verify;     /* of the same kind, for lists with "verify" */
     int64_t look_at;            /* while a claim keeps it from its target: read again at this time */
     int lease;                  /* VM of the device that was on its port a moment ago, -1 none */
     char driver[VH_IFNAME_MAX]; /* of the host, on one of its interfaces while a VM has it; "" none */
@@ -97,6 +98,7 @@ struct vm {
     enum vm_state state;
     bool told;               /* a fact has told of it: if it is down, that is known */
     bool alive;              /* listed since it was down or its socket was made: the VMM there is the VM's */
+    bool again;              /* the listing under way was begun too early */
     bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS ends this */
     enum op_kind op;         /* operation under way, OP_NONE if none */
     uint32_t op_serial;      /* serial of that operation */
@@ -149,6 +151,14 @@ struct pending {
     struct audit audit;     /* with the request itself */
 };
 
+/* A list that is answered once these VMs were listed and the devices that it shows were read. */
+struct verify {
+    bool used;
+    struct client_ref client;
+    vm_set vms;
+    int64_t until;
+};
+
 /* What is known of a port: the VM of its last device, and how often devices were plugged in lately. */
 struct port {
     char sys_name[VH_SYSNAME_MAX]; /* "" free */
@@ -182,6 +192,7 @@ struct core {
     char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
+    struct verify verify[VH_MAX_CLIENTS];
     struct port port[VH_MAX_PORTS];
     struct filter filter[VH_MAX_FILTERS];
     bool persist; /* what is remembered goes to disk; set by the caller that loads it */
@@ -238,6 +249,8 @@ bool core_visible(const struct core *c, const struct slot *s, const struct reque
 const char *core_state_name(const struct core *c, const struct slot *s); /* idle pending attached waiting failed */
 /* Why the device is not (or not yet) in a VM; "" if it is. */
 void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb);
+/* What is not known of where the device is: a VM that does not answer may have it; "" if everything is known. */
+void core_uncertain(const struct core *c, const struct slot *s, struct sbuf *sb);
 /* The same for the guest of a VM, which learns nothing of other VMs. */
 bool core_guest_sees(const struct core *c, const struct slot *s, int vm);
 const char *core_guest_state(const struct core *c, const struct slot *s, int vm);

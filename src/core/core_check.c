@@ -58,6 +58,7 @@ static bool check_pending(const struct core *c, const char **why) {
         const struct pending *p = &c->pending[k];
         MUST(!p->used || p->left == waiting[k], "the count of a request differs from the slots that wait for it");
         MUST(!p->used || p->left > 0, "a request in use waits for no slot");
+        MUST(!c->verify[k].used || c->wake_at <= c->verify[k].until, "a list may wait for ever");
     }
     return true;
 }

@@ -68,6 +68,12 @@ bool claim_was_read(struct step *st, struct slot *s);               /* was this 
 void claim_given_back(struct step *st, int vm, const char *id);     /* a stale id was removed */
 void claim_judge(struct step *st, int slot);                        /* in each step, before the plan */
 
+/* core_verify.c */
+void verify_begin(struct step *st, const struct request *r); /* a list with "verify" */
+void verify_was_read(struct slot *s);
+void verify_client_gone(struct core *c, struct client_ref client);
+void verify_plan(struct step *st); /* in each step, after the facts: orders readings, answers what is complete */
+
 /* core_plan.c */
 void plan(struct step *st);
 

@@ -286,6 +286,7 @@ void plan(struct step *st) {
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
+    verify_plan(st);
     save(st); /* last: the passes above may change what is remembered */
 }
 

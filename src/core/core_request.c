@@ -185,6 +185,11 @@ static void begin(struct step *st, const struct request *r) {
         explain(st, r);
         break;
     case REQ_LIST:
+        if (r->verify && access_sees_all(&r->who))
+            verify_begin(st, r);
+        else
+            step_add(st, ACT_REPLY_PARTS)->client = r->client;
+        break;
     case REQ_STATS:
         step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;

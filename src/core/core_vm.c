@@ -32,6 +32,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     struct vm *vm = &c->vm[v];
     vm->state = VM_DOWN;
     vm->alive = false;
+    vm->again = false;
     vm->busy = false;
     vm->stale[0] = '\0';
     vm->failures = 0;
@@ -136,7 +137,8 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
 static void listed(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     bool kept[CORE_SLOTS] = {false};
-    c->vm[v].state = VM_UP;
+    c->vm[v].state = c->vm[v].again ? VM_UNKNOWN : VM_UP;
+    c->vm[v].again = false;
     c->vm[v].alive = true;
     c->vm[v].stale[0] = '\0';
     claims_end(c, v);

@@ -247,6 +247,7 @@ static void host_request(void) {
     memset(&r, 0, sizeof r);
     unsigned how = take(host.in), which = take(host.in);
     r.kind = kinds[how >> 2 & 7];
+    r.verify = (how & 1) != 0; /* which lists alone read */
     r.who = host_principal(how >> 5 & (which >> 6));
     if (!access_may(&r.who, r.kind, &why) || !host_client(&r, how % HOST_CLIENTS))
         return;

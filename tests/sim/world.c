@@ -950,6 +950,7 @@ static void client_event(void) {
     struct request *r = &c->req;
     memset(r, 0, sizeof *r);
     r->kind = kinds[rnd(8)];
+    r->verify = r->kind == REQ_LIST && chance(50);
     r->client = (struct client_ref){.index = (uint16_t)k, .gen = c->gen};
     r->who.role = chance(60) ? ROLE_ADMIN : ROLE_OPERATOR;
     r->who.vm = -1;

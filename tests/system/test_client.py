@@ -179,6 +179,33 @@ def a_camera_that_its_vm_does_not_let_go_is_not_blocked(w):
 
 
 @test
+def a_kill_switch_says_what_others_have_done_since_and_what_is_not_known(w):
+    vm = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+    camera = w.host.plug("1-1", 0xfff0, 3, [VIDEO])
+    w.api().list_until(lambda l: l[camera.node]["vm"] == "vm1")
+    equal(w.cli("usb", "detach", "--tag", "cam").returncode, 0)
+    vm.give("theirs", hostbus=1, hostaddr=camera.devnum)  # by another monitor; QEMU has not opened it yet
+    done = w.cli("status", "--tag", "cam")
+    equal((done.returncode, done.stdout), (6, f"""cam: taken away, but it is not known whether anybody has it, 1 of 1; one that is plugged in later is blocked
+  {camera.node} idle , VM 'vm1' lists it
+"""))
+    w.host.driver(camera, 0, "usbfs")
+    done = w.cli("status", "--tag", "cam")
+    equal(done.returncode, 3)
+    contains(done.stdout, f"  {camera.node} attached vm1, a program of this host has it")
+    del vm.devices["theirs"]
+    done = w.cli("status", "--tag", "cam")  # whoever it is
+    equal((done.returncode, done.stdout.splitlines()[1]), (3, f"  {camera.node} idle , a program of this host has it"))
+    w.host.driver(camera, 0, None)
+    equal(w.cli("status", "--tag", "cam").returncode, 0)
+    vm.wait_idle()
+    vm.greet = False
+    done = w.cli("status", "--tag", "cam")
+    equal((done.returncode, done.stdout.splitlines()[1]), (6, f"  {camera.node} idle , VM 'vm1' has not answered"))
+
+
+@test
 def status_says_how_it_stands_and_whether_anybody_is_there(w):
     equal(w.cli("status").returncode, 5)
     equal(w.cli("status", "--tag", "cam").returncode, 5)

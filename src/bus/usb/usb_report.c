@@ -54,15 +54,16 @@ static void protect(struct device *dev) {
         (void)host_use_reason(dev->sys_name, dev->protect, sizeof dev->protect);
 }
 
-/* driver: of the host, on one of its interfaces; NULL if nobody has looked. */
-static void report_driven(struct device *dev, bool coldplug, const char *driver) {
-    struct fact f = {.kind = FACT_DEVICE, .device = dev, .coldplug = coldplug, .driver = driver};
+static void report(struct fact *f, struct device *dev) {
+    f->kind = FACT_DEVICE;
+    f->device = dev;
     protect(dev);
-    calls->fact(&f);
+    calls->fact(f);
 }
 
 void usb_report(struct device *dev, bool coldplug) {
-    report_driven(dev, coldplug, NULL);
+    struct fact f = {.coldplug = coldplug, .unread = true};
+    report(&f, dev);
 }
 
 static void report_gone(const char *name) {
@@ -144,7 +145,8 @@ bool usb_report_read(const struct device_order *o, const struct device_read *r, 
         dev.settled = true;
     }
     keep(fd, &dev);
-    report_driven(&dev, coldplug, o->given != 0 ? r->driver : NULL);
+    struct fact f = {.coldplug = coldplug, .driver = o->given != 0 ? r->driver : NULL}; /* else nobody has looked */
+    report(&f, &dev);
     return !again;
 }
 
@@ -163,7 +165,8 @@ void usb_report_silent(const char *name, bool there) {
         (void)str_copy(dev.product_name, sizeof dev.product_name, "Unknown device");
     }
     dev.unresponsive = true;
-    usb_report(&dev, false);
+    struct fact f = {.coldplug = false};
+    report(&f, &dev);
 }
 
 int usb_report_node(const struct device *dev) {

@@ -10,7 +10,8 @@
 void usb_report_start(const struct bus_calls *table);
 const struct bus_calls *usb_calls(void); /* that table */
 
-/* The device as it is now. What protects it is filled in, by the last snapshot of what the host uses. */
+/* The device as it was reported before; it has not been read. What protects it is filled in, by the last snapshot of
+ * what the host uses. */
 void usb_report(struct device *dev, bool coldplug);
 /* It is there, but what it is cannot be read now: it stays as it was reported. */
 void usb_report_seen(const char *sys_name);
