@@ -15,10 +15,10 @@
 #include "base/str.h"
 #include "bus/device_pool.h"
 #include "bus/usb/bus_usb.h"
-#include "bus/usb/usb_work.h"
 #include "codec/regex.h"
 #include "config/conf.h"
 #include "core/core.h"
+#include "kept.h"
 #include "os/clock.h"
 #include "os/sysfs.h"
 #include "tool.h"
@@ -326,52 +326,19 @@ static void core_cases(void) {
 
 static const char *root;
 static int found;
-static struct device kept[VH_MAX_DEVICES];
-static int nkept;
 
-/* As the core keeps them. */
-static const struct device *kept_device(const char *name) {
-    for (int i = 0; i < nkept; i++) {
-        if (strcmp(kept[i].sys_name, name) == 0)
-            return &kept[i];
-    }
-    return NULL;
+static const struct device *reported(const char *name) {
+    return kept_device(name);
 }
 
-static void keep_fact(const struct fact *f) {
-    if (f->kind != FACT_DEVICE)
-        return;
-    const struct device *before = kept_device(f->device->sys_name);
-    found++;
-    if (before == NULL && nkept < VH_MAX_DEVICES)
-        before = &kept[nkept++];
-    if (before != NULL)
-        kept[before - kept] = *f->device;
-}
-
-/* Orders are carried out in place. */
-static bool none_given(const char *name) {
-    (void)name;
-    return false;
-}
-
-static bool none_wanted(const struct device *dev) {
-    (void)dev;
-    return false;
+static void count_and_keep(const struct fact *f) {
+    found += f->kind == FACT_DEVICE;
+    kept_fact(f);
 }
 
 static bool start_bus(void) {
-    static struct device_order order;
-    static union device_answer answer;
-    static const struct worker_job job = {.name = "micro",
-                                          .order_size = sizeof order,
-                                          .answer_max = sizeof answer,
-                                          .order = &order,
-                                          .answer = &answer,
-                                          .handle = usb_work};
-    static const struct bus_calls calls = {
-        .wanted = none_wanted, .given = none_given, .fact = keep_fact, .reported = kept_device};
-    return bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done);
+    static const struct bus_calls calls = {.fact = count_and_keep, .reported = reported};
+    return kept_start(&calls, bus_usb_done);
 }
 
 static void do_scan(void) {

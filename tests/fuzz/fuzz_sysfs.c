@@ -11,9 +11,9 @@
 #include "base/str.h"
 #include "bus/device_pool.h"
 #include "bus/usb/bus_usb.h"
-#include "bus/usb/usb_work.h"
 #include "bytes.h"
 #include "codec/uevent.h"
+#include "kept.h"
 #include "must.h"
 #include "os/clock.h"
 #include "os/sys.h"
@@ -206,23 +206,11 @@ static bool is_utf8(const char *s, size_t cap) {
     return true;
 }
 
-/* Whoever keeps what was told: of half of the inputs, or nobody. */
-static struct {
-    bool keeps;
-    int n, gone;
-    struct device dev[VH_MAX_DEVICES];
-} last;
+static bool keeps; /* somebody keeps what was told: of half of the inputs */
+static int gone;
 
-static struct device *last_told(const char *name) {
-    for (int i = 0; i < last.n; i++) {
-        if (strcmp(last.dev[i].sys_name, name) == 0)
-            return &last.dev[i];
-    }
-    return NULL;
-}
-
-static const struct device *kept(const char *name) {
-    return last.keeps ? last_told(name) : NULL;
+static const struct device *reported(const char *name) {
+    return keeps ? kept_device(name) : NULL;
 }
 
 /* The files stay as they are: what is told again of a device is the same. Names wait until it is settled. */
@@ -238,7 +226,7 @@ static void again(const struct device *was, const struct device *d) {
 static void told(const struct fact *f) {
     if (f->kind == FACT_GONE)
         MUST(f->sys_name != NULL && f->sys_name[0] != '\0' && strlen(f->sys_name) < VH_SYSNAME_MAX);
-    last.gone += f->kind == FACT_GONE;
+    gone += f->kind == FACT_GONE;
     if (f->kind != FACT_DEVICE)
         return;
     const struct device *d = f->device;
@@ -252,38 +240,16 @@ static void told(const struct fact *f) {
     MUST(memchr(d->malformed, 0, sizeof d->malformed) && (d->malformed[0] == '\0' || d->nifaces == 0));
     MUST(files[4].there || d->malformed[0] != '\0');
     MUST(d->removable <= REMOVABLE_REMOVABLE);
-    struct device *was = last_told(d->sys_name);
+    const struct device *was = kept_device(d->sys_name);
     if (was != NULL)
         again(was, d);
-    else if (last.n < VH_MAX_DEVICES)
-        was = &last.dev[last.n++];
-    if (was != NULL)
-        *was = *d;
-}
-
-/* Orders are carried out in place. */
-static bool none_given(const char *name) {
-    (void)name;
-    return false;
-}
-
-static bool none_wanted(const struct device *dev) {
-    (void)dev;
-    return false;
+    kept_fact(f);
 }
 
 static void start(void) {
-    static struct device_order order;
-    static union device_answer answer;
-    static const struct worker_job job = {.name = "fuzz",
-                                          .order_size = sizeof order,
-                                          .answer_max = sizeof answer,
-                                          .order = &order,
-                                          .answer = &answer,
-                                          .handle = usb_work};
-    static const struct bus_calls calls = {.wanted = none_wanted, .given = none_given, .fact = told, .reported = kept};
+    static const struct bus_calls calls = {.fact = told, .reported = reported};
     /* any root but the real one, where a directory would be made */
-    MUST(sysfs_root("/proc") && bus_usb.start(&calls) && device_pool_start(0, &job, bus_usb_done));
+    MUST(sysfs_root("/proc") && kept_start(&calls, bus_usb_done));
 }
 
 static void pump(void) {
@@ -309,14 +275,14 @@ static void uevent(const char *devpath, const char *action, const char *subsyste
 /* Nothing is left for the next input. */
 static void unplug(void) {
     unplugged = true;
-    last.gone = 0;
-    for (int i = 0; i < last.n; i++) {
+    gone = 0;
+    for (int i = 0; i < kept.n; i++) {
         char path[sizeof "/devices/" + VH_SYSNAME_MAX];
-        snprintf(path, sizeof path, "/devices/%s", last.dev[i].sys_name);
+        snprintf(path, sizeof path, "/devices/%s", kept.dev[i].sys_name);
         uevent(path, "remove", "usb");
         read_noted();
     }
-    MUST(last.gone == last.n);
+    MUST(gone == kept.n);
     unplugged = false;
 }
 
@@ -329,8 +295,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         start();
     begun = true;
     plug++;
-    last.n = 0;
-    last.keeps = (size & 1) != 0;
+    kept.n = 0;
+    keeps = (size & 1) != 0;
     while (in.left > 0) {
         unsigned what = take(&in);
         int file = (int)(what & 31) % FILES;
@@ -351,7 +317,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     pump();
     bus_usb.tick(VH_NEVER - 1);
     pump();
-    last.keeps = false; /* what was kept is what a fresh reading says */
+    keeps = false; /* what was kept is what a fresh reading says */
     scan(false);
     files[0].there = false; /* busnum: now it is going */
     uevent("/devices/pci0/usb1/1-2", "remove", "usb");

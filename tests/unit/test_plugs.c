@@ -6,8 +6,8 @@
 #include "bus/device_pool.h"
 #include "bus/modules.h"
 #include "bus/usb/bus_usb.h"
-#include "bus/usb/usb_work.h"
 #include "codec/uevent.h"
+#include "kept.h"
 #include "os/clock.h"
 #include "os/sysfs.h"
 #include "test.h"
@@ -21,35 +21,22 @@
 #define DEVICES "sys/bus/usb/devices"
 
 static char root[] = "/tmp/test_plugs.XXXXXX";
-static struct device kept[VH_MAX_DEVICES];
-static int nkept, nfacts, ngone;
+static int nfacts, ngone;
 static bool forgetful, driver_known;
 static char driver[VH_IFNAME_MAX]; /* told last */
-
-static struct device *kept_device(const char *name) {
-    for (int i = 0; i < nkept; i++) {
-        if (strcmp(kept[i].sys_name, name) == 0)
-            return &kept[i];
-    }
-    return NULL;
-}
 
 static const struct device *told(const char *name) {
     return forgetful ? NULL : kept_device(name);
 }
 
 static void keep(const struct fact *f) {
+    kept_fact(f);
     ngone += f->kind == FACT_GONE;
     if (f->kind != FACT_DEVICE)
         return;
-    struct device *d = kept_device(f->device->sys_name);
     nfacts++;
     driver_known = f->driver != NULL;
     (void)snprintf(driver, sizeof driver, "%s", driver_known ? f->driver : "");
-    if (d == NULL && nkept < VH_MAX_DEVICES)
-        d = &kept[nkept++];
-    if (d != NULL)
-        *d = *f->device;
 }
 
 static int opened_fd = -1;
@@ -81,23 +68,9 @@ static bool given(const char *name) {
     return is_given;
 }
 
-static bool none_wanted(const struct device *dev) {
-    (void)dev;
-    return false;
-}
-
 static bool start(void) {
-    static struct device_order order;
-    static union device_answer answer;
-    static const struct worker_job job = {.name = "test",
-                                          .order_size = sizeof order,
-                                          .answer_max = sizeof answer,
-                                          .order = &order,
-                                          .answer = &answer,
-                                          .handle = usb_work};
-    static const struct bus_calls calls = {
-        .wanted = none_wanted, .given = given, .fact = keep, .reported = told, .opened = keep_node};
-    return bus_usb.start(&calls) && device_pool_start(0, &job, done);
+    static const struct bus_calls calls = {.given = given, .fact = keep, .reported = told, .opened = keep_node};
+    return kept_start(&calls, done);
 }
 
 static void pump(void) {
@@ -159,14 +132,14 @@ static void begin(void) {
     forgetful = false;
     bus_usb.scan(false); /* no device */
     pump();
-    for (int i = 0; i < nkept; i++) {
+    for (int i = 0; i < kept.n; i++) {
         struct uevent gone = {
-            .action = "remove", .devpath = kept[i].sys_name, .subsystem = "usb", .devtype = "usb_device"};
+            .action = "remove", .devpath = kept.dev[i].sys_name, .subsystem = "usb", .devtype = "usb_device"};
         CHECK(bus_usb.uevent(&gone));
         bus_usb.read_noted();
         pump();
     }
-    nkept = nfacts = ngone = 0;
+    kept.n = nfacts = ngone = 0;
 }
 
 static void event(const char *action, const char *name) {
@@ -395,7 +368,7 @@ static void of_more_devices_than_are_noted_none_is_missed(void) {
         event("bind", name);
     }
     read_noted();
-    CHECK_INT(nkept, VH_UEVENT_NOTED + 6);
+    CHECK_INT(kept.n, VH_UEVENT_NOTED + 6);
     CHECK(kept_device("1-1")->settled && kept_device("1-64")->settled);
     CHECK(!kept_device("1-70")->settled); /* its bind is lost, like any that is: it settles by time */
     read_noted();
