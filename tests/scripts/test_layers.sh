@@ -48,34 +48,26 @@ names() { # NAME TEXT...
     result $truth "$name"
 }
 
+include() { # FILE HEADER NAME TEXT: a fresh tree, in which the file includes the header
+    fresh
+    echo "#include \"$2\"" | plant "$1"
+    names "$3" "$4"
+}
+
 fresh
 (cd "$tree" && scripts/check-layers.sh obj) >"$tree/said" 2>&1
 result $? "the tree as it is passes"
 test ! -s "$tree/said"
 result $? "the tree as it is: nothing is said"
 
-plant codec/modalias.c <<'END'
-#include "config/policy.h"
-END
-names "an include of a higher layer" "src/codec/modalias.c includes config/policy.h: not a lower layer"
-
-fresh
-plant core/core_view.c <<'END'
-#include "vmm/vmm.h"
-END
-names "an include of a folder of the same layer" "src/core/core_view.c includes vmm/vmm.h: not a lower layer"
-
-fresh
-plant vmm/planted.h <<'END'
-#include "server/server.h"
-END
-names "an include in a header" "src/vmm/planted.h includes server/server.h: not a lower layer"
-
-fresh
-plant codec/planted.h <<'END'
-#include "gone/gone.h"
-END
-names "an include of no folder" 'src/codec/planted.h includes "gone/gone.h": no folder of src/'
+include codec/modalias.c config/policy.h "an include of a higher layer" \
+    "src/codec/modalias.c includes config/policy.h: not a lower layer"
+include core/core_view.c vmm/vmm.h "an include of a folder of the same layer" \
+    "src/core/core_view.c includes vmm/vmm.h: not a lower layer"
+include vmm/planted.h server/server.h "an include in a header" \
+    "src/vmm/planted.h includes server/server.h: not a lower layer"
+include codec/planted.h gone/gone.h "an include of no folder" \
+    'src/codec/planted.h includes "gone/gone.h": no folder of src/'
 
 fresh
 plant codec/planted_one.c <<'END'
@@ -126,17 +118,8 @@ long planted(int fd) { char c; return read(fd, &c, 1); }
 END
 names "a system call in a pure file of base/" "not pure: base/str calls read"
 
-fresh
-plant tools/planted.c <<'END'
-#include "base/str.h"
-END
-names "a file in a folder without a layer" "src/tools/planted.c has no layer"
-
-fresh
-plant planted.c <<'END'
-#include "base/str.h"
-END
-names "a file beside main.c" "src/planted.c has no layer"
+include tools/planted.c base/str.h "a file in a folder without a layer" "src/tools/planted.c has no layer"
+include planted.c base/str.h "a file beside main.c" "src/planted.c has no layer"
 
 fresh
 plant tools/planted.c <<'END'
