@@ -26,7 +26,8 @@ class Qemu:
         None: behave as usual; a dict: the reply without its id; bytes: sent as they are; "drop": no reply; "hangup"
     """
 
-    def __init__(self, path, greet=None, hostdevice=True):
+    def __init__(self, path, greet=None, hostdevice=True, given=None):
+        """given: what somebody else gave it before anybody could ask, as of give(), by name."""
         self.path, self.greet, self.hostdevice = path, greet, hostdevice
         self.hooks = {}
         self.changed = threading.Condition()
@@ -40,6 +41,8 @@ class Qemu:
         self.connected = False
         self.closing = False
         self.client = None
+        for name, properties in (given or {}).items():
+            self.give(name, **properties)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)

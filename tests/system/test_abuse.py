@@ -90,7 +90,7 @@ class Abuse(World):
 
     def stick(self, port, **attributes):
         device = self.host.plug(port, 0x0951, 0x1666, [STORAGE], **attributes)
-        self.admin.list_until(lambda devices: "still configuring" not in (devices[device.node]["reason"] or ""))
+        self.admin.ready(device)
         return device
 
     def state(self):
@@ -106,7 +106,7 @@ class Abuse(World):
 def a_guest_cannot_take_away_what_another_has(w):
     w.up()
     kbd = w.host.plug("1-1")
-    w.vm["a"].wait_device(vhp(kbd))
+    w.admin.given("a", kbd)
     shared = w.stick("1-2")
     w.admin.ok("usb_attach", device_node=shared.node, vm="a")
     before, b = w.state(), w.guest("b")
@@ -122,11 +122,12 @@ def a_guest_cannot_take_away_what_another_has(w):
 @test
 def a_list_made_for_one_role_is_not_sent_to_another(w):
     w.up()
-    w.host.plug("1-1")
+    kbd = w.host.plug("1-1")
     shared, other = w.stick("1-2", serial="SECRET"), w.host.plug("1-3", 0x046d, 0x0825, [VIDEO])
     everybody = {"admin": w.admin, "operator": w.connect(4), "a": w.guest("a"), "b": w.guest("b"), "observer": w.connect(5)}
     w.admin.ok("usb_attach", device_node=shared.node, vm="b")
-    w.admin.list_until(lambda d: len(d) == 3 and d[shared.node]["vm"] == "b")
+    w.admin.given("a", kbd)
+    w.admin.given("b", shared, other)
     alone = {}
     for name, client in everybody.items():
         alone[name] = client.ask("usb_list")
@@ -175,7 +176,7 @@ def a_guest_cannot_undo_a_kill_switch(w):
     b.fails("usb_attach", "was taken away", tag="sticks")
     w.host.unplug(camera)
     again = w.host.plug("1-4", 0x046d, 0x0826, [VIDEO])  # another camera, another port: the tag stays away
-    w.admin.list_until(lambda devices: again.node in devices)
+    w.rest(w.admin)
     b.fails("usb_attach", "was taken away", device_node=again.node)
     equal(w.vm["b"].count("device_add"), adds)
     check(w.admin.list()[again.node]["disconnected"], "still disconnected")
@@ -186,7 +187,7 @@ def a_guest_cannot_detach_for_good(w):
     state = os.path.join(w.dir, "state.json")
     w.up(persistency=True, statePath=state)
     kbd = w.host.plug("1-1")
-    w.vm["a"].wait_device(vhp(kbd))
+    w.admin.given("a", kbd)
     a = w.guest("a")
     a.ok("usb_detach", device_node=kbd.node, permanent=True, disconnected=True)
     equal(w.vm["a"].devices, {})
@@ -210,9 +211,11 @@ def a_guest_sees_only_what_it_has_or_may_have(w):
     camera = w.host.plug("1-3", 0x046d, 0x0825, [VIDEO], serial="CAMERA-SERIAL")
     unruled = w.host.plug("1-4", 0x1111, 0x2222, [(7, 1, 1)], serial="PRINTER-SERIAL")
     stick = w.stick("1-2", serial="STICK-SERIAL")
-    w.vm["a"].wait_device(vhp(kbd))
-    w.vm["b"].wait_device(vhp(camera))
+    w.admin.given("a", kbd)
+    w.admin.given("b", camera)
     w.admin.ok("usb_attach", device_node=stick.node, vm="b")
+    w.rest(w.admin)
+    check(unruled.node in w.admin.list(all=True), "the printer is known")
     a, b = w.guest("a"), w.guest("b")
     for fields in ({}, {"all": True}, {"disconnected": False}):
         equal(sorted(a.list(**fields)), sorted([kbd.node, stick.node]))
@@ -322,7 +325,7 @@ def a_guest_whose_vm_ends_has_no_rights_left(w):
 def an_admin_does_not_wait_for_a_guest_that_stalls(w):
     w.up()
     kbd = w.host.plug("1-1")
-    w.vm["a"].wait_device(vhp(kbd))
+    w.admin.given("a", kbd)
     a = w.guest("a")
     w.vm["a"].hooks["device_del"] = lambda command: None if w.vm["a"].count("device_del") > 1 else "drop"
     a.send({"action": "usb_detach", "device_node": kbd.node})
@@ -367,7 +370,7 @@ def users_and_groups_are_who_the_kernel_says(w):
     w.d = w.daemon(w.conf(w.RULES, ("a", "b"), api={"unixSocketMode": "0666", "clients": clients}))
     os.chmod(w.dir, 0o755)
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE], serial="STICK-SERIAL")
-    w.api().list_until(len)
+    w.rest(w.api())  # the stick's serial number is known, and VM a is up
 
     def role(uid, gid=100, groups=()):
         client = as_user(uid, gid, list(groups), w.api)
@@ -380,7 +383,6 @@ def users_and_groups_are_who_the_kernel_says(w):
             return "admin" if client.ask("enable_notifications", audit=True)["result"] == "ok" else "operator"
         return "observer" if "observer" in reply.get("error", "") else "guest"
 
-    w.vm["a"].wait(lambda q: q.count("qom-list") >= 2, "a listing")
     equal(role(0), "admin")
     equal(role(1001), "observer")
     equal(role(1001, 2000), "observer", "the first match decides")
@@ -455,10 +457,10 @@ def an_unfinished_line_ends_its_connection(w):
     w.up(limits={"lineSeconds": 1})
     silent, dribbler, liar = w.connect(4), w.connect(4), w.connect(4)
     silent.ok("version")
+    begun = time.monotonic()
     dribbler.send(b'{"action": ')
     liar.send(b'{"action": "' + b"x" * 10000)  # over the limit, answered, and never ended
     contains(liar.response()["error"], "4096")
-    begun = time.monotonic()
     while time.monotonic() - begun < scaled(5):
         try:
             dribbler.send(b" ")
@@ -554,7 +556,7 @@ def what_the_rules_forbid_is_refused_and_what_was_done_in_part_is_failed(w):
     w.up()
     operator, stick, hub = w.connect(4), w.stick("1-2"), w.host.plug("1-3", 0x05e3, 0x0608, [HUB], device_class=HUB)
     mouse = w.host.plug("1-4", 0x046d, 0xc077, [HID_MOUSE])
-    w.admin.list_until(lambda d: {stick.node, hub.node, mouse.node} <= set(d), all=True)
+    w.rest(w.admin)
     operator.fails("usb_attach", "hubs stay with the host", device_node=hub.node, vm="a")
     operator.fails("usb_attach", "", device_node=mouse.node, vm="a")
     operator.fails("usb_attach", "unknown VM", device_node=stick.node, vm="nowhere")
@@ -562,6 +564,7 @@ def what_the_rules_forbid_is_refused_and_what_was_done_in_part_is_failed(w):
     w.admin.ok("usb_detach", device_node=stick.node)
     operator.fails("usb_attach", "was taken away by an admin", device_node=stick.node)
     w.vm["b"].end()
+    w.d.wait_log("VM down: vm=b")
     w.admin.fails("usb_attach", "is not running", device_node=stick.node, vm="b")
     w.d.wait_log('action=usb_attach.* outcome=refused reason="VM .b. is not running"')
     equal(len(w.d.logged(f'by="tcp {NET}.4" role=operator action=usb_attach .*outcome=refused')), 4)
@@ -607,6 +610,7 @@ def a_flood_of_refusals_fills_no_log_and_hides_nobody_else(w):
     if not PEERS:
         return
     w.up(limits={"requestsPerSecond": 100000})
+    begun = time.monotonic()
     for _ in range(100):
         check(w.is_closed(w.connect(66)), "a stranger")
     b = w.guest("b")
@@ -615,7 +619,8 @@ def a_flood_of_refusals_fills_no_log_and_hides_nobody_else(w):
     w.connect(4).fails("usb_detach", "no such", vid="1234", pid="5678")
     w.d.wait_log(f'by="tcp {NET}.4".*action=usb_detach')
     strangers, guests = len(w.d.logged(f'by="tcp {NET}.66"')), len(w.d.logged(f'by="tcp {NET}.3".*usb_attach'))
-    check(20 <= strangers <= 40 and 20 <= guests <= 40, f"{strangers} and {guests} lines")
+    most = 21 + time.monotonic() - begun  # 20 at once, then one a second
+    check(20 <= strangers <= most and 20 <= guests <= most, f"{strangers} and {guests} lines, at most {most:.1f}")
     told = w.d.wait_log(rf"more log lines about tcp {NET}.66 were left out", timeout=15)
     check(int(re.search(r"([0-9]+) more", told)[1]) > 50, told)
 
@@ -644,7 +649,9 @@ def a_device_whose_descriptors_lie_matches_nothing(w):
             "1-4": good[:17] + b"\x02" + good[18:],  # two configurations, of which one is there
             "1-5": good[:28] + b"\x02" + good[29:]}  # a configuration where the interface should be
     devices = [w.host.plug(port, 0x0951, 0x1666, descriptors=data, product="\u202eevil\n\x1b[31m") for port, data in lies.items()]
-    listed = w.admin.list_until(lambda found: len(found) == len(lies))
+    w.rest(w.admin)
+    listed = w.admin.list()
+    equal(len(listed), len(lies))
     a = w.guest("a")
     for device in devices:
         contains(listed[device.node]["reason"], "unclassifiable")
@@ -724,8 +731,7 @@ def a_line_that_is_no_json_gets_one_error_in_linear_time(w):
 def listed_again(w, vm, name, **fields):
     """The VM, once it has been listed anew with one more line."""
     vm.end()
-    again = w.qemu(name)
-    again.give("x", **fields)
+    again = w.qemu(name, given={"x": fields})
     again.wait(lambda q: q.count("qom-get") > 0, "the listing")
     again.wait_idle()
     return again
@@ -771,8 +777,8 @@ def what_no_rule_gives_to_a_vm_is_not_kept_by_refusing_to_give_it_back(w):
     w.daemon(w.conf([rule("b", KEYBOARD)], vms=("liar", "b")))
     admin = w.api()
     liar.wait(lambda q: q.count("device_del") > 0, "the id to be removed")
-    check(admin.list()[device.node]["vm"] is None, "a device was adopted against the rules")
-    contains(admin.list()[device.node]["reason"], "VM 'liar' lists it, but no program has claimed it")
+    listed = admin.list_until(lambda l: "VM 'liar' lists it, but no program has claimed it" in (l[device.node]["reason"] or ""))
+    check(listed[device.node]["vm"] is None, "a device was adopted against the rules")
     admin.ok("usb_attach", device_node=device.node, vm="b")
     admin.ok("usb_detach", device_node=device.node)
     check(not b.devices, "the device is still in VM b")

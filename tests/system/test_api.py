@@ -25,7 +25,7 @@ def every_line_of_the_definition_works_as_printed(w):
     equal(api.ask("enable_notifications"), {"result": "ok"})
     api.ask("disable_notifications")
     device = w.host.plug("3-4", 0x1111, 0x2222, [STORAGE], devnum=78)
-    api.list_until(len)
+    api.ready(device)
     reply = api.ask("usb_list")
     equal(sorted(reply), ["result", "usb_devices"])
     got = reply["usb_devices"][0]
@@ -163,7 +163,8 @@ def several_that_fit_are_listed_and_nothing_happens(w):
     w.daemon(w.conf([rule(["vm1", "vm2"], STICK, tag="sticks")]))
     api = w.api(events=True)
     sticks = [w.host.plug(f"1-{n}", 0x0951, 0x1666, [STORAGE]) for n in (2, 3)]
-    api.await_event("usb_select_vm", device_node=sticks[1].node)
+    asked = {api.await_event("usb_select_vm")["usb_device"]["device_node"] for _ in sticks}
+    equal(asked, {stick.node for stick in sticks})
     error = api.fails("usb_attach", "ambiguous", vid="0951", pid="1666", vm="vm1")
     for stick in sticks:
         contains(error, stick.node)
@@ -184,7 +185,7 @@ def errors_name_the_thing(w):
     api = w.api()
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
     w.host.plug("1-3", 0x046d, 0xc077, [HID_MOUSE])
-    api.list_until(lambda devices: len(devices) == 3, all=True)
+    w.rest(api)
     api.fails("usb_attach", "/dev/bus/usb/009/009", device_node="/dev/bus/usb/009/009", vm="vm1")
     api.fails("usb_attach", "'vm7'", device_node=stick.node, vm="vm7")
     api.fails("usb_attach", "do not allow", device_node=stick.node, vm="vm2")
@@ -219,7 +220,7 @@ def a_list_made_for_one_is_for_others_only_while_it_holds(w):
     w.daemon(w.conf([rule(["vm1", "vm2"], KEYBOARD), rule(["vm1", "vm2"], MOUSE, tag="mice")]))
     a, b = w.api(), w.api()
     kbd, mouse = w.host.plug("1-1"), w.host.plug("1-2", 0x046d, 0xc077, [HID_MOUSE])
-    a.list_until(lambda d: len(d) == 2)
+    w.rest(a)
     whole = a.ask("usb_list")
     equal(b.ask("usb_list"), whole)
     equal(b.ask("usb_list", id=7), {**whole, "id": 7})
@@ -233,6 +234,7 @@ def a_list_made_for_one_is_for_others_only_while_it_holds(w):
     b.ok("usb_attach", device_node=kbd.node, vm="vm1")
     vm1.end()
     a.list_until(lambda d: d[kbd.node]["vm"] is None)
+    w.rest(a)
     equal(b.ask("usb_list"), a.ask("usb_list"))
     w.host.unplug(mouse)
     b.list_until(lambda d: list(d) == [kbd.node])
@@ -321,7 +323,7 @@ def clients_that_vanish_in_the_middle_of_requests_harm_nobody(w):
     w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
     api = w.api()
-    api.list_until(len)
+    api.ready(stick)
     for _ in range(100):
         rude = w.api()
         try:
@@ -359,6 +361,7 @@ def a_web_page_is_no_client(w):
     daemon = w.daemon(w.conf([rule("a", KEYBOARD)], vms=("a",), api={"transports": ["unix", "tcp"], "port": port}))
     keyboard = w.host.plug("1-2")
     vm.wait_device(vhp(keyboard))
+    w.api().given("a", keyboard)
     body = json.dumps({"action": "usb_detach", "device_node": keyboard.node}).encode() + b"\n"
     for head in (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /" + 5000 * b"a" + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
                  b"Host: localhost\n", b"\x16\x03\x01\x02\x00\n"):
@@ -496,7 +499,7 @@ def notifications_are_switched_as_often_as_one_likes(w):
     for action in ("disable_notifications", "enable_notifications", "enable_notifications", "disable_notifications", "disable_notifications"):
         api.ok(action)
     w.host.plug("1-2")
-    api.ok("version")
+    w.rest(api)
     equal(api.events, [])
 
 

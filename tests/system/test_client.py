@@ -159,7 +159,7 @@ def status_answers_the_kill_switch_question(w):
     w.api().list_until(lambda l: not l)
     equal(status()[0], 4)
     w.host.plug("1-3", 0xfff0, 5, [VIDEO])
-    w.api().list_until(bool)
+    w.rest(w.api())
     equal((status()[0], list(vm.devices)), (0, []))
     equal(w.cli("usb", "attach", "--tag", "cam").returncode, 0)
     equal(status("--json")[0], 3)
@@ -324,6 +324,7 @@ def figures_count_what_happens(w):
     api.list_until(lambda l: l and l[kbd.node]["vm"] == "vm1")
     w.host.unplug(kbd)
     api.list_until(lambda l: not l)
+    w.rest(api)
     api.fails("usb_attach", "no such", device_node="/dev/bus/usb/001/099")
     after = api.ok("stats")
 

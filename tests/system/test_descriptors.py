@@ -39,14 +39,13 @@ def plug(w, port, *configs, **attributes):
     return w.host.plug(port, VENDOR, product, [], descriptors=kernel(product, *configs), **attributes)
 
 
-def settled(api, count, attached):
-    """All devices of the test, by their port, once each was read and so many of them are in a VM."""
-    def ours(listed):
-        return [d for d in listed.values() if d["vid"] == "f0a5" and
-                (d["state"] == "attached" or (d["state"] == "idle" and "configured" not in (d["reason"] or "")))]
-    def all_are_there(listed):
-        return len(ours(listed)) == count and sum(d["vm"] is not None for d in ours(listed)) == attached
-    return {d["sys_name"]: d for d in ours(api.list_until(all_are_there, all=True))}
+def settled(w, api, count, attached):
+    """All devices of the test, by their port, once each is where it stays; so many of them are in a VM."""
+    w.rest(api)
+    listed = {d["sys_name"]: d for d in api.list(all=True).values() if d["vid"] == "f0a5"}
+    equal((len(listed), sum(d["vm"] is not None for d in listed.values())), (count, attached), str(listed))
+    equal({d["state"] for d in listed.values()} - {"attached", "idle"}, set(), str(listed))
+    return listed
 
 
 @test
@@ -61,7 +60,7 @@ def what_says_more_than_it_has_is_taken_and_noted(w):
     plug(w, "1-4", config(interface(0, 254, 1, 2) + b"D"))
     plug(w, "1-5", config(interface(0, 3, 1, 1) + bytes((0, 5, 0, 0)) + interface(1, 8, 6, 80)))
     plug(w, "1-6", config(interface(0, 3, 1, 1)))
-    got = settled(w.api(), 6, 6)
+    got = settled(w, w.api(), 6, 6)
     equal({port: (d["vm"], d["interfaces"], d["reason"]) for port, d in got.items()}, {
         "1-1": ("vm1", ":060101:fffe02:", None), "1-2": ("vm1", ":020201:0a0000:", None), "1-3": ("vm1", ":020201:0a0000:", None),
         "1-4": ("vm1", ":fe0102:", None), "1-5": ("vm1", ":030101:", None), "1-6": ("vm1", ":030101:", None)})
@@ -78,7 +77,7 @@ def what_miscounts_its_interfaces_is_taken_and_noted(w):
     plug(w, "1-2", config(interface(0, 3) + interface(1, 3) + interface(4, 2, 2, 1) + interface(5, 10), interfaces=3))
     plug(w, "1-3", config(b"", interfaces=2))
     plug(w, "1-4", config(interface(0, 3), interfaces=255))
-    got = settled(w.api(), 4, 4)
+    got = settled(w, w.api(), 4, 4)
     equal({port: (d["vm"], d["interfaces"], d["note"]) for port, d in got.items()}, {
         "1-1": ("vm1", ":010120:010220:", "bNumInterfaces is wrong"),
         "1-2": ("vm1", ":030000:030000:020201:0a0000:", "bNumInterfaces is wrong"),
@@ -96,8 +95,7 @@ def a_class_in_another_alternate_setting_alone_is_denied(w):
     plug(w, "1-6", config(interface(0, 8, 6, 80)), config(interface(0, 3, 1, 1, 2), value=2))
     plug(w, "1-7", config(interface(0, 8, 6, 80)))
     api = w.api()
-    api.list_until(lambda l: any(d["sys_name"] == "1-7" and d["vm"] for d in l.values()))
-    got = settled(api, 7, 1)
+    got = settled(w, api, 7, 1)
     equal({port: d["vm"] for port, d in got.items()}, {**dict.fromkeys(("1-1", "1-2", "1-3", "1-4", "1-5", "1-6")), "1-7": "vm1"})
     equal({d["interfaces"] for port, d in got.items() if port != "1-7"}, {":080650:030101:"})
     equal(got["1-2"]["note"], "an interface has no alternate setting 0")
@@ -113,8 +111,8 @@ def a_hub_in_whatever_alternate_setting_stays_with_the_host(w):
     plug(w, "1-3", config(interface(0, 255)), config(interface(0, *HUB, alternate=2), value=2))
     honest = plug(w, "1-4", config(interface(0, 255)))
     api = w.api()
-    api.list_until(lambda l: l.get(honest.node, {}).get("state") == "attached")
-    listed = {d["sys_name"]: d for d in api.list(all=True).values()}
+    listed = settled(w, api, 4, 1)
+    equal(listed[honest.name]["state"], "attached")
     for port in ("1-1", "1-2", "1-3"):
         equal((listed[port]["vm"], listed[port]["reason"]), (None, "stays with the host: it is a hub"), port)
 
@@ -131,8 +129,7 @@ def rules_find_what_only_a_later_alternate_setting_says(w):
     plug(w, "1-4", config(interface(0, 255, 0, 255) + interface(0, 7, 1, 2, 1)))
     plug(w, "1-5", config(interface(0, 255, 0, 255) + interface(0, 255, 0, 255, 1)))
     api = w.api()
-    api.list_until(lambda l: sum(d["vm"] is not None for d in l.values()) == 4)
-    got = settled(api, 5, 4)
+    got = settled(w, api, 5, 4)
     equal({port: d["vm"] for port, d in got.items()}, {"1-1": "ipp", "1-2": "ipp", "1-3": "uas", "1-4": None, "1-5": "rest"})
     equal(got["1-5"]["interfaces"], ":ff00ff:")  # each class of an interface once
 
@@ -147,7 +144,7 @@ def what_cannot_be_told_apart_is_given_to_nobody(w):
     plug(w, "1-4", config(b"".join(interface(n, 3) for n in range(65)), interfaces=65))
     plug(w, "1-5", config(b"".join(interface(0, 3, n, 1, n) for n in range(65))))
     api = w.api()
-    for port, d in settled(api, 5, 0).items():
+    for port, d in settled(w, api, 5, 0).items():
         contains(d["reason"], "unclassifiable: ")
         equal((d["vm"], d["interfaces"], d.get("note")), (None, None, None), port)
         api.fails("usb_attach", "unclassifiable", device_node=d["device_node"], vm="vm1")
@@ -173,7 +170,7 @@ def the_driver_is_that_of_the_active_configuration(w):
     plug(w, "1-4", own, cdc, bConfigurationValue="1")
     plug(w, "1-5", own, cdc, bConfigurationValue="2")
     plug(w, "1-6", cdc, bConfigurationValue="2")
-    got = settled(w.api(), 6, 4)
+    got = settled(w, w.api(), 6, 4)
     equal({port: d["vm"] for port, d in got.items()}, {"1-1": "net", "1-2": "net", "1-3": "net", "1-4": "net", "1-5": None, "1-6": None})
 
 
@@ -182,7 +179,7 @@ def another_configuration_is_another_driver(w):
     own, cdc = adapter(w)
     device = plug(w, "1-1", own, cdc, bConfigurationValue="2")
     api = w.api()
-    equal(settled(api, 1, 0)["1-1"]["vm"], None)
+    equal(settled(w, api, 1, 0)["1-1"]["vm"], None)
     w.host.write(f"{device.directory}/bConfigurationValue", "1\n")
     w.host.event("bind", device)  # the maker's driver was loaded, and has chosen its own
     api.list_until(lambda l: l.get(device.node, {}).get("vm") == "net")

@@ -121,7 +121,8 @@ def devices_of_a_laptop_go_where_its_file_says(w):
         w.host.plug("1-5", 0x046d, 0xc52b, [HID_KEYBOARD]).node: None,  # denied
         w.host.plug("1-6", 0x04f2, 0xb6be, [VIDEO]).node: None,  # its rule is disabled
     }
-    listed = api.list_until(lambda l: set(wanted) <= set(l) and sum(d["vm"] is not None for d in l.values()) == 4, all=True)
+    w.rest(api)
+    listed = api.list(all=True)
     equal({n: d["vm"] for n, d in listed.items() if n in wanted}, wanted)
     api.ok("usb_suspend")
     equal((len(vms["gui-vm"].devices), len(vms["audio-vm"].devices)), (0, 1))  # skipOnSuspend
@@ -164,7 +165,7 @@ def clients_that_connect_for_each_request(w):
     w.qemu("work")
     w.daemon(rust_style(w))
     stick = w.host.plug("1-3", 0x1111, 0x2222, [STORAGE])
-    w.api().list_until(bool)
+    w.api().ready(stick)
     listed = one_request(w, '{"action": "usb_list"}')["usb_devices"]
     equal([d["device_node"] for d in listed], [stick.node])
     # every string is there to be concatenated, as applets do

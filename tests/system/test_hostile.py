@@ -247,15 +247,15 @@ def a_monitor_that_sends_events_at_full_speed(w):
 def a_socket_that_comes_and_goes_fills_no_log(w):
     liar = w.qemu("liar")
     daemon = w.daemon(w.conf(vms=("liar",)))
-    away, end, times = liar.path + ".away", time.monotonic() + 3, 0
-    while time.monotonic() < end:
+    away, begun, times = liar.path + ".away", time.monotonic(), 0
+    while (took := time.monotonic() - begun) < 3 or times <= 50:
         os.rename(liar.path, away)
         time.sleep(0.002)  # else the kernel reports one event for both
         os.rename(away, liar.path)
         time.sleep(0.002)
         times += 1
     said = len(daemon.logged("<[3-6]>.*vm=liar"))
-    check(times > 50 and said <= 30, f"{said} lines, {times} times")
+    check(said <= 27 + took, f"{said} lines, {times} times in {took:.1f} s")  # 20 at once, then one a second
 
 
 @test

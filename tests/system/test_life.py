@@ -137,6 +137,7 @@ def a_killed_process_is_noticed_at_once_and_the_next_gets_its_devices_at_once_in
         api.await_event("usb_detached", vm="vm1")
     noticed = time.monotonic_ns() - dead
     os.unlink(w.vm_path("vm1"))
+    w.rest(api)  # all are reset: one that was not yet would come after those of later rules
     vm1 = OwnProcess(w.vm_path("vm1"))
     greeted = vm1.told("qmp_capabilities")["at"]
     adds = [vm1.told("device_add") for _ in devices]
@@ -217,6 +218,7 @@ def a_filter_of_a_vm_takes_what_is_plugged_in_later(w):
         w.host.event("add", d)
         w.host.event("bind", d)
     api.await_event("usb_attached", device_node=other.node)
+    w.rest(api)
     equal((api.list()[device.node]["vm"], api.list()[device.node]["foreign"]), ("vm2", True))
     equal(list(vm1.devices), [vhp(other)])
 
@@ -261,7 +263,8 @@ def a_killed_daemon_leaves_attachments_that_the_next_one_recognises(w):
     daemon = w.daemon(conf)
     api = w.api(events=True)
     kbd, disk = w.host.plug("1-2"), stick(w, "1-3")
-    api.list_until(lambda d: len(d) == 2 and d[kbd.node]["vm"])
+    api.given("vm1", kbd)
+    api.ready(disk)
     api.ok("usb_attach", device_node=disk.node, vm="vm2")
     daemon.process.kill()
     daemon.process.wait()
@@ -273,6 +276,7 @@ def a_killed_daemon_leaves_attachments_that_the_next_one_recognises(w):
     listed = api.list_until(lambda d: d[kbd.node]["vm"] and d[disk.node]["vm"])
     equal((listed[kbd.node]["vm"], listed[disk.node]["vm"]), ("vm1", "vm2"))
     vm1.wait_device("vhp-usb-1-99", there=False)
+    w.rest(api)
     equal([c.arguments["id"] for c in vm1.named("device_del") + vm2.named("device_del")], ["vhp-usb-1-99"])
     equal((vm1.count("device_add"), vm2.count("device_add")), (1, 1), "nothing was attached again")
 
@@ -347,8 +351,9 @@ def a_device_that_moves_to_another_port_and_one_that_takes_its_place(w):
     mouse = w.host.plug("1-2", 0x046d, 0xc077, [HID_MOUSE])
     vm2.wait_device(vhp(mouse))
     vm1.wait_device(vhp(kbd), there=False)
+    w.rest(api)
+    check(elsewhere.node in api.list(all=True), "it is known, and no rule takes it")
     equal((vm1.devices, list(vm2.devices)), ({}, [vhp(mouse)]))
-    api.list_until(lambda devices: elsewhere.node in devices, all=True)
 
 
 @test
@@ -379,8 +384,8 @@ def a_hub_pulled_with_six_devices_behind_it_leaves_nothing_in_any_vm(w):
     for device in behind:
         w.host.unplug(device)
     w.host.unplug(hub)
-    for device in behind:
-        api.await_event("usb_disconnected", device_node=device.node)
+    gone = {api.await_event("usb_disconnected")["usb_device"]["device_node"] for _ in behind}
+    equal(gone, {device.node for device in behind})
     for vm in (vm1, vm2):
         vm.wait(lambda q: not q.devices, "no device")
     api.list_until(lambda d: d.keys() == {"/dev/bus/usb/001/001"}, all=True)
@@ -414,8 +419,10 @@ def a_port_that_flaps_is_left_alone_until_its_device_stays_and_others_are_not_af
             w.host.unplug(kbd)
     daemon.wait_log("port flaps")
     check(vm1.count("device_add") < 15, "most plugs of a bad contact lead to nothing")
-    api.list_until(lambda devices: kbd.node in devices)
-    contains(api.fails("usb_attach", "port that flaps", device_node=kbd.node, vm="vm1"), kbd.node)
+    while (error := api.fails("usb_attach", kbd.node, device_node=kbd.node, vm="vm1")).startswith("no such USB device") or \
+            "still being configured" in error:
+        pass  # not read yet; the hold begins with its reading
+    contains(error, "port that flaps")
     vm1.wait_device(vhp(kbd))  # it has stayed
     equal(list(vm1.devices), [vhp(kbd)])
     equal(len(daemon.logged("port flaps")), 1, "one line for a burst")
@@ -438,6 +445,7 @@ def a_device_that_comes_back_as_another_keeps_its_vm_for_the_time_of_its_lease(w
     denied = w.host.plug("1-2", 0x12d1, 0x6666, [(255, 1, 1)])
     elsewhere = w.host.plug("1-3", 0x12d1, 0x1506, [(255, 1, 1)])
     api.await_event("usb_connected", device_node=elsewhere.node)
+    w.rest(api)
     listed = api.list(all=True)
     equal([listed[d.node]["vm"] for d in (denied, elsewhere)], [None, None])
 
@@ -454,6 +462,7 @@ def a_reset_by_the_vm_is_no_unplug(w):
         w.host.event("change", kbd)
     stick(w, "1-4")
     told = [api.event("usb_connected", pid="1666")]  # and nothing of the keyboard before it
+    w.rest(api)  # nor after it
     equal(api.list()[kbd.node]["state"], "attached")
     equal((vm1.count("device_add"), vm1.count("device_del")), (1, 0))
     equal([e["event"] for e in told + api.events if e["usb_device"]["device_node"] == kbd.node], [])
@@ -520,7 +529,7 @@ def a_daemon_that_stood_still_takes_no_answer_for_late(w):
     time.sleep(1)  # the VM's clock goes on as late as ours: its answer takes its time
     go_on.append(True)
     api.await_event("usb_attached", device_node=kbd.node)
-    daemon.wait_log("did not run for 1[01]...")
+    daemon.wait_log("did not run for 1.... ms")
     equal(daemon.logged("did not answer in time"), [])
     equal(vm1.count("device_add"), 1)
 

@@ -58,9 +58,13 @@ def standard_files_that_are_closed_are_nobodys(w):
     """Else the next thing that is opened is number 2, and the log goes to a client or into the state file."""
     daemon = w.daemon(w.conf(), ready=False, under=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
     end = time.monotonic() + scaled(5)
-    while not os.path.exists(w.socket) and time.monotonic() < end:
-        time.sleep(0.005)
-    api = w.api(events=True)
+    while True:
+        try:
+            api = w.api(events=True)
+            break
+        except OSError:  # not there yet, or nobody listens yet
+            check(time.monotonic() < end, "it does not start")
+            time.sleep(0.005)
     api.event("usb_connected", device_node=w.host.plug("1-2").node)
     for fd in range(3):
         equal(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}"), "/dev/null")

@@ -100,7 +100,7 @@ def twins_are_told_apart_by_their_ports(w):
     daemon = w.daemon(remembering(w, CHOICE))
     api = w.api()
     left, right = stick(w, "1-2"), stick(w, "1-3")
-    api.list_until(lambda d: len(d) == 2)
+    api.ready(left, right)
     api.ok("usb_attach", device_node=left.node, vm="vm1")
     api.ok("usb_attach", device_node=right.node, vm="vm2")
     equal(daemon.stop(), 0)
@@ -128,7 +128,7 @@ def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
         api.ok("usb_attach", device_node=device.node, vm="vm2")
         equal(daemon.stop(), 0)
         equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
-        w.host.unplug(device) if os.path.exists(w.host.uevents) else w.host.vanish(device)
+        w.host.vanish(device)
 
 
 @test
@@ -181,7 +181,7 @@ def a_choice_that_cannot_be_saved_is_kept_and_saved_later(w):
     daemon = w.daemon(remembering(w, CHOICE))
     api = w.api()
     device = stick(w)
-    api.list_until(lambda d: device.node in d)
+    api.ready(device)
     directory_gone(w)
     api.ok("usb_attach", device_node=device.node, vm="vm2")  # it is attached: that much is done
     daemon.wait_log("<3>.*the state cannot be saved: .*Not a directory")
@@ -299,11 +299,12 @@ def what_suspend_took_resume_puts_back_also_after_a_restart(w):
     api.list_until(lambda d: len(d) == 2 and all(x["vm"] for x in d.values()))
     api.ok("usb_suspend", vm="vm1")
     equal(list(vm1.devices), [vhp(kbd)])
-    equal(state(w)["disconnected_devices"], [], "no decision")
     equal(daemon.stop(), 0)
+    equal(state(w)["disconnected_devices"], [], "no decision")  # a suspension is saved as soon as the disk allows, at the latest by the end
     daemon = w.daemon(conf, "-a")
     api = w.api(events=True)
-    api.list_until(lambda d: d[kbd.node]["vm"] == "vm1")
+    api.given("vm1", kbd)
+    w.rest(api)
     equal(api.list()[device.node]["vm"], None)
     api.ok("usb_resume")
     vm1.wait_device(vhp(device))

@@ -119,6 +119,16 @@ class Api:
                 continue
         raise Failed(f"the list never came to be as wanted: {listed}")
 
+    def ready(self, *devices, **fields):
+        """Lists until these devices are known and the kernel has configured them: then requests can name them.
+
+        For devices that a rule gives to a VM; of others, and of those that were taken away, a list does not say so: see World.rest()."""
+        return self.list_until(lambda listed: all("still configuring" not in (listed[d.node]["reason"] or "") for d in devices), **fields)
+
+    def given(self, vm, *devices):
+        """Lists until the VM has these devices and the daemon knows it."""
+        return self.list_until(lambda listed: all((listed[d.node]["vm"], listed[d.node]["state"]) == (vm, "attached") for d in devices))
+
     def event(self, kind, **expected):
         """The next event must be this one."""
         message = self.events.pop(0) if self.events else self.line()
@@ -151,6 +161,7 @@ class Daemon:
         path = os.path.join(world.dir, "vhotplug.conf")
         with open(path, "w", encoding="utf-8") as f:
             f.write(self.conf)
+        self.told_before = world.host.seqnum  # uevents of earlier daemons
         self.command = [*under, binary, "-d", "-c", path, "--root", world.host.root, "--uevents", world.host.uevents, *options]
         self.begun = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -266,6 +277,20 @@ class World:
         if events:
             client.ok("enable_notifications")
         return client
+
+    def rest(self, api):
+        """Asks until the last daemon has looked at all that the host has told it, and no worker and no VM works for it any more: whatever
+        it does about it is done. What does not happen can be asserted after that only."""
+        end = time.monotonic() + scaled(5)
+        told = self.host.seqnum - self.daemons[-1].told_before
+        while True:
+            figures = api.ok("stats")
+            uevents, workers = figures["uevents"], figures["device_workers"]
+            if (uevents["got"] + uevents["ignored"] >= told and workers["orders_waiting"] == 0 and
+                    workers["idle"] + workers["late"] == workers["running"] and all(vm["operation"] is None for vm in figures["vms"])):
+                return
+            if time.monotonic() > end:
+                raise Failed(f"the daemon never came to rest: {figures}")
 
     def cli(self, *arguments, binary=CLIENT):
         return subprocess.run([binary, "-u", self.socket, *arguments], capture_output=True, text=True, timeout=scaled(20),
