@@ -643,12 +643,12 @@ def the_twin_of_a_chosen_stick_asks(w):
 @test
 def a_device_whose_descriptors_lie_matches_nothing(w):
     w.up()
-    good = descriptors(0x0951, 0x1666, [STORAGE])
+    good = descriptors(0xfff0, 0x1666, [STORAGE])  # in no table: its own name is shown
     lies = {"1-2": good[:18] + b"\0" + good[19:],  # bLength 0
             "1-3": good[:20] + b"\x18\x00" + good[22:],  # wTotalLength within the interface
             "1-4": good[:17] + b"\x02" + good[18:],  # two configurations, of which one is there
             "1-5": good[:28] + b"\x02" + good[29:]}  # a configuration where the interface should be
-    devices = [w.host.plug(port, 0x0951, 0x1666, descriptors=data, product="\u202eevil\n\x1b[31m") for port, data in lies.items()]
+    devices = [w.host.plug(port, 0xfff0, 0x1666, descriptors=data, product="\u202eevil\n\x1b[31m") for port, data in lies.items()]
     w.rest(w.admin)
     listed = w.admin.list()
     equal(len(listed), len(lies))
@@ -659,6 +659,8 @@ def a_device_whose_descriptors_lie_matches_nothing(w):
         w.admin.fails("usb_attach", "unclassifiable", device_node=device.node, vm="a")
         a.fails("usb_attach", "no such USB device", device_node=device.node)
     equal(w.vm["a"].count("device_add"), 0)
+    for port in lies:
+        w.d.wait_log(f"usb_connected: device={port} .*evil")
     check(not [line for line in w.d.logged("evil") if "\x1b" in line or "\u202e" in line], "the log shows no control characters")
 
 
