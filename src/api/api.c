@@ -80,7 +80,7 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
     member_vm(sb, "vm", c, who, vm);
     member_bool(sb, "foreign", foreign);
     member_bool(sb, "disconnected", s->disconnected);
-    member_text_or_null(sb, "tag", s->rule >= 0 ? c->conf->rules[s->rule].tag : "");
+    member_text_or_null(sb, "tag", core_tag(c, s));
     member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
     situation_reason(sb, c, who, s);
     if (s->dev.note[0] != '\0' && access_sees_all(who))

@@ -25,8 +25,10 @@ struct device {
     char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
     char node[VH_NODE_MAX];          /* "/dev/bus/usb/001/005" */
     char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
-    char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
-    char serial[VH_STRING_MAX];      /* "" if none */
+    char peer[VH_SYSNAME_MAX];  /* what a device at the other side of its connector is called: a connector has a USB 2
+                                   and a USB 3 port; "" if there is none, or it is not known */
+    char speed[8];              /* Mb/s as sysfs says: "1.5", "480", "5000" */
+    char serial[VH_STRING_MAX]; /* "" if none */
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
     char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */

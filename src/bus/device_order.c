@@ -105,8 +105,9 @@ static bool descriptors_valid(const struct device *d) {
 
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
-    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->protect) ||
-        !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
+    if (!ENDS(d->sys_name) || !ENDS(d->peer) || (d->peer[0] != '\0' && !device_name_valid(d->peer)) || !ENDS(d->node) ||
+        !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->protect) || !is_bool(&d->settled) ||
+        !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
         (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')

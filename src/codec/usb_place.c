@@ -70,3 +70,24 @@ uint8_t usb_root_port(const char *path) {
     (void)str_uint(path, strspn(path, "0123456789"), UINT8_MAX, &port);
     return (uint8_t)port;
 }
+
+bool usb_port_device(const char *link, char name[VH_SYSNAME_MAX]) {
+    const char *slash = strrchr(link, '/'), *last = slash != NULL ? slash + 1 : link;
+    const char *port = strstr(last, "-port");
+    name[0] = '\0';
+    if (port == NULL)
+        return false;
+    const char *hub = str_starts(last, "usb") ? last + 3 : last; /* "usb2": a root hub */
+    size_t digits = strspn(hub, "0123456789");
+    const char *below = hub + digits; /* "" or "-1.2" */
+    bool root = hub != last;
+    size_t len = (size_t)(port - hub);
+    uint64_t number = 0;
+    bool valid = digits > 0 && digits <= 3 && (root ? digits == len : len > digits + 1 && *below == '-') &&
+                 (root || usb_port_path_exact(below + 1, len - digits - 1)) &&
+                 str_uint(port + 5, strlen(port + 5), UINT8_MAX, &number) && number > 0;
+    valid = valid && str_fmt(name, VH_SYSNAME_MAX, "%.*s%c%u", (int)len, hub, root ? '-' : '.', (unsigned)number);
+    if (!valid)
+        name[0] = '\0';
+    return valid;
+}

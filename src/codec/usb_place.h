@@ -24,6 +24,10 @@ bool usb_node_parse_exact(const char *node, uint8_t *bus, uint8_t *devnum);
 /* Are these n bytes a port path: "2" or "2.3.1", numbers from 1 to 255, shorter than VH_PORTPATH_MAX? */
 bool usb_port_path(const char *s, size_t n);
 bool usb_port_path_exact(const char *s, size_t n);
+/* The name of a device at the port that this link of sysfs leads to: ".../usb2/2-0:1.0/usb2-port3" is the port of
+ * "2-3",
+ * ".../2-1:1.0/2-1-port4" that of "2-1.4". False, with name "", if it is no such link. */
+bool usb_port_device(const char *link, char name[VH_SYSNAME_MAX]);
 /* The first number of a port path: the port at the root hub. 0 if there is none, or it is above 255. */
 uint8_t usb_root_port(const char *path);
 

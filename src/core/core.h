@@ -71,12 +71,13 @@ struct slot {
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
     enum look_state look;
-    enum look_state verify;     /* of the same kind, for lists with "verify" */
-    int64_t look_at;            /* while a claim keeps it from its target: read again at this time */
-    int lease;                  /* VM of the device that was on its port a moment ago, -1 none */
-    char driver[VH_IFNAME_MAX]; /* of the host, on one of its interfaces while a VM has it; "" none */
-    bool releasing;             /* being reset and given back to drivers of the host */
-    int64_t hold_until;         /* its port flaps: neither announced nor attached before; 0 if not held */
+    enum look_state verify;      /* of the same kind, for lists with "verify" */
+    int64_t look_at;             /* while a claim keeps it from its target: read again at this time */
+    int lease;                   /* VM of the device that was at its connector a moment ago, -1 none */
+    char lease_tag[VH_NAME_MAX]; /* the tag of that device, "" none */
+    char driver[VH_IFNAME_MAX];  /* of the host, on one of its interfaces while a VM has it; "" none */
+    bool releasing;              /* being reset and given back to drivers of the host */
+    int64_t hold_until;          /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
@@ -164,6 +165,7 @@ struct port {
     char sys_name[VH_SYSNAME_MAX]; /* "" free */
     int lease;                     /* VM, -1 none */
     int64_t lease_until;
+    char lease_tag[VH_NAME_MAX];
     int64_t plugs_until; /* when its last plug no longer counts */
     int64_t used_at;     /* last plug or unplug */
     int64_t hold_ms;     /* hold time of the last burst; 0: it never flapped */
@@ -257,10 +259,11 @@ const char *core_guest_state(const struct core *c, const struct slot *s, int vm)
 const char *core_guest_reason(const struct core *c, const struct slot *s, int vm); /* "" if it has the device */
 void core_describe(struct sbuf *sb, const struct selector *sel);                   /* " /dev/bus/usb/001/002 tag 'x'" */
 bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s);
-int core_target(const struct core *c, const struct slot *s);     /* VM where it should be, -1 the host */
-bool core_asks(const struct core *c, const struct slot *s);      /* is a choice of VM needed? */
-enum role core_tag_taken(const struct core *c, const char *tag); /* author of its tag decision, or ROLE_NONE */
-bool core_tag_known(const struct core *c, const char *tag);      /* does a rule have this tag? */
+const char *core_tag(const struct core *c, const struct slot *s); /* "" none */
+int core_target(const struct core *c, const struct slot *s);      /* VM where it should be, -1 the host */
+bool core_asks(const struct core *c, const struct slot *s);       /* is a choice of VM needed? */
+enum role core_tag_taken(const struct core *c, const char *tag);  /* author of its tag decision, or ROLE_NONE */
+bool core_tag_known(const struct core *c, const char *tag);       /* does a rule have this tag? */
 /* May a client know it? A guest sees tags of rules for its VM; others are to it as those that do not exist. */
 bool core_tag_seen(const struct core *c, const struct principal *who, const char *tag);
 

@@ -93,7 +93,7 @@ static enum role decided_here(const struct core *c, const struct slot *s) {
 
 /* The author of the decision about its tag; ROLE_NONE if somebody of at least that role has exempted this plug. */
 static enum role tag_decided(const struct core *c, const struct slot *s) {
-    enum role by = remembered_tag_decision(c, c->conf->rules[s->rule].tag);
+    enum role by = remembered_tag_decision(c, slot_tag(c, s));
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct kept_away *k = &c->remembered.m[i].now;
         if (c->remembered.m[i].used && k->exempt == s->dev.incarnation && k->exempt_by >= by)
@@ -126,7 +126,7 @@ static bool check_remembered(const struct core *c, const char **why) {
              "a decision and its author do not agree");
         MUST(s->state != SLOT_PRESENT || !s->dev.settled || s->disconnected_by >= decided_here(c, s),
              "a decision about a device does not keep it away");
-        MUST(s->state != SLOT_PRESENT || s->rule < 0 || s->disconnected_by >= tag_decided(c, s),
+        MUST(s->state != SLOT_PRESENT || s->disconnected_by >= tag_decided(c, s),
              "a decision about a tag does not keep a device away");
     }
     return true;

@@ -22,6 +22,8 @@ int slot_find(const struct core *c, const char *sys_name); /* of a plugged devic
 struct action *step_add(struct step *st, enum action_kind kind);
 void step_add_first(struct step *st, enum action_kind kind); /* before the other actions of the step */
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
+/* Of its rule; without one, that of the device whose lease it has. "" none. */
+const char *slot_tag(const struct core *c, const struct slot *s);
 void slot_afresh(struct slot *s);                  /* forgets failures: the next operation need not wait */
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: event; a leaving slot ends */
 void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: event */

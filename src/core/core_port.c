@@ -66,13 +66,27 @@ void port_quiet(struct step *st, int i) {
 
 /* ---- plugs and unplugs ---- */
 
+/* The lease of this port goes to the device, unless it is over. */
+static void take_lease(struct step *st, struct port *p, struct slot *s) {
+    if (p->lease >= 0 && st->now < p->lease_until) {
+        s->lease = p->lease;
+        memcpy(s->lease_tag, p->lease_tag, sizeof s->lease_tag);
+    }
+    p->lease = -1;
+}
+
+/* A device that comes back with another speed comes back at the other port of its connector. */
 void port_plugged(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     struct port *p = port_of(st->c, s->dev.sys_name);
     count_plug(st, p, i);
     p->used_at = st->now;
-    s->lease = p->lease >= 0 && st->now < p->lease_until ? p->lease : -1;
-    p->lease = -1;
+    s->lease = -1;
+    for (int k = 0; k < VH_MAX_PORTS && s->dev.peer[0] != '\0'; k++) {
+        if (str_eq(st->c->port[k].sys_name, s->dev.peer))
+            take_lease(st, &st->c->port[k], s);
+    }
+    take_lease(st, p, s);
 }
 
 void port_unplugged(struct step *st, int i) {
@@ -82,6 +96,7 @@ void port_unplugged(struct step *st, int i) {
     if (st->c->conf->lease_seconds == 0 || s->vm < 0 || s->disconnected)
         return;
     p->lease = s->vm;
+    (void)str_copy(p->lease_tag, sizeof p->lease_tag, slot_tag(st->c, s)); /* of the same bound */
     p->lease_until = st->now + ms_to_ns(1000) * st->c->conf->lease_seconds;
 }
 

@@ -175,7 +175,7 @@ static enum role exempted_by(const struct core *c, const struct device *d) {
 enum role remembered_keeps(const struct core *c, const struct slot *s) {
     /* Before it is settled, its serial number is not known. */
     enum role by = s->dev.settled ? remembered_decision(c, &s->dev) : ROLE_NONE;
-    enum role tag_by = s->rule >= 0 ? remembered_tag_decision(c, c->conf->rules[s->rule].tag) : ROLE_NONE;
+    enum role tag_by = remembered_tag_decision(c, slot_tag(c, s));
     return tag_by > by && (!s->dev.settled || exempted_by(c, &s->dev) < tag_by) ? tag_by : by;
 }
 
@@ -428,7 +428,7 @@ bool remembered_decide(struct core *c, const struct device *d, enum role by) {
 }
 
 bool remembered_exempt(struct core *c, const struct slot *s, enum role by) {
-    if (s->rule < 0 || remembered_tag_decision(c, c->conf->rules[s->rule].tag) == ROLE_NONE)
+    if (remembered_tag_decision(c, slot_tag(c, s)) == ROLE_NONE)
         return true;
     struct remembered *m = note(c, &s->dev, by);
     if (m == NULL)
@@ -525,7 +525,7 @@ bool remembered_decide_tag(struct core *c, const char *tag, enum role by) {
         displace_tag(c, by);
     for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
-        bool has = s->state == SLOT_PRESENT && s->rule >= 0 && str_eq(c->conf->rules[s->rule].tag, tag);
+        bool has = s->state == SLOT_PRESENT && str_eq(slot_tag(c, s), tag);
         struct remembered *m = has ? find_any(c, &s->dev) : NULL;
         if (m != NULL)
             end_exemption(&m->file, &s->dev);

@@ -80,6 +80,11 @@ void slot_unassign(struct step *st, int i) {
     }
 }
 
+const char *slot_tag(const struct core *c, const struct slot *s) {
+    const char *own = s->rule >= 0 ? c->conf->rules[s->rule].tag : "";
+    return own[0] != '\0' || s->lease < 0 ? own : s->lease_tag;
+}
+
 void slot_afresh(struct slot *s) {
     s->failures = 0;
     s->retry_at = 0;

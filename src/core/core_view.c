@@ -18,9 +18,13 @@ bool core_selects(const struct core *c, const struct selector *sel, const struct
         return false;
     if (sel->by_pid && d->pid != sel->pid)
         return false;
-    if (sel->by_tag && (s->rule < 0 || !str_eq(c->conf->rules[s->rule].tag, sel->tag)))
+    if (sel->by_tag && !str_eq(slot_tag(c, s), sel->tag))
         return false;
     return true;
+}
+
+const char *core_tag(const struct core *c, const struct slot *s) {
+    return slot_tag(c, s);
 }
 
 int core_target(const struct core *c, const struct slot *s) {

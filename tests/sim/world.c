@@ -608,6 +608,8 @@ static void make_device(int p) {
     device_make(d, name, (unsigned)bus, free_devnum(bus), 3);
     d->incarnation = ++w.next_incarnation;
     d->root_port = (uint8_t)root_port;
+    if (bus < 3)
+        snprintf(d->peer, sizeof d->peer, "%d-%d", 3 - bus, root_port); /* one connector */
     w.port[p].present = true;
     identify(d);
     d->settled = w.coldplug || chance(50);

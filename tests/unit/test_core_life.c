@@ -3,6 +3,7 @@
  * leases, ports that flap, devices that other tools attached, reloads, the end.
  */
 #include "core_story.h"
+#include "devices.h"
 
 #include <stdlib.h>
 
@@ -383,7 +384,8 @@ static struct conf *lease_conf(void) {
     static const char json[] =
         "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": "
         "\"qemu\", \"socket\": \"/run/b\"}], \"general\": {\"leaseSeconds\": 5}, \"usbPassthrough\": ["
-        "{\"targetVm\": \"a\", \"allow\": [{\"interfaceClass\": 3}], \"deny\": [{\"interfaceClass\": 224}]},"
+        "{\"targetVm\": \"a\", \"tag\": \"cam\", \"allow\": [{\"interfaceClass\": 3}], \"deny\": [{\"interfaceClass\": "
+        "224}]},"
         "{\"allowedVms\": [\"a\", \"b\"], \"allow\": [{\"interfaceClass\": 8}]}]}";
     if (c.nvms == 0 && !conf_parse(&c, json, sizeof json - 1, no_diag, NULL))
         exit(1);
@@ -428,6 +430,56 @@ static void a_lease_ends_and_is_its_ports_and_denies_nothing_away(void) {
     begin_leased();
     plug("1-1", 9, 9);
     CHECK(op(OP_ATTACH, 0) == NULL); /* a hub */
+}
+
+/* A kill switch finds the device in whatever mode it is. */
+static void a_leased_device_keeps_its_tag(void) {
+    begin_leased();
+    plug("1-1", 6, 2);
+    done(0, OP_OK);
+    CHECK_STR(core_tag(&core, &core.slot[0]), "cam");
+    unplug("1-1");
+    done(0, OP_OK);
+    plug("1-1", 7, 8); /* its rule has no tag */
+    done(0, OP_OK);
+    CHECK_STR(core_tag(&core, &core.slot[0]), "cam");
+    ask_tag(ROLE_OPERATOR, REQ_DETACH, "cam");
+    CHECK(op(OP_DETACH, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(replied(true) && core.slot[0].disconnected);
+    unplug("1-1");
+    plug("1-1", 8, 2); /* no lease: it was not in a VM */
+    CHECK(op(OP_ATTACH, 0) == NULL);
+    CHECK_STR(core_tag(&core, &core.slot[0]), "");
+    begin_leased();
+    ask_tag(ROLE_OPERATOR, REQ_DETACH, "cam"); /* between two plugs */
+    plug("1-1", 9, 2);
+    CHECK(op(OP_ATTACH, 0) == NULL && core.slot[0].disconnected);
+}
+
+static void plug_beside(const char *name, const char *peer, int devnum) {
+    device_make(&dev, name, 2, (unsigned)devnum, 2);
+    dev.incarnation = 4000 + (uint64_t)devnum;
+    snprintf(dev.peer, sizeof dev.peer, "%s", peer);
+    struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+    step(&f);
+}
+
+/* A device that comes back with another speed comes back on the other bus. */
+static void a_lease_is_the_connectors(void) {
+    begin_leased();
+    plug_beside("2-1", "1-1", 6);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    done(0, OP_OK);
+    unplug("2-1");
+    done(0, OP_OK);
+    plug_beside("2-2", "1-2", 7); /* another connector */
+    CHECK(op(OP_ATTACH, 0) == NULL);
+    plug_beside("1-1", "2-1", 8);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    done(0, OP_OK);
+    plug_beside("2-1", "1-1", 9); /* the lease is used up */
+    CHECK(op(OP_ATTACH, 0) == NULL);
 }
 
 /* ---- ports that flap ---- */
@@ -787,6 +839,8 @@ int main(void) {
     RUN(a_resume_reaches_what_is_not_fully_known_yet);
     RUN(nothing_is_decided_about_what_is_not_fully_known);
     RUN(a_lease_lets_the_vm_keep_the_port);
+    RUN(a_leased_device_keeps_its_tag);
+    RUN(a_lease_is_the_connectors);
     RUN(a_lease_ends_and_is_its_ports_and_denies_nothing_away);
     RUN(a_flapping_port_is_left_alone_until_its_device_stays);
     RUN(the_next_burst_costs_more_and_is_told_once_more);

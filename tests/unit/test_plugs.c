@@ -553,6 +553,18 @@ static void put_line(const char *path, const char *line) {
     CHECK(fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line) && close(fd) == 0);
 }
 
+static void the_other_port_of_its_connector_is_known(void) {
+    begin();
+    place(2, 5);
+    place(3, 6);
+    make(DEVICES "/1-2/port/peer", "../../../usb2/2-0:1.0/usb2-port2");
+    event("bind", "1-2");
+    event("bind", "1-3");
+    read_noted();
+    CHECK_STR(kept_device("1-2")->peer, "2-2");
+    CHECK_STR(kept_device("1-3")->peer, "");
+}
+
 static void recheck(void) {
     nfacts = ngone = nreads = nothers = 0;
     bus_usb.recheck();
@@ -672,6 +684,7 @@ int main(void) {
     RUN(of_more_devices_than_are_noted_none_is_missed);
     RUN(whatever_was_read_before_a_node_is_checked_when_it_is_opened);
     RUN(what_concerns_no_device_is_not_noted);
+    RUN(the_other_port_of_its_connector_is_known);
     RUN(of_what_the_host_uses_only_changes_are_told);
     RUN(a_use_that_ends_without_an_event_is_looked_for);
     RUN(a_driver_whose_path_finds_no_room_is_said);

@@ -130,6 +130,38 @@ static void ids_in_a_vm(void) {
         CHECK(ours(others[i]) && is_place(99, 99));
 }
 
+static void a_port_of_sysfs_names_its_device(void) {
+    static const struct {
+        const char *link, *name;
+    } cases[] = {
+        {"../../../usb2/2-0:1.0/usb2-port3", "2-3"},
+        {"usb12-port15", "12-15"},
+        {"../../2-1/2-1:1.0/2-1-port4", "2-1.4"},
+        {"../2-1.2-port1", "2-1.2.1"},
+        {"", ""},
+        {"usb2", ""},
+        {"usb-port3", ""},
+        {"usb2-port", ""},
+        {"usb2-port0", ""},
+        {"usb2-port256", ""},
+        {"usb2-port3x", ""},
+        {"usb2-1-port3", ""},
+        {"2-port3", ""},
+        {"2--port3", ""},
+        {"2-01-port3", ""},
+        {"2-1.-port3", ""},
+        {"2.1-port3", ""},
+        {"-1-port3", ""},
+        {"usb2-port3/", ""},
+        {"9999999999-1.1.1.1.1.1.1.1.1-port1", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[VH_SYSNAME_MAX];
+        CHECK(usb_port_device(cases[i].link, name) == (cases[i].name[0] != '\0'));
+        CHECK_STR(name, cases[i].name);
+    }
+}
+
 int main(void) {
     RUN(nodes_are_written_as_the_kernel_does);
     RUN(a_node_may_be_written_loosely);
@@ -137,5 +169,6 @@ int main(void) {
     RUN(port_paths_are_numbers_and_dots);
     RUN(the_root_port_comes_first);
     RUN(ids_in_a_vm);
+    RUN(a_port_of_sysfs_names_its_device);
     TEST_MAIN_END;
 }

@@ -106,9 +106,19 @@ static bool read_place(int dir, struct device *dev) {
     return true;
 }
 
+/* Kernels since 3.16 know the peers of ports. */
+static void read_peer(struct device *dev) {
+    char path[VH_PATH_MAX], link[VH_PATH_MAX];
+    dev->peer[0] = '\0';
+    if (str_fmt(path, sizeof path, USB_DEVICES "/%s/port/peer", dev->sys_name) &&
+        sysfs_link(path, link, sizeof link) > 0)
+        (void)usb_port_device(link, dev->peer);
+}
+
 bool usb_sysfs_plug(int dir, struct device *dev) {
     if (!read_place(dir, dev))
         return false;
+    read_peer(dev);
     read_removable(dir, dev);
     read_descriptors(dir, dev);
     dev->config = dev->settled ? usb_sysfs_config(dir) : 0;
