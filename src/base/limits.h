@@ -144,6 +144,8 @@ enum vh_limit {
     X(VH_T_USES_MAX, 60000, "longest time until a use by the host whose end no event tells is looked for again")      \
     X(VH_T_REQUEST, 30000, "wait of a request for its VMs and devices; what it has not moved by then has failed")     \
     X(VH_T_VERIFY, 10000, "wait of a list with \"verify\"; it says what is not known by then")                        \
+    X(VH_T_ANNOUNCE, 150,                                                                                             \
+      "pause before a new subscriber hears of open choices: older clients drop what comes at once")                   \
     X(VH_T_RELEASE, 20000, "wait for the reset of a device that came back from a VM; then the device is used anyway") \
     X(VH_T_STOP, 10000, "wait of releaseOnExit: devices that have not left their VMs by then stay there")             \
     X(VH_T_FLAP_COST, 3000, "time until one plug on a port is forgotten: nobody replugs faster for long")             \

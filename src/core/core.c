@@ -318,6 +318,7 @@ static void apply(struct step *st, const struct fact *f) {
     case FACT_CLIENT_GONE:
         request_client_gone(st, f->client);
         verify_client_gone(st->c, f->client);
+        announce_never(st->c, f->client);
         break;
     case FACT_SAVED:
         request_save_ended(st, f);

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
-#define CORE_MAX_ACTIONS (5 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
+#define CORE_MAX_ACTIONS (6 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
 
 enum slot_state {
@@ -55,10 +55,11 @@ struct slot {
     int req;         /* index of the pending request that moves it, -1 none */
     int req_vm;      /* target of that request, -1: the host */
     enum question_state question;
-    bool managed;      /* the rules apply: plugged in while the daemon ran, or attached before */
-    bool announced;    /* usb_connected was sent */
-    bool disconnected; /* a decision keeps it with the host */
-    bool seen;         /* reported by the scan under way */
+    uint64_t question_number; /* of all that were opened */
+    bool managed;             /* the rules apply: plugged in while the daemon ran, or attached before */
+    bool announced;           /* usb_connected was sent */
+    bool disconnected;        /* a decision keeps it with the host */
+    bool seen;                /* reported by the scan under way */
     bool hub;
     bool meant;       /* the decision that is being saved is about this plug */
     bool lifts;       /* that decision lifts the one that keeps it away */
@@ -160,6 +161,14 @@ struct verify {
     int64_t until;
 };
 
+/* A new subscriber that is still to hear of the choices that were open when it subscribed. */
+struct announcement {
+    bool used;
+    struct client_ref client;
+    uint64_t last_question; /* that was opened before */
+    int64_t due;
+};
+
 /* What is known of a port: the VM of its last device, and how often devices were plugged in lately. */
 struct port {
     char sys_name[VH_SYSNAME_MAX]; /* "" free */
@@ -195,6 +204,8 @@ struct core {
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
     struct verify verify[VH_MAX_CLIENTS];
+    uint64_t questions; /* that were opened */
+    struct announcement announcement[VH_MAX_CLIENTS];
     struct port port[VH_MAX_PORTS];
     struct filter filter[VH_MAX_FILTERS];
     bool persist; /* what is remembered goes to disk; set by the caller that loads it */

@@ -76,6 +76,11 @@ void verify_was_read(struct slot *s);
 void verify_client_gone(struct core *c, struct client_ref client);
 void verify_plan(struct step *st); /* in each step, after the facts: orders readings, answers what is complete */
 
+/* core_announce.c */
+void announce_later(struct step *st, struct client_ref client); /* it has just subscribed */
+void announce_never(struct core *c, struct client_ref client);  /* it has gone, or subscribes no more */
+void announce_plan(struct step *st);                            /* in each step: what is due */
+
 /* core_plan.c */
 void plan(struct step *st);
 

@@ -153,6 +153,7 @@ static void ask(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     if (s->question == QUESTION_NONE && plan_asks(st->c, s)) {
         s->question = QUESTION_OPEN;
+        s->question_number = ++st->c->questions;
         step_event(st, EV_SELECT_VM, i, -1);
     } else if (s->question == QUESTION_OPEN && !plan_asks(st->c, s)) {
         if (s->op == OP_NONE && s->req < 0)
@@ -287,6 +288,7 @@ void plan(struct step *st) {
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
     verify_plan(st);
+    announce_plan(st);
     save(st); /* last: the passes above may change what is remembered */
 }
 

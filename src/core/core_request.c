@@ -132,7 +132,6 @@ static void guest_move(struct step *st, const struct request *r) {
 /* ---- the rest ---- */
 
 static void subscribe(struct step *st, const struct request *r) {
-    struct core *c = st->c;
     struct action *sub = step_add(st, ACT_SUBSCRIBE);
     sub->client = r->client;
     sub->audits = r->kind == REQ_AUDIT;
@@ -141,14 +140,7 @@ static void subscribe(struct step *st, const struct request *r) {
         pending_audit(st, &audit, 0);
     }
     reply_ok(st, r->client);
-    for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state != SLOT_PRESENT || c->slot[i].question != QUESTION_OPEN)
-            continue;
-        struct action *a = step_add(st, ACT_EVENT);
-        a->event = EV_SELECT_VM;
-        a->slot = i;
-        a->client = r->client;
-    }
+    announce_later(st, r->client);
 }
 
 static void explain(struct step *st, const struct request *r) {
@@ -179,6 +171,7 @@ static void begin(struct step *st, const struct request *r) {
         break;
     case REQ_UNSUBSCRIBE:
         step_add(st, ACT_UNSUBSCRIBE)->client = r->client;
+        announce_never(st->c, r->client);
         reply_ok(st, r->client);
         break;
     case REQ_EXPLAIN:

@@ -83,7 +83,13 @@ static void several_vms_are_a_question(void) {
     CHECK(event(EV_SELECT_VM) != NULL);
     CHECK(op(OP_ATTACH, 0) == NULL && op(OP_ATTACH, 1) == NULL);
     ask(REQ_SUBSCRIBE, 0, "");
+    CHECK(replied(true) && event(EV_SELECT_VM) == NULL);
+    wait_ms(VH_T_ANNOUNCE - 1);
+    CHECK(event(EV_SELECT_VM) == NULL && core_deadline(&core) == now + ms_to_ns(1));
+    wait_ms(1);
     CHECK(event(EV_SELECT_VM) != NULL && event(EV_SELECT_VM)->client.gen == 9);
+    wait_ms(VH_T_ANNOUNCE);
+    CHECK(event(EV_SELECT_VM) == NULL);
     ask(REQ_ATTACH, 7, "b");
     CHECK(op(OP_ATTACH, 1) != NULL && action(ACT_REPLY) == NULL);
     done(1, OP_OK);
@@ -92,6 +98,45 @@ static void several_vms_are_a_question(void) {
     done(1, OP_OK);
     plug("1-2", 8, 8); /* the choice is remembered */
     CHECK(event(EV_SELECT_VM) == NULL && op(OP_ATTACH, 1) != NULL);
+}
+
+static void subscribe_as(uint16_t client) {
+    static struct request r;
+    memset(&r, 0, sizeof r);
+    r = (struct request){.kind = REQ_SUBSCRIBE, .client = {.index = client, .gen = 9}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+}
+
+/* Each open choice is told once to each subscriber, whenever it came. */
+static void a_new_subscriber_hears_of_what_was_open_before(void) {
+    begin(false);
+    vm_up(1);
+    plug("1-2", 7, 8);
+    for (uint16_t k = 0; k < VH_MAX_CLIENTS; k++)
+        subscribe_as(k);
+    subscribe_as(3); /* twice is once */
+    plug("1-3", 8, 8);
+    CHECK(event(EV_SELECT_VM) != NULL && event(EV_SELECT_VM)->client.gen == 0); /* to all */
+    struct fact gone = {.kind = FACT_CLIENT_GONE, .client = {.index = 5, .gen = 9}};
+    step(&gone);
+    int told[VH_MAX_CLIENTS] = {0};
+    for (int i = 0; i <= VH_MAX_CLIENTS; i++) {
+        wait_ms(i == 0 ? VH_T_ANNOUNCE : 0);
+        for (int k = 0; k < out.n; k++) {
+            CHECK(out.a[k].kind == ACT_EVENT && out.a[k].slot == 0 && out.a[k].client.index < VH_MAX_CLIENTS);
+            told[out.a[k].client.index % VH_MAX_CLIENTS]++;
+        }
+    }
+    for (int k = 0; k < VH_MAX_CLIENTS; k++)
+        CHECK_INT(told[k], k != 5);
+    subscribe_as(7);
+    ask(REQ_ATTACH, 7, "b");
+    CHECK(op(OP_ATTACH, 1) != NULL);
+    done(1, OP_OK);
+    ask(REQ_UNSUBSCRIBE, 0, "");
+    wait_ms(VH_T_ANNOUNCE);
+    CHECK(event(EV_SELECT_VM) != NULL && event(EV_SELECT_VM)->slot == 1); /* the other one still asks */
 }
 
 static void move_takes_it_out_first(void) {
@@ -378,6 +423,7 @@ int main(void) {
     RUN(device_waits_for_its_vm);
     RUN(vm_that_dies_loses_its_devices_and_gets_them_back);
     RUN(several_vms_are_a_question);
+    RUN(a_new_subscriber_hears_of_what_was_open_before);
     RUN(move_takes_it_out_first);
     RUN(failed_move_changes_nothing);
     RUN(attach_to_a_vm_that_is_down_fails_at_once);
