@@ -43,10 +43,10 @@ vm_set core_may_have(const struct core *c, int i) {
 
 /* ---- slots ---- */
 
-static void released(struct step *st, uint32_t token) {
+static void released_fact(struct step *st, const struct fact *f) {
     for (int i = 0; i < st->c->used; i++) {
         struct slot *s = &st->c->slot[i];
-        if (s->state == SLOT_PRESENT && s->plug == token)
+        if (s->state == SLOT_PRESENT && s->plug == f->token)
             s->releasing = false;
     }
 }
@@ -197,28 +197,30 @@ static void device_fact(struct step *st, const struct fact *f) {
     slot_announce(st, i);
 }
 
-static void scan_begin(struct core *c) {
-    for (int i = 0; i < c->used; i++)
-        c->slot[i].seen = false;
+static void scan_begin(struct step *st, const struct fact *f) {
+    (void)f;
+    for (int i = 0; i < st->c->used; i++)
+        st->c->slot[i].seen = false;
 }
 
-static void scan_end(struct step *st) {
+static void scan_end(struct step *st, const struct fact *f) {
+    (void)f;
     for (int i = 0; i < st->c->used; i++) {
         if (st->c->slot[i].state == SLOT_PRESENT && !st->c->slot[i].seen)
             unplug(st, i);
     }
 }
 
-static void seen_fact(struct step *st, const char *sys_name) {
-    int i = slot_find(st->c, sys_name);
+static void seen_fact(struct step *st, const struct fact *f) {
+    int i = slot_find(st->c, f->sys_name);
     if (i < 0)
         return;
     st->c->slot[i].seen = true;
     (void)claim_was_read(st, &st->c->slot[i]); /* it cannot be read now, and no claim holds it up for longer */
 }
 
-static void gone_fact(struct step *st, const char *sys_name) {
-    int i = slot_find(st->c, sys_name);
+static void gone_fact(struct step *st, const struct fact *f) {
+    int i = slot_find(st->c, f->sys_name);
     if (i >= 0)
         unplug(st, i);
 }
@@ -249,9 +251,9 @@ static void forget_other_vms(struct core *c, const struct conf *old) {
 
 /* The VMs keep their indices; VMs may be added, and all rules may change. A question is asked anew if the VMs to choose
  * from have changed. */
-static void reload(struct step *st, const struct conf *conf) {
+static void reload_fact(struct step *st, const struct fact *f) {
     struct core *c = st->c;
-    const struct conf *old = c->conf;
+    const struct conf *old = c->conf, *conf = f->conf;
     c->conf = conf;
     forget_other_vms(c, old);
     for (int i = 0; i < c->used; i++) {
@@ -269,7 +271,8 @@ static void reload(struct step *st, const struct conf *conf) {
     }
 }
 
-static void stop(struct step *st) {
+static void stop_fact(struct step *st, const struct fact *f) {
+    (void)f;
     st->c->stopping = true;
     for (int i = 0; i < st->c->used; i++) {
         const struct slot *s = &st->c->slot[i];
@@ -277,6 +280,43 @@ static void stop(struct step *st) {
             request_slot_done(st, i, "the daemon is ending");
     }
 }
+
+static void client_gone_fact(struct step *st, const struct fact *f) {
+    request_client_gone(st, f->client);
+    verify_client_gone(st->c, f->client);
+    announce_never(st->c, f->client);
+}
+
+static void disk_answers(struct step *st, const struct fact *f) {
+    (void)f;
+    st->c->save_at = st->now;
+}
+
+/* What has become due is for the plan. */
+static void time_passed(struct step *st, const struct fact *f) {
+    (void)st, (void)f;
+}
+
+typedef void handler(struct step *st, const struct fact *f);
+static handler *const handlers[] = {
+    [FACT_SCAN_BEGIN] = scan_begin,
+    [FACT_SCAN_END] = scan_end,
+    [FACT_DEVICE] = device_fact,
+    [FACT_SEEN] = seen_fact,
+    [FACT_GONE] = gone_fact,
+    [FACT_VM_SOCKET] = vm_fact,
+    [FACT_VM_ANSWERS] = vm_fact,
+    [FACT_VM_DOWN] = vm_fact,
+    [FACT_OP_DONE] = vm_op_done,
+    [FACT_REQUEST] = request_fact,
+    [FACT_CLIENT_GONE] = client_gone_fact,
+    [FACT_SAVED] = request_save_ended,
+    [FACT_DISK_ANSWERS] = disk_answers,
+    [FACT_RELEASED] = released_fact,
+    [FACT_RELOAD] = reload_fact,
+    [FACT_STOP] = stop_fact,
+    [FACT_TIME] = time_passed,
+};
 
 /* May a list differ after this step? A request that only asks changes nothing, but its step also does what has become
  * due: then it has an action that is not for the asker alone. */
@@ -287,59 +327,6 @@ static bool may_change(const struct fact *f, const struct actions *out, bool due
     return due || !asks;
 }
 
-static void apply(struct step *st, const struct fact *f) {
-    switch (f->kind) {
-    case FACT_SCAN_BEGIN:
-        scan_begin(st->c);
-        break;
-    case FACT_SCAN_END:
-        scan_end(st);
-        break;
-    case FACT_DEVICE:
-        device_fact(st, f);
-        break;
-    case FACT_SEEN:
-        seen_fact(st, f->sys_name);
-        break;
-    case FACT_GONE:
-        gone_fact(st, f->sys_name);
-        break;
-    case FACT_VM_SOCKET:
-    case FACT_VM_ANSWERS:
-    case FACT_VM_DOWN:
-        vm_fact(st, f);
-        break;
-    case FACT_OP_DONE:
-        vm_op_done(st, f->op);
-        break;
-    case FACT_REQUEST:
-        request_fact(st, f->request);
-        break;
-    case FACT_CLIENT_GONE:
-        request_client_gone(st, f->client);
-        verify_client_gone(st->c, f->client);
-        announce_never(st->c, f->client);
-        break;
-    case FACT_SAVED:
-        request_save_ended(st, f);
-        break;
-    case FACT_DISK_ANSWERS:
-        st->c->save_at = st->now;
-        break;
-    case FACT_RELEASED:
-        released(st, f->token);
-        break;
-    case FACT_RELOAD:
-        reload(st, f->conf);
-        break;
-    case FACT_STOP:
-        stop(st);
-        break;
-    case FACT_TIME:
-        break;
-    }
-}
-
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out) {
     struct step st = {.c = c, .now = now, .out = out};
     bool due = c->wake_at <= now;
@@ -348,7 +335,8 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
     out->naudits = 0;
     c->stats.facts++;
     slots_reap(c);
-    apply(&st, f);
+    if ((size_t)f->kind < sizeof handlers / sizeof *handlers)
+        handlers[f->kind](&st, f);
     plan(&st);
     c->changes += may_change(f, out, due);
 }

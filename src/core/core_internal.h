@@ -32,7 +32,7 @@ void slot_announce(struct step *st, int i);        /* sends usb_connected once, 
 
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);
-void vm_op_done(struct step *st, const struct op_result *r);
+void vm_op_done(struct step *st, const struct fact *f);
 void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
 
 /* core_target.c */
@@ -110,7 +110,7 @@ bool request_select(struct step *st, const struct request *r, int *count); /* fa
 void request_refuse_ambiguous(struct step *st, const struct request *r);
 
 /* core_request.c */
-void request_fact(struct step *st, const struct request *r);
+void request_fact(struct step *st, const struct fact *f);
 void request_save_ended(struct step *st, const struct fact *f); /* FACT_SAVED: also begins what has waited for it */
 
 /* core_decision.c */

@@ -234,8 +234,9 @@ static void vm_op_status(struct step *st, int v, const struct op_result *r) {
     }
 }
 
-void vm_op_done(struct step *st, const struct op_result *r) {
+void vm_op_done(struct step *st, const struct fact *f) {
     struct core *c = st->c;
+    const struct op_result *r = f->op;
     if (r->vm < 0 || r->vm >= c->conf->nvms || r->serial == 0 || c->vm[r->vm].op_serial != r->serial)
         return; /* an operation given up earlier, or a second answer */
     struct vm *vm = &c->vm[r->vm];
