@@ -112,6 +112,10 @@ $(SMALL_FUZZ): $(T)/fuzz/%: tests/fuzz/%.c $(T)/small/libvhotplug.a $(TEST_MK)
 	$(call say,CC,$<)
 	$(Q)$(SMALL_CC) -fsanitize=fuzzer $(WRAPPED) $(subst $(@D)/lib,$(T)/small/lib,$(test_link))
 
+# No file is opened, and no process is forked.
+$(foreach v,fuzz cov,$(T)/$(v)/fuzz_connector_order): WRAPPED = -Wl,--wrap=openat
+$(foreach v,fuzz cov,$(T)/$(v)/fuzz_disk_order): WRAPPED = -Wl,--wrap=helper_start
+
 # Its file system is in memory.
 WRAP_SYSFS := $(foreach f,openat read sys_stat close readlinkat syscall,-Wl,--wrap=$(f))
 $(T)/fuzz/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)

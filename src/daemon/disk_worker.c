@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "daemon/disk_order.h"
 #include "daemon/state_file.h"
 #include "os/clock.h"
 #include "os/sandbox.h"
@@ -16,18 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-enum { DISK_SAVE = 1, ERRNO_MAX = 4095 };
-
-struct disk_order {
-    struct worker_head head;
-    uint32_t len;
-};
-struct disk_answer {
-    struct worker_head head;
-    int32_t error;  /* 0 or an errno */
-    uint32_t place; /* enum state_file_place */
-};
 
 static char *text; /* VH_STATE_MAX bytes, shared */
 
@@ -57,7 +46,7 @@ static size_t handle(const void *message, int fd, void *reply, int out[WORKER_FD
     enum state_file_place place = STATE_FILE_PATH;
     (void)fd;
     (void)out;
-    if (order->head.kind != DISK_SAVE || order->len == 0 || order->len > VH_STATE_MAX)
+    if (!disk_order_valid(order))
         return 0;
     answer->error = state_file_write(text, order->len, &place);
     answer->place = place;
@@ -111,19 +100,12 @@ void disk_worker_save(const struct remembered_set *ms, int64_t now) {
         calls->saved(false, gone);
 }
 
-/* A message of the worker's process is checked like one from anywhere. */
-static bool is_sound(size_t n) {
-    return n == sizeof answer && answer.error >= 0 && answer.error <= ERRNO_MAX && answer.place < STATE_FILE_PLACES;
-}
-
 static void answered(size_t n, const int fds[WORKER_FDS]) {
-    bool sound = is_sound(n);
     for (int i = 0; i < WORKER_FDS; i++) {
         if (fds[i] >= 0)
             (void)close(fds[i]); /* nobody asked for one */
-        sound = sound && fds[i] < 0;
     }
-    if (!sound) {
+    if (!disk_answer_valid(&answer, n, fds)) {
         log_error("worker ended: name=%s reason=\"its answer makes no sense\"", job.name);
         worker_stop(&worker);
         calls->saved(false, gone);

@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ERRNO_MAX = 4095 }; /* the kernel's */
-
 static struct {
     struct worker worker;
     bool sealed;
@@ -97,18 +95,10 @@ const char *opener_why(int error) {
     return error == ETIMEDOUT ? "no answer in time" : error == EPIPE ? "the opener is gone" : strerror(error);
 }
 
-/* A descriptor comes with success and with nothing else; two kinds open nothing. */
-static bool is_answer(enum opener_what what, size_t n, const int fds[WORKER_FDS]) {
-    const struct opener_reply *r = opener_work_job.answer;
-    bool opens = what != OPEN_UNLINK && what != OPEN_MADE && what != OPEN_END;
-    return n == sizeof *r && r->error >= 0 && r->error <= ERRNO_MAX && fds[1] < 0 &&
-           (fds[0] >= 0) == (opens && r->error == 0);
-}
-
 static void answered(size_t n, const int fds[WORKER_FDS]) {
     enum opener_what what = (enum opener_what)loop.worker.head.kind;
     const struct opener_reply *r = opener_work_job.answer;
-    if (!is_answer(what, n, fds)) {
+    if (!opener_reply_valid(what, r, n, fds)) {
         log_error("worker ended: name=%s reason=\"an answer of another form\"", opener_work_job.name);
         worker_stop(&loop.worker);
         for (int i = 0; i < WORKER_FDS; i++) {

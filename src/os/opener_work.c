@@ -162,7 +162,7 @@ static int do_order(const struct opener_order *o) {
 static size_t handle(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     const struct opener_order *o = order;
     struct opener_reply *a = answer;
-    if (fd >= 0 || o->head.kind >= OPEN_KINDS || opener.begun == (o->head.kind == OPEN_MADE))
+    if (!opener_order_valid(o, opener.begun, fd >= 0))
         return 0;
     opener.begun = true;
     if (opener.read != 0 && o->conf == opener.read) {

@@ -6,25 +6,8 @@
 #define VHOTPLUG_OPENER_WORK_H
 
 #include "os/opener.h"
+#include "os/opener_order.h"
 #include "os/worker.h"
-
-#include <stdint.h>
-
-/* Socket files; an inode 0 is none. */
-enum opener_made { MADE_SOCKET, MADE_UEVENTS, MADE };
-struct opener_inode {
-    uint64_t dev, ino;
-};
-
-struct opener_order {
-    struct worker_head head;
-    uint32_t conf; /* number of the OPEN_CONF whose configuration is in force; 0: the one of the start */
-    struct opener_inode made[MADE]; /* OPEN_MADE */
-};
-struct opener_reply {
-    struct worker_head head;
-    int32_t error;
-};
 
 extern const struct worker_job opener_work_job; /* its answer is a struct opener_reply */
 

@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WORKER_FDS 2 /* descriptors that one message carries at most */
+#define WORKER_FDS 2          /* descriptors that one message carries at most */
+#define WORKER_ERRNO_MAX 4095 /* the kernel's; an answer with another one is none */
 
 struct worker_head {
     uint32_t serial; /* of the order; not 0 */

@@ -191,12 +191,6 @@ static void close_fds(const int fds[WORKER_FDS]) {
     }
 }
 
-static bool is_sound(const struct connector_answer *a, size_t n, uint32_t kind, const int fds[WORKER_FDS]) {
-    bool connected = kind == CONNECTOR_CONNECT && a->status == CONNECTOR_OK;
-    return n == sizeof *a && a->status < CONNECTOR_ANSWERS && a->there <= 1 && a->watched <= 1 &&
-           memchr(a->text, '\0', sizeof a->text) != NULL && (connected ? fds[0] >= 0 : fds[0] < 0 && fds[1] < 0);
-}
-
 /* Without the new configuration it does nothing: the old one may name another server of a socket. */
 static void reloaded(struct hand *h, const struct connector_answer *a, int64_t now) {
     if (a->status == CONNECTOR_OK) {
@@ -222,7 +216,7 @@ static void take(struct hand *h, int64_t now) {
     if (got != WORKER_ANSWER)
         return;
     struct connector_answer a = *(const struct connector_answer *)h->worker.job->answer;
-    if (!is_sound(&a, n, h->kind, fds)) {
+    if (!connector_answer_valid(h->kind, &a, n, fds)) {
         close_fds(fds);
         log_error("worker ended: name=%s reason=\"it answers what is no answer\"", h->worker.job->name);
         worker_stop(&h->worker);

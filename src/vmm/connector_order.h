@@ -1,6 +1,6 @@
 /*
  * connector_order.h - what the loop asks a connector, and what it answers. An order names a VM by its name; its path
- * only says which one is meant: a connector uses the path of its own configuration.
+ * only says which one is meant: a connector uses the path of its own configuration. Pure.
  */
 #ifndef VHOTPLUG_CONNECTOR_ORDER_H
 #define VHOTPLUG_CONNECTOR_ORDER_H
@@ -8,6 +8,8 @@
 #include "base/limits.h"
 #include "os/worker.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum connector_kind {
@@ -48,5 +50,10 @@ struct connector_answer {
     uint64_t dev, ino;   /* LOOK: of the socket */
     char text[VH_TEXT_MAX];
 };
+
+/* In a connector: is it one of the orders above? */
+bool connector_order_valid(const struct connector_order *o, bool with_fd);
+/* In the loop: has the answer (n bytes) the form that this kind's answers have? */
+bool connector_answer_valid(uint32_t kind, const struct connector_answer *a, size_t n, const int fds[WORKER_FDS]);
 
 #endif

@@ -222,10 +222,10 @@ static void reload(struct connector_answer *a) {
         work.conf = fresh;
 }
 
-static bool do_order(const struct connector_order *o, struct connector_answer *a, int out[WORKER_FDS]) {
+static void do_order(const struct connector_order *o, struct connector_answer *a, int out[WORKER_FDS]) {
     if (o->head.kind == CONNECTOR_RELOAD) {
         reload(a);
-        return true;
+        return;
     }
     const struct vm_conf *vm = find(o);
     if (vm == NULL)
@@ -234,20 +234,18 @@ static bool do_order(const struct connector_order *o, struct connector_answer *a
         do_connect(vm, a, out);
     else if (o->head.kind == CONNECTOR_LISTENING)
         listening(vm, a);
-    else if (o->head.kind == CONNECTOR_LOOK)
-        look(vm, a);
     else
-        return false;
-    return true;
+        look(vm, a);
 }
 
 static size_t handle(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     const struct connector_order *o = order;
     struct connector_answer *a = answer;
     memset(a, 0, sizeof *a);
-    if (fd >= 0 || memchr(o->vm, '\0', sizeof o->vm) == NULL || memchr(o->socket, '\0', sizeof o->socket) == NULL)
+    if (!connector_order_valid(o, fd >= 0))
         return 0;
-    return do_order(o, a, out) ? sizeof *a : 0;
+    do_order(o, a, out);
+    return sizeof *a;
 }
 
 const struct worker_job *connector_work(const struct connector_setup *s) {

@@ -212,7 +212,7 @@ static void what_waits_too_long_is_late(void) {
 /* ---- answers that are none ---- */
 
 static void garbage_ends_the_connector(void) {
-    for (int way = 0; way < 9; way++) {
+    for (int way = 0; way < 11; way++) {
         begin();
         int files = open_files(), fds[WORKER_FDS] = {-1, -1};
         struct connector_answer a;
@@ -236,6 +236,10 @@ static void garbage_ends_the_connector(void) {
             fds[0] = fds[1] = 0; /* with one, although it was refused */
         else if (way == 7)
             a.head.serial++;
+        else if (way == 8)
+            a.error = -1;
+        else if (way == 9)
+            a.error = WORKER_ERRNO_MAX + 1;
         else
             a.head.kind = CONNECTOR_LISTENING;
         hands_answer(0, &a, n, fds);

@@ -45,7 +45,8 @@ static size_t ask_of(enum connector_kind kind, const char *vm, const char *socke
 }
 
 static void ask(enum connector_kind kind, enum connector_status status) {
-    CHECK_INT((long)ask_of(kind, "vm", path), (long)sizeof a);
+    bool about_vm = kind != CONNECTOR_RELOAD;
+    CHECK_INT((long)ask_of(kind, about_vm ? "vm" : "", about_vm ? path : ""), (long)sizeof a);
     CHECK_INT(a.status, status);
     CHECK((kind == CONNECTOR_CONNECT && status == CONNECTOR_OK) == (out[0] >= 0));
 }
@@ -245,7 +246,12 @@ static void what_is_no_order_is_refused(void) {
     CHECK_INT((long)job->handle(&o, -1, &a, out), 0);
     o.head.kind = 0;
     CHECK_INT((long)job->handle(&o, -1, &a, out), 0);
+    (void)snprintf(o.vm, sizeof o.vm, "stranger"); /* also about a VM that it does not know */
+    CHECK_INT((long)job->handle(&o, -1, &a, out), 0);
+    o.head.kind = CONNECTOR_RELOAD; /* names no VM */
+    CHECK_INT((long)job->handle(&o, -1, &a, out), 0);
     o.head.kind = CONNECTOR_LISTENING;
+    (void)snprintf(o.vm, sizeof o.vm, "vm");
     CHECK_INT((long)job->handle(&o, 0, &a, out), 0); /* no descriptor is wanted */
     CHECK_INT((long)job->handle(&o, -1, &a, out), (long)sizeof a);
     memset(o.vm, 'x', sizeof o.vm);
