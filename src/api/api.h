@@ -7,6 +7,7 @@
 #include "base/model.h"
 #include "base/str.h"
 #include "core/core.h"
+#include "os/worker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,9 +44,11 @@ struct figures {
     uint64_t uevents_got, uevents_ignored, uevents_lost, rescans;
     uint64_t clients, subscribers, accepted, refused, requests, events_sent, events_dropped;
     uint64_t arena_used, arena_peak;
-    uint64_t workers, workers_idle, workers_late, orders_waiting; /* of the device workers, now */
-    uint64_t orders, orders_late;                                 /* since the start */
-    vm_set connected;                                             /* VMs whose monitor the daemon is connected to */
+    uint64_t workers, workers_idle, workers_late, workers_ended, orders_waiting; /* of the device workers, now */
+    uint64_t orders, orders_late;                                                /* since the start */
+    struct worker_counts connectors, opener, disk_worker;                        /* now */
+    uint64_t log_dropped;                                                        /* lines, since the start */
+    vm_set connected; /* VMs whose monitor the daemon is connected to */
 };
 /* stats, part by part like usb_list. */
 bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,

@@ -72,6 +72,10 @@ static void latency(struct sbuf *sb, const struct core_stats *st) {
     sb_char(sb, '}');
 }
 
+static void workers(struct sbuf *sb, const char *name, const struct worker_counts *n) {
+    OBJECT(sb, name, {"running", n->running}, {"late", n->late}, {"ended", n->ended});
+}
+
 static void begin(struct sbuf *sb, const struct core *c, const struct figures *f) {
     const struct core_stats *s = &c->stats;
     sb_str(sb, "{\"result\": \"ok\"");
@@ -90,9 +94,14 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
            {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},
            {"events_dropped", f->events_dropped});
     OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed},
-           {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)});
+           {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)}, {"failing", c->save_failures > 0});
     OBJECT(sb, "device_workers", {"running", f->workers}, {"idle", f->workers_idle}, {"late", f->workers_late},
-           {"orders_waiting", f->orders_waiting}, {"orders", f->orders}, {"orders_late", f->orders_late});
+           {"ended", f->workers_ended}, {"orders_waiting", f->orders_waiting}, {"orders", f->orders},
+           {"orders_late", f->orders_late});
+    workers(sb, "connectors", &f->connectors);
+    workers(sb, "opener", &f->opener);
+    workers(sb, "disk_worker", &f->disk_worker);
+    OBJECT(sb, "log", {"dropped", f->log_dropped});
     OBJECT(sb, "arena", {"used", f->arena_used}, {"peak", f->arena_peak}, {"size", VH_ARENA_SIZE});
     sb_str(sb, ", \"vms\": [");
 }

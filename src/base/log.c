@@ -25,6 +25,7 @@ static enum log_level most = LOG_INFO;
 static bool terminal;
 static bool stamped;               /* lines begin with the time */
 static unsigned long long dropped; /* lines of this process since the last that was written */
+static uint64_t dropped_ever;      /* and since the start */
 static bool full;                  /* the last write failed because a reader is slow: it can succeed later */
 static int64_t retry_at;
 
@@ -117,8 +118,14 @@ static bool tell_dropped(void) {
 }
 
 void log_copy(const char *line, size_t len) {
-    if (!tell_dropped() || !put(line, len))
-        dropped++;
+    if (tell_dropped() && put(line, len))
+        return;
+    dropped++;
+    dropped_ever++;
+}
+
+uint64_t log_dropped(void) {
+    return dropped_ever;
 }
 
 int64_t log_dropped_deadline(void) {

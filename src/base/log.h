@@ -25,6 +25,7 @@ void log_copy(const char *line, size_t len);
 /* Logs how many lines were dropped, if no other line does it before: VH_NEVER if none was, or if nobody reads any
  * more. Times are the caller's, in nanoseconds. */
 int64_t log_dropped_deadline(void);
+uint64_t log_dropped(void); /* lines of this process, since its start */
 void log_dropped_tick(int64_t now);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)

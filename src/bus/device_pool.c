@@ -366,6 +366,7 @@ void device_pool_stats(struct device_pool_stats *s) {
     s->workers = pool.nworkers - count(WORKER_GONE);
     s->idle = count(WORKER_IDLE);
     s->late = count(WORKER_LATE);
+    s->ended = count(WORKER_GONE);
     s->waiting = 0;
     for (int i = 0; i < pool.used; i++)
         s->waiting += pool.entry[i].used && pool.entry[i].worker < 0;

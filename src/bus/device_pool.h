@@ -19,6 +19,7 @@ typedef void device_done_fn(const struct device_order *o, uint64_t token, const 
 
 struct device_pool_stats {
     int workers, idle, late;               /* now: that run, have nothing to do, have an order that was written off */
+    int ended;                             /* workers that ran */
     int waiting;                           /* orders */
     uint64_t orders, written_off, dropped; /* since start; dropped: answers that came too late */
 };

@@ -312,8 +312,14 @@ void show_daemon(const struct json *j) {
 static bool is_gauge(const char *group, const char *name) {
     if (str_eq(group, "device_workers"))
         return !str_eq(name, "orders") && !str_eq(name, "orders_late");
-    return str_eq(group, "devices") || str_eq(group, "arena") || str_eq(name, "connected") ||
-           str_eq(name, "subscribers") || str_eq(name, "unsaved");
+    static const char *const groups[] = {"devices", "arena", "connectors", "opener", "disk_worker"};
+    static const char *const names[] = {"connected", "subscribers", "unsaved", "failing"};
+    bool gauge = false;
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        gauge = gauge || str_eq(group, groups[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        gauge = gauge || str_eq(name, names[i]);
+    return gauge;
 }
 
 static void prometheus_group(const struct json *j, int key) {

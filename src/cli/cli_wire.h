@@ -22,7 +22,8 @@ struct cli_target {
 /* False with `why` filled; then nothing is open. */
 bool cli_connect(const struct cli_target *t, char *why, size_t cap);
 bool cli_send(const char *line, size_t len, char *why, size_t cap); /* len bytes, newline included */
-/* The next line without its newline, valid until the next call. timeout_ms < 0: for ever. */
+/* The next line without its newline, valid until the next call. timeout_ms < 0: for ever. errno is ETIMEDOUT if none
+ * came in time. */
 bool cli_receive(const char **line, size_t *len, int timeout_ms, char *why, size_t cap);
 void cli_close(void);
 

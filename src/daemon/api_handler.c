@@ -13,11 +13,14 @@
 #include "bus/device_pool.h"
 #include "config/access.h"
 #include "core/core.h"
+#include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
 #include "daemon/uevent_source.h"
 #include "os/heap.h"
 #include "os/netlink.h"
+#include "os/opener.h"
+#include "vmm/connector.h"
 #include "vmm/link.h"
 
 #include <string.h>
@@ -123,10 +126,15 @@ static void count(struct figures *f) {
         .workers = (uint64_t)d.workers,
         .workers_idle = (uint64_t)d.idle,
         .workers_late = (uint64_t)d.late,
+        .workers_ended = (uint64_t)d.ended,
         .orders_waiting = (uint64_t)d.waiting,
         .orders = d.orders,
         .orders_late = d.written_off,
+        .log_dropped = log_dropped(),
     };
+    connector_count(&f->connectors);
+    opener_count(&f->opener);
+    disk_worker_count(&f->disk_worker);
     for (int v = 0; v < dispatch_core()->conf->nvms; v++)
         f->connected |= (vm_set)link_connected(v) << v;
 }

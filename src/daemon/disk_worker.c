@@ -149,6 +149,11 @@ void disk_worker_stop(void) {
     worker_stop(&worker);
 }
 
+void disk_worker_count(struct worker_counts *n) {
+    *n = (struct worker_counts){0};
+    worker_count(&worker, n);
+}
+
 void disk_worker_fill(struct pollset *ps) {
     worker_fill(&worker, ps);
 }

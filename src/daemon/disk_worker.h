@@ -7,6 +7,7 @@
 
 #include "codec/state_format.h"
 #include "os/pollset.h"
+#include "os/worker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ bool disk_worker_start(const struct disk_worker_calls *calls);
 void disk_worker_save(const struct remembered_set *ms, int64_t now);
 void disk_worker_stop(void); /* waits for VH_T_DISK_STOP at most for the save under way */
 
+void disk_worker_count(struct worker_counts *n);
 void disk_worker_fill(struct pollset *ps);
 void disk_worker_ready(const struct pollset *ps);
 int64_t disk_worker_deadline(void);

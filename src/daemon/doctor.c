@@ -15,6 +15,8 @@
 #include "bus/modules.h"
 #include "codec/usb_names.h"
 #include "daemon/device_worker.h"
+#include "daemon/doctor_daemon.h"
+#include "daemon/doctor_say.h"
 #include "os/clock.h"
 #include "os/netlink.h"
 #include "os/sysfs.h"
@@ -23,7 +25,6 @@
 #include <fcntl.h>
 #include <libusb.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -45,21 +46,6 @@
 
 enum { GREETING_MS = 1000, SLACK_FILES = 32 };
 
-enum level { FINE, NOTE, PROBLEM };
-
-static int problems;
-
-__attribute__((format(printf, 2, 3))) static void say(enum level level, const char *fmt, ...) {
-    static const char words[][10] = {"ok       ", "note     ", "problem  "};
-    va_list ap;
-    problems += level == PROBLEM;
-    fputs(words[level], stdout);
-    va_start(ap, fmt);
-    vprintf(fmt, ap);
-    va_end(ap);
-    putchar('\n');
-}
-
 /* Did the call succeed? Closes the descriptor that it returned. */
 static bool works(long fd) {
     if (fd > 0)
@@ -72,48 +58,50 @@ static bool works(long fd) {
 static void kernel(void) {
     struct utsname u;
     if (uname(&u) == 0)
-        say(FINE, "kernel: %s %s %s", u.sysname, u.release, u.machine);
+        doctor_say(FINE, "kernel: %s %s %s", u.sysname, u.release, u.machine);
     int size = 0, fd = netlink_open();
     socklen_t len = sizeof size;
     if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len) == 0)
-        say(FINE, "uevents: socket open, buffer of %d bytes", size);
+        doctor_say(FINE, "uevents: socket open, buffer of %d bytes", size);
     if (!works(fd))
-        say(PROBLEM, "uevents: %s; plugs cannot be seen (CONFIG_NET, and not in a user namespace of its own)",
-            strerror(errno));
+        doctor_say(PROBLEM, "uevents: %s; plugs cannot be seen (CONFIG_NET, and not in a user namespace of its own)",
+                   strerror(errno));
     if (!works(syscall(SYS_pidfd_open, getpid(), 0)))
-        say(NOTE, "pidfd: %s; a VM's sudden end is seen by its connection alone (Linux 5.3)", strerror(errno));
+        doctor_say(NOTE, "pidfd: %s; a VM's sudden end is seen by its connection alone (Linux 5.3)", strerror(errno));
     if (!works(inotify_init1(IN_CLOEXEC)))
-        say(PROBLEM, "inotify: %s; VMs that start later are not seen (CONFIG_INOTIFY_USER)", strerror(errno));
+        doctor_say(PROBLEM, "inotify: %s; VMs that start later are not seen (CONFIG_INOTIFY_USER)", strerror(errno));
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
     if (abi > 0)
-        say(FINE, "landlock: version %ld", abi);
+        doctor_say(FINE, "landlock: version %ld", abi);
     else
-        say(NOTE,
+        doctor_say(
+            NOTE,
             "landlock: %s; the daemon may open any file that its user may (CONFIG_SECURITY_LANDLOCK, lsm=landlock)",
             strerror(errno));
     if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
-        say(NOTE, "seccomp: none; system calls are not filtered (CONFIG_SECCOMP_FILTER)");
+        doctor_say(NOTE, "seccomp: none; system calls are not filtered (CONFIG_SECCOMP_FILTER)");
 }
 
 static void vsock(const struct conf *c) {
     bool wanted = c->api.enable && c->api.vsock_on;
     enum level level = wanted ? PROBLEM : NOTE;
     if (!works(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)))
-        say(level, "VSOCK: %s; guests cannot reach the API (modprobe vsock; CONFIG_VSOCKETS)", strerror(errno));
+        doctor_say(level, "VSOCK: %s; guests cannot reach the API (modprobe vsock; CONFIG_VSOCKETS)", strerror(errno));
     else if (access("/dev/vhost-vsock", F_OK) != 0)
-        say(level,
+        doctor_say(
+            level,
             "VSOCK: no /dev/vhost-vsock; QEMU cannot give a guest a CID (modprobe vhost_vsock; CONFIG_VHOST_VSOCK)");
     else
-        say(FINE, "VSOCK: there, and /dev/vhost-vsock");
+        doctor_say(FINE, "VSOCK: there, and /dev/vhost-vsock");
 }
 
 static void limits(void) {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < VH_MAX_POLL + SLACK_FILES)
-        say(PROBLEM, "limits: %llu open files; with all tables full it needs %d (ulimit -n, LimitNOFILE=)",
-            (unsigned long long)r.rlim_cur, VH_MAX_POLL + SLACK_FILES);
+        doctor_say(PROBLEM, "limits: %llu open files; with all tables full it needs %d (ulimit -n, LimitNOFILE=)",
+                   (unsigned long long)r.rlim_cur, VH_MAX_POLL + SLACK_FILES);
     else
-        say(FINE, "limits: enough open files");
+        doctor_say(FINE, "limits: enough open files");
 }
 
 /* ---- devices ---- */
@@ -134,11 +122,11 @@ static void count_device(const struct fact *f) {
     if (!seen.verbose)
         return;
     if (d->malformed[0] != '\0')
-        say(NOTE, "device %s: unclassifiable: %s", d->sys_name, d->malformed);
+        doctor_say(NOTE, "device %s: unclassifiable: %s", d->sys_name, d->malformed);
     if (d->note[0] != '\0')
-        say(NOTE, "device %s: its descriptors are odd: %s", d->sys_name, d->note);
+        doctor_say(NOTE, "device %s: its descriptors are odd: %s", d->sys_name, d->note);
     if (d->protect[0] != '\0' && !str_eq(d->protect, "is a hub"))
-        say(NOTE, "device %s: stays with the host: it %s", d->sys_name, d->protect);
+        doctor_say(NOTE, "device %s: stays with the host: it %s", d->sys_name, d->protect);
     if (!works(sysfs_open(d->node, O_RDWR | O_NOFOLLOW))) {
         seen.unopened++;
         seen.error = errno;
@@ -151,7 +139,7 @@ static void compare_with_libusb(void) {
     libusb_device **list = NULL;
     int missed = 0, e = libusb_init(&context);
     if (e != 0) {
-        say(PROBLEM, "libusb: %s", libusb_error_name(e));
+        doctor_say(PROBLEM, "libusb: %s", libusb_error_name(e));
         return;
     }
     ssize_t n = libusb_get_device_list(context, &list);
@@ -159,15 +147,15 @@ static void compare_with_libusb(void) {
         uint8_t bus = libusb_get_bus_number(list[i]), address = libusb_get_device_address(list[i]);
         if (seen.node[bus][address & 127])
             continue;
-        say(PROBLEM, "libusb: has bus %u device %u, sysfs does not", (unsigned)bus, (unsigned)address);
+        doctor_say(PROBLEM, "libusb: has bus %u device %u, sysfs does not", (unsigned)bus, (unsigned)address);
         missed++;
     }
     if (n < 0)
-        say(PROBLEM, "libusb: %s", libusb_error_name((int)n));
+        doctor_say(PROBLEM, "libusb: %s", libusb_error_name((int)n));
     else if (n != seen.devices)
-        say(PROBLEM, "libusb: %d devices, sysfs has %d", (int)n, seen.devices);
+        doctor_say(PROBLEM, "libusb: %d devices, sysfs has %d", (int)n, seen.devices);
     else if (missed == 0)
-        say(FINE, "libusb: the same %d devices", (int)n);
+        doctor_say(FINE, "libusb: the same %d devices", (int)n);
     if (n >= 0)
         libusb_free_device_list(list, 1);
     libusb_exit(context);
@@ -194,25 +182,25 @@ static void devices(const struct bus *bus) {
     seen.verbose = false;
     bool there = works(sysfs_open("/dev/bus/usb", O_RDONLY | O_DIRECTORY)); /* else libusb does not start */
     if (!there)
-        say(PROBLEM, "usbfs: no /dev/bus/usb; no device can be handed on (CONFIG_USB, and devtmpfs on /dev)");
+        doctor_say(PROBLEM, "usbfs: no /dev/bus/usb; no device can be handed on (CONFIG_USB, and devtmpfs on /dev)");
     else if (seen.unopened > 0)
-        say(PROBLEM, "usbfs: %d of %d nodes cannot be opened: %s (run it as root, or give its user the nodes)",
-            seen.unopened, seen.devices, strerror(seen.error));
+        doctor_say(PROBLEM, "usbfs: %d of %d nodes cannot be opened: %s (run it as root, or give its user the nodes)",
+                   seen.unopened, seen.devices, strerror(seen.error));
     else
-        say(FINE, "usbfs: %d devices, %d of them hubs, every node can be opened", seen.devices, seen.hubs);
+        doctor_say(FINE, "usbfs: %d devices, %d of them hubs, every node can be opened", seen.devices, seen.hubs);
     int before = seen.devices;
     int64_t begun = clock_now();
     scan(bus);
     int64_t us = (clock_now() - begun) / 1000;
     seen.devices = before;
-    say(FINE, "rescan: %d.%03d ms", (int)(us / 1000), (int)(us % 1000));
+    doctor_say(FINE, "rescan: %d.%03d ms", (int)(us / 1000), (int)(us % 1000));
     if (sysfs_root_is_real() && there)
         compare_with_libusb();
     if (modules_there(&dir))
-        say(FINE, "modules: lists in %s", dir);
+        doctor_say(FINE, "modules: lists in %s", dir);
     else
-        say(NOTE, "modules: no lists in %s; 'driverPath' matches nothing (depmod -a)", dir);
-    say(FINE, "USB names: %s", usb_names_version());
+        doctor_say(NOTE, "modules: no lists in %s; 'driverPath' matches nothing (depmod -a)", dir);
+    doctor_say(FINE, "USB names: %s", usb_names_version());
 }
 
 /* ---- VMs ---- */
@@ -233,46 +221,47 @@ static void monitor(const struct vm_conf *vm, int fd) {
     char line[1024] = "";
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     if (greets(fd, line, sizeof line))
-        say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
+        doctor_say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
     else if (line[0] != '\0')
-        say(PROBLEM, "VM %s: %s is no QMP monitor (-qmp unix:%s,server=on,wait=off)", vm->name, vm->socket, vm->socket);
+        doctor_say(PROBLEM, "VM %s: %s is no QMP monitor (-qmp unix:%s,server=on,wait=off)", vm->name, vm->socket,
+                   vm->socket);
     else
-        say(NOTE, "VM %s: process %d does not greet; somebody else has its monitor, perhaps the daemon", vm->name,
-            (int)peer.pid);
+        doctor_say(NOTE, "VM %s: process %d does not greet; somebody else has its monitor, perhaps the daemon",
+                   vm->name, (int)peer.pid);
 }
 
 static void check_vm(const struct vm_conf *vm) {
     struct stat st;
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (!vm->supported) {
-        say(NOTE, "VM %s: of type %s, which gets no devices yet", vm->name, vm->type);
+        doctor_say(NOTE, "VM %s: of type %s, which gets no devices yet", vm->name, vm->type);
         return;
     }
     if (stat(vm->socket, &st) != 0) {
-        say(errno == ENOENT ? NOTE : PROBLEM, "VM %s: %s: %s", vm->name, vm->socket,
-            errno == ENOENT ? "not running" : strerror(errno));
+        doctor_say(errno == ENOENT ? NOTE : PROBLEM, "VM %s: %s: %s", vm->name, vm->socket,
+                   errno == ENOENT ? "not running" : strerror(errno));
         return;
     }
     if (!S_ISSOCK(st.st_mode)) {
-        say(PROBLEM, "VM %s: %s is no socket", vm->name, vm->socket);
+        doctor_say(PROBLEM, "VM %s: %s is no socket", vm->name, vm->socket);
         return;
     }
     if (st.st_mode & S_IWOTH)
-        say(PROBLEM, "VM %s: every user of this host can drive it: %s has mode 0%03o (chmod o-w)", vm->name, vm->socket,
-            (unsigned)st.st_mode & 0777);
+        doctor_say(PROBLEM, "VM %s: every user of this host can drive it: %s has mode 0%03o (chmod o-w)", vm->name,
+                   vm->socket, (unsigned)st.st_mode & 0777);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     VH_ASSERT(str_copy(a.sun_path, sizeof a.sun_path, vm->socket)); /* the same bound */
     if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
-        say(errno == ECONNREFUSED || errno == EAGAIN ? NOTE : PROBLEM, "VM %s: %s (user %u, mode 0%03o): %s", vm->name,
-            vm->socket, (unsigned)st.st_uid, (unsigned)st.st_mode & 0777,
-            errno == ECONNREFUSED ? "not running" : strerror(errno));
+        doctor_say(errno == ECONNREFUSED || errno == EAGAIN ? NOTE : PROBLEM, "VM %s: %s (user %u, mode 0%03o): %s",
+                   vm->name, vm->socket, (unsigned)st.st_uid, (unsigned)st.st_mode & 0777,
+                   errno == ECONNREFUSED ? "not running" : strerror(errno));
     else
         monitor(vm, fd);
     if (fd >= 0)
         (void)close(fd);
 }
 
-/* ---- the daemon's own files ---- */
+/* ---- the daemon ---- */
 
 static void parent_of(const char *path, char *dst, size_t cap) {
     const char *slash = strrchr(path, '/');
@@ -280,36 +269,25 @@ static void parent_of(const char *path, char *dst, size_t cap) {
     (void)str_copyn(dst, cap, path, n); /* dst has the bound of the paths */
 }
 
-static void places(const struct conf *c) {
+static void state_directory(const struct conf *c) {
     char dir[VH_PATH_MAX];
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
     parent_of(c->state_path, dir, sizeof dir);
     if (c->persistency && access(dir, W_OK) != 0 && errno != ENOENT)
-        say(PROBLEM, "state: %s: %s; what users choose is forgotten at the next start", dir, strerror(errno));
+        doctor_say(PROBLEM, "state: %s: %s; what users choose is forgotten at the next start", dir, strerror(errno));
     else if (c->persistency)
-        say(FINE, "state: %s", c->state_path);
-    if (!c->api.enable || !c->api.unix_on)
-        return;
-    VH_ASSERT(str_copy(a.sun_path, sizeof a.sun_path, c->api.unix_path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool runs = fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof a) == 0;
-    say(runs ? FINE : NOTE, "daemon: %s at %s", runs ? "somebody listens" : "nobody listens", c->api.unix_path);
-    if (fd >= 0)
-        (void)close(fd);
+        doctor_say(FINE, "state: %s", c->state_path);
 }
 
 int doctor(const struct conf *c, const struct bus *bus) {
-    say(c->nvms > 0 ? FINE : NOTE, "configuration: %d rules, %d VMs", c->nrules, c->nvms);
+    doctor_say(c->nvms > 0 ? FINE : NOTE, "configuration: %d rules, %d VMs", c->nrules, c->nvms);
     kernel();
     vsock(c);
     limits();
     devices(bus);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
-    places(c);
-    if (problems > 0)
-        printf("%d problem%s\n", problems, problems > 1 ? "s" : "");
-    else
-        puts("nothing stands in the way");
-    return problems > 0;
+    state_directory(c);
+    if (c->api.enable && c->api.unix_on)
+        doctor_daemon(c->api.unix_path);
+    return doctor_verdict();
 }

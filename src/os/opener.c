@@ -133,6 +133,11 @@ static void read_answer(void) {
     }
 }
 
+void opener_count(struct worker_counts *n) {
+    *n = (struct worker_counts){0};
+    worker_count(&loop.worker, n);
+}
+
 void opener_fill(struct pollset *ps) {
     worker_fill(&loop.worker, ps);
 }

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "os/pollset.h"
+#include "os/worker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ void opener_in_force(void);        /* the configuration of the last answer to OP
 const char *opener_why(int error); /* in words */
 void opener_stop(void);            /* the API's socket file is gone then; waits for VH_T_OPEN at most */
 
+void opener_count(struct worker_counts *n);
 void opener_fill(struct pollset *ps);
 void opener_ready(const struct pollset *ps);
 int64_t opener_deadline(void);

@@ -134,6 +134,12 @@ bool worker_expired(struct worker *w, int64_t now) {
     return true;
 }
 
+void worker_count(const struct worker *w, struct worker_counts *n) {
+    n->running += w->state != WORKER_GONE;
+    n->late += w->state == WORKER_LATE;
+    n->ended += w->state == WORKER_GONE && w->job != NULL;
+}
+
 void worker_stop(struct worker *w) {
     if (w->sock >= 0)
         helper_close(w->sock);

@@ -53,6 +53,11 @@ struct worker {
     int64_t deadline;        /* ns; of the order while BUSY */
 };
 
+/* Some of them, as they are now. */
+struct worker_counts {
+    unsigned running, late, ended; /* late ones run */
+};
+
 enum worker_got {
     WORKER_NOTHING,
     WORKER_ANSWER,  /* to the order under way: the worker is idle */
@@ -70,6 +75,7 @@ bool worker_order(struct worker *w, void *order, uint32_t kind, int fd, int64_t 
 enum worker_got worker_read(struct worker *w, size_t *n, int fds[WORKER_FDS]);
 /* True once when the deadline of the order under way has passed: the worker is late from then on. */
 bool worker_expired(struct worker *w, int64_t now);
+void worker_count(const struct worker *w, struct worker_counts *n); /* adds one that was started */
 /* The worker finishes what it has in hand, and ends. */
 void worker_stop(struct worker *w);
 

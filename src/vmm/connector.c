@@ -277,6 +277,12 @@ void connector_stop(void) {
 
 /* ---- descriptors and deadlines ---- */
 
+void connector_count(struct worker_counts *n) {
+    *n = (struct worker_counts){0};
+    for (int i = 0; i < VH_MAX_CONNECTORS; i++)
+        worker_count(&connector.hands[i].worker, n);
+}
+
 void connector_fill(struct pollset *ps) {
     for (int i = 0; i < VH_MAX_CONNECTORS; i++)
         worker_fill(&connector.hands[i].worker, ps);

@@ -35,6 +35,7 @@ void connector_look(int vm);
 void connector_cancel(int vm); /* nobody wants the connection any more */
 void connector_stop(void);
 
+void connector_count(struct worker_counts *n);
 void connector_fill(struct pollset *ps);
 void connector_ready(const struct pollset *ps, int64_t now);
 int64_t connector_deadline(void);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -103,6 +104,8 @@ def a_healthy_host_is_said_to_be_healthy(w):
     contains(done.stdout, "ok       usbfs: 3 devices, 1 of them hubs, every node can be opened\n")
     contains(done.stdout, "note     VM vm2: ")
     contains(done.stdout, "ok       daemon: somebody listens at ")
+    contains(done.stdout, "ok       workers: 7 run, each answers in time\n")  # nothing is saved, so no disk worker
+    contains(done.stdout, "ok       log: no line dropped\n")
     contains(done.stdout, "note     modules: no lists in /lib/modules/")
     check(re.search(r"ok       rescan: \d+\.\d{3} ms", done.stdout), done.stdout)
     check(re.search(r"VM vm1: process \d+ (of user \d+ answers as QEMU|does not greet)", done.stdout), done.stdout)
@@ -127,6 +130,46 @@ def problems_come_with_advice_and_status_1(w):
     contains(done.stdout, "problem  VM vm2: every user of this host can drive it: ")
     contains(done.stdout, f"note     VM vm2: {w.vm_path('vm2')} (user ")
     check(re.search(r"\n[3-9] problems\n$", done.stdout), done.stdout)
+
+
+def helpers(daemon):
+    """The processes of a daemon by name, as the kernel shows it."""
+    found = {}
+    pid = daemon.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        for child in f.read().split():
+            with open(f"/proc/{child}/comm", encoding="utf-8") as name:
+                found.setdefault(name.read().strip(), []).append(int(child))
+    return found
+
+
+@test
+def a_daemon_in_trouble_is_found(w):
+    kbd = w.host.place("1-1")
+    state = os.path.join(w.dir, "state")
+    os.mkdir(state)
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)], persistency=True, statePath=os.path.join(state, "state.json")))
+    api = w.api()
+    api.list_until(lambda l: kbd.node in l)
+    of = helpers(daemon)
+    os.kill(of["vhotplug-opener"][0], signal.SIGKILL)
+    daemon.wait_log("the opener is gone")
+    os.rename(state, state + ".aside")
+    with open(state, "w", encoding="utf-8"):
+        pass
+    api.fails("usb_detach", "Not a directory", device_node=kbd.node)
+    for worker in of["vhotplug-device"]:
+        os.kill(worker, signal.SIGSTOP)
+    w.host.plug("1-2")
+    daemon.wait_log("no answer in time: order=\"reading\" device=1-2")
+    done = doctor(w, w.conf([rule("vm1", KEYBOARD)]))
+    for worker in of["vhotplug-device"]:
+        os.kill(worker, signal.SIGCONT)
+    equal(done.returncode, 1, done.stdout)
+    check(re.search(r"device workers: [1-4] of 4 not answering in time \(a device does not answer: ", done.stdout), done.stdout)
+    contains(done.stdout, "problem  opener: 1 of 1 ended (the log says why; restart the daemon)\n")
+    contains(done.stdout, "problem  saves: the last one failed, as 1 of 1; decisions are refused ")
+    check("workers: " not in done.stdout.replace("device workers: ", ""), done.stdout)
 
 
 @test

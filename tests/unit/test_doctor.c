@@ -1,6 +1,6 @@
 /*
- * test_doctor.c - doctor.c: its text for each problem of a host, and its verdict: problems fail, notes do not. Each run
- * is a process of its own.
+ * test_doctor.c - doctor.c and doctor_daemon.c: the text for each problem of a host or of the daemon that runs, and the
+ * verdict: problems fail, notes do not. Each run is a process of its own.
  */
 #include "daemon/doctor.h"
 #include "fault.h"
@@ -311,17 +311,126 @@ static void whether_a_daemon_runs_is_said(void) {
     conf.api.enable = conf.api.unix_on = true;
     (void)snprintf(conf.api.unix_path, sizeof conf.api.unix_path, "%s", sock_path);
     CHECK_INT(visit(), FINE);
-    CHECK(told("note", "daemon: ", "nobody listens"));
+    CHECK(told("note", "daemon: ", "no such socket: is vhotplug running?"));
     int listener = sock_listen_unix(sock_path, 0600, -1, -1);
-    CHECK_INT(visit(), FINE);
+    give_call("poll", 0, 0);        /* it does not answer; nobody waits for that here */
+    fail_call("openat", 2, ENOENT); /* libusb, which polls, is not started: another problem */
+    CHECK_INT(visit(), WRONG);
     CHECK(told("ok", "daemon: ", "somebody listens"));
+    CHECK(told("problem", "daemon: ", "no answer within 5 s (is it stopped?"));
+    CHECK(says("2 problems\n"));
     fail_call("socket", 3, EMFILE);
     CHECK_INT(visit(), FINE);
-    CHECK(told("note", "daemon: ", "nobody listens"));
+    CHECK(told("note", "daemon: ", strerror(EMFILE)));
     conf.api.unix_on = false;
     CHECK_INT(visit(), FINE);
     CHECK(!says("daemon:"));
     CHECK(close(listener) == 0 && unlink(sock_path) == 0);
+}
+
+/* ---- what the daemon says of itself ---- */
+
+struct figure {
+    const char *group, *name;
+    int value;
+};
+
+/* A daemon's `stats`, with these figures and no other trouble. */
+static const char *stats(const struct figure *odd, int n) {
+    static const struct figure good[] = {{"state", "saves", 5},         {"state", "save_failed", 0},
+                                         {"state", "failing", 0},       {"device_workers", "running", 4},
+                                         {"device_workers", "late", 0}, {"device_workers", "ended", 0},
+                                         {"connectors", "running", 2},  {"connectors", "late", 0},
+                                         {"connectors", "ended", 0},    {"opener", "running", 1},
+                                         {"opener", "late", 0},         {"opener", "ended", 0},
+                                         {"disk_worker", "running", 1}, {"disk_worker", "late", 0},
+                                         {"disk_worker", "ended", 0},   {"log", "dropped", 0}};
+    static char text[2048];
+    const char *group = "";
+    int len = snprintf(text, sizeof text, "{\"result\": \"ok\"");
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        int value = good[i].value;
+        for (int k = 0; k < n; k++) {
+            if (strcmp(odd[k].group, good[i].group) == 0 && strcmp(odd[k].name, good[i].name) == 0)
+                value = odd[k].value;
+        }
+        bool fresh = strcmp(group, good[i].group) != 0;
+        len += snprintf(text + len, sizeof text - (size_t)len, fresh && i > 0 ? "}" : "");
+        len += fresh ? snprintf(text + len, sizeof text - (size_t)len, ", \"%s\": {", good[i].group) : 0;
+        len += snprintf(text + len, sizeof text - (size_t)len, "%s\"%s\": %d", fresh ? "" : ", ", good[i].name, value);
+        group = good[i].group;
+    }
+    (void)snprintf(text + len, sizeof text - (size_t)len, "}, \"vms\": []}\n");
+    return text;
+}
+
+/* Doctor's exit status, with a daemon that answers like that, or hangs up instead. */
+static int visit_daemon(const char *answer, bool hangs_up) {
+    healthy();
+    if (hangs_up)
+        give_call("recv", 1, 0);
+    conf.api.enable = conf.api.unix_on = true;
+    (void)snprintf(conf.api.unix_path, sizeof conf.api.unix_path, "%s", sock_path);
+    int listener = sock_listen_unix(sock_path, 0600, -1, -1);
+    int status = visit_vm(listener, answer);
+    CHECK(close(listener) == 0 && unlink(sock_path) == 0);
+    return status;
+}
+
+static void a_daemon_without_trouble_is_said_to_have_none(void) {
+    CHECK_INT(visit_daemon(stats(NULL, 0), false), FINE);
+    CHECK(told("ok", "workers: ", "8 run, each answers in time"));
+    CHECK(told("ok", "log: ", "no line dropped"));
+    CHECK(told("ok", "saves: ", "none of 5 failed"));
+    CHECK(says("nothing stands in the way\n"));
+    const struct figure no_disk[] = {{"disk_worker", "running", 0}, {"state", "saves", 0}}; /* nothing is saved */
+    CHECK_INT(visit_daemon(stats(no_disk, 2), false), FINE);
+    CHECK(told("ok", "workers: ", "7 run") && !says("saves: "));
+}
+
+/* Late while another one is free: a note. None left, or one gone for good: a problem. */
+static void each_trouble_of_a_daemon_is_told_with_advice(void) {
+    static const struct {
+        struct figure odd[2];
+        int status;
+        const char *level, *about, *part;
+    } troubles[] = {
+        {{{"device_workers", "late", 1}}, FINE, "note", "device workers: ", "1 of 4 not answering in time (a device"},
+        {{{"device_workers", "late", 4}}, WRONG, "problem", "device workers: ", "4 of 4 not answering"},
+        {{{"device_workers", "running", 3}, {"device_workers", "ended", 1}},
+         WRONG,
+         "problem",
+         "device workers: ",
+         "1 of 4 ended (the log says why; restart the daemon)"},
+        {{{"connectors", "late", 1}}, FINE, "note", "connectors: ", "1 of 2 not answering in time (a VM's socket"},
+        {{{"connectors", "late", 2}}, WRONG, "problem", "connectors: ", "2 of 2 not answering"},
+        {{{"opener", "late", 1}}, WRONG, "problem", "opener: ", "no reload and no new socket"},
+        {{{"opener", "running", 0}, {"opener", "ended", 1}}, WRONG, "problem", "opener: ", "1 of 1 ended"},
+        {{{"disk_worker", "late", 1}}, WRONG, "problem", "disk worker: ", "nothing is saved meanwhile"},
+        {{{"disk_worker", "running", 0}, {"disk_worker", "ended", 1}}, WRONG, "problem", "disk worker: ", "ended"},
+        {{{"log", "dropped", 12}}, FINE, "note", "log: ", "12 lines dropped since the start ("},
+        {{{"state", "save_failed", 2}}, FINE, "note", "saves: ", "2 of 5 failed since the start"},
+        {{{"state", "save_failed", 2}, {"state", "failing", 1}}, WRONG, "problem", "saves: ", "2 of 5; decisions"},
+    };
+    for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
+        int n = troubles[i].odd[1].group != NULL ? 2 : 1;
+        CHECK_INT(visit_daemon(stats(troubles[i].odd, n), false), troubles[i].status);
+        CHECK(told(troubles[i].level, troubles[i].about, troubles[i].part));
+        CHECK(says(troubles[i].status == FINE ? "nothing stands in the way\n" : "1 problem\n"));
+    }
+}
+
+static void who_answers_something_else_is_told_apart(void) {
+    CHECK_INT(visit_daemon("{\"result\": \"failed\", \"error\": \"\\u001b[2J\"}\n", false), FINE);
+    CHECK(told("note", "daemon: ", "ask as an operator or admin") && !says("\x1b"));
+    CHECK_INT(visit_daemon("{\"result\": \"ok\", \"device_workers\": {\"running\": 4}}\n", false), FINE);
+    CHECK(told("note", "daemon: ", "of another version"));
+    CHECK_INT(visit_daemon("220 mail ready\r\n", false), WRONG);
+    CHECK(told("problem", "daemon: ", "is not vhotplug"));
+    CHECK_INT(visit_daemon("{\"result\": 5}\n", false), WRONG);
+    CHECK(told("problem", "daemon: ", "is not vhotplug"));
+    CHECK_INT(visit_daemon(stats(NULL, 0), true), FINE); /* who has no access is not answered */
+    CHECK(told("note", "daemon: ", "not allowed, or it ended (ask as an operator or admin)"));
 }
 
 int main(void) {
@@ -338,6 +447,9 @@ int main(void) {
     RUN(what_is_no_monitor_is_said);
     RUN(the_state_must_be_writable_if_it_is_wanted);
     RUN(whether_a_daemon_runs_is_said);
+    RUN(a_daemon_without_trouble_is_said_to_have_none);
+    RUN(each_trouble_of_a_daemon_is_told_with_advice);
+    RUN(who_answers_something_else_is_told_apart);
     remove_tree();
     TEST_MAIN_END;
 }

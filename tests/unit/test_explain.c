@@ -51,7 +51,12 @@ static void plug(const struct device *d) {
 
 /* The whole reply, parsed; each part within its bound. `between` is called before each part. */
 static void collect(bool stats, void (*between)(int part)) {
-    static const struct figures figures = {.uptime_ms = 5, .connected = 1};
+    static const struct figures figures = {.uptime_ms = 5,
+                                           .connected = 1,
+                                           .workers_ended = 3,
+                                           .connectors = {.running = 2, .late = 1},
+                                           .disk_worker = {.ended = 1},
+                                           .log_dropped = 17};
     struct json_error err;
     uint32_t cursor = 0;
     size_t len = 0;
@@ -460,6 +465,13 @@ static void figures_of_everything(void) {
     is("plugs.plugged", "1");
     is("operations.monitor_busy", "4");
     is("plug_to_attached.count.15", "9");
+    is("device_workers.ended", "3");
+    is("connectors.running", "2");
+    is("connectors.late", "1");
+    is("opener.running", "0");
+    is("disk_worker.ended", "1");
+    is("log.dropped", "17");
+    is("state.failing", "0");
     is("vms.0.name", "a");
     is("vms.0.connected", "true");
     is("vms.1.state", "up");
@@ -479,9 +491,11 @@ static void figures_of_everything(void) {
     is("vms.0.state", "unknown");
     is("vms.0.operation", "list");
     core.dirty = true;
+    core.save_failures = 2;
     core.slot[0].vm = 1;
     collect(true, NULL);
     is("state.unsaved", "1");
+    is("state.failing", "1");
     is("vms.0.devices", "0");
     is("vms.1.devices", "1");
     configure(&other, "{\"vms\":[{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\"}]}");

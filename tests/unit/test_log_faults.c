@@ -12,7 +12,7 @@
 #define SEC ((int64_t)1000000000)
 
 static void a_line_that_finds_no_room_is_counted(void) {
-    CHECK(log_dropped_deadline() == VH_NEVER);
+    CHECK(log_dropped_deadline() == VH_NEVER && log_dropped() == 0);
     fail_call("write", 0, EAGAIN);
     for (int i = 0; i < 3; i++)
         log_info("lost");
@@ -23,6 +23,7 @@ static void a_line_that_finds_no_room_is_counted(void) {
     log_info("more");
     CHECK_STR(said, "<4>me: log lines were dropped: 3\n<6>me: kept\n<6>me: more\n");
     CHECK(log_dropped_deadline() == VH_NEVER);
+    CHECK_INT(log_dropped(), 3); /* that it was told of changes nothing */
     heal();
 }
 
@@ -35,6 +36,7 @@ static void the_count_may_fit_where_the_line_does_not(void) {
     CHECK_STR(said, "<4>me: log lines were dropped: 1\n");
     log_info("three");
     CHECK_STR(said, "<4>me: log lines were dropped: 1\n<4>me: log lines were dropped: 1\n<6>me: three\n");
+    CHECK_INT(log_dropped(), 5);
     heal();
 }
 
