@@ -108,7 +108,7 @@ static void check_types(void) {
         n++;
     for (int t = 0; t < CONF_VM_TYPES; t++) {
         int same = 0;
-        for (int i = 0; i < n; i++)
+        for (int i = 0; vmms[i] != NULL; i++)
             same += str_eq(vmms[i]->type, conf_vm_types[t].name);
         VH_ASSERT(same == (conf_vm_types[t].supported ? 1 : 0));
         known += same;
