@@ -2,7 +2,8 @@
 # Completion for vhotplug and vhotplugcli. Names of tags, VMs and nodes are asked of the daemon, which may not be there.
 
 _vhotplug_values() { # KEY: its values in the list of all devices
-    vhotplugcli --plain usb list --all 2>/dev/null | sed -n "s/^  $1 *: //p" | tr -d ',' | tr ' ' '\n' | sort -u
+    vhotplugcli --plain usb list --all 2>/dev/null | sed -n "s/^  $1 *: //p" | tr -d "[],'" | tr ' ' '\n' |
+        grep -vx None | sort -u
 }
 
 _vhotplugcli() {
@@ -13,12 +14,12 @@ _vhotplugcli() {
     --tag) words=$(_vhotplug_values tag) ;;
     --vm) words=$(_vhotplug_values allowed_vms) ;;
     --removable) words="fixed removable unknown" ;;
-    -t) words="unix tcp vsock" ;;
-    -u | --driver-path)
+    -t | --transport) words="unix tcp vsock" ;;
+    -u | --path | --driver-path)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -s | -p | -c | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
+    -s | --host | -p | --net-port | -c | --cid | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
     usb) words="list attach detach suspend resume" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
@@ -30,7 +31,8 @@ _vhotplugcli() {
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
         *" listen "* | *" version "*) words="" ;;
-        *) words="usb listen status explain stats version -t -u -s -p -c -d --json --help --version" ;;
+        *) words="usb listen status explain stats version -t -u -s -p -c -d --transport --path --host \
+            --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;
     esac
@@ -46,8 +48,8 @@ _vhotplug() {
         if [ "${COMP_WORDS[1]}" = cli ] && [ "$COMP_CWORD" -gt 1 ]; then
             _vhotplugcli
         else
-            mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --debug --check --limits --root \
-                --uevents --version --help" -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --no-attach-connected --debug \
+                --no-debug --check --limits --root --uevents --version --help" -- "$cur")
         fi
         ;;
     esac

@@ -64,6 +64,7 @@ static const char help[] =
     " if it exists, else built-in: no VMs, list and events)\n"
     "  -a, --attach-connected  also give away what is plugged in already at start\n"
     "  -d, --debug             log more\n"
+    "      --no-attach-connected, --no-debug   take an earlier -a or -d back\n"
     "      --check             check the configuration, print every problem with its position, and exit\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
@@ -148,12 +149,14 @@ static bool seal(void) {
 
 /* ---- options ---- */
 
-enum { OPT_ROOT = 256, OPT_UEVENTS, OPT_NO_SANDBOX, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
+enum { OPT_ROOT = 256, OPT_NO_ATTACH, OPT_NO_DEBUG, OPT_UEVENTS, OPT_NO_SANDBOX, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"attach-connected", no_argument, NULL, 'a'},
+    {"no-attach-connected", no_argument, NULL, OPT_NO_ATTACH},
     {"debug", no_argument, NULL, 'd'},
+    {"no-debug", no_argument, NULL, OPT_NO_DEBUG},
     {"root", required_argument, NULL, OPT_ROOT},
     {"uevents", required_argument, NULL, OPT_UEVENTS},
     {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
@@ -174,10 +177,12 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             o->conf_path = optarg;
             break;
         case 'a':
-            o->attach_connected = true;
+        case OPT_NO_ATTACH:
+            o->attach_connected = opt == 'a';
             break;
         case 'd':
-            o->debug = true;
+        case OPT_NO_DEBUG:
+            o->debug = opt == 'd';
             break;
         case OPT_ROOT:
             o->root = optarg;

@@ -43,18 +43,19 @@ static const char help[] =
     "\n"
     "DEVICE is --devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or (but for explain) "
     "--tag TAG.\n"
+    "Several of the first three mean the device that fits all of them.\n"
     "DESCRIPTION, of one that is not there: --vid --pid --bus --port --serial --vendor-name --product-name "
     "--removable\n"
     "  --driver-path, --class C[/SUB[/PROTO]] for each interface, --device-class C[/SUB[/PROTO]]; 14 or 0x0e.\n"
     "\n"
-    "  -t unix|tcp|vsock    transport (default: vsock inside a guest, else unix)\n"
-    "  -u PATH              unix socket (default: /var/lib/vhotplug/vhotplug.sock)\n"
-    "  -s HOST              address for tcp (default: 127.0.0.1)\n"
-    "  -p PORT              port for tcp and vsock (default: 2000)\n"
-    "  -c CID               context ID for vsock (default: 2, the host)\n"
+    "  -t, --transport unix|tcp|vsock  (default: vsock inside a guest, else unix)\n"
+    "  -u, --path PATH      unix socket (default: /var/lib/vhotplug/vhotplug.sock)\n"
+    "  -s, --host HOST      address for tcp (default: 127.0.0.1)\n"
+    "  -p, --net-port PORT  port for tcp and vsock (default: 2000)\n"
+    "  -c, --cid CID        context ID for vsock (default: 2, the host)\n"
     "      --json           print the response as it came\n"
     "      --plain          on a terminal, too, list as into a pipe: no table, no colour\n"
-    "  -d, --debug          show the lines that go out and come in on stderr\n"
+    "  -d, --debug          show the lines that go out and come in on stderr; --no-debug takes it back\n"
     "      --version        this program's version\n"
     "  -h, --help           this\n"
     "\n"
@@ -87,6 +88,7 @@ enum field {
     F_PROMETHEUS,
     F_COUNT,
     F_JSON,
+    F_NO_DEBUG,
     F_VERSION
 };
 
@@ -119,12 +121,20 @@ static const struct option long_options[] = {
     {"all", no_argument, NULL, OPT_FIELD + F_ALL},
     {"plain", no_argument, NULL, OPT_FIELD + F_PLAIN},
     {"prometheus", no_argument, NULL, OPT_FIELD + F_PROMETHEUS},
+    {"transport", required_argument, NULL, 't'},
+    {"path", required_argument, NULL, 'u'},
+    {"host", required_argument, NULL, 's'},
+    {"net-port", required_argument, NULL, 'p'},
+    {"cid", required_argument, NULL, 'c'},
     {"json", no_argument, NULL, OPT_FIELD + F_JSON},
+    {"no-debug", no_argument, NULL, OPT_FIELD + F_NO_DEBUG},
     {"version", no_argument, NULL, OPT_FIELD + F_VERSION},
     {"debug", no_argument, NULL, 'd'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+enum { LONG_OPTIONS = sizeof long_options / sizeof long_options[0] };
 
 enum output { OUT_NOTHING, OUT_LIST, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
 
@@ -238,35 +248,7 @@ static void settle_transport(struct call *c) {
         t->transport = CLI_VSOCK;
 }
 
-/* Returns the exit status, or -1 to go on. */
-static int take_options(struct call *c, int argc, char **argv) {
-    int opt;
-    while ((opt = getopt_long(argc, argv, "t:u:s:p:c:dh", long_options, NULL)) != -1) {
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return CLI_OK;
-        }
-        if (opt == '?')
-            return usage("options not understood", "");
-        if (opt == OPT_FIELD + F_VERSION) {
-            printf("vhotplugcli %s\n", VH_VERSION);
-            return CLI_OK;
-        }
-        int status = CLI_OK;
-        if (opt == 'd')
-            c->debug = true;
-        else if (opt == OPT_FIELD + F_JSON)
-            c->json = true;
-        else
-            status = opt >= OPT_FIELD ? take_field(c, opt - OPT_FIELD) : take_target(c, opt);
-        if (status != CLI_OK)
-            return status;
-    }
-    settle_transport(c);
-    return -1;
-}
-
-static const struct command *find_command(int argc, char **argv) {
+static const struct command *find_command(int argc, char *const *argv) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         const struct command *k = &commands[i];
         int words = k->group != NULL ? 2 : 1;
@@ -274,6 +256,92 @@ static const struct command *find_command(int argc, char **argv) {
             return k;
     }
     return NULL;
+}
+
+/* Does the option stand where the older clients take it: one of the connection before the command, one of the command's
+ * own after it? */
+static bool belongs_here(const struct option *o, const struct command *command) {
+    bool field = o->val >= OPT_FIELD && o->val < OPT_FIELD + F_COUNT;
+    if (command == NULL)
+        return !field;
+    return field && (command->fields & BIT(o->val - OPT_FIELD)) != 0;
+}
+
+/* The options to look up this argument in. The beginning of an option's name stands for the option if no other one
+ * begins so: of those that belong here, as in the older clients, else of all. */
+static const struct option *options_for(const char *argument, const struct command *command) {
+    static struct option here[LONG_OPTIONS];
+    int n = 0, begins = 0;
+    if (argument == NULL || !str_starts(argument, "--"))
+        return long_options;
+    size_t len = strcspn(argument + 2, "=");
+    for (const struct option *o = long_options; o->name != NULL; o++) {
+        if (!belongs_here(o, command))
+            continue;
+        here[n++] = *o;
+        begins += strlen(o->name) >= len && strncmp(o->name, argument + 2, len) == 0;
+    }
+    here[n] = long_options[LONG_OPTIONS - 1];
+    return len > 0 && begins == 1 ? here : long_options;
+}
+
+/* Returns CLI_OK or CLI_USAGE. */
+static int take_option(struct call *c, int opt) {
+    switch (opt) {
+    case '?':
+        return usage("options not understood", "");
+    case 'd':
+        c->debug = true;
+        return CLI_OK;
+    case OPT_FIELD + F_NO_DEBUG:
+        c->debug = false;
+        return CLI_OK;
+    case OPT_FIELD + F_JSON:
+        c->json = true;
+        return CLI_OK;
+    default:
+        return opt >= OPT_FIELD ? take_field(c, opt - OPT_FIELD) : take_target(c, opt);
+    }
+}
+
+/* Reads options and words in their order, since the words decide which option the beginning of a name stands for.
+ * Returns the exit status, or -1 to go on. */
+static int take_line(struct call *c, int argc, char **argv) {
+    char *words[2] = {NULL};
+    int n = 0, opt = 0, status = CLI_OK;
+    while (opt != -1 && status == CLI_OK) {
+        const char *next = optind > 0 && optind < argc ? argv[optind] : NULL;
+        opt = getopt_long(argc, argv, "-t:u:s:p:c:dh", options_for(next, c->command), NULL);
+        if (opt == 'h') {
+            fputs(help, stdout);
+            return CLI_OK;
+        }
+        if (opt == OPT_FIELD + F_VERSION) {
+            printf("vhotplugcli %s\n", VH_VERSION);
+            return CLI_OK;
+        }
+        if (opt == 1 || (opt == -1 && optind < argc)) { /* a word; after "--" all are words */
+            char *word = opt == 1 ? optarg : argv[optind++];
+            opt = 0;
+            if (n == 2)
+                return usage("no such command", "");
+            words[n++] = word;
+            c->command = find_command(n, words);
+        } else if (opt != -1) {
+            status = take_option(c, opt);
+        }
+    }
+    if (status != CLI_OK)
+        return status;
+    if (c->command == NULL)
+        return usage(n > 0 ? "no such command" : "no command", "");
+    settle_transport(c);
+    return -1;
+}
+
+/* All of these fields are given, or none. */
+static bool is_whole(unsigned given, unsigned fields) {
+    return (given & fields) == 0 || (given & fields) == fields;
 }
 
 static int check_fields(const struct call *c) {
@@ -287,10 +355,12 @@ static int check_fields(const struct call *c) {
         return usage("either --connected or --disconnected", "");
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || ((c->given & DESCRIPTION) != 0 && !(c->given & BIT(F_DEVNODE))))
         return CLI_OK;
-    if (selector == BIT(F_DEVNODE) || selector == (BIT(F_BUS) | BIT(F_PORT)) || selector == (BIT(F_VID) | BIT(F_PID)) ||
-        selector == BIT(F_TAG))
+    bool of_device = selector != 0 && (selector & BIT(F_TAG)) == 0;
+    if (selector == BIT(F_TAG) ||
+        (of_device && is_whole(selector, BIT(F_BUS) | BIT(F_PORT)) && is_whole(selector, BIT(F_VID) | BIT(F_PID))))
         return CLI_OK;
-    return usage("name the device by one of --devnode, --bus and --port, --vid and --pid, --tag, or describe it", "");
+    return usage("name the device by --devnode, --bus and --port, --vid and --pid, or by --tag alone, or describe it",
+                 "");
 }
 
 /* ---- the request ---- */
@@ -462,12 +532,9 @@ int cli_main(int argc, char **argv) {
     struct call c = {0};
     char request[VH_LINE_MAX];
     struct sbuf sb;
-    int status = take_options(&c, argc, argv);
+    int status = take_line(&c, argc, argv);
     if (status >= 0)
         return status;
-    c.command = find_command(argc - optind, argv + optind);
-    if (c.command == NULL)
-        return usage(optind < argc ? "no such command" : "no command", "");
     status = check_fields(&c);
     if (status != CLI_OK)
         return status;

@@ -83,16 +83,67 @@ static void print_names(const struct json *j, int device) {
     putchar('\n');
 }
 
+/* A string within a list as Python's repr() writes it: in single quotes, unless only double ones need no escape. */
+static void print_quoted(const char *s) {
+    char quote = strchr(s, '\'') != NULL && strchr(s, '"') == NULL ? '"' : '\'';
+    putchar(quote);
+    for (size_t i = 0, n = strlen(s), len = 0; i < n; i += len) {
+        uint32_t cp = 0;
+        len = utf8_len(s + i, n - i, &cp);
+        len += len == 0;
+        if (s[i] == '\\' || s[i] == quote)
+            putchar('\\');
+        if (cp == '\n' || cp == '\r' || cp == '\t')
+            printf("\\%c", cp == '\n' ? 'n' : cp == '\r' ? 'r' : 't');
+        else if (utf8_steers(cp))
+            printf(cp > 0xff ? "\\u%04x" : "\\x%02x", (unsigned)cp);
+        else
+            fwrite(s + i, 1, len, stdout);
+    }
+    putchar(quote);
+}
+
+static void print_scalar(const struct json *j, int t, bool quoted) {
+    char text[VH_ERROR_MAX] = {0};
+    bool b = false;
+    enum json_type type = json_type(j, t);
+    (void)text_of(j, t, text, sizeof text);
+    if (type == JSON_NULL)
+        fputs("None", stdout);
+    else if (type == JSON_BOOL)
+        fputs(json_bool(j, t, &b) && b ? "True" : "False", stdout);
+    else if (type == JSON_STRING && quoted)
+        print_quoted(text);
+    else
+        print_text(text);
+}
+
+/* A member's value as the older client prints it, in Python's words: scripts look for "vm : None" and "['vm1']". */
+static void print_python(const struct json *j, int t) {
+    const char *between = "";
+    if (json_type(j, t) != JSON_ARRAY) {
+        print_scalar(j, t, false);
+        return;
+    }
+    putchar('[');
+    for (int e = json_first(j, t); e >= 0; e = json_next(j, e)) {
+        fputs(between, stdout);
+        print_scalar(j, e, true);
+        between = ", ";
+    }
+    putchar(']');
+}
+
 void show_list(const struct json *j, bool brief) {
     int list = json_get(j, 0, "usb_devices");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
         print_names(j, d);
         for (int k = brief ? -1 : json_first(j, d); k >= 0; k = json_next(j, k)) {
             char key[VH_NAME_MAX];
-            if (json_type(j, json_value(j, k)) == JSON_NULL || !json_string(j, k, key, sizeof key))
+            if (!json_string(j, k, key, sizeof key))
                 continue;
             printf("  %-16s: ", key);
-            print_value(j, json_value(j, k));
+            print_python(j, json_value(j, k));
             putchar('\n');
         }
         if (!brief)

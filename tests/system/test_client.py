@@ -71,14 +71,17 @@ def a_list_in_a_pipe_is_what_scripts_expect(w):
   speed           : 480
   sys_name        : 1-1
   removable       : unknown
-  allowed_vms     : vm1
+  allowed_vms     : ['vm1']
   vm              : vm1
-  foreign         : false
-  disconnected    : false
-  state           : attached"""])
-    equal([b for b in blocks if "Stick" in b][0].split("allowed_vms")[1], """     : vm1, vm2
-  foreign         : false
-  disconnected    : false
+  foreign         : False
+  disconnected    : False
+  tag             : None
+  state           : attached
+  reason          : None"""])
+    equal([b for b in blocks if "Stick" in b][0].split("allowed_vms")[1], """     : ['vm1', 'vm2']
+  vm              : None
+  foreign         : False
+  disconnected    : False
   tag             : disk
   state           : idle
   reason          : was there before the daemon started (see --attach-connected)""")
@@ -408,6 +411,73 @@ def a_description_is_sent_as_it_was_typed(w):
             "device_protocol": 1, "interfaces": ":0e0100:030000:030100:"}})
 
 
+def python_prints(device):
+    """What the older client makes of a device: str() of each value, in the daemon's order."""
+    return "".join(f"  {key:<16}: {value}\n" for key, value in device.items())
+
+
+@test
+def details_are_what_python_prints(w):
+    devices = [{"vid": "1", "pid": "2", "vendor_name": "A", "product_name": "B", "serial": None, "device_class": 239, "yes": True, "no": False,
+                "allowed_vms": names} for names in ([], ["vm1"], ["a'b", 'a"b', "a'\"b", "a\\b"], ["☃", "a\tb\x01\x7f\u009b\u200e\r\n"], [1, None, True])]
+    reply = json.dumps({"result": "ok", "usb_devices": devices}, ensure_ascii=False)
+    with Scripted(w, reply + "\n") as daemon:
+        equal(daemon.ask("usb", "list").stdout, "".join(f"1:2 A B\n{python_prints(d)}\n" for d in devices))
+
+
+# What the older clients' users type: long options, beginnings of them, and all that is known of a device at once.
+OLDER_LINES = (
+    (["--transport", "unix", "--path", "PATH", "usb", "list", "--conn"], {"action": "usb_list", "disconnected": False}),
+    (["--tr=unix", "--p", "PATH", "usb", "list", "--d"], {"action": "usb_list", "disconnected": True}),
+    (["--pa=PATH", "--deb", "--no-debug", "usb", "list", "--t", "cam", "--sh"], {"action": "usb_list", "tag": "cam"}),
+    (["-u", "PATH", "usb", "attach", "--d", "/dev/bus/usb/001/002", "--vm=vm1"],
+     {"action": "usb_attach", "device_node": "/dev/bus/usb/001/002", "vm": "vm1"}),
+    (["-u", "PATH", "usb", "attach", "--vid", "0951", "--pi", "1666", "--bu", "1", "--po", "2", "--vm", "vm1"],
+     {"action": "usb_attach", "bus": "1", "port": "2", "vid": "0951", "pid": "1666", "vm": "vm1"}),
+    (["-u", "PATH", "usb", "detach", "--vid", "0951", "--pid", "1666", "--bus", "1", "--port", "2"],
+     {"action": "usb_detach", "bus": "1", "port": "2", "vid": "0951", "pid": "1666"}),
+    (["-u", "PATH", "usb", "suspend", "--v", "vm1"], {"action": "usb_suspend", "vm": "vm1"}),
+    (["usb", "resume", "--path", "PATH"], {"action": "usb_resume"}),
+    (["--path", "PATH", "--", "usb", "resume"], {"action": "usb_resume"}),
+)
+
+
+@test
+def what_users_of_the_older_clients_type(w):
+    for typed, sent in OLDER_LINES:
+        with Scripted(w, '{"result": "ok", "usb_devices": []}\n') as daemon:
+            arguments = [a.replace("PATH", daemon.path) for a in typed]
+            done = subprocess.run([CLIENT, *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
+            equal((done.returncode, done.stdout), (0, ""), str(typed))
+            equal([json.loads(line) for line in daemon.asked], [sent], str(typed))
+            equal(done.stderr, "", str(typed))
+
+
+@test
+def ids_and_place_at_once_mean_one_device(w):
+    vm = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", STICK)], vms=("vm1",)))
+    place, ids = (["--bus", "1", "--port", "2"], ["--vid", "0951", "--pid", "1666"])
+    equal(w.cli("usb", "attach", *ids, *place).returncode, 1)
+    w.host.plug("1-1", 0x0951, 0x1666, [STORAGE])
+    twin = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
+    w.api().list_until(lambda l: len(l) == 2 and all(d["vm"] for d in l.values()))
+    equal((w.cli("usb", "detach", *ids).returncode, len(vm.devices)), (1, 2))  # which of them?
+    equal((w.cli("usb", "detach", *ids, *place).returncode, len(vm.devices)), (0, 1))
+    equal(w.cli("usb", "detach", "--vid", "ffff", "--pid", "1666", *place).returncode, 1)
+    equal((w.cli("usb", "attach", *ids, *place, "--devnode", twin.node, "--vm", "vm1").returncode, len(vm.devices)), (0, 2))
+
+
+@test
+def a_tag_that_no_device_has_is_attached_and_detached(w):
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+    for command in ("attach", "detach", "attach", "attach"):
+        done = w.cli("usb", command, "--tag", "cam")
+        equal((done.returncode, done.stdout, done.stderr), (0, "", ""), command)
+    done = w.cli("usb", "attach", "--tag", "none")
+    equal((done.returncode, done.stderr), (1, "vhotplugcli: no rule has the tag 'none'\n"))
+
+
 @test
 def what_is_typed_wrong_is_usage(_):
     describe = ["explain", "--vid", "1", "--pid", "2"]
@@ -415,6 +485,8 @@ def what_is_typed_wrong_is_usage(_):
                       ["vm", "list"], ["usb", "list", "more"], [*describe, "--class", "256"], [*describe, "--class", "0x100"], [*describe, "--class", ""],
                       [*describe, "--class", "1/2/3/4"], [*describe, "--class", "1/x"], [*describe, "--device-class", "0x"], [*describe, "--device-class", "x"],
                       [*describe, *["--class", "3"] * 300], ["usb", "attach", "--bus", "1"], ["usb", "detach", "--port", "1", "--vid", "1"],
+                      ["usb", "attach", "--bus", "1", "--vid", "1", "--pid", "2"], ["usb", "attach", "--tag", "x", "--vid", "1"],
+                      ["usb", "detach", "--"], ["--c", "2", "usb", "list", "--x"], ["usb", "attach", "--v", "vm1"], ["--p", "x"], ["--n", "version"],
                       ["listen", "--tag", "x"], ["explain"]):
         done = subprocess.run([CLIENT, "-u", "/nowhere/x", *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
         equal((done.returncode, done.stdout), (2, ""), str(arguments))
@@ -424,8 +496,9 @@ def what_is_typed_wrong_is_usage(_):
 @test
 def where_it_calls_is_told_by_any_option_for_it(w):
     w.daemon(w.conf(api={"transports": ["unix", "tcp"], "host": "::1", "port": (port := free_port())}))
-    for arguments, place in ((["-c", "77"], "vsock CID 77 port 2000"), (["-t", "vsock", "-p", "5"], "vsock CID 2 port 5"), (["-t", "tcp", "-p", "1"], "127.0.0.1 port 1"),
-                             (["-s", "127.0.0.1", "-p", "1"], "127.0.0.1 port 1"), (["-t", "unix", "-u", "/nowhere/x"], "unix socket /nowhere/x")):
+    for arguments, place in ((["--c=77"], "vsock CID 77 port 2000"), (["-t", "vsock", "-p", "5"], "vsock CID 2 port 5"), (["-t", "tcp", "-p", "1"], "127.0.0.1 port 1"),
+                             (["-s", "127.0.0.1", "-p", "1"], "127.0.0.1 port 1"), (["--transport", "vsock", "--net-port=6"], "vsock CID 2 port 6"),
+                             (["--ho", "127.0.0.1", "--net", "1"], "127.0.0.1 port 1"), (["-t", "unix", "-u", "/nowhere/x"], "unix socket /nowhere/x")):
         done = subprocess.run([CLIENT, *arguments, "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
         equal((done.returncode, done.stdout), (1, ""), str(arguments))
         contains(done.stderr, place)

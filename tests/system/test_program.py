@@ -98,6 +98,16 @@ def what_is_not_understood_is_usage_and_exits_with_2(_):
 
 
 @test
+def options_that_the_older_daemon_has_take_an_earlier_one_back(w):
+    w.qemu("vm1")
+    w.host.place("1-2")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]), "-a", "--no-attach-connected", "--no-debug")
+    equal(daemon.logged("<7>"), [])
+    equal([d["reason"] for d in w.api().list().values()], ["was there before the daemon started (see --attach-connected)"])
+    equal(call(BINARY, "--no", "--check").returncode, 2)  # which of them?
+
+
+@test
 def a_bad_configuration_stops_the_start_with_its_place(w):
     text = '{\n  "vms": [\n    {"name": "a", "type": "qemu", "socket": 5}\n  ]\n}\n'
     done = checked(w, text)
@@ -213,7 +223,7 @@ def the_client_lists_as_scripts_expect(w):
     lines = done.stdout.split("\n")
     equal((lines[0], lines[-2:]), ("fff0:1234 Acme?[31m Stick", ["", ""]))
     check("  device_node     : " + stick.node in lines, done.stdout)
-    check("  allowed_vms     : vm1, vm2" in lines, done.stdout)
+    check("  allowed_vms     : ['vm1', 'vm2']" in lines, done.stdout)
     equal(w.cli("usb", "list", "--disconnected").stdout, "")
     equal(w.cli("usb", "attach", "--devnode", stick.node, "--vm", "vm1").returncode, 0)
     equal(w.cli("usb", "detach", "--vid", "fff0", "--pid", "1234").returncode, 0)
