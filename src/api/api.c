@@ -114,15 +114,28 @@ static void tag_situation(struct sbuf *sb, const struct core *c, const struct pr
     sb_str(sb, !core_tag_seen(c, who, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
 }
 
-/* The cursor is the slot to look at next. It is 0 only until the first device is written. */
-bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb) {
+/* The device to list next: of those whose place is not below the cursor, the one with the lowest place. Devices come
+ * and go between two parts of a list; their places stay. */
+static int next_listed(const struct core *c, const struct request *r, uint64_t cursor) {
+    int best = -1;
+    uint64_t lowest = UINT64_MAX;
+    for (int i = 0; i < c->used; i++) {
+        uint64_t place = core_place(c, i);
+        if (place < cursor || place >= lowest || !core_visible(c, &c->slot[i], r))
+            continue;
+        best = i;
+        lowest = place;
+    }
+    return best;
+}
+
+/* By bus and port. The cursor is 0 only until the first device is written. */
+bool api_list_part(const struct core *c, const struct request *r, uint64_t *cursor, struct sbuf *sb) {
     bool first = *cursor == 0;
-    int i = (int)*cursor;
+    int i = next_listed(c, r, *cursor);
     if (first)
         sb_str(sb, "{\"result\": \"ok\", \"usb_devices\": [");
-    while (i < c->used && !core_visible(c, &c->slot[i], r))
-        i++;
-    if (i >= c->used) {
+    if (i < 0) {
         sb_char(sb, ']');
         if (r->sel.by_tag)
             tag_situation(sb, c, &r->who, r->sel.tag);
@@ -132,7 +145,7 @@ bool api_list_part(const struct core *c, const struct request *r, uint32_t *curs
     if (!first)
         sb_str(sb, ", ");
     api_list_entry(sb, c, r, i);
-    *cursor = (uint32_t)i + 1;
+    *cursor = core_place(c, i) + 1;
     return true;
 }
 

@@ -21,7 +21,7 @@ void api_ok(struct sbuf *sb, const char *id);
 void api_failed(struct sbuf *sb, const char *id, const char *error);
 void api_version(struct sbuf *sb, const char *id);
 /* usb_list, part by part: *cursor starts at 0. False after the last part. */
-bool api_list_part(const struct core *c, const struct request *r, uint32_t *cursor, struct sbuf *sb);
+bool api_list_part(const struct core *c, const struct request *r, uint64_t *cursor, struct sbuf *sb);
 /* usb_list requests with the same view get the same bytes while nothing changes. 0: the reply is for this request only,
  * because it is filtered or has an id. At most 255. */
 unsigned api_list_view(const struct request *r);
@@ -36,7 +36,7 @@ struct explained {
 void api_explained(struct explained *e, const struct core *c, const struct request *r, int slot);
 /* explain, part by part like usb_list: every rule and entry held against the device, which rule decides, and what keeps
  * the device from its VM. */
-bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint32_t *cursor,
+bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint64_t *cursor,
                       struct sbuf *sb);
 /* Counters of the other parts of the daemon, for `stats`. */
 struct figures {
@@ -51,7 +51,7 @@ struct figures {
     vm_set connected; /* VMs whose monitor the daemon is connected to */
 };
 /* stats, part by part like usb_list. */
-bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
+bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint64_t *cursor,
                     struct sbuf *sb);
 /* May this client see this event? If so, api_event words it for that client: serials, VMs and reasons are only for
  * clients that see everything. */

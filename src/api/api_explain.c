@@ -292,16 +292,16 @@ enum { RULE_ROWS = 1 << 14 };
 _Static_assert(VH_MAX_ENTRIES + 1 < RULE_ROWS, "a rule has room for its rows");
 _Static_assert((VH_MAX_RULES + 1) * (long)RULE_ROWS < INT32_MAX, "a cursor has room for every rule");
 
-static uint32_t cursor_of(int rule, int row) {
-    return 1 + (uint32_t)(rule * RULE_ROWS + row);
+static uint64_t cursor_of(int rule, int row) {
+    return 1 + (uint64_t)(rule * RULE_ROWS + row);
 }
 
-static struct place place_of(uint32_t cursor) {
+static struct place place_of(uint64_t cursor) {
     int number = (int)cursor - 1;
     return (struct place){.rule = number / RULE_ROWS, .row = number % RULE_ROWS};
 }
 
-bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint32_t *cursor,
+bool api_explain_part(const struct core *c, const struct request *r, const struct explained *e, uint64_t *cursor,
                       struct sbuf *sb) {
     if (*cursor == 0) { /* a part of its own: together with a rule it might be too long */
         begin(sb, c, e);

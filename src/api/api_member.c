@@ -8,7 +8,7 @@
 void reply_end(struct sbuf *sb, const char *id) {
     if (id[0] != '\0') {
         sb_str(sb, ", \"id\": ");
-        sb_str(sb, id);
+        sb_ascii(sb, id);
     }
     sb_str(sb, "}\n");
 }

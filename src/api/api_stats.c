@@ -127,7 +127,7 @@ static void vm(struct sbuf *sb, const struct core *c, int v, bool connected) {
 }
 
 /* The cursor is the row of the VM to look at next. It is 0 only until the first VM is written. */
-bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint32_t *cursor,
+bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint64_t *cursor,
                     struct sbuf *sb) {
     bool first = *cursor == 0;
     int v = (int)*cursor;
@@ -142,6 +142,6 @@ bool api_stats_part(const struct core *c, const struct request *r, const struct 
     }
     sb_str(sb, first ? "" : ", ");
     vm(sb, c, v, f->connected >> v & 1);
-    *cursor = (uint32_t)v + 1;
+    *cursor = (uint64_t)v + 1;
     return true;
 }

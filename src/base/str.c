@@ -78,28 +78,41 @@ bool utf8_steers(uint32_t c) {
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
+static void sb_utf16(struct sbuf *sb, uint32_t unit) {
+    sb_str(sb, "\\u");
+    sb_hex(sb, unit, 4);
+}
+
+/* Writes the first character of s: as it is if it is printable ASCII, else escaped. Returns its length. */
+static size_t sb_character(struct sbuf *sb, const char *s) {
+    uint32_t c = 0;
+    size_t n = utf8_len(s, strnlen(s, 4), &c);
+    if (n == 0)
+        c = 0xfffd;
+    if (c > 0xffff) {
+        sb_utf16(sb, 0xd800 + ((c - 0x10000) >> 10));
+        sb_utf16(sb, 0xdc00 + ((c - 0x10000) & 0x3ff));
+    } else if (c < 0x20 || c > 0x7e) {
+        sb_utf16(sb, c);
+    } else {
+        sb_char(sb, (char)c);
+    }
+    return n > 0 ? n : 1;
+}
+
 void sb_json(struct sbuf *sb, const char *s) {
-    size_t left = strlen(s);
     sb_char(sb, '"');
-    while (left > 0) {
-        uint32_t c = 0;
-        size_t n = utf8_len(s, left, &c);
-        if (n == 0) {
-            sb_str(sb, "\xef\xbf\xbd");
-            n = 1;
-        } else if (c == '"' || c == '\\') {
+    while (*s != '\0') {
+        if (*s == '"' || *s == '\\')
             sb_char(sb, '\\');
-            sb_char(sb, (char)c);
-        } else if (utf8_steers(c)) {
-            sb_str(sb, "\\u");
-            sb_hex(sb, c, 4);
-        } else {
-            sb_mem(sb, s, n);
-        }
-        s += n;
-        left -= n;
+        s += sb_character(sb, s);
     }
     sb_char(sb, '"');
+}
+
+void sb_ascii(struct sbuf *sb, const char *json) {
+    while (*json != '\0')
+        json += sb_character(sb, json);
 }
 
 bool sb_ok(const struct sbuf *sb) {

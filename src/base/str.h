@@ -26,9 +26,10 @@ void sb_uint(struct sbuf *sb, uint64_t v);
 void sb_hex(struct sbuf *sb, uint32_t v, int digits); /* lower case, exactly `digits` digits, 1..8 */
 void sb_fmt(struct sbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sb_vfmt(struct sbuf *sb, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-/* A JSON string with its quotes. Invalid UTF-8 becomes U+FFFD; control, bidi and line-separator characters are escaped.
- */
+/* A JSON string with its quotes, in ASCII: all other characters are escaped. Invalid UTF-8 becomes U+FFFD. */
 void sb_json(struct sbuf *sb, const char *s);
+/* JSON text as it is, but in ASCII: what is above 0x7e, which only strings may hold, is escaped. */
+void sb_ascii(struct sbuf *sb, const char *json);
 bool sb_ok(const struct sbuf *sb);
 
 /* Copies s with its NUL into dst. False if s is too long; dst then holds the beginning. */

@@ -91,3 +91,19 @@ bool usb_port_device(const char *link, char name[VH_SYSNAME_MAX]) {
         name[0] = '\0';
     return valid;
 }
+
+uint64_t usb_place_order(uint8_t bus, const char *port_path) {
+    enum { HUBS = 5 };
+    uint64_t order = bus;
+    const char *s = port_path;
+    for (int level = 0; level <= HUBS; level++) {
+        unsigned port = usb_root_port(s);
+        s += strspn(s, "0123456789");
+        s += *s == '.';
+        if (level == 0)
+            order = order << 7 | (port < 127 ? port : 127);
+        else
+            order = order << 8 | port;
+    }
+    return order;
+}

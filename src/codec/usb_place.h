@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define USB_DEVNUM_MAX 127 /* the highest address on a bus */
+#define USB_PLACE_BITS 55  /* of usb_place_order() */
 
 /* "/dev/bus/usb/003/078" */
 void usb_node_print(char node[VH_NODE_MAX], uint8_t bus, uint8_t devnum);
@@ -30,5 +31,8 @@ bool usb_port_path_exact(const char *s, size_t n);
 bool usb_port_device(const char *link, char name[VH_SYSNAME_MAX]);
 /* The first number of a port path: the port at the root hub. 0 if there is none, or it is above 255. */
 uint8_t usb_root_port(const char *path);
+/* A number that grows with the bus, then with the ports: "2" before "2.1" before "10". Paths differ in it if the kernel
+ * can make them: six ports at most, the first below 128. */
+uint64_t usb_place_order(uint8_t bus, const char *port_path);
 
 #endif

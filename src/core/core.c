@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/usb_place.h"
 #include "config/policy.h"
 #include "core/core_internal.h"
 
@@ -133,6 +134,7 @@ static void plug(struct step *st, const struct fact *f) {
     struct slot *s = &c->slot[i];
     s->state = SLOT_PRESENT;
     s->dev = *f->device;
+    c->place[i] = usb_place_order(s->dev.busnum, s->dev.port_path);
     s->seen = true;
     s->plug = ++c->next_plug; /* the token of its reset */
     s->plugged_at = st->now;

@@ -200,6 +200,8 @@ struct core {
     int64_t wake_at;  /* when something waits for time, else VH_NEVER */
     int used;         /* slots in use lie below this index */
     struct slot slot[CORE_SLOTS];
+    uint64_t
+        place[CORE_SLOTS]; /* usb_place_order() of slot.dev: apart, because every part of a list reads all of them */
     char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
@@ -259,6 +261,7 @@ bool core_moves(enum request_kind kind); /* may such a request move devices? */
 /* ---- for rendering ---- */
 
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r); /* does a usb_list show it? */
+uint64_t core_place(const struct core *c, int slot); /* grows with bus and port; no two slots have the same */
 const char *core_state_name(const struct core *c, const struct slot *s); /* idle pending attached waiting failed */
 /* Why the device is not (or not yet) in a VM; "" if it is. */
 void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb);

@@ -2,6 +2,7 @@
  * core_view.c - the state in words: what a list shows, and why a device is where it is. Never changes the state.
  */
 #include "base/str.h"
+#include "codec/usb_place.h"
 #include "config/access.h"
 #include "core/core.h"
 #include "core/core_internal.h"
@@ -77,6 +78,12 @@ bool core_visible(const struct core *c, const struct slot *s, const struct reque
         return false;
     return s->rule >= 0 || s->vm >= 0 || s->foreign >= 0 || s->lease >= 0 || s->dev.malformed[0] != '\0' ||
            c->conf->nrules == 0;
+}
+
+uint64_t core_place(const struct core *c, int slot) {
+    enum { INDEX_BITS = 64 - USB_PLACE_BITS };
+    _Static_assert(CORE_SLOTS <= 1 << INDEX_BITS, "each slot has a number of its own");
+    return c->place[slot] << INDEX_BITS | (uint64_t)slot;
 }
 
 const char *core_state_name(const struct core *c, const struct slot *s) {

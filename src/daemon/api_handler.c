@@ -139,7 +139,7 @@ static void count(struct figures *f) {
         f->connected |= (vm_set)link_connected(v) << v;
 }
 
-static bool on_part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
+static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     const struct request *r = &handler.request[c.index];
     struct figures f;
     bool more;

@@ -39,7 +39,7 @@ struct client {
     bool parts;  /* its reply is being produced part by part */
     bool unread; /* input may still hold whole lines */
     bool eof;
-    uint32_t cursor;
+    uint64_t cursor;
     bool audit;         /* wants audit events, too */
     int quota;          /* index of its peer in the quotas */
     int64_t slow_until; /* its peer has asked too much: no line is taken before then */

@@ -16,18 +16,18 @@ enum { PARTS = VH_MAX_DEVICES + 2, UNSTAMPED_MAX = 48 * 1024 };
 
 static struct {
     uint64_t stamp;  /* 0 none */
-    uint32_t cursor; /* of the first part */
+    uint64_t cursor; /* of the first part */
     int n;
     struct {
         size_t end;    /* in the text */
-        uint32_t next; /* cursor of the part after it */
+        uint64_t next; /* cursor of the part after it */
         bool more;     /* is there one? */
     } part[PARTS];
     char text[VH_LIST_KEPT];
 } cache;
 
 /* The index of the part that begins at this cursor, -1 if the cache does not hold it. */
-static int find(uint64_t stamp, uint32_t cursor) {
+static int find(uint64_t stamp, uint64_t cursor) {
     if (stamp == 0 || stamp != cache.stamp)
         return -1;
     if (cursor == cache.cursor)
@@ -40,7 +40,7 @@ static int find(uint64_t stamp, uint32_t cursor) {
 }
 
 /* Fills the cache with parts from this cursor on, up to the last one or until a table is full. */
-static void render(uint64_t stamp, uint32_t cursor, struct client_ref ref, const struct server_calls *calls) {
+static void render(uint64_t stamp, uint64_t cursor, struct client_ref ref, const struct server_calls *calls) {
     size_t most = stamp != 0 ? sizeof cache.text : UNSTAMPED_MAX, len = 0;
     bool more = true;
     cache.stamp = stamp;
@@ -64,7 +64,7 @@ static size_t begin_of(int i) {
     return i > 0 ? cache.part[i - 1].end : 0;
 }
 
-struct list_run list_cache_run(uint32_t cursor, struct client_ref ref, const struct server_calls *calls) {
+struct list_run list_cache_run(uint64_t cursor, struct client_ref ref, const struct server_calls *calls) {
     uint64_t stamp = calls->stamp(ref);
     int first = find(stamp, cursor);
     if (first < 0) {

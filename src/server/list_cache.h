@@ -23,13 +23,13 @@ struct list_run {
 struct list_rest {
     const char *text; /* unsent bytes of the part that the next byte belongs to */
     size_t len;       /* 0: the whole run was sent */
-    uint32_t cursor;  /* where the part after that one begins */
+    uint64_t cursor;  /* where the part after that one begins */
     bool more;        /* is there such a part? */
 };
 
 /* The run at this cursor of the client's reply: from the cache, or rendered by calls->part. Valid until the next call.
  */
-struct list_run list_cache_run(uint32_t cursor, struct client_ref ref, const struct server_calls *calls);
+struct list_run list_cache_run(uint64_t cursor, struct client_ref ref, const struct server_calls *calls);
 /* After the first `sent` bytes of the run returned last. */
 struct list_rest list_cache_rest(const struct list_run *run, size_t sent);
 

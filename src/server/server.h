@@ -31,7 +31,7 @@ struct server_calls {
     void (*closed)(struct client_ref c);
     /* Appends the next part (at most VH_REPLY_MAX bytes) of a reply begun with server_reply_parts. *cursor starts at 0;
      * its other values are up to the callee. False after the last part, which ends with a newline. */
-    bool (*part)(struct client_ref c, uint32_t *cursor, struct sbuf *out);
+    bool (*part)(struct client_ref c, uint64_t *cursor, struct sbuf *out);
     /* Replies in parts with the same stamp have the same bytes, so that parts rendered for one client may be sent to
      * others. 0: the reply is for this client only. */
     uint64_t (*stamp)(struct client_ref c);

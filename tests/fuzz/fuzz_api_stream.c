@@ -29,7 +29,7 @@ static void check_line(const struct sbuf *sb) {
     MUST(echoes || access_sees_all(&who) || strstr(sb->p, HOST_SERIAL) == NULL);
 }
 
-static bool part(uint32_t *cursor, const struct explained *e, struct sbuf *sb) {
+static bool part(uint64_t *cursor, const struct explained *e, struct sbuf *sb) {
     static const struct figures figures = {.uptime_ms = 5, .connected = 1};
     if (request.kind == REQ_EXPLAIN)
         return api_explain_part(&core, &request, e, cursor, sb);
@@ -42,7 +42,7 @@ static void parts(int slot) {
     static char text[VH_REPLY_MAX * 4];
     static struct explained explained;
     struct sbuf whole;
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     bool more = true;
     if (request.kind == REQ_EXPLAIN)
         api_explained(&explained, &core, &request, slot);

@@ -406,7 +406,7 @@ static uint64_t words_of_list(void) {
     uint64_t sum = 14695981039346656037u; /* FNV-1a */
     for (size_t i = 0; i < sizeof eyes / sizeof *eyes; i++) {
         struct request all = {.kind = REQ_LIST, .all = true, .who = eyes[i]};
-        uint32_t cursor = 0;
+        uint64_t cursor = 0;
         struct sbuf sb;
         for (bool more = true; more;) {
             sb_init(&sb, text, sizeof text);

@@ -48,8 +48,7 @@ def office(w):
 @test
 def a_list_in_a_pipe_is_what_scripts_expect(w):
     kbd, stick, _ = office(w)
-    short = w.cli("usb", "list", "--short", "--connected").stdout  # in the order in which the host showed them
-    equal(sorted(short.splitlines(keepends=True)), ["fff0:0001 Acme Keyboard\n", "fff0:0002 Acme Stick ☃\n"])
+    equal(w.cli("usb", "list", "--short", "--connected").stdout, "fff0:0001 Acme Keyboard\nfff0:0002 Acme Stick ☃\n")
     text = w.cli("usb", "list").stdout
     blocks = text.split("\n\n")
     equal((len(blocks), blocks[-1]), (4, ""))
@@ -99,19 +98,14 @@ TABLE = """PORT   ID         STATE       VM   TAG   DEVICE
 """
 
 
-def sorted_table(text):
-    lines = text.splitlines(keepends=True)
-    return lines[0] + "".join(sorted(lines[1:]))
-
-
 @test
 def a_list_on_a_terminal_is_a_table(w):
     office(w)
-    equal(sorted_table(on_a_terminal(w, "usb", "list", TERM="dumb")), TABLE)
-    equal(sorted_table(on_a_terminal(w, "usb", "list", TERM="xterm", NO_COLOR="1")), TABLE)
+    equal(on_a_terminal(w, "usb", "list", TERM="dumb"), TABLE)
+    equal(on_a_terminal(w, "usb", "list", TERM="xterm", NO_COLOR="1"), TABLE)
     coloured = on_a_terminal(w, "usb", "list", TERM="xterm")
     contains(coloured, "\033[32mattached\033[0m    vm1")
-    equal(sorted_table(re.sub("\033\\[[0-9]*m", "", coloured)), TABLE)
+    equal(re.sub("\033\\[[0-9]*m", "", coloured), TABLE)
     equal(on_a_terminal(w, "usb", "list", "--plain", TERM="xterm"), w.cli("usb", "list").stdout)
     equal(on_a_terminal(w, "usb", "list", "--short", TERM="xterm"), w.cli("usb", "list", "--short").stdout)
     equal(on_a_terminal(w, "usb", "list", "--tag", "none", TERM="xterm"), "")

@@ -182,6 +182,30 @@ def clients_that_connect_for_each_request(w):
 
 
 @test
+def clients_that_decode_each_read_by_itself(w):
+    """As the older clients do: 4096 bytes at once. No character may lie across two reads."""
+    w.daemon(rust_style(w))
+    for i in range(1, 13):
+        w.host.plug(f"1-4.{i}", 0xfff0, 0x2222, [STORAGE], manufacturer="Å" * 60, product="☃𝄞" * 20, serial="ß" + str(i))
+    w.api().list_until(lambda l: len(l) == 12)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(scaled(5))
+        s.connect(w.socket)
+        s.sendall(b'{"action": "usb_list", "id": "\xc3\xbc"}\n')
+        text, reads = "", 0
+        while not text.endswith("\n"):
+            data = s.recv(4096)
+            check(all(b <= 0x7e for b in data), "ASCII")
+            text += data.decode()
+            reads += 1
+    check(reads > 1, "several reads")
+    reply = json.loads(text)
+    equal(reply["id"], "ü")
+    equal({(d["vendor_name"], d["product_name"]) for d in reply["usb_devices"]}, {("Å" * 60, "☃𝄞" * 20)})
+    equal([d["port_path"] for d in reply["usb_devices"]], [f"4.{i}" for i in range(1, 13)])
+
+
+@test
 def clients_that_keep_one_connection_for_events(w):
     w.qemu("work")
     w.daemon(rust_style(w))

@@ -75,6 +75,8 @@ class Api:
                 raise EOFError("the daemon closed the connection")
             self.buffer += data
         text, self.buffer = self.buffer.split(b"\n", 1)
+        if not text.isascii():
+            raise Failed(f"not in ASCII: {text!r}")
         message = json.loads(text)
         self.lines.append(message)
         return message

@@ -204,7 +204,7 @@ static void lists_are_json_to_the_letter(void) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
     struct request list = {.kind = REQ_LIST, .who = {.role = ROLE_ADMIN, .vm = -1}};
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     one_device();
     sb_init(&sb, text, sizeof text);
     while (api_list_part(&core, &list, &cursor, &sb))
@@ -254,7 +254,7 @@ static const char *list_tag(const char *tag) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
     struct request list = {.kind = REQ_LIST, .who = admin, .sel = {.by_tag = true}};
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     snprintf(list.sel.tag, sizeof list.sel.tag, "%s", tag);
     sb_init(&sb, text, sizeof text);
     while (api_list_part(&core, &list, &cursor, &sb))
@@ -321,12 +321,12 @@ static void a_lease_is_told_as_the_only_vm(void) {
 /* Whatever a configuration may call VMs and a device itself: one object of a list, and one event, have room. */
 static void the_largest_device_fits(void) {
     static char json[65536], text[VH_REPLY_MAX];
-    char name[2 * VH_NAME_MAX];
+    char name[VH_NAME_MAX];
     size_t n = 0;
     struct sbuf sb;
-    for (int i = 0; i < VH_NAME_MAX - 4; i++)
-        memcpy(name + 2 * i, "\\\"", 2);
-    name[2 * (VH_NAME_MAX - 4)] = '\0';
+    for (int i = 0; i < (VH_NAME_MAX - 4) / 2; i++)
+        memcpy(name + 2 * i, "ä", 2); /* 6 bytes for 2 */
+    name[VH_NAME_MAX - 4] = '\0';
     n += (size_t)snprintf(json + n, sizeof json - n, "{\"vms\":[");
     for (int v = 0; v < VH_MAX_VMS; v++)
         n += (size_t)snprintf(json + n, sizeof json - n, "%s{\"name\":\"%s%02d\",\"type\":\"qemu\",\"socket\":\"/%d\"}",
@@ -387,6 +387,9 @@ static void replies(void) {
     sb_init(&sb, text, sizeof text);
     api_failed(&sb, "\"x\"", "a \"b\"\n");
     CHECK_STR(text, "{\"result\": \"failed\", \"error\": \"a \\\"b\\\"\\u000a\", \"id\": \"x\"}\n");
+    sb_init(&sb, text, sizeof text); /* an id is repeated as it was written, but for what is not ASCII */
+    api_ok(&sb, "\"\\\"\\u0041ä\xf0\x9f\x98\x80\"");
+    CHECK_STR(text, "{\"result\": \"ok\", \"id\": \"\\\"\\u0041\\u00e4\\ud83d\\ude00\"}\n");
     sb_init(&sb, text, sizeof text);
     api_version(&sb, "1");
     CHECK_STR(text, "{\"result\": \"ok\", \"version\": \"" VH_VERSION "\", \"id\": 1}\n");

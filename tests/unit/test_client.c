@@ -19,7 +19,7 @@ static uint32_t parts;
 static uint64_t stamp;
 static int rendered;
 
-static bool part(struct client_ref r, uint32_t *cursor, struct sbuf *out) {
+static bool part(struct client_ref r, uint64_t *cursor, struct sbuf *out) {
     (void)r;
     rendered++;
     sb_fmt(out, "part%u%s", (unsigned)*cursor, *cursor + 1 == parts ? "\n" : ",");

@@ -58,7 +58,7 @@ static void collect(bool stats, void (*between)(int part)) {
                                            .disk_worker = {.ended = 1},
                                            .log_dropped = 17};
     struct json_error err;
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     size_t len = 0;
     bool more = true;
     for (int part = 0; more && part < 10000; part++) {

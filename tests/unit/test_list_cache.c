@@ -9,7 +9,7 @@ static uint32_t parts; /* of the list */
 static size_t pad;     /* bytes of each part, at least */
 static int rendered;
 
-static bool part(struct client_ref r, uint32_t *cursor, struct sbuf *out) {
+static bool part(struct client_ref r, uint64_t *cursor, struct sbuf *out) {
     (void)r;
     rendered++;
     sb_fmt(out, "part%u", (unsigned)*cursor);
@@ -104,7 +104,7 @@ static void a_run_ends_where_the_room_ends(void) {
     struct list_run run = list_cache_run(0, ref, &calls);
     CHECK(run.len <= VH_LIST_KEPT && run.len > VH_LIST_KEPT - VH_REPLY_MAX - VH_REPLY_MAX / 2 - 1);
     struct list_rest rest = list_cache_rest(&run, run.len);
-    CHECK(rest.len == 0 && rest.more && rest.cursor == (uint32_t)rendered);
+    CHECK(rest.len == 0 && rest.more && rest.cursor == (uint64_t)rendered);
     size_t stamped = run.len;
     list(0, 1000, VH_REPLY_MAX / 2); /* without a stamp it is less: it may be rendered in vain */
     run = list_cache_run(0, ref, &calls);
@@ -113,7 +113,7 @@ static void a_run_ends_where_the_room_ends(void) {
     run = list_cache_run(0, ref, &calls);
     CHECK_INT(rendered, VH_MAX_DEVICES + 2);
     rest = list_cache_rest(&run, run.len);
-    CHECK(rest.len == 0 && rest.more && rest.cursor == (uint32_t)rendered);
+    CHECK(rest.len == 0 && rest.more && rest.cursor == (uint64_t)rendered);
 }
 
 int main(void) {

@@ -4,6 +4,9 @@
  */
 #include "api/api.h"
 #include "core_story.h"
+#include "devices.h"
+
+#include <stdlib.h>
 
 enum { EYES = 5, FILTERS = 6, KINDS = EYES * FILTERS, TEXT = 8192 };
 
@@ -41,7 +44,7 @@ static struct request request_of(int n) {
 
 static void render(int n) {
     struct request r = request_of(n);
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     struct sbuf sb;
     sb_init(&sb, words[n], TEXT);
     while (api_list_part(&core, &r, &cursor, &sb)) {
@@ -85,6 +88,70 @@ static void one_view_is_one_text(void) {
         }
     }
     CHECK(shared == 2 && differ > 200); /* an admin and an operator, plain and with `all`; the others are others' */
+}
+
+static const char *order(void) {
+    static char text[VH_REPLY_MAX], names[200];
+    struct request r = {.kind = REQ_LIST, .who = {.role = ROLE_ADMIN, .vm = -1}, .all = true};
+    uint64_t cursor = 0;
+    names[0] = '\0';
+    for (bool more = true; more;) {
+        struct sbuf sb;
+        sb_init(&sb, text, sizeof text);
+        more = api_list_part(&core, &r, &cursor, &sb);
+        const char *name = strstr(text, "\"sys_name\": \"");
+        if (name != NULL)
+            (void)snprintf(names + strlen(names), sizeof names - strlen(names), "%.*s ", (int)strcspn(name + 13, "\""),
+                           name + 13);
+    }
+    return names;
+}
+
+static void a_list_is_in_the_order_of_bus_and_port(void) {
+    static const char *const plugged[] = {"2-1", "1-10", "1-2.3", "10-1", "1-2", "1-2.10", "1-2.3.1"};
+    begin(false);
+    for (unsigned i = 0; i < sizeof plugged / sizeof *plugged; i++) {
+        struct fact f = {.kind = FACT_DEVICE, .device = &dev};
+        device_make(&dev, plugged[i], (unsigned)atoi(plugged[i]), i + 1, 3);
+        dev.incarnation = 100 + i;
+        step(&f);
+    }
+    CHECK_STR(order(), "1-2 1-2.3 1-2.3.1 1-2.10 1-10 2-1 10-1 ");
+    unplug("1-2.3");
+    plug("1-2.3", 20, 3); /* in its place again, whatever place it has in the table */
+    unplug("2-1");
+    CHECK_STR(order(), "1-2 1-2.3 1-2.3.1 1-2.10 1-10 10-1 ");
+}
+
+/* Paths that the kernel does not make may have the same place in the order: both are listed. */
+static void no_device_is_left_out_of_a_list(void) {
+    begin(false);
+    plug("1-1.1.1.1.1.1.2", 1, 3);
+    plug("1-1.1.1.1.1.1.1", 2, 3);
+    plug("1-3", 3, 3);
+    CHECK_STR(order(), "1-1.1.1.1.1.1.2 1-1.1.1.1.1.1.1 1-3 ");
+}
+
+static void devices_come_and_go_while_a_list_is_read(void) {
+    char text[VH_REPLY_MAX];
+    struct request r = {.kind = REQ_LIST, .who = {.role = ROLE_ADMIN, .vm = -1}, .all = true};
+    uint64_t cursor = 0;
+    struct sbuf sb;
+    begin(false);
+    plug("1-3", 3, 3);
+    plug("1-5", 5, 3);
+    sb_init(&sb, text, sizeof text);
+    CHECK(api_list_part(&core, &r, &cursor, &sb) && strstr(text, "\"1-3\"") != NULL);
+    unplug("1-3");
+    plug("1-1", 1, 3); /* in the freed slot: before what was listed */
+    plug("1-4", 4, 3);
+    sb_init(&sb, text, sizeof text);
+    CHECK(api_list_part(&core, &r, &cursor, &sb) && strstr(text, "\"1-4\"") != NULL);
+    sb_init(&sb, text, sizeof text);
+    CHECK(api_list_part(&core, &r, &cursor, &sb) && strstr(text, "\"1-5\"") != NULL);
+    sb_init(&sb, text, sizeof text);
+    CHECK(!api_list_part(&core, &r, &cursor, &sb));
+    CHECK_STR(text, "]}\n");
 }
 
 static void what_is_filtered_or_has_an_id_is_its_own(void) {
@@ -140,6 +207,9 @@ static void time_that_passed_before_a_question_counts(void) {
 
 int main(void) {
     RUN(one_view_is_one_text);
+    RUN(a_list_is_in_the_order_of_bus_and_port);
+    RUN(no_device_is_left_out_of_a_list);
+    RUN(devices_come_and_go_while_a_list_is_read);
     RUN(what_is_filtered_or_has_an_id_is_its_own);
     RUN(who_only_asks_changes_nothing);
     RUN(what_may_show_is_counted);

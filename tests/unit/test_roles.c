@@ -217,7 +217,7 @@ static char seen[VH_REPLY_MAX];
 
 static void list_as(enum role role, int vm) {
     struct request r = {.kind = REQ_LIST, .all = true, .who = {.role = role, .vm = vm}};
-    uint32_t cursor = 0;
+    uint64_t cursor = 0;
     struct sbuf sb;
     sb_init(&sb, seen, sizeof seen);
     while (api_list_part(&core, &r, &cursor, &sb))

@@ -38,7 +38,7 @@ static void closed(struct client_ref c) {
     (void)c;
     record("closed");
 }
-static bool part(struct client_ref c, uint32_t *cursor, struct sbuf *out) {
+static bool part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     (void)c, (void)cursor;
     sb_str(out, "part\n");
     return false;

@@ -109,6 +109,34 @@ static void the_root_port_comes_first(void) {
     CHECK_INT(usb_root_port("x"), 0);
 }
 
+static void places_are_in_the_order_of_bus_and_port(void) {
+    static const struct {
+        uint8_t bus;
+        const char *port;
+    } rising[] = {{0, ""},
+                  {1, "0"},
+                  {1, "1"},
+                  {1, "2"},
+                  {1, "2.1"},
+                  {1, "2.1.1"},
+                  {1, "2.2"},
+                  {1, "2.10"},
+                  {1, "2.255.1"},
+                  {1, "10"},
+                  {1, "126"},
+                  {1, "127.1.1.1.1.1"},
+                  {2, "1.1.1.1.1.1"},
+                  {2, "1.1.1.1.1.2"},
+                  {10, "1"},
+                  {255, "127.255.255.255.255.255"}};
+    for (size_t i = 2; i < sizeof rising / sizeof *rising; i++)
+        CHECK(usb_place_order(rising[i - 1].bus, rising[i - 1].port) < usb_place_order(rising[i].bus, rising[i].port));
+    CHECK(usb_place_order(0, "") == 0 && usb_place_order(1, "0") == usb_place_order(1, ""));
+    CHECK(usb_place_order(255, "127.255.255.255.255.255") == (UINT64_C(1) << USB_PLACE_BITS) - 1);
+    CHECK(usb_place_order(1, "200") == usb_place_order(1, "127")); /* the kernel makes no such port */
+    CHECK(usb_place_order(1, "1.1.1.1.1.1.9") == usb_place_order(1, "1.1.1.1.1.1"));
+}
+
 static bool ours(const char *id) {
     bus = devnum = 99;
     return vm_id_parse(id, &bus, &devnum);
@@ -168,6 +196,7 @@ int main(void) {
     RUN(an_exact_node_has_three_digits_twice);
     RUN(port_paths_are_numbers_and_dots);
     RUN(the_root_port_comes_first);
+    RUN(places_are_in_the_order_of_bus_and_port);
     RUN(ids_in_a_vm);
     RUN(a_port_of_sysfs_names_its_device);
     TEST_MAIN_END;
