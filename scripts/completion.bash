@@ -19,19 +19,25 @@ _vhotplugcli() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -s | --host | -p | --net-port | -c | --cid | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
-    usb) words="list attach detach suspend resume" ;;
+    -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
+    usb | pci) words="list attach detach suspend resume" ;;
+    vmm) words="args" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
         *" usb list "*) words="--short --plain --connected --disconnected --tag --all" ;;
         *" usb attach "*) words="$selectors --tag --vm" ;;
         *" usb detach "*) words="$selectors --tag" ;;
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;
+        *" pci list "*) words="--short --connected --disconnected --tag" ;;
+        *" pci attach "*) words="--address --vid --did --tag --vm" ;;
+        *" pci detach "*) words="--address --vid --did --tag" ;;
+        *" pci suspend "* | *" pci resume "*) words="--vm" ;;
+        *" vmm args "*) words="--vm --qemu-bus-prefix --qemu-bus-start-index --timeout --require-pci" ;;
         *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
         *" listen "* | *" version "*) words="" ;;
-        *) words="usb listen status explain stats version -t -u -s -p -c -d --transport --path --host \
+        *) words="usb pci vmm listen status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;

@@ -23,6 +23,15 @@ void api_ok(struct sbuf *sb, const char *id) {
     reply_end(sb, id);
 }
 
+void api_done(struct sbuf *sb, const struct request *r) {
+    sb_str(sb, "{\"result\": \"ok\"");
+    if (r->kind == REQ_PCI_LIST)
+        sb_str(sb, ", \"pci_devices\": []");
+    if (r->kind == REQ_VMM_ARGS)
+        sb_str(sb, ", \"vmm_args\": []");
+    reply_end(sb, r->id);
+}
+
 void api_failed(struct sbuf *sb, const char *id, const char *error) {
     sb_str(sb, "{\"result\": \"failed\", \"error\": ");
     sb_json(sb, error);

@@ -18,6 +18,7 @@
 bool api_parse(struct request *r, const char *line, size_t len, char *error, size_t cap);
 
 void api_ok(struct sbuf *sb, const char *id);
+void api_done(struct sbuf *sb, const struct request *r); /* ok, with the empty list that such a reply has, if any */
 void api_failed(struct sbuf *sb, const char *id, const char *error);
 void api_version(struct sbuf *sb, const char *id);
 /* usb_list, part by part: *cursor starts at 0. False after the last part. */

@@ -91,6 +91,12 @@ static const struct {
     {"usb_resume", REQ_RESUME},
     {"explain", REQ_EXPLAIN},
     {"stats", REQ_STATS},
+    {"pci_list", REQ_PCI_LIST},
+    {"pci_attach", REQ_PCI_ATTACH},
+    {"pci_detach", REQ_PCI_DETACH},
+    {"pci_suspend", REQ_PCI_SUSPEND},
+    {"pci_resume", REQ_PCI_RESUME},
+    {"vmm_args", REQ_VMM_ARGS},
     {"version", REQ_VERSION},
 };
 
@@ -149,6 +155,16 @@ static void parse_subscribe(struct parse *p) {
         p->r->kind = REQ_AUDIT;
 }
 
+/* The names and numbers of QEMU's buses mean nothing without a device. */
+static void parse_vmm_args(struct parse *p) {
+    int t = parse_field(p, "require_pci");
+    if (t >= 0 && !json_bool(p->j, t, &p->r->require_pci))
+        parse_complain(p, "require_pci", t, "true or false");
+    parse_vm(p);
+    if (p->r->vm[0] == '\0' && p->error.len == 0)
+        sb_str(&p->error, "no VM named: give \"vm\"");
+}
+
 static void parse_fields(struct parse *p) {
     parse_id(p);
     if (!parse_action(p))
@@ -165,7 +181,12 @@ static void parse_fields(struct parse *p) {
         break;
     case REQ_SUSPEND:
     case REQ_RESUME:
+    case REQ_PCI_SUSPEND:
+    case REQ_PCI_RESUME:
         parse_vm(p);
+        break;
+    case REQ_VMM_ARGS:
+        parse_vmm_args(p);
         break;
     case REQ_EXPLAIN:
         parse_selector(p);
@@ -176,6 +197,9 @@ static void parse_fields(struct parse *p) {
     case REQ_SUBSCRIBE:
         parse_subscribe(p);
         break;
+    case REQ_PCI_LIST: /* the fields that choose among PCI devices: there is none to choose */
+    case REQ_PCI_ATTACH:
+    case REQ_PCI_DETACH:
     case REQ_STATS:
     case REQ_AUDIT:
     case REQ_UNSUBSCRIBE:

@@ -90,6 +90,12 @@ enum request_kind {
     REQ_RESUME,
     REQ_EXPLAIN,
     REQ_STATS,
+    REQ_PCI_LIST,
+    REQ_PCI_ATTACH,
+    REQ_PCI_DETACH,
+    REQ_PCI_SUSPEND,
+    REQ_PCI_RESUME,
+    REQ_VMM_ARGS,
     REQ_VERSION,
 };
 
@@ -114,6 +120,7 @@ struct request {
     enum tristate disconnected; /* usb_list filter */
     bool all;                   /* usb_list: hubs and protected devices too */
     bool verify;                /* usb_list: VMs are asked and devices read before it is answered */
+    bool require_pci;           /* vmm_args: fails if no PCI rule is for the VM */
     /* explain: a device described by hand, valid until the next line is parsed. With by_hand the question is about that
      * description; else the description is used only if no plugged device has its ids. */
     const struct explained *described;

@@ -35,6 +35,8 @@ static const char help[] =
     "  usb detach DEVICE               take it away, until somebody attaches it again\n"
     "  usb suspend [--vm VM]           take all devices out of VM (of all VMs), but those that rules let stay\n"
     "  usb resume [--vm VM]            put back what suspend took\n"
+    "  pci list|attach|detach|suspend|resume, vmm args --vm VM [--require-pci] [--timeout SECONDS]\n"
+    "                                  as the older clients: no PCI device is given to VMs yet\n"
     "  listen                          print events as they come, one JSON object a line\n"
     "  status [--tag TAG]              how it stands; is everything with TAG taken away?\n"
     "  explain DEVICE|DESCRIPTION      which rule decides, which fields of the others differ, what it waits for\n"
@@ -77,7 +79,11 @@ enum field {
     F_VENDOR_NAME,
     F_PRODUCT_NAME,
     F_REMOVABLE,
-    F_DRIVER_PATH, /* up to here: text under a key of the request */
+    F_DRIVER_PATH,
+    F_ADDRESS,
+    F_DID,
+    F_BUS_PREFIX,
+    F_BUS_INDEX, /* up to here: text under a key of the request */
     F_CLASS,
     F_DEVICE_CLASS,
     F_SHORT,
@@ -86,6 +92,8 @@ enum field {
     F_ALL,
     F_PLAIN,
     F_PROMETHEUS,
+    F_REQUIRE_PCI,
+    F_TIMEOUT,
     F_COUNT,
     F_JSON,
     F_NO_DEBUG,
@@ -96,6 +104,7 @@ enum { OPT_FIELD = 256 };
 
 #define BIT(f) (1U << (f))
 #define SELECTOR (BIT(F_DEVNODE) | BIT(F_BUS) | BIT(F_PORT) | BIT(F_VID) | BIT(F_PID) | BIT(F_TAG))
+#define PCI_SELECTOR (BIT(F_ADDRESS) | BIT(F_VID) | BIT(F_DID) | BIT(F_TAG))
 #define DESCRIPTION                                                                                                    \
     (BIT(F_SERIAL) | BIT(F_VENDOR_NAME) | BIT(F_PRODUCT_NAME) | BIT(F_REMOVABLE) | BIT(F_DRIVER_PATH) | BIT(F_CLASS) | \
      BIT(F_DEVICE_CLASS))
@@ -113,6 +122,10 @@ static const struct option long_options[] = {
     {"product-name", required_argument, NULL, OPT_FIELD + F_PRODUCT_NAME},
     {"removable", required_argument, NULL, OPT_FIELD + F_REMOVABLE},
     {"driver-path", required_argument, NULL, OPT_FIELD + F_DRIVER_PATH},
+    {"address", required_argument, NULL, OPT_FIELD + F_ADDRESS},
+    {"did", required_argument, NULL, OPT_FIELD + F_DID},
+    {"qemu-bus-prefix", required_argument, NULL, OPT_FIELD + F_BUS_PREFIX},
+    {"qemu-bus-start-index", required_argument, NULL, OPT_FIELD + F_BUS_INDEX},
     {"class", required_argument, NULL, OPT_FIELD + F_CLASS},
     {"device-class", required_argument, NULL, OPT_FIELD + F_DEVICE_CLASS},
     {"short", no_argument, NULL, OPT_FIELD + F_SHORT},
@@ -121,6 +134,8 @@ static const struct option long_options[] = {
     {"all", no_argument, NULL, OPT_FIELD + F_ALL},
     {"plain", no_argument, NULL, OPT_FIELD + F_PLAIN},
     {"prometheus", no_argument, NULL, OPT_FIELD + F_PROMETHEUS},
+    {"require-pci", no_argument, NULL, OPT_FIELD + F_REQUIRE_PCI},
+    {"timeout", required_argument, NULL, OPT_FIELD + F_TIMEOUT},
     {"transport", required_argument, NULL, 't'},
     {"path", required_argument, NULL, 'u'},
     {"host", required_argument, NULL, 's'},
@@ -136,7 +151,7 @@ static const struct option long_options[] = {
 
 enum { LONG_OPTIONS = sizeof long_options / sizeof long_options[0] };
 
-enum output { OUT_NOTHING, OUT_LIST, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
+enum output { OUT_NOTHING, OUT_LIST, OUT_PCI, OUT_ARGS, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
 
 static const struct command {
     const char *group, *name, *action;
@@ -149,6 +164,13 @@ static const struct command {
     {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING},
     {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING},
     {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING},
+    {"pci", "list", "pci_list", BIT(F_SHORT) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG), OUT_PCI},
+    {"pci", "attach", "pci_attach", PCI_SELECTOR | BIT(F_VM), OUT_NOTHING},
+    {"pci", "detach", "pci_detach", PCI_SELECTOR, OUT_NOTHING},
+    {"pci", "suspend", "pci_suspend", BIT(F_VM), OUT_NOTHING},
+    {"pci", "resume", "pci_resume", BIT(F_VM), OUT_NOTHING},
+    {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
+     OUT_ARGS},
     {NULL, "listen", "enable_notifications", 0, OUT_EVENTS},
     {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS},
     {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN},
@@ -164,6 +186,7 @@ struct call {
     bool json, debug;
     char interfaces[VH_MAX_IFACES * 7 + 2]; /* ":030101:", as the API has them */
     unsigned device_class[3];
+    uint64_t timeout; /* seconds until a connection is given up */
 };
 
 static int usage(const char *why, const char *what) {
@@ -225,6 +248,8 @@ static int take_field(struct call *c, int field) {
     size_t at = strlen(c->interfaces);
     c->given |= BIT(field);
     c->value[field] = optarg;
+    if (field == F_TIMEOUT && !number(optarg, 86400, &c->timeout))
+        return usage("expected --timeout with seconds from 0 to 86400", optarg);
     if (field == F_DEVICE_CLASS && !take_class(optarg, c->device_class))
         return usage("expected --device-class as 239 or 0xef/2/1", optarg);
     if (field != F_CLASS)
@@ -344,6 +369,12 @@ static bool is_whole(unsigned given, unsigned fields) {
     return (given & fields) == 0 || (given & fields) == fields;
 }
 
+static int check_pci_selector(unsigned selector) {
+    if (selector == BIT(F_ADDRESS) || selector == BIT(F_TAG) || selector == (BIT(F_VID) | BIT(F_DID)))
+        return CLI_OK;
+    return usage("name the device by --address, --vid and --did, or --tag", "");
+}
+
 static int check_fields(const struct call *c) {
     unsigned selector = c->given & SELECTOR;
     unsigned foreign = c->given & ~c->command->fields;
@@ -353,6 +384,10 @@ static int check_fields(const struct call *c) {
             return usage("this command does not take", long_options[i].name);
     if ((c->given & (BIT(F_CONNECTED) | BIT(F_DISCONNECTED))) == (BIT(F_CONNECTED) | BIT(F_DISCONNECTED)))
         return usage("either --connected or --disconnected", "");
+    if (c->command->output == OUT_ARGS && (c->given & BIT(F_VM)) == 0)
+        return usage("name the VM by --vm", "");
+    if ((c->command->fields & BIT(F_ADDRESS)) != 0)
+        return check_pci_selector(c->given & PCI_SELECTOR);
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || ((c->given & DESCRIPTION) != 0 && !(c->given & BIT(F_DEVNODE))))
         return CLI_OK;
     bool of_device = selector != 0 && (selector & BIT(F_TAG)) == 0;
@@ -382,14 +417,28 @@ static void add_classes(const struct call *c, struct sbuf *sb) {
 }
 
 static void build_request(const struct call *c, struct sbuf *sb) {
-    static const char keys[][13] = {"device_node", "bus",    "port",        "vid",          "pid",       "tag",
-                                    "vm",          "serial", "vendor_name", "product_name", "removable", "driver_path"};
+    static const char keys[][21] = {"device_node",
+                                    "bus",
+                                    "port",
+                                    "vid",
+                                    "pid",
+                                    "tag",
+                                    "vm",
+                                    "serial",
+                                    "vendor_name",
+                                    "product_name",
+                                    "removable",
+                                    "driver_path",
+                                    "address",
+                                    "did",
+                                    "qemu_bus_prefix",
+                                    "qemu_bus_start_index"};
     bool tagged = c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0;
     bool described = c->command->output == OUT_EXPLAIN && (c->given & DESCRIPTION) != 0;
     sb_fmt(sb, "{\"action\": \"%s\"", tagged ? "usb_list" : c->command->action);
     if (described)
         sb_str(sb, ", \"device\": {");
-    for (unsigned f = F_DEVNODE; f <= F_DRIVER_PATH; f++) {
+    for (unsigned f = F_DEVNODE; f <= F_BUS_INDEX; f++) {
         if (!(c->given & BIT(f)))
             continue;
         key(sb, keys[f]);
@@ -402,6 +451,8 @@ static void build_request(const struct call *c, struct sbuf *sb) {
         sb_str(sb, ", \"disconnected\": true");
     if (c->given & BIT(F_CONNECTED))
         sb_str(sb, ", \"disconnected\": false");
+    if (c->given & BIT(F_REQUIRE_PCI))
+        sb_str(sb, ", \"require_pci\": true");
     if ((c->given & BIT(F_ALL)) || tagged)
         sb_str(sb, ", \"all\": true");
     if (tagged)
@@ -431,6 +482,9 @@ static void show(const struct call *c, const struct json *j) {
         else
             show_list(j, c->given & BIT(F_SHORT));
         break;
+    case OUT_PCI:
+        show_pci(j, c->given & BIT(F_SHORT));
+        break;
     case OUT_VERSION:
         show_field(j, 0, "version");
         putchar('\n');
@@ -448,6 +502,7 @@ static void show(const struct call *c, const struct json *j) {
             show_stats(j);
         break;
     case OUT_NOTHING:
+    case OUT_ARGS: /* shown by show_reply(), because it may fail */
     case OUT_EVENTS:
         break;
     }
@@ -474,6 +529,8 @@ static int show_reply(const struct call *c, const char *line, size_t len) {
     }
     if (c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0)
         return show_tag(&j, c->value[F_TAG], c->json);
+    if (!c->json && c->command->output == OUT_ARGS && !show_words(&j))
+        return failed("an argument is empty or holds white space: who reads these would take it for several");
     if (!c->json)
         show(c, &j);
     return CLI_OK;
@@ -481,13 +538,24 @@ static int show_reply(const struct call *c, const char *line, size_t len) {
 
 /* ---- conversation ---- */
 
+/* A VM may be started before the daemon: `vmm args` tries for a while. Others try once. */
+static bool reach(const struct call *c, char *why, size_t cap) {
+    const struct timespec second = {.tv_sec = 1};
+    for (uint64_t left = c->command->output == OUT_ARGS ? c->timeout : 0; !cli_connect(&c->target, why, cap); left--) {
+        if (left == 0)
+            return false;
+        (void)nanosleep(&second, NULL);
+    }
+    return true;
+}
+
 static int ask(const struct call *c, const char *request, size_t n) {
     char why[VH_ERROR_MAX];
     const char *line = NULL;
     size_t len = 0;
     if (c->debug)
         fprintf(stderr, "> %s", request);
-    if (!cli_connect(&c->target, why, sizeof why) || !cli_send(request, n, why, sizeof why) ||
+    if (!reach(c, why, sizeof why) || !cli_send(request, n, why, sizeof why) ||
         !cli_receive(&line, &len, REPLY_MS, why, sizeof why)) {
         int status = failed(why);
         return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : status;
@@ -529,7 +597,7 @@ static int listen_for_ever(const struct call *c, const char *request, size_t n) 
 }
 
 int cli_main(int argc, char **argv) {
-    struct call c = {0};
+    struct call c = {.timeout = 30};
     char request[VH_LINE_MAX];
     struct sbuf sb;
     int status = take_line(&c, argc, argv);

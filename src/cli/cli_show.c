@@ -134,21 +134,54 @@ static void print_python(const struct json *j, int t) {
     putchar(']');
 }
 
+static void print_members(const struct json *j, int device) {
+    for (int k = json_first(j, device); k >= 0; k = json_next(j, k)) {
+        char key[VH_NAME_MAX];
+        if (!json_string(j, k, key, sizeof key))
+            continue;
+        printf("  %-16s: ", key);
+        print_python(j, json_value(j, k));
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
 void show_list(const struct json *j, bool brief) {
     int list = json_get(j, 0, "usb_devices");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
         print_names(j, d);
-        for (int k = brief ? -1 : json_first(j, d); k >= 0; k = json_next(j, k)) {
-            char key[VH_NAME_MAX];
-            if (!json_string(j, k, key, sizeof key))
-                continue;
-            printf("  %-16s: ", key);
-            print_python(j, json_value(j, k));
-            putchar('\n');
+        if (!brief)
+            print_members(j, d);
+    }
+}
+
+void show_pci(const struct json *j, bool brief) {
+    static const char keys[][12] = {"address", "vid", "did", "vendor_name", "device_name"};
+    int list = json_get(j, 0, "pci_devices");
+    for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+            show_field(j, d, keys[i]);
+            putchar(" :  \n"[i]);
         }
         if (!brief)
-            putchar('\n');
+            print_members(j, d);
     }
+}
+
+bool show_words(const struct json *j) {
+    char text[VH_PATH_MAX];
+    int list = json_get(j, 0, "vmm_args");
+    const char *between = "";
+    for (int a = json_first(j, list); a >= 0; a = json_next(j, a)) {
+        if (!json_string(j, a, text, sizeof text) || text[0] == '\0' || strpbrk(text, " \t\n\v\f\r") != NULL)
+            return false;
+    }
+    for (int a = json_first(j, list); a >= 0; a = json_next(j, a)) {
+        fputs(between, stdout);
+        print_text(text_of(j, a, text, sizeof text));
+        between = " ";
+    }
+    return true;
 }
 
 /* ---- a table for people ---- */

@@ -22,6 +22,9 @@ enum {
 void show_text(FILE *to, const char *s); /* without control characters */
 /* The list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty line. */
 void show_list(const struct json *j, bool brief);
+void show_pci(const struct json *j, bool brief); /* the same of PCI devices: "address vid:did vendor device" */
+/* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
+bool show_words(const struct json *j);
 void show_table(const struct json *j, bool colour); /* the same for a terminal */
 void show_field(const struct json *j, int object, const char *key);
 void show_explanation(const struct json *j);

@@ -24,6 +24,7 @@ void conf_default(struct conf *c) {
     c->lease_seconds = 0;
     c->release_on_exit = false;
     c->nrules = c->nentries = c->nvms = 0;
+    memset(c->other_bus, 0, sizeof c->other_bus);
     c->nstrings = 0;
     regex_pool_reset(&c->regexes);
     /* 0660: root and the group, if one is given. A client that may connect is admin. */
@@ -231,6 +232,7 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
         conf_read_clients(&r, r.api_object); /* after the VMs: clients and rules name them */
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
+        conf_read_other(&r);
         conf_lint(&r);
         policy_index(c);
     }

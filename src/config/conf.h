@@ -39,6 +39,9 @@ struct vm_conf {
     uint32_t line;
 };
 
+/* The arrays of the schema that no device is given by yet. */
+enum other_bus { OTHER_PCI, OTHER_EVDEV, OTHER_ACPI, OTHER_BUSES };
+
 struct conf {
     bool rule_match_any; /* general.ruleMatch "any": the reading of the older daemons */
     bool persistency;
@@ -52,6 +55,7 @@ struct conf {
     uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors whose devices never fit the rule */
     struct entry entries[VH_MAX_ENTRIES];
     struct vm_conf vms[VH_MAX_VMS];
+    vm_set other_bus[OTHER_BUSES]; /* VMs that their enabled rules are for */
     struct regex_pool regexes;
     uint32_t nstrings;
     char strings[VH_CONF_STRINGS];
@@ -75,7 +79,9 @@ void conf_default(struct conf *c); /* no file: unix API, no VMs, no rules */
  * pages. The strings of *c point into *c: it must not be copied. */
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
-const char *conf_field_name(int bit);                /* of enum entry_field, by the number of its bit: "vendorId" */
+/* The first array other than usbPassthrough with a rule for this VM ("pciPassthrough"), or NULL. */
+const char *conf_other_bus(const struct conf *c, int vm);
+const char *conf_field_name(int bit); /* of enum entry_field, by the number of its bit: "vendorId" */
 /* Moves the VMs of a freshly parsed configuration to the indices that they have in `old`, the one in force. VMs of old
  * that are gone from fresh stay as retired rows if they are in `busy`. False if there are not enough rows; fresh is
  * then not to be used. Not reentrant. */

@@ -61,6 +61,7 @@ void conf_read_rules(struct reader *r, int array);
 void conf_read_api(struct reader *r, int object);
 void conf_read_limits(struct reader *r, int object);
 void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */
+void conf_read_other(struct reader *r);                   /* conf_other.c; after the VMs */
 void conf_lint(struct reader *r);
 
 #endif

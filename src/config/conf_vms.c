@@ -61,6 +61,15 @@ static void renumber_rules(struct conf *c, const int where[VH_MAX_VMS]) {
     }
 }
 
+static void renumber_others(struct conf *c, const int where[VH_MAX_VMS], int nvms) {
+    for (int bus = 0; bus < OTHER_BUSES; bus++) {
+        vm_set old = c->other_bus[bus];
+        c->other_bus[bus] = 0;
+        for (int v = 0; v < nvms; v++)
+            c->other_bus[bus] |= (old >> v & 1) << where[v];
+    }
+}
+
 static void renumber_guests(struct api_conf *api, const int where[VH_MAX_VMS]) {
     for (int i = 0; i < api->naccess; i++) {
         if (api->access[i].vm >= 0)
@@ -91,6 +100,7 @@ bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
         rows[where[v]] = fresh->vms[v];
         n = where[v] >= n ? where[v] + 1 : n;
     }
+    renumber_others(fresh, where, fresh->nvms);
     memcpy(fresh->vms, rows, (size_t)n * sizeof *rows);
     fresh->nvms = (uint16_t)n;
     renumber_rules(fresh, where);

@@ -199,6 +199,14 @@ static void begin(struct step *st, const struct request *r) {
     case REQ_RESUME:
         suspend_or_resume(st, r);
         break;
+    case REQ_PCI_LIST:
+    case REQ_PCI_ATTACH:
+    case REQ_PCI_DETACH:
+    case REQ_PCI_SUSPEND:
+    case REQ_PCI_RESUME:
+    case REQ_VMM_ARGS:
+        request_pci(st, r);
+        break;
     case REQ_VERSION:
         step_add(st, ACT_REPLY_VERSION)->client = r->client;
         break;

@@ -44,7 +44,7 @@ static void reply(struct client_ref c, enum action_kind kind, const char *error)
     else if (kind == ACT_REPLY_VERSION)
         api_version(&sb, r->id);
     else
-        api_ok(&sb, r->id);
+        api_done(&sb, r);
     VH_ASSERT(sb_ok(&sb));
     server_reply(c, text, sb.len);
 }

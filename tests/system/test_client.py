@@ -448,6 +448,25 @@ def what_users_of_the_older_clients_type(w):
 
 
 @test
+def pci_devices_and_arguments_of_another_daemon(w):
+    device = {"address": "0000:00:1f.3", "driver": None, "vid": "8086", "did": "2930", "vendor_name": "Intel", "device_name": "SMBus", "vm": "vm1"}
+    with Scripted(w, json.dumps({"result": "ok", "pci_devices": [device]}) + "\n") as daemon:
+        equal(daemon.ask("pci", "list", "--conn").stdout, f"0000:00:1f.3 8086:2930 Intel SMBus\n{python_prints(device)}\n")
+        equal(json.loads(daemon.asked[0]), {"action": "pci_list", "disconnected": False})
+    with Scripted(w, json.dumps({"result": "ok", "pci_devices": [device, device]}) + "\n") as daemon:
+        equal(daemon.ask("pci", "list", "--short").stdout, "0000:00:1f.3 8086:2930 Intel SMBus\n" * 2)
+    with Scripted(w, '{"result": "ok"}\n') as daemon:
+        equal(daemon.ask("pci", "attach", "--vid", "8086", "--did", "2930", "--vm", "a").returncode, 0)
+        equal(json.loads(daemon.asked[0]), {"action": "pci_attach", "vid": "8086", "did": "2930", "vm": "a"})
+    for words, printed in ((["-device", "vfio-pci,host=0000:00:1f.3,id=vhp-pci-0", "-x"], "-device vfio-pci,host=0000:00:1f.3,id=vhp-pci-0 -x"),
+                           ([], ""), (["-device", "a b"], None), ([""], None), (["a\n"], None), ([1], None)):
+        with Scripted(w, json.dumps({"result": "ok", "vmm_args": words}) + "\n") as daemon:
+            done = daemon.ask("vmm", "args", "--vm", "vm1", "--qemu-bus-p", "p_", "--qemu-bus-start-index", "1", "--req")
+            equal((done.returncode, done.stdout), (1, "") if printed is None else (0, printed), str(words))
+            equal(json.loads(daemon.asked[0]), {"action": "vmm_args", "vm": "vm1", "qemu_bus_prefix": "p_", "qemu_bus_start_index": "1", "require_pci": True})
+
+
+@test
 def ids_and_place_at_once_mean_one_device(w):
     vm = w.qemu("vm1")
     w.daemon(w.conf([rule("vm1", STICK)], vms=("vm1",)))
@@ -480,7 +499,8 @@ def what_is_typed_wrong_is_usage(_):
                       [*describe, "--class", "1/2/3/4"], [*describe, "--class", "1/x"], [*describe, "--device-class", "0x"], [*describe, "--device-class", "x"],
                       [*describe, *["--class", "3"] * 300], ["usb", "attach", "--bus", "1"], ["usb", "detach", "--port", "1", "--vid", "1"],
                       ["usb", "attach", "--bus", "1", "--vid", "1", "--pid", "2"], ["usb", "attach", "--tag", "x", "--vid", "1"],
-                      ["usb", "detach", "--"], ["--c", "2", "usb", "list", "--x"], ["usb", "attach", "--v", "vm1"], ["--p", "x"], ["--n", "version"],
+                      ["vmm", "args"], ["vmm", "args", "--vm", "a", "--timeout", "x"], ["pci", "attach"], ["pci", "attach", "--vid", "1", "--tag", "x"],
+                      ["usb", "list", "--require-pci"], ["usb", "detach", "--"], ["--c", "2", "usb", "list", "--x"], ["usb", "attach", "--v", "vm1"], ["--p", "x"], ["--n", "version"],
                       ["listen", "--tag", "x"], ["explain"]):
         done = subprocess.run([CLIENT, "-u", "/nowhere/x", *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
         equal((done.returncode, done.stdout), (2, ""), str(arguments))

@@ -4,10 +4,11 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 
 from fakehost import HID_KEYBOARD, HID_MOUSE, STORAGE, VIDEO
 from tap import check, contains, equal, run, scaled, test
-from world import BINARY, World
+from world import BINARY, CLIENT, World
 
 VENDOR = (255, 255, 0)
 BLUETOOTH = (224, 1, 1)
@@ -224,6 +225,125 @@ def clients_that_keep_one_connection_for_events(w):
         equal((attached["event"], attached["vm"], attached["usb_device"]["device_node"]), ("usb_attached", "work", stick.node))
         w.host.unplug(stick)
         equal([json.loads(f.readline())["event"] for _ in range(2)], ["usb_detached", "usb_disconnected"])
+
+
+class KillSwitch:
+    """As the laptops' program: it asks for every switch before each command, and one failed answer ends it."""
+    SWITCHES = {"mic": ("pci", "audio"), "cam": ("usb", "cam"), "net": ("pci", "net"), "bluetooth": ("usb", "bt")}
+
+    def __init__(self, w):
+        self.w = w
+
+    def ask(self, **request):
+        reply = one_request(self.w, json.dumps(request))
+        if reply["result"] != "ok":
+            raise RuntimeError(reply["error"])
+        return reply
+
+    def status(self):
+        """Of each switch: None if there is no such device, else whether it is blocked."""
+        listed = {name: self.ask(action=f"{bus}_list", tag=tag, disconnected=None)[f"{bus}_devices"] for name, (bus, tag) in self.SWITCHES.items()}
+        return {name: all(d["vm"] is None for d in devices) if devices else None for name, devices in listed.items()}
+
+    def set(self, name, block):
+        if self.status()[name] is None:
+            return False
+        bus, tag = self.SWITCHES[name]
+        self.ask(action=f"{bus}_{'detach' if block else 'attach'}", tag=tag)
+        return self.status()[name] is block
+
+
+@test
+def a_kill_switch_that_asks_for_everything_first(w):
+    home = w.qemu("home")
+    conf = rust_style(w)
+    conf["pciPassthrough"] = [{"targetVm": "home", "tag": "net", "allow": [{"deviceClass": 2}]}]
+    w.daemon(conf)
+    switch = KillSwitch(w)
+    equal(switch.status(), {"mic": None, "cam": None, "net": None, "bluetooth": None})
+    w.host.plug("1-2", 0x04f2, 2, [VIDEO], removable="removable")
+    w.api().list_until(lambda l: l and all(d["vm"] == "home" for d in l.values()))
+    equal(switch.status(), {"mic": None, "cam": False, "net": None, "bluetooth": None})
+    equal((switch.set("cam", True), home.devices), (True, {}))
+    equal((switch.set("cam", False), len(home.devices)), (True, 1))
+    equal(switch.set("net", True), False)  # not present
+    try:
+        switch.ask(action="pci_detach", tag="net")
+        check(False, "what cannot be blocked is not said to be")
+    except RuntimeError as e:
+        contains(str(e), "not supported yet")
+
+
+def script(w, name, text):
+    path = os.path.join(w.dir, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\ncli() {{ "{CLIENT}" --transport unix --path "{w.socket}" "$@"; }}\n{text}')
+    os.chmod(path, 0o755)
+    return lambda *arguments: subprocess.run([path, *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
+
+
+@test
+def a_resume_script_that_restarts_a_vm_when_it_fails(w):
+    w.qemu("gui-vm")
+    w.daemon(python_style(w))
+    sleep = script(w, "sleep", """for vm in gui-vm net-vm no-such-vm; do
+        cli pci suspend --vm "$vm" || echo "suspend of $vm failed"
+        cli pci resume --vm "$vm" || echo "restart $vm"
+    done
+    cli usb suspend && cli usb resume && cli pci suspend && cli pci resume && echo awake""")
+    done = sleep()
+    equal((done.returncode, done.stdout, done.stderr), (0, "awake\n", ""))
+
+
+@test
+def a_vm_whose_start_asks_for_its_arguments(w):
+    conf = python_style(w)
+    start = script(w, "start", """words=$(cli vmm args --vm "$1" --qemu-bus-prefix pci_hotplug_ --qemu-bus-start-index 1 --timeout 30) || exit 1
+    set -- qemu -m 512 $words
+    echo "$@" """)
+    starting = threading.Thread(target=lambda: results.append(start("chat-vm")))
+    results = []
+    starting.start()  # before the daemon
+    w.daemon(conf)
+    starting.join(scaled(20))
+    equal([(r.returncode, r.stdout, r.stderr) for r in results], [(0, "qemu -m 512\n", "")])
+    for vm, why in (("net-vm", "not supported yet: pciPassthrough has a rule for VM 'net-vm'"),
+                    ("gui-vm", "not supported yet: evdevPassthrough has a rule for VM 'gui-vm'"),
+                    ("audio-vm", "not supported yet: acpiPassthrough has a rule for VM 'audio-vm'"), ("nosuch", "unknown VM 'nosuch'")):
+        done = start(vm)
+        equal((done.returncode, done.stdout, done.stderr), (1, "", f"vhotplugcli: {why}\n"))
+    done = w.cli("vmm", "args", "--vm", "chat-vm", "--require-pci")
+    equal((done.returncode, done.stdout, done.stderr), (1, "", "vhotplugcli: no rule of pciPassthrough is for VM 'chat-vm'\n"))
+    equal(w.cli("vmm", "args", "--vm", "chat-vm").stdout, "")
+    done = subprocess.run([CLIENT, "-u", w.socket + "x", "vmm", "args", "--vm", "chat-vm", "--timeout", "0"], capture_output=True, text=True,
+                          timeout=scaled(20), check=False)
+    equal(done.returncode, 1)
+    contains(done.stderr, "cannot connect")
+
+
+@test
+def every_word_of_the_older_clients_is_answered(w):
+    w.daemon(rust_style(w))
+    for request, expected in (
+            ('{"action": "pci_list"}', {"result": "ok", "pci_devices": []}),
+            ('{"action": "pci_list", "disconnected": null, "tag": null, "id": 1}', {"result": "ok", "pci_devices": [], "id": 1}),
+            ('{"action": "pci_list", "disconnected": true, "tag": "audio"}', {"result": "ok", "pci_devices": []}),
+            ('{"action": "pci_suspend"}', {"result": "ok"}), ('{"action": "pci_resume", "vm": null}', {"result": "ok"}),
+            ('{"action": "pci_suspend", "vm": "work"}', {"result": "ok"}),
+            ('{"action": "vmm_args", "vm": "work", "qemu_bus_prefix": null, "qemu_bus_start_index": null}', {"result": "ok", "vmm_args": []}),
+            ('{"action": "vmm_args", "vm": "work", "qemu_bus_prefix": "p_", "qemu_bus_start_index": "1", "require_pci": false}',
+             {"result": "ok", "vmm_args": []})):
+        equal(one_request(w, request), expected, request)
+    for request, error in (('{"action": "pci_attach", "address": "0000:00:14.3", "vm": null}', "not supported yet"),
+                           ('{"action": "pci_detach", "vid": "8086", "did": "51f1"}', "not supported yet"), ('{"action": "pci_attach", "tag": "net"}', "not"),
+                           ('{"action": "vmm_args"}', "no VM named"), ('{"action": "vmm_args", "vm": null}', "no VM named"),
+                           ('{"action": "vmm_args", "vm": "work", "require_pci": 1}', "require_pci"), ('{"action": "vmm_args", "vm": "x"}', "unknown VM 'x'")):
+        reply = one_request(w, request)
+        equal(reply["result"], "failed", request)
+        contains(reply["error"], error)
+    equal(w.cli("pci", "list").stdout + w.cli("pci", "list", "--tag", "net", "--connected", "--short").stdout, "")
+    equal([w.cli("pci", *words).returncode for words in (["suspend"], ["resume", "--vm", "work"], ["attach", "--tag", "net"], ["detach"],
+                                                         ["attach", "--address", "0000:00:14.3", "--vid", "8086"])], [0, 0, 1, 2, 2])
 
 
 run(World)

@@ -1,0 +1,34 @@
+/*
+ * core_pci.c - requests about PCI devices and about the arguments that a VM starts with, while no device but those on
+ * USB is given to a VM. Nothing to do is success, because scripts of the older daemons restart a VM whose resume fails;
+ * what cannot be done fails in plain words. Never changes the state.
+ */
+#include "base/str.h"
+#include "core/core_internal.h"
+
+/* The VM's own words for its start: none, unless the configuration gives it something that cannot be given yet. */
+static void vmm_args(struct step *st, const struct request *r) {
+    const struct conf *conf = st->c->conf;
+    int vm = conf_vm(conf, r->vm);
+    if (vm >= 0 && !conf_other_bus(conf, vm) && !r->require_pci) {
+        reply_ok(st, r->client);
+        return;
+    }
+    struct sbuf sb;
+    sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
+    if (vm < 0)
+        sb_fmt(&sb, "unknown VM '%s'", r->vm);
+    else if (conf_other_bus(conf, vm))
+        sb_fmt(&sb, "not supported yet: %s has a rule for VM '%s'", conf_other_bus(conf, vm), r->vm);
+    else
+        sb_fmt(&sb, "no rule of pciPassthrough is for VM '%s'", r->vm);
+}
+
+void request_pci(struct step *st, const struct request *r) {
+    if (r->kind == REQ_VMM_ARGS)
+        vmm_args(st, r);
+    else if (r->kind == REQ_PCI_ATTACH || r->kind == REQ_PCI_DETACH)
+        reply_failed_text(st, r, "not supported yet: PCI devices are not given to VMs");
+    else
+        reply_ok(st, r->client);
+}

@@ -1,0 +1,107 @@
+/*
+ * test_conf_other.c - rules for buses that no device is given by yet: for which VMs they are, and what a VM that asks
+ * for its arguments is told.
+ */
+#include "config/conf.h"
+#include "core_story.h"
+
+#include <stdlib.h>
+
+static struct conf old;
+
+#define VM(name) "{\"name\": \"" name "\", \"type\": \"qemu\", \"socket\": \"/run/" name "\"}"
+#define VMS "\"vms\": [" VM("a") ", " VM("b") ", " VM("c") "]"
+
+static void configure(struct conf *c, const char *json) {
+    if (!conf_parse(c, json, strlen(json), NULL, NULL))
+        exit(1);
+}
+
+static const char *said(const char *name, int vm) {
+    static const char *const none = "none";
+    char json[1024];
+    (void)snprintf(json, sizeof json, "{" VMS "%s}", name);
+    configure(&conf, json);
+    const char *array = conf_other_bus(&conf, vm);
+    return array != NULL ? array : none;
+}
+
+#define PCI(x) ", \"pciPassthrough\": [{\"allow\": []}, {" x "}, 5, null]"
+
+static void enabled_rules_are_for_their_vm(void) {
+    CHECK_STR(said("", 0), "none");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\""), 1), "pciPassthrough");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\""), 0), "none");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\", \"enable\": false"), 1), "none");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\", \"enable\": false, \"disable\": false"), 1), "pciPassthrough");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\", \"disable\": true"), 1), "none");
+    CHECK_STR(said(PCI("\"targetVm\": \"b\", \"disable\": null"), 1), "pciPassthrough");
+    CHECK_STR(said(PCI("\"allowedVms\": [\"b\"]"), 1), "none"); /* there is no choice of VM */
+    CHECK_STR(said(PCI("\"targetVm\": \"\""), 0), "none");
+    CHECK_STR(said(PCI("\"targetVm\": 1"), 0), "none");
+    CHECK_STR(said(PCI("\"targetVm\": \"elsewhere\""), 0), "none");
+    CHECK_STR(said(", \"evdevPassthrough\": [{\"targetVm\": \"c\"}]", 2), "evdevPassthrough");
+    CHECK_STR(said(", \"acpiPassthrough\": [{\"targetVm\": \"c\"}]", 2), "acpiPassthrough");
+    CHECK_STR(said(", \"acpiPassthrough\": null, \"pciPassthrough\": 7", 2), "none");
+}
+
+/* One object for one VM, until autumn 2025. */
+static void the_older_form_of_evdev_counts_if_it_has_rules(void) {
+    CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"rules\": [{}]}", 2), "evdevPassthrough");
+    CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"rules\": []}", 2), "none");
+    CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"disable\": true, \"rules\": [{}]}", 2), "none");
+    CHECK_STR(said(", \"evdevPassthrough\": {}", 2), "none");
+}
+
+static void rules_follow_their_vm_to_another_row(void) {
+    configure(&old, "{\"vms\": [" VM("a") ", " VM("b") "]}");
+    configure(&conf, "{\"vms\": [" VM("c") ", " VM("b") ", " VM("a") "], \"pciPassthrough\": [{\"targetVm\": \"a\"}], "
+                                                                     "\"acpiPassthrough\": [{\"targetVm\": \"c\"}]}");
+    CHECK(conf_align(&conf, &old, 0));
+    CHECK_STR(conf_other_bus(&conf, conf_vm(&conf, "a")), "pciPassthrough");
+    CHECK_STR(conf_other_bus(&conf, conf_vm(&conf, "c")), "acpiPassthrough");
+    CHECK(conf_other_bus(&conf, conf_vm(&conf, "b")) == NULL);
+}
+
+/* ---- requests ---- */
+
+/* "" if the answer is ok */
+static const char *answer(enum request_kind kind, const char *vm, bool require_pci) {
+    struct request r = {.kind = kind, .client = {.index = 1, .gen = 1}, .who = {.role = ROLE_ADMIN, .vm = -1}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    (void)snprintf(r.vm, sizeof r.vm, "%s", vm);
+    r.require_pci = require_pci;
+    step(&f);
+    const struct action *a = action(ACT_REPLY);
+    return a == NULL ? "no reply" : a->ok ? "" : out.texts[a->text];
+}
+
+static void nothing_to_do_is_success(void) {
+    configure(&conf, "{" VMS PCI("\"targetVm\": \"b\"") "}");
+    begin(false);
+    CHECK_STR(answer(REQ_PCI_LIST, "", false), "");
+    CHECK_STR(answer(REQ_PCI_SUSPEND, "", false), "");
+    CHECK_STR(answer(REQ_PCI_RESUME, "b", false), "");
+    CHECK_STR(answer(REQ_PCI_RESUME, "unknown", false), "");
+    CHECK_STR(answer(REQ_VMM_ARGS, "a", false), "");
+}
+
+static void what_cannot_be_done_says_so(void) {
+    configure(&conf, "{" VMS PCI("\"targetVm\": \"b\"") "}");
+    begin(false);
+    CHECK_STR(answer(REQ_PCI_ATTACH, "", false), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(answer(REQ_PCI_DETACH, "", false), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(answer(REQ_VMM_ARGS, "b", false), "not supported yet: pciPassthrough has a rule for VM 'b'");
+    CHECK_STR(answer(REQ_VMM_ARGS, "b", true), "not supported yet: pciPassthrough has a rule for VM 'b'");
+    CHECK_STR(answer(REQ_VMM_ARGS, "a", true), "no rule of pciPassthrough is for VM 'a'");
+    CHECK_STR(answer(REQ_VMM_ARGS, "nosuch", false), "unknown VM 'nosuch'");
+}
+
+int main(void) {
+    RUN(enabled_rules_are_for_their_vm);
+    RUN(the_older_form_of_evdev_counts_if_it_has_rules);
+    RUN(rules_follow_their_vm_to_another_row);
+    RUN(nothing_to_do_is_success);
+    RUN(what_cannot_be_done_says_so);
+    TEST_MAIN_END;
+}
