@@ -45,7 +45,7 @@ struct options {
     const char *conf_path; /* NULL: the default one, if it exists */
     const char *root;      /* NULL: / */
     const char *uevents;
-    bool attach_connected, debug, check, doctor, no_sandbox;
+    bool attach_connected, debug, check, strict, doctor, no_sandbox;
 };
 
 static const struct conf *conf; /* as read at start; the loop has a later one */
@@ -66,6 +66,7 @@ static const char help[] =
     "  -d, --debug             log more\n"
     "      --no-attach-connected, --no-debug   take an earlier -a or -d back\n"
     "      --check             check the configuration, print every problem with its position, and exit\n"
+    "      --strict            with --check: warnings are errors\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
     "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests)\n"
@@ -96,9 +97,30 @@ static int usage(const char *why) {
     return EXIT_USAGE;
 }
 
-static int check(void) {
-    bool ok = conf_load_first(&conf, conf_print);
-    printf("%s: %s: %d rules, %d VMs\n", conf_load_path(), ok ? "ok" : "not usable", conf->nrules, conf->nvms);
+static unsigned found[DIAG_NOTE + 1]; /* problems, by level */
+
+static void print_and_count(const struct diag *d, void *source) {
+    found[d->level] += d->count;
+    conf_print(d, source);
+}
+
+static void print_number(const char *before, unsigned n, const char *what) {
+    printf("%s%u %s%s", before, n, what, n == 1 ? "" : "s");
+}
+
+/* The last line of --check: "FILE: ok: 4 rules, 3 VMs, 2 warnings". */
+static int check(bool strict) {
+    bool loaded = conf_load_first(&conf, print_and_count), ok = loaded && (!strict || found[DIAG_WARNING] == 0);
+    printf("%s: %s", conf_load_path(), ok ? "ok" : loaded ? "not usable with --strict" : "not usable");
+    if (loaded) {
+        print_number(": ", conf->nrules, "rule");
+        print_number(", ", conf->nvms, "VM");
+    } else if (found[DIAG_ERROR] > 0) {
+        print_number(": ", found[DIAG_ERROR], "error");
+    }
+    if (loaded || found[DIAG_ERROR] > 0)
+        print_number(", ", found[DIAG_WARNING], "warning");
+    putchar('\n');
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -149,7 +171,17 @@ static bool seal(void) {
 
 /* ---- options ---- */
 
-enum { OPT_ROOT = 256, OPT_NO_ATTACH, OPT_NO_DEBUG, OPT_UEVENTS, OPT_NO_SANDBOX, OPT_CHECK, OPT_LIMITS, OPT_VERSION };
+enum {
+    OPT_ROOT = 256,
+    OPT_NO_ATTACH,
+    OPT_NO_DEBUG,
+    OPT_UEVENTS,
+    OPT_NO_SANDBOX,
+    OPT_CHECK,
+    OPT_STRICT,
+    OPT_LIMITS,
+    OPT_VERSION
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -161,6 +193,7 @@ static const struct option long_options[] = {
     {"uevents", required_argument, NULL, OPT_UEVENTS},
     {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"strict", no_argument, NULL, OPT_STRICT},
     {"limits", no_argument, NULL, OPT_LIMITS},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -196,6 +229,9 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         case OPT_CHECK:
             o->check = true;
             break;
+        case OPT_STRICT:
+            o->strict = true;
+            break;
         case OPT_LIMITS:
             print_limits();
             return true;
@@ -213,6 +249,8 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
     }
     if (optind < argc)
         *status = usage("unexpected argument");
+    else if (o->strict && !o->check)
+        *status = usage("--strict goes with --check");
     else if (o->uevents != NULL && o->root == NULL)
         *status = usage("--uevents is for tests and needs --root");
     return *status != EXIT_OK;
@@ -236,7 +274,7 @@ static int serve(int argc, char **argv) {
     check_types();
     conf_load_choose(given.conf_path);
     if (given.check)
-        return check();
+        return check(given.strict);
     if (!given.doctor && !start_logger())
         return EXIT_FAILED;
     if (!conf_load_first(&conf, given.doctor ? conf_print : NULL))

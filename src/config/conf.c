@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "config/conf_read.h"
+#include "config/conf_slip.h"
 #include "config/policy.h"
 
 #include <string.h>
@@ -160,13 +161,16 @@ static void read_vm(struct reader *r, int object) {
     int v[CONF_KEYS_MAX], monitor = 0, passing = PASS_AUTO;
     if (r->c->nvms == VH_MAX_VMS) {
         rd_error(r, object, "more than %d VMs (VH_MAX_VMS)", VH_MAX_VMS);
+        r->vms_unread = true;
         return;
     }
     struct vm_conf *vm = &r->c->vms[r->c->nvms];
     memset(vm, 0, sizeof *vm);
     vm->line = rd_line(r, object);
-    if (!rd_object(r, object, OBJ_VM, v))
+    if (!rd_object(r, object, OBJ_VM, v)) {
+        r->vms_unread = true;
         return;
+    }
     bool named = read_vm_name(r, object, v[VMK_NAME], vm);
     read_vm_type(r, object, v[VMK_TYPE], vm);
     read_vm_socket(r, object, v[VMK_SOCKET], vm);
@@ -176,12 +180,14 @@ static void read_vm(struct reader *r, int object) {
         vm->keep_monitor = monitor == 1;
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
         vm->passing = (enum usb_passing)passing;
+    r->vms_unread = r->vms_unread || !named;
     if (named) /* even with errors: else every rule that names the VM would be reported as well */
         r->scratch->vm_tok[r->c->nvms++] = object;
 }
 
 static void read_vms(struct reader *r, int array) {
-    if (!rd_array(r, array, "an array of VMs"))
+    r->vms_unread = !rd_array(r, array, "an array of VMs");
+    if (r->vms_unread)
         return;
     for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
         bool full = r->c->nvms == VH_MAX_VMS;
@@ -194,15 +200,15 @@ static void read_vms(struct reader *r, int array) {
 /* ---- the whole ---- */
 
 static void whole_file(conf_diag_fn *report, void *arg, const char *text) {
-    struct diag d = {.level = DIAG_ERROR, .path = "", .text = text};
+    struct diag d = {.level = DIAG_ERROR, .path = "", .text = text, .count = 1};
     if (report)
         report(&d, arg);
 }
 
 static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_fn *report, void *arg) {
     struct json_error err = {0};
-    struct diag d = {.level = DIAG_ERROR, .path = ""};
-    char too_long[96];
+    struct diag d = {.level = DIAG_ERROR, .path = "", .count = 1};
+    char too_long[96], slip[VH_TEXT_MAX];
     if (len > VH_CONF_MAX) {
         VH_ASSERT(str_fmt(too_long, sizeof too_long, "the file has more than %d bytes (VH_CONF_MAX)", VH_CONF_MAX));
         whole_file(report, arg, too_long);
@@ -210,8 +216,9 @@ static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_
     }
     if (json_parse(&r->j, text, len, r->scratch->tok, VH_CONF_TOKENS, &err))
         return true;
-    json_position(text, len, err.at, &d.line, &d.column);
-    d.text = err.why;
+    size_t at = conf_slip(text, len, &err, slip, sizeof slip);
+    json_position(text, len, at, &d.line, &d.column);
+    d.text = slip;
     if (report)
         report(&d, arg);
     return false;
@@ -222,6 +229,10 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
     r.report = (struct report){.j = &r.j, .problems = &r.scratch->problems};
     int v[CONF_KEYS_MAX];
     conf_default(c);
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, as some editors write it */
+        text += 3;
+        len -= 3;
+    }
     if (!read_json(&r, text, len, report, arg))
         return false;
     if (rd_object(&r, 0, OBJ_ROOT, v)) {

@@ -68,6 +68,7 @@ struct diag {
     unsigned line, column; /* from 1; 0 if it concerns the whole file */
     const char *path;      /* "usbPassthrough[2].allow[0].vendorId" */
     const char *text;
+    unsigned count; /* of problems that this stands for: more than 1 if they are not shown one by one */
 };
 
 typedef void conf_diag_fn(const struct diag *d, void *arg);

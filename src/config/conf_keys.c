@@ -188,23 +188,28 @@ static const char *alias(enum conf_object o, const char *key) {
     return NULL;
 }
 
-static const char *place_of(const char *key) {
+static int object_of(const char *key) {
     for (int o = 0; o < OBJ_COUNT; o++) {
         for (int i = 0; i < objects[o].n; i++) {
             if (strcmp(key, objects[o].keys[i]) == 0)
-                return objects[o].place;
+                return o;
         }
     }
-    return NULL;
+    return -1;
 }
 
 static const char *nearest(enum conf_object o, const char *key) {
     size_t len = strlen(key);
+    if (strchr("_#/$-.", key[0]) != NULL) /* also "": people put one of these before what they take out */
+        return NULL;
     /* A third of the letters, three at most, may be typing errors; more is another word. */
     int best = len < 3 ? 0 : len < 6 ? 1 : len < 9 ? 2 : 3;
     const char *found = NULL;
     VH_ASSERT(len <= 63); /* the bound of str_distance(); report_quote() has shortened the key */
     for (int i = 0; i < objects[o].n && best >= 0; i++) {
+        size_t other = strlen(objects[o].keys[i]);
+        if ((len > other ? len - other : other - len) > (size_t)best)
+            continue; /* saves time: files may have many unknown keys */
         if (str_distance(key, objects[o].keys[i], best) <= best) {
             found = objects[o].keys[i];
             best = str_distance(key, found, best) - 1; /* from now on only a closer one */
@@ -213,16 +218,23 @@ static const char *nearest(enum conf_object o, const char *key) {
     return found;
 }
 
-void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
+static bool is_rule(int o) {
+    return o == OBJ_RULE || o == OBJ_ENTRY;
+}
+
+bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
     const char *right = alias(o, key);
-    const char *place = place_of(key);
-    bool fits = true;
+    int home = right == NULL ? object_of(key) : -1;
+    bool fits = true, named = strcmp(key, "name") == 0; /* of an entry: often somebody's remark */
     dst[0] = '\0';
-    if (!right && !place)
+    if (right == NULL && home < 0)
         right = nearest(o, key);
-    if (right)
+    if (right != NULL)
         fits = str_fmt(dst, cap, ": did you mean '%s'?", right);
-    else if (place)
-        fits = str_fmt(dst, cap, ": it belongs in %s", place);
+    else if (home >= 0)
+        fits = str_fmt(dst, cap, ": it belongs in %s", objects[home].place);
     VH_ASSERT(fits); /* only names from these tables */
+    if (!is_rule((int)o) || named)
+        return false;
+    return right != NULL ? strcmp(right, "description") != 0 : is_rule(home);
 }

@@ -7,6 +7,7 @@
 
 #include "codec/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -87,7 +88,9 @@ int keys_find(const struct json *j, enum conf_object o, int key_token);
 const char *keys_name(enum conf_object o, int index);
 /* For a key of the schema that this version does not read: why ("PCI devices are not passed yet"), else NULL. */
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
-/* A hint for an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". */
-void keys_hint(enum conf_object o, const char *key, char *dst, size_t cap);
+/* A hint for an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". True if the key was certainly
+ * meant for one that decides where devices go, so that leaving it out may cost a device: of rules and entries, all but
+ * descriptions. */
+bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap);
 
 #endif

@@ -14,6 +14,8 @@ enum { WHOLE = 160, BEFORE = 60, AFTER = 40 }; /* bytes of a line shown whole; c
 /* The line's first byte and its length. */
 static const char *find_line(const struct source *s, unsigned line, size_t *n) {
     const char *p = s->text, *end = s->text + s->len;
+    if (s->len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+        p += 3; /* a byte order mark is no part of the first line */
     for (unsigned i = 1; i < line; i++) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         if (newline == NULL)

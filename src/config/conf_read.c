@@ -41,6 +41,7 @@ static bool is_idle(const struct json *j, int t) {
 static void foreign_key(struct reader *r, enum conf_object o, int key, int value) {
     uint32_t bit = 0;
     char name[64], hint[96];
+    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY;
     const char *what = keys_later_only(&r->j, o, key, &bit);
     report_quote(&r->j, key, name, sizeof name);
     if (what) {
@@ -50,17 +51,19 @@ static void foreign_key(struct reader *r, enum conf_object o, int key, int value
         rd_warn(r, key, "'%s' is accepted but not acted on: %s", name, what);
         return;
     }
-    if (!report_has_room(&r->report, DIAG_WARNING)) {
+    if (!report_has_room(&r->report, DIAG_WARNING) && (!may_be_error || !report_has_room(&r->report, DIAG_ERROR))) {
         r->report.count[DIAG_WARNING]++; /* a hint costs time: none for what is not shown */
         return;
     }
-    keys_hint(o, name, hint, sizeof hint);
-    rd_warn(r, key, "unknown key '%s'%s", name, hint);
+    bool error = keys_hint(o, name, hint, sizeof hint);
+    r->misspelt = r->misspelt || error;
+    report_say(&r->report, error ? DIAG_ERROR : DIAG_WARNING, key, "unknown key '%s'%s", name, hint);
 }
 
 bool rd_object(struct reader *r, int tok, enum conf_object o, int *v) {
     for (int i = 0; i < CONF_KEYS_MAX; i++)
         v[i] = -1;
+    r->misspelt = false;
     if (json_type(&r->j, tok) != JSON_OBJECT) {
         rd_expected(r, tok, "an object");
         return false;

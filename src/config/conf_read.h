@@ -27,8 +27,10 @@ struct reader {
     struct report report;
     struct conf_scratch *scratch;
     uint32_t said_later_only[OBJ_COUNT];
-    int api_object; /* general.api, -1 none */
-    size_t line_at; /* the line counter's place */
+    bool misspelt;   /* the object read last has a key that is an error: what is missing there may be that key's */
+    bool vms_unread; /* a VM has an error in its name: rules may name that one */
+    int api_object;  /* general.api, -1 none */
+    size_t line_at;  /* the line counter's place */
     uint32_t line;
 };
 

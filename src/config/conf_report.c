@@ -153,7 +153,7 @@ static void sort_problems(struct problems *problems, unsigned n) {
 
 void report_emit(struct report *r, conf_diag_fn *report, void *arg) {
     static const char *const plural[3] = {"errors", "warnings", "notes"};
-    struct diag d = {.line = 1, .column = 1};
+    struct diag d = {.line = 1, .column = 1, .count = 1};
     size_t from = 0;
     if (!report)
         return;
@@ -177,7 +177,8 @@ void report_emit(struct report *r, conf_diag_fn *report, void *arg) {
             continue;
         VH_ASSERT(
             str_fmt(text, sizeof text, "%u more %s, not shown", r->count[level] - CONF_MAX_PROBLEMS, plural[level]));
-        d = (struct diag){.level = (enum diag_level)level, .path = "", .text = text};
+        d = (struct diag){
+            .level = (enum diag_level)level, .path = "", .text = text, .count = r->count[level] - CONF_MAX_PROBLEMS};
         report(&d, arg);
     }
 }

@@ -44,6 +44,16 @@ static bool read_id(struct reader *r, int tok, uint16_t *out) {
     return false;
 }
 
+/* Digits in quotes may be meant as a decimal number. */
+static void note_hex(struct reader *r, int tok, uint32_t hex) {
+    size_t n = 0;
+    uint64_t decimal = 0;
+    const char *s = raw(r, tok, &n);
+    if (n == 2 && str_uint(s, n, 99, &decimal) && decimal != hex)
+        rd_note(r, tok, "a string is hexadecimal: this is %u; for %u write the number %u without quotes", (unsigned)hex,
+                (unsigned)decimal, (unsigned)decimal);
+}
+
 /* A class, subclass or protocol: a JSON number is decimal, as the older daemons write it; a string is hex, as lsusb
  * prints. */
 static bool read_class(struct reader *r, int tok, uint8_t *out) {
@@ -58,6 +68,7 @@ static bool read_class(struct reader *r, int tok, uint8_t *out) {
             return false;
         }
         *out = (uint8_t)hex;
+        note_hex(r, tok, hex);
         return true;
     }
     if (!rd_uint(r, tok, 0, 255, what, &u))
@@ -235,7 +246,15 @@ static void lonely_field(struct reader *r, const int *v, int key, int whole) {
                 keys_name(OBJ_ENTRY, whole));
 }
 
-static void read_entry(struct reader *r, int object) {
+/* A deny entry that denies nothing opens what it should close. */
+static void no_field(struct reader *r, int object, bool denies) {
+    if (denies)
+        rd_error(r, object, "a 'deny' entry without any field denies nothing");
+    else
+        rd_warn(r, object, "an entry without any field matches nothing");
+}
+
+static void read_entry(struct reader *r, int object, bool denies) {
     int v[CONF_KEYS_MAX];
     bool sound = true;
     struct entry *e = &r->c->entries[r->c->nentries];
@@ -245,6 +264,7 @@ static void read_entry(struct reader *r, int object) {
     r->scratch->entry_tok[r->c->nentries] = object;
     if (!rd_object(r, object, OBJ_ENTRY, v))
         return;
+    bool misspelt = r->misspelt;
     r->c->nentries++;
     e->description = read_description(r, v[ENT_DESCRIPTION]);
     e->enabled = rd_enabled(r, v[ENT_ENABLE], v[ENT_DISABLE]);
@@ -254,16 +274,18 @@ static void read_entry(struct reader *r, int object) {
         e->fields |= (uint16_t)(1 << key);
         sound &= read_field(r, e, (enum entry_key)key, v[key]);
     }
-    if (!sound)
+    if (e->fields == 0 && !misspelt)
+        no_field(r, object, denies && e->enabled);
+    if (!sound || misspelt) {
         e->fields = 0; /* no further problem of this entry is reported */
-    else if (e->fields == 0)
-        rd_warn(r, object, "an entry without any field matches nothing");
+        return;
+    }
     lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
     lonely_field(r, v, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);
     lonely_field(r, v, ENT_IF_SUBCLASS, ENT_IF_CLASS);
 }
 
-static void read_entries(struct reader *r, int array, uint16_t *first, uint16_t *n) {
+static void read_entries(struct reader *r, int array, bool denies, uint16_t *first, uint16_t *n) {
     *first = r->c->nentries;
     *n = 0;
     if (array < 0 || !rd_array(r, array, "an array of entries"))
@@ -273,7 +295,7 @@ static void read_entries(struct reader *r, int array, uint16_t *first, uint16_t 
             rd_error(r, t, "more than %d allow and deny entries in all (VH_MAX_ENTRIES)", VH_MAX_ENTRIES);
             break;
         }
-        read_entry(r, t);
+        read_entry(r, t, denies);
     }
     *n = (uint16_t)(r->c->nentries - *first);
 }
@@ -296,6 +318,8 @@ static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
         rule->vm_mask |= (vm_set)1 << vm;
         return;
     }
+    if (r->vms_unread)
+        return;
     for (int i = 0; i < r->c->nvms && best >= 0 && report_has_room(&r->report, DIAG_WARNING); i++) {
         int d = str_distance(name, r->c->vms[i].name, best);
         if (d <= best) {
@@ -354,16 +378,18 @@ static void read_rule(struct reader *r, int object) {
     r->scratch->rule_tok[r->c->nrules] = object;
     if (!rd_object(r, object, OBJ_RULE, v))
         return;
+    bool misspelt = r->misspelt;
     r->c->nrules++;
     rule->description = read_description(r, v[RULE_DESCRIPTION]);
     rule->enabled = rd_enabled(r, v[RULE_ENABLE], v[RULE_DISABLE]);
-    read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
+    if (!misspelt || !is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED]))
+        read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
     read_tag(r, rule, v[RULE_TAG]);
     (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);
     (void)rd_bool(r, v[RULE_RESET], &rule->reset_on_release);
-    read_entries(r, v[RULE_ALLOW], &rule->allow, &rule->nallow);
-    read_entries(r, v[RULE_DENY], &rule->deny, &rule->ndeny);
-    if (is_empty(r, v[RULE_ALLOW]))
+    read_entries(r, v[RULE_ALLOW], false, &rule->allow, &rule->nallow);
+    read_entries(r, v[RULE_DENY], true, &rule->deny, &rule->ndeny);
+    if (is_empty(r, v[RULE_ALLOW]) && !misspelt)
         rd_warn(r, object, "no 'allow' entry: the rule never applies");
 }
 

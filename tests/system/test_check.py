@@ -29,10 +29,7 @@ SAMPLE = """{
 }
 """
 
-SHOWN = """x.conf:3:34: warning: usbPassthrough[0].allow[0]: an entry without any field matches nothing
-    3 | \t{ "targetVm": "vm1", "allow": [ { "vendorID": "046d" }, { "interfaceClass": 3 } ] },
-      | \t                                ^
-x.conf:3:36: warning: usbPassthrough[0].allow[0].vendorID: unknown key 'vendorID': did you mean 'vendorId'?
+SHOWN = """x.conf:3:36: error: usbPassthrough[0].allow[0].vendorID: unknown key 'vendorID': did you mean 'vendorId'?
     3 | \t{ "targetVm": "vm1", "allow": [ { "vendorID": "046d" }, { "interfaceClass": 3 } ] },
       | \t                                  ^
 x.conf:4:19: warning: usbPassthrough[1].targetVm: there is no VM 'mv2' in 'vms': did you mean 'vm2'?
@@ -58,8 +55,59 @@ def every_problem_is_shown_at_once_with_its_line_and_a_caret(w):
     for block in re.split(r"(?m)^(?=x\.conf)", SHOWN):
         check(block in blocks, f"{block}\nis not in\n{errors}")
     contains(errors, "nobody may connect over VSOCK")
-    contains(errors, "note: vms[1]: no rule uses the VM 'vm2'")
-    contains(out, "x.conf: not usable")
+    check("no rule uses" not in errors, "a rule that was not read may use it")
+    equal(out, "x.conf: not usable: 2 errors, 3 warnings\n")
+
+
+@test
+def the_last_line_counts_and_strict_makes_warnings_errors(w):
+    def last(conf, *options):
+        path = os.path.join(w.dir, "x.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(conf if isinstance(conf, str) else json.dumps(conf))
+        done = subprocess.run([BINARY, "--check", *options, "-c", path], capture_output=True, text=True, timeout=scaled(10), check=False)
+        return done.returncode, done.stdout.replace(path, "x.conf")
+
+    sound = w.conf([rule("vm1", KEYBOARD), rule("vm2", {"bus": 2})])
+    equal(last(sound), (0, "x.conf: ok: 2 rules, 2 VMs, 0 warnings\n"))
+    equal(last(sound, "--strict"), (0, "x.conf: ok: 2 rules, 2 VMs, 0 warnings\n"))
+    one = {**w.conf([rule("vm1", KEYBOARD)], vms=("vm1",)), "remark": 1}
+    equal(last(one), (0, "x.conf: ok: 1 rule, 1 VM, 1 warning\n"))
+    equal(last(one, "--strict"), (1, "x.conf: not usable with --strict: 1 rule, 1 VM, 1 warning\n"))
+    many = {**one, **{f"remark{i}": 1 for i in range(300)}}
+    equal(last(many), (0, "x.conf: ok: 1 rule, 1 VM, 301 warnings\n"))
+    equal(last("{"), (1, "x.conf: not usable: 1 error, 0 warnings\n"))
+    equal(last(w.conf([rule("vm1", {"vendorID": "046d"})])), (1, "x.conf: not usable: 1 error, 0 warnings\n"))
+    gone = subprocess.run([BINARY, "--check", "-c", "/nowhere/x.conf"], capture_output=True, text=True, timeout=scaled(10), check=False)
+    equal((gone.returncode, gone.stdout), (1, "/nowhere/x.conf: not usable\n"))
+    equal(subprocess.run([BINARY, "--strict"], capture_output=True, timeout=scaled(10), check=False).returncode, 2)
+
+
+@test
+def a_slip_is_named_where_it_is_also_after_a_byte_order_mark(w):
+    status, errors, _ = checked(w, '\ufeff{"vms": [],\n "vms": [] }')
+    equal((status, errors), (1, """x.conf:2:2: error: the key "vms" is in this object twice: first on line 1
+    2 |  "vms": [] }
+      |  ^
+"""))
+    status, errors, _ = checked(w, '\ufeff{"vms": [], // none\n}')
+    equal(errors.splitlines()[1:], ['    1 | {"vms": [], // none', "      |             ^"])
+    equal(checked(w, "\ufeff" + json.dumps(w.conf()))[0], 0)
+
+
+@test
+def a_reload_with_a_misspelt_key_changes_nothing(w):
+    vm = w.qemu("vm1")
+    rules = [rule("vm1", KEYBOARD, deny=[{"serial": "x"}])]
+    daemon = w.daemon(w.conf(rules))
+    kbd = w.host.plug("1-2")
+    w.api().list_until(lambda l: l and l[kbd.node]["vm"] == "vm1")
+    for wrong in ({"targetVM": "vm1", "allow": [KEYBOARD]}, {**rules[0], "deny": [{}]}, {**rules[0], "deny": [{"vendorID": "046d"}]},
+                  {**rules[0], "enabled": False}):
+        contains(daemon.configure(w.conf([wrong])), "not reloaded")
+        equal((w.api().list()[kbd.node]["vm"], len(vm.devices), vm.count("device_del")), ("vm1", 1, 0), str(wrong))
+    contains(daemon.configure(w.conf([{**rules[0], "remark": "as before"}])), "configuration reloaded")
+    equal(len(vm.devices), 1)
 
 
 @test

@@ -129,7 +129,7 @@ def a_bad_configuration_stops_the_start_with_its_place(w):
 def a_good_configuration_is_said_to_be_good(w):
     done = checked(w, json.dumps(w.conf([rule("vm1", KEYBOARD)])))
     equal(done.returncode, 0)
-    contains(done.stdout, "1 rules, 2 VMs")
+    contains(done.stdout, "1 rule, 2 VMs, 0 warnings")
     done = checked(w, '{"usbPasthrough": []}')
     equal(done.returncode, 0)
     contains(done.stderr, "usbPassthrough")  # what was meant
@@ -147,7 +147,7 @@ def without_a_configuration_the_built_in_one_is_checked(_):
     if os.path.exists("/etc/vhotplug.conf"):
         return
     done = call(BINARY, "--check")
-    equal((done.returncode, done.stdout), (0, "/etc/vhotplug.conf: ok: 0 rules, 0 VMs\n"))
+    equal((done.returncode, done.stdout), (0, "/etc/vhotplug.conf: ok: 0 rules, 0 VMs, 0 warnings\n"))
     contains(done.stderr, "built-in configuration")
 
 

@@ -134,18 +134,98 @@ static void unknown_keys(void) {
            "warning 2:1 general.transports: unknown key 'transports': it belongs in 'general.api'\n");
     EXPECT(API("\"unixsocket\":\"/x\""),
            "warning 2:1 general.api.unixsocket: unknown key 'unixsocket': did you mean 'unixSocket'?\n");
-    EXPECT(ENTRY("\"bus\":1,\"vendorID\":\"046d\""), "warning 2:9 usbPassthrough[0].allow[0].vendorID: unknown key "
+    EXPECT(ENTRY("\"bus\":1,\"vendorID\":\"046d\""), "error 2:9 usbPassthrough[0].allow[0].vendorID: unknown key "
                                                      "'vendorID': did you mean 'vendorId'?\n");
     EXPECT(ENTRY("\"bus\":1, \"vid\":\"046d\""),
-           "warning 2:10 usbPassthrough[0].allow[0].vid: unknown key 'vid': did you mean 'vendorId'?\n");
-    EXPECT(
-        RULE("\"targetVm\":\"a\",\"vendorId\":\"046d\""),
-        "warning 2:16 usbPassthrough[0].vendorId: unknown key 'vendorId': it belongs in an 'allow' or 'deny' entry\n");
-    EXPECT(RULE("\"vm\":\"a\""),
-           "warning 1:110 usbPassthrough[0]: neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies\n"
-           "warning 2:1 usbPassthrough[0].vm: unknown key 'vm': did you mean 'targetVm'?\n");
+           "error 2:10 usbPassthrough[0].allow[0].vid: unknown key 'vid': did you mean 'vendorId'?\n");
+    EXPECT(RULE("\"targetVm\":\"a\",\"vendorId\":\"046d\""),
+           "error 2:16 usbPassthrough[0].vendorId: unknown key 'vendorId': it belongs in an 'allow' or 'deny' entry\n");
+    EXPECT(RULE("\"vm\":\"a\""), "error 2:1 usbPassthrough[0].vm: unknown key 'vm': did you mean 'targetVm'?\n");
     EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"qmpSocket\":\"/a\",\"socket\":\"/a\""),
            "warning 2:26 vms[0].qmpSocket: unknown key 'qmpSocket': did you mean 'socket'?\n");
+}
+
+/* What is left out of a rule or an entry may cost a device, or open what should be closed. */
+static void a_key_that_resembles_one_of_a_rule_is_an_error(void) {
+    static const char *const wrong[] = {"targetVM", "targetvm", "target_vm", "allowedVM", "alow",
+                                        "denny",    "tags",     "enabled",   "disabled",  "skipOnSupend",
+                                        "vms",      "ignore",   "bus",       "serial"};
+    static const char *const right[] = {"note",  "x",       "comment",   "Description", "descripton", "id", "_targetVm",
+                                        "//tag", "#enable", "$targetVm", "-deny",       "owner",      "",   "name"};
+    char text[400], expected[60];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, RULE("\"targetVm\":\"a\",\"%s\":\"a\""), wrong[i]);
+        snprintf(expected, sizeof expected, "error 2:16 usbPassthrough[0].%s: unknown key", wrong[i]);
+        CHECK(!parse(text) && strstr(seen, expected) == seen && diags == 1);
+    }
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        snprintf(text, sizeof text, RULE("\"targetVm\":\"a\",\"%s\":\"a\""), right[i]);
+        CHECK(parse(text) && strstr(seen, "warning 2:16 usbPassthrough[0].") == seen);
+    }
+}
+
+static void a_key_that_resembles_one_of_an_entry_is_an_error(void) {
+    static const char *const wrong[] = {"vendorID",        "vendor", "VendorId", "vendor_id", "idVendor", "pid",
+                                        "interface_class", "class",  "targetVm", "allow",     "ports",    "Enable"};
+    static const char *const right[] = {"name", "comment", "_vendorId", "Description", "note", "since", "x"};
+    char text[300];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, ENTRY("\"bus\":1,\"%s\":\"1\""), wrong[i]);
+        CHECK(!parse(text) && strstr(seen, "error 2:9 usbPassthrough[0].allow[0].") == seen && diags == 1);
+    }
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        snprintf(text, sizeof text, ENTRY("\"bus\":1,\"%s\":\"1\""), right[i]);
+        CHECK(parse(text) && strstr(seen, "warning 2:9 usbPassthrough[0].allow[0].") == seen && diags == 1);
+    }
+}
+
+/* Nor is what follows from an error reported as well. */
+static void a_misspelt_key_is_one_problem(void) {
+    EXPECT(RULE("\"targetVM\":\"a\""),
+           "error 2:1 usbPassthrough[0].targetVM: unknown key 'targetVM': did you mean 'targetVm'?\n");
+    EXPECT(ENTRY("\"vendorID\":\"046d\""),
+           "error 2:1 usbPassthrough[0].allow[0].vendorID: unknown key 'vendorID': did you mean 'vendorId'?\n");
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{\"vendorID\":\"046d\""),
+           "error 2:20 usbPassthrough[0].deny[0].vendorID: unknown key 'vendorID': did you mean 'vendorId'?\n");
+    EXPECT("{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\n\"alow\":[{\"bus\":1}]}]}",
+           "error 2:1 usbPassthrough[0].alow: unknown key 'alow': did you mean 'allow'?\n");
+    /* a VM whose name cannot be read may be the one that a rule names */
+    EXPECT("{\"vms\":[{\"nam\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\"}],\n\"usbPassthrough\":[{\"targetVm\":\"a\","
+           "\"allow\":[{\"bus\":1}]}]}",
+           "error 1:9 vms[0]: 'name' is missing\n"
+           "warning 1:10 vms[0].nam: unknown key 'nam': did you mean 'name'?\n");
+}
+
+static void a_deny_entry_without_a_field_is_an_error(void) {
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{"),
+           "error 2:19 usbPassthrough[0].deny[0]: a 'deny' entry without any field denies nothing\n");
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{\"description\":\"x\",\"vendorId\":null"),
+           "error 2:19 usbPassthrough[0].deny[0]: a 'deny' entry without any field denies nothing\n");
+    EXPECT(ENTRY("\"bus\":1}],\"deny\":[{\"disable\":true"),
+           "warning 2:19 usbPassthrough[0].deny[0]: an entry without any field matches nothing\n");
+    EXPECT(ENTRY(""), "warning 1:94 usbPassthrough[0].allow[0]: an entry without any field matches nothing\n");
+}
+
+static void digits_in_quotes_are_noted_as_hexadecimal(void) {
+    with_notes = true;
+    EXPECT(ENTRY("\"interfaceClass\":\"14\""),
+           "note 2:18 usbPassthrough[0].allow[0].interfaceClass: a string is hexadecimal: this is 20; for 14 write the "
+           "number 14 without quotes\n");
+    EXPECT(ENTRY("\"deviceClass\":\"99\""),
+           "note 2:15 usbPassthrough[0].allow[0].deviceClass: a string is hexadecimal: this is 153; for 99 write the "
+           "number 99 without quotes\n");
+    EXPECT(ENTRY("\"interfaceClass\":\"08\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":\"9\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":\"e0\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":\"0x14\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":14"), "");
+    with_notes = false;
+}
+
+static void a_byte_order_mark_is_skipped(void) {
+    EXPECT("\xef\xbb\xbf{\"x\":1}", "warning 1:2 x: unknown key 'x'\n");
+    EXPECT("\xef\xbb\xbf", "error 1:1 : the text ends where a value is expected\n");
+    EXPECT("\xef\xbb\xbf\xef\xbb\xbf{}", "error 1:1 : expected a value\n");
 }
 
 static void a_long_unknown_key_is_shortened(void) {
@@ -1247,8 +1327,7 @@ static void all_is_told_at_once(void) {
            "error 2:7 usbPassthrough[0].allow[0].bus: expected a bus number from 1 to 255, found the number 0\n"
            "warning 2:20 usbPassthrough[0].allow[2]: never decides: the rule's own 'deny' entry on line 2 takes every "
            "such device out\n"
-           "warning 2:39 usbPassthrough[0].allow[3]: an entry without any field matches nothing\n"
-           "warning 2:40 usbPassthrough[0].allow[3].buss: unknown key 'buss': did you mean 'bus'?\n");
+           "error 2:40 usbPassthrough[0].allow[3].buss: unknown key 'buss': did you mean 'bus'?\n");
 }
 
 static void strings_to_the_last(void) {
@@ -1328,6 +1407,12 @@ int main(void) {
     RUN(not_json);
     RUN(root_types);
     RUN(unknown_keys);
+    RUN(a_key_that_resembles_one_of_a_rule_is_an_error);
+    RUN(a_key_that_resembles_one_of_an_entry_is_an_error);
+    RUN(a_misspelt_key_is_one_problem);
+    RUN(a_deny_entry_without_a_field_is_an_error);
+    RUN(digits_in_quotes_are_noted_as_hexadecimal);
+    RUN(a_byte_order_mark_is_skipped);
     RUN(a_long_unknown_key_is_shortened);
     RUN(keys_for_later);
     RUN(general_values);
