@@ -52,12 +52,16 @@ static void parse_removable(struct parse *p, struct device *d) {
         parse_complain(p, "removable", parse_field(p, "removable"), "fixed, removable or unknown");
 }
 
+static const char name_expected[] = "a name of at most 378 bytes",
+                  serial_expected[] = "a serial number of at most 378 bytes";
+_Static_assert(VH_STRING_MAX == 378 + 1, "the texts above say so");
+
 /* The names that the daemon would give to such a device. */
 static void name(struct parse *p, struct device *d) {
     const char *vendor = usb_names_vendor(d->vid), *product = usb_names_product(d->vid, d->pid);
-    if (!parse_text(p, "vendor_name", d->vendor_name, sizeof d->vendor_name, "a name of at most 159 bytes"))
+    if (!parse_text(p, "vendor_name", d->vendor_name, sizeof d->vendor_name, name_expected))
         (void)str_copy(d->vendor_name, sizeof d->vendor_name, vendor[0] != '\0' ? vendor : "Unknown vendor");
-    if (parse_text(p, "product_name", d->product_name, sizeof d->product_name, "a name of at most 159 bytes"))
+    if (parse_text(p, "product_name", d->product_name, sizeof d->product_name, name_expected))
         return;
     if (product[0] != '\0')
         (void)str_copy(d->product_name, sizeof d->product_name, product); /* the table's names are shorter */
@@ -91,7 +95,7 @@ static void describe(struct parse *p, struct explained *e) {
     d->proto = parse_byte(p, "device_protocol");
     parse_interfaces(p, d);
     parse_removable(p, d);
-    (void)parse_text(p, "serial", d->serial, sizeof d->serial, "a serial number of at most 159 bytes");
+    (void)parse_text(p, "serial", d->serial, sizeof d->serial, serial_expected);
     (void)parse_text(p, "driver_path", e->driver, sizeof e->driver, "the path of a module, at most 255 bytes");
     name(p, d);
     if (device_is_hub(d))

@@ -93,10 +93,11 @@
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                                \
     X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                                       \
     X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 50")                                         \
-    X(VH_STRING_MAX, 160, "a USB string or name in UTF-8, with NUL: 126 ASCII characters, or the longest of usb.ids")  \
+    X(VH_STRING_UNITS, 126, "UTF-16 units of a USB string: its descriptor has at most 255 bytes, and a head of two")   \
+    X(VH_STRING_MAX, 379, "a USB string or name in UTF-8, with NUL: three bytes for each unit, as sysfs prints them")  \
     X(VH_PROTECT_MAX, 96, "the reason why the host keeps a device, with NUL; a long mount point is cut")               \
     X(VH_MALFORMED_MAX, 64, "the reason why descriptors are not trusted, with NUL")                                    \
-    X(VH_NOTE_MAX, 96, "what is odd about the descriptors of a device, with NUL")                                      \
+    X(VH_NOTE_MAX, 96, "what is odd about the descriptors and strings of a device, with NUL")                          \
     X(VH_NAME_MAX, 64, "the name of a VM or a tag, with NUL")                                                          \
     X(VH_TEXT_MAX, 256, "the description of a rule, a reason or an error text, with NUL")                              \
     X(VH_ERROR_MAX, 512, "the text of an error reply, with NUL: some texts list devices")                              \
@@ -194,5 +195,18 @@ _Static_assert(VH_AUDIT_MAX < VH_LOG_LINE, "an audit line is a log line");
 _Static_assert(VH_LOG_LINE <= VH_LOG_READ, "the logger copies whole lines");
 _Static_assert(VH_MAX_IFACES < 255 && VH_MAX_CONFIGS <= 8, "a row is a byte, and so is a set of configurations");
 _Static_assert(VH_NAME_MAX < VH_TEXT_MAX, "an error text can name a VM");
+_Static_assert(VH_STRING_MAX == 3 * VH_STRING_UNITS + 1, "no string that USB allows is cut");
+_Static_assert(VH_ATTR_MAX > VH_STRING_MAX, "a string that is too long is seen to be");
+_Static_assert(VH_STRING_MAX <= VH_ERROR_MAX, "the client prints whole strings");
+_Static_assert(VH_LOG_LINE >= 2 * VH_STRING_MAX + VH_NAME_MAX + 512, "a log line has both names of a device");
+_Static_assert(VH_LINE_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + 2 * VH_TEXT_MAX + 512,
+               "a request can describe a device with three strings of escapes");
+_Static_assert(VH_REPLY_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + VH_MAX_VMS * (2 * VH_NAME_MAX + 4) +
+                                   6 * VH_ERROR_MAX + 2048,
+               "a reply has three strings of escapes, all VMs, and a reason");
+_Static_assert(VH_STATE_MAX >=
+                   VH_MAX_REMEMBERED * (3 * (6 * VH_STRING_UNITS + 24) + 3 * VH_NAME_MAX + 512) + VH_STATE_EXTRA,
+               "the state file has each device's string three times");
+_Static_assert(VH_STATE_MAX <= VH_JSON_MAX, "the state file is JSON that can be read");
 
 #endif

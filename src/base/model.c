@@ -3,6 +3,11 @@
  */
 #include "base/model.h"
 
+#include "base/assert.h"
+#include "base/str.h"
+
+#include <string.h>
+
 bool device_is_hub(const struct device *dev) {
     for (int i = 0; i < dev->nifaces; i++) {
         if (dev->ifaces[i].cls == 9)
@@ -18,4 +23,15 @@ const char *role_name(enum role r) {
                                         [ROLE_OPERATOR] = "operator",
                                         [ROLE_ADMIN] = "admin"};
     return names[(unsigned)r <= ROLE_ADMIN ? r : ROLE_NONE];
+}
+
+void device_note(struct device *dev, const char *text) {
+    struct sbuf sb;
+    size_t len = strlen(dev->note);
+    if (strstr(dev->note, text) != NULL)
+        return;
+    sb_init(&sb, dev->note + len, sizeof dev->note - len);
+    sb_fmt(&sb, "%s%s", len > 0 ? ", " : "", text);
+    if (!sb_ok(&sb))
+        VH_ASSERT(str_copy(dev->note, sizeof dev->note, text));
 }

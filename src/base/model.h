@@ -28,11 +28,11 @@ struct device {
     char peer[VH_SYSNAME_MAX];  /* what a device at the other side of its connector is called: a connector has a USB 2
                                    and a USB 3 port; "" if there is none, or it is not known */
     char speed[8];              /* Mb/s as sysfs says: "1.5", "480", "5000" */
-    char serial[VH_STRING_MAX]; /* "" if none */
+    char serial[VH_STRING_MAX]; /* "" if none; whole, never its beginning */
     char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
     char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
-    char note[VH_NOTE_MAX];           /* what is odd about its descriptors, "" if nothing is */
+    char note[VH_NOTE_MAX];           /* what is odd about its descriptors and strings, "" if nothing is */
     /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
@@ -260,5 +260,7 @@ struct action {
 const char *role_name(enum role r);
 /* Hubs stay with the host whatever the rules say. */
 bool device_is_hub(const struct device *dev);
+/* Adds to its note what is odd about it, once; the text takes the place of the earlier ones if they leave no room. */
+void device_note(struct device *dev, const char *text);
 
 #endif

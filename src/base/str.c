@@ -218,6 +218,13 @@ size_t utf8_len(const char *s, size_t n, uint32_t *codepoint) {
     return len;
 }
 
+size_t utf16_units(const char *s) {
+    size_t n = 0;
+    for (; *s != '\0'; s++)
+        n += ((unsigned char)*s & 0xc0) == 0x80 ? 0 : (unsigned char)*s < 0xf0 ? 1 : 2;
+    return n;
+}
+
 /* ---- did you mean ---- */
 
 static int lower(char c) {

@@ -54,6 +54,17 @@ static bool is_text(const char *s) {
     return step > 0;
 }
 
+/* A string of a device, or a name in its place. Replies have room for one that USB allows, each unit escaped. */
+static bool is_string(const char s[VH_STRING_MAX]) {
+    char json[6 * VH_STRING_UNITS + 3]; /* with its quotes and NUL */
+    struct sbuf sb;
+    if (memchr(s, '\0', VH_STRING_MAX) == NULL || !is_text(s))
+        return false;
+    sb_init(&sb, json, sizeof json);
+    sb_json(&sb, s);
+    return sb_ok(&sb);
+}
+
 static bool is_flag(uint8_t v) {
     return v <= 1;
 }
@@ -89,18 +100,18 @@ static bool is_bool(const bool *b) {
 }
 
 static bool names_valid(const struct device *d) {
-    return ENDS(d->vendor_name) && ENDS(d->product_name) && ENDS(d->serial) && is_text(d->vendor_name) &&
-           is_text(d->product_name) && is_text(d->serial) && d->vendor_name[0] != '\0' && d->product_name[0] != '\0';
+    return is_string(d->vendor_name) && is_string(d->product_name) && is_string(d->serial) &&
+           d->vendor_name[0] != '\0' && d->product_name[0] != '\0' && ENDS(d->note) && is_text(d->note);
 }
 
 static bool descriptors_valid(const struct device *d) {
-    if (!ENDS(d->malformed) || !ENDS(d->note) || d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
+    if (!ENDS(d->malformed) || d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
         return false;
     for (int i = 0; i < d->nifaces; i++) {
         if (d->bound_in[i] >> d->nconfigs != 0)
             return false;
     }
-    return is_text(d->malformed) && is_text(d->note);
+    return is_text(d->malformed);
 }
 
 static bool device_valid(const struct device *d, const char *sys_name) {

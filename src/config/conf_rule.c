@@ -139,6 +139,10 @@ static bool read_serial(struct reader *r, int tok, const char **out) {
         rd_expected(r, tok, "a serial number");
         return false;
     }
+    if (s && utf16_units(s) > VH_STRING_UNITS) {
+        rd_error(r, tok, "no device has such a serial number: USB has at most %d characters", VH_STRING_UNITS);
+        return false;
+    }
     *out = s ? s : "";
     return s != NULL;
 }

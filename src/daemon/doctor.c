@@ -124,7 +124,7 @@ static void count_device(const struct fact *f) {
     if (d->malformed[0] != '\0')
         doctor_say(NOTE, "device %s: unclassifiable: %s", d->sys_name, d->malformed);
     if (d->note[0] != '\0')
-        doctor_say(NOTE, "device %s: its descriptors are odd: %s", d->sys_name, d->note);
+        doctor_say(NOTE, "device %s: its descriptors or strings are odd: %s", d->sys_name, d->note);
     if (d->protect[0] != '\0' && !str_eq(d->protect, "is a hub"))
         doctor_say(NOTE, "device %s: stays with the host: it %s", d->sys_name, d->protect);
     if (!works(sysfs_open(d->node, O_RDWR | O_NOFOLLOW))) {

@@ -95,6 +95,36 @@ def a_decision_outlives_daemon_and_plug(w):
 
 
 @test
+def the_longest_serials_are_whole_and_told_apart_by_their_last_character(w):
+    """126 characters of three bytes each, as USB allows at most."""
+    vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
+    ours, other, third = ("\u6f22" * 125 + end for end in "\u6f22\u5b57A")
+    conf = remembering(w, [rule("vm1", {"serial": ours}), *CHOICE])
+    daemon = w.daemon(conf)
+    api = w.api(events=True)
+    named = stick(w, "1-2", serial=ours)
+    vm1.wait_device(vhp(named))  # its rule names it
+    equal(api.list()[named.node]["serial"], ours)
+    chosen = stick(w, "1-3", serial=other)
+    api.await_event("usb_select_vm")
+    api.ok("usb_attach", device_node=chosen.node, vm="vm2")
+    away = stick(w, "1-4", serial=third)
+    api.await_event("usb_select_vm")
+    api.ok("usb_detach", device_node=away.node)
+    equal(daemon.stop(), 0)
+    for device in (named, chosen, away):
+        w.host.vanish(device)
+    w.daemon(conf)
+    api = w.api(events=True)
+    again = [stick(w, port, serial=serial) for port, serial in (("1-7", third), ("1-6", other), ("1-5", ours), ("1-8", ours[:-1]))]
+    vm1.wait_device(vhp(again[2]))
+    vm2.wait_device(vhp(again[1]))
+    devices = api.list_until(lambda d: len(d) == 4)
+    equal([devices[d.node]["disconnected"] for d in again], [True, False, False, False])
+    equal(devices[again[3].node]["state"], "waiting")  # 125 characters: none of them
+
+
+@test
 def twins_are_told_apart_by_their_ports(w):
     w.qemu("vm1"), w.qemu("vm2")
     daemon = w.daemon(remembering(w, CHOICE))

@@ -343,9 +343,9 @@ static void the_largest_device_fits(void) {
         exit(1);
     CHECK(conf.nvms == VH_MAX_VMS && conf.rules[0].nvms == VH_MAX_VMS);
     struct slot *s = &core.slot[0];
-    memset(s->dev.vendor_name, 1, sizeof s->dev.vendor_name - 1);
-    memset(s->dev.product_name, 1, sizeof s->dev.product_name - 1);
-    memset(s->dev.serial, 1, sizeof s->dev.serial - 1);
+    memset(s->dev.vendor_name, 1, VH_STRING_UNITS);
+    memset(s->dev.product_name, 1, VH_STRING_UNITS);
+    memset(s->dev.serial, 1, VH_STRING_UNITS);
     s->dev.nifaces = VH_MAX_IFACES;
     s->vm = s->choice = 1;
     s->disconnected = true;

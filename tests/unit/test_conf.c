@@ -958,6 +958,40 @@ static void entry_serial_and_description(void) {
            "error 2:10 usbPassthrough[0].allow[0].serial: U+0000 cannot be part of a value\n");
 }
 
+/* A serial number of n times this text, and an end, in an entry. */
+static const char *serial_of(int n, const char *repeated, const char *end) {
+    static char value[1024], entry[1100];
+    size_t len = 0;
+    for (int i = 0; i < n; i++)
+        len += (size_t)snprintf(value + len, sizeof value - len, "%s", repeated);
+    snprintf(entry, sizeof entry, "\"serial\":\"%s%s\"", value, end);
+    return entry;
+}
+
+static void a_serial_that_no_device_can_have_is_an_error(void) {
+    static const char error[] = "error 2:10 usbPassthrough[0].allow[0].serial: no device has such a serial number: USB "
+                                "has at most 126 characters\n";
+    static const struct {
+        const char *repeated, *end;
+        int n;
+        bool valid;
+    } cases[] = {
+        {"x", "", 126, true},
+        {"x", "y", 126, false},
+        {"\xe6\xbc\xa2", "", 126, true},
+        {"\xe6\xbc\xa2", "\xe6\xbc\xa2", 126, false},
+        {"\xf0\x9f\x94\x91", "", 63, true}, /* two units each */
+        {"\xf0\x9f\x94\x91", "\xc3\xa4", 63, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1500];
+        snprintf(text, sizeof text, ENTRY("%s"), serial_of(cases[i].n, cases[i].repeated, cases[i].end));
+        CHECK(parse(text) == cases[i].valid);
+        CHECK_STR(seen, cases[i].valid ? "" : error);
+        CHECK_INT(c.entries[0].fields, cases[i].valid ? F_SERIAL : 0);
+    }
+}
+
 static void entry_removable(void) {
     EXPECT(ENTRY("\"removable\":[\"removable\",\"unknown\"]"), "");
     CHECK_INT(c.entries[0].fields, F_REMOVABLE);
@@ -1449,6 +1483,7 @@ int main(void) {
     RUN(entry_classes);
     RUN(entry_places);
     RUN(entry_serial_and_description);
+    RUN(a_serial_that_no_device_can_have_is_an_error);
     RUN(entry_removable);
     RUN(entry_patterns);
     RUN(a_pattern_of_any_length);

@@ -232,6 +232,8 @@ static void broken_devices(void) {
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->serial));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->vendor_name));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->product_name));
+    BROKEN(make_read(DEVICE_FULL), memset(d->serial, 1, VH_STRING_UNITS + 1)); /* longer than USB allows */
+    RIGHT(make_read(DEVICE_FULL), memset(d->serial, 1, VH_STRING_UNITS));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->malformed));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->protect));
     BROKEN(make_read(DEVICE_FULL), d->protect[0] = 'x'); /* not the worker's to say */
@@ -310,6 +312,8 @@ static void reads(void) {
     BROKEN(make_read(DEVICE_NAMES), answer.read.dev.vendor_name[0] = '\0');
     BROKEN(make_read(DEVICE_NAMES), answer.read.dev.product_name[0] = '\xff');
     BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.dev.serial));
+    BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.dev.note));
+    BROKEN(make_read(DEVICE_NAMES), answer.read.dev.note[0] = '\xff');
     BROKEN(make_read(DEVICE_SAME), answer.read.incarnation = 8);
     BROKEN(make_read(DEVICE_SAME), order.complete = 0);
 }

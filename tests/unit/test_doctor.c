@@ -207,7 +207,7 @@ static void devices_are_told_of_one_by_one(void) {
     healthy();
     (void)snprintf(devices[0].note, sizeof devices[0].note, "wTotalLength is wrong");
     CHECK_INT(visit(), FINE);
-    CHECK(told("note", "device 1-2: ", "its descriptors are odd: wTotalLength is wrong"));
+    CHECK(told("note", "device 1-2: ", "its descriptors or strings are odd: wTotalLength is wrong"));
     healthy();
     (void)snprintf(devices[0].protect, sizeof devices[0].protect, "is a hub");
     CHECK_INT(visit(), FINE);

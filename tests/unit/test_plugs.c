@@ -195,6 +195,63 @@ static void what_was_bound_before_is_another_plug(void) {
     CHECK_STR(kept_device("1-2")->serial, "S1");
 }
 
+/* A string in sysfs: n times this character, and an end. */
+static void long_text(const char *attribute, const char *character, int n, const char *end) {
+    static char value[VH_ATTR_MAX];
+    size_t len = 0;
+    for (int i = 0; i < n; i++)
+        len += (size_t)snprintf(value + len, sizeof value - len, "%s", character);
+    (void)snprintf(value + len, sizeof value - len, "%s\n", end);
+    text("1-2", attribute, value);
+}
+
+#define HAN "\xe6\xbc\xa2"
+
+/* As long as USB allows: 126 UTF-16 units, three bytes each. */
+static void the_longest_strings_are_whole(void) {
+    static const char *const strings[] = {"manufacturer", "product", "serial"};
+    begin();
+    place(2, 5);
+    for (int i = 0; i < 3; i++)
+        long_text(strings[i], HAN, VH_STRING_UNITS - 1, "\xe5\xad\x97");
+    event("bind", "1-2");
+    read_noted();
+    const struct device *d = kept_device("1-2");
+    const char *values[] = {d->vendor_name, d->product_name, d->serial};
+    for (int i = 0; i < 3; i++)
+        CHECK(strlen(values[i]) == VH_STRING_MAX - 1 &&
+              strcmp(values[i] + 3 * (VH_STRING_UNITS - 1), "\xe5\xad\x97") == 0);
+    CHECK_STR(d->note, "");
+}
+
+/* Two that differ behind a cut would be one. So a string that is too long is none, and that is said. */
+static void a_string_that_is_too_long_is_none(void) {
+    begin();
+    place(2, 5);
+    long_text("manufacturer", HAN, VH_STRING_UNITS, "x");
+    long_text("product", "x", VH_STRING_UNITS + 1, "");
+    long_text("serial", "1", VH_ATTR_MAX - 2, "");
+    event("bind", "1-2");
+    read_noted();
+    CHECK_STR(kept_device("1-2")->vendor_name, "Unknown vendor");
+    CHECK_STR(kept_device("1-2")->product_name, "USB device fff1:0001");
+    CHECK_STR(kept_device("1-2")->serial, "");
+    CHECK(strstr(kept_device("1-2")->note, "serial is too long for USB: not used") != NULL);
+    text("1-2", "manufacturer", "Maker\n");
+    text("1-2", "product", "Thing\n");
+    displace("1-2");
+    place(2, 6);
+    long_text("serial", "\xff", VH_STRING_UNITS + 1, ""); /* each becomes three bytes */
+    event("add", "1-2");
+    read_noted();
+    CHECK_STR(kept_device("1-2")->note, "");
+    event("bind", "1-2"); /* only its strings are read */
+    read_noted();
+    CHECK_INT(result, DEVICE_NAMES);
+    CHECK_STR(kept_device("1-2")->serial, "");
+    CHECK_STR(kept_device("1-2")->note, "serial is too long for USB: not used");
+}
+
 static void what_lasts_is_read_once(void) {
     begin();
     place(2, 5);
@@ -676,6 +733,8 @@ int main(void) {
     RUN(a_choice_among_configurations_is_read_with_its_drivers);
     RUN(a_reset_or_a_new_plug_is_read_again);
     RUN(a_bind_in_the_middle_of_a_reset_counts);
+    RUN(the_longest_strings_are_whole);
+    RUN(a_string_that_is_too_long_is_none);
     RUN(what_could_not_be_read_is_tried_again);
     RUN(what_nobody_keeps_is_read_again);
     RUN(an_unauthorised_device_is_read_again_until_it_is_authorised);

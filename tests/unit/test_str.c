@@ -391,6 +391,13 @@ static void long_strings_are_far_apart(void) {
     CHECK_INT(str_distance(a, a, 3), 4); /* too long to be compared at all */
 }
 
+static void utf16_units_are_counted(void) {
+    CHECK_INT(utf16_units(""), 0);
+    CHECK_INT(utf16_units("a\x7f"), 2);
+    CHECK_INT(utf16_units("\xc3\xa4\xe6\xbc\xa2\xef\xbf\xbf"), 3);
+    CHECK_INT(utf16_units("\xf0\x9f\x94\x91x"), 3); /* a pair, and one */
+}
+
 int main(void) {
     RUN(a_builder_builds);
     RUN(numbers_at_their_limits);
@@ -406,6 +413,7 @@ int main(void) {
     RUN(copies_say_when_they_do_not_fit);
     RUN(a_copy_may_overlap);
     RUN(comparisons);
+    RUN(utf16_units_are_counted);
     RUN(decimal_numbers);
     RUN(what_is_no_decimal_number);
     RUN(hexadecimal_numbers);

@@ -92,6 +92,8 @@ static void take_names(struct device *dev, const struct device *read) {
     memcpy(dev->vendor_name, read->vendor_name, sizeof dev->vendor_name);
     memcpy(dev->product_name, read->product_name, sizeof dev->product_name);
     memcpy(dev->serial, read->serial, sizeof dev->serial);
+    if (read->note[0] != '\0') /* about its strings: its descriptors were not read */
+        device_note(dev, read->note);
     dev->config = read->config;
     dev->settled = true;
 }

@@ -24,8 +24,9 @@ int usb_sysfs_open(const char *sys_name) {
     return sysfs_open(path, O_RDONLY | O_DIRECTORY);
 }
 
-/* A string of the device as valid UTF-8, cut at a character if it is too long. "" if it has none. */
-static void read_string(int dir, const char *attribute, char *dst, size_t cap) {
+/* A string of the device as valid UTF-8. "" if it has none, or one that is longer than USB allows (then false): two
+ * serial numbers that differ only behind a cut would be one. */
+static bool read_string(int dir, const char *attribute, char *dst, size_t cap) {
     char raw[VH_ATTR_MAX];
     ssize_t n = sysfs_text(dir, attribute, raw, sizeof raw);
     struct sbuf sb;
@@ -38,6 +39,20 @@ static void read_string(int dir, const char *attribute, char *dst, size_t cap) {
             sb_mem(&sb, raw + i, len);
         i += len == 0 ? 1 : (ssize_t)len;
     }
+    bool whole = n < 0 ? errno != EOVERFLOW : sb_ok(&sb) && utf16_units(dst) <= VH_STRING_UNITS;
+    if (!whole)
+        dst[0] = '\0';
+    return whole;
+}
+
+/* One of its strings, noted if it is too long. */
+static void read_own(int dir, const char *attribute, struct device *dev, char dst[VH_STRING_MAX]) {
+    char note[VH_NOTE_MAX];
+    if (read_string(dir, attribute, dst, VH_STRING_MAX))
+        return;
+    bool ok = str_fmt(note, sizeof note, "%s is too long for USB: not used", attribute);
+    VH_ASSERT(ok);
+    device_note(dev, note);
 }
 
 static void read_descriptors(int dir, struct device *dev) {
@@ -101,7 +116,7 @@ static bool read_place(int dir, struct device *dev) {
     dev->busnum = (uint8_t)bus;
     dev->devnum = devnum;
     dev->root_port = usb_root_port(dev->port_path);
-    read_string(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
+    (void)read_string(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
     usb_node_print(dev->node, dev->busnum, devnum);
     return true;
 }
@@ -132,13 +147,13 @@ void usb_sysfs_names(int dir, struct device *dev) {
     if (vendor[0] != '\0')
         (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */
     else if (dev->settled)
-        read_string(dir, "manufacturer", dev->vendor_name, sizeof dev->vendor_name);
+        read_own(dir, "manufacturer", dev, dev->vendor_name);
     if (product[0] != '\0')
         (void)str_copy(dev->product_name, sizeof dev->product_name, product);
     else if (dev->settled)
-        read_string(dir, "product", dev->product_name, sizeof dev->product_name);
+        read_own(dir, "product", dev, dev->product_name);
     if (dev->settled)
-        read_string(dir, "serial", dev->serial, sizeof dev->serial);
+        read_own(dir, "serial", dev, dev->serial);
     if (dev->vendor_name[0] == '\0')
         (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, "Unknown vendor");
     if (dev->product_name[0] == '\0')
