@@ -149,7 +149,7 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 HDR := $(sort $(wildcard src/*.h src/*/*.h src/*/*/*.h))
 # First, side by side: code that only the client, start and a reload need. The daemon gives it back (pages.c).
-RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% daemon/conf_load daemon/doctor% os/helper main codec/state_format os/opener_work \
+RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% daemon/conf_load daemon/doctor% os/helper main codec/state_format codec/state_read os/opener_work \
 	os/sandbox% daemon/sandbox_paths daemon/state_file bus/usb/usb_reset)
 OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
 # The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.

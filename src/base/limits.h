@@ -49,8 +49,8 @@
     X(VH_MAX_REMEMBERED, 513, "devices whose selection or decision is remembered; one is for an admin's decision")     \
     X(VH_MAX_TAG_DECISIONS, 64, "tags that a decision keeps away from every VM")                                       \
     X(VH_STATE_MAX, 2097152, "bytes of the state file: a full table whose serials JSON must escape")                   \
-    X(VH_STATE_TOKENS, 16384, "JSON tokens in the state file")                                                         \
-    X(VH_STATE_EXTRA, 16384, "bytes of unknown members of the state file: vhotplug keeps them")                        \
+    X(VH_STATE_TOKENS, 24576, "JSON tokens in the state file")                                                         \
+    X(VH_STATE_EXTRA, 16384, "bytes of what is not understood in the state file, as ids of PCI devices: it is kept")   \
     /* API clients */                                                                                                  \
     X(VH_MAX_LISTENERS, 8, "listening sockets: unix, vsock, tcp over IPv4 and IPv6")                                   \
     X(VH_MAX_CLIENTS, 64, "API connections at once over all transports")                                               \
@@ -201,12 +201,13 @@ _Static_assert(VH_STRING_MAX <= VH_ERROR_MAX, "the client prints whole strings")
 _Static_assert(VH_LOG_LINE >= 2 * VH_STRING_MAX + VH_NAME_MAX + 512, "a log line has both names of a device");
 _Static_assert(VH_LINE_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + 2 * VH_TEXT_MAX + 512,
                "a request can describe a device with three strings of escapes");
-_Static_assert(VH_REPLY_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + VH_MAX_VMS * (2 * VH_NAME_MAX + 4) +
+_Static_assert(VH_REPLY_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + VH_MAX_VMS * (3 * VH_NAME_MAX + 4) +
                                    6 * VH_ERROR_MAX + 2048,
                "a reply has three strings of escapes, all VMs, and a reason");
-_Static_assert(VH_STATE_MAX >=
-                   VH_MAX_REMEMBERED * (3 * (6 * VH_STRING_UNITS + 24) + 3 * VH_NAME_MAX + 512) + VH_STATE_EXTRA,
-               "the state file has each device's string three times");
+_Static_assert(VH_STATE_MAX >= VH_MAX_REMEMBERED * (3 * (6 * VH_STRING_UNITS + 32) + 2 * (VH_STRING_UNITS + 32) +
+                                                    12 * VH_NAME_MAX + 384) +
+                                   VH_STATE_EXTRA,
+               "the state file has each device's serial number three times, and udev's form twice");
 _Static_assert(VH_STATE_MAX <= VH_JSON_MAX, "the state file is JSON that can be read");
 
 #endif

@@ -1,341 +1,78 @@
 /*
- * state_format.c - what is remembered of devices, to JSON and back. Owns the form of the state file; never opens it,
- * and decides nothing about a device that is present.
+ * state_format.c - what is remembered of devices as JSON. Owns the form of the state file; never opens it, and decides
+ * nothing about a device that is present.
  *
- * The older daemons know two members, keyed "vid:pid:serial". These override the more precise record of the same
- * device, because an older daemon may have changed them since.
+ * The older daemons know two members, by ids of devices. A device is written there under each of its ids (state_id.h).
  */
-#include "codec/state_format.h"
-
 #include "base/log.h"
-#include "codec/json.h"
+#include "codec/state_id.h"
+#include "codec/state_internal.h"
 
 #include <string.h>
 
-#define NO_SERIAL "None" /* as the Python daemon writes it */
-
-static jsmntok_t tokens[VH_STATE_TOKENS];
-
-void *state_format_scratch(size_t *size) {
-    *size = sizeof tokens;
-    return tokens;
-}
-
 /* ---- ids ---- */
 
-struct id {
-    uint16_t vid, pid;
-    char serial[VH_STRING_MAX];
-};
-
-static bool parse_id(const struct json *j, int t, struct id *id) {
-    char text[VH_STRING_MAX + 16];
-    uint32_t vid = 0, pid = 0;
-    if (!json_string(j, t, text, sizeof text) || strlen(text) < 10 || text[4] != ':' || text[9] != ':' ||
-        !str_hex(text, 4, &vid) || !str_hex(text + 5, 4, &pid))
-        return false;
-    id->vid = (uint16_t)vid;
-    id->pid = (uint16_t)pid;
-    return str_copy(id->serial, sizeof id->serial, str_eq(text + 10, NO_SERIAL) ? "" : text + 10);
+/* An id with the serial "None" looks like one without a serial. */
+static const char *as_in_id(const char *serial) {
+    return str_eq(serial, STATE_ID_NO_SERIAL) ? "" : serial;
 }
 
-static void print_id(struct sbuf *sb, const struct remembered *m) {
-    char text[VH_STRING_MAX + 16];
-    bool ok = str_fmt(text, sizeof text, "%04x:%04x:%s", (unsigned)m->vid, (unsigned)m->pid,
-                      m->serial[0] != '\0' ? m->serial : NO_SERIAL);
+unsigned state_which_id(const struct remembered *m, uint16_t vid, uint16_t pid, const char *serial) {
+    if (!m->used || m->vid != vid || m->pid != pid)
+        return 0;
+    return (str_eq(as_in_id(m->serial), as_in_id(serial)) ? STATE_ID_OWN : 0U) |
+           (state_id_is_udev(as_in_id(m->serial), as_in_id(serial)) ? STATE_ID_UDEV : 0U);
+}
+
+struct state_ids state_ids_of(const struct remembered *m) {
+    char udev[VH_STRING_MAX];
+    state_id_udev(as_in_id(m->serial), udev);
+    return (struct state_ids){.own = state_id_hash(m->vid, m->pid, as_in_id(m->serial)),
+                              .udev = state_id_hash(m->vid, m->pid, udev)};
+}
+
+static void print_id(struct sbuf *sb, const struct remembered *m, const char *serial) {
+    char text[STATE_ID_MAX];
+    bool ok = state_id_print(text, m->vid, m->pid, serial);
     VH_ASSERT(ok);
     sb_json(sb, text);
 }
 
-/* An id with the serial "None" looks like one without a serial. */
-static const char *as_in_id(const char *serial) {
-    return str_eq(serial, NO_SERIAL) ? "" : serial;
-}
-
-static bool has_id(const struct remembered *m, uint16_t vid, uint16_t pid, const char *serial) {
-    return m->used && m->vid == vid && m->pid == pid && str_eq(as_in_id(m->serial), as_in_id(serial));
-}
-
-static enum role parse_role(const struct json *j, int t) {
-    for (int r = ROLE_OBSERVER; r <= ROLE_ADMIN; r++) {
-        if (json_string_is(j, t, role_name((enum role)r)))
-            return (enum role)r;
-    }
-    return ROLE_OPERATOR; /* the author is unknown, but the decision or choice counts */
-}
-
-/* ---- reading ---- */
-
-struct reader {
-    struct remembered_set *ms;
-    const struct json *j;
-    bool same_boot;
-    unsigned *dropped;
-    char *why;
-    size_t cap;
-};
-
-static bool refuse(struct reader *r, const char *why) {
-    (void)str_copy(r->why, r->cap, why); /* the texts are short */
-    return false;
-}
-
-/* A free record. If there is none, a decision replaces the oldest record without one. NULL: no room. */
-static struct remembered *add(struct reader *r, const struct id *id, bool decision) {
-    struct remembered *m = NULL, *oldest = NULL;
-    for (int i = 0; m == NULL && i < VH_MAX_REMEMBERED; i++) {
-        struct remembered *e = &r->ms->m[i];
-        if (!e->used)
-            m = e;
-        else if (e->file.by == ROLE_NONE && (oldest == NULL || e->stamp < oldest->stamp))
-            oldest = e;
-    }
-    (*r->dropped) += m == NULL;
-    if (m == NULL && decision)
-        m = oldest;
-    if (m == NULL)
-        return NULL;
-    memset(m, 0, sizeof *m);
-    m->used = true;
-    m->vid = id->vid;
-    m->pid = id->pid;
-    memcpy(m->serial, id->serial, sizeof m->serial);
-    m->stamp = ++r->ms->stamp;
-    return m;
-}
-
-/* An optional member; false if it is present but is no text that fits. */
-static bool optional(const struct json *j, int object, const char *key, char *dst, size_t cap) {
-    int t = json_get(j, object, key);
-    dst[0] = '\0';
-    return t < 0 || json_type(j, t) == JSON_NULL || json_string(j, t, dst, cap);
-}
-
-/* The incarnation of a plug. Bus and device number ("1-5", as it once was) name no plug: numbers come again. */
-static void parse_exempt(const char *s, enum role by, struct remembered *m) {
-    uint64_t incarnation = 0;
-    if (str_uint(s, strlen(s), UINT64_MAX, &incarnation) && incarnation != 0) {
-        m->file.exempt = incarnation;
-        m->file.exempt_by = by;
-    }
-}
-
-static bool is_empty(const struct remembered *m) {
+bool state_is_empty(const struct remembered *m) {
     return m->vm[0] == '\0' && m->suspended[0] == '\0' && m->file.by == ROLE_NONE && m->file.exempt == 0;
 }
 
-static void read_device(struct reader *r, int object) {
-    struct remembered read = {.used = true};
-    struct id id;
-    char exempt[24];
-    bool literal = false;
-    int by = json_get(r->j, object, "disconnected_by"), vm_by = json_get(r->j, object, "selected_by");
-    if (json_type(r->j, object) != JSON_OBJECT || !parse_id(r->j, json_get(r->j, object, "id"), &id) ||
-        !optional(r->j, object, "port", read.port, sizeof read.port) ||
-        !optional(r->j, object, "vm", read.vm, sizeof read.vm) ||
-        !optional(r->j, object, "suspended", read.suspended, sizeof read.suspended) ||
-        !optional(r->j, object, "exempt", exempt, sizeof exempt)) {
-        (*r->dropped)++;
-        return;
+/* ---- what is not understood ---- */
+
+const char *state_next_kept(const struct remembered_set *ms, char place, const char *p) {
+    const char *end = ms->kept + ms->nkept;
+    for (p = p != NULL ? p + strlen(p) + 1 : ms->kept; p < end; p += strlen(p) + 1) {
+        if (*p == place)
+            return p + 1;
     }
-    if (json_bool(r->j, json_get(r->j, object, "serial"), &literal) && literal && id.serial[0] == '\0')
-        memcpy(id.serial, NO_SERIAL, sizeof NO_SERIAL);
-    read.file.by = by >= 0 ? parse_role(r->j, by) : ROLE_NONE;
-    read.vm_by = read.vm[0] != '\0' ? parse_role(r->j, vm_by) : ROLE_NONE;
-    parse_exempt(exempt, parse_role(r->j, json_get(r->j, object, "exempt_by")), &read);
-    if (!r->same_boot) {
-        read.suspended[0] = '\0';
-        read.file.exempt = 0;
-        read.file.exempt_by = ROLE_NONE;
-    }
-    struct remembered *m = is_empty(&read) ? NULL : add(r, &id, read.file.by != ROLE_NONE);
-    if (m == NULL)
-        return;
-    memcpy(m->port, read.port, sizeof m->port);
-    memcpy(m->vm, read.vm, sizeof m->vm);
-    m->vm_by = read.vm_by;
-    memcpy(m->suspended, read.suspended, sizeof m->suspended);
-    m->file = read.file;
+    return NULL;
 }
 
-static bool read_devices(struct reader *r, int array) {
-    if (array >= 0 && json_type(r->j, array) != JSON_ARRAY)
-        return refuse(r, "'devices' is no array");
-    for (int t = json_first(r->j, array); array >= 0 && t >= 0; t = json_next(r->j, t))
-        read_device(r, t);
-    return true;
-}
-
-static void select_vm(struct remembered *m, const char *vm) {
-    VH_ASSERT(str_copy(m->vm, sizeof m->vm, vm)); /* same bound */
-    m->vm_by = vm[0] != '\0' ? ROLE_OPERATOR : ROLE_NONE;
-}
-
-/* Merges one entry of selected_vms into the records with its id. If one of several equal devices has this VM, the
- * others keep theirs. */
-static void merge_selection(struct reader *r, const struct id *id, const char *vm, bool said[VH_MAX_REMEMBERED]) {
-    bool known = false, agrees = false;
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        const struct remembered *m = &r->ms->m[i];
-        if (!has_id(m, id->vid, id->pid, id->serial))
-            continue;
-        known = said[i] = true;
-        agrees = agrees || str_eq(m->vm, vm);
+unsigned state_format_kept(const struct remembered_set *ms) {
+    static const char places[] = {IN_DEVICES, IN_SELECTIONS, IN_DECISIONS, IN_TAGS};
+    unsigned n = 0;
+    for (size_t i = 0; i < sizeof places; i++) {
+        for (const char *p = state_next_kept(ms, places[i], NULL); p != NULL; p = state_next_kept(ms, places[i], p))
+            n++;
     }
-    for (int i = 0; known && !agrees && i < VH_MAX_REMEMBERED; i++) {
-        if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
-            select_vm(&r->ms->m[i], vm);
-    }
-    struct remembered *m = known ? NULL : add(r, id, false);
-    if (m == NULL)
-        return;
-    said[m - r->ms->m] = true;
-    select_vm(m, vm);
-}
-
-static bool read_selections(struct reader *r, int object) {
-    bool said[VH_MAX_REMEMBERED] = {false};
-    if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
-        return refuse(r, "'selected_vms' is no object");
-    if (object < 0)
-        return true; /* absent: nothing changes */
-    for (int key = json_first(r->j, object); key >= 0; key = json_next(r->j, key)) {
-        struct id id;
-        char vm[VH_NAME_MAX];
-        if (parse_id(r->j, key, &id) && json_string(r->j, json_value(r->j, key), vm, sizeof vm) && vm[0] != '\0')
-            merge_selection(r, &id, vm, said);
-        else
-            (*r->dropped)++;
-    }
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        if (!said[i])
-            select_vm(&r->ms->m[i], ""); /* taken back by another daemon */
-    }
-    return true;
-}
-
-static void merge_decision(struct reader *r, const struct id *id, bool said[VH_MAX_REMEMBERED]) {
-    bool known = false, decided = false;
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        const struct remembered *m = &r->ms->m[i];
-        if (!has_id(m, id->vid, id->pid, id->serial))
-            continue;
-        known = said[i] = true;
-        decided = decided || m->file.by != ROLE_NONE;
-    }
-    for (int i = 0; known && !decided && i < VH_MAX_REMEMBERED; i++) {
-        if (has_id(&r->ms->m[i], id->vid, id->pid, id->serial))
-            r->ms->m[i].file.by = ROLE_OPERATOR;
-    }
-    struct remembered *m = known ? NULL : add(r, id, true);
-    if (m == NULL)
-        return;
-    said[m - r->ms->m] = true;
-    m->file.by = ROLE_OPERATOR;
-}
-
-static bool read_decisions(struct reader *r, int array) {
-    bool said[VH_MAX_REMEMBERED] = {false};
-    if (array >= 0 && json_type(r->j, array) != JSON_ARRAY)
-        return refuse(r, "'disconnected_devices' is no array");
-    if (array < 0)
-        return true;
-    for (int t = json_first(r->j, array); t >= 0; t = json_next(r->j, t)) {
-        struct id id;
-        if (parse_id(r->j, t, &id))
-            merge_decision(r, &id, said);
-        else
-            (*r->dropped)++;
-    }
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        if (!said[i])
-            r->ms->m[i].file.by = ROLE_NONE; /* lifted by another daemon */
-    }
-    return true;
-}
-
-static bool read_tags(struct reader *r, int object) {
-    int n = 0;
-    if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
-        return refuse(r, "'disconnected_tags' is no object");
-    for (int key = object >= 0 ? json_first(r->j, object) : -1; key >= 0; key = json_next(r->j, key)) {
-        if (n == VH_MAX_TAG_DECISIONS ||
-            !json_string(r->j, key, r->ms->tag_decision[n].tag, sizeof r->ms->tag_decision[n].tag) ||
-            r->ms->tag_decision[n].tag[0] == '\0') {
-            (*r->dropped)++;
-            continue;
-        }
-        r->ms->tag_decision[n++].by = parse_role(r->j, json_value(r->j, key));
-    }
-    return true;
-}
-
-static bool is_ours(const struct json *j, int key) {
-    static const char names[][21] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags", "boot_id"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (json_string_is(j, key, names[i]))
-            return true;
-    }
-    return false;
-}
-
-/* Keeps unknown members as they are: another program may own them. */
-static bool keep_unknown(struct reader *r) {
-    struct sbuf sb;
-    sb_init(&sb, r->ms->extra, sizeof r->ms->extra);
-    for (int key = json_first(r->j, 0); key >= 0; key = json_next(r->j, key)) {
-        const jsmntok_t *value = &r->j->tok[json_value(r->j, key)];
-        size_t from = json_offset(r->j, key);
-        size_t to = (size_t)value->end + (value->type == JSMN_STRING);
-        if (is_ours(r->j, key))
-            continue;
-        if (sb.len > 0)
-            sb_str(&sb, ", ");
-        sb_mem(&sb, r->j->text + from, to - from);
-    }
-    r->ms->nextra = (uint32_t)sb.len;
-    return sb_ok(&sb) || refuse(r, "the members that are not ours are too long");
-}
-
-static void drop_empty(struct remembered_set *ms) {
-    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
-        struct remembered *m = &ms->m[i];
-        m->used = m->used && !is_empty(m);
-        m->now = m->file;
-    }
-    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
-        ms->tag_decision[i].now = ms->tag_decision[i].by;
-}
-
-bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
-                        char *why, size_t cap) {
-    struct json j;
-    struct json_error err;
-    struct reader r = {.ms = ms, .j = &j, .dropped = dropped, .why = why, .cap = cap};
-    *dropped = 0;
-    if (!json_parse(&j, text, len, tokens, VH_STATE_TOKENS, &err)) {
-        (void)str_fmt(why, cap, "not JSON: %s at byte %zu", err.why, err.at); /* an explanation may be cut */
-        return false;
-    }
-    if (json_type(&j, 0) != JSON_OBJECT)
-        return refuse(&r, "not a JSON object");
-    r.same_boot = json_string_is(&j, json_get(&j, 0, "boot_id"), boot);
-    if (!read_devices(&r, json_get(&j, 0, "devices")) || !read_selections(&r, json_get(&j, 0, "selected_vms")) ||
-        !read_decisions(&r, json_get(&j, 0, "disconnected_devices")) ||
-        !read_tags(&r, json_get(&j, 0, "disconnected_tags")) || !keep_unknown(&r))
-        return false;
-    drop_empty(ms);
-    return true;
+    return n;
 }
 
 /* ---- writing ---- */
+
+static struct state_ids hashes[VH_MAX_REMEMBERED]; /* of what is being printed */
 
 /* The next in order of age after `stamp`; NULL after the last. */
 static const struct remembered *next_older(const struct remembered_set *ms, uint64_t stamp) {
     const struct remembered *best = NULL;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *m = &ms->m[i];
-        if (m->used && !is_empty(m) && m->stamp > stamp && (best == NULL || m->stamp < best->stamp))
+        if (m->used && !state_is_empty(m) && m->stamp > stamp && (best == NULL || m->stamp < best->stamp))
             best = m;
     }
     return best;
@@ -349,12 +86,14 @@ static const struct remembered *after(const struct remembered_set *ms, const str
     return next_older(ms, m->stamp);
 }
 
-/* True if a younger record with the same id has a selection (or a decision): the file has each id once. */
-static bool said_later(const struct remembered_set *ms, const struct remembered *m, bool selection) {
+/* True if a younger record with this id has a selection (or a decision): the file has each id once. */
+static bool said_later(const struct remembered_set *ms, const struct remembered *m, const char *serial,
+                       bool selection) {
+    uint32_t hash = state_id_hash(m->vid, m->pid, serial);
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct remembered *o = &ms->m[i];
-        if (o->stamp > m->stamp && has_id(o, m->vid, m->pid, m->serial) &&
-            (selection ? o->vm[0] != '\0' : o->file.by != ROLE_NONE))
+        if (o->stamp > m->stamp && (hashes[i].own == hash || hashes[i].udev == hash) &&
+            (selection ? o->vm[0] != '\0' : o->file.by != ROLE_NONE) && state_which_id(o, m->vid, m->pid, serial) != 0)
             return true;
     }
     return false;
@@ -366,29 +105,87 @@ static void separate(struct sbuf *sb, bool *first, const char *indent) {
     *first = false;
 }
 
-static void print_selections(const struct remembered_set *ms, struct sbuf *sb) {
-    bool first = true;
-    sb_str(sb, "{\n  \"selected_vms\": {");
-    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
-        if (m->vm[0] == '\0' || said_later(ms, m, true))
+static void print_kept(const struct remembered_set *ms, char place, struct sbuf *sb, bool *first, const char *indent) {
+    for (const char *p = state_next_kept(ms, place, NULL); p != NULL; p = state_next_kept(ms, place, p)) {
+        separate(sb, first, indent);
+        sb_str(sb, p);
+    }
+}
+
+/* The ids of a device; the number of them. */
+static int ids_of(const struct remembered *m, const char *serials[2], char udev[VH_STRING_MAX]) {
+    serials[0] = as_in_id(m->serial);
+    serials[1] = udev;
+    state_id_udev(serials[0], udev);
+    return str_eq(udev, serials[0]) ? 1 : 2;
+}
+
+static void print_selection(const struct remembered_set *ms, const struct remembered *m, struct sbuf *sb, bool *first) {
+    char udev[VH_STRING_MAX];
+    const char *serials[2];
+    int n = m->vm[0] != '\0' ? ids_of(m, serials, udev) : 0;
+    for (int i = 0; i < n; i++) {
+        if (said_later(ms, m, serials[i], true))
             continue;
-        separate(sb, &first, "    ");
-        print_id(sb, m);
+        separate(sb, first, "    ");
+        print_id(sb, m, serials[i]);
         sb_str(sb, ": ");
         sb_json(sb, m->vm);
     }
+}
+
+/* Is there a selection under the id that an entry begins with? Then the entry has become outdated. */
+static bool is_replaced(const struct remembered_set *ms, const char *entry) {
+    char id[6 * STATE_ID_MAX], udev[VH_STRING_MAX];
+    const char *serials[2];
+    for (int k = 0; k < VH_MAX_REMEMBERED && str_starts(entry, "\"usb-"); k++) {
+        const struct remembered *m = &ms->m[k];
+        int n = m->used && m->vm[0] != '\0' ? ids_of(m, serials, udev) : 0;
+        for (int i = 0; i < n; i++) {
+            struct sbuf sb;
+            sb_init(&sb, id, sizeof id);
+            print_id(&sb, m, serials[i]);
+            sb_str(&sb, ": ");
+            if (str_starts(entry, id))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void print_selections(const struct remembered_set *ms, struct sbuf *sb) {
+    bool first = true;
+    sb_str(sb, "{\n  \"selected_vms\": {");
+    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m))
+        print_selection(ms, m, sb, &first);
+    for (const char *p = state_next_kept(ms, IN_SELECTIONS, NULL); p != NULL;
+         p = state_next_kept(ms, IN_SELECTIONS, p)) {
+        if (is_replaced(ms, p))
+            continue;
+        separate(sb, &first, "    ");
+        sb_str(sb, p);
+    }
     sb_str(sb, first ? "}" : "\n  }");
+}
+
+static void print_decision(const struct remembered_set *ms, const struct remembered *m, struct sbuf *sb, bool *first) {
+    char udev[VH_STRING_MAX];
+    const char *serials[2];
+    int n = m->file.by != ROLE_NONE ? ids_of(m, serials, udev) : 0;
+    for (int i = 0; i < n; i++) {
+        if (said_later(ms, m, serials[i], false))
+            continue;
+        separate(sb, first, "    ");
+        print_id(sb, m, serials[i]);
+    }
 }
 
 static void print_decisions(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
     sb_str(sb, ",\n  \"disconnected_devices\": [");
-    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m)) {
-        if (m->file.by == ROLE_NONE || said_later(ms, m, false))
-            continue;
-        separate(sb, &first, "    ");
-        print_id(sb, m);
-    }
+    for (const struct remembered *m = oldest(ms); m != NULL; m = after(ms, m))
+        print_decision(ms, m, sb, &first);
+    print_kept(ms, IN_DECISIONS, sb, &first, "    ");
     sb_str(sb, first ? "]" : "\n  ]");
 }
 
@@ -401,8 +198,8 @@ static void member(struct sbuf *sb, const char *name, const char *value) {
 
 static void print_device(struct sbuf *sb, const struct remembered *m) {
     sb_str(sb, "{\"id\": ");
-    print_id(sb, m);
-    if (str_eq(m->serial, NO_SERIAL))
+    print_id(sb, m, m->serial);
+    if (str_eq(m->serial, STATE_ID_NO_SERIAL))
         sb_str(sb, ", \"serial\": true"); /* the device has this serial; it does not lack one */
     member(sb, "port", m->port);
     member(sb, "vm", m->vm);
@@ -423,27 +220,39 @@ static bool print_devices(const struct remembered_set *ms, struct sbuf *sb) {
         print_device(sb, m);
         this_boot = this_boot || m->suspended[0] != '\0' || m->file.exempt != 0;
     }
+    print_kept(ms, IN_DEVICES, sb, &first, "    ");
     sb_str(sb, first ? "]" : "\n  ]");
     return this_boot;
 }
 
+static bool has_tags(const struct remembered_set *ms) {
+    bool any = state_next_kept(ms, IN_TAGS, NULL) != NULL;
+    for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
+        any = any || ms->tag_decision[i].by != ROLE_NONE;
+    return any;
+}
+
 static void print_tags(const struct remembered_set *ms, struct sbuf *sb) {
     bool first = true;
+    if (!has_tags(ms))
+        return;
+    sb_str(sb, ",\n  \"disconnected_tags\": {");
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         if (ms->tag_decision[i].by == ROLE_NONE)
             continue;
-        if (first)
-            sb_str(sb, ",\n  \"disconnected_tags\": {");
         separate(sb, &first, "    ");
         sb_json(sb, ms->tag_decision[i].tag);
         sb_str(sb, ": ");
         sb_json(sb, role_name(ms->tag_decision[i].by));
     }
-    if (!first)
-        sb_str(sb, "\n  }");
+    print_kept(ms, IN_TAGS, sb, &first, "    ");
+    sb_str(sb, "\n  }");
 }
 
 void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb) {
+    bool first = false;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++)
+        hashes[i] = ms->m[i].used ? state_ids_of(&ms->m[i]) : (struct state_ids){.own = 0};
     print_selections(ms, sb);
     print_decisions(ms, sb);
     if (print_devices(ms, sb)) {
@@ -451,9 +260,6 @@ void state_format_print(const struct remembered_set *ms, const char *boot, struc
         sb_json(sb, boot);
     }
     print_tags(ms, sb);
-    if (ms->nextra > 0) {
-        sb_str(sb, ",\n  ");
-        sb_mem(sb, ms->extra, ms->nextra);
-    }
+    print_kept(ms, IN_FILE, sb, &first, "  ");
     sb_str(sb, "\n}\n");
 }

@@ -2,9 +2,9 @@
  * state_format.h - what is remembered of devices, present or not, and its form on disk. Pure; daemon/state_file.c reads
  * and writes the file.
  *
- * The file is JSON that the older daemons of this API read and write too: `selected_vms` maps "vid:pid:serial" to a VM,
- * `disconnected_devices` lists such ids. Further members hold what they do not know (ports, authors, suspension, tags).
- * Unknown members are kept as they are.
+ * The file is JSON that the older daemons of this API read and write too: `selected_vms` maps the id of a device to a
+ * VM, `disconnected_devices` lists ids (state_id.h). Further members hold what they do not know (ports, authors,
+ * suspension, tags). What is not understood, such as ids of PCI devices and other members, is kept as it is.
  */
 #ifndef VHOTPLUG_STATE_FORMAT_H
 #define VHOTPLUG_STATE_FORMAT_H
@@ -50,20 +50,22 @@ struct remembered_set {
     uint64_t stamp; /* of the youngest */
     struct remembered m[VH_MAX_REMEMBERED];
     struct tag_decision tag_decision[VH_MAX_TAG_DECISIONS];
-    uint32_t nextra;
-    char extra[VH_STATE_EXTRA]; /* unknown members as they were written: `"key": value`, joined by ", " */
+    uint32_t nkept;            /* bytes */
+    char kept[VH_STATE_EXTRA]; /* what is not understood, as it was written: a byte that says where, the text, NUL */
 };
 
 /*
  * Fills *ms, which is all zero bytes, from a state file. boot: the kernel's boot id; what is true of one boot only is
  * dropped if the file names another one. False with `why` filled if the text is not such a file; then *ms is to be
- * cleared. Entries that make no sense (an id that is none, an empty VM) are left out and counted in *dropped, and so is
- * what does not fit (decisions come before selections).
+ * cleared. What finds no room is left out and counted in *dropped (decisions come before selections); all else can be
+ * printed again.
  */
 bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
                         char *why, size_t cap);
 /* The file's text, ending with a newline; sb_ok() tells whether it fitted. Equal sets give equal texts. */
 void state_format_print(const struct remembered_set *ms, const char *boot, struct sbuf *sb);
+/* How many entries are kept that are not understood; other programs' members are no entries. */
+unsigned state_format_kept(const struct remembered_set *ms);
 /* The parser's static scratch memory, so that its pages may be given back to the kernel. */
 void *state_format_scratch(size_t *size);
 

@@ -8,30 +8,36 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/state_id.h"
 #include "core/core_internal.h"
 
 #include <string.h>
 
 /* ---- finding ---- */
 
-static bool same_identity(uint16_t vid, uint16_t pid, const char *serial, const struct device *d) {
-    return vid == d->vid && pid == d->pid && str_eq(serial, d->serial);
+static bool same_identity(const struct device *a, const struct device *b) {
+    return a->vid == b->vid && a->pid == b->pid && str_eq(a->serial, b->serial);
 }
 
 /* Is another device with the same ids and serial number plugged in: at that port, or anywhere if port is NULL? */
 static bool twin_present(const struct core *c, const struct device *d, const char *port) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && same_identity(s->dev.vid, s->dev.pid, s->dev.serial, d) &&
-            !str_eq(s->dev.sys_name, d->sys_name) && (port == NULL || str_eq(s->dev.sys_name, port)))
+        if (s->state == SLOT_PRESENT && same_identity(&s->dev, d) && !str_eq(s->dev.sys_name, d->sys_name) &&
+            (port == NULL || str_eq(s->dev.sys_name, port)))
             return true;
     }
     return false;
 }
 
+/* An older daemon's entry, which has no port, may have the serial number in udev's form. */
+static bool has_serial(const struct remembered *m, const struct device *d) {
+    return str_eq(m->serial, d->serial) || (m->port[0] == '\0' && state_id_is_udev(d->serial, m->serial));
+}
+
 /* Is what is remembered there about this device? */
 static bool applies(const struct core *c, const struct remembered *m, const struct device *d) {
-    if (!m->used || !same_identity(m->vid, m->pid, m->serial, d))
+    if (!m->used || m->vid != d->vid || m->pid != d->pid || !has_serial(m, d))
         return false;
     return m->port[0] == '\0' || str_eq(m->port, d->sys_name) || (d->serial[0] != '\0' && !twin_present(c, d, m->port));
 }
@@ -98,8 +104,9 @@ static struct remembered *new_row(struct core *c, enum role by) {
  * device, or was made elsewhere, stays as it is: it is neither moved nor narrowed. NULL: there is no room. */
 static struct remembered *get(struct core *c, const struct device *d, enum role by) {
     bool here = false;
-    struct remembered *known = find(c, d, &here), *m = known;
-    if (m == NULL || (!here && (decides(m) || m->now.exempt != 0 || !is_settled(m)))) {
+    int row = find_row(c, d, &here);
+    struct remembered *known = row >= 0 ? &c->remembered.m[row] : NULL, *m = known;
+    if (row < 0 || (!here && (decides(m) || m->now.exempt != 0 || !is_settled(m)))) {
         m = new_row(c, by);
         if (m == NULL)
             return NULL;
@@ -107,14 +114,14 @@ static struct remembered *get(struct core *c, const struct device *d, enum role 
         m->used = true;
         m->vid = d->vid;
         m->pid = d->pid;
-        memcpy(m->serial, d->serial, sizeof m->serial);
-        if (known != NULL) { /* a choice is for the device, a suspension for its plug */
+        if (row >= 0) { /* a choice is for the device, a suspension for its plug */
             memcpy(m->vm, known->vm, sizeof m->vm);
             m->vm_by = known->vm_by;
             memcpy(m->suspended, known->suspended, sizeof m->suspended);
             known->suspended[0] = '\0';
         }
     }
+    memcpy(m->serial, d->serial, sizeof m->serial); /* an older daemon may have written it in another form */
     memcpy(m->port, d->sys_name, sizeof m->port);
     m->stamp = ++c->remembered.stamp;
     return m;

@@ -23,7 +23,10 @@ static struct {
     char path[VH_PATH_MAX], temporary[VH_PATH_MAX], directory[VH_PATH_MAX];
     char boot[VH_BOOT_ID_MAX];
     char why[VH_PATH_MAX + 128];
+    bool refused; /* the file has what would be lost: it is not replaced */
 } state;
+
+enum { BESIDE_NAMES = 9 };
 
 static char text[VH_STATE_MAX];
 
@@ -69,9 +72,36 @@ static void set_aside(const char *why) {
               ok ? " kept=" : "", ok ? aside : "");
 }
 
+static bool is_same_file(const char *path, const char *other) {
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* What finds no room would be lost with the next save. So the file stays beside the next one, under the first of a few
+ * names that is free; without one nothing is saved. */
+static void keep_beside(unsigned dropped) {
+    char beside[VH_PATH_MAX];
+    bool ok = false, fits = true;
+    for (int n = 1; n <= BESIDE_NAMES && !ok && fits; n++) {
+        fits = n == 1 ? str_fmt(beside, sizeof beside, "%s.full", state.path)
+                      : str_fmt(beside, sizeof beside, "%s.full.%d", state.path, n);
+        ok = fits && (linkat(AT_FDCWD, state.path, AT_FDCWD, beside, 0) == 0 ||
+                      (errno == EEXIST && is_same_file(state.path, beside))); /* of an earlier start */
+        fits = fits && (ok || errno == EEXIST);
+    }
+    state.refused = !ok;
+    if (ok)
+        log_warn("the state file has more than finds room: path=%s left_out=%u kept=%s", state.path, dropped, beside);
+    else
+        log_error("the state file has more than finds room and cannot be kept beside, so nothing is saved: path=%s "
+                  "left_out=%u error=\"%s\"",
+                  state.path, dropped, strerror(errno));
+}
+
 void state_file_load(const char *path, struct remembered_set *ms) {
     char why[VH_TEXT_MAX] = "";
     unsigned dropped = 0;
+    state.refused = false;
     boot_id(state.boot);
     if (!set_path(path)) {
         log_error("the path of the state file is too long: %s", path);
@@ -93,9 +123,12 @@ void state_file_load(const char *path, struct remembered_set *ms) {
         set_aside(why);
         return;
     }
+    unsigned kept = state_format_kept(ms);
+    if (kept > 0)
+        log_info("the state file has entries that are not understood, and stay in it: path=%s entries=%u", state.path,
+                 kept);
     if (dropped > 0)
-        log_warn("the state file has entries that are not valid or do not fit: path=%s left_out=%u", state.path,
-                 dropped);
+        keep_beside(dropped);
 }
 
 /* ---- writing ---- */
@@ -106,6 +139,8 @@ const char *state_file_directory(void) {
 
 size_t state_file_print(const struct remembered_set *ms, char *dst, size_t cap) {
     struct sbuf sb;
+    if (state.refused)
+        return 0;
     sb_init(&sb, dst, cap);
     state_format_print(ms, state.boot, &sb);
     return sb_ok(&sb) ? sb.len : 0;
@@ -115,6 +150,8 @@ const char *state_file_why(enum state_file_place place, int error) {
     static const char *const paths[STATE_FILE_PLACES] = {state.path, state.temporary, state.directory};
     if (state.path[0] == '\0')
         return "the path of the state file is too long";
+    if (state.refused)
+        return "the state file has more than finds room and could not be kept beside";
     (void)str_fmt(state.why, sizeof state.why, "%s: %s", paths[place], strerror(error)); /* may be cut */
     return state.why;
 }

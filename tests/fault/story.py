@@ -17,7 +17,7 @@ from world import BINARY, KEYBOARD, STICK, World, free_port, rule  # noqa: E402
 
 LAUNCH = os.path.join(TOP, "build/test/fault/launch")
 LAUNCH_FAILED = 125  # its exit status then
-KEY = "0951:1666:None"  # of the stick in the state file
+KEY = "usb-0951:1666:None"  # of the stick in the state file
 # Lists of modules, which are read for a device of no class; and where drivers are offered an interface.
 MODULES = {"proc/sys/kernel/osrelease": "6.1.0-test\n", "lib/modules/6.1.0-test/modules.alias": "alias usb:v0403p6001d*dc*dsc*dp*ic*isc*ip*in* ftdi_sio\n",
            "lib/modules/6.1.0-test/modules.dep": "kernel/drivers/usb/serial/ftdi_sio.ko:\n", "sys/bus/usb/drivers_probe": ""}

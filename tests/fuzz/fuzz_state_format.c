@@ -27,7 +27,7 @@ static void check(const struct remembered_set *ms) {
     }
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
         MUST((ms->tag_decision[i].by == ROLE_NONE) == (ms->tag_decision[i].tag[0] == '\0'));
-    MUST(ms->nextra <= sizeof ms->extra);
+    MUST(ms->nkept <= sizeof ms->kept && (ms->nkept == 0 || ms->kept[ms->nkept - 1] == '\0'));
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {

@@ -182,6 +182,104 @@ def clients_that_connect_for_each_request(w):
     contains(failed["error"], "nobody")
 
 
+# ---- state files ----
+
+STICK_ID, STICK_UDEV = "usb-0951:1666:A B/C", "usb-0951:1666:A_B_C"
+
+
+def of_python(selected, away):
+    """As the Python daemon writes it. Of a file it reads these two members, and drops all others with the next save."""
+    return json.dumps({"selected_vms": selected, "disconnected_devices": away}, ensure_ascii=False, indent=2)
+
+
+def of_rust(selected, away):
+    ports = {"1-2.3": {"vm": "chat", "port": 3, "socket_generation": "1:2:3", "vid": "046d", "pid": "c52b", "serial": None}}
+    return json.dumps({"selected_vms": selected, "disconnected_devices": sorted(away), "crosvm_usb_ports": ports}, ensure_ascii=False, indent=2) + "\n"
+
+
+def remembering(w):
+    return w.conf([{"targetVm": "vm1", "tag": "keys", "allow": [{"interfaceClass": 3}]},
+                   {"allowedVms": ["vm1", "vm2"], "tag": "disk", "allow": [{"interfaceClass": 8}]}],
+                  persistency=True, statePath=os.path.join(w.dir, "state.json"))
+
+
+def state_of(w, text=None):
+    if text is not None:
+        with open(os.path.join(w.dir, "state.json"), "w", encoding="utf-8") as f:
+            f.write(text)
+    with open(os.path.join(w.dir, "state.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def there_and_back(w, write, stick_id):
+    """A keyboard that was taken away, a stick for which a VM was chosen, and what is not USB."""
+    w.qemu("vm1"), w.qemu("vm2")
+    state_of(w, write({stick_id: "vm2", "pci-0000:01:00.0": "vm1"}, ["usb-046d:c31c:None", "pci-0000:00:14.3", "future:1"]))
+    kbd = w.host.place("1-1", 0x046d, 0xc31c, [HID_KEYBOARD])
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE], serial="A B/C")
+    mouse = w.host.place("1-3", 0x046d, 0xc077, [HID_MOUSE], serial="M 1")
+    daemon = w.daemon(remembering(w), "-a")
+    api = w.api()
+    listed = api.list_until(lambda d: d[stick.node]["vm"] and d[mouse.node]["vm"])
+    equal([(listed[d.node]["vm"], listed[d.node]["disconnected"]) for d in (kbd, stick, mouse)],
+          [(None, True), ("vm2", False), ("vm1", False)])
+    daemon.wait_log("entries that are not understood, and stay in it: .*entries=3")
+    api.ok("usb_detach", device_node=mouse.node)
+    api.ok("usb_attach", device_node=stick.node, vm="vm1")
+    equal(daemon.stop(), 0)
+    saved = state_of(w)
+    equal({k: v for k, v in saved["selected_vms"].items() if k.startswith("pci-")}, {"pci-0000:01:00.0": "vm1"})
+    for known in ("usb-046d:c31c:None", "pci-0000:00:14.3", "future:1"):
+        check(known in saved["disconnected_devices"], f"{known} in {saved}")
+    equal(all(isinstance(v, str) for v in saved["selected_vms"].values()), True, "else the Rust daemon drops the file")
+    return saved, kbd, stick, mouse
+
+
+@test
+def the_python_daemons_state_is_taken_over_and_given_back(w):
+    saved, kbd, stick, mouse = there_and_back(w, of_python, STICK_UDEV)
+    # back there: it knows serial numbers as udev writes them
+    equal(saved["selected_vms"][STICK_UDEV], "vm1")
+    away = saved["disconnected_devices"]
+    check("usb-046d:c077:M_1" in away, str(away))
+    away.remove("usb-046d:c31c:None")  # the keyboard is attached there, the stick goes to the other VM
+    saved["selected_vms"][STICK_UDEV] = "vm2"
+    state_of(w, of_python(saved["selected_vms"], away))
+    w.daemon(remembering(w), "-a")
+    listed = w.api().list_until(lambda d: d[stick.node]["vm"] and d[kbd.node]["vm"])
+    equal([listed[d.node]["vm"] for d in (kbd, stick, mouse)], ["vm1", "vm2", None])
+
+
+@test
+def the_rust_daemons_state_is_taken_over_and_given_back(w):
+    saved, kbd, stick, mouse = there_and_back(w, of_rust, STICK_ID)
+    equal(saved["crosvm_usb_ports"], json.loads(of_rust({}, []))["crosvm_usb_ports"])
+    equal(saved["selected_vms"][STICK_ID], "vm1")
+    away = saved["disconnected_devices"]
+    check("usb-046d:c077:M 1" in away, str(away))
+    away.remove("usb-046d:c31c:None")
+    state_of(w, of_rust(saved["selected_vms"], away))
+    w.daemon(remembering(w), "-a")
+    listed = w.api().list_until(lambda d: d[stick.node]["vm"] and d[kbd.node]["vm"])
+    equal([listed[d.node]["vm"] for d in (kbd, stick, mouse)], ["vm1", "vm1", None])
+
+
+@test
+def the_python_daemons_state_of_before_autumn_2025_is_taken_over(w):
+    w.qemu("vm1"), w.qemu("vm2")
+    state_of(w, of_python({"0951:1666:A_B_C": "vm2"}, ["046d:c31c:None"]))
+    kbd = w.host.place("1-1", 0x046d, 0xc31c, [HID_KEYBOARD])
+    stick = w.host.place("1-2", 0x0951, 0x1666, [STORAGE], serial="A B/C")
+    w.daemon(remembering(w), "-a")
+    api = w.api()
+    listed = api.list_until(lambda d: d[stick.node]["vm"])
+    equal((listed[kbd.node]["disconnected"], listed[stick.node]["vm"]), (True, "vm2"))
+    api.ok("usb_detach", device_node=stick.node)
+    saved = state_of(w)
+    equal(sorted(saved["disconnected_devices"]), ["usb-046d:c31c:None", STICK_ID, STICK_UDEV])
+    equal(saved["selected_vms"][STICK_UDEV], "vm2")
+
+
 @test
 def clients_that_decode_each_read_by_itself(w):
     """As the older clients do: 4096 bytes at once. No character may lie across two reads."""

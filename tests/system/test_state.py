@@ -42,7 +42,7 @@ def a_choice_outlives_the_daemon(w):
     api.ok("usb_attach", device_node=first.node, vm="vm2")
     equal(daemon.stop(), 0)
     saved = state(w)  # a choice is saved as soon as the disk allows, at the latest by the end
-    equal(saved["selected_vms"], {"0951:1666:4C53": "vm2"})
+    equal(saved["selected_vms"], {"usb-0951:1666:4C53": "vm2"})
     equal(saved["disconnected_devices"], [])
     w.host.vanish(first)
     w.daemon(remembering(w, CHOICE))
@@ -70,7 +70,7 @@ def the_other_daemons_files_are_understood_and_their_members_kept(w):
     saved = state(w)
     equal(saved["future"], {"x": [1, None, "\u00e4"]})
     equal(saved["disconnected_devices"], [])
-    equal(saved["selected_vms"], {"0951:1666:4C53": "vm2", "0951:1666:None": "vm1"})
+    equal(saved["selected_vms"], {"usb-0951:1666:4C53": "vm2", "usb-0951:1666:None": "vm1"})
 
 
 @test
@@ -81,7 +81,7 @@ def a_decision_outlives_daemon_and_plug(w):
     first = stick(w, serial="1")
     api.await_event("usb_attached")
     api.ok("usb_detach", device_node=first.node)
-    equal(state(w)["disconnected_devices"], ["0951:1666:1"])
+    equal(state(w)["disconnected_devices"], ["usb-0951:1666:1"])
     daemon.process.kill()
     daemon.process.wait()
     w.host.vanish(first)
@@ -157,7 +157,7 @@ def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
         api.list_until(lambda d: d.get(device.node, {}).get("state") == "waiting")  # somebody has to choose
         api.ok("usb_attach", device_node=device.node, vm="vm2")
         equal(daemon.stop(), 0)
-        equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
+        equal(state(w)["selected_vms"], {"usb-0951:1666:None": "vm2"})
         w.host.vanish(device)
 
 
@@ -200,7 +200,7 @@ def nothing_is_decided_that_cannot_be_saved(w):
     api.await_event("usb_attached", device_node=another.node)  # no decision was made for the tag
     directory_back(w)
     api.ok("usb_detach", device_node=device.node)
-    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+    equal(state(w)["disconnected_devices"], ["usb-0951:1666:None"])
     daemon.wait_log(r"<3>.*the state cannot be saved: .*Not a directory")
 
 
@@ -218,7 +218,7 @@ def a_choice_that_cannot_be_saved_is_kept_and_saved_later(w):
     directory_back(w)
     api.ok("usb_detach", device_node=device.node)  # and with the next change all is saved
     daemon.wait_log("the state is saved again")
-    equal(state(w)["selected_vms"], {"0951:1666:None": "vm2"})
+    equal(state(w)["selected_vms"], {"usb-0951:1666:None": "vm2"})
 
 
 @test
@@ -232,7 +232,7 @@ def a_half_written_file_of_a_daemon_that_died_is_no_matter(w):
     device = stick(w)
     api.await_event("usb_attached", vm="vm2")
     api.ok("usb_detach", device_node=device.node)
-    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+    equal(state(w)["disconnected_devices"], ["usb-0951:1666:None"])
     equal(os.listdir(os.path.dirname(state_path(w))), ["state.json"])
 
 
@@ -250,7 +250,7 @@ def a_link_stays_a_link(w):
     api.await_event("usb_attached")
     api.ok("usb_detach", device_node=device.node)
     check(os.path.islink(state_path(w)))
-    equal(state(w)["disconnected_devices"], ["0951:1666:None"])
+    equal(state(w)["disconnected_devices"], ["usb-0951:1666:None"])
 
 
 @test

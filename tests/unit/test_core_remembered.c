@@ -58,6 +58,47 @@ static void another_daemons_memory_is_of_any_port(void) {
     CHECK(core.slot[0].disconnected && op(OP_ATTACH, 1) == NULL);
 }
 
+/* The Python daemon has serial numbers as udev writes them. */
+static void another_daemons_form_of_a_serial_is_understood(void) {
+    static const char *const cases[][2] = {{"A B", "A_B"}, {"\xe6\xbc\xa2", ""}, {"A/B", "A_B"}, {" A_B", "A_B"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        two_vms();
+        remember(0, cases[i][1], "", "b", ROLE_NONE);
+        plug_stick("1-1", 5, 0x1234, cases[i][0]);
+        CHECK(op(OP_ATTACH, 1) != NULL);
+        two_vms();
+        remember(0, cases[i][1], "", "", ROLE_ADMIN);
+        plug_stick("1-1", 5, 0x1234, cases[i][0]);
+        CHECK(core.slot[0].disconnected && op(OP_ATTACH, 1) == NULL);
+        two_vms();
+        remember(0, cases[i][1], "1-1", "b", ROLE_ADMIN); /* our own: it is another device */
+        plug_stick("1-1", 5, 0x1234, cases[i][0]);
+        CHECK(!core.slot[0].disconnected && event(EV_SELECT_VM) != NULL);
+    }
+}
+
+/* Once something is remembered of the device, it is known by its own serial number. */
+static void another_daemons_memory_becomes_ours(void) {
+    two_vms();
+    remember(0, "A_B", "", "b", ROLE_NONE);
+    plug_stick("1-1", 5, 0x1234, "A B");
+    done(1, OP_OK);
+    ask(REQ_ATTACH, 5, "a");
+    done(1, OP_OK);
+    released();
+    done(0, OP_OK);
+    CHECK(replied(true));
+    CHECK(core.remembered.m[0].used && !core.remembered.m[1].used);
+    CHECK_STR(core.remembered.m[0].serial, "A B");
+    CHECK_STR(core.remembered.m[0].port, "1-1");
+    two_vms();
+    remember(0, "A_B", "", "", ROLE_OPERATOR);
+    plug_stick("1-1", 5, 0x1234, "A B");
+    plug_stick("1-2", 6, 0x1234, "A/B"); /* the older daemon takes both for one: the other one stays away */
+    ask(REQ_ATTACH, 5, "a");
+    CHECK(!core.slot[0].disconnected && core.slot[1].disconnected);
+}
+
 static void of_two_memories_the_younger_counts(void) {
     two_vms();
     remember(0, "X", "1-8", "a", ROLE_NONE);
@@ -377,6 +418,8 @@ static void tags_of_operators_never_keep_an_admin_from_deciding(void) {
 int main(void) {
     RUN(another_makers_device_with_that_serial_is_another_device);
     RUN(another_daemons_memory_is_of_any_port);
+    RUN(another_daemons_form_of_a_serial_is_understood);
+    RUN(another_daemons_memory_becomes_ours);
     RUN(of_two_memories_the_younger_counts);
     RUN(a_resume_does_not_wait_for_another_makers_device);
     RUN(a_resume_of_one_vm_leaves_what_is_away_of_another);

@@ -3,6 +3,7 @@
  * whole, and no other file is left; a file that cannot be read is set aside.
  */
 #include "base/limits.h"
+#include "base/log.h"
 #include "daemon/state_file.h"
 #include "fault.h"
 #include "os/sysfs.h"
@@ -188,12 +189,65 @@ static void a_file_larger_than_any_is_not_read(void) {
     CHECK(!exists(path) && unlink(at("state.json.corrupt")) == 0);
 }
 
-static void what_makes_no_sense_is_counted(void) {
-    write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\", \"nonsense\": \"vm1\"}}");
+static void what_is_not_understood_is_told_and_stays(void) {
+    const char *why = "";
+    log_open("test", LOG_INFO);
+    write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\", \"pci-0000:00:14.3\": \"vm1\"}}");
     load(path);
-    CHECK(was_said("left_out=1"));
+    CHECK(was_said("stay in it") && was_said("entries=1") && !was_said("left_out"));
     heal();
     CHECK_STR(ms.m[0].vm, "vm1");
+    CHECK(save(&why));
+    CHECK(strstr(content(path), "\"pci-0000:00:14.3\": \"vm1\"") != NULL);
+}
+
+/* More unknown text than there is room for. */
+static void too_much(char *text, size_t size, char what) {
+    int n = snprintf(text, size, "{\"disconnected_devices\": [\"usb-0951:1666:None\"], \"theirs\": \"");
+    memset(text + n, what, VH_STATE_EXTRA);
+    (void)snprintf(text + n + VH_STATE_EXTRA, size - (size_t)n - VH_STATE_EXTRA, "\"}");
+}
+
+static void a_file_with_more_than_finds_room_stays_beside(void) {
+    static char text[VH_STATE_EXTRA + 256], again[VH_STATE_EXTRA + 256];
+    char full[256 + 16];
+    const char *why = "";
+    (void)unlink(path);
+    for (int n = 1; n <= 9; n++) {
+        (void)snprintf(full, sizeof full, n == 1 ? "%s.full" : "%s.full.%d", path, n);
+        too_much(text, sizeof text, (char)('0' + n));
+        write_file(path, text);
+        for (int starts = 0; starts < 2; starts++) { /* until it is saved it is kept once */
+            load(path);
+            CHECK(was_said("left_out=1") && was_said(full));
+            heal();
+            CHECK_INT(ms.m[0].file.by, ROLE_OPERATOR); /* the decision counts */
+        }
+        choose();
+        CHECK(save(&why));
+        CHECK(strstr(content(path), "theirs") == NULL);
+        int fd = open(full, O_RDONLY | O_CLOEXEC);
+        CHECK(fd >= 0 && __real_read(fd, again, sizeof again) == (ssize_t)strlen(text) && __real_close(fd) == 0);
+        CHECK(memcmp(again, text, strlen(text)) == 0);
+        load(path);
+        CHECK(!was_said("left_out"));
+        heal();
+    }
+    write_file(path, text); /* no name is free any more */
+    load(path);
+    CHECK(was_said("nothing is saved") && was_said(strerror(EEXIST)));
+    heal();
+    CHECK(ms.m[0].file.by == ROLE_OPERATOR && state_file_print(&ms, again, sizeof again) == 0);
+    CHECK(strstr(state_file_why(STATE_FILE_PATH, EFBIG), "more than finds room") != NULL);
+    for (int n = 1; n <= 9; n++) {
+        (void)snprintf(full, sizeof full, n == 1 ? "%s.full" : "%s.full.%d", path, n);
+        CHECK(unlink(full) == 0);
+    }
+    load(path);
+    CHECK(was_said("kept=") && state_file_print(&ms, again, sizeof again) > 0);
+    heal();
+    (void)snprintf(full, sizeof full, "%s.full", path);
+    CHECK(unlink(full) == 0);
 }
 
 /* Without a boot id, entries of one boot hold for every boot. */
@@ -290,7 +344,8 @@ int main(void) {
     RUN(a_file_that_cannot_be_read_is_set_aside);
     RUN(a_read_that_is_interrupted_goes_on);
     RUN(a_file_larger_than_any_is_not_read);
-    RUN(what_makes_no_sense_is_counted);
+    RUN(what_is_not_understood_is_told_and_stays);
+    RUN(a_file_with_more_than_finds_room_stays_beside);
     RUN(a_kernel_without_a_boot_id_has_one_boot);
     RUN(the_last_directory_is_made);
     RUN(a_link_stays_a_link);
