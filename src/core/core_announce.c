@@ -24,8 +24,9 @@ void announce_later(struct step *st, struct client_ref client) {
     while (k < VH_MAX_CLIENTS && c->announcement[k].used)
         k++;
     VH_ASSERT(k < VH_MAX_CLIENTS); /* one for each client, until it has gone */
-    c->announcement[k] = (struct announcement){
-        .used = true, .client = client, .last_question = c->questions, .due = st->now + ms_to_ns(VH_T_ANNOUNCE)};
+    struct announcement *a = &c->announcement[k];
+    *a = (struct announcement){.used = true, .client = client, .last_question = c->questions};
+    a->due = st->now + ms_to_ns(VH_T_ANNOUNCE);
 }
 
 /* A choice that came up later was told to all subscribers when it did. */

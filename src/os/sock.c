@@ -250,6 +250,7 @@ ssize_t sock_send_fds(int fd, const void *p, size_t n, const int fds[], int nfds
         m.msg_control = control.buf;
         m.msg_controllen = (socklen_t)CMSG_SPACE(npassed * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        VH_ASSERT(c != NULL); /* there is room for one */
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = (socklen_t)CMSG_LEN(npassed * sizeof(int));
