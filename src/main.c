@@ -17,6 +17,7 @@
 #include "daemon/loop.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
+#include "os/host_lock.h"
 #include "os/logger.h"
 #include "os/opener.h"
 #include "os/pages.h"
@@ -69,7 +70,7 @@ static const char help[] =
     "      --strict            with --check: warnings are errors\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
-    "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests)\n"
+    "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests: one daemon a DIR)\n"
     "      --uevents PATH      take uevents from a unix datagram socket made at PATH (for tests; needs --root)\n"
     "      --version           print the version and exit\n"
     "  -h, --help              print this and exit\n"
@@ -79,6 +80,7 @@ static const char help[] =
     "unless general.releaseOnExit says otherwise. SIGHUP reads the configuration again: all of it, or nothing if it "
     "has "
     "errors.\n"
+    "One daemon a host: a second one ends with status 1 and names the first.\n"
     "Exit status: 0 ended as asked, 1 failed, 2 options not understood.\n"
     "\n"
     "Try it:  vhotplug -d   and in another shell   vhotplugcli usb list\n";
@@ -285,6 +287,8 @@ static int serve(int argc, char **argv) {
     }
     if (given.doctor)
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
+    if (!host_lock_take()) /* before anything is opened, made or begun that is the other one's */
+        return EXIT_FAILED;
     (void)umask(0); /* files and sockets get exactly the mode that they are made with */
     if (!logger_use() || !start_opener())
         return EXIT_FAILED;

@@ -18,6 +18,7 @@
 #include "daemon/doctor_daemon.h"
 #include "daemon/doctor_say.h"
 #include "os/clock.h"
+#include "os/host_lock.h"
 #include "os/netlink.h"
 #include "os/sysfs.h"
 
@@ -269,6 +270,24 @@ static void parent_of(const char *path, char *dst, size_t cap) {
     (void)str_copyn(dst, cap, path, n); /* dst has the bound of the paths */
 }
 
+/* A second daemon ends at once if the lock works; a note says where it does not. */
+static void lock(void) {
+    int pid = 0, error = 0;
+    enum host_lock held = host_lock_look(&pid);
+    if (held == HOST_LOCK_UNKNOWN)
+        doctor_say(NOTE, "lock: whether a daemon runs cannot be told: %s: %s (run it as root)", HOST_LOCK_PATH,
+                   strerror(errno));
+    else if (held == HOST_LOCK_HELD && pid > 0)
+        doctor_say(FINE, "lock: the daemon is process %d; another one that is started ends at once", pid);
+    else if (held == HOST_LOCK_HELD)
+        doctor_say(FINE, "lock: the daemon is in another PID namespace; another one that is started ends at once");
+    else if ((error = host_lock_obstacle()) != 0)
+        doctor_say(NOTE, "lock: nothing keeps two daemons from running: %s: %s (devtmpfs on /dev)", HOST_LOCK_PATH,
+                   strerror(error));
+    else
+        doctor_say(FINE, "lock: no daemon runs; of two, the second one would end at once");
+}
+
 static void state_directory(const struct conf *c) {
     char dir[VH_PATH_MAX];
     parent_of(c->state_path, dir, sizeof dir);
@@ -286,6 +305,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     devices(bus);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
+    lock();
     state_directory(c);
     if (c->api.enable && c->api.unix_on)
         doctor_daemon(c->api.unix_path);

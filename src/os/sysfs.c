@@ -46,7 +46,7 @@ static void note_trouble(void) {
 static int open_at(int dirfd, const char *name, int flags) {
     int fd;
     do {
-        fd = openat(dirfd, name, flags | O_CLOEXEC);
+        fd = openat(dirfd, name, flags | O_CLOEXEC, 0600);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         note_trouble();

@@ -17,7 +17,8 @@
 unsigned sysfs_troubles(void);
 bool sysfs_root(const char *dir); /* opens the root; false with errno */
 bool sysfs_root_is_real(void);    /* is the root "/"? */
-/* A path like "/sys/bus/usb/devices", or relative to the root. O_CLOEXEC is added. -1 with errno. */
+/* A path like "/sys/bus/usb/devices", or relative to the root. O_CLOEXEC is added; what O_CREAT makes is its owner's
+ * alone. -1 with errno. */
 int sysfs_open(const char *path, int flags);
 /* Reads a whole text attribute, strips the trailing newline, NUL-terminates. Length, or -1 with errno (EOVERFLOW if it
  * does not fit). */

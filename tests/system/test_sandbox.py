@@ -105,9 +105,9 @@ def each_process_holds_its_own_files_alone(w):
         DISK: every + ["pair"],
         CONNECTOR: every + ["pair", "anon_inode:inotify"],
         # A socket of uevents and one of clients; the watch over the VMs' directories, which the connectors fill; the table of mounts, which
-        # poll() tells a change of.
-        "vhotplug": every + ["pair"] * (HELPERS) + ["socket", "socket", "anon_inode:inotify",
-                                                                                             "anon_inode:[signalfd]", "root/proc/self/mountinfo"],
+        # poll() tells a change of; the lock, which no helper may write to.
+        "vhotplug": every + ["pair"] * (HELPERS) + ["socket", "socket", "anon_inode:inotify", "anon_inode:[signalfd]",
+                                                    "root/proc/self/mountinfo", "root/dev/vhotplug.lock"],
     }
     pairs, holders = pair_ends(), {}
     for name, each in running.items():
