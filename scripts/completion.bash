@@ -22,6 +22,7 @@ _vhotplugcli() {
     -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
     usb | pci) words="list attach detach suspend resume" ;;
     vmm) words="args" ;;
+    state) words="acknowledge" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
         *" usb list "*) words="--short --plain --connected --disconnected --tag --all" ;;
@@ -36,8 +37,8 @@ _vhotplugcli() {
         *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
-        *" listen "* | *" version "*) words="" ;;
-        *) words="usb pci vmm listen status explain stats version -t -u -s -p -c -d --transport --path --host \
+        *" listen "* | *" version "* | *" state acknowledge "*) words="" ;;
+        *) words="usb pci vmm state listen status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;

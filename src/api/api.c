@@ -216,3 +216,14 @@ void api_event(struct sbuf *sb, const struct core *c, const struct principal *wh
     }
     sb_str(sb, "}\n");
 }
+
+void api_state_event(struct sbuf *sb, const struct core *c) {
+    if (c->remembered.corrupt[0] == '\0') {
+        sb_str(sb, "{\"event\": \"state_acknowledged\"}\n");
+        return;
+    }
+    sb_str(sb, "{\"event\": \"state_corrupt\", \"error\": ");
+    sb_json(sb, c->remembered.corrupt);
+    member_bool(sb, "closed", core_closed(c));
+    sb_str(sb, "}\n");
+}

@@ -97,6 +97,7 @@ static const struct {
     {"pci_suspend", REQ_PCI_SUSPEND},
     {"pci_resume", REQ_PCI_RESUME},
     {"vmm_args", REQ_VMM_ARGS},
+    {"state_acknowledge", REQ_ACKNOWLEDGE},
     {"version", REQ_VERSION},
 };
 
@@ -123,9 +124,9 @@ static bool parse_action(struct parse *p) {
             }
         }
     }
-    parse_complain(
-        p, "action", t,
-        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats or version");
+    parse_complain(p, "action", t,
+                   "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats, "
+                   "state_acknowledge or version");
     return false;
 }
 
@@ -201,6 +202,7 @@ static void parse_fields(struct parse *p) {
     case REQ_PCI_ATTACH:
     case REQ_PCI_DETACH:
     case REQ_STATS:
+    case REQ_ACKNOWLEDGE:
     case REQ_AUDIT:
     case REQ_UNSUBSCRIBE:
     case REQ_VERSION:

@@ -94,7 +94,8 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
            {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},
            {"events_dropped", f->events_dropped});
     OBJECT(sb, "state", {"saves", s->saves}, {"save_failed", s->save_failed},
-           {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)}, {"failing", c->save_failures > 0});
+           {"unsaved", c->persist && (c->dirty || c->save != SAVE_NONE)}, {"failing", c->save_failures > 0},
+           {"corrupt", c->remembered.corrupt[0] != '\0'}, {"closed", core_closed(c)});
     OBJECT(sb, "device_workers", {"running", f->workers}, {"idle", f->workers_idle}, {"late", f->workers_late},
            {"ended", f->workers_ended}, {"orders_waiting", f->orders_waiting}, {"orders", f->orders},
            {"orders_late", f->orders_late});

@@ -96,6 +96,7 @@ enum request_kind {
     REQ_PCI_SUSPEND,
     REQ_PCI_RESUME,
     REQ_VMM_ARGS,
+    REQ_ACKNOWLEDGE, /* that the state file was lost */
     REQ_VERSION,
 };
 
@@ -236,6 +237,7 @@ enum action_kind {
     ACT_FLAPS,   /* the port of slot flaps: its device is left alone for `hold_ms` */
     ACT_DROPPED, /* the decision by `by` about a device or a tag is dropped: the table is full */
     ACT_DRIVER,  /* slot.driver, of the host, has an interface of a device that a VM has */
+    ACT_STATE,   /* tell admins (or only `client` if its gen is not 0) of the loss of the state file, or of its end */
     ACT_LOOK,    /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
 };
 

@@ -37,6 +37,7 @@ static const char help[] =
     "  usb resume [--vm VM]            put back what suspend took\n"
     "  pci list|attach|detach|suspend|resume, vmm args --vm VM [--require-pci] [--timeout SECONDS]\n"
     "                                  as the older clients: no PCI device is given to VMs yet\n"
+    "  state acknowledge               a corrupt state file was seen to (see general.onCorruptState)\n"
     "  listen                          print events as they come, one JSON object a line\n"
     "  status [--tag TAG]              how it stands; is everything with TAG taken away?\n"
     "  explain DEVICE|DESCRIPTION      which rule decides, which fields of the others differ, what it waits for\n"
@@ -171,6 +172,7 @@ static const struct command {
     {"pci", "resume", "pci_resume", BIT(F_VM), OUT_NOTHING},
     {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
      OUT_ARGS},
+    {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING},
     {NULL, "listen", "enable_notifications", 0, OUT_EVENTS},
     {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS},
     {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN},

@@ -383,11 +383,24 @@ void show_stats(const struct json *j) {
     print_vms(j);
 }
 
+static bool is_set(const struct json *j, int group, const char *name) {
+    int64_t v = 0;
+    return json_int(j, json_get(j, group, name), 1, 1, &v);
+}
+
+static void print_loss(const struct json *j) {
+    int state = json_get(j, 0, "state");
+    if (is_set(j, state, "corrupt"))
+        printf("state file: was corrupt, and no admin has acknowledged that%s\n",
+               is_set(j, state, "closed") ? ": no VM is given a device" : "");
+}
+
 void show_daemon(const struct json *j) {
     int devices = json_get(j, 0, "devices");
     print_line(j, devices, "devices:    ", "present");
     print_line(j, devices, "attached:   ", "attached");
     print_line(j, devices, "taken away: ", "disconnected");
+    print_loss(j);
     print_vms(j);
 }
 
@@ -397,7 +410,7 @@ static bool is_gauge(const char *group, const char *name) {
     if (str_eq(group, "device_workers"))
         return !str_eq(name, "orders") && !str_eq(name, "orders_late");
     static const char *const groups[] = {"devices", "arena", "connectors", "opener", "disk_worker"};
-    static const char *const names[] = {"connected", "subscribers", "unsaved", "failing"};
+    static const char *const names[] = {"connected", "subscribers", "unsaved", "failing", "corrupt", "closed"};
     bool gauge = false;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         gauge = gauge || str_eq(group, groups[i]);

@@ -260,6 +260,10 @@ void state_format_print(const struct remembered_set *ms, const char *boot, struc
         sb_json(sb, boot);
     }
     print_tags(ms, sb);
+    if (ms->corrupt[0] != '\0') {
+        sb_str(sb, ",\n  \"corrupt\": ");
+        sb_json(sb, ms->corrupt);
+    }
     print_kept(ms, IN_FILE, sb, &first, "  ");
     sb_str(sb, "\n}\n");
 }

@@ -50,6 +50,8 @@ struct remembered_set {
     uint64_t stamp; /* of the youngest */
     struct remembered m[VH_MAX_REMEMBERED];
     struct tag_decision tag_decision[VH_MAX_TAG_DECISIONS];
+    char corrupt[VH_TEXT_MAX]; /* why an earlier file was lost, until an admin acknowledges it; "" it was not */
+    unsigned unread;           /* decisions that find no room, in the file that was read; not part of it */
     uint32_t nkept;            /* bytes */
     char kept[VH_STATE_EXTRA]; /* what is not understood, as it was written: a byte that says where, the text, NUL */
 };
@@ -57,8 +59,8 @@ struct remembered_set {
 /*
  * Fills *ms, which is all zero bytes, from a state file. boot: the kernel's boot id; what is true of one boot only is
  * dropped if the file names another one. False with `why` filled if the text is not such a file; then *ms is to be
- * cleared. What finds no room is left out and counted in *dropped (decisions come before selections); all else can be
- * printed again.
+ * cleared. What finds no room is left out and counted in *dropped, decisions in ms->unread, too (they come before
+ * selections); all else can be printed again.
  */
 bool state_format_parse(struct remembered_set *ms, const char *text, size_t len, const char *boot, unsigned *dropped,
                         char *why, size_t cap);

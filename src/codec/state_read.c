@@ -77,6 +77,7 @@ static struct remembered *add(struct reader *r, const struct state_id *id, bool 
     (*r->dropped) += m == NULL;
     if (m == NULL && decision)
         m = oldest;
+    r->ms->unread += m == NULL && decision;
     if (m == NULL)
         return NULL;
     memset(m, 0, sizeof *m);
@@ -352,6 +353,7 @@ static bool read_tags(struct reader *r, int object) {
             keep_tokens(r, IN_TAGS, key, json_value(r->j, key));
         } else if (n == VH_MAX_TAG_DECISIONS) {
             (*r->dropped)++;
+            r->ms->unread++;
         } else {
             memcpy(r->ms->tag_decision[n].tag, tag, sizeof tag);
             r->ms->tag_decision[n++].by = parse_role(r->j, json_value(r->j, key));
@@ -360,8 +362,16 @@ static bool read_tags(struct reader *r, int object) {
     return true;
 }
 
+/* What was lost is lost, although the text that says why is none. */
+static void read_corrupt(struct reader *r, int t) {
+    char *dst = r->ms->corrupt;
+    if (t >= 0 && (!json_string(r->j, t, dst, sizeof r->ms->corrupt) || dst[0] == '\0'))
+        (void)str_copy(dst, sizeof r->ms->corrupt, "for a reason that cannot be read"); /* it fits */
+}
+
 static bool is_ours(const struct json *j, int key) {
-    static const char names[][21] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags", "boot_id"};
+    static const char names[][21] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags", "boot_id",
+                                     "corrupt"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (json_string_is(j, key, names[i]))
             return true;
@@ -405,6 +415,7 @@ bool state_format_parse(struct remembered_set *ms, const char *text, size_t len,
         !read_decisions(&r, json_get(&j, 0, "disconnected_devices")) ||
         !read_tags(&r, json_get(&j, 0, "disconnected_tags")))
         return false;
+    read_corrupt(&r, json_get(&j, 0, "corrupt"));
     keep_unknown(&r);
     drop_empty(ms);
     return true;

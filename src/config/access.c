@@ -137,7 +137,8 @@ static const struct {
     [ROLE_OBSERVER] = {"not allowed: an observer may only list and listen", MAY_LISTEN},
     [ROLE_GUEST] = {"not allowed: a guest may only list, listen and move its own devices", MAY_LISTEN | MAY_MOVE},
     [ROLE_OPERATOR] = {"not allowed for an operator", MAY_LISTEN | MAY_MOVE | MAY_LOOK},
-    [ROLE_ADMIN] = {"not allowed for an admin", MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT)},
+    [ROLE_ADMIN] = {"not allowed for an admin",
+                    MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT) | MAY(REQ_ACKNOWLEDGE)},
 };
 
 bool access_may(const struct principal *p, enum request_kind kind, const char **why) {

@@ -22,6 +22,7 @@ void conf_default(struct conf *c) {
     c->persistency = true;
     VH_ASSERT(str_copy(c->state_path, sizeof c->state_path, DEFAULT_STATE) &&
               str_copy(c->record_path, sizeof c->record_path, DEFAULT_RECORD));
+    c->closed_on_loss = false;
     c->lease_seconds = 0;
     c->release_on_exit = false;
     c->nrules = c->nentries = c->nvms = 0;
@@ -50,8 +51,8 @@ void *conf_scratch(size_t *size) {
 }
 
 static void read_general(struct reader *r, int object) {
-    static const char *const matches[] = {"all", "any"};
-    int v[CONF_KEYS_MAX], match = 0;
+    static const char *const matches[] = {"all", "any"}, *const losses[] = {"open", "closed"};
+    int v[CONF_KEYS_MAX], match = 0, loss = 0;
     uint64_t lease = 0;
     if (!rd_object(r, object, OBJ_GENERAL, v))
         return;
@@ -60,6 +61,8 @@ static void read_general(struct reader *r, int object) {
     (void)rd_bool(r, v[GEN_PERSISTENCY], &r->c->persistency);
     (void)rd_path(r, v[GEN_STATE_PATH], r->c->state_path, sizeof r->c->state_path);
     (void)rd_path(r, v[GEN_RECORD_PATH], r->c->record_path, sizeof r->c->record_path);
+    if (rd_choice(r, v[GEN_ON_CORRUPT], losses, 2, "\"open\" or \"closed\"", &loss))
+        r->c->closed_on_loss = loss == 1;
     if (rd_uint(r, v[GEN_LEASE], 0, 86400, "seconds from 0 to 86400", &lease))
         r->c->lease_seconds = (uint32_t)lease;
     (void)rd_bool(r, v[GEN_RELEASE], &r->c->release_on_exit);

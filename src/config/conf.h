@@ -47,6 +47,7 @@ struct conf {
     bool persistency;
     char state_path[VH_PATH_MAX];
     char record_path[VH_PATH_MAX];
+    bool closed_on_loss; /* general.onCorruptState "closed" */
     uint32_t lease_seconds;
     bool release_on_exit;
     struct api_conf api;

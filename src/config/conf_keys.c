@@ -21,6 +21,7 @@ static const char *const general_keys[] = {
     [GEN_PERSISTENCY] = "persistency",
     [GEN_STATE_PATH] = "statePath",
     [GEN_RECORD_PATH] = "recordPath",
+    [GEN_ON_CORRUPT] = "onCorruptState",
     [GEN_LEASE] = "leaseSeconds",
     [GEN_RELEASE] = "releaseOnExit",
     [GEN_DESCRIPTION] = "description",

@@ -21,6 +21,7 @@ enum general_key {
     GEN_PERSISTENCY,
     GEN_STATE_PATH,
     GEN_RECORD_PATH,
+    GEN_ON_CORRUPT,
     GEN_LEASE,
     GEN_RELEASE,
     GEN_DESCRIPTION,

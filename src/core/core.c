@@ -252,11 +252,15 @@ static void forget_other_vms(struct core *c, const struct conf *old) {
 }
 
 /* The VMs keep their indices; VMs may be added, and all rules may change. A question is asked anew if the VMs to choose
- * from have changed. */
+ * from have changed, or if it could not be answered for a time. */
 static void reload_fact(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     const struct conf *old = c->conf, *conf = f->conf;
+    bool closed = core_closed(c);
     c->conf = conf;
+    closed = core_closed(c) != closed;
+    if (closed)
+        step_add(st, ACT_STATE);
     forget_other_vms(c, old);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -267,7 +271,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
         port_lease(c, s);
         if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
             request_slot_done(st, i, "a new configuration does not allow it");
-        if (s->vm < 0 && before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0))
+        if (s->vm < 0 && (closed || before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0)))
             s->question = QUESTION_NONE;
         slot_afresh(s);
     }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
-#define CORE_MAX_ACTIONS (6 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS)
+#define CORE_MAX_ACTIONS (6 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
 
 enum slot_state {
@@ -163,7 +163,7 @@ struct verify {
 
 /* A new subscriber that is still to hear of the choices that were open when it subscribed. */
 struct announcement {
-    bool used;
+    bool used, admin;
     struct client_ref client;
     uint64_t last_question; /* that was opened before */
     int64_t due;
@@ -248,6 +248,7 @@ const struct device *core_device(const struct core *c, const char *sys_name); /*
 bool core_wants_device(const struct core *c, const char *sys_name); /* once it is settled, will a VM get it? */
 bool core_device_given(const struct core *c, const char *sys_name); /* has a VM that device, by us? */
 int64_t core_deadline(const struct core *c);       /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
+bool core_closed(const struct core *c);            /* after the loss of the state file: is no device given to a VM? */
 bool core_holds(const struct core *c);             /* after FACT_STOP: must a device still be taken out or reset? */
 bool core_vm_in_use(const struct core *c, int vm); /* has the VM devices of ours, or an operation? */
 bool core_wants_vm(const struct core *c, int vm);  /* is an operation on this VM due or under way? */

@@ -1,7 +1,7 @@
 /*
- * core_announce.c - owns announcements: a new subscriber hears of the choices that are still open, VH_T_ANNOUNCE after
- * the answer to its subscription. Clients of the older daemons drop what they read together with an answer. Decides
- * nothing.
+ * core_announce.c - owns announcements: a new subscriber hears of the choices that are still open, and an admin of a
+ * lost state file, VH_T_ANNOUNCE after the answer to its subscription. Clients of the older daemons drop what they read
+ * together with an answer. Decides nothing.
  */
 #include "base/log.h"
 #include "core/core_internal.h"
@@ -17,20 +17,32 @@ void announce_never(struct core *c, struct client_ref client) {
     }
 }
 
-void announce_later(struct step *st, struct client_ref client) {
+static struct announcement *free_one(struct core *c) {
+    for (int k = 0; k < VH_MAX_CLIENTS; k++) {
+        if (!c->announcement[k].used)
+            return &c->announcement[k];
+    }
+    return NULL;
+}
+
+void announce_later(struct step *st, const struct request *r) {
     struct core *c = st->c;
-    int k = 0;
-    announce_never(c, client);
-    while (k < VH_MAX_CLIENTS && c->announcement[k].used)
-        k++;
-    VH_ASSERT(k < VH_MAX_CLIENTS); /* one for each client, until it has gone */
-    struct announcement *a = &c->announcement[k];
-    *a = (struct announcement){.used = true, .client = client, .last_question = c->questions};
-    a->due = st->now + ms_to_ns(VH_T_ANNOUNCE);
+    announce_never(c, r->client);
+    struct announcement *a = free_one(c);
+    VH_ASSERT(a != NULL); /* one for each client, until it has gone */
+    *a = (struct announcement){
+        .used = true,
+        .admin = r->who.role == ROLE_ADMIN,
+        .client = r->client,
+        .last_question = c->questions,
+        .due = st->now + ms_to_ns(VH_T_ANNOUNCE),
+    };
 }
 
 /* A choice that came up later was told to all subscribers when it did. */
 static void announce(struct step *st, const struct announcement *a) {
+    if (a->admin && st->c->remembered.corrupt[0] != '\0')
+        step_add(st, ACT_STATE)->client = a->client;
     for (int i = 0; i < st->c->used; i++) {
         const struct slot *s = &st->c->slot[i];
         if (s->state != SLOT_PRESENT || s->question != QUESTION_OPEN || s->question_number > a->last_question)

@@ -42,6 +42,8 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is assigned to a VM but is not managed");
     MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
     MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a held device has a VM or an operation");
+    MUST(!core_closed(c) || s->vm >= 0 || s->req >= 0 || plan_target(c, s) < 0,
+         "a device is to go to a VM although none is given away");
     MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_LEAVING || s->op == OP_DETACH,
          "a hub has an operation other than a detach");
     return true;

@@ -62,7 +62,8 @@ static struct pending *begin_moves(struct step *st, const struct request *r, boo
 /* False, with why filled, if the device cannot be attached to any VM. STAY_FOREIGN is no reason: the
  * device is read again first, see attach_go(). */
 static bool may_leave_host(const struct core *c, const struct slot *s, struct sbuf *why) {
-    switch (slot_stays_with_host(c, s, STAY_DEVICE | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD | STAY_STOPPING)) {
+    switch (slot_stays_with_host(
+        c, s, STAY_DEVICE | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD | STAY_CLOSED | STAY_STOPPING)) {
     case STAY_MALFORMED:
         sb_fmt(why, "%s is unclassifiable: %s", s->dev.node, s->dev.malformed);
         return false;
@@ -83,6 +84,9 @@ static bool may_leave_host(const struct core *c, const struct slot *s, struct sb
         return false;
     case STAY_HELD:
         sb_fmt(why, "%s is on a port that flaps: it has to stay for a while first", s->dev.node);
+        return false;
+    case STAY_CLOSED:
+        sb_str(why, core_why_closed);
         return false;
     case STAY_STOPPING:
         sb_str(why, "the daemon is ending");

@@ -17,7 +17,7 @@ bool core_guest_sees(const struct core *c, const struct slot *s, int vm) {
 
 /* Reasons that a reply to a guest states; all others read "not free". */
 static bool stays_here(const struct core *c, const struct slot *s) {
-    return slot_stays_with_host(c, s, STAY_DEVICE) != STAY_NO;
+    return slot_stays_with_host(c, s, STAY_DEVICE | STAY_CLOSED) != STAY_NO;
 }
 
 /* NULL if the device can be used. */
@@ -42,8 +42,8 @@ static bool may_attach(const struct core *c, const struct slot *s, int vm) {
         return false; /* somebody above guests has chosen another VM */
     /* STAY_STOPPING is not among them: only attach_vm(), which serves operators and admins, looks at that. */
     return plan_allows(c, s, vm) && !s->disconnected && is_free(c, s, vm) &&
-           slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD) ==
-               STAY_NO;
+           slot_stays_with_host(
+               c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_UNSETTLED | STAY_HELD | STAY_CLOSED) == STAY_NO;
 }
 
 /* True if this VM has the device, is about to get it or has detached it, and no other VM has it, may have it or is just

@@ -47,13 +47,16 @@ enum stay {
     STAY_UNRESPONSIVE = 1 << 5, /* an order about it was not answered in time */
     STAY_UNSETTLED = 1 << 6,    /* the kernel is still configuring it */
     STAY_HELD = 1 << 7,         /* its port flaps */
-    STAY_STOPPING = 1 << 8,     /* the daemon is ending */
+    STAY_CLOSED = 1 << 8,       /* decisions may be lost, and no admin has acknowledged that */
+    STAY_STOPPING = 1 << 9,     /* the daemon is ending */
 };
 /* What the device is or what the host does with it. The others pass without anything new about the device. */
 #define STAY_DEVICE (STAY_MALFORMED | STAY_HUB | STAY_PROTECTED)
 
 /* Why it cannot be used now, which whoever has it need not give back. */
 #define STAY_UNUSABLE (STAY_UNAUTHORISED | STAY_UNRESPONSIVE)
+
+extern const char core_why_closed[]; /* STAY_CLOSED in words */
 
 /* The first of the reasons asked for (a union of enum stay) that holds. */
 enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked);
@@ -77,9 +80,9 @@ void verify_client_gone(struct core *c, struct client_ref client);
 void verify_plan(struct step *st); /* in each step, after the facts: orders readings, answers what is complete */
 
 /* core_announce.c */
-void announce_later(struct step *st, struct client_ref client); /* it has just subscribed */
-void announce_never(struct core *c, struct client_ref client);  /* it has gone, or subscribes no more */
-void announce_plan(struct step *st);                            /* in each step: what is due */
+void announce_later(struct step *st, const struct request *r); /* its client has just subscribed */
+void announce_never(struct core *c, struct client_ref client); /* it has gone, or subscribes no more */
+void announce_plan(struct step *st);                           /* in each step: what is due */
 
 /* core_plan.c */
 void plan(struct step *st);
@@ -161,6 +164,7 @@ bool remembered_select(struct step *st, const struct slot *s, int vm, enum role 
 void remembered_suspend(struct step *st, struct slot *s, int vm);
 void remembered_wake(struct step *st, struct slot *s); /* attached: no longer suspended */
 void remembered_resume(struct step *st, int vm);
+bool remembered_acknowledge(struct step *st);    /* holds at once, too; false: nothing was lost */
 void remembered_save(struct step *st);           /* ACT_SAVE */
 bool remembered_saved(struct step *st, bool ok); /* true: it was that of the decision */
 

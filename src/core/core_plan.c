@@ -72,7 +72,7 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         return;
     }
     /* The other reasons to stay are in the target; for a slot of a request, settle_request() checks them. */
-    if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD) != STAY_NO)
+    if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD | STAY_CLOSED) != STAY_NO)
         return;
     if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || id_taken(c, i, vm)))
         return;
@@ -238,6 +238,8 @@ static void settle_request(struct step *st, int i) {
         (void)str_fmt(text, sizeof text, "%s does not answer", s->dev.node);
     else if (to_vm && (slot_stays_with_host(c, s, STAY_HUB) != STAY_NO || !plan_allows(c, s, s->req_vm)))
         (void)str_fmt(text, sizeof text, "the rules do not allow it there any more");
+    else if (to_vm && slot_stays_with_host(c, s, STAY_CLOSED) != STAY_NO)
+        (void)str_copy(text, sizeof text, core_why_closed);
     else if (c->vm[vm].state == VM_DOWN)
         (void)str_fmt(text, sizeof text, "VM '%s' is not running", c->conf->vms[vm].name);
     else

@@ -103,6 +103,7 @@ static struct remembered *new_row(struct core *c, enum role by) {
 /* What is remembered of the device at its port, made if there is nothing. A decision that is about more than this
  * device, or was made elsewhere, stays as it is: it is neither moved nor narrowed. NULL: there is no room. */
 static struct remembered *get(struct core *c, const struct device *d, enum role by) {
+    VH_ASSERT(c != NULL); /* a row that find() does not find says nothing of c */
     bool here = false;
     int row = find_row(c, d, &here);
     struct remembered *known = row >= 0 ? &c->remembered.m[row] : NULL, *m = known;
@@ -590,4 +591,15 @@ void remembered_resume(struct step *st, int vm) {
     }
     if (any)
         changed(st);
+}
+
+/* If it never reaches the disk, the next start asks for it again: no device is given away by that. */
+bool remembered_acknowledge(struct step *st) {
+    char *why = st->c->remembered.corrupt;
+    if (why[0] == '\0')
+        return false;
+    why[0] = '\0';
+    changed(st);
+    step_add(st, ACT_STATE);
+    return true;
 }

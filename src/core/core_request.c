@@ -25,7 +25,7 @@ static bool resumes(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->suspended < 0 || s->req >= 0 || (vm >= 0 && s->suspended != vm))
         return false;
     /* One that cannot go there now is left to the rules. STAY_UNSETTLED is no reason: a VM had it as it was. */
-    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_HELD) != STAY_NO)
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNRESPONSIVE | STAY_HELD | STAY_CLOSED) != STAY_NO)
         return false;
     return !s->disconnected && plan_allows(c, s, s->suspended);
 }
@@ -140,7 +140,15 @@ static void subscribe(struct step *st, const struct request *r) {
         pending_audit(st, &audit, 0);
     }
     reply_ok(st, r->client);
-    announce_later(st, r->client);
+    announce_later(st, r);
+}
+
+/* A second one is answered like the first: the answer to that may have been lost. */
+static void acknowledge(struct step *st, const struct request *r) {
+    struct audit audit = {.asked = *r, .outcome = AUDIT_OK};
+    audit.changes = remembered_acknowledge(st);
+    pending_audit(st, &audit, 0);
+    reply_ok(st, r->client);
 }
 
 static void explain(struct step *st, const struct request *r) {
@@ -206,6 +214,9 @@ static void begin(struct step *st, const struct request *r) {
     case REQ_PCI_RESUME:
     case REQ_VMM_ARGS:
         request_pci(st, r);
+        break;
+    case REQ_ACKNOWLEDGE:
+        acknowledge(st, r);
         break;
     case REQ_VERSION:
         step_add(st, ACT_REPLY_VERSION)->client = r->client;

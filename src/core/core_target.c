@@ -3,6 +3,13 @@
  */
 #include "core/core_internal.h"
 
+const char core_why_closed[] =
+    "the state file was corrupt: no VM is given a device until an admin acknowledges that (state_acknowledge)";
+
+bool core_closed(const struct core *c) {
+    return c->conf->closed_on_loss && c->remembered.corrupt[0] != '\0';
+}
+
 enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked) {
     unsigned holds = 0;
     if (s->dev.malformed[0] != '\0')
@@ -21,6 +28,8 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
         holds |= STAY_UNSETTLED;
     if (s->hold_until != 0)
         holds |= STAY_HELD;
+    if (core_closed(c))
+        holds |= STAY_CLOSED;
     if (c->stopping)
         holds |= STAY_STOPPING;
     holds &= asked;
@@ -49,7 +58,7 @@ int plan_target(const struct core *c, const struct slot *s) {
     /* A foreign or held device keeps its target: the plan begins no attach before that has passed. */
     if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_STOPPING) != STAY_NO)
         return -1;
-    if (s->vm < 0 && slot_stays_with_host(c, s, STAY_UNUSABLE) != STAY_NO)
+    if (s->vm < 0 && slot_stays_with_host(c, s, STAY_UNUSABLE | STAY_CLOSED) != STAY_NO)
         return -1; /* a VM that has it keeps it */
     if (slot_stays_with_host(c, s, STAY_UNSETTLED) != STAY_NO)
         return s->vm; /* the kernel may configure it while a VM has it: no reason to take it out */
@@ -76,7 +85,7 @@ bool plan_asks(const struct core *c, const struct slot *s) {
     if (!s->managed || !s->announced || s->disconnected || s->suspended >= 0 || s->guest_detached >= 0)
         return false;
     /* An announced device is neither held nor, so far, unsettled; one that is being configured again may be chosen. */
-    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_STOPPING) != STAY_NO)
+    if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_CLOSED | STAY_STOPPING) != STAY_NO)
         return false;
     const struct rule *r = &c->conf->rules[s->rule];
     return !r->single && r->nvms > 0 && plan_target(c, s) < 0;

@@ -129,8 +129,9 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
             sb_str(sb, "not authorised on this host: its VM cannot use it");
         return;
     }
-    /* STAY_HUB is not asked: the bus names it as what protects the device. STAY_UNSETTLED comes after what the rules
-     * say, and STAY_STOPPING would be the reason of every device. A VM may have a device that does not answer. */
+    /* STAY_HUB is not asked: the bus names it as what protects the device. STAY_UNSETTLED and
+     * STAY_CLOSED come after what the rules say, and STAY_STOPPING would be the reason of every device. A VM may have a
+     * device that does not answer. */
     unsigned asked = STAY_MALFORMED | STAY_PROTECTED | STAY_FOREIGN | STAY_HELD;
     enum stay stay = slot_stays_with_host(c, s, s->vm < 0 ? asked | STAY_UNUSABLE : asked);
     if (stay == STAY_MALFORMED)
@@ -159,6 +160,8 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "no rule applies");
     else if (c->conf->rules[s->rule].nvms == 0)
         sb_str(sb, "its rule names no VM that is configured");
+    else if (slot_stays_with_host(c, s, STAY_CLOSED) != STAY_NO)
+        sb_str(sb, core_why_closed);
     else if (!s->dev.settled)
         sb_str(sb, "the kernel is still configuring it");
     else if (!s->managed)

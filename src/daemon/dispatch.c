@@ -87,6 +87,22 @@ static void do_dropped(const struct action *a) {
                  (unsigned)a->pid, a->name[0] != '\0' ? a->name : "any", role_name(a->by));
 }
 
+static void log_closed(void) {
+    if (core_closed(&dispatch.core))
+        log_error("no VM is given a device until an admin acknowledges the loss of the state file "
+                  "(general.onCorruptState): vhotplugcli state acknowledge");
+    else
+        log_warn("the loss of the state file is not acknowledged; devices are given to VMs all the same");
+}
+
+static void do_state(const struct action *a) {
+    if (a->client.gen == 0 && dispatch.core.remembered.corrupt[0] == '\0')
+        log_info("the loss of the state file is acknowledged");
+    else if (a->client.gen == 0)
+        log_closed();
+    notify_state(&dispatch.core, a->client);
+}
+
 static void do_action(const struct action *a) {
     switch (a->kind) {
     case ACT_OP:
@@ -125,6 +141,9 @@ static void do_action(const struct action *a) {
         break;
     case ACT_DRIVER:
         do_driver(a);
+        break;
+    case ACT_STATE:
+        do_state(a);
         break;
     case ACT_LOOK:
         dispatch.bus->look(&dispatch.core.slot[a->slot].dev);
@@ -366,6 +385,10 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     if (conf->persistency) {
         state_file_load(conf->state_path, &dispatch.core.remembered);
         dispatch.core.persist = true;
+        if (dispatch.core.remembered.corrupt[0] != '\0') {
+            dispatch.core.dirty = true; /* the new file says so, too: a restart acknowledges nothing */
+            log_closed();
+        }
         if (!disk_worker_start(&disk_worker_calls))
             return false;
     }

@@ -17,6 +17,7 @@
 #include "daemon/device_worker.h"
 #include "daemon/doctor_daemon.h"
 #include "daemon/doctor_say.h"
+#include "daemon/state_file.h"
 #include "os/clock.h"
 #include "os/host_lock.h"
 #include "os/netlink.h"
@@ -288,6 +289,19 @@ static void lock(void) {
         doctor_say(FINE, "lock: no daemon runs; of two, the second one would end at once");
 }
 
+/* What the next daemon would find, or what the one that runs has found and nobody has acknowledged. */
+static void state(const struct conf *c) {
+    static struct remembered_set found;
+    if (access(c->state_path, R_OK) != 0 && errno == EACCES) {
+        doctor_say(PROBLEM, "state: %s: %s (run it as the daemon's user)", c->state_path, strerror(errno));
+        return;
+    }
+    state_file_look(c->state_path, &found);
+    if (found.corrupt[0] != '\0')
+        doctor_say(PROBLEM, "state: %s: %s; decisions may be lost%s (vhotplugcli state acknowledge)", c->state_path,
+                   found.corrupt, c->closed_on_loss ? ", and no VM is given a device" : "");
+}
+
 static void state_directory(const struct conf *c) {
     char dir[VH_PATH_MAX];
     parent_of(c->state_path, dir, sizeof dir);
@@ -295,6 +309,8 @@ static void state_directory(const struct conf *c) {
         doctor_say(PROBLEM, "state: %s: %s; what users choose is forgotten at the next start", dir, strerror(errno));
     else if (c->persistency)
         doctor_say(FINE, "state: %s", c->state_path);
+    if (c->persistency)
+        state(c);
 }
 
 int doctor(const struct conf *c, const struct bus *bus) {

@@ -66,6 +66,25 @@ void notify_event(const struct core *c, const struct action *a, const struct pri
         event_to(c, a, to, who, &w);
 }
 
+void notify_state(const struct core *c, struct client_ref only) {
+    char text[6 * VH_TEXT_MAX + 64]; /* each byte of the reason may be escaped */
+    struct sbuf sb;
+    struct client_ref to;
+    const struct principal *who;
+    int cursor = 0;
+    sb_init(&sb, text, sizeof text);
+    api_state_event(&sb, c);
+    VH_ASSERT(sb_ok(&sb));
+    if (only.gen != 0) {
+        server_event_to(only, text, sb.len);
+        return;
+    }
+    while (server_subscriber(&cursor, false, &to, &who)) {
+        if (who->role == ROLE_ADMIN)
+            server_event_to(to, text, sb.len);
+    }
+}
+
 /* ---- audit ---- */
 
 static bool may_log(const struct principal *who, bool changes, int64_t now) {

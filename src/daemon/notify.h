@@ -13,6 +13,8 @@
 
 /* ACT_EVENT: to all subscribers, or to the one client that the action names, whose principal is `only`. */
 void notify_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now);
+/* ACT_STATE: to the admins among the subscribers, or to `only` if its gen is not 0. */
+void notify_state(const struct core *c, struct client_ref only);
 /* The outcome of a request. */
 void notify_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now);
 /* A connection was refused, or ended by the server. In a flood, only as many are reported as the log may have lines. */

@@ -21,6 +21,7 @@
 
 static struct {
     char path[VH_PATH_MAX], temporary[VH_PATH_MAX], directory[VH_PATH_MAX];
+    char aside[VH_PATH_MAX]; /* where an unusable file is kept; "" if that path is too long */
     char boot[VH_BOOT_ID_MAX];
     char why[VH_PATH_MAX + 128];
     bool refused; /* the file has what would be lost: it is not replaced */
@@ -38,6 +39,8 @@ static bool set_path(const char *path) {
               str_fmt(state.temporary, sizeof state.temporary, "%s.new", use) &&
               str_copy(state.directory, sizeof state.directory, use);
     char *slash = strrchr(state.directory, '/');
+    if (!str_fmt(state.aside, sizeof state.aside, "%s.corrupt", use))
+        state.aside[0] = '\0';
     if (ok && slash != NULL)
         slash[slash == state.directory ? 1 : 0] = '\0';
     return ok && slash != NULL;
@@ -66,10 +69,9 @@ static ssize_t read_whole(const char *path) {
 
 /* Keeps an unusable file for inspection. If it cannot be renamed, the next save overwrites it. */
 static void set_aside(const char *why) {
-    char aside[VH_PATH_MAX];
-    bool ok = str_fmt(aside, sizeof aside, "%s.corrupt", state.path) && sys_rename(state.path, aside) == 0;
+    bool ok = sys_rename(state.path, state.aside) == 0;
     log_error("the state file cannot be used, nothing is remembered: path=%s error=\"%s\"%s%s", state.path, why,
-              ok ? " kept=" : "", ok ? aside : "");
+              ok ? " kept=" : "", ok ? state.aside : "");
 }
 
 static bool is_same_file(const char *path, const char *other) {
@@ -98,37 +100,74 @@ static void keep_beside(unsigned dropped) {
                   state.path, dropped, strerror(errno));
 }
 
-void state_file_load(const char *path, struct remembered_set *ms) {
+/* The file is gone, and an unusable one lies beside it: the daemon that found that one has never saved. */
+static bool was_set_aside(void) {
+    struct sys_stat st;
+    return sys_stat(AT_FDCWD, state.aside, AT_SYMLINK_NOFOLLOW, &st);
+}
+
+/* Fills *ms, with ms->corrupt if something is lost. n: bytes of the text, or -1 with errno. False: the file is there
+ * and cannot be used. */
+static bool parse(struct remembered_set *ms, ssize_t n, unsigned *dropped) {
     char why[VH_TEXT_MAX] = "";
-    unsigned dropped = 0;
+    *dropped = 0;
+    if (n < 0 && errno == ENOENT) {
+        if (was_set_aside())
+            (void)str_copy(ms->corrupt, sizeof ms->corrupt,
+                           "it is gone, and one that cannot be used is kept beside it"); /* it fits */
+        return true;
+    }
+    if (n < 0)
+        (void)str_copy(why, sizeof why, strerror(errno)); /* a short text */
+    if (n < 0 || !state_format_parse(ms, text, (size_t)n, state.boot, dropped, why, sizeof why)) {
+        memset(ms, 0, sizeof *ms);
+        (void)str_copy(ms->corrupt, sizeof ms->corrupt, why); /* of the same bound */
+        return false;
+    }
+    if (ms->unread > 0)
+        (void)str_fmt(ms->corrupt, sizeof ms->corrupt, "%u of its decisions find no room", ms->unread); /* it fits */
+    return true;
+}
+
+/* What it says is as unknown as that of a file that cannot be read. */
+static bool find(const char *path, struct remembered_set *ms) {
     state.refused = false;
     boot_id(state.boot);
-    if (!set_path(path)) {
-        log_error("the path of the state file is too long: %s", path);
-        state.path[0] = state.directory[0] = '\0';
+    if (set_path(path))
+        return true;
+    log_error("the path of the state file is too long: %s", path);
+    state.path[0] = state.directory[0] = '\0';
+    (void)str_copy(ms->corrupt, sizeof ms->corrupt, "its path is too long"); /* it fits */
+    return false;
+}
+
+void state_file_load(const char *path, struct remembered_set *ms) {
+    unsigned dropped = 0;
+    if (!find(path, ms))
         return;
-    }
     int dir = open_directory(); /* made now, before the sandbox lists it; errors show when saving */
     if (dir >= 0)
         (void)close(dir);
     ssize_t n = read_whole(state.path);
-    if (n < 0 && errno == ENOENT)
-        return;
-    if (n < 0) {
-        set_aside(strerror(errno));
+    if (!parse(ms, n, &dropped)) {
+        set_aside(ms->corrupt);
         return;
     }
-    if (!state_format_parse(ms, text, (size_t)n, state.boot, &dropped, why, sizeof why)) {
-        memset(ms, 0, sizeof *ms);
-        set_aside(why);
-        return;
-    }
+    if (ms->corrupt[0] != '\0')
+        log_error("a state file was lost, and nobody has acknowledged that: path=%s error=\"%s\"", state.path,
+                  ms->corrupt);
     unsigned kept = state_format_kept(ms);
     if (kept > 0)
         log_info("the state file has entries that are not understood, and stay in it: path=%s entries=%u", state.path,
                  kept);
     if (dropped > 0)
         keep_beside(dropped);
+}
+
+void state_file_look(const char *path, struct remembered_set *ms) {
+    unsigned dropped = 0;
+    if (find(path, ms))
+        (void)parse(ms, read_whole(state.path), &dropped);
 }
 
 /* ---- writing ---- */

@@ -40,7 +40,7 @@ static const struct conf *conf;
     "\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": " \
     "\"qemu\", \"socket\": \"/run/b\"}, {\"name\": \"c\", \"type\": \"qemu\", \"socket\": \"/run/c\"}]"
 static const char *const host_confs[] = {
-    "{" HOST_VMS ", \"general\": {\"leaseSeconds\": 2}, \"usbPassthrough\": ["
+    "{" HOST_VMS ", \"general\": {\"leaseSeconds\": 2, \"onCorruptState\": \"closed\"}, \"usbPassthrough\": ["
     "{\"targetVm\": \"a\", \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3}]},"
     "{\"allowedVms\": [\"a\", \"b\", \"c\"], \"tag\": \"t1\", \"allow\": [{\"interfaceClass\": 8}]},"
     "{\"targetVm\": \"b\", \"skipOnSuspend\": true, \"allow\": [{\"interfaceClass\": 14}]}]}",
@@ -79,6 +79,7 @@ static void host_step(const struct fact *f) {
         if (a->kind == ACT_RELEASE)
             host.reset[host.resets++ % HOST_RESETS] = a->token;
         MUST(a->kind != ACT_OP || (a->vm >= 0 && a->vm < conf->nvms));
+        MUST(a->kind != ACT_OP || a->op.kind != OP_ATTACH || !core_closed(&core));
         MUST(a->kind != ACT_EVENT || (a->slot >= 0 && core.slot[a->slot].state != SLOT_FREE));
         MUST(a->kind != ACT_AUDIT || a->audit < sizeof out.audits / sizeof *out.audits);
         if (host.acted != NULL)
@@ -136,6 +137,8 @@ static void host_begin(struct bytes *in) {
     unsigned how = take(in);
     core_init(&core, conf, how & 1);
     core.persist = how & 2;
+    if ((how & 14) == 14)
+        snprintf(core.remembered.corrupt, sizeof core.remembered.corrupt, "not JSON");
 }
 
 /* ---- facts ---- */
@@ -240,8 +243,8 @@ static bool host_client(struct request *r, unsigned k) {
 }
 
 static void host_request(void) {
-    static const enum request_kind kinds[] = {REQ_ATTACH, REQ_DETACH, REQ_SUSPEND, REQ_RESUME,
-                                              REQ_LIST,   REQ_ATTACH, REQ_DETACH,  REQ_SUBSCRIBE};
+    static const enum request_kind kinds[] = {REQ_ATTACH, REQ_DETACH, REQ_SUSPEND,     REQ_RESUME,
+                                              REQ_LIST,   REQ_ATTACH, REQ_ACKNOWLEDGE, REQ_SUBSCRIBE};
     const char *why;
     static struct request r;
     memset(&r, 0, sizeof r);

@@ -204,17 +204,20 @@ int main(int argc, char **argv) {
         run_events();
         add(&sum);
     }
-    printf("# %llu facts, %llu attaches, %llu requests, %llu reloads, %llu restarts, %llu ends, %llu foreign devices, "
-           "%llu leases, %llu flapping ports, %llu saves refused, %llu late, %llu requests waited for one, %llu tags "
-           "kept away, %llu moves for guests, %llu "
-           "devices only seen, %llu silent, %llu claims read, %llu lies, %llu times at rest\n",
-           (unsigned long long)sum.facts, (unsigned long long)sum.attaches, (unsigned long long)sum.requests,
-           (unsigned long long)sum.reloads, (unsigned long long)sum.restarts, (unsigned long long)sum.stops,
-           (unsigned long long)sum.foreign, (unsigned long long)sum.leased, (unsigned long long)sum.flaps,
-           (unsigned long long)sum.refused_saves, (unsigned long long)sum.late_saves, (unsigned long long)sum.waited,
-           (unsigned long long)sum.tag_author, (unsigned long long)sum.guests, (unsigned long long)sum.seen,
-           (unsigned long long)sum.silent, (unsigned long long)sum.looks, (unsigned long long)sum.lies,
-           (unsigned long long)sum.rests);
+    printf(
+        "# %llu facts, %llu attaches, %llu requests, %llu reloads, %llu restarts, %llu ends, %llu foreign devices, "
+        "%llu leases, %llu flapping ports, %llu saves refused, %llu late, %llu requests waited for one, %llu tags "
+        "kept away, %llu moves for guests, %llu "
+        "devices only seen, %llu silent, %llu claims read, %llu lies, %llu state files lost, %llu starts closed, %llu "
+        "losses acknowledged, %llu times at rest\n",
+        (unsigned long long)sum.facts, (unsigned long long)sum.attaches, (unsigned long long)sum.requests,
+        (unsigned long long)sum.reloads, (unsigned long long)sum.restarts, (unsigned long long)sum.stops,
+        (unsigned long long)sum.foreign, (unsigned long long)sum.leased, (unsigned long long)sum.flaps,
+        (unsigned long long)sum.refused_saves, (unsigned long long)sum.late_saves, (unsigned long long)sum.waited,
+        (unsigned long long)sum.tag_author, (unsigned long long)sum.guests, (unsigned long long)sum.seen,
+        (unsigned long long)sum.silent, (unsigned long long)sum.looks, (unsigned long long)sum.lies,
+        (unsigned long long)sum.lost, (unsigned long long)sum.closed, (unsigned long long)sum.acknowledged,
+        (unsigned long long)sum.rests);
     bool ok = run.chosen || met_everything(&sum);
     printf("%s 1 - core simulation: %llu seeds from %llu, no invariant broken\n1..1\n", ok ? "ok" : "not ok",
            (unsigned long long)seeds, (unsigned long long)seed);

@@ -63,6 +63,8 @@ static struct {
     uint64_t next_incarnation;
     int next_devnum;
     bool faults, verbose, coldplug, disk_full;
+    bool aside;        /* beside the state file lies one that could not be used */
+    bool lost;         /* and no admin has acknowledged that */
     bool saving, late; /* a save is under way; it was given up, and may still reach the disk */
     struct port_world port[PORTS];
     struct world_vm vm[VMS];
@@ -232,6 +234,8 @@ static void check_attach(const struct action *a) {
         fail("attaching a device that does not answer");
     if (s->dev.unauthorised)
         fail("attaching a device that is not authorised");
+    if (conf->closed_on_loss && core.persist && w.lost)
+        fail("attaching although decisions may be lost");
     if (core.stopping)
         fail("attaching at the end");
     if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
@@ -965,6 +969,12 @@ static void client_event(void) {
         if (chance(80))
             r->vm[0] = '\0';
     }
+    if (chance(1)) {
+        r->kind = REQ_ACKNOWLEDGE;
+        r->who = (struct principal){.role = ROLE_ADMIN, .vm = -1};
+        w.counts.acknowledged += core.remembered.corrupt[0] != '\0';
+        w.lost = false;
+    }
     choose_device(r);
     c->asked = true;
     c->saved = false;
@@ -997,7 +1007,7 @@ static const char *const texts[] = {
                                         "\"productId\": \"0007\"}]}]}",
 
     "{\"vms\": [" VM("5") ", " VM("4") ", " VM("3") ", " VM("2") ", " VM(
-        "1") "], \"general\": {\"leaseSeconds\": 3, "
+        "1") "], \"general\": {\"leaseSeconds\": 3, \"onCorruptState\": \"closed\", "
              "\"releaseOnExit\": true}, \"usbPassthrough\": ["
              "{\"targetVm\": \"vm2\", \"tag\": \"t0\", \"resetOnRelease\": false, " ALLOW(
                  "0") "},"
@@ -1009,7 +1019,7 @@ static const char *const texts[] = {
                                             "4") "}]}",
 
     "{\"vms\": [" VM("0") ", " VM("1") ", " VM(
-        "3") "], \"general\": {\"persistency\": true, \"leaseSeconds\": 1}, "
+        "3") "], \"general\": {\"persistency\": true, \"leaseSeconds\": 1, \"onCorruptState\": \"closed\"}, "
              "\"usbPassthrough\": ["
              "{\"targetVm\": \"vm0\", \"tag\": \"t2\", \"allow\": [{\"interfaceClass\": 3, \"bus\": 1}]},"
              "{\"allowedVms\": [\"vm3\", \"vm1\"], \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3, \"bus\": "
@@ -1247,10 +1257,23 @@ static void load(const struct conf *old) {
     core.persist = chance(90);
     if (!core.persist)
         return;
+    if (disk.len > 0 && chance(25)) { /* it cannot be used, and is set aside */
+        disk.len = 0;
+        w.aside = w.lost = true;
+        w.counts.lost++;
+    }
+    if (disk.len == 0 && w.aside) {
+        snprintf(core.remembered.corrupt, sizeof core.remembered.corrupt, "not JSON");
+        core.dirty = true;
+    }
     if (disk.len > 0 && !state_format_parse(&core.remembered, disk.text, disk.len, "boot", &dropped, why, sizeof why))
         fail("what was saved cannot be read");
     if (dropped > 0)
         fail("what was saved is not all read");
+    if (w.lost && core.remembered.corrupt[0] == '\0')
+        fail("a restart has acknowledged a loss");
+    w.lost = core.remembered.corrupt[0] != '\0'; /* again, if that did not reach the disk */
+    w.counts.closed += core_closed(&core);
 }
 
 static void restart(void) {

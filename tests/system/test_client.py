@@ -302,7 +302,9 @@ def bash_completes_commands_options_and_names(w):
         return done.stdout.split()
 
     equal(offered("vhotplugcli", "usb", "l"), ["list"])
-    equal(offered("vhotplugcli", "-u", "/x", "st"), ["status", "stats"])
+    equal(offered("vhotplugcli", "-u", "/x", "st"), ["state", "status", "stats"])
+    equal(offered("vhotplugcli", "state", ""), ["acknowledge"])
+    equal(offered("vhotplugcli", "state", "acknowledge", ""), [])
     equal(offered("vhotplugcli", "usb", "attach", "--v"), ["--vid", "--vm"])
     equal(offered("vhotplug", "cli", "usb", "suspend", "--"), ["--vm"])
     equal(offered("vhotplug", "--ch"), ["--check"])

@@ -1,10 +1,15 @@
 """The state file: which decisions, tags and suspensions are remembered, and for how long."""
 import json
 import os
+import re
+import signal
+import socket
+import subprocess
+import time
 
 from fakehost import HID_MOUSE, STORAGE
-from tap import check, contains, equal, run, test
-from world import KEYBOARD, MOUSE, STICK, World, rule, vhp
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, KEYBOARD, MOUSE, STICK, World, free_port, rule, vhp
 
 CHOICE = [rule(["vm1", "vm2"], STICK)]
 
@@ -30,6 +35,19 @@ def write_state(w, text):
 
 def stick(w, port="1-2", **more):
     return w.host.plug(port, 0x0951, 0x1666, [STORAGE], **more)
+
+
+def until(condition, seconds=5):
+    """The file is written by another process."""
+    end = time.monotonic() + scaled(seconds)
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        check(time.monotonic() < end, "never came true")
+        time.sleep(0.01)
 
 
 @test
@@ -149,9 +167,9 @@ def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
         write_state(w, text)
         daemon = w.daemon(remembering(w, CHOICE))
         daemon.wait_log(r"^<3>.*state file cannot be used.*kept=")
+        daemon.wait_log(r"^<4>.*the loss of the state file is not acknowledged; devices are given to VMs all the same")
         with open(state_path(w) + ".corrupt", "rb") as f:
             equal(f.read(), text)
-        check(not os.path.exists(state_path(w)), "it was moved")
         device = stick(w)
         api = w.api()
         api.list_until(lambda d: d.get(device.node, {}).get("state") == "waiting")  # somebody has to choose
@@ -159,6 +177,153 @@ def a_file_that_cannot_be_used_is_set_aside_and_the_start_goes_on(w):
         equal(daemon.stop(), 0)
         equal(state(w)["selected_vms"], {"usb-0951:1666:None": "vm2"})
         w.host.vanish(device)
+
+
+def doctor(w):
+    return subprocess.run([BINARY, "doctor", "-c", os.path.join(w.dir, "vhotplug.conf"), "--root", w.host.root],
+                          capture_output=True, text=True, timeout=scaled(20), check=False)
+
+
+def losses(w):
+    """The problems that doctor finds with the state file."""
+    done = doctor(w)
+    found = [line for line in done.stdout.splitlines() if re.match("problem .*state:", line)]
+    check(not found or done.returncode == 1, done.stdout)
+    return found
+
+
+@test
+def a_lost_file_is_told_to_admins_until_one_acknowledges_it(w):
+    """By an event, by figures, by doctor; also after restarts, and to nobody else."""
+    w.qemu("vm1")
+    write_state(w, b"\0" * 100)
+    clients = [{"uid": 0, "role": "admin"}, {"uid": 1, "role": "operator"}]
+    conf = remembering(w, [rule("vm1", STICK)], api={"clients": clients, "unixSocketMode": "0666"})
+    with open(os.path.join(w.dir, "vhotplug.conf"), "w", encoding="utf-8") as f:
+        json.dump(conf, f)
+    contains(losses(w)[0], "not JSON")  # before a daemon has seen it
+    check(not os.path.exists(state_path(w) + ".corrupt"), "doctor changes nothing")
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        daemon = w.daemon(conf)
+        api = w.api(events=True)
+        event = api.event("state_corrupt", closed=False)
+        contains(event["error"], "not JSON")
+        equal({k: v for k, v in api.ok("stats")["state"].items() if k in ("corrupt", "closed")}, {"corrupt": 1, "closed": 0})
+        api.await_event("usb_attached", device_node=stick(w).node)
+        until(lambda: "corrupt" in state(w))
+        contains(losses(w)[0], "not JSON")
+        daemon.process.send_signal(how)
+        daemon.wait(scaled(10))
+        w.host.vanish(w.host.devices["1-2"])
+    daemon = w.daemon(conf)
+    api, other = w.api(events=True), w.api(events=True)
+    for client in (api, other):
+        client.event("state_corrupt")
+    contains(w.cli("status").stdout, "state file: was corrupt, and no admin has acknowledged that\n")
+    done = w.cli("state", "acknowledge")
+    equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+    for client in (api, other):
+        client.event("state_acknowledged")
+    daemon.wait_log("audit: .* action=state_acknowledge outcome=ok")
+    check("state file" not in w.cli("status").stdout)
+    equal(api.ok("stats")["state"]["corrupt"], 0)
+    until(lambda: "corrupt" not in state(w))
+    equal(losses(w), [])
+    daemon.stop()
+    with open(state_path(w) + ".corrupt", "rb") as f:
+        equal(f.read(), b"\0" * 100)
+    w.daemon(conf)
+    w.api(events=True).ok("version")  # no event before the answer
+    equal(w.clients[-1].events, [])
+
+
+@test
+def with_closed_nothing_is_given_away_until_it_is_acknowledged(w):
+    """Over a restart, too: what was a kill switch before may be lost."""
+    vm1 = w.qemu("vm1")
+    conf = remembering(w, [rule("vm1", STICK)], onCorruptState="closed")
+    daemon = w.daemon(conf)
+    api = w.api(events=True)
+    killed = stick(w, serial="1")
+    api.await_event("usb_attached")
+    api.ok("usb_detach", device_node=killed.node)
+    daemon.stop()
+    with open(state_path(w), "r+b") as f:
+        f.truncate(20)
+    why = "the state file was corrupt: no VM is given a device until an admin acknowledges that"
+    for _ in range(2):
+        daemon = w.daemon(conf, "-a")
+        daemon.wait_log("^<3>.*no VM is given a device until an admin acknowledges.*vhotplugcli state acknowledge")
+        api = w.api(events=True)
+        api.event("state_corrupt", closed=True)
+        listed = api.list()[killed.node]
+        equal((listed["state"], listed["vm"], listed["disconnected"]), ("idle", None, False))
+        contains(listed["reason"], why)
+        api.fails("usb_attach", why, device_node=killed.node)
+        equal(api.ok("stats")["state"]["closed"], 1)
+        contains(losses(w)[0], "no VM is given a device")
+        until(lambda: "corrupt" in state(w))
+        os.unlink(state_path(w) + ".corrupt")  # for examination: that acknowledges nothing
+        with open(state_path(w) + ".corrupt", "w", encoding="ascii"):
+            pass
+        daemon.stop(signal.SIGKILL)
+    os.unlink(state_path(w))  # as if nothing could be saved
+    w.daemon(conf, "-a")
+    api = w.api(events=True)
+    api.event("state_corrupt", closed=True)
+    api.ok("usb_detach", device_node=killed.node)  # decided once more, before the rules give anything away
+    free = w.host.plug("1-3", 0x0951, 0x1666, [STORAGE], serial="2")
+    api.await_event("usb_connected", device_node=free.node)
+    contains(w.cli("status").stdout, "acknowledged that: no VM is given a device\n")
+    equal(vm1.devices, {})
+    api.ok("state_acknowledge")
+    api.await_event("state_acknowledged")
+    api.await_event("usb_attached", device_node=free.node)
+    contains(api.list()[killed.node]["reason"], "disconnected by an admin")
+    vm1.wait_device(vhp(free))
+
+
+@test
+def only_an_admin_acknowledges(w):
+    write_state(w, b"{")
+    conf = remembering(w, [], onCorruptState="closed", api={"transports": ["unix", "tcp"], "tcpPort": free_port()})
+    daemon = w.daemon(conf)
+    operator = w.api(((socket.AF_INET, socket.SOCK_STREAM), ("127.0.0.1", conf["general"]["api"]["tcpPort"])), events=True)
+    operator.fails("state_acknowledge", "not allowed for an operator")
+    equal(operator.events, [])
+    daemon.wait_log("audit: .* role=operator action=state_acknowledge outcome=refused")
+    admin = w.api(events=True)
+    admin.event("state_corrupt")
+    admin.ok("state_acknowledge")
+    admin.event("state_acknowledged")
+    admin.ok("state_acknowledge")  # a second time: nothing more
+    admin.ok("version")
+    operator.ok("version")
+    equal((admin.events, operator.events), ([], []))
+
+
+@test
+def decisions_that_find_no_room_are_a_loss(w):
+    """The rest of the file holds. What is not understood is none: it stays in the file."""
+    vm1 = w.qemu("vm1")
+    tags = {f"t{i}": "admin" for i in range(300)}
+    write_state(w, {"disconnected_devices": ["0951:1666:1"], "disconnected_tags": tags})
+    w.daemon(remembering(w, [rule("vm1", STICK)], onCorruptState="closed"))
+    api = w.api(events=True)
+    contains(api.event("state_corrupt", closed=True)["error"], "of its decisions find no room")
+    with open(state_path(w) + ".full", encoding="utf-8") as f:
+        equal(json.load(f)["disconnected_tags"], tags)
+    kept, lost = stick(w, "1-2", serial="1"), stick(w, "1-3", serial="2")
+    devices = api.list_until(lambda d: len(d) == 2 and d[kept.node]["disconnected"])
+    check(not devices[lost.node]["disconnected"])
+    equal(vm1.devices, {})
+    api.ok("state_acknowledge")
+    api.await_event("usb_attached", device_node=lost.node)
+    equal(list(vm1.devices), [vhp(lost)])
+    w.daemons[-1].stop()
+    write_state(w, {"disconnected_devices": ["pci-0000:00:1f.3", 7]})
+    w.daemon(remembering(w, [rule("vm1", STICK)])).wait_log("not understood, and stay in it.*entries=2")
+    equal(w.api().ok("stats")["state"]["corrupt"], 0)
 
 
 @test

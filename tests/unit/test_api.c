@@ -49,6 +49,7 @@ static void numbers_strings_and_nulls(void) {
     CHECK(parse("{\"action\":\"usb_list\",\"disconnected\":null}") && r.disconnected == TRI_ANY);
     CHECK(parse("{\"action\":\"usb_suspend\",\"vm\":\"x\"}") && r.kind == REQ_SUSPEND);
     CHECK(parse("{\"action\":\"usb_resume\"}") && r.kind == REQ_RESUME);
+    CHECK(parse("{\"action\":\"state_acknowledge\"}") && r.kind == REQ_ACKNOWLEDGE);
     CHECK(parse("{\"action\":\"version\"}") && r.kind == REQ_VERSION);
     CHECK(parse("{\"unknown\":[1,{}],\"action\":\"usb_list\"}"));
 }
@@ -398,6 +399,7 @@ static void replies(void) {
 static void every_request_has_its_name(void) {
     CHECK_STR(api_request_name(REQ_ATTACH), "usb_attach");
     CHECK_STR(api_request_name(REQ_VERSION), "version");
+    CHECK_STR(api_request_name(REQ_ACKNOWLEDGE), "state_acknowledge");
     CHECK_STR(api_request_name(REQ_SUBSCRIBE), "enable_notifications");
     CHECK_STR(api_request_name(REQ_AUDIT), "enable_notifications"); /* which it is a way to ask for */
 }

@@ -286,6 +286,13 @@ static void general_values(void) {
     CHECK_INT(c.persistency, false);
     EXPECT(GENERAL("\"persistency\":\"no\""),
            "error 2:15 general.persistency: expected true or false, found the string \"no\"\n");
+    CHECK_INT(c.closed_on_loss, false);
+    EXPECT(GENERAL("\"onCorruptState\":\"closed\""), "");
+    CHECK_INT(c.closed_on_loss, true);
+    EXPECT(GENERAL("\"onCorruptState\":\"open\""), "");
+    CHECK_INT(c.closed_on_loss, false);
+    EXPECT(GENERAL("\"onCorruptState\":\"shut\""),
+           "error 2:18 general.onCorruptState: expected \"open\" or \"closed\", found the string \"shut\"\n");
     EXPECT(GENERAL("\"statePath\":\"/x/state\",\"leaseSeconds\":30,\"releaseOnExit\":true"), "");
     CHECK_STR(c.state_path, "/x/state");
     CHECK_INT(c.lease_seconds, 30);

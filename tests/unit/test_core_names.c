@@ -62,7 +62,8 @@ static void names_belong_to_their_values(void) {
 
 /* ---- why a device stays with the host ---- */
 
-static struct core core;
+static struct conf conf;
+static struct core core = {.conf = &conf};
 static struct slot slot;
 
 /* A slot and a core for which these reasons hold and no other. */
@@ -76,6 +77,8 @@ static void make(unsigned reasons) {
     slot.dev.unresponsive = (reasons & STAY_UNRESPONSIVE) != 0;
     slot.foreign = (reasons & STAY_FOREIGN) != 0 ? 0 : -1;
     slot.hold_until = (reasons & STAY_HELD) != 0 ? 1 : 0;
+    conf.closed_on_loss = (reasons & STAY_CLOSED) != 0;
+    (void)str_copy(core.remembered.corrupt, sizeof core.remembered.corrupt, "not JSON");
     core.stopping = (reasons & STAY_STOPPING) != 0;
 }
 

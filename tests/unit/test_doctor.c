@@ -302,8 +302,32 @@ static void the_state_must_be_writable_if_it_is_wanted(void) {
     CHECK(told("problem", "state: ", strerror(EROFS)));
     (void)snprintf(conf.state_path, sizeof conf.state_path, "/state.json");
     CHECK_INT(visit(), FINE);
-    (void)snprintf(conf.state_path, sizeof conf.state_path, "state.json");
+    (void)snprintf(conf.state_path, sizeof conf.state_path, "state.json"); /* no configuration has such a path */
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "state: ", "its path is too long"));
+}
+
+static void a_state_that_is_lost_is_a_problem(void) {
+    healthy();
+    conf.persistency = true;
+    make_file("state/state.json", "{\"selected_vms\": {}");
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "state: ", "not JSON") && says("decisions may be lost (vhotplugcli state acknowledge)"));
+    conf.closed_on_loss = true;
+    make_file("state/state.json", "{\"corrupt\": \"it was\"}");
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "state: ", "it was; decisions may be lost, and no VM is given a device"));
+    make_file("state/state.json", "{}");
     CHECK_INT(visit(), FINE);
+    give_call("access", 1, 0);
+    fail_call("access", 2, EACCES);
+    conf.api.enable = conf.api.vsock_on = false;
+    give_call("socket", 1, -1);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "state: ", "run it as the daemon's user"));
+    heal();
+    CHECK(unlink(at("state/state.json")) == 0);
+    conf.closed_on_loss = false;
 }
 
 static void whether_a_daemon_runs_is_said(void) {
@@ -446,6 +470,7 @@ int main(void) {
     RUN(a_monitor_that_greets_is_a_vm);
     RUN(what_is_no_monitor_is_said);
     RUN(the_state_must_be_writable_if_it_is_wanted);
+    RUN(a_state_that_is_lost_is_a_problem);
     RUN(whether_a_daemon_runs_is_said);
     RUN(a_daemon_without_trouble_is_said_to_have_none);
     RUN(each_trouble_of_a_daemon_is_told_with_advice);

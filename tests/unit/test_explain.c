@@ -496,6 +496,18 @@ static void figures_of_everything(void) {
     collect(true, NULL);
     is("state.unsaved", "1");
     is("state.failing", "1");
+    is("state.corrupt", "0");
+    is("state.closed", "0");
+    snprintf(core.remembered.corrupt, sizeof core.remembered.corrupt, "not JSON");
+    collect(true, NULL);
+    is("state.corrupt", "1");
+    is("state.closed", "0");
+    conf.closed_on_loss = true;
+    collect(true, NULL);
+    is("state.closed", "1");
+    conf.closed_on_loss = false;
+    core.remembered.corrupt[0] = '\0';
+    collect(true, NULL);
     is("vms.0.devices", "0");
     is("vms.1.devices", "1");
     configure(&other, "{\"vms\":[{\"name\":\"b\",\"type\":\"qemu\",\"socket\":\"/b\"}]}");

@@ -172,6 +172,42 @@ static void a_file_that_cannot_be_read_is_set_aside(void) {
     CHECK(exists(path) && !exists(aside));
 }
 
+static const char *look(const char *file) {
+    memset(&ms, 0, sizeof ms);
+    state_file_look(file, &ms);
+    return ms.corrupt;
+}
+
+/* By whoever starts next as well, if it was not saved since. */
+static void what_was_lost_is_said_until_the_file_is_good_again(void) {
+    static char aside[256 + 8];
+    const char *why = "";
+    (void)snprintf(aside, sizeof aside, "%s.corrupt", path);
+    write_file(path, "{\"selected_vms\": {}");
+    CHECK(strstr(look(path), "not JSON") != NULL);
+    CHECK(exists(path) && !exists(aside)); /* to look changes nothing */
+    load(path);
+    CHECK(strstr(ms.corrupt, "not JSON") != NULL && !exists(path));
+    heal();
+    CHECK_STR(look(path), "it is gone, and one that cannot be used is kept beside it");
+    CHECK(!was_said(path));
+    load(path);
+    CHECK(was_said("a state file was lost, and nobody has acknowledged that") && was_said(path));
+    heal();
+    CHECK(ms.corrupt[0] != '\0');
+    choose();
+    CHECK(save(&why));
+    load(path);
+    CHECK(was_said("nobody has acknowledged that") && ms.corrupt[0] != '\0' && ms.m[0].used);
+    heal();
+    ms.corrupt[0] = '\0';
+    CHECK(save(&why));
+    CHECK_STR(look(path), "");
+    CHECK(exists(aside)); /* for whoever looks into it */
+    CHECK(unlink(path) == 0 && unlink(aside) == 0);
+    CHECK_STR(look(path), ""); /* a first start */
+}
+
 static void a_read_that_is_interrupted_goes_on(void) {
     write_file(path, "{\"selected_vms\": {\"0951:1666:None\": \"vm1\"}}");
     fail_call("read", 2, EINTR); /* the first read() is for the boot id */
@@ -342,6 +378,7 @@ int main(void) {
     RUN(a_write_is_taken_up_where_it_ended);
     RUN(a_temporary_file_that_is_there_is_replaced);
     RUN(a_file_that_cannot_be_read_is_set_aside);
+    RUN(what_was_lost_is_said_until_the_file_is_good_again);
     RUN(a_read_that_is_interrupted_goes_on);
     RUN(a_file_larger_than_any_is_not_read);
     RUN(what_is_not_understood_is_told_and_stays);

@@ -305,6 +305,32 @@ static void entries_that_are_not_understood_are_kept(void) {
     CHECK(parse("{\"disconnected_tags\": {\"\": 1}}") && strstr(print(), "\"disconnected_tags\": {\n    \"\": 1\n  }"));
 }
 
+static void a_loss_is_kept_until_it_is_acknowledged(void) {
+    static const char *const bad[] = {"5", "null", "\"\"", "{}"};
+    char file[512], longest[VH_TEXT_MAX + 1];
+    CHECK(parse("{\"corrupt\": \"not JSON: \\u0001\"}"));
+    CHECK_STR(ms.corrupt, "not JSON: \x01");
+    CHECK_INT(ms.nkept, 0);
+    CHECK(strstr(print(), ",\n  \"corrupt\": \"not JSON: \\u0001\"\n}\n") != NULL);
+    ms.corrupt[0] = '\0';
+    CHECK(strstr(print(), "corrupt") == NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)snprintf(file, sizeof file, "{\"corrupt\": %s}", bad[i]);
+        CHECK(parse(file));
+        CHECK_STR(ms.corrupt, "for a reason that cannot be read");
+    }
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    (void)snprintf(file, sizeof file, "{\"corrupt\": \"%s\"}", longest);
+    CHECK(parse(file));
+    CHECK_STR(ms.corrupt, "for a reason that cannot be read");
+    (void)snprintf(file, sizeof file, "{\"corrupt\": \"%s\"}", longest + 1);
+    CHECK(parse(file));
+    CHECK_STR(ms.corrupt, longest + 1);
+    CHECK(parse("{}"));
+    CHECK(ms.corrupt[0] == '\0' && ms.unread == 0);
+}
+
 /* JSON has each key once. */
 static void an_entry_that_is_not_understood_gives_way_to_one_that_is(void) {
     CHECK(parse("{\"selected_vms\": {\"usb-046D:c52b:\\u0041 B\": 5, \"usb-046d:c52b:C\": {}}}"));
@@ -492,6 +518,7 @@ int main(void) {
     RUN(ids_that_udev_makes_one_stay_apart);
     RUN(entries_that_are_not_understood_are_kept);
     RUN(an_entry_that_is_not_understood_gives_way_to_one_that_is);
+    RUN(a_loss_is_kept_until_it_is_acknowledged);
     RUN(what_is_no_state_file_is_said_to_be_none);
     RUN(decisions_come_before_selections_when_it_is_full);
     RUN(the_largest_fits);
