@@ -147,6 +147,16 @@ static void host_name(unsigned port, char name[VH_SYSNAME_MAX]) {
     snprintf(name, VH_SYSNAME_MAX, "%u-%u", 1 + port / 4, 1 + port % 4);
 }
 
+/* No two devices that are there have one incarnation: it is the inode of a directory. */
+static bool host_others(const char *name, uint64_t incarnation) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.incarnation == incarnation && !str_eq(s->dev.sys_name, name))
+            return true;
+    }
+    return false;
+}
+
 static void host_device(unsigned port, unsigned how, bool coldplug) {
     static const uint8_t classes[] = {3, 8, 14, 9, 255, 0};
     static struct device dev;
@@ -155,6 +165,8 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     /* Seen again as it was, or a plug of its own. */
     uint64_t incarnation =
         (how & 1) != 0 && host.incarnation > 0 ? 1 + take(host.in) % host.incarnation : ++host.incarnation;
+    if (host_others(name, incarnation))
+        incarnation = ++host.incarnation;
     unsigned devnum = 1 + below(host.in, 6);
     uint8_t cls = classes[below(host.in, sizeof classes)];
     device_make(&dev, name, 1 + port / 4, devnum, cls);
