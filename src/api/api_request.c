@@ -26,6 +26,26 @@ static void parse_port(struct parse *p) {
         parse_complain(p, "port", t, expected);
 }
 
+/* "1-2.3": bus and port in one. */
+static void parse_sys_name(struct parse *p) {
+    struct selector *sel = &p->r->sel;
+    static const char expected[] = "a device's name such as \"1-2.3\", without \"bus\" and \"port\"";
+    char name[VH_SYSNAME_MAX];
+    uint64_t bus = 0;
+    if (!parse_text(p, "sys_name", name, sizeof name, expected))
+        return;
+    size_t digits = strspn(name, "0123456789");
+    const char *port = name + digits + 1;
+    bool good = name[digits] == '-' && str_uint(name, digits, UINT8_MAX, &bus) && bus > 0 &&
+                usb_port_path(port, strlen(port)) && !sel->by_bus && !sel->by_port;
+    if (!good) {
+        parse_complain(p, "sys_name", parse_field(p, "sys_name"), expected);
+        return;
+    }
+    sel->bus = (uint8_t)bus;
+    sel->by_bus = sel->by_port = str_copy(sel->port, sizeof sel->port, port); /* usb_port_path() bounds it */
+}
+
 static void parse_selector(struct parse *p) {
     struct selector *sel = &p->r->sel;
     char node[VH_NODE_MAX];
@@ -39,6 +59,7 @@ static void parse_selector(struct parse *p) {
     sel->by_bus = parse_uint(p, "bus", 255, &bus, "a bus number");
     sel->bus = (uint8_t)bus;
     parse_port(p);
+    parse_sys_name(p);
     sel->by_vid = parse_hex4(p, "vid", &sel->vid);
     sel->by_pid = parse_hex4(p, "pid", &sel->pid);
     sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
@@ -50,8 +71,8 @@ static void require_selector(struct parse *p) {
     if (p->error.len > 0)
         return;
     if (!s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_tag)
-        sb_str(&p->error,
-               "no device named: give \"device_node\", or \"bus\" and \"port\", or \"vid\" and \"pid\", or \"tag\"");
+        sb_str(&p->error, "no device named: give \"device_node\", \"sys_name\", \"bus\" and \"port\", \"vid\" and "
+                          "\"pid\", or \"tag\"");
     else if (!s->by_node && !s->by_tag && s->by_bus != s->by_port)
         sb_str(&p->error, s->by_bus ? "\"bus\" needs \"port\" as well" : "\"port\" needs \"bus\" as well");
     else if (!s->by_node && !s->by_tag && s->by_vid != s->by_pid)

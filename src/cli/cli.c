@@ -6,11 +6,13 @@
  */
 #include "cli/cli.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "cli/cli_show.h"
 #include "cli/cli_wire.h"
 #include "codec/json.h"
+#include "codec/usb_place.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -44,8 +46,8 @@ static const char help[] =
     "  stats [--prometheus]            what was counted since the daemon started\n"
     "  version                         the daemon's version\n"
     "\n"
-    "DEVICE is --devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or (but for explain) "
-    "--tag TAG.\n"
+    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or, but for explain, a tag; or\n"
+    "--devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or --tag TAG.\n"
     "Several of the first three mean the device that fits all of them.\n"
     "DESCRIPTION, of one that is not there: --vid --pid --bus --port --serial --vendor-name --product-name "
     "--removable\n"
@@ -188,7 +190,9 @@ struct call {
     bool json, debug;
     char interfaces[VH_MAX_IFACES * 7 + 2]; /* ":030101:", as the API has them */
     unsigned device_class[3];
-    uint64_t timeout; /* seconds until a connection is given up */
+    uint64_t timeout;              /* seconds until a connection is given up */
+    const char *device;            /* as the word that names it stands on the command line; NULL none */
+    char part[2][VH_PORTPATH_MAX]; /* of that word: bus and port, or vid and pid */
 };
 
 static int usage(const char *why, const char *what) {
@@ -331,6 +335,46 @@ static int take_option(struct call *c, int opt) {
     }
 }
 
+static void take_parts(struct call *c, enum field first, enum field second, size_t len) {
+    c->given |= BIT(first) | BIT(second);
+    c->value[first] = c->part[0];
+    c->value[second] = c->part[1];
+    VH_ASSERT(str_copyn(c->part[0], sizeof c->part[0], c->device, len)); /* a few digits */
+    VH_ASSERT(str_copy(c->part[1], sizeof c->part[1], c->device + len + 1));
+}
+
+/* "046d:c31c" */
+static bool is_ids(const char *s) {
+    uint32_t v = 0;
+    return strlen(s) == 9 && s[4] == ':' && str_hex(s, 4, &v) && str_hex(s + 5, 4, &v);
+}
+
+/* "1-2.3", as the table has it */
+static bool is_place(const char *s) {
+    uint64_t bus = 0;
+    size_t len = strspn(s, "0123456789");
+    return s[len] == '-' && str_uint(s, len, UINT8_MAX, &bus) && usb_port_path(s + len + 1, strlen(s + len + 1));
+}
+
+/* A device by one word: what it is called in lists, its ids, its node or its tag. */
+static int take_device(struct call *c, const char *word) {
+    enum field f = word[0] == '/' ? F_DEVNODE : F_TAG;
+    if ((c->command->fields & BIT(F_DEVNODE)) == 0 || c->device != NULL)
+        return usage("unexpected word", word);
+    c->device = word;
+    if (is_ids(word)) {
+        take_parts(c, F_VID, F_PID, 4);
+    } else if (is_place(word)) {
+        take_parts(c, F_BUS, F_PORT, strspn(word, "0123456789"));
+    } else if ((c->command->fields & BIT(f)) != 0) {
+        c->given |= BIT(f);
+        c->value[f] = word;
+    } else {
+        return usage("expected a device as 1-2.3, 046d:c31c or /dev/bus/usb/001/004", word);
+    }
+    return CLI_OK;
+}
+
 /* Reads options and words in their order, since the words decide which option the beginning of a name stands for.
  * Returns the exit status, or -1 to go on. */
 static int take_line(struct call *c, int argc, char **argv) {
@@ -350,6 +394,10 @@ static int take_line(struct call *c, int argc, char **argv) {
         if (opt == 1 || (opt == -1 && optind < argc)) { /* a word; after "--" all are words */
             char *word = opt == 1 ? optarg : argv[optind++];
             opt = 0;
+            if (c->command != NULL) {
+                status = take_device(c, word);
+                continue;
+            }
             if (n == 2)
                 return usage("no such command", "");
             words[n++] = word;
@@ -531,6 +579,8 @@ static int show_reply(const struct call *c, const char *line, size_t len) {
     }
     if (c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0)
         return show_tag(&j, c->value[F_TAG], c->json);
+    if (c->command->output == OUT_LIST && (c->given & BIT(F_TAG)) != 0 && !show_tag_known(&j, c->value[F_TAG]))
+        return CLI_FAILED;
     if (!c->json && c->command->output == OUT_ARGS && !show_words(&j))
         return failed("an argument is empty or holds white space: who reads these would take it for several");
     if (!c->json)

@@ -527,15 +527,20 @@ static void show_unblocked(const struct json *j, int d) {
     putchar('\n');
 }
 
+bool show_tag_known(const struct json *j, const char *tag) {
+    if (!is_null(j, 0, "tag_disconnected"))
+        return true;
+    fputs("vhotplugcli: no rule has the tag '", stderr);
+    show_text(stderr, tag);
+    fputs("'\n", stderr);
+    return false;
+}
+
 int show_tag(const struct json *j, const char *tag, bool quiet) {
     int list = json_get(j, 0, "usb_devices"), n = json_size(j, list), count[] = {0, 0, 0};
     bool later = is_true(j, 0, "tag_disconnected");
-    if (is_null(j, 0, "tag_disconnected")) {
-        fputs("vhotplugcli: no rule has the tag '", stderr);
-        show_text(stderr, tag);
-        fputs("'\n", stderr);
+    if (!show_tag_known(j, tag))
         return CLI_FAILED;
-    }
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d))
         count[blocked(j, d)]++;
     int status = n == 0                   ? CLI_NO_DEVICE

@@ -30,6 +30,8 @@ void show_field(const struct json *j, int object, const char *key);
 void show_explanation(const struct json *j);
 void show_stats(const struct json *j);
 void show_prometheus(const struct json *j);
+/* False, after saying so, if no rule has the tag that this usb_list asked for. */
+bool show_tag_known(const struct json *j, const char *tag);
 /* Shows whether every device with this tag is blocked, from a usb_list of these devices. Returns the exit status. */
 int show_tag(const struct json *j, const char *tag, bool quiet);
 void show_daemon(const struct json *j); /* stats in a few lines */

@@ -85,9 +85,10 @@ def a_list_in_a_pipe_is_what_scripts_expect(w):
   state           : idle
   reason          : was there before the daemon started (see --attach-connected)""")
     equal(w.cli("usb", "list", "--tag", "disk", "--short").stdout, "fff0:0002 Acme Stick ☃\n")
-    for nothing in (["--tag", "none"], ["--disconnected", "--tag", "disk"]):
-        done = w.cli("usb", "list", *nothing)
-        equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+    done = w.cli("usb", "list", "--disconnected", "--tag", "disk")
+    equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
+    done = w.cli("usb", "list", "--tag", "none")
+    equal((done.returncode, done.stdout, done.stderr), (1, "", "vhotplugcli: no rule has the tag 'none'\n"))
     check(stick.node in w.cli("usb", "list", "--plain").stdout, "plain in a pipe, too")
 
 
@@ -108,7 +109,7 @@ def a_list_on_a_terminal_is_a_table(w):
     equal(re.sub("\033\\[[0-9]*m", "", coloured), TABLE)
     equal(on_a_terminal(w, "usb", "list", "--plain", TERM="xterm"), w.cli("usb", "list").stdout)
     equal(on_a_terminal(w, "usb", "list", "--short", TERM="xterm"), w.cli("usb", "list", "--short").stdout)
-    equal(on_a_terminal(w, "usb", "list", "--tag", "none", TERM="xterm"), "")
+    equal(on_a_terminal(w, "usb", "list", "--disconnected", TERM="xterm"), "")
 
 
 @test
@@ -200,6 +201,29 @@ def a_kill_switch_says_what_others_have_done_since_and_what_is_not_known(w):
     vm.greet = False
     done = w.cli("status", "--tag", "cam")
     equal((done.returncode, done.stdout.splitlines()[1]), (6, f"  {camera.node} idle , VM 'vm1' has not answered"))
+
+
+@test
+def a_device_is_named_by_what_lists_call_it(w):
+    vm = w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+    camera = w.host.plug("1-1", 0xfff0, 3, [VIDEO])
+    w.api().given("vm1", camera)
+    for name in ("1-1", "fff0:0003", "FFF0:0003", camera.node, "cam"):
+        done = w.cli("usb", "detach", name)
+        equal((done.returncode, vm.devices), (0, {}), f"{name}: {done.stderr}")
+        equal(w.cli("usb", "attach", name, "--vm", "vm1").returncode, 0, name)
+        equal(len(vm.devices), 1, name)
+    equal(json.loads(w.cli("explain", "1-1", "--json").stdout)["usb_device"]["sys_name"], "1-1")
+    for nobody, why in (("1-9", "no such USB device"), ("fff0:0009", "no such USB device"), ("/dev/bus/usb/001/099", "no such USB device"),
+                        ("/dev/sda", "expected a node"), ("1-1x", "no rule has the tag '1-1x'"), ("kam", "no rule has the tag 'kam'")):
+        done = w.cli("usb", "detach", nobody)
+        equal(done.returncode, 1, nobody)
+        contains(done.stderr, why)
+    equal(len(vm.devices), 1)
+    for wrong in (["usb", "detach", "1-1", "1-1"], ["usb", "list", "1-1"], ["usb", "suspend", "vm1"], ["status", "cam"], ["explain", "cam"],
+                  ["usb", "detach", "cam", "--vid", "fff0"]):
+        equal(w.cli(*wrong).returncode, 2, " ".join(wrong))
 
 
 @test

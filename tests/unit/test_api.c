@@ -73,8 +73,9 @@ static void refused(const char *line, const char *why) {
 static void errors_name_the_field_the_value_and_what_was_expected(void) {
     refused("{}", "\"action\" is missing");
     refused("[]", "a request is a JSON object, this is an array");
-    refused("{\"action\":\"usb_attach\"}",
-            "no device named: give \"device_node\", or \"bus\" and \"port\", or \"vid\" and \"pid\", or \"tag\"");
+    refused(
+        "{\"action\":\"usb_attach\"}",
+        "no device named: give \"device_node\", \"sys_name\", \"bus\" and \"port\", \"vid\" and \"pid\", or \"tag\"");
     refused("{\"action\":\"usb_attach\",\"bus\":1}", "\"bus\" needs \"port\" as well");
     refused("{\"action\":\"usb_attach\",\"pid\":\"0001\"}", "\"pid\" needs \"vid\" as well");
     refused("{\"action\":\"usb_attach\",\"vid\":\"12\",\"pid\":\"0001\"}",
@@ -95,6 +96,22 @@ static void errors_name_the_field_the_value_and_what_was_expected(void) {
     CHECK(strstr(error, "not JSON: ") == error);
     CHECK(!parse("garbage"));
     CHECK(strstr(error, "not JSON: ") == error);
+}
+
+static void a_device_is_named_as_lists_call_it(void) {
+    static const char *const wrong[] = {
+        "\"1-\"",  "\"-1\"",   "\"0-1\"",     "\"256-1\"", "\"1-2x\"",
+        "\"1.2\"", "\"usb1\"", "\"1-1:1.0\"", "12",        "\"1-2\",\"bus\":1,\"port\":2"};
+    char line[200];
+    CHECK(parse("{\"action\":\"usb_attach\",\"sys_name\":\"12-2.3\"}") && r.sel.by_bus && r.sel.by_port);
+    CHECK_INT(r.sel.bus, 12);
+    CHECK_STR(r.sel.port, "2.3");
+    CHECK(parse("{\"action\":\"explain\",\"sys_name\":\"1-2\",\"vid\":\"1234\",\"pid\":\"0001\"}") && r.sel.by_vid);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(line, sizeof line, "{\"action\":\"usb_detach\",\"sys_name\":%s}", wrong[i]);
+        CHECK(!parse(line) && strstr(error, "\"sys_name\" is ") == error &&
+              strstr(error, "expected a device's name") != NULL);
+    }
 }
 
 static void what_is_too_long_or_of_the_wrong_type_is_refused(void) {
@@ -409,6 +426,7 @@ int main(void) {
     RUN(numbers_strings_and_nulls);
     RUN(ids_are_echoed_as_they_came);
     RUN(errors_name_the_field_the_value_and_what_was_expected);
+    RUN(a_device_is_named_as_lists_call_it);
     RUN(what_is_too_long_or_of_the_wrong_type_is_refused);
     RUN(nodes_and_ports_are_read_to_the_letter);
     RUN(half_a_selector_is_refused_unless_it_narrows_another);
