@@ -528,7 +528,8 @@ static void show_unblocked(const struct json *j, int d) {
 }
 
 bool show_tag_known(const struct json *j, const char *tag) {
-    if (!is_null(j, 0, "tag_disconnected"))
+    int t = json_get(j, 0, "tag_disconnected"); /* older daemons do not say */
+    if (t < 0 || json_type(j, t) != JSON_NULL)
         return true;
     fputs("vhotplugcli: no rule has the tag '", stderr);
     show_text(stderr, tag);

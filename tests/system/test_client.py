@@ -109,7 +109,7 @@ def a_list_on_a_terminal_is_a_table(w):
     equal(re.sub("\033\\[[0-9]*m", "", coloured), TABLE)
     equal(on_a_terminal(w, "usb", "list", "--plain", TERM="xterm"), w.cli("usb", "list").stdout)
     equal(on_a_terminal(w, "usb", "list", "--short", TERM="xterm"), w.cli("usb", "list", "--short").stdout)
-    equal(on_a_terminal(w, "usb", "list", "--disconnected", TERM="xterm"), "")
+    equal(on_a_terminal(w, "usb", "list", "--connected", "--tag", "cam", TERM="xterm"), "")
 
 
 @test

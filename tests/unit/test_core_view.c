@@ -453,6 +453,12 @@ static void look(void) {
     ask(REQ_LIST, 0, "");
     CHECK(action(ACT_REPLY_PARTS) != NULL);
 }
+static void verify(void) {
+    static struct request r = {
+        .kind = REQ_LIST, .verify = true, .client = {.index = 3, .gen = 9}, .who.role = ROLE_ADMIN};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+}
 static void listen_and_leave(void) {
     ask(REQ_SUBSCRIBE, 0, "");
     struct fact f = {.kind = FACT_CLIENT_GONE, .client = {.index = 3, .gen = 9}};
@@ -471,6 +477,7 @@ static void a_list_is_as_it_was_until_something_changes(void) {
     CHECK(!changes(look) && !changes(listen_and_leave));
     CHECK(changes(plug_another) && !changes(look));
     CHECK(changes(detach_5) && !changes(look));
+    CHECK(changes(verify)); /* its VM has to answer anew */
     done(0, OP_FAILED);
     done(0, OP_UNKNOWN); /* and later is tried again */
     CHECK(!changes(look));
