@@ -109,6 +109,9 @@ bool request_is_tag(const struct request *r);
 /* Does the request mean this device? A hub only if the request names its place, so that the reply can say why a hub
  * stays. */
 bool request_means(const struct core *c, const struct request *r, int slot);
+/* "bus" and "port" as a list of an older daemon gives them: replaces a port at which nothing is by the path of the only
+ * device behind a hub that has it. */
+void request_find_port(const struct core *c, struct request *r);
 bool request_select(struct step *st, const struct request *r, int *count); /* false: refused; a tag may have none */
 void request_refuse_ambiguous(struct step *st, const struct request *r);
 

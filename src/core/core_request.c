@@ -230,7 +230,9 @@ static bool may_decide(const struct request *r) {
 
 void request_fact(struct step *st, const struct fact *f) {
     struct core *c = st->c;
-    const struct request *r = f->request;
+    struct request found = *f->request;
+    const struct request *r = &found;
+    request_find_port(c, &found);
     if (core_moves(r->kind) && !pending_has_room(c, &r->who)) { /* before anything changes */
         reply_failed_text(st, r, "too many requests are under way");
     } else if (c->saving && may_decide(r)) {

@@ -7,6 +7,8 @@
 #include "config/access.h"
 #include "core/core_internal.h"
 
+#include <string.h>
+
 /* The request names a tag only, so it decides about the tag rather than about single devices. */
 bool request_is_tag(const struct request *r) {
     const struct selector *s = &r->sel;
@@ -29,6 +31,35 @@ bool request_means(const struct core *c, const struct request *r, int i) {
     if (s->state == SLOT_PRESENT && r->who.role == ROLE_GUEST && !guest_may(c, r, s))
         return false; /* first, so that a hidden device takes the same time as one that does not match */
     return fits(c, r, s) && !is_out_of_reach(r, s);
+}
+
+/* Behind a hub, `portnum` of a list is the last number of the port's path only. */
+static bool ends_in_port(const struct device *d, const char *port) {
+    const char *last = strrchr(d->port_path, '.');
+    return last != NULL && str_eq(last + 1, port);
+}
+
+static bool may_name(const struct core *c, const struct request *r, const struct slot *s) {
+    return s->state == SLOT_PRESENT && s->dev.busnum == r->sel.bus && !s->hub &&
+           (r->who.role != ROLE_GUEST || core_guest_sees(c, s, r->who.vm));
+}
+
+void request_find_port(const struct core *c, struct request *r) {
+    const struct slot *found = NULL;
+    int n = 0;
+    if (!r->sel.by_bus || !r->sel.by_port || strchr(r->sel.port, '.') != NULL)
+        return;
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.busnum == r->sel.bus && str_eq(s->dev.port_path, r->sel.port))
+            return; /* it is the root port that it says */
+        if (!may_name(c, r, s) || !ends_in_port(&s->dev, r->sel.port))
+            continue;
+        found = s;
+        n++;
+    }
+    if (n == 1)
+        (void)str_copy(r->sel.port, sizeof r->sel.port, found->dev.port_path); /* same bound */
 }
 
 void core_describe(struct sbuf *sb, const struct selector *sel) {

@@ -168,6 +168,46 @@ static void it_does_not_suspend_what_it_does_not_hold(void) {
     CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
+static void ask_port(enum role role, enum request_kind kind, const char *port) {
+    static struct request r;
+    memset(&r, 0, sizeof r);
+    r = (struct request){.kind = kind, .client = {.index = 3, .gen = 9}};
+    r.who.role = role;
+    r.sel.by_bus = r.sel.by_port = true;
+    r.sel.bus = 1;
+    snprintf(r.sel.port, sizeof r.sel.port, "%s", port);
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f);
+}
+
+/* As lists of the older daemons name it, by `portnum`. */
+static void a_port_behind_a_hub_is_found_by_its_last_number(void) {
+    begin(false);
+    vm_up(0);
+    plug("1-2.4", 5, 3);
+    done(0, OP_OK);
+    plug("1-3.1.4", 6, 14);                /* of b alone */
+    ask_port(ROLE_GUEST, REQ_DETACH, "4"); /* the guest of a knows of one */
+    CHECK(op(OP_DETACH, 0) != NULL);
+    done(0, OP_OK);
+    released();
+    ask_port(ROLE_ADMIN, REQ_DETACH, "4");
+    CHECK_STR(refusal(), "no such USB device: bus 1 port 4");
+    unplug("1-3.1.4");
+    ask_port(ROLE_ADMIN, REQ_DETACH, "4");
+    CHECK(replied(true) && core.slot[0].disconnected);
+    plug("1-4", 7, 2);
+    ask_port(ROLE_ADMIN, REQ_ATTACH, "4"); /* that is its place */
+    CHECK_STR(refusal(), "no rule gives /dev/bus/usb/001/007 to any VM");
+    unplug("1-4");
+    plug("1-3.4", 8, 9); /* a hub */
+    ask_port(ROLE_ADMIN, REQ_ATTACH, "4");
+    CHECK(op(OP_ATTACH, 0) != NULL && core.slot[0].op == OP_ATTACH);
+    done(0, OP_OK);
+    ask_port(ROLE_ADMIN, REQ_DETACH, "3");
+    CHECK_STR(refusal(), "no such USB device: bus 1 port 3");
+}
+
 int main(void) {
     RUN(what_others_gave_its_vm_is_there_and_not_ours_to_take);
     RUN(what_others_gave_another_vm_is_not_free);
@@ -179,5 +219,6 @@ int main(void) {
     RUN(a_malformed_device_stays_with_the_host_whatever_its_lease);
     RUN(a_port_that_flaps_is_nobodys);
     RUN(it_does_not_suspend_what_it_does_not_hold);
+    RUN(a_port_behind_a_hub_is_found_by_its_last_number);
     TEST_MAIN_END;
 }
