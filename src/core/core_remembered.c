@@ -467,7 +467,8 @@ void remembered_spare(struct core *c, const struct slot *s) {
     }
 }
 
-/* A decision about the device that is being saved meanwhile is later, and stays as it is. */
+/* A decision about the device that is being saved meanwhile is later, and stays as it is; but one by a lesser role that
+ * keeps the device away does not take the place of this one. */
 void remembered_restore(struct step *st, struct slot *s, enum role by) {
     struct core *c = st->c;
     struct remembered *m = by != ROLE_NONE ? get(c, &s->dev, by) : find_any(c, &s->dev);
@@ -484,6 +485,8 @@ void remembered_restore(struct step *st, struct slot *s, enum role by) {
     end_exemption(&m->now, &s->dev);
     if (settled)
         m->file = m->now;
+    else if (m->file.by != ROLE_NONE && m->file.by < by)
+        m->file.by = by;
     drop_if_empty(m);
     changed(st);
     struct remembered *victim = lesser(c, by);

@@ -352,6 +352,32 @@ static void a_core_that_saves_is_not_at_rest(void) {
     CHECK_STR(why, "something is being saved");
 }
 
+/* An admin's decision by tag becomes one about the device when a reload takes the tag away; an operator's, which is
+ * just being saved, does not take its place. */
+static void a_lesser_decision_under_way_takes_no_place(void) {
+    for (int ok = 0; ok <= 1; ok++) {
+        keyboard_in_a();
+        ask_by(1, ROLE_ADMIN, REQ_DETACH, 0, "input");
+        ended(true);
+        done(0, OP_OK);
+        released();
+        CHECK(core.slot[0].disconnected_by == ROLE_ADMIN);
+        ask_by(2, ROLE_OPERATOR, REQ_DETACH, 5, NULL);
+        CHECK_INT(saves(), 1);
+        reload("{\"vms\": [" VM("a") ", " VM("b") "], \"usbPassthrough\": [{\"targetVm\": \"a\", \"allow\": "
+                                                  "[{\"interfaceClass\": 3}]}]}");
+        CHECK(core.slot[0].disconnected_by == ROLE_ADMIN);
+        ended(ok);
+        CHECK(core.slot[0].disconnected_by == ROLE_ADMIN);
+        CHECK_INT(saves(), ok); /* as it is now; after a failure, later */
+        ended(true);
+        ask_by(2, ROLE_OPERATOR, REQ_ATTACH, 5, NULL);
+        CHECK(strstr(out.texts[0], "taken away by an admin") != NULL);
+        for (int i = 0; i < VH_MAX_REMEMBERED; i++)
+            CHECK(!core.remembered.m[i].used || core.remembered.m[i].file.by == ROLE_ADMIN);
+    }
+}
+
 int main(void) {
     RUN(nothing_of_a_decision_holds_before_it_is_saved);
     RUN(nothing_of_a_lifted_decision_is_lifted_before_it_is_saved);
@@ -375,5 +401,6 @@ int main(void) {
     RUN(a_new_configuration_meanwhile_is_asked_again);
     RUN(at_the_end_nothing_is_attached);
     RUN(a_core_that_saves_is_not_at_rest);
+    RUN(a_lesser_decision_under_way_takes_no_place);
     TEST_MAIN_END;
 }
