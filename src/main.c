@@ -17,6 +17,7 @@
 #include "daemon/loop.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
+#include "os/accounts.h"
 #include "os/host_lock.h"
 #include "os/logger.h"
 #include "os/opener.h"
@@ -110,9 +111,23 @@ static void print_number(const char *before, unsigned n, const char *what) {
     printf("%s%u %s%s", before, n, what, n == 1 ? "" : "s");
 }
 
+/* They are looked up at start, on the host where the daemon runs. */
+static void check_owner(const char *key, const char *file, const char *name) {
+    int64_t id = 0;
+    if (name[0] == '\0' || accounts_id(file, name, &id))
+        return;
+    printf("%s: warning: general.api.%s: '%s' is not in %s here\n", conf_load_path(), key, name, file);
+    found[DIAG_WARNING]++;
+}
+
 /* The last line of --check: "FILE: ok: 4 rules, 3 VMs, 2 warnings". */
 static int check(bool strict) {
-    bool loaded = conf_load_first(&conf, print_and_count), ok = loaded && (!strict || found[DIAG_WARNING] == 0);
+    bool loaded = conf_load_first(&conf, print_and_count);
+    if (loaded) {
+        check_owner("unixSocketUser", ACCOUNTS_USERS, conf->api.unix_user);
+        check_owner("unixSocketGroup", ACCOUNTS_GROUPS, conf->api.unix_group);
+    }
+    bool ok = loaded && (!strict || found[DIAG_WARNING] == 0);
     printf("%s: %s", conf_load_path(), ok ? "ok" : loaded ? "not usable with --strict" : "not usable");
     if (loaded) {
         print_number(": ", conf->nrules, "rule");

@@ -58,15 +58,22 @@ void listener_places(const struct api_conf *c, struct opener_listeners *l) {
     VH_ASSERT(str_copy(l->host, sizeof l->host, c->host));
 }
 
+/* An unknown owner is nobody: the socket stays the daemon's own, whose mode then lets nobody in whom it would not have
+ * let in. */
+static void find_owner(const char *key, const char *file, const char *name, int64_t *id, bool say) {
+    if (name[0] != '\0' && !accounts_id(file, name, id) && say)
+        log_error("general.api.%s: '%s' is not in %s: the unix socket stays with the daemon's own", key, name, file);
+}
+
 /* Before the sandbox: names of owners are looked up, and the next sockets are opened by this configuration. */
-static bool prepare_open(void) {
+static void prepare_open(enum transport opened_now) {
+    bool say = opened_now == TRANSPORT_UNIX;
     const struct api_conf *c = listeners.conf;
     struct opener_listeners l;
     listener_places(c, &l);
-    bool found = (c->unix_user[0] == '\0' || accounts_id(ACCOUNTS_USERS, c->unix_user, &l.uid)) &&
-                 (c->unix_group[0] == '\0' || accounts_id(ACCOUNTS_GROUPS, c->unix_group, &l.gid));
+    find_owner("unixSocketUser", ACCOUNTS_USERS, c->unix_user, &l.uid, say);
+    find_owner("unixSocketGroup", ACCOUNTS_GROUPS, c->unix_group, &l.gid, say);
     opener_listen_at(&l);
-    return found;
 }
 
 static void opened(struct listener *l, int fd) {
@@ -94,10 +101,8 @@ static void listener_open(struct listener *l) {
         not_opened(l, EPERM);
         return;
     }
-    if (!opener_sealed() && !prepare_open() && owner) {
-        not_opened(l, ENOENT);
-        return;
-    }
+    if (!opener_sealed())
+        prepare_open(l->transport);
     l->asked = true;
     opener_ask((enum opener_what)(OPEN_UNIX + (l - listeners.listener)), on_answer);
 }
