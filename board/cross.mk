@@ -25,8 +25,9 @@ $(X)/test_%: $(X)/test_%.o $(X)/libvhotplug.a $(LIBUSB_A) $(B)/flags
 
 -include $(CROSS_UNIT:=.d) $(TEST_SHARED:tests/unit/%.c=$(X)/%.d)
 
-# qemu-user has no seccomp: the sandbox is tested on the board, by test_image.py.
-ON_BOARD := $(addprefix $(X)/,test_sandbox test_logger test_processes)
+# qemu-user has no seccomp: the sandbox is tested on the board, by test_image.py. And below it a worker that has given its
+# memory back was seen to answer no more, which no kernel does: test_worker is run on this machine only.
+ON_BOARD := $(addprefix $(X)/,test_sandbox test_logger test_processes test_worker)
 
 .PHONY: cross-unit on-board
 on-board: $(ON_BOARD)

@@ -86,13 +86,25 @@ static void ended(struct worker *w, const char *why) {
     worker_stop(w);
 }
 
+enum { SEND_TRIES = 4 }; /* a kernel that is short of memory for a moment is no reason to end a worker */
+
+static ssize_t send_order(struct worker *w, const void *order, const int fds[WORKER_FDS]) {
+    ssize_t n = -1;
+    for (int i = 0; i < SEND_TRIES; i++) {
+        n = sock_send_fds(w->sock, order, w->job->order_size, fds, WORKER_FDS);
+        if (n >= 0 || (errno != ENOBUFS && errno != ENOMEM))
+            break;
+    }
+    return n;
+}
+
 bool worker_order(struct worker *w, void *order, uint32_t kind, int fd, int64_t deadline) {
     VH_ASSERT(w->state == WORKER_IDLE);
     w->head.serial = w->head.serial == UINT32_MAX ? 1 : w->head.serial + 1;
     w->head.kind = kind;
     memcpy(order, &w->head, sizeof w->head);
     int fds[WORKER_FDS] = {fd, -1};
-    ssize_t n = sock_send_fds(w->sock, order, w->job->order_size, fds, WORKER_FDS);
+    ssize_t n = send_order(w, order, fds);
     if (n != (ssize_t)w->job->order_size) { /* an idle worker's queue is empty, so there is room for one order */
         ended(w, n < 0 ? strerror(errno) : "its queue is full");
         return false;

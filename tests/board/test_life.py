@@ -275,7 +275,7 @@ def a_full_and_a_read_only_disk_refuse_decisions_and_lose_nothing(w):
     equal(api.devices()[0]["disconnected"], False)
     w.board.run("mount -o remount,rw /run/state")
     api.ok("usb_detach", device_node=node)
-    equal(w.state()["disconnected_devices"][0][:9], "0627:0001")
+    equal(w.state()["disconnected_devices"][0][:13], "usb-0627:0001")
     equal(w.stop(9), -9)
     w.start(text, "-a")
     api = w.api()

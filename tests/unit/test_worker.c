@@ -351,6 +351,16 @@ static void what_comes_late_is_closed(void) {
 
 /* ---- sockets that fail ---- */
 
+static void a_moment_without_memory_ends_no_worker(void) {
+    static const int errors[] = {ENOBUFS, ENOMEM};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        fail_call("sendmsg", 1, errors[i]);
+        still_works(&other, "all the same");
+        CHECK(all_failed());
+        heal();
+    }
+}
+
 static void a_socket_that_fails_ends_its_worker(void) {
     static const int errors[] = {EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EBADF};
     static const struct wrong good = {"right", NULL, right, {WORKER_ANSWER}, ""};
@@ -359,7 +369,7 @@ static void a_socket_that_fails_ends_its_worker(void) {
         int fds[WORKER_FDS];
         size_t n = 1;
         struct worker w = stand_in(&good);
-        fail_call("sendmsg", 1, errors[i]);
+        fail_call("sendmsg", 0, errors[i]);
         CHECK(!give(&w, "do", -1));
         CHECK(all_failed() && w.state == WORKER_GONE && was_said(strerror(errors[i])));
         heal();
@@ -452,6 +462,7 @@ int main(void) {
     RUN(a_job_may_find_that_it_is_no_order);
     RUN(one_that_never_answers_is_late_once);
     RUN(what_comes_late_is_closed);
+    RUN(a_moment_without_memory_ends_no_worker);
     RUN(a_socket_that_fails_ends_its_worker);
     RUN(a_call_that_is_interrupted_is_made_again);
     RUN(one_that_cannot_start_leaves_nothing);
