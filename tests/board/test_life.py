@@ -294,7 +294,7 @@ def what_suspend_took_comes_back_also_over_a_killed_daemon(w):
     api = w.api()
     w.plug("usb-kbd", "kbd")
     w.plug("usb-mouse", "mouse")
-    until(lambda: len(vm1.devices()) == 2, scaled(10), "both in vm1")
+    until(lambda: [d["vm"] for d in api.devices()] == ["vm1", "vm1"], scaled(10), "both in vm1, as the daemon knows")
     api.ok("usb_suspend", vm="vm1")
     equal(len(vm1.devices()), 1)
     equal(w.stop(9), -9)

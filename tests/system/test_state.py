@@ -137,7 +137,8 @@ def the_longest_serials_are_whole_and_told_apart_by_their_last_character(w):
     again = [stick(w, port, serial=serial) for port, serial in (("1-7", third), ("1-6", other), ("1-5", ours), ("1-8", ours[:-1]))]
     vm1.wait_device(vhp(again[2]))
     vm2.wait_device(vhp(again[1]))
-    devices = api.list_until(lambda d: len(d) == 4)
+    api.ready(*again)
+    devices = api.list()
     equal([devices[d.node]["disconnected"] for d in again], [True, False, False, False])
     equal(devices[again[3].node]["state"], "waiting")  # 125 characters: none of them
 
