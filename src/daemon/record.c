@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/boot.h"
+#include "os/file.h"
 #include "os/pages.h"
 #include "os/sysfs.h"
 
@@ -38,6 +39,11 @@ struct image {
 
 static struct image *file; /* NULL: nothing is noted */
 static bool any_before;
+static struct { /* with the core */
+    uint64_t changes;
+    int used; /* rows above are empty */
+    uint32_t plug[CORE_SLOTS];
+} synced;
 static struct assigned earlier[CORE_SLOTS]; /* for the core, by the VMs of this configuration */
 
 /* ---- reading ---- */
@@ -50,16 +56,8 @@ static bool is_ours(int fd) {
 }
 
 static bool read_image(int fd, struct image *im) {
-    size_t n = 0;
-    while (n < sizeof *im) {
-        ssize_t got = read(fd, (char *)im + n, sizeof *im - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        n += (size_t)got;
-    }
-    return memcmp(im->magic, magic, sizeof magic) == 0 && memchr(im->boot, '\0', sizeof im->boot) != NULL;
+    return file_read_whole(fd, im, sizeof *im, FILE_END) == (ssize_t)sizeof *im &&
+           memcmp(im->magic, magic, sizeof magic) == 0 && memchr(im->boot, '\0', sizeof im->boot) != NULL;
 }
 
 /* The VMs of an old row in the new configuration. One that is not configured any more is nobody's concern: if it still
@@ -117,19 +115,6 @@ static enum earlier read_earlier(int dir, const char *name, const struct conf *c
 
 /* ---- writing ---- */
 
-static bool write_image(int fd, const struct image *im) {
-    size_t n = 0;
-    while (n < sizeof *im) {
-        ssize_t put = write(fd, (const char *)im + n, sizeof *im - n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        n += (size_t)put;
-    }
-    return true;
-}
-
 /* A store into a file on a disk may wait for the disk, and one into a file without room ends the process. */
 static bool is_in_memory(int fd) {
     struct statfs fs;
@@ -152,7 +137,7 @@ static struct image *replace(int dir, const char *name, const struct image *im) 
     int fd = openat(dir, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return NULL;
-    if (is_in_memory(fd) && write_image(fd, im) && renameat(dir, fresh, dir, name) == 0)
+    if (is_in_memory(fd) && file_write_whole(fd, im, sizeof *im) && renameat(dir, fresh, dir, name) == 0)
         p = mmap(NULL, sizeof *im, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p != MAP_FAILED && madvise(p, sizeof *im, MADV_DONTFORK) != 0) {
         (void)munmap(p, sizeof *im);
@@ -197,6 +182,7 @@ void record_start(const struct conf *conf, struct core *core) {
     else
         n = 0;
     any_before = n > 0;
+    memset(&synced, 0, sizeof synced);
     fill(&im, conf, n);
     file = dir >= 0 ? replace(dir, name, &im) : NULL;
     if (file == NULL)
@@ -245,19 +231,22 @@ static void forget_before(const struct device *d) {
     }
 }
 
+/* A step that no list shows has given no VM anything. What the daemon before noted of a device is looked for once, when
+ * its plug is new. */
 void record_sync(const struct core *c) {
-    static int used; /* rows above are empty */
-    if (file == NULL)
+    if (file == NULL || c->changes == synced.changes)
         return;
-    for (int i = 0; i < c->used || i < used; i++) {
+    synced.changes = c->changes;
+    for (int i = 0; i < c->used || i < synced.used; i++) {
         const struct slot *s = &c->slot[i];
         if (i >= c->used || s->state != SLOT_PRESENT) {
             file->now[i].vms = 0;
             continue;
         }
         note(&file->now[i], &s->dev, core_may_have(c, i));
-        if (any_before)
+        if (any_before && synced.plug[i] != s->plug)
             forget_before(&s->dev);
+        synced.plug[i] = s->plug;
     }
-    used = c->used;
+    synced.used = c->used;
 }

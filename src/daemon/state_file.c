@@ -201,29 +201,12 @@ static int failed(enum state_file_place at, enum state_file_place *place) {
     return errno;
 }
 
-static bool write_whole(int fd, const char *p, size_t len) {
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n == 0) {
-            errno = ENOSPC;
-            return false;
-        }
-        if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-        }
-    }
-    return true;
-}
-
 static int write_temporary(const char *p, size_t len, enum state_file_place *place) {
     (void)sys_unlink(state.temporary); /* left by a process that died while writing */
     int fd = openat(AT_FDCWD, state.temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return failed(STATE_FILE_TEMPORARY, place);
-    int error = write_whole(fd, p, len) && fsync(fd) == 0 ? 0 : failed(STATE_FILE_TEMPORARY, place);
+    int error = file_write_whole(fd, p, len) && fsync(fd) == 0 ? 0 : failed(STATE_FILE_TEMPORARY, place);
     if (close(fd) != 0 && error == 0)
         error = failed(STATE_FILE_TEMPORARY, place);
     if (error != 0)

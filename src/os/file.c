@@ -1,6 +1,6 @@
 /*
- * file.c - reading a file to its end. Owns the handling of short and interrupted reads; never opens or closes a
- * descriptor.
+ * file.c - reading a file to its end, and writing all of it. Owns the handling of short and interrupted calls; never
+ * opens or closes a descriptor.
  */
 #include "os/file.h"
 
@@ -23,4 +23,21 @@ ssize_t file_read_whole(int fd, void *dst, size_t cap, enum file_end end) {
         }
         len += n > 0 ? (size_t)n : 0;
     }
+}
+
+bool file_write_whole(int fd, const void *src, size_t n) {
+    for (const char *p = src; n > 0;) {
+        ssize_t put = write(fd, p, n);
+        if (put < 0 && errno != EINTR)
+            return false;
+        if (put == 0) {
+            errno = ENOSPC;
+            return false;
+        }
+        if (put > 0) {
+            p += put;
+            n -= (size_t)put;
+        }
+    }
+    return true;
 }
