@@ -31,18 +31,13 @@ static void parse_sys_name(struct parse *p) {
     struct selector *sel = &p->r->sel;
     static const char expected[] = "a device's name such as \"1-2.3\", without \"bus\" and \"port\"";
     char name[VH_SYSNAME_MAX];
-    uint64_t bus = 0;
+    const char *port = "";
     if (!parse_text(p, "sys_name", name, sizeof name, expected))
         return;
-    size_t digits = strspn(name, "0123456789");
-    const char *port = name + digits + 1;
-    bool good = name[digits] == '-' && str_uint(name, digits, UINT8_MAX, &bus) && bus > 0 &&
-                usb_port_path(port, strlen(port)) && !sel->by_bus && !sel->by_port;
-    if (!good) {
+    if (sel->by_bus || sel->by_port || !usb_name_parse(name, &sel->bus, &port)) {
         parse_complain(p, "sys_name", parse_field(p, "sys_name"), expected);
         return;
     }
-    sel->bus = (uint8_t)bus;
     sel->by_bus = sel->by_port = str_copy(sel->port, sizeof sel->port, port); /* usb_port_path() bounds it */
 }
 

@@ -349,23 +349,18 @@ static bool is_ids(const char *s) {
     return strlen(s) == 9 && s[4] == ':' && str_hex(s, 4, &v) && str_hex(s + 5, 4, &v);
 }
 
-/* "1-2.3", as the table has it */
-static bool is_place(const char *s) {
-    uint64_t bus = 0;
-    size_t len = strspn(s, "0123456789");
-    return s[len] == '-' && str_uint(s, len, UINT8_MAX, &bus) && usb_port_path(s + len + 1, strlen(s + len + 1));
-}
-
 /* A device by one word: what it is called in lists, its ids, its node or its tag. */
 static int take_device(struct call *c, const char *word) {
     enum field f = word[0] == '/' ? F_DEVNODE : F_TAG;
+    const char *port = "";
+    uint8_t bus = 0;
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || c->device != NULL)
         return usage("unexpected word", word);
     c->device = word;
     if (is_ids(word)) {
         take_parts(c, F_VID, F_PID, 4);
-    } else if (is_place(word)) {
-        take_parts(c, F_BUS, F_PORT, strspn(word, "0123456789"));
+    } else if (usb_name_parse(word, &bus, &port)) {
+        take_parts(c, F_BUS, F_PORT, (size_t)(port - word) - 1);
     } else if ((c->command->fields & BIT(f)) != 0) {
         c->given |= BIT(f);
         c->value[f] = word;

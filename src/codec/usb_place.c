@@ -71,6 +71,17 @@ uint8_t usb_root_port(const char *path) {
     return (uint8_t)port;
 }
 
+bool usb_name_parse(const char *name, uint8_t *bus, const char **port) {
+    uint64_t b = 0;
+    size_t digits = strspn(name, "0123456789");
+    if (name[digits] != '-' || !str_uint(name, digits, UINT8_MAX, &b) || b == 0 ||
+        !usb_port_path(name + digits + 1, strlen(name + digits + 1)))
+        return false;
+    *bus = (uint8_t)b;
+    *port = name + digits + 1;
+    return true;
+}
+
 bool usb_port_device(const char *link, char name[VH_SYSNAME_MAX]) {
     const char *slash = strrchr(link, '/'), *last = slash != NULL ? slash + 1 : link;
     const char *port = strstr(last, "-port");

@@ -25,6 +25,9 @@ bool usb_node_parse_exact(const char *node, uint8_t *bus, uint8_t *devnum);
 /* Are these n bytes a port path: "2" or "2.3.1", numbers from 1 to 255, shorter than VH_PORTPATH_MAX? */
 bool usb_port_path(const char *s, size_t n);
 bool usb_port_path_exact(const char *s, size_t n);
+/* "1-2.3": the bus, from 1 to 255, and the port path, read loosely; *port points into the name. False if it is no such
+ * name. */
+bool usb_name_parse(const char *name, uint8_t *bus, const char **port);
 /* The name of a device at the port that this link of sysfs leads to: ".../usb2/2-0:1.0/usb2-port3" is the port of
  * "2-3",
  * ".../2-1:1.0/2-1-port4" that of "2-1.4". False, with name "", if it is no such link. */

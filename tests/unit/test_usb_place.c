@@ -158,6 +158,17 @@ static void ids_in_a_vm(void) {
         CHECK(ours(others[i]) && is_place(99, 99));
 }
 
+static void a_name_is_a_bus_and_a_port(void) {
+    static const char *const wrong[] = {"",    "1",    "1-",  "-1",   "0-1",     "256-1",
+                                        "1-0", "1-2x", "1.2", "usb1", "1-1:1.0", "1-1..2"};
+    const char *port = NULL;
+    CHECK(usb_name_parse("12-2.3", &bus, &port) && bus == 12);
+    CHECK_STR(port, "2.3");
+    CHECK(usb_name_parse("255-1", &bus, &port) && bus == 255);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        CHECK(!usb_name_parse(wrong[i], &bus, &port) && bus == 255);
+}
+
 static void a_port_of_sysfs_names_its_device(void) {
     static const struct {
         const char *link, *name;
@@ -198,6 +209,7 @@ int main(void) {
     RUN(the_root_port_comes_first);
     RUN(places_are_in_the_order_of_bus_and_port);
     RUN(ids_in_a_vm);
+    RUN(a_name_is_a_bus_and_a_port);
     RUN(a_port_of_sysfs_names_its_device);
     TEST_MAIN_END;
 }
