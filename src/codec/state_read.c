@@ -208,17 +208,24 @@ static const char *written_vm(const struct reader *r, const struct state_id *id)
     return youngest != NULL ? youngest->vm : "";
 }
 
-/* One entry of selected_vms. An id that is the same only for udev may also be that of another device: then a record
- * made of an id stays as it is. */
+/* Is the entry with this id about record i? Then the id was seen for it. An id that is the same only for udev may also
+ * be that of another device: then a record made of an id stays as it is. */
+static bool is_about(const struct reader *r, int i, const struct state_id *id) {
+    unsigned which = which_id(r, i, id);
+    if (which == 0 || (!notes[i].ours && (which & STATE_ID_OWN) == 0))
+        return false;
+    notes[i].seen |= which;
+    return true;
+}
+
+/* One entry of selected_vms. */
 static void merge_selection(struct reader *r, const struct state_id *id, const char *vm, int value) {
     bool known = false, same = str_eq(written_vm(r, id), vm);
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *m = &r->ms->m[i];
-        unsigned which = which_id(r, i, id);
-        if (which == 0 || (!notes[i].ours && (which & STATE_ID_OWN) == 0))
+        if (!is_about(r, i, id))
             continue;
         known = true;
-        notes[i].seen |= which;
         if (!notes[i].ours)
             select_vm(m, vm);
         else if (!same)
@@ -301,11 +308,9 @@ static void merge_decision(struct reader *r, const struct state_id *id) {
     bool known = false, same = was_decided(r, id);
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *m = &r->ms->m[i];
-        unsigned which = which_id(r, i, id);
-        if (which == 0 || (!notes[i].ours && (which & STATE_ID_OWN) == 0))
+        if (!is_about(r, i, id))
             continue;
         known = true;
-        notes[i].seen |= which;
         notes[i].decided = notes[i].decided || !same;
         if (!notes[i].ours)
             m->file.by = ROLE_OPERATOR;

@@ -12,6 +12,7 @@
 #include "daemon/disk_order.h"
 #include "daemon/disk_worker.h"
 #include "daemon/state_file.h"
+#include "exchange.h"
 #include "must.h"
 #include "os/helper.h"
 
@@ -92,22 +93,14 @@ static void check_loop(size_t n) {
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    static const struct exchange parts = {&order, &answer, sizeof order, sizeof answer};
+    size_t n = 0;
+    start();
     if (size == 0)
         return 0;
-    start();
-    flags = data[0];
-    data++;
-    size--;
-    size_t n = size < sizeof order ? size : sizeof order;
-    memset(&order, 0, sizeof order);
-    memcpy(&order, data, n);
-    data += n;
-    size -= n;
+    flags = exchange_of(&parts, data, size, &n);
     check_worker();
-    if (size > sizeof answer)
-        return 0; /* os/worker.c ends such a worker */
-    memset(&answer, 0xff, sizeof answer);
-    memcpy(&answer, data, size);
-    check_loop(size);
+    if (n <= sizeof answer)
+        check_loop(n);
     return 0;
 }

@@ -9,6 +9,7 @@
  * committed inputs are valid ones.
  */
 #include "base/log.h"
+#include "exchange.h"
 #include "must.h"
 #include "os/opener_work.h"
 
@@ -78,22 +79,14 @@ static void check_loop(size_t n) {
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    static const struct exchange parts = {&order, &reply, sizeof order, sizeof reply};
+    size_t n = 0;
+    start();
     if (size == 0)
         return 0;
-    start();
-    flags = data[0];
-    data++;
-    size--;
-    size_t n = size < sizeof order ? size : sizeof order;
-    memset(&order, 0, sizeof order);
-    memcpy(&order, data, n);
-    data += n;
-    size -= n;
+    flags = exchange_of(&parts, data, size, &n);
     check_opener();
-    if (size > sizeof reply)
-        return 0; /* os/worker.c ends such a worker */
-    memset(&reply, 0xff, sizeof reply);
-    memcpy(&reply, data, size);
-    check_loop(size);
+    if (n <= sizeof reply)
+        check_loop(n);
     return 0;
 }

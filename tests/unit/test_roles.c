@@ -393,9 +393,7 @@ static void what_a_guest_put_away_comes_back_with_its_vm(void) {
     CHECK_INT(core.slot[0].vm, 0);
 }
 
-/* Somebody above guests has chosen VM a for it. */
-static void another_guest_may_not_take_what_was_chosen_for_one(void) {
-    set_up(PUT_AWAY);
+static void guest_of_b_attaches(void) {
     static struct request r;
     r = (struct request){.kind = REQ_ATTACH,
                          .client = {.index = 3, .gen = 9},
@@ -404,6 +402,12 @@ static void another_guest_may_not_take_what_was_chosen_for_one(void) {
     struct fact f = {.kind = FACT_REQUEST, .request = &r};
     step(&f);
     settle();
+}
+
+/* Somebody above guests has chosen VM a for it. */
+static void another_guest_may_not_take_what_was_chosen_for_one(void) {
+    set_up(PUT_AWAY);
+    guest_of_b_attaches();
     CHECK(got_reply && !reply_good);
     CHECK_INT(core.slot[0].vm, -1);
 }
@@ -415,14 +419,7 @@ static void another_guest_may_take_what_one_put_away(void) {
     request_as(ROLE_GUEST, REQ_DETACH, DEV, "");
     settle();
     released();
-    static struct request r;
-    r = (struct request){.kind = REQ_ATTACH,
-                         .client = {.index = 3, .gen = 9},
-                         .who = {.role = ROLE_GUEST, .vm = 1},
-                         .sel = {.by_node = true, .node_bus = 1, .node_dev = DEV}};
-    struct fact f = {.kind = FACT_REQUEST, .request = &r};
-    step(&f);
-    settle();
+    guest_of_b_attaches();
     CHECK(reply_good);
     CHECK_INT(core.slot[0].vm, 1);
 }
