@@ -253,6 +253,29 @@ for action in ("unbind", "remove"):
 """
 
 
+@test
+def a_second_daemon_ends_in_another_mount_namespace_too(w):
+    w.plain("vm1")
+    second = w.board.spawn(["unshare", "-m", "/usr/bin/vhotplug", "-c", "/run/test.conf"], root="board")
+    status, out = second.wait(scaled(10))
+    equal(status, 1)
+    contains(out, f"another vhotplug runs on this host: pid={w.daemon.pid}")
+    w.api().ok("version")
+
+
+@test
+def a_vm_that_stands_still_delays_only_its_own_devices_at_the_start(w):
+    vm1, vm3 = w.vm("vm1"), w.extra_vm("vm3")
+    w.stop_boot_daemon()
+    vm3.process.kill(19)
+    w.plug_unseen("usb-kbd", "kbd")
+    w.start(conf([{"targetVm": "vm1", "allow": [HID]}], vms=("vm1", "vm3")), "-a")
+    w.api()
+    until(lambda: len(vm1.devices()) == 1, scaled(2), "the keyboard in vm1")
+    check(w.board.exists("/run/vhotplug.record"), "a record")
+    vm3.process.kill(18)
+
+
 # ---- what is remembered ----
 
 
