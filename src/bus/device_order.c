@@ -15,9 +15,17 @@ bool device_name_valid(const char *name) {
         return false;
     if (str_starts(name, "usb"))
         return name[3] != '\0' && strspn(name + 3, "0123456789") == strlen(name + 3);
-    size_t bus = strspn(name, "0123456789");
-    return bus > 0 && name[bus] == '-' && name[bus + 1] != '\0' &&
-           strspn(name + bus + 1, "0123456789.") == strlen(name + bus + 1);
+    size_t n = strspn(name, "0123456789");
+    const char *rest = name + n;
+    if (n == 0 || *rest != '-')
+        return false;
+    for (char mark = '-'; *rest == mark; mark = '.') {
+        n = strspn(rest + 1, "0123456789");
+        if (n == 0)
+            return false;
+        rest += 1 + n;
+    }
+    return *rest == '\0';
 }
 
 bool device_same_port(const char *sys_name, const char *other) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/str.h"
+#include "bus/device_order.h"
 #include "codec/linebuf.h"
 #include "os/clock.h"
 #include "os/pages.h"
@@ -42,19 +43,14 @@ static bool may_warn(void) {
     return log_may(LOG_DEVICES, log_key(source, sizeof source), source, clock_now());
 }
 
-static bool is_device_name(const char *s, size_t n) {
-    return n > 2 && n < VH_SYSNAME_MAX && isdigit((unsigned char)s[0]) && memchr(s, '-', n) != NULL &&
-           strspn(s, "0123456789-.") >= n;
-}
-
-/* The innermost USB device on a sysfs path; false if there is none. */
-static bool usb_device_of(const char *path, char *name) {
+/* The innermost USB device on a sysfs path; false if there is none. A root hub is none: the host keeps it anyway. */
+static bool usb_device_of(const char *path, char name[VH_SYSNAME_MAX]) {
+    char part[VH_SYSNAME_MAX];
     bool found = false;
     for (const char *s = path; s != NULL; s = strchr(s, '/')) {
         s += *s == '/';
-        size_t n = strcspn(s, "/");
-        if (is_device_name(s, n))
-            found = str_copyn(name, VH_SYSNAME_MAX, s, n);
+        if (isdigit((unsigned char)*s) && str_copyn(part, sizeof part, s, strcspn(s, "/")) && device_name_valid(part))
+            found = str_copy(name, VH_SYSNAME_MAX, part);
     }
     return found;
 }

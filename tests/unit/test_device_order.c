@@ -24,10 +24,11 @@ static void set_byte(void *p, unsigned char value) {
 
 static void a_name_is_a_devices(void) {
     static const char *const good[] = {"1-1", "1-2.3", "12-3.4.5.6.7", "usb1", "usb12", "255-14"};
-    static const char *const bad[] = {
-        "",      "1",      "-",       "1-",      "-1",   "1-1:1.0", "usb",         "usb1-1", "usbx", "..",
-        "1-../", "1-1/..", "../usb1", "1-1 ",    " 1-1", "1-1\n",   "1-a",         "x1-1",   "1--1", "USB1",
-        "0x1-1", "ep_00",  "1-1\x80", "1-1/1-2", "/",    ".",       "usb1/../etc", "usb 1",  "usb1."};
+    static const char *const bad[] = {"",       "1",       "-",       "1-",     "-1",     "1-1:1.0",     "usb",
+                                      "usb1-1", "usbx",    "..",      "1-../",  "1-1/..", "../usb1",     "1-1 ",
+                                      " 1-1",   "1-1\n",   "1-a",     "x1-1",   "1--1",   "USB1",        "0x1-1",
+                                      "ep_00",  "1-1\x80", "1-1/1-2", "/",      ".",      "usb1/../etc", "usb 1",
+                                      "usb1.",  "1-1.",    "1-.1",    "1-1..2", "1-1-1",  "1-1.1-1"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         CHECK(device_name_valid(good[i]));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -196,6 +196,23 @@ static void a_long_table_is_read_to_its_end_or_as_far_as_is_said(void) {
     CHECK(was_said("/proc/self/mountinfo has more than 1048576 bytes"));
 }
 
+/* The worker's answer names devices only: a directory that has digits and a dash, but is no device's, is passed over.
+ */
+static void what_only_looks_like_a_device_is_none(void) {
+    static const char *const names[] = {"12-", "-1", "1-.", "1-2-", "11111111111111111111111111111111-1"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        nothing_used();
+        link_to("sys/dev/block/8:1", names[i], "block/sda");
+        make_file("proc/self/mountinfo", "36 35 8:1 / /mnt rw - ext4 /dev/sda1 rw\n");
+        CHECK(!used(names[i]));
+        const char *name, *use;
+        bool untold;
+        CHECK(!host_use_at(0, &name, &use, &untold));
+        link_to("sys/dev/block/8:1", "1-2", names[i]);
+        CHECK(used("1-2"));
+    }
+}
+
 /* More entries than the table holds: a log line, and the first ones stay. */
 static void more_uses_than_devices_are_said(void) {
     char name[64], device[32];
@@ -223,6 +240,7 @@ int main(void) {
     RUN(a_file_system_that_is_mounted_elsewhere_is_found);
     RUN(what_is_below_the_interface_of_a_route_is_found);
     RUN(what_the_kernel_says_is_in_use_is_found);
+    RUN(what_only_looks_like_a_device_is_none);
     RUN(more_uses_than_devices_are_said);
     RUN(a_line_that_is_too_long_is_said_and_passed_over);
     RUN(a_long_table_is_read_to_its_end_or_as_far_as_is_said);
