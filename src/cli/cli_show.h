@@ -7,7 +7,6 @@
 #include "codec/json.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 
 enum {
     CLI_OK = 0,
@@ -19,21 +18,27 @@ enum {
     CLI_UNKNOWN = 6
 };
 
-void show_text(FILE *to, const char *s); /* without control characters */
-/* The list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty line. */
+/* cli_list.c: the list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty
+ * line. */
 void show_list(const struct json *j, bool brief);
 void show_pci(const struct json *j, bool brief); /* the same of PCI devices: "address vid:did vendor device" */
 /* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
 bool show_words(const struct json *j);
-void show_table(const struct json *j, bool colour); /* the same for a terminal */
-void show_field(const struct json *j, int object, const char *key);
+
+/* cli_table.c: the same for a terminal */
+void show_table(const struct json *j, bool colour);
+
+/* cli_explain.c */
 void show_explanation(const struct json *j);
+
+/* cli_figures.c, cli_prometheus.c */
 void show_stats(const struct json *j);
+void show_daemon(const struct json *j); /* stats in a few lines */
 void show_prometheus(const struct json *j);
-/* False, after saying so, if no rule has the tag that this usb_list asked for. */
+
+/* cli_tag.c: false, after saying so, if no rule has the tag that this usb_list asked for. */
 bool show_tag_known(const struct json *j, const char *tag);
 /* Shows whether every device with this tag is blocked, from a usb_list of these devices. Returns the exit status. */
 int show_tag(const struct json *j, const char *tag, bool quiet);
-void show_daemon(const struct json *j); /* stats in a few lines */
 
 #endif

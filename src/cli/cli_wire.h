@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { CLI_REPLY_MS = 60000 }; /* wait for an answer: the daemon answers within half of that */
+
 enum cli_transport { CLI_DEFAULT, CLI_UNIX, CLI_TCP, CLI_VSOCK };
 
 struct cli_target {

@@ -1,0 +1,86 @@
+/*
+ * cli_call.h - a command line as it was understood: the command, its fields, and where the daemon is.
+ */
+#ifndef VHOTPLUG_CLI_CALL_H
+#define VHOTPLUG_CLI_CALL_H
+
+#include "base/limits.h"
+#include "base/str.h"
+#include "cli/cli_wire.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What options of a command say. */
+enum field {
+    F_DEVNODE,
+    F_BUS,
+    F_PORT,
+    F_VID,
+    F_PID,
+    F_TAG,
+    F_VM,
+    F_SERIAL,
+    F_VENDOR_NAME,
+    F_PRODUCT_NAME,
+    F_REMOVABLE,
+    F_DRIVER_PATH,
+    F_ADDRESS,
+    F_DID,
+    F_BUS_PREFIX,
+    F_BUS_INDEX, /* up to here: text under a key of the request */
+    F_CLASS,
+    F_DEVICE_CLASS,
+    F_SHORT,
+    F_CONNECTED,
+    F_DISCONNECTED,
+    F_ALL,
+    F_PLAIN,
+    F_PROMETHEUS,
+    F_REQUIRE_PCI,
+    F_TIMEOUT,
+    F_COUNT
+};
+
+#define BIT(f) (1U << (f))
+#define SELECTOR (BIT(F_DEVNODE) | BIT(F_BUS) | BIT(F_PORT) | BIT(F_VID) | BIT(F_PID) | BIT(F_TAG))
+#define PCI_SELECTOR (BIT(F_ADDRESS) | BIT(F_VID) | BIT(F_DID) | BIT(F_TAG))
+#define DESCRIPTION                                                                                                    \
+    (BIT(F_SERIAL) | BIT(F_VENDOR_NAME) | BIT(F_PRODUCT_NAME) | BIT(F_REMOVABLE) | BIT(F_DRIVER_PATH) | BIT(F_CLASS) | \
+     BIT(F_DEVICE_CLASS))
+
+enum output { OUT_NOTHING, OUT_LIST, OUT_PCI, OUT_ARGS, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
+
+struct command {
+    const char *group, *name, *action;
+    unsigned fields; /* that it takes */
+    enum output output;
+};
+
+struct call {
+    struct cli_target target;
+    const struct command *command;
+    unsigned given; /* fields */
+    const char *value[F_COUNT];
+    bool json, debug;
+    char interfaces[VH_MAX_IFACES * 7 + 2]; /* ":030101:", as the API has them */
+    unsigned device_class[3];
+    uint64_t timeout;              /* seconds until a connection is given up */
+    const char *device;            /* as the word that names it stands on the command line; NULL none */
+    char part[2][VH_PORTPATH_MAX]; /* of that word: bus and port, or vid and pid */
+};
+
+/* cli_commands.c: the command of these words, or NULL */
+const struct command *command_find(int words, char *const *word);
+void command_help(void);
+
+/* cli_args.c: reads a command line. Returns the exit status, or -1 to go on. */
+int args_read(struct call *c, int argc, char **argv);
+
+/* cli_request.c: the request, with its newline. */
+void request_build(const struct call *c, struct sbuf *sb);
+
+/* cli_listen.c: sends the request and prints events, over as many connections as it takes. */
+int listen_for_ever(const struct call *c, const char *request, size_t n);
+
+#endif
