@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef VH_VERSION
@@ -85,9 +86,9 @@ static int take_target(struct call *c, int opt) {
         c->target.host = optarg;
         return CLI_OK;
     case 'p':
-        if (!number(optarg, UINT16_MAX, &v) || v == 0)
-            return usage("expected -p with a port from 1 to 65535", optarg);
-        c->target.port = (uint16_t)v;
+        if (!number(optarg, UINT32_MAX, &v) || v == 0)
+            return usage("expected -p with a port from 1 to 65535, of vsock to 4294967295", optarg);
+        c->target.port = (uint32_t)v;
         return CLI_OK;
     default:
         if (!number(optarg, UINT32_MAX, &v) || v == 0)
@@ -133,15 +134,22 @@ static int take_field(struct call *c, int field) {
     return CLI_OK;
 }
 
-/* Without -t, the kind of address that is given chooses the transport. */
-static void settle_transport(struct call *c) {
+/* Without -t, the kind of address that is given chooses the transport; without any, VHOTPLUG_SOCKET does. */
+static int settle_transport(struct call *c) {
     struct cli_target *t = &c->target;
+    const char *path = getenv("VHOTPLUG_SOCKET");
+    bool elsewhere = t->transport == CLI_TCP || t->transport == CLI_VSOCK || t->host != NULL || t->cid != 0;
+    if (t->path == NULL && !elsewhere && path != NULL && path[0] != '\0')
+        t->path = path;
     if (t->transport == CLI_DEFAULT && t->path != NULL)
         t->transport = CLI_UNIX;
     else if (t->transport == CLI_DEFAULT && t->host != NULL)
         t->transport = CLI_TCP;
     else if (t->transport == CLI_DEFAULT && t->cid != 0)
         t->transport = CLI_VSOCK;
+    if (t->port > UINT16_MAX && (t->transport == CLI_TCP || t->transport == CLI_UNIX))
+        return usage("only vsock has ports above 65535", "");
+    return CLI_OK;
 }
 
 /* Does the option stand where the older clients take it: one of the connection before the command, one of the command's
@@ -260,8 +268,8 @@ static int take_line(struct call *c, int argc, char **argv) {
         return status;
     if (c->command == NULL)
         return usage(n > 0 ? "no such command" : "no command", "");
-    settle_transport(c);
-    return -1;
+    status = settle_transport(c);
+    return status == CLI_OK ? -1 : status;
 }
 
 /* All of these fields are given, or none. */

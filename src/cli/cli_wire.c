@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "os/accounts.h"
 #include "os/clock.h"
 
 #include <arpa/inet.h>
@@ -19,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -43,15 +45,19 @@ static bool in_guest(void) {
     return known && cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
 }
 
+static const char *path_of(const struct cli_target *t) {
+    return t->path != NULL ? t->path : DEFAULT_PATH;
+}
+
 /* Fills in the address. Returns its length, or 0 with errno. */
 static socklen_t address(const struct cli_target *t, enum cli_transport how, struct sockaddr_storage *ss) {
-    uint16_t port = t->port != 0 ? t->port : DEFAULT_PORT;
+    uint32_t port = t->port != 0 ? t->port : DEFAULT_PORT;
     memset(ss, 0, sizeof *ss);
     if (how == CLI_UNIX) {
         struct sockaddr_un *un = (struct sockaddr_un *)ss;
         un->sun_family = AF_UNIX;
         errno = ENAMETOOLONG;
-        return str_copy(un->sun_path, sizeof un->sun_path, t->path != NULL ? t->path : DEFAULT_PATH) ? sizeof *un : 0;
+        return str_copy(un->sun_path, sizeof un->sun_path, path_of(t)) ? sizeof *un : 0;
     }
     if (how == CLI_VSOCK) {
         struct sockaddr_vm *vm = (struct sockaddr_vm *)ss;
@@ -65,12 +71,12 @@ static socklen_t address(const struct cli_target *t, enum cli_transport how, str
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
     if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
         in4->sin_family = AF_INET;
-        in4->sin_port = htons(port);
+        in4->sin_port = htons((uint16_t)port);
         return sizeof *in4;
     }
     if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
         in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
+        in6->sin6_port = htons((uint16_t)port);
         return sizeof *in6;
     }
     errno = EDESTADDRREQ;
@@ -107,34 +113,80 @@ static bool connect_within(int fd, const struct sockaddr_storage *ss, socklen_t 
     return error == 0;
 }
 
-static const char *describe(const struct cli_target *t, enum cli_transport how, char *text, size_t cap) {
+static void describe(const struct cli_target *t, enum cli_transport how, struct sbuf *why) {
     unsigned port = t->port != 0 ? t->port : DEFAULT_PORT;
-    bool ok = how == CLI_UNIX  ? str_fmt(text, cap, "unix socket %s", t->path != NULL ? t->path : DEFAULT_PATH)
-              : how == CLI_TCP ? str_fmt(text, cap, "%s port %u", t->host != NULL ? t->host : "127.0.0.1", port)
-                               : str_fmt(text, cap, "vsock CID %u port %u", (unsigned)(t->cid != 0 ? t->cid : 2), port);
-    return ok ? text : "the daemon";
+    if (how == CLI_UNIX)
+        sb_fmt(why, "unix socket %s", path_of(t));
+    else if (how == CLI_TCP)
+        sb_fmt(why, "%s port %u", t->host != NULL ? t->host : "127.0.0.1", port);
+    else
+        sb_fmt(why, "vsock CID %u port %u", (unsigned)(t->cid != 0 ? t->cid : VMADDR_CID_HOST), port);
 }
 
-static const char *reason(int error) {
-    return error == EDESTADDRREQ ? "not a numeric address"
-           : error == ENOENT     ? "no such socket: is vhotplug running?"
-           : error == ENODEV     ? "no vsock here (kernel module missing?)"
-                                 : strerror(error);
+/* Whom the socket lets in: the group that may write to it, else its owner. */
+static void reason_denied(const char *path, struct sbuf *why) {
+    char name[VH_NAME_MAX];
+    struct stat st;
+    sb_str(why, "permission denied: ");
+    if (stat(path, &st) != 0) {
+        sb_str(why, "the way to it is closed to this user");
+        return;
+    }
+    bool group = (st.st_mode & S_IWGRP) != 0;
+    unsigned id = group ? st.st_gid : st.st_uid;
+    (void)accounts_name(group ? ACCOUNTS_GROUPS : ACCOUNTS_USERS, id, name, sizeof name);
+    sb_fmt(why, "it is open to %s '%s' (%u)%s", group ? "group" : "user", name, id,
+           group ? "; join that group" : " alone");
 }
 
-bool cli_connect(const struct cli_target *t, char *why, size_t cap) {
-    enum cli_transport how = t->transport != CLI_DEFAULT ? t->transport : in_guest() ? CLI_VSOCK : CLI_UNIX;
+static const char nobody[] = "nobody listens: is vhotplug running";
+
+static void reason(const struct cli_target *t, enum cli_transport how, int error, struct sbuf *why) {
+    if (how == CLI_UNIX && error == EACCES)
+        reason_denied(path_of(t), why);
+    else if (how == CLI_UNIX && error == ENOENT)
+        sb_str(why, "no such socket: is vhotplug running?");
+    else if (how == CLI_UNIX && error == ECONNREFUSED)
+        sb_fmt(why, "%s?", nobody);
+    else if (error == ECONNREFUSED || (how == CLI_VSOCK && error == ECONNRESET))
+        sb_fmt(why, "%s, with \"%s\" in general.api.transports?", nobody, how == CLI_TCP ? "tcp" : "vsock");
+    else if (error == EAFNOSUPPORT && how == CLI_VSOCK)
+        sb_str(why, "this kernel has no AF_VSOCK");
+    else if (error == ENODEV)
+        sb_str(why, "no vsock here (kernel module missing?)");
+    else
+        sb_str(why, error == EDESTADDRREQ ? "not a numeric address" : strerror(error));
+}
+
+/* Connects in one way, or adds to `why`. */
+static bool attempt(const struct cli_target *t, enum cli_transport how, struct sbuf *why) {
     struct sockaddr_storage ss;
-    char where[VH_TEXT_MAX];
-    cli_close();
     socklen_t len = address(t, how, &ss);
     if (len != 0)
         wire.fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (wire.fd >= 0 && connect_within(wire.fd, &ss, len))
         return true;
-    (void)str_fmt(why, cap, "cannot connect to %s: %s", describe(t, how, where, sizeof where), reason(errno));
+    int error = errno;
+    sb_str(why, why->len == 0 ? "cannot connect to " : "; nor to ");
+    describe(t, how, why);
+    sb_str(why, ": ");
+    reason(t, how, error, why);
     cli_close();
     return false;
+}
+
+bool cli_connect(const struct cli_target *t, char *why, size_t cap) {
+    struct sbuf sb; /* what does not fit is the end of an error text: harmless */
+    sb_init(&sb, why, cap);
+    cli_close();
+    if (t->transport != CLI_DEFAULT)
+        return attempt(t, t->transport, &sb);
+    bool guest = in_guest();
+    if (((guest && t->port != 0) || !attempt(t, CLI_UNIX, &sb)) && !(guest && attempt(t, CLI_VSOCK, &sb))) {
+        sb_str(&sb, "; another place: -u PATH (or VHOTPLUG_SOCKET), -s HOST, -t vsock");
+        return false;
+    }
+    return true;
 }
 
 /* Fills `why` and returns false. The daemon closes the connection of a client without access at once; the client may

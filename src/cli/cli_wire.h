@@ -14,14 +14,14 @@ enum { CLI_REPLY_MS = 60000 }; /* wait for an answer: the daemon answers within 
 enum cli_transport { CLI_DEFAULT, CLI_UNIX, CLI_TCP, CLI_VSOCK };
 
 struct cli_target {
-    enum cli_transport transport; /* CLI_DEFAULT: VSOCK in a guest, else unix */
+    enum cli_transport transport; /* CLI_DEFAULT: the unix socket if it answers, else VSOCK in a guest */
     const char *path;             /* NULL: the default */
     const char *host;             /* numeric address or "localhost"; NULL: 127.0.0.1 */
-    uint16_t port;                /* 0: 2000 */
+    uint32_t port;                /* 0: 2000; of TCP at most 65535. With CLI_DEFAULT a guest goes to VSOCK at once */
     uint32_t cid;                 /* 0: the host, 2 */
 };
 
-/* False with `why` filled; then nothing is open. */
+/* False with `why` filled: what was tried, why that failed, what else there is. Then nothing is open. */
 bool cli_connect(const struct cli_target *t, char *why, size_t cap);
 bool cli_send(const char *line, size_t len, char *why, size_t cap); /* len bytes, newline included */
 /* The next line without its newline, valid until the next call. timeout_ms < 0: for ever. errno is ETIMEDOUT if none

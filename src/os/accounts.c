@@ -1,5 +1,5 @@
 /*
- * accounts.c - looks for one name in /etc/passwd or /etc/group and reads the file in pieces. Owns nothing.
+ * accounts.c - looks for one name or number in /etc/passwd or /etc/group and reads the file in pieces. Owns nothing.
  *
  * The C library's functions ask a name service first. They also allocate memory for whole lines, and the line of a
  * group can be long. This file reads the name and the number only: lines of passwd(5) and group(5) begin alike,
@@ -67,5 +67,46 @@ bool accounts_id(const char *file, const char *name, int64_t *id) {
     }
     (void)close(fd);
     *id = p.id;
+    return found;
+}
+
+struct named {
+    char *name; /* of the line, as far as it has come */
+    size_t cap, len;
+    int field;
+    int64_t id;
+};
+
+/* True if the line's number is complete and is this one. */
+static bool take_number(struct named *p, int64_t id, char c) {
+    bool found = false;
+    if (c == '\n') {
+        p->len = 0;
+        p->field = NAME;
+        p->id = -1;
+    } else if (c == ':') {
+        found = p->field == NUMBER && p->id == id && p->len > 0 && p->len < p->cap;
+        p->field++;
+    } else if (p->field == NAME && p->len < p->cap) {
+        p->name[p->len++] = c;
+    } else if (p->field == NUMBER) {
+        digit(&p->id, c);
+    }
+    return found;
+}
+
+bool accounts_name(const char *file, int64_t id, char *dst, size_t cap) {
+    char piece[512];
+    struct named p = {.name = dst, .cap = cap, .field = NAME, .id = -1};
+    ssize_t n = 0;
+    bool found = false;
+    int fd = openat(AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && !found && ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))) {
+        for (ssize_t i = 0; i < n && !found; i++)
+            found = take_number(&p, id, piece[i]);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    dst[found ? p.len : 0] = '\0';
     return found;
 }

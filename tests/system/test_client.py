@@ -542,8 +542,30 @@ def where_it_calls_is_told_by_any_option_for_it(w):
         done = subprocess.run([CLIENT, *arguments, "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
         equal((done.returncode, done.stdout), (1, ""), str(arguments))
         contains(done.stderr, place)
+    for arguments, told in ((["-t", "vsock", "-p", "4294967295"], (1, "vsock CID 2 port 4294967295")), (["-c", "9", "-p", "65536"], (1, "vsock CID 9 port 65536")),
+                            (["-t", "tcp", "-p", "65536"], (2, "only vsock has ports above 65535")), (["-p", "4294967296"], (2, "4294967296"))):
+        done = subprocess.run([CLIENT, *arguments, "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
+        equal((done.returncode, done.stdout), (told[0], ""), str(arguments))
+        contains(done.stderr, told[1])
     done = subprocess.run([CLIENT, "-s", "::1", "-p", str(port), "version"], capture_output=True, text=True, timeout=scaled(20), check=False)
     equal((done.returncode, done.stderr), (0, ""))
+
+
+@test
+def the_environment_names_the_socket_unless_an_option_does(w):
+    w.daemon(w.conf())
+
+    def ask(path, *arguments):
+        return subprocess.run([CLIENT, *arguments, "version"], capture_output=True, text=True, timeout=scaled(20), check=False,
+                              env={**os.environ, "VHOTPLUG_SOCKET": path})
+
+    equal([ask(w.socket, *a).returncode for a in ([], ["-t", "unix"], ["-p", "5"])], [0, 0, 0])
+    equal(ask("/nowhere/x", "-u", w.socket).returncode, 0)
+    for arguments in ([], ["-t", "unix"]):
+        done = ask("/nowhere/x", *arguments)
+        equal((done.returncode, done.stderr), (1, "vhotplugcli: cannot connect to unix socket /nowhere/x: no such socket: is vhotplug running?\n"))
+    contains(ask(w.socket, "-s", "127.0.0.1", "-p", "1").stderr, "127.0.0.1 port 1: nobody listens")
+    contains(ask("").stderr, "unix socket /var/lib/vhotplug/vhotplug.sock")
 
 
 @test

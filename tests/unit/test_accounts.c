@@ -45,6 +45,25 @@ static void only_the_whole_name_counts(void) {
     CHECK_INT(id_of("y"), -1);
 }
 
+static const char *name_of(int64_t id, size_t cap) {
+    static char name[8];
+    bool found = accounts_name(file, id, name, cap);
+    CHECK(found == (name[0] != '\0'));
+    return name;
+}
+
+static void numbers_have_names(void) {
+    write_file("a:x:1:\nlonger-name:x:2:\nb:x:2:\n:x:3:\nc:x:x:\nd:x:4\ne:x:05:\nx\nlast:x:4294967294:");
+    CHECK_STR(name_of(1, 8), "a");
+    CHECK_STR(name_of(2, 8), "b");
+    CHECK_STR(name_of(3, 8), "");
+    CHECK_STR(name_of(4, 8), "");
+    CHECK_STR(name_of(5, 8), "e");
+    CHECK_STR(name_of(4294967294, 5), "last");
+    CHECK_STR(name_of(4294967294, 4), "");
+    CHECK_STR(name_of(-1, 8), "");
+}
+
 static void what_is_no_account_is_passed_over(void) {
     write_file(
         "a:x\na:x:\na:x::\na:x:-1:\na:x:4294967296:\na:x:99999999999999999999999:\na:x:1x:\na:x: 1:\na:x:7\na:x:8:\n");
@@ -54,6 +73,7 @@ static void what_is_no_account_is_passed_over(void) {
     CHECK(unlink(file) == 0);
     CHECK_INT(id_of("a"), -1);
     CHECK_INT(id_of("12"), 12);
+    CHECK_STR(name_of(12, 8), "");
     int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && close(fd) == 0);
 }
@@ -84,6 +104,7 @@ int main(void) {
     (void)close(fd);
     RUN(names_have_numbers);
     RUN(only_the_whole_name_counts);
+    RUN(numbers_have_names);
     RUN(what_is_no_account_is_passed_over);
     RUN(long_lines_and_any_place_will_do);
     (void)unlink(file);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "cli/cli_wire.h"
 #include "fault.h"
+#include "os/accounts.h"
 #include "os/sock.h"
 #include "test.h"
 
@@ -49,8 +50,10 @@ static void nobody_there_is_said_with_the_place(void) {
     connects_not(&t, "cannot connect to not.an.address port 2000: not a numeric address", files);
     t = (struct cli_target){.transport = CLI_TCP, .host = "::1", .port = 7};
     fail_call("connect", 1, ECONNREFUSED);
-    (void)snprintf(expected, sizeof expected, "cannot connect to ::1 port 7: %s", strerror(ECONNREFUSED));
-    connects_not(&t, expected, files);
+    connects_not(
+        &t,
+        "cannot connect to ::1 port 7: nobody listens: is vhotplug running, with \"tcp\" in general.api.transports?",
+        files);
     t = (struct cli_target){.transport = CLI_TCP, .host = "localhost"};
     fail_call("socket", 1, EMFILE);
     (void)snprintf(expected, sizeof expected, "cannot connect to localhost port 2000: %s", strerror(EMFILE));
@@ -63,10 +66,19 @@ static void nobody_there_is_said_with_the_place(void) {
     give_call("socket", 1, dup(0));
     fail_call("connect", 1, ENODEV);
     connects_not(&t, "cannot connect to vsock CID 2 port 2000: no vsock here (kernel module missing?)", files);
-    t = (struct cli_target){.transport = CLI_VSOCK, .cid = 5, .port = 9};
+    t = (struct cli_target){.transport = CLI_VSOCK, .cid = 5, .port = UINT32_MAX};
     give_call("socket", 1, dup(0));
-    fail_call("connect", 1, ENODEV);
-    connects_not(&t, "cannot connect to vsock CID 5 port 9: no vsock here (kernel module missing?)", files);
+    fail_call("connect", 1, ECONNRESET);
+    connects_not(&t,
+                 "cannot connect to vsock CID 5 port 4294967295: nobody listens: is vhotplug running, with \"vsock\" "
+                 "in general.api.transports?",
+                 files);
+    fail_call("socket", 1, EAFNOSUPPORT);
+    connects_not(&t, "cannot connect to vsock CID 5 port 4294967295: this kernel has no AF_VSOCK", files);
+    fail_call("connect", 1, ECONNREFUSED);
+    (void)snprintf(expected, sizeof expected, "cannot connect to unix socket %s: nobody listens: is vhotplug running?",
+                   path);
+    connects_not(&unix_target, expected, files);
     memset(far, 'x', sizeof far - 1);
     t = (struct cli_target){.transport = CLI_UNIX, .path = far};
     CHECK(!cli_connect(&t, why, sizeof why));
@@ -83,39 +95,75 @@ static int answer(unsigned long what, void *argument) {
     return what == IOCTL_VM_SOCKETS_GET_LOCAL_CID && vsock_error == 0 ? 0 : -1;
 }
 
-static const char *default_transport(void) {
-    const struct cli_target t = {.transport = CLI_DEFAULT};
+/* Where a client without options looks, if nobody is there. */
+static const char *looked_in(uint32_t port) {
+    const struct cli_target t = {.transport = CLI_DEFAULT, .port = port};
     fail_call("connect", 0, ECONNREFUSED);
     give_call("socket", 1, dup(0));
+    give_call("socket", 2, dup(0));
     CHECK(!cli_connect(&t, why, sizeof why));
     heal();
-    return strstr(why, "vsock CID 2 port 2000") != NULL                         ? "vsock"
-           : strstr(why, "unix socket /var/lib/vhotplug/vhotplug.sock") != NULL ? "unix"
-                                                                                : why;
+    bool vsock = strstr(why, "vsock CID 2 port ") != NULL;
+    bool unix_socket = strstr(why, "unix socket /var/lib/vhotplug/vhotplug.sock: ") != NULL;
+    CHECK(strstr(why, "; another place: -u PATH (or VHOTPLUG_SOCKET), -s HOST, -t vsock") != NULL);
+    return vsock && unix_socket ? "both" : vsock ? "vsock" : unix_socket ? "unix" : why;
 }
 
 static const char *something(const char *name) {
     return strcmp(name, "/dev/vsock") == 0 ? "/dev/null" : NULL;
 }
 
-static void a_guest_calls_its_host_and_a_host_itself(void) {
-    int files = open_files();
+static void a_guest_looks_for_a_socket_then_calls_its_host(void) {
     on_ioctl = answer;
     fail_call("open", 1, ENOENT);
-    CHECK_STR(default_transport(), "unix");
+    CHECK_STR(looked_in(0), "unix");
     on_path = something;
     own_cid = 3;
-    CHECK_STR(default_transport(), "vsock");
+    CHECK_STR(looked_in(0), "both");
+    CHECK(strstr(why, "cannot connect to unix socket ") == why &&
+          strstr(why, "; nor to vsock CID 2 port 2000: nobody ") != NULL);
+    CHECK_STR(looked_in(70000), "vsock"); /* a unix socket has no port */
+    CHECK(strstr(why, "cannot connect to vsock CID 2 port 70000: ") == why);
     own_cid = VMADDR_CID_HOST;
-    CHECK_STR(default_transport(), "unix");
+    CHECK_STR(looked_in(0), "unix");
     own_cid = VMADDR_CID_ANY; /* no transport is loaded */
-    CHECK_STR(default_transport(), "unix");
+    CHECK_STR(looked_in(0), "unix");
     own_cid = 3;
     vsock_error = ENOTTY;
-    CHECK_STR(default_transport(), "unix");
+    CHECK_STR(looked_in(0), "unix");
     on_path = NULL;
     on_ioctl = NULL;
-    CHECK_INT(open_files(), files);
+}
+
+/* ---- whom the socket lets in ---- */
+
+static char groups[] = "/tmp/vh-group-XXXXXX";
+static const char *own_groups(const char *name) {
+    return strcmp(name, "/etc/group") == 0 ? groups : NULL;
+}
+
+static void denied(mode_t mode, const char *text) {
+    char expected[256];
+    CHECK(chmod(path, mode) == 0);
+    fail_call("connect", 1, EACCES);
+    (void)snprintf(expected, sizeof expected, "cannot connect to unix socket %s: permission denied: %s", path, text);
+    connects_not(&unix_target, expected, open_files());
+}
+
+static void who_is_not_let_in_hears_who_is(void) {
+    char text[128], user[64], line[64];
+    int fd = mkstemp(groups), n = snprintf(line, sizeof line, "other:x:99:\nhotplug:x:%u:a,b\n", (unsigned)getegid());
+    CHECK(fd >= 0 && write(fd, line, (size_t)n) == n && close(fd) == 0);
+    on_path = own_groups;
+    (void)snprintf(text, sizeof text, "it is open to group 'hotplug' (%u); join that group", (unsigned)getegid());
+    denied(0660, text);
+    on_path = NULL;
+    (void)accounts_name(ACCOUNTS_USERS, geteuid(), user, sizeof user);
+    (void)snprintf(text, sizeof text, "it is open to user '%s' (%u) alone", user, (unsigned)geteuid());
+    denied(0600, text);
+    fail_call("stat", 1, EACCES);
+    denied(0600, "the way to it is closed to this user");
+    CHECK(unlink(groups) == 0);
 }
 
 /* ---- slow connections ---- */
@@ -259,7 +307,8 @@ int main(void) {
     listener = sock_listen_unix(path, 0600, -1, -1);
     CHECK(listener >= 0);
     RUN(nobody_there_is_said_with_the_place);
-    RUN(a_guest_calls_its_host_and_a_host_itself);
+    RUN(a_guest_looks_for_a_socket_then_calls_its_host);
+    RUN(who_is_not_let_in_hears_who_is);
     RUN(without_memory_nothing_is_received);
     RUN(what_is_sent_arrives_whole);
     RUN(what_cannot_be_sent_is_said);
