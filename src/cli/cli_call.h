@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PROGRAM "vhotplugcli"
+
 /* What options of a command say. */
 enum field {
     F_DEVNODE,
@@ -55,6 +57,7 @@ struct command {
     const char *group, *name, *action;
     unsigned fields; /* that it takes */
     enum output output;
+    const char *synopsis, *about, *example; /* in the help; `about` begins in lower case and has no full stop */
 };
 
 struct call {
@@ -71,8 +74,19 @@ struct call {
 };
 
 /* cli_commands.c: the command of these words, or NULL */
-const struct command *command_find(int words, char *const *word);
-void command_help(void);
+const struct command *command_find(int n, char *const *word);
+void command_help(const struct command *k); /* about all of them if it is NULL */
+/* Says which words are no command. Returns the exit status. */
+int command_unknown(int n, char *const *word);
+
+/* cli_usage.c: says what is wrong with a command line and where the help is. Returns the exit status. */
+int command_usage(const struct command *k, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The name that somebody may have meant by a word: the nearest of those considered. */
+struct command_guess {
+    const char *word, *best; /* NULL: none is near */
+    int distance;
+};
+void command_consider(struct command_guess *g, const char *name);
 
 /* cli_args.c: reads a command line. Returns the exit status, or -1 to go on. */
 int args_read(struct call *c, int argc, char **argv);

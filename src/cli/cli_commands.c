@@ -3,73 +3,62 @@
  */
 #include "base/str.h"
 #include "cli/cli_call.h"
+#include "cli/cli_options.h"
 
 #include <stdio.h>
+#include <string.h>
 
-static const char help[] =
-    "Usage: vhotplugcli [OPTION]... COMMAND\n"
-    "Asks a running vhotplug over its API.\n"
+static const char about_devices[] =
     "\n"
-    "  usb list [--short] [--plain] [--connected|--disconnected] [--tag TAG] [--all]\n"
-    "  usb attach DEVICE [--vm VM]     give it to VM; without --vm as the rules and the last choice say\n"
-    "  usb detach DEVICE               take it away, until somebody attaches it again\n"
-    "  usb suspend [--vm VM]           take all devices out of VM (of all VMs), but those that rules let stay\n"
-    "  usb resume [--vm VM]            put back what suspend took\n"
-    "  pci list|attach|detach|suspend|resume, vmm args --vm VM [--require-pci] [--timeout SECONDS]\n"
-    "                                  as the older clients: no PCI device is given to VMs yet\n"
-    "  state acknowledge               a corrupt state file was seen to (see general.onCorruptState)\n"
-    "  listen                          print events as they come, one JSON object a line\n"
-    "  status [--tag TAG]              how it stands; is everything with TAG taken away?\n"
-    "  explain DEVICE|DESCRIPTION      which rule decides, which fields of the others differ, what it waits for\n"
-    "  stats [--prometheus]            what was counted since the daemon started\n"
-    "  version                         the daemon's version\n"
-    "\n"
-    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or, but for explain, a tag; or\n"
-    "--devnode /dev/bus/usb/001/004, or --bus BUS --port PORT, or --vid VID --pid PID, or --tag TAG.\n"
-    "Several of the first three mean the device that fits all of them.\n"
-    "DESCRIPTION, of one that is not there: --vid --pid --bus --port --serial --vendor-name --product-name "
-    "--removable\n"
-    "  --driver-path, --class C[/SUB[/PROTO]] for each interface, --device-class C[/SUB[/PROTO]]; 14 or 0x0e.\n"
-    "\n"
-    "  -t, --transport unix|tcp|vsock  (default: unix if it answers, else vsock in a guest)\n"
-    "  -u, --path PATH      unix socket (default: $VHOTPLUG_SOCKET, else /var/lib/vhotplug/vhotplug.sock)\n"
-    "  -s, --host HOST      address for tcp (default: 127.0.0.1)\n"
-    "  -p, --net-port PORT  port for tcp and vsock (default: 2000)\n"
-    "  -c, --cid CID        context ID for vsock (default: 2, the host)\n"
-    "      --json           print the response as it came\n"
-    "      --plain          on a terminal, too, list as into a pipe: no table, no colour\n"
-    "  -d, --debug          show the lines that go out and come in on stderr; --no-debug takes it back\n"
-    "      --version        this program's version\n"
-    "  -h, --help           this\n"
-    "\n"
-    "Exit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 blocked,\n"
-    "3 not blocked, 4 no such device now, 6 taken away, but it is not known whether anybody has it; of status 5: the\n"
-    "daemon cannot be reached.\n";
+    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or, but for explain, a tag. Options\n"
+    "name it, too; several of them mean the device that fits all.\n";
 
 static const struct command commands[] = {
     {"usb", "list", "usb_list",
-     BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL), OUT_LIST},
-    {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING},
-    {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING},
-    {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING},
-    {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING},
-    {"pci", "list", "pci_list", BIT(F_SHORT) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG), OUT_PCI},
-    {"pci", "attach", "pci_attach", PCI_SELECTOR | BIT(F_VM), OUT_NOTHING},
-    {"pci", "detach", "pci_detach", PCI_SELECTOR, OUT_NOTHING},
-    {"pci", "suspend", "pci_suspend", BIT(F_VM), OUT_NOTHING},
-    {"pci", "resume", "pci_resume", BIT(F_VM), OUT_NOTHING},
+     BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL), OUT_LIST,
+     "[OPTION]...", "list devices: a table on a terminal, all fields elsewhere", "usb list --tag camera"},
+    {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING, "DEVICE [--vm VM]",
+     "give a device to VM; without --vm as the rules and the last choice say", "usb attach 1-2.3 --vm desktop"},
+    {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING, "DEVICE",
+     "take a device away, until somebody attaches it again", "usb detach 046d:c31c"},
+    {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING, "[--vm VM]",
+     "take all devices out of VM (of all VMs), but those that rules let stay", "usb suspend --vm desktop"},
+    {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "put back what suspend took",
+     "usb resume --vm desktop"},
+    {"pci", "list", "pci_list", BIT(F_SHORT) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG), OUT_PCI,
+     "[OPTION]...", "as the older clients: no PCI device is given to VMs yet", "pci list --short"},
+    {"pci", "attach", "pci_attach", PCI_SELECTOR | BIT(F_VM), OUT_NOTHING, "OPTION...", "likewise: fails",
+     "pci attach --address 0000:00:14.3 --vm net"},
+    {"pci", "detach", "pci_detach", PCI_SELECTOR, OUT_NOTHING, "OPTION...", "likewise: fails",
+     "pci detach --vid 8086 --did 2930"},
+    {"pci", "suspend", "pci_suspend", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "likewise: nothing to do",
+     "pci suspend --vm net"},
+    {"pci", "resume", "pci_resume", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "likewise: nothing to do",
+     "pci resume --vm net"},
     {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
-     OUT_ARGS},
-    {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING},
-    {NULL, "listen", "enable_notifications", 0, OUT_EVENTS},
-    {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS},
-    {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN},
-    {NULL, "stats", "stats", BIT(F_PROMETHEUS), OUT_STATS},
-    {NULL, "version", "version", 0, OUT_VERSION},
+     OUT_ARGS, "--vm VM [OPTION]...", "the arguments that VM is to be started with", "vmm args --vm net --timeout 5"},
+    {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING, "",
+     "a corrupt state file was seen to (see general.onCorruptState)", "state acknowledge"},
+    {NULL, "listen", "enable_notifications", 0, OUT_EVENTS, "", "print events as they come, one JSON object a line",
+     "listen"},
+    {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS, "[--tag TAG]",
+     "how it stands; is everything with TAG taken away?", "status --tag camera"},
+    {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN, "DEVICE|OPTION...",
+     "which rule decides, which fields of the others differ, what it waits for",
+     "explain --vid 0951 --pid 1666 --class 8/6/80"},
+    {NULL, "stats", "stats", BIT(F_PROMETHEUS), OUT_STATS, "[--prometheus]",
+     "what was counted since the daemon started", "stats --prometheus"},
+    {NULL, "version", "version", 0, OUT_VERSION, "", "the daemon's version", "version"},
 };
 
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const char *group_of(const struct command *k) {
+    return k->group != NULL ? k->group : "";
+}
+
 const struct command *command_find(int n, char *const *word) {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    for (int i = 0; i < COMMANDS; i++) {
         const struct command *k = &commands[i];
         int words = k->group != NULL ? 2 : 1;
         if (n == words && str_eq(word[words - 1], k->name) && (k->group == NULL || str_eq(word[0], k->group)))
@@ -78,6 +67,84 @@ const struct command *command_find(int n, char *const *word) {
     return NULL;
 }
 
-void command_help(void) {
-    fputs(help, stdout);
+/* ---- mistakes ---- */
+
+/* "usb" alone, or with a word that is no command of it */
+static int wrong_in_group(const char *group, const char *word) {
+    char text[VH_TEXT_MAX];
+    struct sbuf sb; /* a few names fit */
+    struct command_guess guess = {.word = word};
+    sb_init(&sb, text, sizeof text);
+    for (int i = 0; i < COMMANDS; i++) {
+        if (!str_eq(group, group_of(&commands[i])))
+            continue;
+        command_consider(&guess, commands[i].name);
+        sb_fmt(&sb, "%s%s %s", sb.len > 0 ? ", " : "", group, commands[i].name);
+    }
+    if (guess.best != NULL)
+        return command_usage(NULL, "no such command '%s %s': did you mean '%s %s'?", group, word, group, guess.best);
+    if (word[0] == '\0')
+        return command_usage(NULL, "'%s' alone is no command: expected %s", group, text);
+    return command_usage(NULL, "no such command '%s %s': expected %s", group, word, text);
+}
+
+int command_unknown(int n, char *const *word) {
+    if (n == 0)
+        return command_usage(NULL, "no command");
+    struct command_guess guess = {.word = word[0]};
+    const char *group = "";
+    for (int i = 0; i < COMMANDS; i++) {
+        if (str_eq(word[0], group_of(&commands[i])))
+            return wrong_in_group(word[0], n > 1 ? word[1] : "");
+        command_consider(&guess, group_of(&commands[i]));
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        const char *before = guess.best;
+        command_consider(&guess, commands[i].name);
+        if (guess.best != before)
+            group = group_of(&commands[i]);
+    }
+    if (guess.best == NULL)
+        return command_usage(NULL, "no such command '%s'", word[0]);
+    return command_usage(NULL, "no such command '%s': did you mean '%s%s%s'?", word[0], group,
+                         group[0] != '\0' ? " " : "", guess.best);
+}
+
+/* ---- help ---- */
+
+static void help_of_all(void) {
+    fputs("Usage: " PROGRAM " [OPTION]... COMMAND\n"
+          "Asks a running vhotplug over its API. '" PROGRAM " COMMAND --help' tells more.\n\n",
+          stdout);
+    for (int i = 0; i < COMMANDS; i++) {
+        const struct command *k = &commands[i];
+        char text[VH_NAME_MAX];
+        (void)str_fmt(text, sizeof text, "%s%s%s %s", group_of(k), k->group != NULL ? " " : "", k->name,
+                      (k->fields & BIT(F_DEVNODE)) != 0 ? "DEVICE" : "");
+        printf("  %-18s  %s\n", text, k->about);
+    }
+    fputs(about_devices, stdout);
+    putchar('\n');
+    options_help(NULL);
+    fputs(
+        "\nExit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 "
+        "blocked,\n"
+        "3 not blocked, 4 no such device now, 6 taken away, but it is not known whether anybody has it; of status 5:\n"
+        "the daemon cannot be reached.\n",
+        stdout);
+}
+
+void command_help(const struct command *k) {
+    if (k == NULL) {
+        help_of_all();
+        return;
+    }
+    printf("Usage: " PROGRAM " %s%s%s %s\n%c%s.\n", group_of(k), k->group != NULL ? " " : "", k->name, k->synopsis,
+           k->about[0] & ~0x20, k->about + 1);
+    if ((k->fields & BIT(F_DEVNODE)) != 0)
+        fputs(about_devices, stdout);
+    if (k->fields != 0)
+        putchar('\n');
+    options_help(k);
+    printf("\nExample: " PROGRAM " %s\n", k->example);
 }

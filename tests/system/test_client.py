@@ -530,7 +530,60 @@ def what_is_typed_wrong_is_usage(_):
                       ["listen", "--tag", "x"], ["explain"]):
         done = subprocess.run([CLIENT, "-u", "/nowhere/x", *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
         equal((done.returncode, done.stdout), (2, ""), str(arguments))
-        contains(done.stderr, "Try 'vhotplugcli --help'")
+        check(re.fullmatch(r"vhotplugcli: .+\nTry 'vhotplugcli( [a-z]+){0,2} --help'\.\n", done.stderr), done.stderr)
+
+
+SLIPS = (
+    (["lst"], "no such command 'lst': did you mean 'usb list'?"),
+    (["staus", "--tag", "x"], "no such command 'staus': did you mean 'status'?"),
+    (["ubs", "list"], "no such command 'ubs': did you mean 'usb'?"),
+    (["usb", "atach", "1-2"], "no such command 'usb atach': did you mean 'usb attach'?"),
+    (["usb"], "'usb' alone is no command: expected usb list, usb attach, "),
+    (["usb", "fly"], "no such command 'usb fly': expected usb list, usb attach, "),
+    (["fly", "away"], "no such command 'fly'"),
+    ([], "no command"),
+    (["usb", "list", "--disconected"], "no such option '--disconected': did you mean '--disconnected'?"),
+    (["usb", "list", "--tga=x"], "no such option '--tga': did you mean '--tag'?"),
+    (["--transprot", "unix", "version"], "no such option '--transprot': did you mean '--transport'?"),
+    (["usb", "list", "--xyzzy"], "no such option '--xyzzy'"),
+    (["usb", "attach", "--v", "x"], "--v stands for several options: --vid, --vm"),
+    (["usb", "list", "--short=3"], "--short takes no value"),
+    (["usb", "list", "--tag"], "--tag needs a value"),
+    (["-dx", "version"], "no such option '-x'"),
+    (["-p"], "-p needs a value"),
+    (["usb", "list", "--prometheus"], "this command does not take --prometheus"),
+)
+
+
+@test
+def a_slip_is_named_with_what_may_have_been_meant(_):
+    for arguments, said in SLIPS:
+        done = subprocess.run([CLIENT, *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
+        equal((done.returncode, done.stdout), (2, ""), str(arguments))
+        contains(done.stderr, f"vhotplugcli: {said}")
+
+
+def commands():
+    """Those of the general help, with the lines about them."""
+    done = subprocess.run([CLIENT, "--help"], capture_output=True, text=True, timeout=scaled(20), check=False)
+    equal((done.returncode, done.stderr), (0, ""))
+    return dict(re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?: DEVICE)? +(\S.*)$", done.stdout, re.M))
+
+
+@test
+def each_command_has_help_with_an_example_that_it_takes(_):
+    check(len(commands()) >= 17, str(commands()))
+    for command, about in commands().items():
+        for words in ([*command.split(), "--help"], [*command.split(), "-h"]):
+            done = subprocess.run([CLIENT, *words], capture_output=True, text=True, timeout=scaled(20), check=False)
+            equal((done.returncode, done.stderr), (0, ""), command)
+            contains(done.stdout.lower(), f"usage: vhotplugcli {command}".lower())
+            contains(done.stdout, about[1:])
+        example = re.search(rf"^Example: vhotplugcli ({command}.*)$", done.stdout, re.M)[1]
+        done = subprocess.run([CLIENT, "-u", "/nowhere/x", *example.replace("--timeout 5", "--timeout 0").split()], capture_output=True, text=True,
+                              timeout=scaled(20), check=False)
+        check(done.returncode in (1, 5), f"{example}: {done.stderr}")  # understood: it is the daemon that is missing
+        check(all(len(line) <= 100 for line in done.stdout.splitlines()), done.stdout)
 
 
 @test
