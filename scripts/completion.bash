@@ -25,7 +25,7 @@ _vhotplugcli() {
     state) words="acknowledge" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
-        *" usb list "*) words="--short --plain --connected --disconnected --tag --all" ;;
+        *" usb list "*) words="--short --plain --tree --connected --disconnected --tag --vm --all" ;;
         *" usb attach "*) words="$selectors --tag --vm" ;;
         *" usb detach "*) words="$selectors --tag" ;;
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;

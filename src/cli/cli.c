@@ -10,30 +10,31 @@
 #include "base/str.h"
 #include "cli/cli_call.h"
 #include "cli/cli_show.h"
+#include "cli/cli_term.h"
 #include "cli/cli_text.h"
 #include "cli/cli_wire.h"
 #include "codec/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { TOKENS_MAX = 1 << 18 }; /* enough to explain every entry of the largest configuration */
 
-static bool has_colour(void) {
-    const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-    return (no == NULL || no[0] == '\0') && term != NULL && !str_eq(term, "dumb");
+/* On a terminal for people, elsewhere for scripts. */
+static void show_devices(const struct call *c, const struct json *j) {
+    const char *vm = c->value[F_VM];
+    bool tree = (c->given & BIT(F_TREE)) != 0;
+    if (!tree && ((c->given & (BIT(F_PLAIN) | BIT(F_SHORT))) != 0 || !term_is(stdout)))
+        show_list(j, vm, c->given & BIT(F_SHORT));
+    else if (!(tree ? show_tree(j, vm) : show_table(j, vm)) && term_is(stdout) && term_is(stderr))
+        fputs("no devices\n", stderr);
 }
 
 static void show(const struct call *c, const struct json *j) {
     switch (c->command->output) {
     case OUT_LIST:
-        if ((c->given & (BIT(F_PLAIN) | BIT(F_SHORT))) == 0 && isatty(STDOUT_FILENO))
-            show_table(j, has_colour());
-        else
-            show_list(j, c->given & BIT(F_SHORT));
+        show_devices(c, j);
         break;
     case OUT_PCI:
         show_pci(j, c->given & BIT(F_SHORT));

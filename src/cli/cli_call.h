@@ -38,6 +38,7 @@ enum field {
     F_DISCONNECTED,
     F_ALL,
     F_PLAIN,
+    F_TREE,
     F_PROMETHEUS,
     F_REQUIRE_PCI,
     F_TIMEOUT,

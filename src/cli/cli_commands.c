@@ -15,8 +15,9 @@ static const char about_devices[] =
 
 static const struct command commands[] = {
     {"usb", "list", "usb_list",
-     BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL), OUT_LIST,
-     "[OPTION]...", "list devices: a table on a terminal, all fields elsewhere", "usb list --tag camera"},
+     BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL) | BIT(F_TREE) |
+         BIT(F_VM),
+     OUT_LIST, "[OPTION]...", "list devices: a table on a terminal, all fields elsewhere", "usb list --tag camera"},
     {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING, "DEVICE [--vm VM]",
      "give a device to VM; without --vm as the rules and the last choice say", "usb attach 1-2.3 --vm desktop"},
     {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING, "DEVICE",

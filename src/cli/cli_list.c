@@ -4,6 +4,7 @@
  */
 #include "base/limits.h"
 #include "base/str.h"
+#include "cli/cli_match.h"
 #include "cli/cli_show.h"
 #include "cli/cli_text.h"
 
@@ -73,9 +74,11 @@ static void print_members(const struct json *j, int device) {
     putchar('\n');
 }
 
-void show_list(const struct json *j, bool brief) {
+void show_list(const struct json *j, const char *vm, bool brief) {
     int list = json_get(j, 0, "usb_devices");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
+        if (!match_vm(j, d, vm))
+            continue;
         text_names(j, d);
         if (!brief)
             print_members(j, d);

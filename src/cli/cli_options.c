@@ -22,7 +22,7 @@ static const struct {
     {"vid", OPT_FIELD + F_VID, "VID", "with --pid: the device with these ids: 046d"},
     {"pid", OPT_FIELD + F_PID, "PID", "c31c"},
     {"tag", OPT_FIELD + F_TAG, "TAG", "all devices of the rules with this tag"},
-    {"vm", OPT_FIELD + F_VM, "VM", "the VM"},
+    {"vm", OPT_FIELD + F_VM, "VM", "the VM; of a list: what it has or may have"},
     {"serial", OPT_FIELD + F_SERIAL, "TEXT", "describes a device that is not there, as do the following"},
     {"vendor-name", OPT_FIELD + F_VENDOR_NAME, "TEXT", "its manufacturer"},
     {"product-name", OPT_FIELD + F_PRODUCT_NAME, "TEXT", "its name"},
@@ -39,6 +39,7 @@ static const struct {
     {"disconnected", OPT_FIELD + F_DISCONNECTED, NULL, "only those that somebody took away"},
     {"all", OPT_FIELD + F_ALL, NULL, "also hubs and devices without a rule"},
     {"plain", OPT_FIELD + F_PLAIN, NULL, "on a terminal, too, as into a pipe"},
+    {"tree", OPT_FIELD + F_TREE, NULL, "as they are plugged in, hubs included"},
     {"prometheus", OPT_FIELD + F_PROMETHEUS, NULL, "in the text format that Prometheus collects"},
     {"require-pci", OPT_FIELD + F_REQUIRE_PCI, NULL, "fail if no PCI rule is for the VM"},
     {"timeout", OPT_FIELD + F_TIMEOUT, "SECONDS", "how long to try while the daemon cannot be reached (30)"},
@@ -83,10 +84,12 @@ static void add(struct option *o, int i) {
 const struct option *options_for(const char *argument, const struct command *k) {
     static struct option all[OPTIONS + 1], here[OPTIONS + 1];
     int n = 0, fits = 0;
+    /* Theirs that begins so is "tag" alone. */
+    bool theirs = argument != NULL && str_starts(argument, "--t") && (argument[3] == '\0' || argument[3] == '=');
     bool some = argument != NULL && str_starts(argument, "--") && argument[2] != '\0' && argument[2] != '=';
     for (int i = 0; i < OPTIONS; i++) {
         add(&all[i], i);
-        if (some && belongs_here(table[i].value, k)) {
+        if (some && belongs_here(table[i].value, k) && !(theirs && table[i].value == OPT_FIELD + F_TREE)) {
             add(&here[n++], i);
             fits += begins(table[i].name, argument);
         }

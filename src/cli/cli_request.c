@@ -41,8 +41,9 @@ void request_build(const struct call *c, struct sbuf *sb) {
     sb_fmt(sb, "{\"action\": \"%s\"", tagged ? "usb_list" : c->command->action);
     if (described)
         sb_str(sb, ", \"device\": {");
+    bool filter = c->command->output == OUT_LIST; /* the client's own: the API lists for all VMs */
     for (unsigned f = F_DEVNODE; f <= F_BUS_INDEX; f++) {
-        if (!(c->given & BIT(f)))
+        if (!(c->given & BIT(f)) || (filter && f == F_VM))
             continue;
         key(sb, keys[f]);
         sb_json(sb, c->value[f]);
@@ -56,7 +57,7 @@ void request_build(const struct call *c, struct sbuf *sb) {
         sb_str(sb, ", \"disconnected\": false");
     if (c->given & BIT(F_REQUIRE_PCI))
         sb_str(sb, ", \"require_pci\": true");
-    if ((c->given & BIT(F_ALL)) || tagged)
+    if ((c->given & (BIT(F_ALL) | BIT(F_TREE))) || tagged)
         sb_str(sb, ", \"all\": true");
     if (tagged)
         sb_str(sb, ", \"verify\": true");

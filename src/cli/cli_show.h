@@ -19,14 +19,15 @@ enum {
 };
 
 /* cli_list.c: the list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty
- * line. */
-void show_list(const struct json *j, bool brief);
+ * line. Of lists of USB devices: those that vm has or may have; NULL: all. */
+void show_list(const struct json *j, const char *vm, bool brief);
 void show_pci(const struct json *j, bool brief); /* the same of PCI devices: "address vid:did vendor device" */
 /* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
 bool show_words(const struct json *j);
 
-/* cli_table.c: the same for a terminal */
-void show_table(const struct json *j, bool colour);
+/* cli_table.c, cli_tree.c: the same for a terminal. False if there is no device. */
+bool show_table(const struct json *j, const char *vm);
+bool show_tree(const struct json *j, const char *vm);
 
 /* cli_explain.c */
 void show_explanation(const struct json *j);

@@ -1,98 +1,150 @@
 /*
- * cli_table.c - the list of devices as a table for people.
+ * cli_table.c - the list of devices as a table for people, fitted to the terminal's width: columns that say less are
+ * left out first, long texts are cut, and a reason that does not fit goes on lines of its own.
  */
 #include "base/limits.h"
 #include "base/str.h"
+#include "cli/cli_device.h"
+#include "cli/cli_match.h"
 #include "cli/cli_show.h"
+#include "cli/cli_term.h"
 #include "cli/cli_text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMNS = 5 };
+enum column { PORT, ID, KIND, VM, STATE, TAG, COLUMNS };
+enum { GAP = 2, DEVICE_MAX = 24, INDENT = 4 };
 
-static const char *const headings[COLUMNS] = {"PORT", "ID", "STATE", "VM", "TAG"};
+static const char *const headings[COLUMNS] = {"PORT", "ID", "KIND", "VM", "STATE", "TAG"};
+
+/* What gives way on a narrow terminal, in this order: a column gets narrower down to this, or goes. */
+static const struct {
+    enum column column;
+    int min;
+} yields[] = {{TAG, 0}, {ID, 0}, {VM, 12}, {KIND, 9}, {KIND, 0}, {VM, 0}};
 
 /* A cell's text. The device's name, which comes last, is no cell. */
-static const char *cell(const struct json *j, int d, int column, char *dst, size_t cap) {
+static const char *cell(const struct json *j, int d, enum column column, char dst[DEVICE_TEXT]) {
     char a[VH_NAME_MAX], b[VH_NAME_MAX];
     switch (column) {
-    case 0:
-        return text_get(j, d, "sys_name", dst, cap);
-    case 1:
-        (void)str_fmt(dst, cap, "%s:%s", text_get(j, d, "vid", a, sizeof a), text_get(j, d, "pid", b, sizeof b));
+    case PORT:
+        return text_get(j, d, "sys_name", dst, DEVICE_TEXT);
+    case ID:
+        (void)str_fmt(dst, DEVICE_TEXT, "%s:%s", text_get(j, d, "vid", a, sizeof a),
+                      text_get(j, d, "pid", b, sizeof b));
         return dst;
-    case 2:
-        (void)text_get(j, d, "state", dst, cap);
-        return text_true(j, d, "disconnected") && str_eq(dst, "idle") ? "taken away" : dst;
-    default:
-        return text_get(j, d, column == 3 ? "vm" : "tag", dst, cap);
+    case KIND:
+        return device_kind(j, d, dst);
+    case VM:
+        return device_vm(j, d, dst);
+    case STATE:
+        return device_state(j, d, dst);
+    case TAG:
+    case COLUMNS:
+        break;
+    }
+    return text_get(j, d, "tag", dst, DEVICE_TEXT);
+}
+
+/* The columns' widths; 0: left out, since it is empty or the terminal is narrow. Returns what is left for the name. */
+static int fit(const struct json *j, const char *vm, int width[COLUMNS]) {
+    char text[DEVICE_TEXT];
+    int most = term_width() / 4, left = term_width(), wanted = 0; /* for the name */
+    for (int d = json_first(j, json_get(j, 0, "usb_devices")); d >= 0; d = json_next(j, d)) {
+        if (!match_vm(j, d, vm))
+            continue;
+        int name = term_columns(device_name(j, d, text));
+        wanted = name < wanted ? wanted : name < DEVICE_MAX ? name : DEVICE_MAX;
+        for (int c = 0; c < COLUMNS; c++) {
+            int w = term_columns(cell(j, d, (enum column)c, text));
+            if (w > 0 && width[c] == 0)
+                width[c] = (int)strlen(headings[c]);
+            if (w > width[c])
+                width[c] = w < most ? w : most;
+        }
+    }
+    for (int c = 0; c < COLUMNS; c++)
+        left -= width[c] > 0 ? width[c] + GAP : 0;
+    for (size_t i = 0; i < sizeof yields / sizeof *yields && left < wanted; i++) {
+        int *w = &width[yields[i].column], min = yields[i].min;
+        int less = min == 0 ? *w : *w - min < wanted - left ? *w - min : wanted - left;
+        if (less <= 0)
+            continue;
+        left += less + (min == 0 ? GAP : 0);
+        *w -= less;
+    }
+    return left;
+}
+
+static void print_cell(const char *text, int width, const char *style) {
+    term_style(style);
+    int used = term_print(stdout, text, width);
+    term_style("0");
+    printf("%*s", width - used + GAP, "");
+}
+
+/* On lines of its own, broken at blanks. */
+static void print_wrapped(const char *text) {
+    int room = term_width() - INDENT, used = 0;
+    char word[VH_TEXT_MAX];
+    while (*text != '\0') {
+        size_t len = strcspn(text, " ");
+        (void)str_copyn(word, sizeof word, text, len); /* one that is longer is wider than the terminal, and cut */
+        int columns = term_columns(word);
+        if (used == 0 || used + 1 + columns > room) {
+            printf("\n%*s", INDENT, "");
+            used = 0;
+        } else {
+            putchar(' ');
+            used++;
+        }
+        used += term_print(stdout, word, room - used);
+        text += len;
+        text += strspn(text, " ");
     }
 }
 
-static int width_of(const char *s) {
-    int n = 0;
-    for (; *s != '\0'; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
-
-static const char *colour_of(const char *state) {
-    static const char *const colours[][2] = {{"attached", "32"}, {"waiting", "33"},    {"pending", "36"},
-                                             {"failed", "31"},   {"taken away", "35"}, {"idle", "2"}};
-    for (size_t i = 0; i < sizeof colours / sizeof *colours; i++) {
-        if (str_eq(state, colours[i][0]))
-            return colours[i][1];
-    }
-    return "0";
-}
-
-static void print_cell(const char *text, int width, const char *colour) {
-    if (colour != NULL)
-        printf("\033[%sm", colour);
-    text_print(text);
-    fputs(colour != NULL ? "\033[0m" : "", stdout);
-    printf("%*s", width - width_of(text) + 2, "");
-}
-
-static void print_row(const struct json *j, int d, const int *width, bool colour) {
-    char text[VH_STRING_MAX];
+static void print_row(const struct json *j, int d, const int width[COLUMNS], int left) {
+    char text[DEVICE_TEXT], reason[VH_ERROR_MAX];
     for (int c = 0; c < COLUMNS; c++) {
-        const char *s = cell(j, d, c, text, sizeof text);
+        const char *s = cell(j, d, (enum column)c, text);
         if (width[c] > 0)
-            print_cell(s, width[c], colour && c == 2 ? colour_of(s) : NULL);
+            print_cell(s, width[c], c == STATE ? device_colour(s) : "0");
     }
-    text_field(j, d, "vendor_name");
-    putchar(' ');
-    text_field(j, d, "product_name");
-    if (!text_null(j, d, "reason")) {
-        fputs(colour ? "  \033[2m(" : "  (", stdout);
-        text_field(j, d, "reason");
-        fputs(colour ? ")\033[0m" : ")", stdout);
+    left -= term_print(stdout, device_name(j, d, text), left);
+    if (text_get(j, d, "reason", reason, sizeof reason)[0] != '\0') {
+        term_style("2");
+        if (term_columns(reason) + GAP + 2 <= left) {
+            fputs("  (", stdout);
+            text_print(reason);
+            putchar(')');
+        } else {
+            print_wrapped(reason);
+        }
+        term_style("0");
     }
     putchar('\n');
 }
 
-/* Leaves out empty columns; prints nothing if there is no device. */
-void show_table(const struct json *j, bool colour) {
-    char text[VH_STRING_MAX];
-    int width[COLUMNS] = {0}, list = json_get(j, 0, "usb_devices");
-    for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
-        for (int c = 0; c < COLUMNS; c++) {
-            int w = width_of(cell(j, d, c, text, sizeof text));
-            if (w > 0 && width[c] == 0)
-                width[c] = width_of(headings[c]);
-            if (w > width[c])
-                width[c] = w;
+bool show_table(const struct json *j, const char *vm) {
+    int width[COLUMNS] = {0}, left = fit(j, vm, width);
+    bool any = false;
+    for (int d = json_first(j, json_get(j, 0, "usb_devices")); d >= 0; d = json_next(j, d)) {
+        if (!match_vm(j, d, vm))
+            continue;
+        for (int c = 0; c < COLUMNS && !any; c++) {
+            if (width[c] > 0)
+                print_cell(headings[c], width[c], "1");
         }
+        if (!any) {
+            term_style("1");
+            fputs("DEVICE", stdout);
+            term_style("0");
+            putchar('\n');
+        }
+        any = true;
+        print_row(j, d, width, left);
     }
-    if (json_first(j, list) < 0)
-        return;
-    for (int c = 0; c < COLUMNS; c++) {
-        if (width[c] > 0)
-            print_cell(headings[c], width[c], colour ? "1" : NULL);
-    }
-    puts(colour ? "\033[1mDEVICE\033[0m" : "DEVICE");
-    for (int d = json_first(j, list); d >= 0; d = json_next(j, d))
-        print_row(j, d, width, colour);
+    return any;
 }

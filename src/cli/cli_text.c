@@ -7,12 +7,18 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "cli/cli_show.h"
+#include "cli/cli_term.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 void text_safe(FILE *to, const char *s) {
-    for (size_t i = 0, n = strlen(s); i < n;) {
+    if (term_is(to)) {
+        (void)term_print(to, s, INT_MAX);
+        return;
+    }
+    for (size_t i = 0, n = strlen(s); i < n;) { /* scripts compare bytes: only control characters are left out */
         uint32_t cp = 0;
         size_t len = utf8_len(s + i, n - i, &cp);
         if (len == 0 || cp < 0x20 || (cp >= 0x7f && cp < 0xa0))

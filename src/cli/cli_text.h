@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-void text_safe(FILE *to, const char *s); /* without control characters */
+void text_safe(FILE *to, const char *s); /* without control characters; on a terminal as term_next() */
 void text_print(const char *s);          /* the same, to standard output */
 /* The text of a token: a string without its quotes, anything else as it stands, "" for null and for a missing token. */
 const char *text_of(const struct json *j, int t, char *dst, size_t cap);

@@ -1,33 +1,21 @@
 """The client's exact output, for people, scripts and metrics collectors, and its exit statuses."""
 import json
 import os
-import pty
 import re
-import socket
 import subprocess
-import threading
 
 from fakehost import STORAGE, VIDEO
+from scripted import Scripted
 from tap import check, contains, equal, run, scaled, test
+from terminal import Terminal
 from world import CLIENT, KEYBOARD, STICK, TOP, World, free_port, rule
 
 CAMERA = {"interfaceClass": 14}
 
 
-def on_a_terminal(w, *arguments, **env):
-    """What it prints where standard output is a terminal."""
-    master, slave = pty.openpty()
-    with subprocess.Popen([CLIENT, "-u", w.socket, *arguments], stdout=slave, stderr=subprocess.PIPE, env=env) as process:
-        os.close(slave)
-        out = b""
-        try:
-            while data := os.read(master, 65536):
-                out += data
-        except OSError:  # the other end is closed
-            pass
-        os.close(master)
-        process.wait(scaled(10))
-    return out.decode().replace("\r\n", "\n")
+def on_a_terminal(w, *arguments, columns=80, **env):
+    """What it prints on standard output of a terminal."""
+    return Terminal(["-u", w.socket, *arguments], columns, **{"LANG": "C.UTF-8", **env}).end()[1]
 
 
 def office(w):
@@ -92,10 +80,12 @@ def a_list_in_a_pipe_is_what_scripts_expect(w):
     check(stick.node in w.cli("usb", "list", "--plain").stdout, "plain in a pipe, too")
 
 
-TABLE = """PORT   ID         STATE       VM   TAG   DEVICE
-1-1    fff0:0001  attached    vm1        Acme Keyboard
-1-2.3  fff0:0002  idle             disk  Acme Stick ☃  (was there before the daemon started (see --attach-connected))
-1-3    fff0:0003  taken away       cam   Acme Cam  (disconnected by an admin)
+TABLE = """PORT   ID         KIND      VM          STATE       TAG   DEVICE
+1-1    fff0:0001  keyboard  vm1         attached          Acme Keyboard
+1-2.3  fff0:0002  storage   (vm1, vm2)  idle        disk  Acme Stick ☃
+    was there before the daemon started (see --attach-connected)
+1-3    fff0:0003  camera    (vm1)       taken away  cam   Acme Cam
+    disconnected by an admin
 """
 
 
@@ -105,7 +95,7 @@ def a_list_on_a_terminal_is_a_table(w):
     equal(on_a_terminal(w, "usb", "list", TERM="dumb"), TABLE)
     equal(on_a_terminal(w, "usb", "list", TERM="xterm", NO_COLOR="1"), TABLE)
     coloured = on_a_terminal(w, "usb", "list", TERM="xterm")
-    contains(coloured, "\033[32mattached\033[0m    vm1")
+    contains(coloured, "vm1\033[0m         \033[32mattached\033[0m    ")
     equal(re.sub("\033\\[[0-9]*m", "", coloured), TABLE)
     equal(on_a_terminal(w, "usb", "list", "--plain", TERM="xterm"), w.cli("usb", "list").stdout)
     equal(on_a_terminal(w, "usb", "list", "--short", TERM="xterm"), w.cli("usb", "list", "--short").stdout)
@@ -360,39 +350,6 @@ def figures_count_what_happens(w):
     check(grown("operations", "ok") >= 2 and after["operations"]["refused_by_vm"] == 0, str(after))
     check(grown("clients", "requests") >= 4, str(after))
     equal(daemon.process.poll(), None)
-
-
-class Scripted:
-    """A daemon of one answer to whatever comes, for each of its connections; None: it hangs up."""
-
-    def __init__(self, w, *answers):
-        self.path = os.path.join(w.dir, "scripted.sock")
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen()
-        self.answers = answers
-        self.asked = []
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self):
-        for answer in self.answers:
-            connection, _ = self.listener.accept()
-            with connection, connection.makefile("rb") as lines:
-                if answer is None:
-                    continue
-                self.asked.append(lines.readline().decode())
-                connection.sendall(answer.encode() if isinstance(answer, str) else answer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-        os.unlink(self.path)
-
-    def ask(self, *arguments):
-        return subprocess.run([CLIENT, "-u", self.path, *arguments], capture_output=True, text=True, timeout=scaled(20), check=False)
 
 
 @test
