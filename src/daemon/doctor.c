@@ -16,12 +16,15 @@
 #include "codec/usb_names.h"
 #include "daemon/device_worker.h"
 #include "daemon/doctor_daemon.h"
+#include "daemon/doctor_places.h"
 #include "daemon/doctor_say.h"
+#include "daemon/doctor_taken.h"
 #include "daemon/state_file.h"
 #include "os/clock.h"
 #include "os/host_lock.h"
 #include "os/netlink.h"
 #include "os/sysfs.h"
+#include "vmm/connector_work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,6 +180,11 @@ static void scan(const struct bus *bus) {
 static void devices(const struct bus *bus) {
     static const struct bus_calls calls = {.fact = count_device, .reported = none_reported};
     const char *dir = "";
+    if (!works(sysfs_open("/sys/bus/usb", O_RDONLY | O_DIRECTORY))) {
+        doctor_say(PROBLEM, "USB: no /sys/bus/usb; this kernel sees no device (modprobe usbcore; CONFIG_USB_SUPPORT, "
+                            "CONFIG_USB, and sysfs on /sys)");
+        return;
+    }
     (void)bus->start(&calls);
     device_workers_none();
     seen.verbose = true;
@@ -217,12 +225,28 @@ static bool greets(int fd, char *line, size_t cap) {
     return strstr(line, "\"QMP\"") != NULL;
 }
 
-static void monitor(const struct vm_conf *vm, int fd) {
+/* Whoever serves the socket would be handed opened devices. */
+static void say_distrusted(const struct vm_conf *vm, const struct ucred *peer, uid_t owner) {
+    if (vm->uid_given)
+        doctor_say(PROBLEM,
+                   "VM %s: process %d of user %u serves its monitor, and the configuration has user %u; it gets no "
+                   "device (run QEMU as that user, or correct vms[].uid)",
+                   vm->name, (int)peer->pid, (unsigned)peer->uid, (unsigned)vm->uid);
+    else
+        doctor_say(PROBLEM,
+                   "VM %s: process %d of user %u serves the monitor of user %u; it gets no device (chown %s, or name "
+                   "the user in vms[].uid)",
+                   vm->name, (int)peer->pid, (unsigned)peer->uid, (unsigned)owner, vm->socket);
+}
+
+static void monitor(const struct vm_conf *vm, int fd, uid_t owner) {
     struct ucred peer = {0};
     socklen_t size = sizeof peer;
     char line[1024] = "";
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    if (greets(fd, line, sizeof line))
+    if (!connector_accepts(vm, peer.uid, owner))
+        say_distrusted(vm, &peer, owner);
+    else if (greets(fd, line, sizeof line))
         doctor_say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
     else if (line[0] != '\0')
         doctor_say(PROBLEM, "VM %s: %s is no QMP monitor (-qmp unix:%s,server=on,wait=off)", vm->name, vm->socket,
@@ -240,8 +264,10 @@ static void check_vm(const struct vm_conf *vm) {
         return;
     }
     if (stat(vm->socket, &st) != 0) {
-        doctor_say(errno == ENOENT ? NOTE : PROBLEM, "VM %s: %s: %s", vm->name, vm->socket,
-                   errno == ENOENT ? "not running" : strerror(errno));
+        bool absent = errno == ENOENT;
+        if (!absent || !doctor_vm_directory(vm->name, vm->socket))
+            doctor_say(absent ? NOTE : PROBLEM, "VM %s: %s: %s", vm->name, vm->socket,
+                       absent ? "not running" : strerror(errno));
         return;
     }
     if (!S_ISSOCK(st.st_mode)) {
@@ -258,23 +284,18 @@ static void check_vm(const struct vm_conf *vm) {
                    vm->name, vm->socket, (unsigned)st.st_uid, (unsigned)st.st_mode & 0777,
                    errno == ECONNREFUSED ? "not running" : strerror(errno));
     else
-        monitor(vm, fd);
+        monitor(vm, fd, st.st_uid);
     if (fd >= 0)
         (void)close(fd);
 }
 
 /* ---- the daemon ---- */
 
-static void parent_of(const char *path, char *dst, size_t cap) {
-    const char *slash = strrchr(path, '/');
-    size_t n = slash != NULL && slash != path ? (size_t)(slash - path) : 1;
-    (void)str_copyn(dst, cap, path, n); /* dst has the bound of the paths */
-}
-
 /* A second daemon ends at once if the lock works; a note says where it does not. */
-static void lock(void) {
-    int pid = 0, error = 0;
-    enum host_lock held = host_lock_look(&pid);
+static enum host_lock lock(int *holder) {
+    int error = 0;
+    enum host_lock held = host_lock_look(holder);
+    int pid = *holder;
     if (held == HOST_LOCK_UNKNOWN)
         doctor_say(NOTE, "lock: whether a daemon runs cannot be told: %s: %s (run it as root)", HOST_LOCK_PATH,
                    strerror(errno));
@@ -287,6 +308,7 @@ static void lock(void) {
                    strerror(error));
     else
         doctor_say(FINE, "lock: no daemon runs; of two, the second one would end at once");
+    return held;
 }
 
 /* What the next daemon would find, or what the one that runs has found and nobody has acknowledged. */
@@ -302,18 +324,8 @@ static void state(const struct conf *c) {
                    found.corrupt, c->closed_on_loss ? ", and no VM is given a device" : "");
 }
 
-static void state_directory(const struct conf *c) {
-    char dir[VH_PATH_MAX];
-    parent_of(c->state_path, dir, sizeof dir);
-    if (c->persistency && access(dir, W_OK) != 0 && errno != ENOENT)
-        doctor_say(PROBLEM, "state: %s: %s; what users choose is forgotten at the next start", dir, strerror(errno));
-    else if (c->persistency)
-        doctor_say(FINE, "state: %s", c->state_path);
-    if (c->persistency)
-        state(c);
-}
-
 int doctor(const struct conf *c, const struct bus *bus) {
+    int holder = 0;
     doctor_say(c->nvms > 0 ? FINE : NOTE, "configuration: %d rules, %d VMs", c->nrules, c->nvms);
     kernel();
     vsock(c);
@@ -321,8 +333,11 @@ int doctor(const struct conf *c, const struct bus *bus) {
     devices(bus);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
-    lock();
-    state_directory(c);
+    enum host_lock held = lock(&holder);
+    doctor_places(c);
+    if (c->persistency)
+        state(c);
+    doctor_taken(&c->api, held, holder);
     if (c->api.enable && c->api.unix_on)
         doctor_daemon(c->api.unix_path);
     return doctor_verdict();

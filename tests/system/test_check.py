@@ -4,11 +4,13 @@ import os
 import re
 import signal
 import socket
+import shutil
 import subprocess
+import time
 
 from fakehost import STORAGE
 from tap import check, contains, equal, run, scaled, test
-from world import BINARY, KEYBOARD, World, rule
+from world import BINARY, KEYBOARD, World, free_port, rule
 
 
 def checked(w, text):
@@ -227,6 +229,137 @@ def a_vm_that_is_something_else_is_a_problem(w):
     equal(done.returncode, 1, done.stdout)
     contains(done.stdout, "is no QMP monitor")
     vm.end()
+
+
+def until(ask, wanted):
+    """Asks until the answer is as wanted."""
+    end = time.monotonic() + scaled(5)
+    while not wanted(answer := ask()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return answer
+
+
+def tcp(w, port, **general):
+    return w.conf(api={"transports": ["unix", "tcp"], "tcpPort": port}, **general)
+
+
+@test
+def a_port_that_another_program_has_is_a_problem(w):
+    """Whose it is, is said; that of the daemon which runs is none."""
+    port = free_port()
+    contains(doctor(w, tcp(w, port)).stdout, f"ok       TCP: 127.0.0.1 port {port} is free\n")
+    for host in ("127.0.0.1", "0.0.0.0", "::"):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind((host, port))
+            other.listen()
+            done = doctor(w, tcp(w, port))
+        equal(done.returncode, 1, done.stdout)
+        contains(done.stdout, f"problem  TCP: 127.0.0.1 port {port} is in use by process {os.getpid()} (")
+        contains(done.stdout, ") (end it, or set general.api.tcpPort)\n")
+    w.daemon(tcp(w, port))
+    done = doctor(w, tcp(w, port))
+    equal(done.returncode, 0, done.stdout)
+    contains(done.stdout, f"ok       TCP: the daemon listens at 127.0.0.1 port {port}\n")
+
+
+@test
+def an_address_that_the_host_does_not_have_is_a_problem(w):
+    conf = tcp(w, free_port())
+    conf["general"]["api"]["host"] = "192.0.2.1"  # for documentation: nobody has it
+    done = doctor(w, conf)
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, "(no interface of this host has that address: general.api.host)\n")
+
+
+@test
+def an_owner_that_the_host_does_not_know_is_a_problem(w):
+    done = doctor(w, w.conf(api={"unixSocketUser": "nobody-here", "unixSocketGroup": "no-group"}))
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, "problem  API: general.api.unixSocketGroup: 'no-group' is not in /etc/group; the socket stays with the "
+             "daemon's own (addgroup no-group, or correct the name)\n")
+    contains(done.stdout, "problem  API: general.api.unixSocketUser: 'nobody-here' is not in /etc/passwd; ")
+    contains(done.stdout, "2 problems\n")
+
+
+@test
+def directories_that_nobody_made_are_problems(w):
+    """The daemon makes the last one of a path, so that one may be missing."""
+    near, far = os.path.join(w.dir, "near"), os.path.join(w.dir, "far/away")
+    done = doctor(w, w.conf(api={"unixSocket": near + "/api.sock"}, persistency=True, statePath=near + "/state"))
+    equal(done.returncode, 0, done.stdout)
+    done = doctor(w, w.conf(vms=["vm1"], api={"unixSocket": far + "/api.sock"}, persistency=True, statePath=far + "/state",
+                            recordPath="/nowhere/record"))
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, f"problem  state: no directory {far}; what users choose is forgotten at the next start (mkdir -p {far})\n")
+    contains(done.stdout, f"problem  API: no directory {far}; nobody can connect to its unix socket (mkdir -p {far})\n")
+    contains(done.stdout, "problem  record: /nowhere: No such file or directory; ")
+    vms = os.path.dirname(w.vm_path("vm1"))
+    contains(done.stdout, f"note     VM vm1: not running, and no directory {vms} for its socket (mkdir -p {vms}, or correct vms[].socket)\n")
+    contains(done.stdout, "3 problems\n")
+
+
+@test
+def a_monitor_of_another_user_is_a_problem(w):
+    w.qemu("vm1")
+    done = doctor(w, w.conf(vms=["vm1"], vm_options={"vm1": {"uid": 54321}}))
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, f"problem  VM vm1: process {os.getpid()} of user {os.geteuid()} serves its monitor, and the configuration has "
+             "user 54321; it gets no device (run QEMU as that user, or correct vms[].uid)\n")
+
+
+@test
+def a_monitor_that_another_user_took_over_is_a_problem(w):
+    """Neither root nor the owner of the socket serves it."""
+    if os.geteuid() != 0:
+        return
+    path = os.path.join(w.dir, "taken.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        pid = os.fork()
+        if pid == 0:
+            os.setgroups([])
+            os.setresuid(65534, 65534, 65534)
+            listener.listen()  # who listens is who the kernel names
+            signal.pause()
+        try:
+            os.chown(path, 1, 1)
+            conf = w.conf(vms=["vm1"])
+            conf["vms"][0]["socket"] = path
+            done = until(lambda: doctor(w, conf), lambda d: "not running" not in d.stdout)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, f"problem  VM vm1: process {pid} of user 65534 serves the monitor of user 1; it gets no device (chown {path}, ")
+
+
+@test
+def a_kernel_without_usb_is_a_problem(w):
+    shutil.rmtree(w.host.path("sys/bus/usb"))
+    done = doctor(w, w.conf())
+    equal(done.returncode, 1, done.stdout)
+    contains(done.stdout, "problem  USB: no /sys/bus/usb; this kernel sees no device (modprobe usbcore; CONFIG_USB_SUPPORT, CONFIG_USB, "
+             "and sysfs on /sys)\n")
+    contains(done.stdout, "1 problem\n")
+
+
+@test
+def a_second_daemon_is_a_problem(w):
+    """One without the lock, as the older daemons are; and one of another root, while the host's own runs."""
+    with World() as other:
+        stranger = other.daemon(other.conf())
+        conf = w.conf(api={"unixSocket": other.socket})
+        done = doctor(w, conf)
+        equal(done.returncode, 1, done.stdout)
+        check(re.search(r"problem  daemon: process \d+ \(vhotplug.*\) serves " + other.socket + " without the lock of this host; two daemons "
+                        r"would take devices from each other \(end it before vhotplug starts\)\n", done.stdout), done.stdout)
+        own = w.daemon(w.conf())
+        done = doctor(w, conf)
+        check(re.search(rf"problem  daemon: process \d+ \(vhotplug.*\) serves .*, and process {own.process.pid} is the daemon; ", done.stdout),
+              done.stdout)
+        contains(doctor(w, w.conf()).stdout, "nothing stands in the way\n")
+        check(stranger.process.poll() is None and own.process.poll() is None, "doctor ends nobody")
 
 
 @test

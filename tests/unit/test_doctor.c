@@ -4,6 +4,7 @@
  */
 #include "daemon/doctor.h"
 #include "fault.h"
+#include "os/host_lock.h"
 #include "os/sock.h"
 #include "os/sysfs.h"
 #include "tree.h"
@@ -42,9 +43,10 @@ static void bus_scan(bool coldplug) {
 
 static const struct bus bus = {.name = "test", .start = bus_start, .scan = bus_scan};
 
-/* libusb and we look at the same made-up tree. */
+/* libusb and we look at the same made-up tree. The lock of the host is another one, too. */
 static const char *below(const char *path) {
-    static const char *const tops[] = {"/sys/bus/usb", "/dev/bus/usb", "dev/bus/usb"};
+    static const char *const tops[] = {"/sys/bus/usb", "sys/bus/usb", "/dev/bus/usb", "dev/bus/usb",
+                                       "dev/vhotplug.lock"};
     for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
         if (strncmp(path, tops[i], strlen(tops[i])) == 0)
             return at(path + (path[0] == '/'));
@@ -92,8 +94,13 @@ static int visit_vm(int listener, const char *greeting) {
     }
     heal();
     while (pid > 0 && waitpid(pid, &status, listener >= 0 ? WNOHANG : 0) == 0) {
-        if (monitor < 0 && listener >= 0 && (monitor = sock_accept(listener)) >= 0)
-            CHECK(sock_send(monitor, greeting, strlen(greeting), -1) == (ssize_t)strlen(greeting));
+        int fd = listener >= 0 ? sock_accept(listener) : -1;
+        if (fd >= 0) {
+            (void)sock_send(fd, greeting, strlen(greeting), -1); /* one that only looks who serves it is gone already */
+            if (monitor >= 0)
+                (void)close(monitor);
+            monitor = fd;
+        }
         (void)poll(NULL, 0, 1);
     }
     if (monitor >= 0)
@@ -213,10 +220,10 @@ static void devices_are_told_of_one_by_one(void) {
     CHECK_INT(visit(), FINE);
     CHECK(told("ok", "usbfs: ", "1 of them hubs"));
     CHECK(!says("stays with the host"));
-    fail_call("openat", 1, EACCES);
+    fail_call("openat", 2, EACCES); /* the first one is /sys/bus/usb */
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "usbfs: 1 of 1 nodes cannot be opened: ", strerror(EACCES)));
-    fail_call("openat", 2, ENOENT);
+    fail_call("openat", 3, ENOENT);
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "usbfs: ", "no /dev/bus/usb"));
     CHECK(!says("libusb:"));
@@ -275,6 +282,40 @@ static void a_monitor_that_greets_is_a_vm(void) {
     CHECK(unlink(sock_path) == 0);
 }
 
+/* It would be handed opened devices. */
+static void a_monitor_of_another_user_is_a_problem(void) {
+    healthy();
+    int listener = sock_listen_unix(sock_path, 0600, -1, -1);
+    (void)snprintf(conf.vms[0].socket, sizeof conf.vms[0].socket, "%s", sock_path);
+    conf.vms[0].uid_given = true;
+    conf.vms[0].uid = geteuid();
+    CHECK_INT(visit_vm(listener, "{\"QMP\": {}}\n"), FINE);
+    CHECK(told("ok", "VM vm1: process ", "answers as QEMU"));
+    conf.vms[0].uid++;
+    CHECK_INT(visit_vm(listener, "{\"QMP\": {}}\n"), WRONG);
+    CHECK(told("problem", "VM vm1: process ", "serves its monitor, and the configuration has user "));
+    CHECK(close(listener) == 0 && unlink(sock_path) == 0);
+}
+
+/* ---- addresses of the API ---- */
+
+static void a_port_is_free_or_in_use(void) {
+    healthy();
+    conf.api.enable = conf.api.tcp_on = true;
+    (void)snprintf(conf.api.host, sizeof conf.api.host, "127.0.0.1");
+    fail_call("listen", 1, EADDRINUSE); /* though the tables of /proc have nobody there */
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "TCP: 127.0.0.1 port 0 ", "by the daemon or by another program"));
+    fail_call("listen", 1, EADDRNOTAVAIL);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "TCP: ", "no interface of this host has that address"));
+    fail_call("listen", 1, EACCES);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "TCP: ", "run it as the daemon's user"));
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "TCP: ", "is free; the daemon that runs does not listen there"));
+}
+
 static void what_is_no_monitor_is_said(void) {
     healthy();
     fail_call("stat", 0, EACCES);
@@ -320,7 +361,8 @@ static void a_state_that_is_lost_is_a_problem(void) {
     make_file("state/state.json", "{}");
     CHECK_INT(visit(), FINE);
     give_call("access", 1, 0);
-    fail_call("access", 2, EACCES);
+    give_call("access", 2, 0); /* the first one is the directory of the VM's socket */
+    fail_call("access", 3, EACCES);
     conf.api.enable = conf.api.vsock_on = false;
     give_call("socket", 1, -1);
     CHECK_INT(visit(), WRONG);
@@ -338,7 +380,7 @@ static void whether_a_daemon_runs_is_said(void) {
     CHECK(told("note", "daemon: ", "no such socket: is vhotplug running?"));
     int listener = sock_listen_unix(sock_path, 0600, -1, -1);
     give_call("poll", 0, 0);        /* it does not answer; nobody waits for that here */
-    fail_call("openat", 2, ENOENT); /* libusb, which polls, is not started: another problem */
+    fail_call("openat", 3, ENOENT); /* libusb, which polls, is not started: another problem */
     CHECK_INT(visit(), WRONG);
     CHECK(told("ok", "daemon: ", "somebody listens"));
     CHECK(told("problem", "daemon: ", "no answer within 5 s (is it stopped?"));
@@ -461,6 +503,8 @@ int main(void) {
     CHECK(mkdtemp(top) != NULL && sysfs_root("/"));
     (void)snprintf(sock_path, sizeof sock_path, "%s/vm1.sock", top);
     on_path = below;
+    healthy();
+    CHECK(host_lock_take()); /* so the API's socket, which is of this process, is that of the daemon */
     RUN(nothing_wrong_is_said_so);
     RUN(a_kernel_that_lacks_something_is_told_of);
     RUN(vsock_matters_to_who_wants_it);
@@ -468,6 +512,8 @@ int main(void) {
     RUN(devices_are_told_of_one_by_one);
     RUN(libusb_has_a_second_opinion);
     RUN(a_monitor_that_greets_is_a_vm);
+    RUN(a_monitor_of_another_user_is_a_problem);
+    RUN(a_port_is_free_or_in_use);
     RUN(what_is_no_monitor_is_said);
     RUN(the_state_must_be_writable_if_it_is_wanted);
     RUN(a_state_that_is_lost_is_a_problem);
