@@ -125,6 +125,7 @@ do_simulation() {
 }
 
 do_system() {
+    part promtool 300 "promtool, for the figures in the format of Prometheus" sh -c 'make promtool && echo "ok - promtool is here"'
     part system 900 "system tests: the static binary, scripted VMMs and clients" make -k -j"$jobs" -O system
     need bench bench || return
     part bench 180 "benchmarks: every figure is there; its value is not judged" make -j"$jobs" bench-smoke

@@ -189,6 +189,18 @@ system: $(RUN_SYSTEM)
 $(RUN_SYSTEM): run-%: all
 	@scripts/tap.sh $* $(PYTHON) tests/system/$*.py
 
+# Debian's, unpacked and not installed: the package would start a server on this machine.
+PROMTOOL := build/download/promtool/promtool
+.PHONY: promtool
+## fetches promtool (Debian), by which the system tests then check `vhotplugcli stats --prometheus`
+promtool: $(if $(shell command -v promtool),,$(PROMTOOL))
+$(PROMTOOL):
+	$(call say,FETCH,$@)
+	$(Q)scripts/fetch-deb.sh "$$(dpkg --print-architecture)" build/download/prometheus prometheus
+	@mkdir -p $(@D)
+	$(Q)mv build/download/prometheus/usr/bin/promtool $@
+	@rm -rf build/download/prometheus
+
 # The check of layers itself: does it find what was planted?
 ## scripts/check-layers.sh against planted violations
 test-layers: $(OBJ)

@@ -12,10 +12,6 @@
 
 #include <string.h>
 
-#ifndef VH_VERSION
-#define VH_VERSION "unknown"
-#endif
-
 /* ---- replies ---- */
 
 void api_ok(struct sbuf *sb, const char *id) {
@@ -39,8 +35,8 @@ void api_failed(struct sbuf *sb, const char *id, const char *error) {
 }
 
 void api_version(struct sbuf *sb, const char *id) {
-    sb_str(sb, "{\"result\": \"ok\", \"version\": ");
-    sb_json(sb, VH_VERSION);
+    sb_str(sb, "{\"result\": \"ok\"");
+    member_text(sb, "version", VH_VERSION);
     reply_end(sb, id);
 }
 

@@ -9,6 +9,10 @@
 #include "api/api.h"
 #include "codec/json.h"
 
+#ifndef VH_VERSION
+#define VH_VERSION "unknown"
+#endif
+
 /* A request line while its fields are read. */
 struct parse {
     const struct json *j;

@@ -79,6 +79,7 @@ static void workers(struct sbuf *sb, const char *name, const struct worker_count
 static void begin(struct sbuf *sb, const struct core *c, const struct figures *f) {
     const struct core_stats *s = &c->stats;
     sb_str(sb, "{\"result\": \"ok\"");
+    member_text(sb, "version", VH_VERSION);
     member_uint(sb, "uptime_ms", (uint64_t)f->uptime_ms);
     OBJECT(sb, "uevents", {"got", f->uevents_got}, {"ignored", f->uevents_ignored}, {"lost", f->uevents_lost},
            {"rescans", f->rescans});

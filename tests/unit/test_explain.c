@@ -459,6 +459,7 @@ static void figures_of_everything(void) {
     core.stats.latency[15] = 9;
     core.vm[1].state = VM_UP;
     collect(true, NULL);
+    is("version", VH_VERSION);
     is("uptime_ms", "5");
     is("devices.present", "1");
     is("devices.waiting", "1");
