@@ -23,7 +23,8 @@ packages() {
         ;;
     test)
         packages build
-        echo "/usr/include/stdio.h libc6-dev"
+        echo "/usr/include/stdio.h libc6-dev
+            socat socat"
         ;;
     fuzz)
         packages test
