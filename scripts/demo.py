@@ -33,6 +33,8 @@ CONFIG = {
         {"description": "keyboards", "targetVm": "desktop", "allow": [{"interfaceClass": 3, "interfaceProtocol": 1}]},
         {"description": "mice", "targetVm": "desktop", "allow": [{"interfaceClass": 3, "interfaceProtocol": 2}]},
         {"description": "tablets", "targetVm": "media", "allow": [{"interfaceClass": 3, "interfaceProtocol": 0}]},
+        {"description": "card readers", "targetVm": "desktop", "allow": [{"interfaceClass": 11}]},
+        {"description": "sound and phones", "targetVm": "media", "allow": [{"interfaceClass": 1}, {"interfaceClass": 6}]},
         {"description": "storage: ask", "allowedVms": ["desktop", "media"], "allow": [{"interfaceClass": 8}]},
     ],
     "vms": [{"name": name, "type": "qemu", "socket": f"/run/{name}.qmp"} for name in ("desktop", "media")],
@@ -96,7 +98,12 @@ def shorten(line, width):
             line = render(message, keys, space)
     except ValueError:
         pass
-    return line if len(line) <= width else line[: max(0, width - 3)] + "..."
+    return line if len(line) <= width else line[: max(0, width - 4)].rsplit(" ", 1)[0] + " ..."
+
+
+def wrap(text, width, indent):
+    """Lines of whole words: a path or an id that is longer than a line stays in one piece."""
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 class Screen:
@@ -135,14 +142,14 @@ class Screen:
 
     def say(self, text, style=None):
         text = f"[{self.elapsed():6.1f}]   {text}"
-        self.line("\n".join(textwrap.wrap(text, self.width, subsequent_indent=" " * 11)), style)
+        self.line("\n".join(wrap(text, self.width, " " * 11)), style)
 
     def api(self, direction, line):
         self.line(f"{direction} " + shorten(line, self.width - 2), self.CYAN if direction == ">" else self.DIM)
 
     def proof(self, text):
         for line in text.splitlines():
-            for part in textwrap.wrap(line.strip(), self.width - 2, subsequent_indent="    ", break_on_hyphens=False):
+            for part in wrap(line.strip(), self.width - 2, "    "):
                 self.line("| " + part, self.GREEN)
 
     def pause(self, seconds):
@@ -231,10 +238,10 @@ class Story:
             where = f"{d['state']}, {d['vm'] or 'host'}"
             self.screen.proof(f"{d['sys_name']:7} {d['vid']}:{d['pid']} {d['interfaces'] or '-':16} {where}")
 
-    def given(self, what, driver, port, vm):
+    def given(self, what, driver, port, vm, **properties):
         """Plugs, and follows the device into its VM by rule."""
         begin = time.monotonic()
-        self.board.plug(driver, what, port=port)
+        self.board.plug(driver, what.replace(" ", "-"), port=port, **properties)
         self.api.told("usb_connected", PATIENCE, port_path=port)
         self.api.told("usb_attached", PATIENCE, port_path=port, vm=vm)
         inside = self.stamps["usb_attached"] - self.stamps["usb_connected"]
@@ -335,9 +342,24 @@ class Story:
         self.note("stick: taken from desktop -> the host drives it", time.monotonic() - begin)
         s.pause(1.5)
 
+    def others(self):
+        s = self.screen
+        s.step("4. A card reader, a headset and a phone: a rule for each kind")
+        s.say("plugging in a reader of smart cards (class 11)")
+        self.given("card reader", "usb-ccid", "5", "desktop")
+        s.say("plugging in a headset (class 1: sound)")
+        self.given("headset", "usb-audio", "6", "media")
+        s.say("plugging in a phone that offers its files (class 6: MTP)")
+        files = os.path.join(self.board.run_dir, "phone")
+        os.makedirs(files, exist_ok=True)
+        self.given("phone", "usb-mtp", "7", "media", rootdir=files, desc="phone")
+        self.has("desktop", "CCID")
+        self.has("media", "Audio")
+        s.pause(1.5)
+
     def hub(self):
         s = self.screen
-        s.step("4. A hub with a tablet behind it: the hub stays with the host")
+        s.step("5. A hub with a tablet behind it: the hub stays with the host")
         s.say("plugging in a hub")
         self.board.plug("usb-hub", "hub", port="4")
         s.say("plugging in a tablet behind it (protocol 0: a rule for media)")
@@ -362,10 +384,10 @@ class Story:
 
     def end(self):
         s = self.screen
-        s.step("5. Everything is unplugged")
-        for name, port in (("keyboard", "1"), ("mouse", "2"), ("stick", "3")):
+        s.step("6. Everything is unplugged")
+        for name, port in (("keyboard", "1"), ("mouse", "2"), ("stick", "3"), ("card reader", "5"), ("headset", "6"), ("phone", "7")):
             s.say(f"unplugging the {name}")
-            self.board.unplug(name)
+            self.board.unplug(name.replace(" ", "-"))
             self.api.told("usb_disconnected", PATIENCE, port_path=port)
         self.has_not("desktop", "QEMU USB")
         left = self.api.devices()
@@ -377,6 +399,7 @@ class Story:
         self.boot()
         self.input()
         self.stick()
+        self.others()
         self.hub()
         self.end()
 
