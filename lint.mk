@@ -62,6 +62,7 @@ lint-shell:
 lint-man:
 	$(call say,LINT,mandoc)
 	$(Q)mandoc -Tlint -W warning $(LINT_MAN)
+	$(Q)$(PYTHON) scripts/check-manuals.py $(LINT_MAN)
 ## Markdown: lines, links, names of files
 lint-docs:
 	$(call say,LINT,docs)
