@@ -31,6 +31,7 @@ struct explained {
     struct device dev; /* as it was at the request */
     int slot;          /* -1: described by hand */
     uint32_t plug;
+    struct device_texts texts;
     char driver[VH_TEXT_MAX]; /* the module given by hand, "" if none */
 };
 /* Fills *e with the device in slot, or with -1 the one that the request describes. */

@@ -57,16 +57,16 @@ static const char name_expected[] = "a name of at most 378 bytes",
 _Static_assert(VH_STRING_MAX == 378 + 1, "the texts above say so");
 
 /* The names that the daemon would give to such a device. */
-static void name(struct parse *p, struct device *d) {
+static void name(struct parse *p, const struct device *d, struct device_texts *t) {
     const char *vendor = usb_names_vendor(d->vid), *product = usb_names_product(d->vid, d->pid);
-    if (!parse_text(p, "vendor_name", d->vendor_name, sizeof d->vendor_name, name_expected))
-        (void)str_copy(d->vendor_name, sizeof d->vendor_name, vendor[0] != '\0' ? vendor : "Unknown vendor");
-    if (parse_text(p, "product_name", d->product_name, sizeof d->product_name, name_expected))
+    if (!parse_text(p, "vendor_name", t->vendor_name, sizeof t->vendor_name, name_expected))
+        (void)str_copy(t->vendor_name, sizeof t->vendor_name, vendor[0] != '\0' ? vendor : "Unknown vendor");
+    if (parse_text(p, "product_name", t->product_name, sizeof t->product_name, name_expected))
         return;
     if (product[0] != '\0')
-        (void)str_copy(d->product_name, sizeof d->product_name, product); /* the table's names are shorter */
+        (void)str_copy(t->product_name, sizeof t->product_name, product); /* the table's names are shorter */
     else
-        (void)str_fmt(d->product_name, sizeof d->product_name, "USB device %04x:%04x", (unsigned)d->vid,
+        (void)str_fmt(t->product_name, sizeof t->product_name, "USB device %04x:%04x", (unsigned)d->vid,
                       (unsigned)d->pid);
 }
 
@@ -95,11 +95,11 @@ static void describe(struct parse *p, struct explained *e) {
     d->proto = parse_byte(p, "device_protocol");
     parse_interfaces(p, d);
     parse_removable(p, d);
-    (void)parse_text(p, "serial", d->serial, sizeof d->serial, serial_expected);
+    (void)parse_text(p, "serial", e->texts.serial, sizeof e->texts.serial, serial_expected);
     (void)parse_text(p, "driver_path", e->driver, sizeof e->driver, "the path of a module, at most 255 bytes");
-    name(p, d);
+    name(p, d, &e->texts);
     if (device_is_hub(d))
-        (void)str_copy(d->protect, sizeof d->protect, "is a hub");
+        (void)str_copy(e->texts.protect, sizeof e->texts.protect, "is a hub");
 }
 
 void parse_described(struct parse *p) {
@@ -126,11 +126,14 @@ void api_explained(struct explained *e, const struct core *c, const struct reque
     if (slot < 0) {
         VH_ASSERT(r->described != NULL);
         *e = *r->described;
+        device_take_texts(&e->dev, &e->texts);
         if (e->driver[0] != '\0')
             e->dev.driver_path[0] = e->driver;
         return;
     }
     e->dev = c->slot[slot].dev;
+    device_copy_texts(&e->texts, &e->dev); /* the slot's own ones move */
+    device_take_texts(&e->dev, &e->texts);
     e->slot = slot;
     e->plug = c->slot[slot].plug;
     e->driver[0] = '\0';

@@ -25,13 +25,37 @@ const char *role_name(enum role r) {
     return names[(unsigned)r <= ROLE_ADMIN ? r : ROLE_NONE];
 }
 
-void device_note(struct device *dev, const char *text) {
+void device_clear(struct device *dev) {
+    memset(dev, 0, sizeof *dev);
+    dev->serial = dev->vendor_name = dev->product_name = dev->protect = dev->malformed = dev->note = "";
+}
+
+void device_take_texts(struct device *dev, const struct device_texts *texts) {
+    dev->serial = texts->serial;
+    dev->vendor_name = texts->vendor_name;
+    dev->product_name = texts->product_name;
+    dev->protect = texts->protect;
+    dev->malformed = texts->malformed;
+    dev->note = texts->note;
+}
+
+void device_copy_texts(struct device_texts *texts, const struct device *dev) {
+    bool fit = str_copy(texts->serial, sizeof texts->serial, dev->serial) &&
+               str_copy(texts->vendor_name, sizeof texts->vendor_name, dev->vendor_name) &&
+               str_copy(texts->product_name, sizeof texts->product_name, dev->product_name) &&
+               str_copy(texts->protect, sizeof texts->protect, dev->protect) &&
+               str_copy(texts->malformed, sizeof texts->malformed, dev->malformed) &&
+               str_copy(texts->note, sizeof texts->note, dev->note);
+    VH_ASSERT(fit); /* each was read into as much room */
+}
+
+void device_note(char note[VH_NOTE_MAX], const char *text) {
     struct sbuf sb;
-    size_t len = strlen(dev->note);
-    if (strstr(dev->note, text) != NULL)
+    size_t len = strlen(note);
+    if (strstr(note, text) != NULL)
         return;
-    sb_init(&sb, dev->note + len, sizeof dev->note - len);
+    sb_init(&sb, note + len, VH_NOTE_MAX - len);
     sb_fmt(&sb, "%s%s", len > 0 ? ", " : "", text);
     if (!sb_ok(&sb))
-        VH_ASSERT(str_copy(dev->note, sizeof dev->note, text));
+        VH_ASSERT(str_copy(note, VH_NOTE_MAX, text));
 }

@@ -19,20 +19,29 @@ struct usb_iface {
     uint8_t cls, sub, proto, number;
 };
 
-/* A device of the host as the bus reads it now. */
+/* Room for the texts of one device. */
+struct device_texts {
+    char serial[VH_STRING_MAX], vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX];
+    char protect[VH_PROTECT_MAX];
+    char malformed[VH_MALFORMED_MAX];
+    char note[VH_NOTE_MAX];
+};
+
+/* A device of the host as the bus reads it now. Its texts are where whoever fills the struct keeps them: in a struct
+ * device_texts, or with the slot (core_texts.c). None of them is NULL. */
 struct device {
     uint64_t incarnation;            /* differs between two plugs, even on one port: the inode of its sysfs directory */
     char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
     char node[VH_NODE_MAX];          /* "/dev/bus/usb/001/005" */
     char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
-    char peer[VH_SYSNAME_MAX];  /* what a device at the other side of its connector is called: a connector has a USB 2
-                                   and a USB 3 port; "" if there is none, or it is not known */
-    char speed[8];              /* Mb/s as sysfs says: "1.5", "480", "5000" */
-    char serial[VH_STRING_MAX]; /* "" if none; whole, never its beginning */
-    char vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX]; /* never "" */
-    char protect[VH_PROTECT_MAX];     /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
-    char malformed[VH_MALFORMED_MAX]; /* why its descriptors are not trusted, "" if they are */
-    char note[VH_NOTE_MAX];           /* what is odd about its descriptors and strings, "" if nothing is */
+    char peer[VH_SYSNAME_MAX]; /* what a device at the other side of its connector is called: a connector has a USB 2
+                                  and a USB 3 port; "" if there is none, or it is not known */
+    char speed[8];             /* Mb/s as sysfs says: "1.5", "480", "5000" */
+    const char *serial;        /* "" if none; whole, never its beginning */
+    const char *vendor_name, *product_name; /* never "" once it was read */
+    const char *protect;                    /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
+    const char *malformed;                  /* why its descriptors are not trusted, "" if they are */
+    const char *note;                       /* what is odd about its descriptors and strings, "" if nothing is */
     /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
@@ -262,7 +271,14 @@ struct action {
 const char *role_name(enum role r);
 /* Hubs stay with the host whatever the rules say. */
 bool device_is_hub(const struct device *dev);
-/* Adds to its note what is odd about it, once; the text takes the place of the earlier ones if they leave no room. */
-void device_note(struct device *dev, const char *text);
+/* Nothing is known of it: zero, and all its texts are "". */
+void device_clear(struct device *dev);
+/* Its texts are these from now on. */
+void device_take_texts(struct device *dev, const struct device_texts *texts);
+/* Copies its texts, wherever they are. */
+void device_copy_texts(struct device_texts *texts, const struct device *dev);
+/* Adds to the note what is odd about a device, once; the text takes the place of the earlier ones if they leave no
+ * room. */
+void device_note(char note[VH_NOTE_MAX], const char *text);
 
 #endif

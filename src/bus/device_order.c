@@ -107,33 +107,41 @@ static bool is_bool(const bool *b) {
     return byte <= 1;
 }
 
-static bool names_valid(const struct device *d) {
-    return is_string(d->vendor_name) && is_string(d->product_name) && is_string(d->serial) &&
-           d->vendor_name[0] != '\0' && d->product_name[0] != '\0' && ENDS(d->note) && is_text(d->note);
+static bool names_valid(const struct device_texts *t) {
+    return is_string(t->vendor_name) && is_string(t->product_name) && is_string(t->serial) &&
+           t->vendor_name[0] != '\0' && t->product_name[0] != '\0' && ENDS(t->note) && is_text(t->note);
+}
+
+/* An address that comes from another process must never be read. */
+static bool has_pointer(const struct device *d) {
+    bool any = d->serial != NULL || d->vendor_name != NULL || d->product_name != NULL || d->protect != NULL ||
+               d->malformed != NULL || d->note != NULL;
+    for (int i = 0; i < VH_MAX_DRIVERS; i++)
+        any = any || d->driver_path[i] != NULL;
+    return any;
 }
 
 static bool descriptors_valid(const struct device *d) {
-    if (!ENDS(d->malformed) || d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
+    if (d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
         return false;
     for (int i = 0; i < d->nifaces; i++) {
         if (d->bound_in[i] >> d->nconfigs != 0)
             return false;
     }
-    return is_text(d->malformed);
+    return true;
 }
 
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
     if (!ENDS(d->sys_name) || !ENDS(d->peer) || (d->peer[0] != '\0' && !device_name_valid(d->peer)) || !ENDS(d->node) ||
-        !ENDS(d->port_path) || !ENDS(d->speed) || !ENDS(d->protect) || !is_bool(&d->settled) ||
-        !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
+        !ENDS(d->port_path) || !ENDS(d->speed) || !is_bool(&d->settled) || !is_bool(&d->unresponsive) ||
+        !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
-        (unsigned)d->removable > REMOVABLE_REMOVABLE || d->protect[0] != '\0')
+        (unsigned)d->removable > REMOVABLE_REMOVABLE)
         return false;
     usb_node_print(node, d->busnum, d->devnum);
-    return str_eq(node, d->node) && names_valid(d) && is_text(d->speed) && is_text(d->port_path) &&
-           descriptors_valid(d);
+    return str_eq(node, d->node) && is_text(d->speed) && is_text(d->port_path) && descriptors_valid(d);
 }
 
 static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
@@ -149,14 +157,16 @@ static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
 }
 
 static bool read_valid(const struct device_read *r, const struct device_order *o) {
+    const struct device_texts *t = &r->texts;
     if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled) || !is_flag(r->unauthorised) ||
-        !is_flag(r->claimed) || !ENDS(r->driver))
+        !is_flag(r->claimed) || !ENDS(r->driver) || has_pointer(&r->dev))
         return false;
     switch (r->result) {
     case DEVICE_FULL:
-        return r->incarnation != 0 && device_valid(&r->dev, o->sys_name) && drivers_valid(r->drivers);
+        return r->incarnation != 0 && device_valid(&r->dev, o->sys_name) && names_valid(t) && t->protect[0] == '\0' &&
+               ENDS(t->malformed) && is_text(t->malformed) && drivers_valid(r->drivers);
     case DEVICE_NAMES:
-        return r->incarnation == o->incarnation && o->complete == 1 && names_valid(&r->dev);
+        return r->incarnation == o->incarnation && o->complete == 1 && names_valid(t);
     case DEVICE_SAME:
         return r->incarnation == o->incarnation && o->complete == 1;
     default:

@@ -82,12 +82,13 @@ struct device_read {
     struct worker_head head;
     uint32_t result;
     uint64_t incarnation;
-    uint8_t complete;              /* all that lasts as long as the plug could be read */
-    uint8_t strings;               /* its strings were read */
-    uint8_t troubled;              /* something could not be read for want of memory or descriptors */
-    uint8_t unauthorised;          /* FULL, NAMES, SAME; it may change during a plug */
-    uint8_t claimed;               /* a program has claimed an interface of it */
-    struct device dev;             /* driver_path is not used */
+    uint8_t complete;     /* all that lasts as long as the plug could be read */
+    uint8_t strings;      /* its strings were read */
+    uint8_t troubled;     /* something could not be read for want of memory or descriptors */
+    uint8_t unauthorised; /* FULL, NAMES, SAME; it may change during a plug */
+    uint8_t claimed;      /* a program has claimed an interface of it */
+    struct device dev;    /* without its pointers: they are NULL, and mean nothing in another process */
+    struct device_texts texts;
     char driver[VH_IFNAME_MAX];    /* order.given: the host's, on one of its interfaces; "" none */
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */
 };

@@ -143,9 +143,9 @@ static bool parse_configs(struct walk *w, const unsigned char *p, size_t n, unsi
     return end_config(w, p + n);
 }
 
-static void note(struct device *dev, unsigned odd) {
+static void tell(char note[VH_NOTE_MAX], unsigned odd) {
     struct sbuf sb;
-    sb_init(&sb, dev->note, sizeof dev->note);
+    sb_init(&sb, note, VH_NOTE_MAX);
     for (size_t i = 0; i < sizeof odd_text / sizeof *odd_text; i++) {
         if (odd >> i & 1)
             sb_fmt(&sb, "%s%s", sb.len > 0 ? ", " : "", odd_text[i]);
@@ -155,13 +155,13 @@ static void note(struct device *dev, unsigned odd) {
 
 static void forget(struct device *dev) {
     dev->nifaces = dev->nconfigs = 0;
-    dev->note[0] = '\0';
     memset(dev->config_value, 0, sizeof dev->config_value);
     memset(dev->bound_in, 0, sizeof dev->bound_in);
 }
 
-bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const char **why) {
+bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, char note[VH_NOTE_MAX], const char **why) {
     struct walk w = {.dev = dev};
+    note[0] = '\0';
     forget(dev);
     if (n < DEVICE_LEN || p[0] != DEVICE_LEN || p[1] != DT_DEVICE) {
         *why = "the device descriptor is malformed";
@@ -176,7 +176,7 @@ bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, const 
     if (p[17] == 0)
         w.why = "the device has no configuration";
     if (w.why == NULL && parse_configs(&w, p + DEVICE_LEN, n - DEVICE_LEN, p[17])) {
-        note(dev, w.odd);
+        tell(note, w.odd);
         return true;
     }
     *why = w.why;

@@ -133,7 +133,7 @@ static void plug(struct step *st, const struct fact *f) {
         return;
     struct slot *s = &c->slot[i];
     s->state = SLOT_PRESENT;
-    s->dev = *f->device;
+    texts_keep(c, i, f->device);
     c->place[i] = usb_place_order(s->dev.busnum, s->dev.port_path);
     s->seen = true;
     s->plug = ++c->next_plug; /* the token of its reset */
@@ -182,7 +182,7 @@ static void device_fact(struct step *st, const struct fact *f) {
         (f->device->settled && !s->dev.settled) || (!f->device->unauthorised && s->dev.unauthorised && s->dev.settled);
     if ((f->device->unresponsive || f->device->unauthorised) && s->question == QUESTION_OPEN)
         s->question = QUESTION_NONE; /* asked anew once it can be used */
-    s->dev = *f->device;
+    texts_keep(st->c, i, f->device);
     s->seen = true;
     see_driver(st, i, f->driver);
     if (known_now)
@@ -345,6 +345,7 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
     if ((size_t)f->kind < sizeof handlers / sizeof *handlers)
         handlers[f->kind](&st, f);
     plan(&st);
+    texts_settle(c);
     c->changes += may_change(f, out, due);
 }
 

@@ -21,6 +21,9 @@
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
 #define CORE_MAX_ACTIONS (6 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
+/* Room for the longest texts in every slot, so it is never full; what is not written takes no memory. */
+#define CORE_POOL_WASTE 1024 /* bytes of texts of devices that have gone, before the others move together */
+#define CORE_POOL ((CORE_SLOTS + 1) * (sizeof(struct device_texts) + 4) + CORE_POOL_WASTE)
 
 enum slot_state {
     SLOT_FREE,
@@ -86,7 +89,14 @@ struct slot {
     int64_t plugged_at;
     uint32_t plug;                /* number of this plug: order of arrival, and token of its reset */
     uint8_t vm_busnum, vm_devnum; /* the numbers in its id in the VM; they are those at attach time */
+    uint32_t texts_at;            /* where its texts are in the pool, 0 if it has none */
     struct device dev;
+};
+
+/* The texts of the devices in slots, one block for each slot, close together. */
+struct text_pool {
+    uint32_t used, waste;
+    char bytes[CORE_POOL];
 };
 
 enum vm_state {
@@ -200,6 +210,7 @@ struct core {
     int64_t wake_at;  /* when something waits for time, else VH_NEVER */
     int used;         /* slots in use lie below this index */
     struct slot slot[CORE_SLOTS];
+    struct text_pool pool;
     uint64_t
         place[CORE_SLOTS]; /* usb_place_order() of slot.dev: apart, because every part of a list reads all of them */
     char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */

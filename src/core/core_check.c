@@ -145,6 +145,7 @@ bool core_check(const struct core *c, const char **why) {
             MUST(c->slot[k].state != SLOT_PRESENT || !str_eq(c->slot[i].dev.sys_name, c->slot[k].dev.sys_name),
                  "two plugged devices have the same name");
     }
+    MUST(texts_check(c), "a text of a device is not its own");
     return check_pending(c, why) && check_vms(c, why) && check_remembered(c, why);
 }
 

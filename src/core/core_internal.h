@@ -30,6 +30,12 @@ void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: event *
 void slot_release(struct step *st, int i, int vm); /* it is back: reset it; vm: the VM if it has died, or -1 */
 void slot_announce(struct step *st, int i);        /* sends usb_connected once, when it is due */
 
+/* core_texts.c */
+void texts_keep(struct core *c, int slot, const struct device *dev); /* slot.dev = *dev, with texts of its own */
+void texts_forget(struct core *c, int slot);                         /* the slot is free */
+void texts_settle(struct core *c);                                   /* after each step: pointers to texts end here */
+bool texts_check(const struct core *c);
+
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);
 void vm_op_done(struct step *st, const struct fact *f);

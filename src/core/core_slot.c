@@ -1,6 +1,6 @@
 /*
  * core_slot.c - the table of slots, and the events that follow from a change of a slot. Never decides where a device
- * goes. The first file of the core: all others may call it.
+ * goes. With core_texts.c the first file of the core: all others may call it.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -59,8 +59,10 @@ int slot_alloc(struct core *c) {
 /* Frees the slots that the last step left dead. Their events have been rendered since. */
 void slots_reap(struct core *c) {
     for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].state == SLOT_DEAD)
-            c->slot[i].state = SLOT_FREE;
+        if (c->slot[i].state != SLOT_DEAD)
+            continue;
+        c->slot[i].state = SLOT_FREE;
+        texts_forget(c, i);
     }
     while (c->used > 0 && c->slot[c->used - 1].state == SLOT_FREE)
         c->used--;

@@ -262,15 +262,15 @@ static void populate(int ndevices, int vms, int rules) {
     }
     for (int i = 0; i < ndevices; i++) {
         struct device *d = &devices[i];
-        memset(d, 0, sizeof *d);
+        device_clear(d);
         d->incarnation = (uint64_t)i + 1;
         d->busnum = (uint8_t)(1 + i / 100);
         d->devnum = (uint8_t)(1 + i % 100);
         (void)snprintf(d->port_path, sizeof d->port_path, "%d", 1 + i % 100);
         (void)snprintf(d->sys_name, sizeof d->sys_name, "%d-%s", d->busnum, d->port_path);
         (void)snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03u/%03u", d->busnum, d->devnum);
-        (void)snprintf(d->vendor_name, sizeof d->vendor_name, "Some vendor");
-        (void)snprintf(d->product_name, sizeof d->product_name, "Some product");
+        d->vendor_name = "Some vendor";
+        d->product_name = "Some product";
         d->settled = true;
         d->nifaces = 1;
         d->ifaces[0] = (struct usb_iface){.cls = 3, .proto = (uint8_t)(i % (rules < vms ? rules : vms))};

@@ -171,9 +171,9 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     uint8_t cls = classes[below(host.in, sizeof classes)];
     device_make(&dev, name, 1 + port / 4, devnum, cls);
     dev.incarnation = incarnation;
-    snprintf(dev.serial, sizeof dev.serial, "%s", (how & 2) != 0 ? HOST_SERIAL : "");
-    snprintf(dev.protect, sizeof dev.protect, "%s", (how & 0x0c) == 0x0c ? "holds /" : "");
-    snprintf(dev.malformed, sizeof dev.malformed, "%s", (how & 0x30) == 0x30 ? "no sense" : "");
+    dev.serial = (how & 2) != 0 ? HOST_SERIAL : "";
+    dev.protect = (how & 0x0c) == 0x0c ? "holds /" : "";
+    dev.malformed = (how & 0x30) == 0x30 ? "no sense" : "";
     dev.settled = (how & 0xc0) != 0xc0;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     host_step(&f);

@@ -44,23 +44,25 @@ static void walk_drivers(const char *drivers) {
     MUST(n <= VH_MAX_DRIVERS);
 }
 
-static void walk_names(const struct device *d) {
+static void walk_names(const struct device_texts *d) {
     PRINT(d->vendor_name);
     PRINT(d->product_name);
     PRINT(d->serial);
+    PRINT(d->note);
     MUST(d->vendor_name[0] != '\0' && d->product_name[0] != '\0');
 }
 
-static void walk_device(const struct device *from) {
+static void walk_device(const struct device *from, const struct device_texts *texts) {
     static struct device dev;
     dev = *from;
-    walk_names(&dev);
+    MUST(dev.serial == NULL && dev.note == NULL && dev.protect == NULL && dev.driver_path[0] == NULL);
+    device_take_texts(&dev, texts);
+    walk_names(texts);
     check_name(dev.sys_name);
     PRINT(dev.node);
     PRINT(dev.port_path);
     PRINT(dev.speed);
-    PRINT(dev.malformed);
-    PRINT(dev.note);
+    PRINT(texts->malformed);
     MUST(strcmp(dev.sys_name, order.sys_name) == 0 && dev.protect[0] == '\0');
     MUST(dev.busnum > 0 && dev.devnum > 0 && dev.devnum <= 127);
     MUST(dev.removable == REMOVABLE_UNKNOWN || dev.removable == REMOVABLE_FIXED ||
@@ -83,11 +85,11 @@ static void walk_read(const struct device_read *r) {
     switch (r->result) {
     case DEVICE_FULL:
         MUST(r->incarnation != 0);
-        walk_device(&r->dev);
+        walk_device(&r->dev, &r->texts);
         walk_drivers(r->drivers);
         break;
     case DEVICE_NAMES:
-        walk_names(&r->dev); /* and as DEVICE_SAME */
+        walk_names(&r->texts); /* and as DEVICE_SAME */
         MUST(r->incarnation == order.incarnation);
         break;
     case DEVICE_SAME:

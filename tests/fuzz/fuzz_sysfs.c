@@ -232,12 +232,12 @@ static void told(const struct fact *f) {
     const struct device *d = f->device;
     MUST(d->incarnation == plug && strspn(d->sys_name, "0123456789-.usb") == strlen(d->sys_name));
     MUST(d->devnum > 0 && d->devnum < 128 && d->port_path[0] != '\0' && d->nifaces <= VH_MAX_IFACES);
-    MUST(is_utf8(d->vendor_name, sizeof d->vendor_name) && d->vendor_name[0] != '\0');
-    MUST(is_utf8(d->product_name, sizeof d->product_name) && d->product_name[0] != '\0');
-    MUST(is_utf8(d->serial, sizeof d->serial));
-    MUST(memchr(d->protect, 0, sizeof d->protect)); /* a mount point, any bytes: printed by those who know of that */
+    MUST(is_utf8(d->vendor_name, VH_STRING_MAX) && d->vendor_name[0] != '\0');
+    MUST(is_utf8(d->product_name, VH_STRING_MAX) && d->product_name[0] != '\0');
+    MUST(is_utf8(d->serial, VH_STRING_MAX));
+    MUST(memchr(d->protect, 0, VH_PROTECT_MAX)); /* a mount point, any bytes: printed by those who know of that */
     MUST(memchr(d->port_path, 0, sizeof d->port_path) && memchr(d->speed, 0, sizeof d->speed));
-    MUST(memchr(d->malformed, 0, sizeof d->malformed) && (d->malformed[0] == '\0' || d->nifaces == 0));
+    MUST(memchr(d->malformed, 0, VH_MALFORMED_MAX) && (d->malformed[0] == '\0' || d->nifaces == 0));
     MUST(files[4].there || d->malformed[0] != '\0');
     MUST(d->removable <= REMOVABLE_REMOVABLE);
     const struct device *was = kept_device(d->sys_name);

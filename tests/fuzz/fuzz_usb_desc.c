@@ -10,13 +10,15 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev;
+    static char note[VH_NOTE_MAX];
     const char *why = NULL;
     char text[VH_MAX_IFACES * 7 + 8];
     struct sbuf sb;
     unsigned char *copy = malloc(size + 1);
     memcpy(copy, data, size);
     memset(&dev, 0, sizeof dev);
-    bool ok = usb_desc_parse(copy, size, &dev, &why);
+    bool ok = usb_desc_parse(copy, size, &dev, note, &why);
+    dev.note = note;
     if (ok) {
         MUST(size >= 18 && dev.nifaces <= VH_MAX_IFACES);
         MUST(dev.vid == (data[8] | data[9] << 8) && dev.pid == (data[10] | data[11] << 8));

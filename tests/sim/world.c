@@ -592,14 +592,15 @@ static void remove_device(int p) {
 }
 
 static void identify(struct device *d) {
+    static const char *const serials[] = {"S0", "S1", "S2", "S3", "S4", "S5"};
     d->vid = 0x1000;
     d->pid = (uint16_t)rnd(8);
     if (chance(50))
-        snprintf(d->serial, sizeof d->serial, "S%u", rnd(6));
+        d->serial = serials[rnd(6)];
     const struct device *other = &w.port[rnd(PORTS)].dev;
     if (chance(10)) { /* looks like another device */
         d->pid = other->pid;
-        memcpy(d->serial, other->serial, sizeof d->serial);
+        d->serial = other->serial != NULL ? other->serial : ""; /* there was none yet */
     }
 }
 
@@ -620,9 +621,9 @@ static void make_device(int p) {
     if (chance(4))
         d->ifaces[0].cls = 9;
     if (chance(3))
-        snprintf(d->malformed, sizeof d->malformed, "bLength 0");
+        d->malformed = "bLength 0";
     if (chance(4))
-        snprintf(d->protect, sizeof d->protect, "holds /boot");
+        d->protect = "holds /boot";
     d->unresponsive = chance(3);
     d->unauthorised = chance(3);
 }
@@ -691,7 +692,7 @@ static void change_event(int p) {
     struct device *d = &w.port[p].dev;
     d->settled = true;
     if (chance(10) && holders(d->incarnation, false) == 0)
-        snprintf(d->protect, sizeof d->protect, "%s", chance(50) ? "holds /boot" : "");
+        d->protect = chance(50) ? "holds /boot" : "";
     if (chance(20))
         d->unresponsive = !d->unresponsive;
     if (chance(20))

@@ -96,9 +96,11 @@ void vm_up(int vm) {
 
 void plug_as(const char *name, int devnum, uint8_t cls, bool settled, bool coldplug) {
     static uint64_t incarnation;
+    static char serial[1 + VH_SYSNAME_MAX];
     device_make(&dev, name, 1, (unsigned)devnum, cls);
     dev.incarnation = ++incarnation;
-    snprintf(dev.serial, sizeof dev.serial, "S%s", name);
+    snprintf(serial, sizeof serial, "S%s", name);
+    dev.serial = serial;
     dev.settled = settled;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     step(&f);

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* NULL in *why if nothing was said. *d is filled with 0xa5 before. */
+/* NULL in *why if nothing was said. *d is filled with 0xa5 before; d->note is valid until the next call. */
 bool desc_parse(const unsigned char *p, size_t n, struct device *d, const char **why);
 
 #endif

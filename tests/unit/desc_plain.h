@@ -133,7 +133,7 @@ static bool plain_agrees(const struct plain *r, const struct device *d, bool par
         if (f->cls != e[0] || f->sub != e[1] || f->proto != e[2] || f->number != e[3] || d->bound_in[i] != r->bound[i])
             return false;
     }
-    return memchr(d->note, '\0', sizeof d->note) != NULL && (strstr(d->note, "wTotalLength") != NULL) == r->total &&
+    return memchr(d->note, '\0', VH_NOTE_MAX) != NULL && (strstr(d->note, "wTotalLength") != NULL) == r->total &&
            (strstr(d->note, "bNumInterfaces") != NULL) == r->number &&
            (strstr(d->note, "alternate setting 0") != NULL) == r->first &&
            (d->note[0] != '\0') == (r->total || r->number || r->first);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 void device_make(struct device *d, const char *sys_name, unsigned busnum, unsigned devnum, uint8_t cls) {
-    memset(d, 0, sizeof *d);
+    device_clear(d);
     (void)snprintf(d->sys_name, sizeof d->sys_name, "%s", sys_name);
     (void)snprintf(d->port_path, sizeof d->port_path, "%s", strchr(sys_name, '-') + 1);
     (void)snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03u/%03u", busnum, devnum);
-    (void)snprintf(d->vendor_name, sizeof d->vendor_name, "V");
-    (void)snprintf(d->product_name, sizeof d->product_name, "P");
+    d->vendor_name = "V";
+    d->product_name = "P";
     d->vid = 0x1234;
     d->pid = cls;
     d->busnum = (uint8_t)busnum;

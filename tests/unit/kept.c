@@ -25,8 +25,13 @@ void kept_fact(const struct fact *f) {
     struct device *d = kept_device(f->device->sys_name);
     if (d == NULL && kept.n < VH_MAX_DEVICES)
         d = &kept.dev[kept.n++];
-    if (d != NULL)
-        *d = *f->device;
+    if (d == NULL)
+        return;
+    struct device_texts texts; /* the new ones may be the old ones */
+    device_copy_texts(&texts, f->device);
+    kept.texts[d - kept.dev] = texts;
+    *d = *f->device;
+    device_take_texts(d, &kept.texts[d - kept.dev]);
 }
 
 static bool none_given(const char *name) {

@@ -13,6 +13,7 @@
 extern struct kept {
     int n;
     struct device dev[VH_MAX_DEVICES];
+    struct device_texts texts[VH_MAX_DEVICES]; /* of them */
 } kept;
 
 struct device *kept_device(const char *name); /* NULL if it is not kept */

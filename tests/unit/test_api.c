@@ -198,6 +198,10 @@ static void one_device(void) {
                        .speed = "12",
                        .vendor_name = "Logi\"tech",
                        .product_name = "K\n120",
+                       .serial = "",
+                       .protect = "",
+                       .malformed = "",
+                       .note = "",
                        .vid = 0x46d,
                        .pid = 0xc31c,
                        .busnum = 3,
@@ -258,7 +262,7 @@ static void what_is_odd_is_told_to_those_who_see_everything(void) {
         char text[4096];
         struct sbuf sb;
         one_device();
-        snprintf(core.slot[0].dev.note, sizeof core.slot[0].dev.note, "bNumInterfaces is wrong");
+        core.slot[0].dev.note = "bNumInterfaces is wrong";
         sb_init(&sb, text, sizeof text);
         entry(&sb, &cases[i].who);
         CHECK((strstr(text, ", \"note\": \"bNumInterfaces is wrong\"}") != NULL) == cases[i].told);
@@ -361,9 +365,9 @@ static void the_largest_device_fits(void) {
         exit(1);
     CHECK(conf.nvms == VH_MAX_VMS && conf.rules[0].nvms == VH_MAX_VMS);
     struct slot *s = &core.slot[0];
-    memset(s->dev.vendor_name, 1, VH_STRING_UNITS);
-    memset(s->dev.product_name, 1, VH_STRING_UNITS);
-    memset(s->dev.serial, 1, VH_STRING_UNITS);
+    char longest[VH_STRING_UNITS + 1] = "";
+    memset(longest, 1, sizeof longest - 1);
+    s->dev.vendor_name = s->dev.product_name = s->dev.serial = longest;
     s->dev.nifaces = VH_MAX_IFACES;
     s->vm = s->choice = 1;
     s->disconnected = true;

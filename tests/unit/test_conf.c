@@ -1230,8 +1230,15 @@ static void the_style_of_the_older_daemons(void) {
     CHECK_INT(c.entries[3].line, 10);
     CHECK_INT(c.rules[1].line, 11);
     CHECK_STR(c.rules[0].tag, "hid");
-    struct device dev = {
-        .vid = 0x04f2, .nifaces = 1, .ifaces = {{14, 1, 0, 0}}, .vendor_name = "x", .product_name = "y"};
+    struct device dev = {.vid = 0x04f2,
+                         .nifaces = 1,
+                         .ifaces = {{14, 1, 0, 0}},
+                         .vendor_name = "x",
+                         .product_name = "y",
+                         .serial = "",
+                         .protect = "",
+                         .malformed = "",
+                         .note = ""};
     CHECK_INT(policy_rule(&c, &dev), 1);
     dev.ifaces[0] = (struct usb_iface){3, 1, 1, 0};
     CHECK_INT(policy_rule(&c, &dev), 0);
@@ -1277,11 +1284,23 @@ static void the_shipped_file_is_clean(void) {
     struct device dev = {.vid = 0x0b95,
                          .vendor_name = "ASIX",
                          .product_name = "AX88179 Gigabit Ethernet",
+                         .serial = "",
+                         .protect = "",
+                         .malformed = "",
+                         .note = "",
                          .nifaces = 1,
                          .ifaces = {{255, 255, 0, 0}}};
     CHECK_INT(policy_rule(&c, &dev), 1);
-    dev = (struct device){
-        .vid = 0x046d, .pid = 0xc52b, .vendor_name = "x", .product_name = "y", .nifaces = 1, .ifaces = {{3, 1, 1, 0}}};
+    dev = (struct device){.vid = 0x046d,
+                          .pid = 0xc52b,
+                          .vendor_name = "x",
+                          .product_name = "y",
+                          .serial = "",
+                          .protect = "",
+                          .malformed = "",
+                          .note = "",
+                          .nifaces = 1,
+                          .ifaces = {{3, 1, 1, 0}}};
     CHECK_INT(policy_rule(&c, &dev), -1);
     dev.pid = 1;
     CHECK_INT(policy_rule(&c, &dev), 0);

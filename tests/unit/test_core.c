@@ -362,15 +362,15 @@ static void what_stays_with_the_host(void) {
     ask(REQ_ATTACH, 9, "a");
     CHECK_STR(refusal(), "/dev/bus/usb/001/009 is a hub: hubs stay with the host");
     plug_as("1-5", 10, 3, false, false);
-    snprintf(dev.malformed, sizeof dev.malformed, "bLength 0");
+    dev.malformed = "bLength 0";
     dev.settled = true;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 10, "a");
     CHECK_STR(refusal(), "/dev/bus/usb/001/010 is unclassifiable: bLength 0");
-    dev.malformed[0] = '\0';
-    snprintf(dev.protect, sizeof dev.protect, "holds the mounted file system /boot");
+    dev.malformed = "";
+    dev.protect = "holds the mounted file system /boot";
     step(&f);
     CHECK(op(OP_ATTACH, 0) == NULL);
     ask(REQ_ATTACH, 10, "a");

@@ -133,7 +133,7 @@ static void its_nap_ends_with_its_vm_in_the_file(void) {
 static void a_malformed_device_stays_with_the_host_whatever_its_lease(void) {
     stick_in_a();
     struct device d = slot()->dev;
-    snprintf(d.malformed, sizeof d.malformed, "bLength 0");
+    d.malformed = "bLength 0";
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
     CHECK(op(OP_DETACH, 0) != NULL);

@@ -176,7 +176,7 @@ static void a_tag_that_is_lifted_lets_devices_wait_for_their_vm(void) {
 /* ---- identity ---- */
 
 static void serial(const char *s) {
-    snprintf(dev.serial, sizeof dev.serial, "%s", s);
+    dev.serial = s;
 }
 
 /* The last device again, elsewhere or with another serial. */
@@ -362,7 +362,7 @@ static void nothing_is_decided_about_a_device_whose_identity_cannot_be_read(void
     struct device known = dev;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     dev.vid = dev.pid = 0;
-    snprintf(dev.malformed, sizeof dev.malformed, "its descriptors cannot be read");
+    dev.malformed = "its descriptors cannot be read";
     step(&f);
     done(0, OP_OK);
     done(0, OP_OK);

@@ -69,8 +69,9 @@ static struct slot slot;
 /* A slot and a core for which these reasons hold and no other. */
 static void make(unsigned reasons) {
     memset(&slot, 0, sizeof slot);
-    (void)str_copy(slot.dev.malformed, sizeof slot.dev.malformed, (reasons & STAY_MALFORMED) != 0 ? "bLength 0" : "");
-    (void)str_copy(slot.dev.protect, sizeof slot.dev.protect, (reasons & STAY_PROTECTED) != 0 ? "holds /boot" : "");
+    device_clear(&slot.dev);
+    slot.dev.malformed = (reasons & STAY_MALFORMED) != 0 ? "bLength 0" : "";
+    slot.dev.protect = (reasons & STAY_PROTECTED) != 0 ? "holds /boot" : "";
     slot.hub = (reasons & STAY_HUB) != 0;
     slot.dev.settled = (reasons & STAY_UNSETTLED) == 0;
     slot.dev.unauthorised = (reasons & STAY_UNAUTHORISED) != 0;

@@ -23,7 +23,7 @@ static void plug_stick(const char *name, int devnum, uint16_t vid, const char *s
     static uint64_t incarnation = 5000;
     device_make(&dev, name, 1, (unsigned)devnum, 8);
     dev.incarnation = ++incarnation;
-    snprintf(dev.serial, sizeof dev.serial, "%s", serial);
+    dev.serial = serial;
     dev.vid = vid;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
@@ -230,7 +230,7 @@ static void a_decision_about_a_leased_device_is_lifted(void) {
     released();
     ask(REQ_ATTACH, 6, "");
     CHECK(op(OP_ATTACH, 0) != NULL && !core.slot[0].disconnected);
-    snprintf(dev.malformed, sizeof dev.malformed, "bLength 0");
+    dev.malformed = "bLength 0";
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
     done(0, OP_OK);

@@ -197,10 +197,10 @@ static void what_was_selected_for_a_device_holds_once_it_is_authorised(void) {
     done(1, OP_OK);
     plug_as("1-1", 6, 8, false, false);
     dev.settled = true;
-    (void)str_copy(dev.serial, sizeof dev.serial, "n/a (unauthorized)");
+    dev.serial = "n/a (unauthorized)";
     authorise(false);
     CHECK(op(OP_ATTACH, 1) == NULL);
-    (void)str_copy(dev.serial, sizeof dev.serial, "S1-1");
+    dev.serial = "S1-1";
     authorise(true);
     CHECK(op(OP_ATTACH, 1) != NULL);
 }

@@ -147,7 +147,7 @@ static void a_failure_whose_reason_is_over_is_none(void) {
     done(0, OP_LOCAL);
     READS(0, "failed", "it said no");
     struct device d = core.slot[0].dev;
-    snprintf(d.protect, sizeof d.protect, "holds /boot");
+    d.protect = "holds /boot";
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
     READS(0, "idle", "stays with the host: it holds /boot");
@@ -202,7 +202,7 @@ static void a_list_shows_what_somebody_may_care_for(void) {
     read_again(true);
     CHECK(shown(3, (struct request){.all = false})); /* no rule, but in a VM */
     struct device d = core.slot[1].dev;
-    snprintf(d.malformed, sizeof d.malformed, "bLength 0");
+    d.malformed = "bLength 0";
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     step(&f);
     CHECK(shown(1, (struct request){.all = false})); /* a malformed device is always shown */

@@ -138,13 +138,15 @@ static void every_change_of_a_byte_is_judged(void) {
 
 static void every_body_of_three_bytes_is_judged(void) {
     static unsigned char b[] = {DEV(0x0200, 0, 0, 0, 64, 0x1234, 0x5678, 0x0100, 1), CONF(12, 0, 1, 0x80, 50), 0, 0, 0};
+    static char note[VH_NOTE_MAX];
     unsigned long sound = 0;
     for (unsigned v = 0; v < 1u << 24; v++) {
         b[27] = (unsigned char)v;
         b[28] = (unsigned char)(v >> 8);
         b[29] = (unsigned char)(v >> 16);
         why = NULL;
-        bool ok = usb_desc_parse(b, sizeof b, &dev, &why);
+        bool ok = usb_desc_parse(b, sizeof b, &dev, note, &why);
+        dev.note = note;
         if (!agrees(b, sizeof b, ok)) {
             test_ok = false;
             printf("# body %02x %02x %02x: accepted=%d but sound=%d\n", b[27], b[28], b[29], ok, plain.sound);

@@ -116,19 +116,17 @@ static void make_read(enum device_result result) {
                          .node = "/dev/bus/usb/001/005",
                          .port_path = "2.3",
                          .speed = "480",
-                         .serial = "\xc3\xa4",
-                         .vendor_name = "Vendor",
-                         .product_name = "Product",
                          .busnum = 1,
                          .devnum = 5,
                          .root_port = 2,
                          .nifaces = VH_MAX_IFACES,
                          .nconfigs = 3,
                          .config = 7,
-                         .note = "odd",
                          .bound_in = {7, 4},
                          .removable = REMOVABLE_REMOVABLE,
                          .settled = true};
+    answer.read.texts =
+        (struct device_texts){.serial = "\xc3\xa4", .vendor_name = "Vendor", .product_name = "Product", .note = "odd"};
     answer.read.result = result;
     answer.read.incarnation = order.incarnation = 9;
     answer.read.complete = order.complete = answer.read.strings = 1;
@@ -226,26 +224,27 @@ static void uses(void) {
 
 static void broken_devices(void) {
     struct device *d = &answer.read.dev;
+    struct device_texts *t = &answer.read.texts;
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->sys_name));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->node));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->port_path));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->speed));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->serial));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->vendor_name));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->product_name));
-    BROKEN(make_read(DEVICE_FULL), memset(d->serial, 1, VH_STRING_UNITS + 1)); /* longer than USB allows */
-    RIGHT(make_read(DEVICE_FULL), memset(d->serial, 1, VH_STRING_UNITS));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->malformed));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->protect));
-    BROKEN(make_read(DEVICE_FULL), d->protect[0] = 'x'); /* not the worker's to say */
-    BROKEN(make_read(DEVICE_FULL), d->vendor_name[0] = '\0');
-    BROKEN(make_read(DEVICE_FULL), d->product_name[0] = '\0');
-    BROKEN(make_read(DEVICE_FULL), d->vendor_name[0] = '\xff');
-    BROKEN(make_read(DEVICE_FULL), d->product_name[6] = '\xc3');          /* cut */
-    BROKEN(make_read(DEVICE_FULL), memcpy(d->serial, "\xc0\xaf", 3));     /* overlong */
-    BROKEN(make_read(DEVICE_FULL), memcpy(d->serial, "\xed\xa0\x80", 4)); /* a surrogate */
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->serial));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->vendor_name));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->product_name));
+    BROKEN(make_read(DEVICE_FULL), memset(t->serial, 1, VH_STRING_UNITS + 1)); /* longer than USB allows */
+    RIGHT(make_read(DEVICE_FULL), memset(t->serial, 1, VH_STRING_UNITS));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->malformed));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->protect));
+    BROKEN(make_read(DEVICE_FULL), t->protect[0] = 'x'); /* not the worker's to say */
+    BROKEN(make_read(DEVICE_FULL), t->vendor_name[0] = '\0');
+    BROKEN(make_read(DEVICE_FULL), t->product_name[0] = '\0');
+    BROKEN(make_read(DEVICE_FULL), t->vendor_name[0] = '\xff');
+    BROKEN(make_read(DEVICE_FULL), t->product_name[6] = '\xc3');          /* cut */
+    BROKEN(make_read(DEVICE_FULL), memcpy(t->serial, "\xc0\xaf", 3));     /* overlong */
+    BROKEN(make_read(DEVICE_FULL), memcpy(t->serial, "\xed\xa0\x80", 4)); /* a surrogate */
     BROKEN(make_read(DEVICE_FULL), d->speed[0] = '\x80');
-    BROKEN(make_read(DEVICE_FULL), d->malformed[0] = '\xfe');
+    BROKEN(make_read(DEVICE_FULL), t->malformed[0] = '\xfe');
     BROKEN(make_read(DEVICE_FULL), d->port_path[0] = '\x80');
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->settled, 2));
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->unresponsive, 255));
@@ -258,8 +257,8 @@ static void broken_devices(void) {
     BROKEN(make_read(DEVICE_FULL), d->bound_in[VH_MAX_IFACES - 1] = 8);
     RIGHT(make_read(DEVICE_FULL), (d->nconfigs = VH_MAX_CONFIGS, d->bound_in[0] = 255));
     RIGHT(make_read(DEVICE_FULL), (d->nifaces = 1, d->bound_in[1] = 255)); /* of no interface */
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->note));
-    BROKEN(make_read(DEVICE_FULL), d->note[0] = '\xfe');
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->note));
+    BROKEN(make_read(DEVICE_FULL), t->note[0] = '\xfe');
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 0xff, sizeof d->removable));
     BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 3, 1));
     BROKEN(make_read(DEVICE_FULL), d->busnum = 0);
@@ -289,6 +288,19 @@ static void broken_drivers(void) {
     }
 }
 
+/* An address in another process means nothing here, and must never be read. */
+static void no_pointer_comes_along(void) {
+    static const enum device_result results[] = {DEVICE_FULL, DEVICE_NAMES, DEVICE_SAME, DEVICE_GONE, DEVICE_FLUX};
+    static const char there[] = "x";
+    struct device *d = &answer.read.dev;
+    const char **pointers[] = {&d->serial,    &d->vendor_name, &d->product_name,   &d->protect,
+                               &d->malformed, &d->note,        &d->driver_path[0], &d->driver_path[VH_MAX_DRIVERS - 1]};
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        for (size_t k = 0; k < sizeof pointers / sizeof *pointers; k++)
+            BROKEN(make_read(results[i]), *pointers[k] = there);
+    }
+}
+
 static void reads(void) {
     static const enum device_result results[] = {DEVICE_FULL, DEVICE_NAMES, DEVICE_SAME, DEVICE_GONE, DEVICE_FLUX};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
@@ -304,17 +316,18 @@ static void reads(void) {
     }
     broken_devices();
     broken_drivers();
+    no_pointer_comes_along();
     BROKEN(make_read(DEVICE_FULL), answer.read.incarnation = 0);
     RIGHT(make_read(DEVICE_FULL), order.complete = 0);
     RIGHT(make_read(DEVICE_FULL), order.incarnation = 0);
     /* Nothing is added to what was never reported, or to another plug. */
     BROKEN(make_read(DEVICE_NAMES), answer.read.incarnation = 8);
     BROKEN(make_read(DEVICE_NAMES), order.complete = 0);
-    BROKEN(make_read(DEVICE_NAMES), answer.read.dev.vendor_name[0] = '\0');
-    BROKEN(make_read(DEVICE_NAMES), answer.read.dev.product_name[0] = '\xff');
-    BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.dev.serial));
-    BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.dev.note));
-    BROKEN(make_read(DEVICE_NAMES), answer.read.dev.note[0] = '\xff');
+    BROKEN(make_read(DEVICE_NAMES), answer.read.texts.vendor_name[0] = '\0');
+    BROKEN(make_read(DEVICE_NAMES), answer.read.texts.product_name[0] = '\xff');
+    BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.texts.serial));
+    BROKEN(make_read(DEVICE_NAMES), UNTERMINATED(answer.read.texts.note));
+    BROKEN(make_read(DEVICE_NAMES), answer.read.texts.note[0] = '\xff');
     BROKEN(make_read(DEVICE_SAME), answer.read.incarnation = 8);
     BROKEN(make_read(DEVICE_SAME), order.complete = 0);
 }

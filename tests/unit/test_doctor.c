@@ -63,7 +63,8 @@ static void healthy(void) {
     make_bytes("sys/bus/usb/devices/1-2/bConfigurationValue", "1\n", 2);
     make_bytes("sys/bus/usb/devices/1-2/descriptors", descriptors, sizeof descriptors);
     make_bytes("dev/bus/usb/001/005", descriptors, sizeof descriptors);
-    memset(devices, 0, sizeof devices);
+    device_clear(&devices[0]);
+    device_clear(&devices[1]);
     ndevices = 1;
     devices[0].busnum = 1;
     devices[0].devnum = 5;
@@ -206,17 +207,17 @@ static void too_few_open_files_are_a_problem(void) {
 
 static void devices_are_told_of_one_by_one(void) {
     healthy();
-    (void)snprintf(devices[0].malformed, sizeof devices[0].malformed, "its descriptors are too long");
-    (void)snprintf(devices[0].protect, sizeof devices[0].protect, "holds /boot");
+    devices[0].malformed = "its descriptors are too long";
+    devices[0].protect = "holds /boot";
     CHECK_INT(visit(), FINE);
     CHECK(told("note", "device 1-2: ", "unclassifiable: its descriptors are too long"));
     CHECK(told("note", "device 1-2: ", "stays with the host: it holds /boot"));
     healthy();
-    (void)snprintf(devices[0].note, sizeof devices[0].note, "wTotalLength is wrong");
+    devices[0].note = "wTotalLength is wrong";
     CHECK_INT(visit(), FINE);
     CHECK(told("note", "device 1-2: ", "its descriptors or strings are odd: wTotalLength is wrong"));
     healthy();
-    (void)snprintf(devices[0].protect, sizeof devices[0].protect, "is a hub");
+    devices[0].protect = "is a hub";
     CHECK_INT(visit(), FINE);
     CHECK(told("ok", "usbfs: ", "1 of them hubs"));
     CHECK(!says("stays with the host"));

@@ -289,11 +289,11 @@ static void a_device_that_is_there_is_where_it_is(void) {
     is("state", "attached");
     is("reason", "null");
     is("usb_device.note", "(missing)");
-    snprintf(d.note, sizeof d.note, "bNumInterfaces is wrong");
+    d.note = "bNumInterfaces is wrong";
     plug(&d);
     CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));
     is("usb_device.note", "bNumInterfaces is wrong");
-    snprintf(d.malformed, sizeof d.malformed, "bLength 0");
+    d.malformed = "bLength 0";
     plug(&d);
     CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":2}"));
     is("rules.0.verdict", "disabled");
@@ -408,8 +408,9 @@ static void the_largest_explanation(void) {
     start(text);
     CHECK_INT(conf.nrules, VH_MAX_RULES);
     struct device d = keyboard();
-    for (int i = 0; i < VH_STRING_MAX - 1; i++)
-        d.vendor_name[i] = d.product_name[i] = d.serial[i] = 1;
+    char longest[VH_STRING_MAX] = "";
+    memset(longest, 1, sizeof longest - 1);
+    d.vendor_name = d.product_name = d.serial = longest;
     d.nifaces = VH_MAX_IFACES;
     static char path[VH_PATH_MAX];
     memset(path, 1, sizeof path - 1);

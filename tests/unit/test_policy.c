@@ -24,6 +24,9 @@ static void a_webcam(void) {
         .serial = "ABC123",
         .vendor_name = "Logitech, Inc.",
         .product_name = "Webcam C270",
+        .protect = "",
+        .malformed = "",
+        .note = "",
         .nifaces = 2,
         .ifaces = {{0x0e, 1, 0, 0}, {0x01, 2, 0, 1}},
     };
@@ -409,7 +412,7 @@ static void malformed_matches_no_rule(void) {
     fresh(false);
     rule(0x046d, 0);
     CHECK_INT(policy_rule(&c, &dev), 0);
-    strcpy(dev.malformed, "bLength 0");
+    dev.malformed = "bLength 0";
     CHECK_INT(policy_rule(&c, &dev), -1);
     CHECK(policy_entry_matches(&c, &c.entries[0], &dev)); /* as a deny entry it would apply */
 }

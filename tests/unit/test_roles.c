@@ -102,7 +102,7 @@ static void set_up(enum situation s) {
     released();
     if (s == KEPT) {
         struct device d = core.slot[0].dev;
-        snprintf(d.protect, sizeof d.protect, "holds /boot");
+        d.protect = "holds /boot";
         struct fact f = {.kind = FACT_DEVICE, .device = &d};
         step(&f);
     }

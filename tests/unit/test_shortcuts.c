@@ -95,7 +95,8 @@ static void make_rules(void) {
 static void a_rule_for_other_vendors_would_not_have_applied(void) {
     int applied = 0, none = 0, skipped = 0;
     for (int i = 0; i < 3000; i++) {
-        struct device dev = {.vendor_name = "V", .product_name = "P"};
+        struct device dev = {
+            .vendor_name = "V", .product_name = "P", .serial = "", .protect = "", .malformed = "", .note = ""};
         int before[90];
         make_rules();
         for (unsigned v = 0; v < 90; v++) {

@@ -5,6 +5,7 @@
  */
 #include "bus/usb/usb_report.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "bus/host_use.h"
@@ -47,11 +48,12 @@ static void keep(int fd, const struct device *dev) {
 
 /* By the last snapshot of what the host uses. */
 static void protect(struct device *dev) {
-    dev->protect[0] = '\0';
+    static char why[VH_PROTECT_MAX];
+    dev->protect = "";
     if (device_is_hub(dev))
-        (void)str_copy(dev->protect, sizeof dev->protect, "is a hub");
-    else
-        (void)host_use_reason(dev->sys_name, dev->protect, sizeof dev->protect);
+        dev->protect = "is a hub";
+    else if (host_use_reason(dev->sys_name, why, sizeof why))
+        dev->protect = why;
 }
 
 static void report(struct fact *f, struct device *dev) {
@@ -84,25 +86,32 @@ static void take_drivers(struct device *dev, const char *drivers) {
     for (int i = 0; i < VH_MAX_DRIVERS && drivers[0] != '\0'; i++, drivers += strlen(drivers) + 1) {
         dev->driver_path[i] = modules_intern(drivers);
         if (dev->driver_path[i] == NULL)
-            (void)str_copy(dev->malformed, sizeof dev->malformed, "no room for the path of its driver");
+            dev->malformed = "no room for the path of its driver";
     }
 }
 
-static void take_names(struct device *dev, const struct device *read) {
-    memcpy(dev->vendor_name, read->vendor_name, sizeof dev->vendor_name);
-    memcpy(dev->product_name, read->product_name, sizeof dev->product_name);
-    memcpy(dev->serial, read->serial, sizeof dev->serial);
-    if (read->note[0] != '\0') /* about its strings: its descriptors were not read */
-        device_note(dev, read->note);
-    dev->config = read->config;
+static void take_names(struct device *dev, const struct device_read *r) {
+    static char note[VH_NOTE_MAX];
+    dev->vendor_name = r->texts.vendor_name;
+    dev->product_name = r->texts.product_name;
+    dev->serial = r->texts.serial;
+    if (r->texts.note[0] != '\0') { /* about its strings: its descriptors were not read */
+        bool copied = str_copy(note, sizeof note, dev->note);
+        VH_ASSERT(copied); /* of the same bound */
+        device_note(note, r->texts.note);
+        dev->note = note;
+    }
+    dev->config = r->dev.config;
     dev->settled = true;
 }
 
-/* False if what the answer is about was not reported, or has changed since. */
+/* False if what the answer is about was not reported, or has changed since. The device's texts stay where they are: in
+ * the answer, or with the receiver of the facts. */
 static bool merge(struct device *dev, const char *name, const struct device_read *r) {
     const struct device *last = calls->reported(name);
     if (r->result == DEVICE_FULL) {
         *dev = r->dev;
+        device_take_texts(dev, &r->texts);
         dev->incarnation = r->incarnation;
         dev->unresponsive = false;
         dev->unauthorised = r->unauthorised != 0;
@@ -118,7 +127,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
     dev->unauthorised = r->unauthorised != 0;
     dev->claimed = r->claimed != 0;
     if (r->result == DEVICE_NAMES)
-        take_names(dev, &r->dev);
+        take_names(dev, r);
     return true;
 }
 
@@ -161,10 +170,10 @@ void usb_report_silent(const char *name, bool there) {
     if (last != NULL) {
         dev = *last;
     } else {
-        memset(&dev, 0, sizeof dev);
+        device_clear(&dev);
         (void)str_copy(dev.sys_name, sizeof dev.sys_name, name);
-        (void)str_copy(dev.vendor_name, sizeof dev.vendor_name, "Unknown vendor");
-        (void)str_copy(dev.product_name, sizeof dev.product_name, "Unknown device");
+        dev.vendor_name = "Unknown vendor";
+        dev.product_name = "Unknown device";
     }
     dev.unresponsive = true;
     struct fact f = {.coldplug = false};

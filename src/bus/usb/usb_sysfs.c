@@ -46,25 +46,25 @@ static bool read_string(int dir, const char *attribute, char *dst, size_t cap) {
 }
 
 /* One of its strings, noted if it is too long. */
-static void read_own(int dir, const char *attribute, struct device *dev, char dst[VH_STRING_MAX]) {
+static void read_own(int dir, const char *attribute, struct device_texts *texts, char dst[VH_STRING_MAX]) {
     char note[VH_NOTE_MAX];
     if (read_string(dir, attribute, dst, VH_STRING_MAX))
         return;
     bool ok = str_fmt(note, sizeof note, "%s is too long for USB: not used", attribute);
     VH_ASSERT(ok);
-    device_note(dev, note);
+    device_note(texts->note, note);
 }
 
-static void read_descriptors(int dir, struct device *dev) {
+static void read_descriptors(int dir, struct device *dev, struct device_texts *texts) {
     static unsigned char bytes[VH_DESC_MAX];
     const char *why = "";
     ssize_t n = sysfs_bytes(dir, "descriptors", bytes, sizeof bytes);
-    bool ok = n >= 0 && usb_desc_parse(bytes, (size_t)n, dev, &why);
+    bool ok = n >= 0 && usb_desc_parse(bytes, (size_t)n, dev, texts->note, &why);
     if (ok)
         return;
     if (n < 0)
         why = errno == EOVERFLOW ? "its descriptors are too long" : "its descriptors cannot be read";
-    (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
+    (void)str_copy(texts->malformed, sizeof texts->malformed, why); /* static texts, all short */
     uint64_t v = 0;
     if (sysfs_uint(dir, "idVendor", 16, 0xffff, &v))
         dev->vid = (uint16_t)v;
@@ -72,10 +72,10 @@ static void read_descriptors(int dir, struct device *dev) {
         dev->pid = (uint16_t)v;
 }
 
-static void find_drivers(struct device *dev) {
+static void find_drivers(struct device *dev, struct device_texts *texts) {
     const char *why = "";
     if (!modules_of(dev, &why))
-        (void)str_copy(dev->malformed, sizeof dev->malformed, why); /* static texts, all short */
+        (void)str_copy(texts->malformed, sizeof texts->malformed, why); /* static texts, all short */
 }
 
 static void read_removable(int dir, struct device *dev) {
@@ -130,33 +130,33 @@ static void read_peer(struct device *dev) {
         (void)usb_port_device(link, dev->peer);
 }
 
-bool usb_sysfs_plug(int dir, struct device *dev) {
+bool usb_sysfs_plug(int dir, struct device *dev, struct device_texts *texts) {
     if (!read_place(dir, dev))
         return false;
     read_peer(dev);
     read_removable(dir, dev);
-    read_descriptors(dir, dev);
+    read_descriptors(dir, dev, texts);
     dev->config = dev->settled ? usb_sysfs_config(dir) : 0;
-    find_drivers(dev);
+    find_drivers(dev, texts);
     return true;
 }
 
-void usb_sysfs_names(int dir, struct device *dev) {
+void usb_sysfs_names(int dir, const struct device *dev, struct device_texts *texts) {
     const char *vendor = usb_names_vendor(dev->vid), *product = usb_names_product(dev->vid, dev->pid);
-    dev->vendor_name[0] = dev->product_name[0] = '\0';
+    texts->vendor_name[0] = texts->product_name[0] = '\0';
     if (vendor[0] != '\0')
-        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, vendor); /* the table's names are shorter */
+        (void)str_copy(texts->vendor_name, sizeof texts->vendor_name, vendor); /* the table's names are shorter */
     else if (dev->settled)
-        read_own(dir, "manufacturer", dev, dev->vendor_name);
+        read_own(dir, "manufacturer", texts, texts->vendor_name);
     if (product[0] != '\0')
-        (void)str_copy(dev->product_name, sizeof dev->product_name, product);
+        (void)str_copy(texts->product_name, sizeof texts->product_name, product);
     else if (dev->settled)
-        read_own(dir, "product", dev, dev->product_name);
+        read_own(dir, "product", texts, texts->product_name);
     if (dev->settled)
-        read_own(dir, "serial", dev, dev->serial);
-    if (dev->vendor_name[0] == '\0')
-        (void)str_copy(dev->vendor_name, sizeof dev->vendor_name, "Unknown vendor");
-    if (dev->product_name[0] == '\0')
-        (void)str_fmt(dev->product_name, sizeof dev->product_name, "USB device %04x:%04x", (unsigned)dev->vid,
+        read_own(dir, "serial", texts, texts->serial);
+    if (texts->vendor_name[0] == '\0')
+        (void)str_copy(texts->vendor_name, sizeof texts->vendor_name, "Unknown vendor");
+    if (texts->product_name[0] == '\0')
+        (void)str_fmt(texts->product_name, sizeof texts->product_name, "USB device %04x:%04x", (unsigned)dev->vid,
                       (unsigned)dev->pid);
 }

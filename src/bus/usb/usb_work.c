@@ -96,7 +96,7 @@ static void put_drivers(struct device_read *r) {
     for (int i = 0; i < VH_MAX_DRIVERS && r->dev.driver_path[i] != NULL; i++) {
         size_t len = strlen(r->dev.driver_path[i]) + 1;
         if (at + len >= sizeof r->drivers) {
-            (void)str_copy(r->dev.malformed, sizeof r->dev.malformed, "no room for the paths of its drivers");
+            (void)str_copy(r->texts.malformed, sizeof r->texts.malformed, "no room for the paths of its drivers");
             break;
         }
         memcpy(r->drivers + at, r->dev.driver_path[i], len);
@@ -133,15 +133,15 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
         r->dev.vid = o->vid;
         r->dev.pid = o->pid;
         r->dev.config = usb_sysfs_config(dir);
-    } else if (!usb_sysfs_plug(dir, &r->dev)) {
+    } else if (!usb_sysfs_plug(dir, &r->dev, &r->texts)) {
         r->result = DEVICE_FLUX;
         return;
     }
     r->result = same ? DEVICE_NAMES : DEVICE_FULL;
-    usb_sysfs_names(dir, &r->dev);
+    usb_sysfs_names(dir, &r->dev, &r->texts);
     put_drivers(r);
     /* What the kernel was not allowed to read, or to configure, is read again once it is. */
-    r->complete = same || (r->dev.malformed[0] == '\0' && r->dev.nifaces > 0 && r->unauthorised == 0);
+    r->complete = same || (r->texts.malformed[0] == '\0' && r->dev.nifaces > 0 && r->unauthorised == 0);
 }
 
 /* For the plug that was just read. If it cannot be opened, an OPEN of its own will say why. */
