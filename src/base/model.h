@@ -245,7 +245,7 @@ enum action_kind {
                     other one comes before FACT_SAVED */
     ACT_FLAPS,   /* the port of slot flaps: its device is left alone for `hold_ms` */
     ACT_DROPPED, /* the decision by `by` about a device or a tag is dropped: the table is full */
-    ACT_DRIVER,  /* slot.driver, of the host, has an interface of a device that a VM has */
+    ACT_DRIVER,  /* core.driver of the slot, of the host, has an interface of a device that a VM has */
     ACT_STATE,   /* tell admins (or only `client` if its gen is not 0) of the loss of the state file, or of its end */
     ACT_LOOK,    /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
 };

@@ -9,9 +9,12 @@
 #include "base/log_limit.h"
 #include "base/str.h"
 #include "os/clock.h"
+#include "os/pages.h"
 
 #include <string.h>
 #include <unistd.h>
+
+enum { GIVE_BACK = 32 }; /* orders at once */
 
 struct entry {
     bool used, ended; /* ended: written off, its worker is still at it */
@@ -28,6 +31,7 @@ static struct {
     device_done_fn *done;
     int first;          /* the worker that is preferred: its memory is warm */
     int nworkers, used; /* entries in use lie below `used` */
+    int most;           /* `used` at its highest since memory was given back */
     bool said_stuck;
     uint64_t next_number;
     struct device_pool_stats stats;
@@ -224,6 +228,8 @@ bool device_pool_order(const struct device_order *o, uint64_t token, int fd) {
     }
     if (i >= pool.used)
         pool.used = i + 1;
+    if (pool.used > pool.most)
+        pool.most = pool.used;
     pool.entry[i] = (struct entry){.used = true,
                                    .worker = -1,
                                    .fd = fd,
@@ -297,6 +303,15 @@ static bool read_answer(int w) {
 
 /* ---- the loop's ---- */
 
+/* A scan has an order for each device, and long answers; what is there between two scans fits a page. */
+static void give_back(void) {
+    if (pool.used > 0 || pool.most < GIVE_BACK)
+        return;
+    pages_give_back(pool.entry, sizeof pool.entry);
+    pages_give_back(pool.job->answer, pool.job->answer_max);
+    pool.most = 0;
+}
+
 bool device_pool_start(int n, const struct worker_job *job, device_done_fn *done) {
     VH_ASSERT(n >= 0 && n <= VH_DEVICE_WORKERS);
     pool.job = job;
@@ -323,6 +338,7 @@ void device_pool_ready(const struct pollset *ps) {
             (void)read_answer(w);
     }
     send();
+    give_back();
 }
 
 int64_t device_pool_deadline(void) {

@@ -414,7 +414,8 @@ void host_use_put(const char *sys_name, const char *why) {
 }
 
 void host_use_drop(void) {
-    host_use_clear();
+    if (nuses > 0 || too_many > 0) /* else the variables may never have been written here */
+        host_use_clear();
     pages_give_back(uses, sizeof uses);
     pages_give_back(table.text, sizeof table.text);
 }

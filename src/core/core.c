@@ -19,8 +19,6 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
     c->conf = conf;
     c->attach_connected = attach_connected;
     c->wake_at = VH_NEVER;
-    for (int v = 0; v < VH_MAX_VMS; v++)
-        c->vm[v].op_slot = -1;
 }
 
 void core_earlier(struct core *c, const struct assigned *rows, int n) {
@@ -158,9 +156,9 @@ static bool same_plug(const struct device *a, const struct device *b) {
 /* A VM has all interfaces of its devices. A driver of the host on one of them means that the VM has lost it. */
 static void see_driver(struct step *st, int i, const char *driver) {
     struct slot *s = &st->c->slot[i];
-    if (driver == NULL || s->vm < 0 || s->op != OP_NONE || str_eq(s->driver, driver))
+    if (driver == NULL || s->vm < 0 || s->op != OP_NONE || str_eq(st->c->driver[i], driver))
         return;
-    bool copied = str_copy(s->driver, sizeof s->driver, driver);
+    bool copied = str_copy(st->c->driver[i], sizeof st->c->driver[i], driver);
     VH_ASSERT(copied); /* of the same bound */
     if (driver[0] != '\0')
         step_add(st, ACT_DRIVER)->slot = i;

@@ -75,13 +75,11 @@ struct slot {
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
     enum look_state look;
-    enum look_state verify;      /* of the same kind, for lists with "verify" */
-    int64_t look_at;             /* while a claim keeps it from its target: read again at this time */
-    int lease;                   /* VM of the device that was at its connector a moment ago, -1 none */
-    char lease_tag[VH_NAME_MAX]; /* the tag of that device, "" none */
-    char driver[VH_IFNAME_MAX];  /* of the host, on one of its interfaces while a VM has it; "" none */
-    bool releasing;              /* being reset and given back to drivers of the host */
-    int64_t hold_until;          /* its port flaps: neither announced nor attached before; 0 if not held */
+    enum look_state verify; /* of the same kind, for lists with "verify" */
+    int64_t look_at;        /* while a claim keeps it from its target: read again at this time */
+    int lease;              /* VM of the device that was at its connector a moment ago, -1 none */
+    bool releasing;         /* being reset and given back to drivers of the host */
+    int64_t hold_until;     /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
@@ -114,7 +112,7 @@ struct vm {
     bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS ends this */
     enum op_kind op;         /* operation under way, OP_NONE if none */
     uint32_t op_serial;      /* serial of that operation */
-    int op_slot;             /* slot of that operation, -1 if it concerns none */
+    int op_slot;             /* slot of that operation, -1 if it concerns none; nothing without an operation */
     char stale[VH_OPID_MAX]; /* id of ours to remove before anything else, "" none */
     unsigned failures;
     int64_t retry_at;
@@ -213,7 +211,9 @@ struct core {
     struct text_pool pool;
     uint64_t
         place[CORE_SLOTS]; /* usb_place_order() of slot.dev: apart, because every part of a list reads all of them */
-    char reason[CORE_SLOTS][VH_TEXT_MAX]; /* why the slot's last operation failed, while .failures > 0 */
+    char lease_tag[CORE_SLOTS][VH_NAME_MAX]; /* the tag of the device that slot.lease comes from, "" none */
+    char driver[CORE_SLOTS][VH_IFNAME_MAX];  /* of the host, on one of its interfaces while a VM has it; "" none */
+    char reason[CORE_SLOTS][VH_TEXT_MAX];    /* why the slot's last operation failed, while .failures > 0 */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
     struct verify verify[VH_MAX_CLIENTS];

@@ -21,8 +21,10 @@ static bool fits(const struct vmm_found *f, const struct device *d) {
 void claims_end(struct core *c, int v) {
     for (int i = 0; i < c->used; i++)
         c->slot[i].claims &= ~((vm_set)1 << v);
-    for (int i = 0; i < VH_MAX_FILTERS; i++)
-        c->filter[i].used = c->filter[i].used && c->filter[i].vm != v;
+    for (int i = 0; i < VH_MAX_FILTERS; i++) {
+        if (c->filter[i].used && c->filter[i].vm == v) /* the other rows may never have been written */
+            c->filter[i].used = false;
+    }
 }
 
 /* Each VM has its own share of the table. A device that a forgotten filter takes is found claimed when it is opened. */

@@ -70,7 +70,7 @@ void port_quiet(struct step *st, int i) {
 static void take_lease(struct step *st, struct port *p, struct slot *s) {
     if (p->lease >= 0 && st->now < p->lease_until) {
         s->lease = p->lease;
-        memcpy(s->lease_tag, p->lease_tag, sizeof s->lease_tag);
+        memcpy(st->c->lease_tag[s - st->c->slot], p->lease_tag, sizeof p->lease_tag);
     }
     p->lease = -1;
 }

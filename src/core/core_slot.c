@@ -38,6 +38,12 @@ static void slot_clear(struct slot *s) {
         s->guest_detached = s->foreign = s->lease = -1;
 }
 
+/* Few devices ever have one: the others' rows are never written. */
+static void driver_forget(struct core *c, int i) {
+    if (c->driver[i][0] != '\0')
+        c->driver[i][0] = '\0';
+}
+
 int slot_alloc(struct core *c) {
     int present = 0, found = -1;
     for (int i = 0; i < CORE_SLOTS; i++) {
@@ -51,6 +57,7 @@ int slot_alloc(struct core *c) {
         return -1;
     }
     slot_clear(&c->slot[found]);
+    driver_forget(c, found);
     if (found >= c->used)
         c->used = found + 1;
     return found;
@@ -73,7 +80,7 @@ void slot_unassign(struct step *st, int i) {
     int vm = s->vm;
     VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
-    s->driver[0] = '\0';
+    driver_forget(st->c, i);
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, vm);
@@ -84,7 +91,7 @@ void slot_unassign(struct step *st, int i) {
 
 const char *slot_tag(const struct core *c, const struct slot *s) {
     const char *own = s->rule >= 0 ? c->conf->rules[s->rule].tag : "";
-    return own[0] != '\0' || s->lease < 0 ? own : s->lease_tag;
+    return own[0] != '\0' || s->lease < 0 ? own : c->lease_tag[s - c->slot];
 }
 
 void slot_afresh(struct slot *s) {
@@ -103,7 +110,7 @@ static void count_latency(struct core *c, int64_t took) {
 void slot_assign(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     s->vm = vm;
-    s->driver[0] = '\0';
+    driver_forget(st->c, i);
     s->adopted = false;
     s->failures = 0;
     if (s->state != SLOT_PRESENT)

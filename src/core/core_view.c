@@ -123,8 +123,9 @@ static void reason_foreign(const struct slot *s, struct sbuf *sb) {
 static void reason_now(const struct core *c, const struct slot *s, struct sbuf *sb) {
     int target = plan_target(c, s);
     if (s->vm >= 0 && target == s->vm) {
-        if (s->driver[0] != '\0')
-            sb_fmt(sb, "the host's driver '%s' has an interface of it", s->driver);
+        const char *driver = c->driver[s - c->slot];
+        if (driver[0] != '\0')
+            sb_fmt(sb, "the host's driver '%s' has an interface of it", driver);
         else if (s->dev.unauthorised)
             sb_str(sb, "not authorised on this host: its VM cannot use it");
         return;

@@ -76,7 +76,7 @@ static void do_flaps(const struct action *a) {
 static void do_driver(const struct action *a) {
     const struct slot *s = &dispatch.core.slot[a->slot];
     log_warn("the host's driver has an interface of a device that a VM has: device=%s driver=%s vm=%s", s->dev.sys_name,
-             s->driver, dispatch.core.conf->vms[s->vm].name);
+             dispatch.core.driver[a->slot], dispatch.core.conf->vms[s->vm].name);
 }
 
 static void do_dropped(const struct action *a) {

@@ -273,7 +273,7 @@ static void a_driver_of_the_host_on_a_vms_device_is_said(void) {
     driven("usbhid");
     ask(REQ_DETACH, 5, "");
     done(0, OP_OK);
-    CHECK_STR(core.slot[0].driver, "");
+    CHECK_STR(core.driver[0], "");
 }
 
 /* ---- read late ---- */

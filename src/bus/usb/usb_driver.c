@@ -21,6 +21,8 @@ struct walk {
     char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the current interface; driver "" if it has none */
 };
 
+static struct walk walk; /* of the call under way */
+
 static bool walk_begin(struct walk *w, const char *sys_name) {
     char path[VH_PATH_MAX];
     w->prefix = strlen(sys_name);
@@ -50,43 +52,40 @@ static bool walk_next(struct walk *w, const char *sys_name) {
 }
 
 bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
-    static struct walk w;
     bool claimed = false;
-    w.prefix = strlen(sys_name);
-    sysfs_dir_of(&w.dir, dir);
-    while (!claimed && walk_next(&w, sys_name))
-        claimed = str_eq(w.driver, "usbfs");
+    walk.prefix = strlen(sys_name);
+    sysfs_dir_of(&walk.dir, dir);
+    while (!claimed && walk_next(&walk, sys_name))
+        claimed = str_eq(walk.driver, "usbfs");
     if (claimed)
-        memcpy(interface, w.name, sizeof w.name);
+        memcpy(interface, walk.name, sizeof walk.name);
     return claimed;
 }
 
 bool usb_driver_look(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) {
-    static struct walk w;
     bool claimed = false;
     driver[0] = '\0';
-    w.prefix = strlen(sys_name);
-    sysfs_dir_of(&w.dir, dir);
-    while (walk_next(&w, sys_name)) {
-        if (str_eq(w.driver, "usbfs"))
+    walk.prefix = strlen(sys_name);
+    sysfs_dir_of(&walk.dir, dir);
+    while (walk_next(&walk, sys_name)) {
+        if (str_eq(walk.driver, "usbfs"))
             claimed = true;
         else if (driver[0] == '\0')
-            memcpy(driver, w.driver, sizeof w.driver);
+            memcpy(driver, walk.driver, sizeof walk.driver);
     }
     return claimed;
 }
 
 void usb_driver_offer(const char *sys_name) {
-    static struct walk w;
-    if (!walk_begin(&w, sys_name))
+    if (!walk_begin(&walk, sys_name))
         return;
     int bus = sysfs_open("/sys/bus/usb", O_PATH | O_DIRECTORY);
-    while (bus >= 0 && walk_next(&w, sys_name)) {
+    while (bus >= 0 && walk_next(&walk, sys_name)) {
         /* ENODEV: no driver wants it */
-        if (w.driver[0] == '\0' && !sysfs_write(bus, "drivers_probe", w.name) && errno != ENODEV)
-            log_debug("drivers_probe: interface=%s error=\"%s\"", w.name, strerror(errno));
+        if (walk.driver[0] == '\0' && !sysfs_write(bus, "drivers_probe", walk.name) && errno != ENODEV)
+            log_debug("drivers_probe: interface=%s error=\"%s\"", walk.name, strerror(errno));
     }
     if (bus >= 0)
         (void)close(bus);
-    sysfs_dir_close(&w.dir);
+    sysfs_dir_close(&walk.dir);
 }
