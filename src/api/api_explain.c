@@ -230,7 +230,12 @@ static void entry(struct sbuf *sb, const struct conf *c, const struct rule *r, i
         sb_fmt(sb, "%s\"%s\"", between, conf_field_name(bit));
         between = ", ";
     }
-    sb_str(sb, "]}");
+    sb_char(sb, ']');
+    int stray = (misses & F_ALL_IFACES) != 0 ? policy_stray_iface(c, e, d) : -1;
+    if (stray >= 0)
+        sb_fmt(sb, ", \"interface\": \"%02x%02x%02x\"", d->ifaces[stray].cls, d->ifaces[stray].sub,
+               d->ifaces[stray].proto);
+    sb_char(sb, '}');
 }
 
 /* ---- the end ---- */

@@ -30,6 +30,7 @@ static void print_rule(const struct json *j, int rule) {
         }
         bool disabled = json_get(j, e, "enabled") >= 0;
         text_line(j, e, disabled ? "is disabled; differs in " : "differs in ", "misses");
+        text_line(j, e, "    an interface of none of these classes: ", "interface");
         if (json_size(j, json_get(j, e, "misses")) == 0)
             puts(disabled ? "is disabled" : "has no field");
     }

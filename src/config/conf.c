@@ -25,7 +25,7 @@ void conf_default(struct conf *c) {
     c->closed_on_loss = false;
     c->lease_seconds = 0;
     c->release_on_exit = false;
-    c->nrules = c->nentries = c->nvms = 0;
+    c->nrules = c->nentries = c->nclasses = c->nvms = 0;
     memset(c->other_bus, 0, sizeof c->other_bus);
     c->nstrings = 0;
     regex_pool_reset(&c->regexes);

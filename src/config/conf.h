@@ -51,10 +51,11 @@ struct conf {
     uint32_t lease_seconds;
     bool release_on_exit;
     struct api_conf api;
-    uint16_t nrules, nentries, nvms;
+    uint16_t nrules, nentries, nclasses, nvms;
     struct rule rules[VH_MAX_RULES];
     uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors whose devices never fit the rule */
     struct entry entries[VH_MAX_ENTRIES];
+    struct iface_class classes[VH_MAX_CLASSES];
     struct vm_conf vms[VH_MAX_VMS];
     vm_set other_bus[OTHER_BUSES]; /* VMs that their enabled rules are for */
     struct regex_pool regexes;

@@ -96,9 +96,17 @@ static const char *const entry_keys[] = {
     [ENT_IF_PROTOCOL] = "interfaceProtocol",
     [ENT_REMOVABLE] = "removable",
     [ENT_DRIVER_PATH] = "driverPath",
+    [ENT_ALL_IFACES] = "allInterfaces",
     [ENT_DESCRIPTION] = "description",
     [ENT_ENABLE] = "enable",
     [ENT_DISABLE] = "disable",
+};
+
+static const char *const class_keys[] = {
+    [CLS_CLASS] = "interfaceClass",
+    [CLS_SUBCLASS] = "interfaceSubclass",
+    [CLS_PROTOCOL] = "interfaceProtocol",
+    [CLS_DESCRIPTION] = "description",
 };
 
 _Static_assert(sizeof root_keys / sizeof *root_keys == ROOT_KEYS, "every root key has a name");
@@ -107,6 +115,7 @@ _Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key ha
 _Static_assert(sizeof vm_keys / sizeof *vm_keys == VM_KEYS, "every VM key has a name");
 _Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule key has a name");
 _Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
+_Static_assert(sizeof class_keys / sizeof *class_keys == CLASS_KEYS, "every class key has a name");
 _Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
 _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
 _Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
@@ -122,6 +131,7 @@ static const struct {
     [OBJ_VM] = {vm_keys, VM_KEYS, "an element of 'vms'"},
     [OBJ_RULE] = {rule_keys, RULE_KEYS, "a rule of 'usbPassthrough'"},
     [OBJ_ENTRY] = {entry_keys, ENTRY_KEYS, "an 'allow' or 'deny' entry"},
+    [OBJ_CLASS] = {class_keys, CLASS_KEYS, "an element of 'allInterfaces'"},
     [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
 };
@@ -147,10 +157,19 @@ static const struct {
     enum conf_object o;
     const char *wrong, *right;
 } aliases[] = {
-    {OBJ_ENTRY, "vid", "vendorId"},        {OBJ_ENTRY, "idVendor", "vendorId"},    {OBJ_ENTRY, "pid", "productId"},
-    {OBJ_ENTRY, "idProduct", "productId"}, {OBJ_ENTRY, "class", "interfaceClass"}, {OBJ_ENTRY, "busnum", "bus"},
-    {OBJ_ENTRY, "name", "productName"},    {OBJ_RULE, "vm", "targetVm"},           {OBJ_RULE, "vms", "allowedVms"},
-    {OBJ_RULE, "ignore", "deny"},          {OBJ_VM, "qmpSocket", "socket"},        {OBJ_VM, "path", "socket"},
+    {OBJ_ENTRY, "vid", "vendorId"},
+    {OBJ_ENTRY, "idVendor", "vendorId"},
+    {OBJ_ENTRY, "pid", "productId"},
+    {OBJ_ENTRY, "idProduct", "productId"},
+    {OBJ_ENTRY, "class", "interfaceClass"},
+    {OBJ_ENTRY, "busnum", "bus"},
+    {OBJ_ENTRY, "name", "productName"},
+    {OBJ_CLASS, "class", "interfaceClass"},
+    {OBJ_RULE, "vm", "targetVm"},
+    {OBJ_RULE, "vms", "allowedVms"},
+    {OBJ_RULE, "ignore", "deny"},
+    {OBJ_VM, "qmpSocket", "socket"},
+    {OBJ_VM, "path", "socket"},
 };
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
@@ -220,7 +239,7 @@ static const char *nearest(enum conf_object o, const char *key) {
 }
 
 static bool is_rule(int o) {
-    return o == OBJ_RULE || o == OBJ_ENTRY;
+    return o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS;
 }
 
 bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {

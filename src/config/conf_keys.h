@@ -12,7 +12,18 @@
 #include <stdint.h>
 
 /* The objects of the schema; each has a table of its keys. */
-enum conf_object { OBJ_ROOT, OBJ_GENERAL, OBJ_API, OBJ_VM, OBJ_RULE, OBJ_ENTRY, OBJ_CLIENT, OBJ_LIMITS, OBJ_COUNT };
+enum conf_object {
+    OBJ_ROOT,
+    OBJ_GENERAL,
+    OBJ_API,
+    OBJ_VM,
+    OBJ_RULE,
+    OBJ_ENTRY,
+    OBJ_CLASS,
+    OBJ_CLIENT,
+    OBJ_LIMITS,
+    OBJ_COUNT
+};
 
 enum root_key { ROOT_USB, ROOT_VMS, ROOT_GENERAL, ROOT_DESCRIPTION, ROOT_SCHEMA, ROOT_KEYS };
 enum general_key {
@@ -76,12 +87,14 @@ enum entry_key {
     ENT_IF_SUBCLASS,
     ENT_IF_PROTOCOL,
     ENT_REMOVABLE,
-    ENT_DRIVER_PATH, /* up to here in the order of enum entry_field's bits */
+    ENT_DRIVER_PATH,
+    ENT_ALL_IFACES, /* up to here in the order of enum entry_field's bits */
     ENT_DESCRIPTION,
     ENT_ENABLE,
     ENT_DISABLE,
     ENTRY_KEYS
 };
+enum class_key { CLS_CLASS, CLS_SUBCLASS, CLS_PROTOCOL, CLS_DESCRIPTION, CLASS_KEYS };
 #define CONF_KEYS_MAX 20
 
 /* Index, or -1 if this is no key that is read. */

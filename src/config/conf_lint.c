@@ -21,7 +21,7 @@ static const struct {
     {F_PRODUCT_NAME, "productName"},
     {F_BUS | F_PORT, "bus and port"},
     {F_DEV_CLASS | F_DEV_SUBCLASS | F_DEV_PROTOCOL, "the device class"},
-    {F_IF_CLASS | F_IF_SUBCLASS | F_IF_PROTOCOL, "the interface class"},
+    {F_IFACE, "the interface class"},
     {F_DRIVER_PATH, "driverPath"},
 };
 
@@ -58,14 +58,38 @@ static bool same_pattern(const struct reader *r, int a, int b, int key) {
     return nx == ny && memcmp(r->j.text + r->j.tok[x].start, r->j.text + r->j.tok[y].start, nx) == 0;
 }
 
+/* True if each interface of class b is of class a. */
+static bool class_within(const struct iface_class *a, const struct iface_class *b) {
+    return (a->fields & ~b->fields) == 0 && (!(a->fields & F_IF_CLASS) || a->cls == b->cls) &&
+           (!(a->fields & F_IF_SUBCLASS) || a->sub == b->sub) && (!(a->fields & F_IF_PROTOCOL) || a->proto == b->proto);
+}
+
+/* True if each class in entry b's allInterfaces is one of those in `classes`. */
+static bool classes_within(const struct conf *c, const struct iface_class *classes, int n, const struct entry *b) {
+    for (int i = 0; i < b->nclasses; i++) {
+        int k = 0;
+        while (k < n && !class_within(&classes[k], &c->classes[b->classes + i]))
+            k++;
+        if (k == n)
+            return false;
+    }
+    return b->nclasses > 0;
+}
+
+/* True if every device that b matches has an interface as a's interface fields want it: because b wants it as well, or
+ * because b wants each interface so, and there is one. */
+static bool same_iface(const struct conf *c, const struct entry *a, const struct entry *b) {
+    const struct iface_class want = {a->fields & F_IFACE, a->if_class, a->if_sub, a->if_proto};
+    const struct iface_class has = {b->fields & F_IFACE, b->if_class, b->if_sub, b->if_proto};
+    return class_within(&want, &has) || classes_within(c, &want, 1, b);
+}
+
 static bool same_numbers(const struct entry *a, const struct entry *b) {
     uint16_t f = a->fields;
     return (!(f & F_VID) || a->vid == b->vid) && (!(f & F_PID) || a->pid == b->pid) &&
            (!(f & F_BUS) || a->bus == b->bus) && (!(f & F_DEV_CLASS) || a->dev_class == b->dev_class) &&
            (!(f & F_DEV_SUBCLASS) || a->dev_sub == b->dev_sub) &&
            (!(f & F_DEV_PROTOCOL) || a->dev_proto == b->dev_proto) &&
-           (!(f & F_IF_CLASS) || a->if_class == b->if_class) && (!(f & F_IF_SUBCLASS) || a->if_sub == b->if_sub) &&
-           (!(f & F_IF_PROTOCOL) || a->if_proto == b->if_proto) &&
            (!(f & F_REMOVABLE) || (b->removable & ~a->removable) == 0);
 }
 
@@ -74,7 +98,12 @@ static bool same_numbers(const struct entry *a, const struct entry *b) {
 static bool covers(const struct reader *r, int ia, int ib) {
     static const int patterns[] = {ENT_VENDOR_NAME, ENT_PRODUCT_NAME, ENT_DRIVER_PATH};
     const struct entry *a = &r->c->entries[ia], *b = &r->c->entries[ib];
-    if (!a->enabled || a->fields == 0 || (a->fields & ~b->fields) || (r->c->rule_match_any && a->fields != b->fields))
+    unsigned other = a->fields & ~(unsigned)F_IFACE; /* those are compared by same_iface() */
+    if (!a->enabled || a->fields == 0 || (other & ~(unsigned)b->fields) != 0 ||
+        (r->c->rule_match_any && a->fields != b->fields))
+        return false;
+    if (!same_iface(r->c, a, b) ||
+        ((a->fields & F_ALL_IFACES) && !classes_within(r->c, &r->c->classes[a->classes], a->nclasses, b)))
         return false;
     if (!same_numbers(a, b) || ((a->fields & F_PORT) && !str_eq(a->port, b->port)) ||
         ((a->fields & F_SERIAL) && !str_eq(a->serial, b->serial)))
@@ -131,6 +160,40 @@ static bool shadowed(struct reader *r, int rule, int entry) {
     return false;
 }
 
+/* ---- composite devices ---- */
+
+enum { CLASS_INPUT = 3, CLASS_STORAGE = 8 };
+
+/* True if the entry takes devices by the class of one of their interfaces alone, whatever else they are. */
+static bool by_one_interface(const struct conf *c, const struct entry *e) {
+    unsigned other = e->fields & ~(unsigned)(F_IFACE | F_REMOVABLE);
+    if (c->rule_match_any)
+        other &= F_SERIAL | F_ALL_IFACES; /* the rest are alternatives */
+    return e->enabled && (e->fields & F_IF_CLASS) != 0 && other == 0;
+}
+
+static bool denies_class(const struct conf *c, const struct rule *rule, uint8_t cls) {
+    for (int i = rule->deny; i < rule->deny + rule->ndeny; i++) {
+        const struct entry *e = &c->entries[i];
+        if (by_one_interface(c, e) && e->if_class == cls && (e->fields & (F_IFACE | F_REMOVABLE)) == F_IF_CLASS)
+            return true;
+    }
+    return false;
+}
+
+/* The classic trap: what types into a VM may be a stick, and what is written to may type. */
+static void composite(struct reader *r, const struct rule *rule, int entry) {
+    const struct entry *e = &r->c->entries[entry];
+    bool input = e->if_class == CLASS_INPUT;
+    if (!by_one_interface(r->c, e) || (!input && e->if_class != CLASS_STORAGE) ||
+        denies_class(r->c, rule, input ? CLASS_STORAGE : CLASS_INPUT))
+        return;
+    rd_note(r, r->scratch->entry_tok[entry],
+            "one such interface suffices: also a %s is taken; "
+            "\"allInterfaces\": [ { \"interfaceClass\": %d } ] takes what is nothing else",
+            input ? "keyboard that is a stick as well" : "stick that is a keyboard as well", e->if_class);
+}
+
 /* ---- the whole ---- */
 
 static void lint_rule(struct reader *r, int i) {
@@ -143,6 +206,7 @@ static void lint_rule(struct reader *r, int i) {
         readings(r, entry, r->scratch->entry_tok[e]);
         if (e >= rule->allow + rule->nallow)
             continue;
+        composite(r, rule, e);
         bool is_dead = shadowed(r, i, e);
         live += !is_dead;
         dead += is_dead;

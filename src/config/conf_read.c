@@ -41,7 +41,7 @@ static bool is_idle(const struct json *j, int t) {
 static void foreign_key(struct reader *r, enum conf_object o, int key, int value) {
     uint32_t bit = 0;
     char name[64], hint[96];
-    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY;
+    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS;
     const char *what = keys_later_only(&r->j, o, key, &bit);
     report_quote(&r->j, key, name, sizeof name);
     if (what) {

@@ -192,6 +192,63 @@ static bool read_pattern(struct reader *r, int tok, struct regex *out) {
     return true;
 }
 
+/* Subclasses and product ids differ in meaning from one class and vendor to the next. */
+static void lonely_field(struct reader *r, const int *v, enum conf_object o, int key, int whole) {
+    if (v[key] >= 0 && v[whole] < 0)
+        rd_warn(r, v[key], "'%s' without '%s' means little: it differs from one to the next", keys_name(o, key),
+                keys_name(o, whole));
+}
+
+/* One class of allInterfaces. False after an error. */
+static bool read_iface_class(struct reader *r, int object, struct iface_class *out) {
+    static const uint16_t bits[] = {
+        [CLS_CLASS] = F_IF_CLASS, [CLS_SUBCLASS] = F_IF_SUBCLASS, [CLS_PROTOCOL] = F_IF_PROTOCOL};
+    uint8_t *const values[] = {&out->cls, &out->sub, &out->proto};
+    int v[CONF_KEYS_MAX];
+    *out = (struct iface_class){0};
+    if (!rd_object(r, object, OBJ_CLASS, v) || r->misspelt)
+        return false;
+    bool sound = true;
+    for (int key = CLS_CLASS; key <= CLS_PROTOCOL; key++) {
+        if (v[key] < 0)
+            continue;
+        out->fields |= bits[key];
+        sound &= read_class(r, v[key], values[key]);
+    }
+    if (out->fields == 0) {
+        rd_error(r, object, "a class without any field: each interface would be of it");
+        return false;
+    }
+    if (sound)
+        lonely_field(r, v, OBJ_CLASS, CLS_SUBCLASS, CLS_CLASS);
+    return sound;
+}
+
+static bool read_all_ifaces(struct reader *r, struct entry *e, int array) {
+    static const char what[] = "an array of classes such as [ { \"interfaceClass\": 3 } ]";
+    bool sound = true;
+    e->classes = r->c->nclasses;
+    e->nclasses = 0;
+    if (!rd_array(r, array, what))
+        return false;
+    for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
+        if (r->c->nclasses == VH_MAX_CLASSES) {
+            rd_error(r, t, "more than %d classes in all (VH_MAX_CLASSES)", VH_MAX_CLASSES);
+            return false;
+        }
+        if (read_iface_class(r, t, &r->c->classes[r->c->nclasses]))
+            r->c->nclasses++;
+        else
+            sound = false;
+    }
+    e->nclasses = (uint16_t)(r->c->nclasses - e->classes);
+    if (json_size(&r->j, array) == 0) {
+        rd_error(r, array, "an empty list: no device would match");
+        return false;
+    }
+    return sound;
+}
+
 static bool read_field(struct reader *r, struct entry *e, enum entry_key key, int tok) {
     switch (key) {
     case ENT_VENDOR_ID:
@@ -224,6 +281,8 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
         return read_removable(r, tok, &e->removable);
     case ENT_DRIVER_PATH:
         return read_pattern(r, tok, &e->driver_path);
+    case ENT_ALL_IFACES:
+        return read_all_ifaces(r, e, tok);
     case ENT_DESCRIPTION:
     case ENT_ENABLE:
     case ENT_DISABLE:
@@ -234,7 +293,7 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
 }
 
 _Static_assert(1 << ENT_VENDOR_ID == F_VID && 1 << ENT_SERIAL == F_SERIAL && 1 << ENT_IF_CLASS == F_IF_CLASS &&
-                   1 << ENT_DRIVER_PATH == F_DRIVER_PATH,
+                   1 << ENT_DRIVER_PATH == F_DRIVER_PATH && 1 << ENT_ALL_IFACES == F_ALL_IFACES,
                "keys and field bits are in one order");
 
 static const char *read_description(struct reader *r, int tok) {
@@ -242,12 +301,6 @@ static const char *read_description(struct reader *r, int tok) {
         return "";
     const char *s = rd_keep(r, tok);
     return s ? s : "";
-}
-
-static void lonely_field(struct reader *r, const int *v, int key, int whole) {
-    if (v[key] >= 0 && v[whole] < 0)
-        rd_warn(r, v[key], "'%s' without '%s' means little: it differs from one to the next", keys_name(OBJ_ENTRY, key),
-                keys_name(OBJ_ENTRY, whole));
 }
 
 /* A deny entry that denies nothing opens what it should close. */
@@ -272,7 +325,7 @@ static void read_entry(struct reader *r, int object, bool denies) {
     r->c->nentries++;
     e->description = read_description(r, v[ENT_DESCRIPTION]);
     e->enabled = rd_enabled(r, v[ENT_ENABLE], v[ENT_DISABLE]);
-    for (int key = ENT_VENDOR_ID; key <= ENT_DRIVER_PATH; key++) {
+    for (int key = ENT_VENDOR_ID; key <= ENT_ALL_IFACES; key++) {
         if (v[key] < 0)
             continue;
         e->fields |= (uint16_t)(1 << key);
@@ -284,9 +337,9 @@ static void read_entry(struct reader *r, int object, bool denies) {
         e->fields = 0; /* no further problem of this entry is reported */
         return;
     }
-    lonely_field(r, v, ENT_PRODUCT_ID, ENT_VENDOR_ID);
-    lonely_field(r, v, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);
-    lonely_field(r, v, ENT_IF_SUBCLASS, ENT_IF_CLASS);
+    lonely_field(r, v, OBJ_ENTRY, ENT_PRODUCT_ID, ENT_VENDOR_ID);
+    lonely_field(r, v, OBJ_ENTRY, ENT_DEV_SUBCLASS, ENT_DEV_CLASS);
+    lonely_field(r, v, OBJ_ENTRY, ENT_IF_SUBCLASS, ENT_IF_CLASS);
 }
 
 static void read_entries(struct reader *r, int array, bool denies, uint16_t *first, uint16_t *n) {

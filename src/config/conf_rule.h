@@ -27,6 +27,15 @@ enum entry_field {
     F_IF_PROTOCOL = 1 << 12,
     F_REMOVABLE = 1 << 13,
     F_DRIVER_PATH = 1 << 14,
+    F_ALL_IFACES = 1 << 15,
+};
+
+#define F_IFACE (F_IF_CLASS | F_IF_SUBCLASS | F_IF_PROTOCOL)
+
+/* One class of allInterfaces. */
+struct iface_class {
+    uint16_t fields; /* of F_IFACE: the given ones; never 0 */
+    uint8_t cls, sub, proto;
 };
 
 /* One allow or deny entry. */
@@ -37,10 +46,11 @@ struct entry {
     uint8_t dev_class, dev_sub, dev_proto, if_class, if_sub, if_proto;
     uint8_t removable; /* bit 1 << enum removable for each accepted value */
     bool enabled;
-    uint32_t line;           /* in the file, from 1 */
-    const char *port;        /* "2", or a path behind hubs such as "2.3"; see policy.h */
-    const char *serial;      /* compared in full, case matters */
-    const char *description; /* "" if none */
+    uint32_t line;              /* in the file, from 1 */
+    uint16_t classes, nclasses; /* allInterfaces: a range in conf.classes */
+    const char *port;           /* "2", or a path behind hubs such as "2.3"; see policy.h */
+    const char *serial;         /* compared in full, case matters */
+    const char *description;    /* "" if none */
     struct regex vendor_name, product_name, driver_path;
 };
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define IFACE_FIELDS (F_IF_CLASS | F_IF_SUBCLASS | F_IF_PROTOCOL)
+#define RESTRICTING (F_REMOVABLE | F_SERIAL | F_ALL_IFACES) /* in both readings */
 #define PATTERN_FIELDS (F_VENDOR_NAME | F_PRODUCT_NAME | F_DRIVER_PATH)
 
 static bool name_matches(const struct conf *c, const struct regex *re, const char *text) {
@@ -32,7 +32,29 @@ static bool port_matches(const struct conf *c, const char *port, const struct de
     return c->rule_match_any && !strchr(port, '.') && strncmp(port, dev->port_path, n) == 0 && dev->port_path[n] == '.';
 }
 
-/* One field, other than an interface's. */
+static bool is_of_class(const struct iface_class *want, const struct usb_iface *i) {
+    return (!(want->fields & F_IF_CLASS) || want->cls == i->cls) &&
+           (!(want->fields & F_IF_SUBCLASS) || want->sub == i->sub) &&
+           (!(want->fields & F_IF_PROTOCOL) || want->proto == i->proto);
+}
+
+int policy_stray_iface(const struct conf *c, const struct entry *e, const struct device *dev) {
+    for (int i = 0; i < dev->nifaces; i++) {
+        int k = 0;
+        while (k < e->nclasses && !is_of_class(&c->classes[e->classes + k], &dev->ifaces[i]))
+            k++;
+        if (k == e->nclasses)
+            return i;
+    }
+    return -1;
+}
+
+/* What cannot be read might be anything. */
+static bool all_ifaces_match(const struct conf *c, const struct entry *e, const struct device *dev) {
+    return dev->nifaces > 0 && dev->malformed[0] == '\0' && policy_stray_iface(c, e, dev) < 0;
+}
+
+/* One field, other than those of one interface. */
 static bool field_matches(const struct conf *c, const struct entry *e, const struct device *dev, unsigned field) {
     switch (field) {
     case F_VID:
@@ -57,6 +79,8 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
         return name_matches(c, &e->vendor_name, dev->vendor_name);
     case F_PRODUCT_NAME:
         return name_matches(c, &e->product_name, dev->product_name);
+    case F_ALL_IFACES:
+        return all_ifaces_match(c, e, dev);
     default: /* F_DRIVER_PATH */
         return modalias_by_ids_only(dev) && driver_matches(c, &e->driver_path, dev);
     }
@@ -88,7 +112,7 @@ static unsigned iface_misses(const struct entry *e, const struct usb_iface *i) {
 
 /* The interface fields that fail on the interface where the fewest do; without interfaces all given ones. */
 static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
-    unsigned best = e->fields & IFACE_FIELDS;
+    unsigned best = e->fields & F_IFACE;
     for (int i = 0; i < dev->nifaces && best != 0; i++) {
         unsigned missed = iface_misses(e, &dev->ifaces[i]);
         if (__builtin_popcount(missed) < __builtin_popcount(best))
@@ -98,7 +122,7 @@ static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
 }
 
 static bool matches_all(const struct conf *c, const struct entry *e, const struct device *dev) {
-    unsigned quick = e->fields & ~(unsigned)(IFACE_FIELDS | PATTERN_FIELDS);
+    unsigned quick = e->fields & ~(unsigned)(F_IFACE | PATTERN_FIELDS);
     return failing(c, e, dev, quick, true) == 0 && ifaces_miss(e, dev) == 0 &&
            failing(c, e, dev, e->fields & PATTERN_FIELDS, true) == 0;
 }
@@ -111,15 +135,15 @@ static bool group_matches(const struct conf *c, const struct entry *e, const str
 static bool matches_any(const struct conf *c, const struct entry *e, const struct device *dev) {
     static const unsigned groups[] = {F_VID | F_PID, F_BUS | F_PORT, F_DEV_CLASS | F_DEV_SUBCLASS | F_DEV_PROTOCOL};
     static const unsigned patterns[] = {F_VENDOR_NAME, F_PRODUCT_NAME, F_DRIVER_PATH};
-    if (failing(c, e, dev, e->fields & (F_REMOVABLE | F_SERIAL), true) != 0)
+    if (failing(c, e, dev, e->fields & RESTRICTING, true) != 0)
         return false;
-    if ((e->fields & ~(unsigned)F_REMOVABLE) == F_SERIAL)
+    if ((e->fields & ~(unsigned)RESTRICTING) == 0 && e->fields != F_REMOVABLE)
         return true;
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         if (group_matches(c, e, dev, groups[i]))
             return true;
     }
-    if ((e->fields & IFACE_FIELDS) && ifaces_miss(e, dev) == 0)
+    if ((e->fields & F_IFACE) && ifaces_miss(e, dev) == 0)
         return true;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         if (group_matches(c, e, dev, patterns[i]))
@@ -135,7 +159,7 @@ bool policy_entry_matches(const struct conf *c, const struct entry *e, const str
 }
 
 uint16_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev) {
-    unsigned other = e->fields & ~(unsigned)IFACE_FIELDS;
+    unsigned other = e->fields & ~(unsigned)F_IFACE;
     return (uint16_t)(failing(c, e, dev, other, false) | ifaces_miss(e, dev));
 }
 

@@ -34,6 +34,33 @@ static void check_tables(void) {
         MUST(conf_vm(&conf, conf.vms[i].name) == i && conf.vms[i].socket[0] == '/');
 }
 
+/* allInterfaces, in other words than the program's. */
+static bool strays(const struct entry *e, const struct usb_iface *i) {
+    for (int k = 0; k < e->nclasses; k++) {
+        const struct iface_class *w = &conf.classes[e->classes + k];
+        unsigned wrong = (w->cls != i->cls ? F_IF_CLASS : 0) | (w->sub != i->sub ? F_IF_SUBCLASS : 0) |
+                         (w->proto != i->proto ? F_IF_PROTOCOL : 0);
+        MUST(w->fields != 0 && (w->fields & ~F_IFACE) == 0);
+        if ((wrong & w->fields) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_entry(const struct entry *e, const struct device *dev) {
+    MUST(e->classes + e->nclasses <= conf.nclasses && conf.nclasses <= VH_MAX_CLASSES);
+    MUST(((e->fields & F_ALL_IFACES) != 0) == (e->nclasses > 0));
+    unsigned misses = policy_entry_misses(&conf, e, dev);
+    bool is = policy_entry_matches(&conf, e, dev);
+    if (!conf.rule_match_any && e->enabled && e->fields != 0)
+        MUST(is == (misses == 0));
+    if ((e->fields & F_ALL_IFACES) != 0) {
+        bool stray = strays(e, &dev->ifaces[0]) || strays(e, &dev->ifaces[1]);
+        MUST(((misses & F_ALL_IFACES) != 0) == stray && (policy_stray_iface(&conf, e, dev) >= 0) == stray);
+        MUST(!is || !stray);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev = {
         .vid = 0x046d,
@@ -47,8 +74,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         .note = "",
         .driver_path = {"/lib/modules/x.ko"},
         .serial = "1",
-        .nifaces = 1,
-        .ifaces = {{255, 1, 2, 0}},
+        .nifaces = 2,
+        .ifaces = {{255, 1, 2, 0}, {3, 1, 1, 1}},
     };
     bool failed = false;
     length = size;
@@ -61,12 +88,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         check_tables();
         int rule = policy_rule(&conf, &dev);
         MUST(rule >= -1 && rule < conf.nrules);
-        for (int i = 0; i < conf.nentries; i++) {
-            bool clean = policy_entry_misses(&conf, &conf.entries[i], &dev) == 0;
-            bool is = policy_entry_matches(&conf, &conf.entries[i], &dev);
-            if (!conf.rule_match_any && conf.entries[i].enabled && conf.entries[i].fields != 0)
-                MUST(is == clean);
-        }
+        for (int i = 0; i < conf.nentries; i++)
+            check_entry(&conf.entries[i], &dev);
     }
     return 0;
 }

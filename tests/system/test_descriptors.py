@@ -85,6 +85,26 @@ def what_miscounts_its_interfaces_is_taken_and_noted(w):
 
 
 @test
+def all_interfaces_takes_what_is_nothing_else_whatever_the_setting(w):
+    w.qemu("vm1")
+    w.daemon(w.conf([rule("vm1", {"allInterfaces": [{"interfaceClass": 3}]}, description="keyboards")], vms=("vm1",)))
+    keys, disk = interface(0, 3, 1, 1), interface(1, 8, 6, 80)
+    plug(w, "1-1", config(keys + interface(1, 3, 0, 0), interfaces=2))
+    stick = plug(w, "1-2", config(keys + disk, interfaces=2))
+    plug(w, "1-3", config(keys + interface(0, 8, 6, 80, 1)))
+    plug(w, "1-4", config(keys), config(interface(0, 8, 6, 80), value=2))
+    plug(w, "1-5", config(disk, interfaces=1))
+    got = settled(w, w.api(), 5, 1)
+    equal({port: d["vm"] for port, d in got.items()}, {**dict.fromkeys(("1-2", "1-3", "1-4", "1-5")), "1-1": "vm1"})
+    contains(w.cli("explain", "--devnode", stick.node).stdout, """rule 0 (line 1, keyboards): no allow entry matches
+  allow[0] (line 1) differs in allInterfaces
+    an interface of none of these classes: 080650
+
+decides:  no rule
+""")
+
+
+@test
 def a_class_in_another_alternate_setting_alone_is_denied(w):
     w.qemu("vm1")
     w.daemon(w.conf([rule("vm1", {"interfaceClass": 8}, deny=[{"interfaceClass": 3}])], vms=("vm1",)))

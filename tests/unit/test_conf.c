@@ -214,7 +214,7 @@ static void digits_in_quotes_are_noted_as_hexadecimal(void) {
     EXPECT(ENTRY("\"deviceClass\":\"99\""),
            "note 2:15 usbPassthrough[0].allow[0].deviceClass: a string is hexadecimal: this is 153; for 99 write the "
            "number 99 without quotes\n");
-    EXPECT(ENTRY("\"interfaceClass\":\"08\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":\"09\""), "");
     EXPECT(ENTRY("\"interfaceClass\":\"9\""), "");
     EXPECT(ENTRY("\"interfaceClass\":\"e0\""), "");
     EXPECT(ENTRY("\"interfaceClass\":\"0x14\""), "");
@@ -913,6 +913,56 @@ static void entry_classes(void) {
            "little: it differs from one to the next\n");
 }
 
+#define ALL_OF "usbPassthrough[0].allow[0].allInterfaces"
+
+static void entry_all_interfaces(void) {
+    EXPECT(ENTRY("\"allInterfaces\":[{\"interfaceClass\":3},{\"interfaceClass\":\"e0\",\"interfaceSubclass\":1,"
+                 "\"interfaceProtocol\":\"0x02\",\"description\":\"radio\"}]"),
+           "");
+    CHECK_INT(c.entries[0].fields, F_ALL_IFACES);
+    CHECK_INT(c.entries[0].nclasses, 2);
+    const struct iface_class *k = &c.classes[c.entries[0].classes];
+    CHECK(k[0].fields == F_IF_CLASS && k[0].cls == 3);
+    CHECK(k[1].fields == F_IFACE && k[1].cls == 0xe0 && k[1].sub == 1 && k[1].proto == 2);
+    EXPECT(ENTRY("\"allInterfaces\":null,\"bus\":1"), "");
+    CHECK_INT(c.entries[0].fields, F_BUS);
+    EXPECT(ENTRY("\"allInterfaces\":[]"), "error 2:17 " ALL_OF ": an empty list: no device would match\n");
+    EXPECT(ENTRY("\"allInterfaces\":{\"interfaceClass\":3}"),
+           "error 2:17 " ALL_OF
+           ": expected an array of classes such as [ { \"interfaceClass\": 3 } ], found an object\n");
+    EXPECT(ENTRY("\"allInterfaces\":[3]"), "error 2:18 " ALL_OF "[0]: expected an object, found the number 3\n");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"description\":\"\"}]"),
+           "error 2:18 " ALL_OF "[0]: a class without any field: each interface would be of it\n");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"interfaceClass\":256}]"),
+           "error 2:36 " ALL_OF "[0].interfaceClass: expected a number from 0 to 255, or a string of two hex digits "
+           "such as \"e0\", found the number 256\n");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"interfaceSubclass\":1}]"),
+           "warning 2:39 " ALL_OF
+           "[0].interfaceSubclass: 'interfaceSubclass' without 'interfaceClass' means little: it "
+           "differs from one to the next\n");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"class\":3}]"),
+           "error 2:19 " ALL_OF "[0].class: unknown key 'class': did you mean 'interfaceClass'?\n");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"interfaceClass\":3,\"bus\":1}]"),
+           "error 2:38 " ALL_OF "[0].bus: unknown key 'bus': it belongs in an 'allow' or 'deny' entry\n");
+    EXPECT(ENTRY("\"allInterface\":[{\"interfaceClass\":3}]"),
+           "error 2:1 usbPassthrough[0].allow[0].allInterface: unknown key 'allInterface': did you mean "
+           "'allInterfaces'?\n");
+}
+
+static void too_many_classes(void) {
+    static char text[VH_MAX_CLASSES * 24 + 400];
+    for (int n = VH_MAX_CLASSES; n <= VH_MAX_CLASSES + 1; n++) {
+        char *p = text + sprintf(text, "%s",
+                                 "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":["
+                                 "{\"allInterfaces\":[");
+        for (int i = 0; i < n; i++)
+            p += sprintf(p, "%s{\"interfaceClass\":3}", i > 0 ? "," : "");
+        strcpy(p, "]}]}]}");
+        CHECK_INT(parse(text), n == VH_MAX_CLASSES);
+        CHECK((strstr(seen, "more than 1024 classes in all (VH_MAX_CLASSES)\n") != NULL) == (n > VH_MAX_CLASSES));
+    }
+}
+
 static void entry_places(void) {
     static const struct {
         const char *text, *port; /* NULL: an error */
@@ -1103,6 +1153,33 @@ static void notes_on_readings(void) {
     with_notes = false;
 }
 
+#define TAKES(what, class)                      \
+    "one such interface suffices: also a " what \
+    " is taken; \"allInterfaces\": [ { \"interfaceClass\": " class " } ] takes what is nothing else\n"
+#define STICK TAKES("keyboard that is a stick as well", "3")
+#define TYPES TAKES("stick that is a keyboard as well", "8")
+
+static void notes_on_composite_devices(void) {
+    with_notes = true;
+    EXPECT(ENTRY("\"interfaceClass\":3"), "note 1:94 usbPassthrough[0].allow[0]: " STICK);
+    EXPECT(ENTRY("\"interfaceClass\":3,\"interfaceProtocol\":1"), "note 1:94 usbPassthrough[0].allow[0]: " STICK);
+    EXPECT(ENTRY("\"interfaceClass\":8,\"removable\":\"fixed\""), "note 1:94 usbPassthrough[0].allow[0]: " TYPES);
+    EXPECT(ENTRY("\"interfaceClass\":14"), "");
+    EXPECT(ENTRY("\"interfaceClass\":3,\"serial\":\"1\""), "");
+    EXPECT(ENTRY("\"interfaceClass\":3,\"disable\":true"), "");
+    EXPECT(ENTRY("\"allInterfaces\":[{\"interfaceClass\":3}]"), "");
+    EXPECT(ENTRY("\"interfaceClass\":3}],\"deny\":[{\"interfaceClass\":8"), "");
+    EXPECT(ENTRY("\"interfaceClass\":8}],\"deny\":[{\"interfaceClass\":3"), "");
+    EXPECT(ENTRY("\"interfaceClass\":8}],\"deny\":[{\"interfaceClass\":3,\"interfaceProtocol\":1"),
+           "note 1:94 usbPassthrough[0].allow[0]: " TYPES);
+    EXPECT(ENTRY("\"interfaceClass\":3}],\"deny\":[{\"interfaceClass\":14"),
+           "note 1:94 usbPassthrough[0].allow[0]: " STICK);
+    CHECK(parse("{\"general\":{\"ruleMatch\":\"any\"},\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\","
+                "\"allow\":[{\"interfaceClass\":3,\"bus\":1}]}]}"));
+    CHECK(strstr(seen, STICK) != NULL);
+    with_notes = false;
+}
+
 static void notes_on_vms(void) {
     with_notes = true;
     EXPECT(RULE("\"targetVm\":\"b\""), "note 1:9 vms[0]: no rule uses the VM 'a'\n");
@@ -1139,6 +1216,16 @@ static void shadowed_entries(void) {
     EXPECT(TWO("", "\"disable\":true,\"allow\":[{\"bus\":1}]", "\"bus\":1"), "");
     EXPECT(TWO("\"ruleMatch\":\"any\"", "\"allow\":[{\"bus\":1}]", "\"bus\":1"), SHADOWED);
     EXPECT(TWO("\"ruleMatch\":\"any\"", "\"allow\":[{\"bus\":1}]", "\"bus\":1,\"vendorName\":\"x\""), "");
+#define ALL(classes) "\"allInterfaces\":[" classes "]"
+#define CLS(n) "{\"interfaceClass\":" n "}"
+    EXPECT(TWO("", "\"allow\":[{" ALL(CLS("3")) "}]", ALL(CLS("3"))), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{" ALL(CLS("3") "," CLS("1")) "}]", ALL(CLS("1"))), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{" ALL(CLS("1")) "}]", ALL(CLS("1") "," CLS("3"))), "");
+    EXPECT(TWO("", "\"allow\":[{" ALL(CLS("3")) "}]", "\"interfaceClass\":3"), "");
+    EXPECT(TWO("", "\"allow\":[{\"interfaceClass\":3}]", ALL(CLS("3"))), SHADOWED);
+    EXPECT(TWO("", "\"allow\":[{\"interfaceClass\":3}]", ALL(CLS("3") "," CLS("1"))), "");
+    EXPECT(TWO("", "\"allow\":[{\"interfaceClass\":3,\"interfaceProtocol\":1}]", ALL(CLS("3"))), "");
+    EXPECT(TWO("", "\"allow\":[{\"interfaceClass\":3}]", "\"interfaceClass\":8," ALL(CLS("8") "," CLS("3"))), "");
     static const char *const numbers[] = {"vendorId\":\"0001\"",   "deviceClass\":1",     "deviceSubclass\":1",
                                           "deviceProtocol\":1",    "interfaceClass\":1",  "interfaceSubclass\":1",
                                           "interfaceProtocol\":1", "productId\":\"0001\""};
@@ -1507,6 +1594,8 @@ int main(void) {
     RUN(rule_errors);
     RUN(entry_ids);
     RUN(entry_classes);
+    RUN(entry_all_interfaces);
+    RUN(too_many_classes);
     RUN(entry_places);
     RUN(entry_serial_and_description);
     RUN(a_serial_that_no_device_can_have_is_an_error);
@@ -1516,6 +1605,7 @@ int main(void) {
     RUN(driver_paths_are_patterns);
     RUN(entry_switches);
     RUN(notes_on_readings);
+    RUN(notes_on_composite_devices);
     RUN(notes_on_vms);
     RUN(shadowed_entries);
     RUN(in_the_order_of_the_file);

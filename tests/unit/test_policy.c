@@ -187,6 +187,68 @@ static void interface_fields_on_one_interface(void) {
     }
 }
 
+/* A device with these classes against the entry; both answers agree. */
+static bool all_of(const struct entry *e, int n, const struct usb_iface *ifaces) {
+    dev.nifaces = (uint8_t)n;
+    for (int i = 0; i < n; i++)
+        dev.ifaces[i] = ifaces[i];
+    bool is = policy_entry_matches(&c, e, &dev);
+    CHECK_INT(policy_entry_misses(&c, e, &dev) == 0, is);
+    return is;
+}
+
+static void every_interface_of_the_classes(void) {
+    static const struct usb_iface keys = {3, 1, 1, 0}, buttons = {3, 0, 0, 1}, disk = {8, 6, 80, 1},
+                                  sound = {1, 2, 0, 0};
+    for (int any = 0; any <= 1; any++) {
+        fresh(any);
+        struct entry e = {.enabled = true, .fields = F_ALL_IFACES, .classes = 5, .nclasses = 1};
+        c.classes[5] = (struct iface_class){.fields = F_IF_CLASS, .cls = 3};
+        CHECK(all_of(&e, 1, (struct usb_iface[]){keys}));
+        CHECK(all_of(&e, 2, (struct usb_iface[]){keys, buttons}));
+        CHECK(!all_of(&e, 2, (struct usb_iface[]){keys, disk}));
+        CHECK_INT(policy_stray_iface(&c, &e, &dev), 1);
+        CHECK(!all_of(&e, 2, (struct usb_iface[]){disk, keys}));
+        CHECK_INT(policy_stray_iface(&c, &e, &dev), 0);
+        CHECK(!all_of(&e, 0, NULL)); /* nothing is known of it */
+        strcpy(dev.malformed, "too short");
+        CHECK(!all_of(&e, 1, (struct usb_iface[]){keys}));
+        dev.malformed[0] = '\0';
+        e.nclasses = 2; /* a headset: sound, and buttons */
+        c.classes[6] = (struct iface_class){.fields = F_IF_CLASS | F_IF_SUBCLASS, .cls = 1, .sub = 2};
+        CHECK(all_of(&e, 2, (struct usb_iface[]){sound, buttons}));
+        CHECK(all_of(&e, 1, (struct usb_iface[]){sound}));
+        CHECK(!all_of(&e, 3, (struct usb_iface[]){sound, buttons, disk}));
+        CHECK(!all_of(&e, 1, (struct usb_iface[]){{1, 1, 0, 0}}));
+        c.classes[6].fields = F_IF_PROTOCOL;
+        c.classes[6].proto = 80;
+        CHECK(all_of(&e, 2, (struct usb_iface[]){keys, disk}));
+    }
+}
+
+static void all_interfaces_restrict_in_both_readings(void) {
+    for (int any = 0; any <= 1; any++) {
+        fresh(any);
+        struct entry e = {.enabled = true, .fields = F_ALL_IFACES | F_VID | F_REMOVABLE, .nclasses = 2, .vid = dev.vid};
+        c.classes[0] = (struct iface_class){.fields = F_IF_CLASS, .cls = 14};
+        c.classes[1] = (struct iface_class){.fields = F_IF_CLASS, .cls = 1};
+        e.removable = 1 << REMOVABLE_REMOVABLE;
+        CHECK(policy_entry_matches(&c, &e, &dev));
+        e.nclasses = 1;
+        CHECK(!policy_entry_matches(&c, &e, &dev));
+        e.nclasses = 2;
+        e.vid ^= 1;
+        CHECK(!policy_entry_matches(&c, &e, &dev));
+        e.fields = F_ALL_IFACES | F_REMOVABLE;
+        CHECK(policy_entry_matches(&c, &e, &dev));
+        e.removable = 1 << REMOVABLE_FIXED;
+        CHECK(!policy_entry_matches(&c, &e, &dev));
+        e.fields = F_ALL_IFACES | F_SERIAL;
+        e.serial = dev.serial;
+        CHECK(policy_entry_matches(&c, &e, &dev));
+    }
+}
+
 static void zero_is_a_value(void) {
     for (int any = 0; any <= 1; any++) {
         fresh(any);
@@ -446,6 +508,8 @@ int main(void) {
     RUN(each_field_alone_misses);
     RUN(all_fields_must_match);
     RUN(interface_fields_on_one_interface);
+    RUN(every_interface_of_the_classes);
+    RUN(all_interfaces_restrict_in_both_readings);
     RUN(zero_is_a_value);
     RUN(ports);
     RUN(removable_values);
