@@ -67,7 +67,8 @@ static const char help[] =
     "  -a, --attach-connected  also give away what is plugged in already at start\n"
     "  -d, --debug             log more\n"
     "      --no-attach-connected, --no-debug   take an earlier -a or -d back\n"
-    "      --check             check the configuration, print every problem with its position, and exit\n"
+    "      --check [FILE]      check the configuration, print every problem with its position, and exit\n"
+    "                          (-c - or --check -: from standard input)\n"
     "      --strict            with --check: warnings are errors\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
@@ -105,6 +106,12 @@ static unsigned found[DIAG_NOTE + 1]; /* problems, by level */
 static void print_and_count(const struct diag *d, void *source) {
     found[d->level] += d->count;
     conf_print(d, source);
+}
+
+/* Notes are for --check. */
+static void print_problem(const struct diag *d, void *source) {
+    if (d->level != DIAG_NOTE)
+        conf_print(d, source);
 }
 
 static void print_number(const char *before, unsigned n, const char *what) {
@@ -264,8 +271,13 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             return true;
         }
     }
+    bool has_file = o->check && o->conf_path == NULL && optind + 1 == argc; /* --check FILE */
+    if (has_file)
+        o->conf_path = argv[optind++];
     if (optind < argc)
         *status = usage("unexpected argument");
+    else if (o->conf_path != NULL && str_eq(o->conf_path, CONF_LOAD_STDIN) && !o->check)
+        *status = usage("a configuration from standard input goes with --check");
     else if (o->strict && !o->check)
         *status = usage("--strict goes with --check");
     else if (o->uevents != NULL && o->root == NULL)
@@ -294,7 +306,7 @@ static int serve(int argc, char **argv) {
         return check(given.strict);
     if (!given.doctor && !start_logger())
         return EXIT_FAILED;
-    if (!conf_load_first(&conf, given.doctor ? conf_print : NULL))
+    if (!conf_load_first(&conf, given.doctor ? print_problem : NULL))
         return EXIT_FAILED;
     if (!sysfs_root(given.root != NULL ? given.root : "/")) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));

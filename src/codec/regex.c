@@ -133,6 +133,18 @@ static bool has_what_it_needs(const struct regex *re, const char *text, size_t l
     return missing == 0;
 }
 
+bool regex_same(const struct regex_pool *pool_a, const struct regex *a, const struct regex_pool *pool_b,
+                const struct regex *b) {
+    bool same = a->count == b->count;
+    for (uint32_t i = 0; i < a->count && same; i++) {
+        const struct regex_inst *x = &pool_a->inst[a->first + i], *y = &pool_b->inst[b->first + i];
+        same = x->op == y->op &&
+               (x->op == OP_SET ? memcmp(&pool_a->set[x->arg], &pool_b->set[y->arg], sizeof *pool_a->set) == 0
+                                : x->arg == y->arg);
+    }
+    return same;
+}
+
 bool regex_match(const struct regex_pool *pool, const struct regex *re, const char *text, size_t len) {
     const struct regex_inst *prog = &pool->inst[re->first];
     struct states a, b, *now = &a, *next = &b;

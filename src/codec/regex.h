@@ -51,6 +51,9 @@ struct regex_error {
 void regex_pool_reset(struct regex_pool *pool);
 /* Compiles a UTF-8 pattern. False with *err filled; the pool is then as before. */
 bool regex_compile(struct regex_pool *pool, struct regex *re, const char *pattern, size_t len, struct regex_error *err);
+/* Are both patterns compiled to the same? */
+bool regex_same(const struct regex_pool *pool_a, const struct regex *a, const struct regex_pool *pool_b,
+                const struct regex *b);
 /* Does the pattern match a prefix of text (UTF-8, invalid bytes count as one character that matches only . and negated
  * classes)? */
 bool regex_match(const struct regex_pool *pool, const struct regex *re, const char *text, size_t len);

@@ -58,6 +58,7 @@ static void read_general(struct reader *r, int object) {
         return;
     if (rd_choice(r, v[GEN_RULE_MATCH], matches, 2, "\"all\" or \"any\"", &match))
         r->c->rule_match_any = match == 1;
+    r->foreign = r->foreign || v[GEN_RULE_MATCH] >= 0;
     (void)rd_bool(r, v[GEN_PERSISTENCY], &r->c->persistency);
     (void)rd_path(r, v[GEN_STATE_PATH], r->c->state_path, sizeof r->c->state_path);
     (void)rd_path(r, v[GEN_RECORD_PATH], r->c->record_path, sizeof r->c->record_path);
@@ -104,6 +105,7 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
         return;
     VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
     vm->supported = conf_vm_types[type].supported;
+    r->foreign = r->foreign || !vm->supported;
     if (!vm->supported)
         rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", names[type]);
 }
@@ -228,6 +230,11 @@ static bool read_json(struct reader *r, const char *text, size_t len, conf_diag_
 }
 
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg) {
+    return conf_parse_again(c, NULL, text, len, report, arg);
+}
+
+bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, size_t len, conf_diag_fn *report,
+                      void *arg) {
     struct reader r = {.c = c, .scratch = &conf_scratch_area, .line = 1, .api_object = -1};
     r.report = (struct report){.j = &r.j, .problems = &r.scratch->problems};
     int v[CONF_KEYS_MAX];
@@ -239,6 +246,7 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
     if (!read_json(&r, text, len, report, arg))
         return false;
     if (rd_object(&r, 0, OBJ_ROOT, v)) {
+        r.vms_unread = r.misspelt && v[ROOT_VMS] < 0;
         if (v[ROOT_GENERAL] >= 0)
             read_general(&r, v[ROOT_GENERAL]);
         if (v[ROOT_VMS] >= 0)
@@ -248,6 +256,8 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
             conf_read_rules(&r, v[ROOT_USB]);
         conf_read_other(&r);
         conf_lint(&r);
+        if (old != NULL && r.report.count[DIAG_ERROR] == 0)
+            conf_lost(&r, old);
         policy_index(c);
     }
     report_emit(&r.report, report, arg);

@@ -81,6 +81,9 @@ void conf_default(struct conf *c); /* no file: unix API, no VMs, no rules */
  * reentrant (static scratch). Neither function touches more of *c than it fills: unused table rows stay untouched
  * pages. The strings of *c point into *c: it must not be copied. */
 bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *report, void *arg);
+/* The same at a reload: also an error is a rule that never applies and that applied in `old`, the one in force. */
+bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, size_t len, conf_diag_fn *report,
+                      void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
 /* The first array other than usbPassthrough with a rule for this VM ("pciPassthrough"), or NULL. */
 const char *conf_other_bus(const struct conf *c, int vm);

@@ -254,6 +254,8 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
     else if (home >= 0)
         fits = str_fmt(dst, cap, ": it belongs in %s", objects[home].place);
     VH_ASSERT(fits); /* only names from these tables */
+    if (o == OBJ_ROOT)
+        return right == root_keys[ROOT_USB] || right == root_keys[ROOT_VMS];
     if (!is_rule((int)o) || named)
         return false;
     return right != NULL ? strcmp(right, "description") != 0 : is_rule(home);

@@ -104,7 +104,7 @@ const char *keys_name(enum conf_object o, int index);
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
 /* A hint for an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". True if the key was certainly
  * meant for one that decides where devices go, so that leaving it out may cost a device: of rules and entries, all but
- * descriptions. */
+ * descriptions; of the top level, rules and VMs. */
 bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap);
 
 #endif

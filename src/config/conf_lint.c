@@ -116,6 +116,13 @@ static bool covers(const struct reader *r, int ia, int ib) {
     return true;
 }
 
+/* True if no device matches the entry, though it is not disabled. */
+static bool is_empty(const struct conf *c, const struct entry *e) {
+    bool removable = (e->fields & F_REMOVABLE) != 0;
+    return e->enabled &&
+           (e->fields == 0 || (removable && e->removable == 0) || (c->rule_match_any && e->fields == F_REMOVABLE));
+}
+
 static bool denies_nothing(const struct conf *c, const struct rule *rule) {
     for (int e = rule->deny; e < rule->deny + rule->ndeny; e++) {
         if (c->entries[e].enabled && c->entries[e].fields != 0)
@@ -197,20 +204,24 @@ static void composite(struct reader *r, const struct rule *rule, int entry) {
 /* ---- the whole ---- */
 
 static void lint_rule(struct reader *r, int i) {
-    const struct rule *rule = &r->c->rules[i];
-    int live = 0, dead = 0;
+    struct rule *rule = &r->c->rules[i];
+    int live = 0, dead = 0, empty = 0;
     for (int e = rule->allow; e < rule->allow + rule->nallow + rule->ndeny; e++) {
         const struct entry *entry = &r->c->entries[e];
+        empty += e < rule->allow + rule->nallow && is_empty(r->c, entry);
         if (!entry->enabled || entry->fields == 0)
             continue;
-        readings(r, entry, r->scratch->entry_tok[e]);
+        if (r->foreign)
+            readings(r, entry, r->scratch->entry_tok[e]);
         if (e >= rule->allow + rule->nallow)
             continue;
         composite(r, rule, e);
         bool is_dead = shadowed(r, i, e);
-        live += !is_dead;
+        live += !is_dead && !is_empty(r->c, entry);
         dead += is_dead;
     }
+    /* Entries that are disabled are so on purpose. */
+    rule->idle = rule->idle || (live == 0 && (dead > 0 || empty > 0 || rule->nallow == 0));
     if (live == 0 && dead > 1)
         rd_warn(r, r->scratch->rule_tok[i], "the rule never decides: none of its entries does");
 }

@@ -1,13 +1,15 @@
 /*
  * conf_print.c - prints a problem with its source line. A long line, as generators write it, is cut to the part around
- * the place. Writes to standard error only.
+ * the place. On a terminal the level and the caret are coloured, unless NO_COLOR is set. Writes to standard error only.
  */
 #include "config/conf_print.h"
 
 #include "base/str.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WHOLE = 160, BEFORE = 60, AFTER = 40 }; /* bytes of a line shown whole; characters around the place */
 
@@ -54,6 +56,17 @@ static void print_row(const char *p, size_t n, unsigned from, unsigned to, bool 
     }
 }
 
+enum colour { PLAIN, BOLD, RED, MAGENTA, CYAN, GREEN };
+
+static void colour(enum colour c) {
+    static const char *const codes[] = {
+        [PLAIN] = "0", [BOLD] = "1", [RED] = "1;31", [MAGENTA] = "1;35", [CYAN] = "1;36", [GREEN] = "1;32"};
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool plain = (no != NULL && no[0] != '\0') || term == NULL || str_eq(term, "dumb") || isatty(STDERR_FILENO) != 1;
+    if (!plain)
+        fprintf(stderr, "\033[%sm", codes[c]);
+}
+
 static void print_source(const struct source *s, unsigned line, unsigned column) {
     size_t n = 0;
     const char *p = find_line(s, line, &n);
@@ -63,17 +76,25 @@ static void print_source(const struct source *s, unsigned line, unsigned column)
     print_row(p, n, from, whole ? WHOLE + 1 : column + AFTER, false);
     fprintf(stderr, "\n      | %s", from > 1 ? "   " : "");
     print_row(p, n, from, column, true);
-    fputs("^\n", stderr);
+    colour(GREEN);
+    fputc('^', stderr);
+    colour(PLAIN);
+    fputc('\n', stderr);
 }
 
 void conf_print(const struct diag *d, void *source) {
     static const char levels[][8] = {"error", "warning", "note"};
+    static const enum colour colours[] = {RED, MAGENTA, CYAN};
     const struct source *s = source;
+    colour(BOLD);
     if (d->line > 0)
         fprintf(stderr, "%s:%u:%u: ", s->path, d->line, d->column);
     else
         fprintf(stderr, "%s: ", s->path);
-    fprintf(stderr, "%s: %s%s%s\n", levels[d->level], d->path, d->path[0] != '\0' ? ": " : "", d->text);
+    colour(colours[d->level]);
+    fprintf(stderr, "%s: ", levels[d->level]);
+    colour(PLAIN);
+    fprintf(stderr, "%s%s%s\n", d->path, d->path[0] != '\0' ? ": " : "", d->text);
     if (d->line > 0)
         print_source(s, d->line, d->column);
 }

@@ -41,7 +41,7 @@ static bool is_idle(const struct json *j, int t) {
 static void foreign_key(struct reader *r, enum conf_object o, int key, int value) {
     uint32_t bit = 0;
     char name[64], hint[96];
-    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS;
+    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS || o == OBJ_ROOT;
     const char *what = keys_later_only(&r->j, o, key, &bit);
     report_quote(&r->j, key, name, sizeof name);
     if (what) {
@@ -71,6 +71,7 @@ bool rd_object(struct reader *r, int tok, enum conf_object o, int *v) {
     for (int key = json_first(&r->j, tok); key >= 0; key = json_next(&r->j, key)) {
         int value = json_value(&r->j, key);
         int i = keys_find(&r->j, o, key);
+        r->foreign = r->foreign || keys_later_only(&r->j, o, key, &(uint32_t){0}) != NULL;
         if (json_type(&r->j, value) == JSON_NULL && (i >= 0 || keys_later_only(&r->j, o, key, &(uint32_t){0})))
             continue; /* configuration generators write null for "not set" */
         if (i < 0) {

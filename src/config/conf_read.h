@@ -28,6 +28,7 @@ struct reader {
     struct conf_scratch *scratch;
     uint32_t said_later_only[OBJ_COUNT];
     bool misspelt;   /* the object read last has a key that is an error: what is missing there may be that key's */
+    bool foreign;    /* a key or a VM type that only the older daemons act on, or ruleMatch: two readings may matter */
     bool vms_unread; /* a VM has an error in its name: rules may name that one */
     int api_object;  /* general.api, -1 none */
     size_t line_at;  /* the line counter's place */
@@ -65,5 +66,6 @@ void conf_read_limits(struct reader *r, int object);
 void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */
 void conf_read_other(struct reader *r);                   /* conf_other.c; after the VMs */
 void conf_lint(struct reader *r);
+void conf_lost(struct reader *r, const struct conf *old); /* conf_lost.c; when nothing else is wrong */
 
 #endif

@@ -397,6 +397,7 @@ static bool is_empty(const struct reader *r, int tok) {
 static void read_rule_vms(struct reader *r, struct rule *rule, int object, int target, int allowed) {
     if (is_empty(r, target) && is_empty(r, allowed)) { /* the older daemons skip such a rule as well */
         rd_warn(r, object, "neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies");
+        rule->idle = rule->enabled;
         rule->enabled = false;
         return;
     }
@@ -412,6 +413,7 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
             read_rule_vm(r, rule, t);
     }
     rule->single = named || rule->nvms == 1;
+    rule->idle = rule->enabled && rule->nvms == 0;
     if (rule->nvms == 0 && r->report.count[DIAG_ERROR] == 0)
         rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
 }

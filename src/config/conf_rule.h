@@ -57,6 +57,7 @@ struct entry {
 struct rule {
     const char *description, *tag; /* "" if none */
     bool enabled, skip_on_suspend, reset_on_release;
+    bool idle;               /* enabled as written, but no device goes to a VM by it: --check says why */
     bool single;             /* targetVm, or only one allowed: nobody has to choose */
     uint8_t nvms;            /* 0: the rule decides, but all its VMs are unknown */
     uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */

@@ -17,7 +17,25 @@ struct scan {
     int depth;
     size_t string; /* begin of a string that is still open at the end */
     bool in_string;
+    size_t askew; /* where the first one begins that is closed on a line with another indentation; 0 none */
 };
+
+/* The blanks at the begin of the line of `at`; *first: nothing stands before `at` on its line. */
+static size_t indentation(const struct scan *c, size_t at, bool *first) {
+    size_t begin = at, n = 0;
+    while (begin > 0 && c->s[begin - 1] != '\n')
+        begin--;
+    while (begin + n < at && (c->s[begin + n] == ' ' || c->s[begin + n] == '\t'))
+        n++;
+    *first = begin + n == at;
+    return n;
+}
+
+static bool is_askew(const struct scan *c, size_t open, size_t close) {
+    bool begins = false, closes = false;
+    size_t a = indentation(c, open, &begins), b = indentation(c, close, &closes);
+    return closes && a != b;
+}
 
 static size_t string_end(const struct scan *c, size_t at, size_t end) {
     for (at++; at < end && c->s[at] != '"'; at++)
@@ -35,7 +53,9 @@ static void scan(struct scan *c, size_t end) {
         } else if ((b == '{' || b == '[') && c->depth < VH_JSON_DEPTH) {
             c->open[c->depth++] = at;
         } else if ((b == '}' || b == ']') && c->depth > 0) {
-            c->depth--;
+            size_t open = c->open[--c->depth];
+            if (c->askew == 0 && is_askew(c, open, at))
+                c->askew = open;
         }
     }
 }
@@ -84,8 +104,13 @@ static size_t ends(const struct scan *c, const struct json_error *err, struct sb
     }
     if (c->depth > 0) {
         size_t at = c->open[c->depth - 1];
-        sb_fmt(sb, "this '%c' is never closed: the file ends first", c->s[at]);
-        return at;
+        if (c->askew == 0) {
+            sb_fmt(sb, "this '%c' is never closed: the file ends first", c->s[at]);
+            return at;
+        }
+        sb_fmt(sb, "this '%c' is probably not closed, by the indentation; the file ends before that on line %u is",
+               c->s[c->askew], line_of(c, at));
+        return c->askew;
     }
     sb_str(sb, err->why);
     return err->at;
@@ -176,7 +201,11 @@ size_t conf_slip(const char *text, size_t len, const struct json_error *err, cha
         sb_str(&sb, "this string does not end on its line: its closing quote (\") is missing, or is no plain one");
         return c.string;
     }
-    if (c.in_string || (!closes(&c, &at, &sb) && !names_what_is_there(text + at, len - at, &sb)))
+    bool misplaced = strncmp(err->why, "expected", 8) == 0; /* not: nested too deeply */
+    if ((text[at] == '{' || text[at] == '[') && misplaced && c.depth > 0 && !c.in_string)
+        sb_fmt(&sb, "%s: is the '%c' on line %u closed?", err->why, text[c.open[c.depth - 1]],
+               line_of(&c, c.open[c.depth - 1]));
+    else if (c.in_string || (!closes(&c, &at, &sb) && !names_what_is_there(text + at, len - at, &sb)))
         sb_str(&sb, err->why);
     return at;
 }

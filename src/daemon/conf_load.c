@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "config/conf_print.h"
 #include "daemon/scratch.h"
 #include "os/file.h"
@@ -29,6 +30,8 @@ void conf_load_choose(const char *path) {
 }
 
 const char *conf_load_path(void) {
+    if (chosen != NULL && str_eq(chosen, CONF_LOAD_STDIN))
+        return "standard input"; /* in messages */
     return chosen != NULL ? chosen : CONF_LOAD_DEFAULT;
 }
 
@@ -51,6 +54,8 @@ static void log_diag(const struct diag *d, void *arg) {
 static char text[VH_CONF_MAX];
 
 static int open_file(void) { /* opening a fifo must not wait */
+    if (chosen != NULL && str_eq(chosen, CONF_LOAD_STDIN))
+        return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return openat(AT_FDCWD, conf_load_path(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
@@ -70,12 +75,13 @@ static bool load_default(struct conf *conf) {
     return true;
 }
 
-static bool load(struct conf *conf, int fd, conf_diag_fn *report) {
+/* old: the configuration in force, NULL at start. */
+static bool load(struct conf *conf, const struct conf *old, int fd, conf_diag_fn *report) {
     ssize_t len = file_read_whole(fd, text, sizeof text, FILE_END);
     if (len < 0)
         return unreadable("read", errno);
     struct source source = {.path = conf_load_path(), .text = text, .len = (size_t)len};
-    bool ok = conf_parse(conf, text, source.len, report, &source);
+    bool ok = conf_parse_again(conf, old, text, source.len, report, &source);
     pages_give_back(text, sizeof text);
     return ok;
 }
@@ -132,14 +138,14 @@ bool conf_load_first(const struct conf **c, conf_diag_fn *report) {
     int fd = open_file();
     if (fd < 0)
         return is_left_out(errno) ? load_default(&confs[0]) : unreadable("open", errno);
-    bool ok = load(&confs[0], fd, report != NULL ? report : log_diag);
+    bool ok = load(&confs[0], NULL, fd, report != NULL ? report : log_diag);
     (void)close(fd);
     return ok;
 }
 
 const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy) {
     struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
-    bool ok = fd >= 0              ? load(fresh, fd, log_diag)
+    bool ok = fd >= 0              ? load(fresh, old, fd, log_diag)
               : is_left_out(error) ? load_default(fresh)
                                    : unreadable(error == EFBIG ? "read" : "open", error);
     bool fits = ok && conf_align(fresh, old, busy);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #define CONF_LOAD_DEFAULT "/etc/vhotplug.conf"
+#define CONF_LOAD_STDIN "-" /* standard input: for --check, since it can be read only once */
 
 /* The file to read, which must stay valid. NULL: the default one; if that does not exist, the built-in configuration.
  */

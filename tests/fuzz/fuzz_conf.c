@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct conf conf;
+static struct conf conf, again;
 static size_t length, lines;
 
 static void see(const struct diag *d, void *arg) {
@@ -90,6 +90,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         MUST(rule >= -1 && rule < conf.nrules);
         for (int i = 0; i < conf.nentries; i++)
             check_entry(&conf.entries[i], &dev);
+        MUST(conf_parse_again(&again, &conf, (const char *)data, size, NULL, NULL)); /* a reload of the same file */
     }
     return 0;
 }

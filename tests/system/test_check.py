@@ -1,6 +1,7 @@
 """vhotplug --check and vhotplug doctor: the output that an integrator reads before the first start."""
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -38,9 +39,6 @@ x.conf:4:19: warning: usbPassthrough[1].targetVm: there is no VM 'mv2' in 'vms':
     4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
       |                   ^
 x.conf:4:49: warning: usbPassthrough[1].allow[0]: never decides: usbPassthrough[0] (line 3) already takes every such device, by the entry on line 3
-    4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
-      |                                                 ^
-x.conf:4:49: note: usbPassthrough[1].allow[0]: every field must match here; with "ruleMatch": "any" one of these would suffice: bus and port, the interface class
     4 |     { "targetVm": "mv2", "tag": "é", "allow": [ { "interfaceClass": 3, "bus": 1 } ] }
       |                                                 ^
 x.conf:6:55: error: vms[0].socket: expected an absolute path, found the number 7
@@ -110,6 +108,86 @@ def a_reload_with_a_misspelt_key_changes_nothing(w):
         equal((w.api().list()[kbd.node]["vm"], len(vm.devices), vm.count("device_del")), ("vm1", 1, 0), str(wrong))
     contains(daemon.configure(w.conf([{**rules[0], "remark": "as before"}])), "configuration reloaded")
     equal(len(vm.devices), 1)
+
+
+@test
+def a_reload_that_would_make_a_rule_idle_changes_nothing_and_says_so(w):
+    vm = w.qemu("vm1")
+    rules = [rule("vm1", KEYBOARD, description="keyboards")]
+    daemon = w.daemon(w.conf(rules))
+    kbd = w.host.plug("1-2")
+    w.api().list_until(lambda l: l and l[kbd.node]["vm"] == "vm1")
+    for idle in ([{**rules[0], "targetVm": "mv1"}], [rule("vm2", {"interfaceClass": 3}), rules[0]], [{**rules[0], "deny": [KEYBOARD]}],
+                 [{**rules[0], "allow": []}]):
+        since = len(daemon.log)
+        contains(daemon.configure(w.conf(idle)), "not reloaded")
+        daemon.wait_log("usbPassthrough.*the rule applies in the configuration in force and never would in this one", since=since)
+        equal((w.api().list()[kbd.node]["vm"], len(vm.devices), vm.count("device_del")), ("vm1", 1, 0), str(idle))
+    for meant in ([rules[0], rule("vm2", KEYBOARD)], [{**rules[0], "disable": True}], []):
+        contains(daemon.configure(w.conf(meant)), "configuration reloaded")
+    w.api().list_until(lambda l: not l or l[kbd.node]["vm"] is None)
+
+
+@test
+def the_file_is_named_in_any_of_three_ways(w):
+    text = json.dumps({"vms": 5})
+    path = os.path.join(w.dir, "x.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+    def run_check(*arguments, stdin=""):
+        done = subprocess.run([BINARY, *arguments], input=stdin, capture_output=True, text=True, timeout=scaled(10), check=False)
+        return done.returncode, done.stdout, done.stderr.splitlines()[:1]
+
+    shown = (1, f"{path}: not usable: 1 error, 0 warnings\n", [f"{path}:1:9: error: vms: expected an array of VMs, found the number 5"])
+    equal(run_check("--check", "-c", path), shown)
+    equal(run_check("--check", path), shown)
+    equal(run_check(path, "--check"), shown)
+    by_stdin = (1, "standard input: not usable: 1 error, 0 warnings\n",
+                ["standard input:1:9: error: vms: expected an array of VMs, found the number 5"])
+    equal(run_check("--check", "-c", "-", stdin=text), by_stdin)
+    equal(run_check("--check", "-", stdin=text), by_stdin)
+    equal(run_check("--check", "-", stdin="{}"), (0, "standard input: ok: 0 rules, 0 VMs, 0 warnings\n", []))
+    equal(run_check("--check", "-", stdin=" " * 2_000_000)[0], 1)
+    for wrong in (("-c", "-"), (path,), ("--check", path, path), ("--check", "-c", path, path)):
+        equal(run_check(*wrong)[0], 2, str(wrong))
+
+
+@test
+def levels_are_coloured_on_a_terminal_alone(w):
+    path = os.path.join(w.dir, "x.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('{"vms": 5, "x": 1}')
+
+    def on_a_terminal(**environment):
+        master, slave = pty.openpty()
+        with subprocess.Popen([BINARY, "--check", path], stdout=subprocess.DEVNULL, stderr=slave, env={"PATH": "/bin", **environment}) as process:
+            os.close(slave)
+            out = b""
+            try:
+                while data := os.read(master, 65536):
+                    out += data
+            except OSError:  # the other end is closed
+                pass
+            os.close(master)
+            process.wait(scaled(10))
+        return out.decode().replace("\r\n", "\n").replace(path, "x.conf")
+
+    plain = """x.conf:1:9: error: vms: expected an array of VMs, found the number 5
+    1 | {"vms": 5, "x": 1}
+      |         ^
+x.conf:1:12: warning: x: unknown key 'x'
+    1 | {"vms": 5, "x": 1}
+      |            ^
+"""
+    coloured = on_a_terminal(TERM="xterm")
+    contains(coloured, "\x1b[1;31merror: \x1b[0mvms: expected")
+    contains(coloured, "\x1b[1;35mwarning: \x1b[0mx: unknown")
+    equal(re.sub("\x1b\\[[0-9;]*m", "", coloured), plain)
+    equal(on_a_terminal(TERM="xterm", NO_COLOR="1"), plain)
+    equal(on_a_terminal(TERM="dumb"), plain)
+    equal(on_a_terminal(), plain)
+    check("\x1b" in on_a_terminal(TERM="xterm", NO_COLOR=""), "an empty NO_COLOR is none")
 
 
 @test

@@ -127,7 +127,7 @@ static void root_types(void) {
 
 static void unknown_keys(void) {
     EXPECT("{\"usbPassthru\":[]}",
-           "warning 1:2 usbPassthru: unknown key 'usbPassthru': did you mean 'usbPassthrough'?\n");
+           "error 1:2 usbPassthru: unknown key 'usbPassthru': did you mean 'usbPassthrough'?\n");
     EXPECT("{\"x\":1}", "warning 1:2 x: unknown key 'x'\n");
     EXPECT("{\"api\":{}}", "warning 1:2 api: unknown key 'api': it belongs in 'general'\n");
     EXPECT(GENERAL("\"transports\":[]"),
@@ -1131,25 +1131,39 @@ static void entry_switches(void) {
 
 /* ---- notes ---- */
 
+#define FOREIGN(x)                          \
+    "{\"general\":{\"ruleMatch\":\"all\"}," \
+    "\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[{\n" x "}]}]}"
+
 static void notes_on_readings(void) {
     with_notes = true;
-    EXPECT(ENTRY("\"vendorId\":\"046d\",\"productId\":\"c52b\",\"serial\":\"x\",\"removable\":\"fixed\""), "");
+    EXPECT(ENTRY("\"bus\":1,\"vendorName\":\"y\""), ""); /* a file of ours has one reading */
+    EXPECT(FOREIGN("\"vendorId\":\"046d\",\"productId\":\"c52b\",\"serial\":\"x\",\"removable\":\"fixed\""), "");
     EXPECT(
-        ENTRY("\"vendorId\":\"046d\",\"productName\":\"x\",\"bus\":1,\"deviceClass\":1,\"interfaceClass\":2,"
-              "\"vendorName\":\"y\""),
-        "note 1:94 usbPassthrough[0].allow[0]: every field must match here; with \"ruleMatch\": \"any\" one of these "
+        FOREIGN("\"vendorId\":\"046d\",\"productName\":\"x\",\"bus\":1,\"deviceClass\":1,\"interfaceClass\":2,"
+                "\"vendorName\":\"y\""),
+        "note 1:124 usbPassthrough[0].allow[0]: every field must match here; with \"ruleMatch\": \"any\" one of these "
         "would suffice: the ids, vendorName, productName, bus and port, the device class, the interface class\n");
-    EXPECT(ENTRY("\"removable\":\"fixed\""),
-           "note 1:94 usbPassthrough[0].allow[0]: 'removable' alone selects devices with \"ruleMatch\": \"all\" and "
+    EXPECT(FOREIGN("\"removable\":\"fixed\""),
+           "note 1:124 usbPassthrough[0].allow[0]: 'removable' alone selects devices with \"ruleMatch\": \"all\" and "
            "none with \"any\"\n");
-    EXPECT(ENTRY("\"port\":\"2\""), "note 1:94 usbPassthrough[0].allow[0]: port 2 is the port itself with "
-                                    "\"ruleMatch\": \"all\"; with \"any\" also what is behind a hub there\n");
-    EXPECT(ENTRY("\"port\":\"2.1\""), "");
-    EXPECT(ENTRY("\"bus\":1,\"vendorName\":\"y\",\"disable\":true"), "");
+    EXPECT(FOREIGN("\"port\":\"2\""), "note 1:124 usbPassthrough[0].allow[0]: port 2 is the port itself with "
+                                      "\"ruleMatch\": \"all\"; with \"any\" also what is behind a hub there\n");
+    EXPECT(FOREIGN("\"port\":\"2.1\""), "");
+    EXPECT(FOREIGN("\"bus\":1,\"vendorName\":\"y\",\"disable\":true"), "");
     EXPECT("{\"general\":{\"ruleMatch\":\"any\"},\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":"
            "[{\"bus\":1}],\"deny\":[\n{\"bus\":1,\"interfaceClass\":2}]}]}",
            "note 2:1 usbPassthrough[0].deny[0]: any one suffices here (bus and port, the interface class); with "
            "\"ruleMatch\": \"all\" every one must match\n");
+    EXPECT("{\"pciPassthrough\":null,\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":["
+           "{\"port\":2}]}]}",
+           "note 1:116 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
+           "also what is behind a hub there\n");
+    EXPECT("{\"vms\":[" VM_A ",\n{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"}],\"usbPassthrough\":["
+           "{\"allowedVms\":[\"a\",\"b\"],\"allow\":[\n{\"port\":2}]}]}",
+           "warning 2:20 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
+           "note 3:1 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
+           "also what is behind a hub there\n");
     with_notes = false;
 }
 
@@ -1238,6 +1252,74 @@ static void shadowed_entries(void) {
         snprintf(text, sizeof text, TWO("", "\"allow\":[{\"%s}]", "\"%s"), numbers[i], other);
         CHECK(parse(text) && !strstr(seen, "never decides"));
     }
+}
+
+/* ---- what a reload would lose ---- */
+
+static struct conf before;
+
+/* Both texts have VMs a and b and these rules; does a reload from the first to the second lose a rule? */
+static bool loses(const char *old, const char *fresh) {
+    char text[2000];
+    snprintf(text, sizeof text, "{\"vms\":[" VM_A "," VM_B "],\"usbPassthrough\":[%s]}", old);
+    CHECK(conf_parse(&before, text, strlen(text), NULL, NULL));
+    snprintf(text, sizeof text, "{\"vms\":[" VM_A "," VM_B "],\"usbPassthrough\":[%s]}", fresh);
+    CHECK(conf_parse(&c, text, strlen(text), NULL, NULL)); /* by itself it is valid */
+    seen[0] = '\0';
+    bool ok = conf_parse_again(&c, &before, text, strlen(text), collect, &c);
+    CHECK_INT(ok, strstr(seen, "the rule applies in the configuration in force and never would in this one") == NULL);
+    return !ok;
+}
+
+#define TO(vm, allow) "{\"targetVm\":\"" vm "\",\"allow\":[" allow "]}"
+#define NAMED(what, vm, allow) "{\"description\":\"" what "\",\"targetVm\":\"" vm "\",\"allow\":[" allow "]}"
+#define BUS "{\"bus\":1}"
+#define PORT "{\"bus\":1,\"port\":2}"
+#define NAME "{\"productName\":\"[a-c]x\"}"
+
+static void a_rule_that_applied_must_not_stop_by_mistake(void) {
+    CHECK(loses(TO("a", BUS), TO("x", BUS)));            /* a VM that there is not */
+    CHECK(loses(TO("a", BUS), "{\"allow\":[" BUS "]}")); /* no VM */
+    CHECK(loses(TO("a", BUS), "{\"allowedVms\":[\"x\"],\"allow\":[" BUS "]}"));
+    CHECK(loses(TO("a", BUS), TO("a", "")));   /* no entry */
+    CHECK(loses(TO("a", BUS), TO("a", "{}"))); /* none that matches */
+    CHECK(loses(TO("a", BUS), TO("a", "{\"removable\":[]}")));
+    CHECK(loses(TO("a", BUS) "," TO("b", PORT), TO("b", BUS) "," TO("a", BUS)));
+    CHECK(loses(TO("a", PORT) "," TO("b", BUS), TO("b", BUS) "," TO("a", PORT))); /* shadowed by the order */
+    CHECK(loses(TO("a", PORT), TO("b", BUS) "," TO("a", PORT)));                  /* shadowed by a new one */
+    CHECK(loses(TO("a", BUS), "{\"targetVm\":\"a\",\"allow\":[" BUS "],\"deny\":[" BUS "]}"));
+    CHECK(loses(NAMED("x", "a", BUS), TO("b", PORT) "," NAMED("x", "a", PORT))); /* known by its description */
+    CHECK(loses("{\"tag\":\"t\",\"targetVm\":\"a\",\"allow\":[" BUS "]}",
+                TO("b", PORT) ",{\"tag\":\"t\",\"targetVm\":\"x\"}"));
+    CHECK(loses(TO("a", NAME), TO("b", PORT) "," TO("x", NAME))); /* and by an entry */
+    CHECK(strstr(seen, "usbPassthrough[1]: the rule applies") != NULL);
+}
+
+static void what_is_meant_is_no_loss(void) {
+    CHECK(!loses(TO("a", BUS), TO("a", BUS)));
+    CHECK(!loses(TO("a", BUS), ""));
+    CHECK(!loses(TO("a", BUS), TO("b", BUS)));
+    CHECK(!loses(TO("a", BUS), "{\"disable\":true,\"targetVm\":\"x\",\"allow\":[" BUS "]}"));
+    CHECK(!loses(TO("a", BUS), "{\"enable\":false,\"allow\":[]}"));
+    CHECK(!loses(TO("a", BUS), TO("a", "{\"bus\":1,\"disable\":true}")));
+    CHECK(!loses(TO("a", BUS), TO("a", BUS) "," TO("b", PORT))); /* a new one that never applies: a warning */
+    CHECK(!loses(TO("a", BUS), TO("a", BUS) "," TO("b", "")));
+    CHECK(!loses(TO("a", BUS) "," TO("b", PORT), TO("a", BUS) "," TO("b", PORT))); /* never applied before either */
+    CHECK(!loses(TO("a", BUS) "," TO("b", PORT), TO("b", "{\"bus\":7}") "," TO("a", BUS) "," TO("b", PORT)));
+    CHECK(!loses(TO("x", BUS), TO("x", BUS) "," TO("a", NAME)));
+    CHECK(!loses(TO("a", NAME), TO("a", NAME) "," TO("x", "{\"productName\":\"[a-d]x\"}")));
+    CHECK(!loses("{\"tag\":\"t\",\"targetVm\":\"a\",\"allow\":[" BUS
+                 "]},{\"tag\":\"t\",\"targetVm\":\"x\",\"allow\":[" NAME "]}",
+                 "{\"tag\":\"t\",\"targetVm\":\"a\",\"allow\":[" BUS
+                 "]},{\"tag\":\"t\",\"targetVm\":\"x\",\"allow\":[" NAME "]}"));
+}
+
+static void misspelt_rules_or_vms_are_errors(void) {
+    EXPECT("{\"usbPassthru\":[]}",
+           "error 1:2 usbPassthru: unknown key 'usbPassthru': did you mean 'usbPassthrough'?\n");
+    EXPECT("{\"vm\":[],\"vmss\":[" VM_A "],\"usbPassthrough\":[" TO("a", BUS) "]}",
+           "warning 1:2 vm: unknown key 'vm': it belongs in an element of 'general.api.clients'\n"
+           "error 1:10 vmss: unknown key 'vmss': did you mean 'vms'?\n"); /* not that there is no VM 'a' */
 }
 
 /* ---- several at once ---- */
@@ -1608,6 +1690,9 @@ int main(void) {
     RUN(notes_on_composite_devices);
     RUN(notes_on_vms);
     RUN(shadowed_entries);
+    RUN(a_rule_that_applied_must_not_stop_by_mistake);
+    RUN(what_is_meant_is_no_loss);
+    RUN(misspelt_rules_or_vms_are_errors);
     RUN(in_the_order_of_the_file);
     RUN(too_many_problems_are_counted);
     RUN(the_style_of_the_older_daemons);

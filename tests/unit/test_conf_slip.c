@@ -101,6 +101,17 @@ static void brackets(void) {
     CHECK_STR(slip("]"), "1:1 one ']' too many");
 }
 
+static void the_bracket_that_is_not_closed_by_the_indentation(void) {
+    CHECK_STR(slip("{\n  \"general\": {\n    \"api\": {\n      \"port\": 1\n  },\n  \"vms\": [\n  ]\n}\n"),
+              "3:12 this '{' is probably not closed, by the indentation; the file ends before that on line 1 is");
+    CHECK_STR(slip("{\n\t\"a\": {\n\t\t\"b\": [ 1,\n\t\t\t2\n\t\t],\n\t\"c\": 1\n}\n"),
+              "2:7 this '{' is probably not closed, by the indentation; the file ends before that on line 1 is");
+    CHECK_STR(slip("{\n  \"a\": [ {\n    \"b\": 1 }\n  ]\n"), "1:1 this '{' is never closed: the file ends first");
+    CHECK_STR(slip("[ { \"a\": 1,\n  { \"b\": 2 } ]"), "2:3 expected a key in quotes: is the '{' on line 1 closed?");
+    CHECK_STR(slip("{ \"a\": [ 1\n  { \"b\": 2 } ] }"),
+              "2:3 expected ',' or ']' after an element: is the '[' on line 1 closed?");
+}
+
 /* As deep as JSON may be, and deeper; what stands in strings opens nothing. */
 static void depth(void) {
     char text[200];
@@ -132,6 +143,7 @@ int main(void) {
     RUN(words_of_other_languages);
     RUN(keys_given_twice);
     RUN(brackets);
+    RUN(the_bracket_that_is_not_closed_by_the_indentation);
     RUN(depth);
     RUN(every_beginning_of_a_text);
     TEST_MAIN_END;
