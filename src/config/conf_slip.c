@@ -154,9 +154,13 @@ static bool is_typographic_quote(const char *s, size_t n) {
 }
 
 /* What is at the place where JSON ends? False if nothing known. */
-static bool names_what_is_there(const char *s, size_t n, struct sbuf *sb) {
+static bool names_what_is_there(const char *text, size_t at, size_t len, struct sbuf *sb) {
+    const char *s = text + at;
+    size_t n = len - at;
     if (s[0] == '#' || (n > 1 && s[0] == '/' && (s[1] == '/' || s[1] == '*')))
         sb_str(sb, "JSON has no comments: write what is to be remarked into a \"description\"");
+    else if ((s[0] | 0x20) == 'x' && at > 0 && s[-1] == '0')
+        sb_str(sb, "JSON has no hexadecimal numbers: write the digits as a string");
     else if (s[0] == '\'')
         sb_str(sb, "keys and strings are written in double quotes (\"), not in single ones");
     else if (is_typographic_quote(s, n))
@@ -205,7 +209,7 @@ size_t conf_slip(const char *text, size_t len, const struct json_error *err, cha
     if ((text[at] == '{' || text[at] == '[') && misplaced && c.depth > 0 && !c.in_string)
         sb_fmt(&sb, "%s: is the '%c' on line %u closed?", err->why, text[c.open[c.depth - 1]],
                line_of(&c, c.open[c.depth - 1]));
-    else if (c.in_string || (!closes(&c, &at, &sb) && !names_what_is_there(text + at, len - at, &sb)))
+    else if (c.in_string || (!closes(&c, &at, &sb) && !names_what_is_there(text, at, len, &sb)))
         sb_str(&sb, err->why);
     return at;
 }

@@ -71,6 +71,7 @@ static void words_of_other_languages(void) {
     }
     CHECK_STR(slip("{\"a\": [NaN]}"), "1:8 JSON has no number 'NaN'");
     CHECK_STR(slip("{\"a\": -Infinity}"), "1:8 JSON has no number 'Infinity'");
+    CHECK_STR(slip("{\"a\": 0x1f}"), "1:8 JSON has no hexadecimal numbers: write the digits as a string");
     CHECK_STR(slip("{\"a\": Truely}"), "1:7 expected a value");
     CHECK_STR(slip("{\"a\": None"), "1:7 'None' is no word of JSON: write null");
 }
