@@ -50,6 +50,9 @@ struct figures {
     uint64_t orders, orders_late;                                                /* since the start */
     struct worker_counts connectors, opener, disk_worker;                        /* now */
     uint64_t log_dropped;                                                        /* lines, since the start */
+    uint64_t reloads, reloads_failed;                                            /* since the start */
+    int64_t reload_failed_at; /* of the last one, if it failed: ms since 1970, and why; else 0 and "" */
+    const char *reload_error;
     vm_set connected; /* VMs whose monitor the daemon is connected to */
 };
 /* stats, part by part like usb_list. */

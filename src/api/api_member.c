@@ -38,6 +38,14 @@ void member_uint(struct sbuf *sb, const char *name, uint64_t value) {
     sb_uint(sb, value);
 }
 
+void member_time(struct sbuf *sb, const char *name, int64_t ms) {
+    member(sb, name);
+    if (ms == 0)
+        sb_str(sb, "null");
+    else
+        sb_fmt(sb, "%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
+}
+
 void member_bool(struct sbuf *sb, const char *name, bool value) {
     member(sb, name);
     sb_str(sb, value ? "true" : "false");

@@ -114,6 +114,7 @@ static const struct {
     {"pci_resume", REQ_PCI_RESUME},
     {"vmm_args", REQ_VMM_ARGS},
     {"state_acknowledge", REQ_ACKNOWLEDGE},
+    {"reload", REQ_RELOAD},
     {"version", REQ_VERSION},
 };
 
@@ -142,7 +143,7 @@ static bool parse_action(struct parse *p) {
     }
     parse_complain(p, "action", t,
                    "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats, "
-                   "state_acknowledge or version");
+                   "state_acknowledge, reload or version");
     return false;
 }
 
@@ -219,6 +220,7 @@ static void parse_fields(struct parse *p) {
     case REQ_PCI_DETACH:
     case REQ_STATS:
     case REQ_ACKNOWLEDGE:
+    case REQ_RELOAD:
     case REQ_AUDIT:
     case REQ_UNSUBSCRIBE:
     case REQ_VERSION:

@@ -103,6 +103,9 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     workers(sb, "connectors", &f->connectors);
     workers(sb, "opener", &f->opener);
     workers(sb, "disk_worker", &f->disk_worker);
+    OBJECT(sb, "reload", {"ok", f->reloads}, {"failed", f->reloads_failed});
+    member_time(sb, "reload_failed_at", f->reload_failed_at);
+    member_text_or_null(sb, "reload_error", f->reload_error);
     OBJECT(sb, "log", {"dropped", f->log_dropped});
     OBJECT(sb, "arena", {"used", f->arena_used}, {"peak", f->arena_peak}, {"size", VH_ARENA_SIZE});
     sb_str(sb, ", \"vms\": [");

@@ -106,6 +106,7 @@ enum request_kind {
     REQ_PCI_RESUME,
     REQ_VMM_ARGS,
     REQ_ACKNOWLEDGE, /* that the state file was lost */
+    REQ_RELOAD,      /* read the configuration again */
     REQ_VERSION,
 };
 
@@ -236,6 +237,7 @@ enum action_kind {
     ACT_REPLY,       /* answer `client`: ok, or failed with the error in actions.texts[text] */
     ACT_REPLY_PARTS, /* answer `client` part by part: a list, figures, or an explanation of slot (-1: as described) */
     ACT_REPLY_VERSION,
+    ACT_SERVE, /* the daemon does what `client` asks without the core, and answers once that is done */
     ACT_SUBSCRIBE,
     ACT_AUDIT,       /* report actions.audits[audit]; unless the outcome is AUDIT_OK, actions.texts[text] says why */
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */

@@ -138,7 +138,7 @@ static const struct {
     [ROLE_GUEST] = {"not allowed: a guest may only list, listen and move its own devices", MAY_LISTEN | MAY_MOVE},
     [ROLE_OPERATOR] = {"not allowed for an operator", MAY_LISTEN | MAY_MOVE | MAY_LOOK},
     [ROLE_ADMIN] = {"not allowed for an admin",
-                    MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT) | MAY(REQ_ACKNOWLEDGE)},
+                    MAY_LISTEN | MAY_MOVE | MAY_LOOK | MAY(REQ_AUDIT) | MAY(REQ_ACKNOWLEDGE) | MAY(REQ_RELOAD)},
 };
 
 bool access_may(const struct principal *p, enum request_kind kind, const char **why) {

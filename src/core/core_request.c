@@ -218,6 +218,9 @@ static void begin(struct step *st, const struct request *r) {
     case REQ_ACKNOWLEDGE:
         acknowledge(st, r);
         break;
+    case REQ_RELOAD:
+        step_add(st, ACT_SERVE)->client = r->client;
+        break;
     case REQ_VERSION:
         step_add(st, ACT_REPLY_VERSION)->client = r->client;
         break;

@@ -16,6 +16,7 @@
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "daemon/uevent_source.h"
 #include "os/heap.h"
 #include "os/netlink.h"
@@ -60,6 +61,27 @@ static void api_handler_reply_parts(const struct action *a) {
     server_reply_parts(a->client);
 }
 
+void api_handler_reloaded(struct client_ref c, const struct principal *who, const struct reloaded *r) {
+    static char text[VH_REPLY_MAX];
+    struct audit a = {.asked = {.kind = REQ_RELOAD, .who = *who}, .outcome = r->ok ? AUDIT_OK : AUDIT_FAILED};
+    struct sbuf sb;
+    a.changes = true;
+    notify_audit(dispatch_core(), &a, r->error, dispatch_now());
+    if (c.gen == 0)
+        return;
+    sb_init(&sb, text, sizeof text);
+    api_reloaded(&sb, handler.request[c.index].id, r);
+    VH_ASSERT(sb_ok(&sb));
+    server_reply(c, text, sb.len);
+}
+
+/* What the core has no part in. */
+static void api_handler_serve(const struct action *a) {
+    VH_ASSERT(handler.request[a->client.index].kind == REQ_RELOAD);
+    if (!reload_ask(a->client, &handler.request[a->client.index].who))
+        reply(a->client, ACT_REPLY, "too many requests are under way");
+}
+
 static const struct principal *api_handler_asker(struct client_ref c) {
     return &handler.request[c.index].who;
 }
@@ -100,12 +122,14 @@ static void on_refused(const struct principal *who, const char *why) {
 
 static void on_closed(struct client_ref c) {
     struct fact f = {.kind = FACT_CLIENT_GONE, .client = c};
+    reload_client_gone(c);
     dispatch_fact(&f);
 }
 
 static void count(struct figures *f) {
     const struct netlink_stats *n = netlink_stats();
     const struct server_stats *s = server_stats();
+    const struct reload_stats *l = reload_stats();
     struct device_pool_stats d;
     device_pool_stats(&d);
     *f = (struct figures){
@@ -131,6 +155,10 @@ static void count(struct figures *f) {
         .orders = d.orders,
         .orders_late = d.written_off,
         .log_dropped = log_dropped(),
+        .reloads = l->ok,
+        .reloads_failed = l->failed,
+        .reload_failed_at = l->failed_at,
+        .reload_error = l->error,
     };
     connector_count(&f->connectors);
     opener_count(&f->opener);
@@ -163,7 +191,11 @@ static uint64_t on_stamp(struct client_ref c) {
 }
 
 const struct dispatch_calls api_handler_dispatch_calls = {
-    .reply = api_handler_reply, .reply_parts = api_handler_reply_parts, .asker = api_handler_asker};
+    .reply = api_handler_reply,
+    .reply_parts = api_handler_reply_parts,
+    .serve = api_handler_serve,
+    .asker = api_handler_asker,
+};
 
 static const struct server_calls calls = {
     .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};

@@ -24,6 +24,7 @@
 
 static struct conf confs[2];
 static const char *chosen; /* NULL: the default path */
+static reload_tell *told;  /* NULL, or whoever asked for the reload under way hears of problems, too */
 
 void conf_load_choose(const char *path) {
     chosen = path;
@@ -49,6 +50,17 @@ static void log_diag(const struct diag *d, void *arg) {
              d->path[0] != '\0' ? ": " : "", d->text);
 }
 
+/* For clients the file is only a name: its directory is the host's. */
+static void log_and_tell(const struct diag *d, void *arg) {
+    const struct source *source = arg;
+    const char *slash = strrchr(source->path, '/');
+    char line[2 * VH_LOG_LINE];
+    log_diag(d, arg);
+    bool fits = str_fmt(line, sizeof line, "%s:%u:%u: %s%s%s", slash != NULL ? slash + 1 : source->path, d->line,
+                        d->column, d->path, d->path[0] != '\0' ? ": " : "", d->text);
+    told(d->level, d->count, fits ? line : d->text); /* only a name of absurd length does not fit */
+}
+
 /* ---- the file's text ---- */
 
 static char text[VH_CONF_MAX];
@@ -63,10 +75,22 @@ static bool is_left_out(int error) {
     return error == ENOENT && chosen == NULL;
 }
 
-static bool unreadable(const char *verb, int error) {
-    log_error("cannot %s the configuration %s: %s", verb, conf_load_path(),
-              error == EFBIG ? "it is larger than 1 MiB" : strerror(error));
+static const char no_rows[] = "too many VMs while old ones still hold devices: at most 64 (VH_MAX_VMS)";
+_Static_assert(VH_MAX_VMS == 64, "as no_rows says");
+
+/* Of an error: logged, and told at a reload. */
+static bool fail(const char *why) {
+    log_error("%s", why);
+    if (told != NULL)
+        told(DIAG_ERROR, 1, why);
     return false;
+}
+
+static bool unreadable(const char *verb, int error) {
+    char why[VH_REALPATH_MAX + VH_TEXT_MAX];
+    (void)str_fmt(why, sizeof why, "cannot %s the configuration %s: %s", verb, conf_load_path(),
+                  error == EFBIG ? "it is larger than 1 MiB" : strerror(error)); /* an explanation may be cut */
+    return fail(why);
 }
 
 static bool load_default(struct conf *conf) {
@@ -143,15 +167,17 @@ bool conf_load_first(const struct conf **c, conf_diag_fn *report) {
     return ok;
 }
 
-const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy) {
+const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy, reload_tell *tell) {
     struct conf *fresh = old == &confs[0] ? &confs[1] : &confs[0];
-    bool ok = fd >= 0              ? load(fresh, old, fd, log_diag)
+    told = tell;
+    bool ok = fd >= 0              ? load(fresh, old, fd, log_and_tell)
               : is_left_out(error) ? load_default(fresh)
                                    : unreadable(error == EFBIG ? "read" : "open", error);
     bool fits = ok && conf_align(fresh, old, busy);
     scratch_give_back();
     if (ok && !fits)
-        log_error("too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)", VH_MAX_VMS);
+        fits = fail(no_rows);
+    told = NULL;
     return fits ? fresh : NULL;
 }
 

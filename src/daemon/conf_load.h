@@ -5,6 +5,7 @@
 #define VHOTPLUG_CONF_LOAD_H
 
 #include "config/conf.h"
+#include "daemon/reload.h"
 #include "os/opener.h"
 
 #include <stdbool.h>
@@ -23,8 +24,8 @@ bool conf_load_first(const struct conf **c, conf_diag_fn *report);
  * the built-in one, is usable, and *l says where it listens. */
 int conf_load_copy(struct opener_listeners *l, bool *valid);
 /* Reads what conf_load_copy() has returned (fd, or -1 and its errno) into other memory than that of `old` and aligns
- * the result with it (conf_align). NULL, all problems logged, if it is not usable. */
-const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy);
+ * the result with it (conf_align). NULL, all problems logged and told, if it is not usable. */
+const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm_set busy, reload_tell *tell);
 
 /* The same for a process that reads the file for itself: all VMs of `old` stay, as far as there are rows, and nothing
  * is logged. */

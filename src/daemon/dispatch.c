@@ -121,6 +121,9 @@ static void do_action(const struct action *a) {
     case ACT_REPLY_PARTS:
         dispatch.calls->reply_parts(a);
         break;
+    case ACT_SERVE:
+        dispatch.calls->serve(a);
+        break;
     case ACT_SUBSCRIBE:
         server_subscribe(a->client, true, a->audits);
         break;

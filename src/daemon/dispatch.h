@@ -16,6 +16,7 @@
 struct dispatch_calls {
     void (*reply)(const struct action *a, const char *error); /* ACT_REPLY, ACT_REPLY_VERSION */
     void (*reply_parts)(const struct action *a);              /* ACT_REPLY_PARTS */
+    void (*serve)(const struct action *a);                    /* ACT_SERVE */
     const struct principal *(*asker)(struct client_ref c);    /* of the request under way */
 };
 

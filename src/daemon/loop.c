@@ -1,6 +1,6 @@
 /*
- * loop.c - one thread, one poll(). Owns the order of work in one pass, the clock of a pass, signals and the reload of
- * the configuration. Never turns events into facts: dispatch.c, api_handler.c and the bus do.
+ * loop.c - one thread, one poll(). Owns the order of work in one pass, the clock of a pass and signals. Never turns
+ * events into facts: dispatch.c, api_handler.c and the bus do.
  *
  * Readiness is handled before deadlines: a daemon that was stopped for a while reads the answers that came meanwhile
  * before it treats them as late.
@@ -10,14 +10,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/log_limit.h"
-#include "base/str.h"
 #include "bus/device_pool.h"
-#include "bus/modules.h"
 #include "bus/mount_watch.h"
 #include "core/core.h"
 #include "daemon/api_handler.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
+#include "daemon/reload.h"
 #include "daemon/uevent_source.h"
 #include "os/clock.h"
 #include "os/heap.h"
@@ -38,13 +37,12 @@
 
 static struct {
     const struct loop_options *opt;
+    struct reload_calls reload;
     int64_t now;
     size_t arena; /* bytes of it in use at "ready"; the number never changes after that */
     int signals;
     int poll_failures; /* in a row */
     bool stop;
-    bool hangup;         /* the configuration is to be read again */
-    bool reading;        /* the opener reads it */
     int64_t leave_until; /* stopping: devices are taken out of their VMs until then at the latest */
     struct pollset polls;
 } loop;
@@ -91,80 +89,10 @@ static void signals_ready(void) {
     struct signalfd_siginfo info;
     while (read(loop.signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
-            loop.hangup = true;
+            reload_hangup();
         else
             begin_stop(info.ssi_signo);
     }
-}
-
-/* ---- another configuration ---- */
-
-static void warn_without_modules(const struct conf *c) {
-    const char *dir = "";
-    for (int i = 0; i < c->nentries && !modules_there(&dir); i++) {
-        if (c->entries[i].fields & F_DRIVER_PATH) {
-            log_warn("no module lists in %s: 'driverPath' matches nothing", dir);
-            return;
-        }
-    }
-}
-
-/* Puts the new configuration in force, or changes nothing if it has errors. A row that names another VM than before
- * goes down first: nothing known of the old VM applies to the new one. */
-static void reload(const struct conf *old, const struct conf *fresh) {
-    vm_set changed = 0;
-    if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
-        log_warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
-    if (!str_eq(fresh->record_path, old->record_path))
-        log_warn("general.recordPath is read at start only: restart the daemon for it");
-    for (int v = 0; v < VH_MAX_VMS; v++) {
-        bool same = v < fresh->nvms && v < old->nvms && conf_same_vm(&fresh->vms[v], &old->vms[v]);
-        changed |= (vm_set)!same << v;
-        if (same || v >= old->nvms)
-            continue;
-        link_drop(v);
-        dispatch_vm(FACT_VM_DOWN, v);
-    }
-    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
-    connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */
-    dispatch_fact(&f);
-    link_reload(fresh, changed);
-    vm_watch_reload(fresh, changed);
-    server_reload(&fresh->api);
-    vm_watch_scan();
-    warn_without_modules(fresh);
-    pages_give_back_code();
-    log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
-}
-
-static void on_conf(enum opener_what what, int fd, int error) {
-    const struct conf *old = dispatch_core()->conf, *fresh = NULL;
-    bool came = error != ETIMEDOUT && error != EPIPE;
-    vm_set busy = 0;
-    (void)what;
-    loop.reading = false;
-    for (int v = 0; v < old->nvms; v++)
-        busy |= (vm_set)core_vm_in_use(dispatch_core(), v) << v;
-    if (came)
-        fresh = loop.opt->reload(fd, error, old, busy);
-    if (fd >= 0)
-        (void)close(fd);
-    if (fresh == NULL) {
-        log_error("configuration not reloaded: %s%sthe one in force stays", came ? "" : opener_why(error),
-                  came ? "" : "; ");
-        return;
-    }
-    opener_in_force();
-    reload(old, fresh);
-}
-
-/* One at a time: another SIGHUP meanwhile asks once more afterwards. */
-static void ask_for_conf(void) {
-    if (!loop.hangup || loop.reading)
-        return;
-    loop.hangup = false;
-    loop.reading = true;
-    opener_ask(OPEN_CONF, on_conf);
 }
 
 /* ---- the loop ---- */
@@ -307,7 +235,7 @@ static bool pass(void) {
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
     update_wanted_links();
-    ask_for_conf();
+    reload_next();
     look_for_end();
     VH_ASSERT(heap_used() == loop.arena);
     return !loop.stop;
@@ -327,7 +255,7 @@ static bool start(void) {
         log_error("cannot open the uevent socket: %s", strerror(errno));
         return false;
     }
-    warn_without_modules(opt->conf);
+    reload_start(&loop.reload);
     server_start(&opt->conf->api, api_handler_start(loop.now));
     opt->bus->scan(true);
     return true;
@@ -368,6 +296,7 @@ static void first_look_at_vms(void) {
 
 bool loop_run(const struct loop_options *options) {
     loop.opt = options;
+    loop.reload = (struct reload_calls){.read = options->reload, .done = api_handler_reloaded};
     loop.now = clock_now();
     dispatch_time(loop.now);
     if (!start())

@@ -1,20 +1,20 @@
 /*
- * loop.h - the one loop: poll set, deadlines, signals, reload of the configuration. Knows no protocol.
+ * loop.h - the one loop: poll set, deadlines, signals. Knows no protocol.
  */
 #ifndef VHOTPLUG_LOOP_H
 #define VHOTPLUG_LOOP_H
 
 #include "bus/bus.h"
 #include "config/conf.h"
+#include "daemon/reload.h"
 #include "vmm/vmm.h"
 
 #include <stdbool.h>
 
 struct loop_options {
     const struct conf *conf;
-    /* Reads what the opener has read (fd, or -1 and an errno), into other memory than that of the configuration in
-     * force (`old`), and aligns it with `old` (conf_align). NULL, all problems logged, if it is not usable. */
-    const struct conf *(*reload)(int fd, int error, const struct conf *old, vm_set busy);
+    /* As reload_calls.read: another configuration. */
+    const struct conf *(*reload)(int fd, int error, const struct conf *old, vm_set busy, reload_tell *tell);
     const struct bus *bus;
     const struct vmm *const *vmms; /* ends with NULL */
     bool attach_connected;

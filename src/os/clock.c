@@ -21,3 +21,9 @@ void clock_skip(int64_t lost) {
     VH_ASSERT(lost >= 0);
     skipped += lost;
 }
+
+int64_t clock_date_ms(void) {
+    struct timespec ts;
+    VH_ASSERT(clock_gettime(CLOCK_REALTIME, &ts) == 0);
+    return ts.tv_sec >= 0 ? (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / VH_NSEC_PER_MSEC : 0;
+}

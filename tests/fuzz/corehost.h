@@ -74,7 +74,7 @@ static void host_step(const struct fact *f) {
         const struct action *a = &out.a[i];
         MUST(a->kind != ACT_SAVE || (i == 0 && !host.saving));
         host.saving = host.saving || a->kind == ACT_SAVE;
-        if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION)
+        if (a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION || a->kind == ACT_SERVE)
             host_answered(a->client);
         if (a->kind == ACT_RELEASE)
             host.reset[host.resets++ % HOST_RESETS] = a->token;

@@ -102,7 +102,8 @@ static void answer(const struct action *a, struct sbuf *sb) {
 static void acted(const struct action *a) {
     static char text[VH_REPLY_MAX];
     struct sbuf sb;
-    bool reply = a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION;
+    bool reply =
+        a->kind == ACT_REPLY || a->kind == ACT_REPLY_PARTS || a->kind == ACT_REPLY_VERSION || a->kind == ACT_SERVE;
     sb_init(&sb, text, sizeof text);
     if (a->kind == ACT_EVENT)
         event(a, &sb);

@@ -56,7 +56,9 @@ static void collect(bool stats, void (*between)(int part)) {
                                            .workers_ended = 3,
                                            .connectors = {.running = 2, .late = 1},
                                            .disk_worker = {.ended = 1},
-                                           .log_dropped = 17};
+                                           .log_dropped = 17,
+                                           .reload_failed_at = 1764457000023,
+                                           .reload_error = "x.conf:1:1: no"};
     struct json_error err;
     uint64_t cursor = 0;
     size_t len = 0;
