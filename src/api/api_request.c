@@ -74,6 +74,14 @@ static void require_selector(struct parse *p) {
         sb_str(&p->error, s->by_vid ? "\"vid\" needs \"pid\" as well" : "\"pid\" needs \"vid\" as well");
 }
 
+/* Without a device: all of them. */
+static void parse_history(struct parse *p) {
+    const struct selector *s = &p->r->sel;
+    parse_selector(p);
+    if (s->by_node || s->by_bus || s->by_port || s->by_vid || s->by_pid || s->by_tag)
+        require_selector(p);
+}
+
 static void parse_vm(struct parse *p) {
     (void)parse_text(p, "vm", p->r->vm, sizeof p->r->vm, "the name of a VM, at most 63 bytes");
 }
@@ -107,6 +115,7 @@ static const struct {
     {"usb_resume", REQ_RESUME},
     {"explain", REQ_EXPLAIN},
     {"stats", REQ_STATS},
+    {"history", REQ_HISTORY},
     {"pci_list", REQ_PCI_LIST},
     {"pci_attach", REQ_PCI_ATTACH},
     {"pci_detach", REQ_PCI_DETACH},
@@ -141,9 +150,10 @@ static bool parse_action(struct parse *p) {
             }
         }
     }
-    parse_complain(p, "action", t,
-                   "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, explain, stats, "
-                   "state_acknowledge, reload or version");
+    parse_complain(
+        p, "action", t,
+        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, history, explain, stats, "
+        "state_acknowledge, reload or version");
     return false;
 }
 
@@ -205,6 +215,9 @@ static void parse_fields(struct parse *p) {
         break;
     case REQ_VMM_ARGS:
         parse_vmm_args(p);
+        break;
+    case REQ_HISTORY:
+        parse_history(p);
         break;
     case REQ_EXPLAIN:
         parse_selector(p);

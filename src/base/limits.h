@@ -67,6 +67,8 @@
     X(VH_LINE_MAX, 4096, "bytes of one API request line, newline included")                                            \
     X(VH_LINE_TOKENS, 256, "JSON tokens of one API request")                                                           \
     X(VH_REPLY_MAX, 24576, "bytes of one reply or event line; a list of devices is sent object by object")             \
+    X(VH_MAX_HISTORY, 256, "events of devices that the action history tells of")                                       \
+    X(VH_HISTORY_NAME, 36, "bytes of a product's name there, with NUL; a longer one is cut")                           \
     X(VH_PROBLEMS_MAX, 16384, "bytes of the problems that the reply to a reload carries; the rest is counted")         \
     X(VH_LIST_KEPT, 262144, "bytes of the list of devices that is kept for all clients until something changes")       \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")                    \

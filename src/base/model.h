@@ -99,6 +99,7 @@ enum request_kind {
     REQ_RESUME,
     REQ_EXPLAIN,
     REQ_STATS,
+    REQ_HISTORY,
     REQ_PCI_LIST,
     REQ_PCI_ATTACH,
     REQ_PCI_DETACH,

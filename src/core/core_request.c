@@ -192,6 +192,7 @@ static void begin(struct step *st, const struct request *r) {
             step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;
     case REQ_STATS:
+    case REQ_HISTORY:
         step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;
     case REQ_ATTACH:

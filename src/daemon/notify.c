@@ -1,6 +1,6 @@
 /*
- * notify.c - gives events and audit lines to their receivers. Decides nothing: api.c and audit.c say whom an event
- * concerns and in which words, server.c knows the subscribers.
+ * notify.c - gives events and audit lines to their receivers, and owns the last events. Decides nothing: api.c and
+ * audit.c say whom an event concerns and in which words, server.c knows the subscribers.
  */
 #include "daemon/notify.h"
 
@@ -10,9 +10,12 @@
 #include "base/log_limit.h"
 #include "base/str.h"
 #include "config/access.h"
+#include "os/clock.h"
 #include "server/server.h"
 
 #include <string.h>
+
+static struct history history;
 
 /* Do both read the same words? Then the words are put together once. */
 static bool same_view(const struct principal *a, const struct principal *b) {
@@ -62,8 +65,17 @@ void notify_event(const struct core *c, const struct action *a, const struct pri
         return;
     }
     log_event(c, a, now);
+    history_add(&history, c, a, clock_date_ms());
     while (server_subscriber(&cursor, false, &to, &who))
         event_to(c, a, to, who, &w);
+}
+
+const struct history *notify_history(void) {
+    return &history;
+}
+
+void notify_reload(const struct conf *old, const struct conf *fresh, vm_set changed) {
+    history_reload(&history, old, fresh, changed);
 }
 
 void notify_state(const struct core *c, struct client_ref only) {

@@ -5,6 +5,7 @@
 #ifndef VHOTPLUG_NOTIFY_H
 #define VHOTPLUG_NOTIFY_H
 
+#include "api/api_history.h"
 #include "api/audit.h"
 #include "base/model.h"
 #include "core/core.h"
@@ -13,6 +14,9 @@
 
 /* ACT_EVENT: to all subscribers, or to the one client that the action names, whose principal is `only`. */
 void notify_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now);
+const struct history *notify_history(void); /* of the events to all */
+/* history_reload(), before the new configuration is in force. */
+void notify_reload(const struct conf *old, const struct conf *fresh, vm_set changed);
 /* ACT_STATE: to the admins among the subscribers, or to `only` if its gen is not 0. */
 void notify_state(const struct core *c, struct client_ref only);
 /* The outcome of a request. */

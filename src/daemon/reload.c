@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "bus/modules.h"
 #include "daemon/dispatch.h"
+#include "daemon/notify.h"
 #include "os/clock.h"
 #include "os/opener.h"
 #include "os/pages.h"
@@ -82,6 +83,7 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
     }
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
     connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */
+    notify_reload(old, fresh, changed);
     dispatch_fact(&f);
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);

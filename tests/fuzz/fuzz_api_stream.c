@@ -6,6 +6,7 @@
  * Input: the size of the pieces, 64 bytes that choose what happens between lines, then the stream.
  */
 #include "api/api.h"
+#include "api/api_history.h"
 #include "api/audit.h"
 #include "codec/json.h"
 #include "codec/linebuf.h"
@@ -29,12 +30,16 @@ static void check_line(const struct sbuf *sb) {
     MUST(echoes || access_sees_all(&who) || strstr(sb->p, HOST_SERIAL) == NULL);
 }
 
+static struct history history;
+
 static bool part(uint64_t *cursor, const struct explained *e, struct sbuf *sb) {
-    static const struct figures figures = {.uptime_ms = 5, .connected = 1};
+    static const struct figures figures = {.uptime_ms = 5, .connected = 1, .reload_error = ""};
     if (request.kind == REQ_EXPLAIN)
         return api_explain_part(&core, &request, e, cursor, sb);
     if (request.kind == REQ_STATS)
         return api_stats_part(&core, &request, &figures, cursor, sb);
+    if (request.kind == REQ_HISTORY)
+        return api_history_part(&history, &core, &request, cursor, sb);
     return api_list_part(&core, &request, cursor, sb);
 }
 
@@ -61,6 +66,8 @@ static void parts(int slot) {
 }
 
 static void event(const struct action *a, struct sbuf *sb) {
+    if (a->client.gen == 0)
+        history_add(&history, &core, a, host.now / VH_NSEC_PER_MSEC);
     if (!api_event_concerns(&core, &who, a->event, a->slot, a->vm))
         return;
     api_event(sb, &core, &who, a->event, a->slot, a->vm);
@@ -92,7 +99,7 @@ static void answer(const struct action *a, struct sbuf *sb) {
     }
     if (a->kind == ACT_REPLY_VERSION)
         api_version(sb, request.id);
-    else if (a->ok)
+    else if (a->ok || a->kind == ACT_SERVE)
         api_ok(sb, request.id);
     else
         api_failed(sb, request.id, out.texts[a->text]);

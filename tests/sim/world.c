@@ -379,6 +379,7 @@ static void do_action(const struct action *a) {
     case ACT_REPLY:
     case ACT_REPLY_PARTS:
     case ACT_REPLY_VERSION:
+    case ACT_SERVE:
         reply(a);
         break;
     case ACT_EVENT:

@@ -247,7 +247,7 @@ static const struct {
     {REQ_ATTACH, "--+++"},     {REQ_DETACH, "--+++"},      {REQ_SUSPEND, "--+++"},     {REQ_RESUME, "--+++"},
     {REQ_EXPLAIN, "---++"},    {REQ_STATS, "---++"},       {REQ_VERSION, "-++++"},     {REQ_PCI_LIST, "-++++"},
     {REQ_PCI_ATTACH, "--+++"}, {REQ_PCI_DETACH, "--+++"},  {REQ_PCI_SUSPEND, "--+++"}, {REQ_PCI_RESUME, "--+++"},
-    {REQ_VMM_ARGS, "---++"},   {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"},
+    {REQ_VMM_ARGS, "---++"},   {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"},      {REQ_HISTORY, "-++++"},
 };
 
 static void every_role_and_request(void) {

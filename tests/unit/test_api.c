@@ -50,6 +50,9 @@ static void numbers_strings_and_nulls(void) {
     CHECK(parse("{\"action\":\"usb_suspend\",\"vm\":\"x\"}") && r.kind == REQ_SUSPEND);
     CHECK(parse("{\"action\":\"usb_resume\"}") && r.kind == REQ_RESUME);
     CHECK(parse("{\"action\":\"state_acknowledge\"}") && r.kind == REQ_ACKNOWLEDGE);
+    CHECK(parse("{\"action\":\"history\"}") && r.kind == REQ_HISTORY && !r.sel.by_bus);
+    CHECK(parse("{\"action\":\"history\",\"sys_name\":\"1-2.3\"}") && r.sel.bus == 1 && r.sel.by_port);
+    CHECK(!parse("{\"action\":\"history\",\"vid\":\"046d\"}"));
     CHECK(parse("{\"action\":\"reload\"}") && r.kind == REQ_RELOAD);
     CHECK(parse("{\"action\":\"version\"}") && r.kind == REQ_VERSION);
     CHECK(parse("{\"unknown\":[1,{}],\"action\":\"usb_list\"}"));
