@@ -23,6 +23,7 @@
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
+#include "os/supervisor.h"
 #include "os/sysfs.h"
 #include "server/listener.h"
 #include "vmm/vmm_qemu.h"
@@ -47,6 +48,7 @@ struct options {
     const char *conf_path; /* NULL: the default one, if it exists */
     const char *root;      /* NULL: / */
     const char *uevents;
+    const char *ready_fd;
     bool attach_connected, debug, check, strict, doctor, no_sandbox;
 };
 
@@ -71,6 +73,7 @@ static const char help[] =
     "                          (-c - or --check -: from standard input)\n"
     "      --strict            with --check: warnings are errors\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
+    "      --ready-fd N        write a newline to descriptor N when ready, and close it (for s6, dinit, OpenRC)\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
     "      --root DIR          look for /sys, /dev, /proc and /lib/modules below DIR (for tests: one daemon a DIR)\n"
     "      --uevents PATH      take uevents from a unix datagram socket made at PATH (for tests; needs --root)\n"
@@ -201,6 +204,7 @@ enum {
     OPT_NO_DEBUG,
     OPT_UEVENTS,
     OPT_NO_SANDBOX,
+    OPT_READY_FD,
     OPT_CHECK,
     OPT_STRICT,
     OPT_LIMITS,
@@ -216,6 +220,7 @@ static const struct option long_options[] = {
     {"root", required_argument, NULL, OPT_ROOT},
     {"uevents", required_argument, NULL, OPT_UEVENTS},
     {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
+    {"ready-fd", required_argument, NULL, OPT_READY_FD},
     {"check", no_argument, NULL, OPT_CHECK},
     {"strict", no_argument, NULL, OPT_STRICT},
     {"limits", no_argument, NULL, OPT_LIMITS},
@@ -249,6 +254,9 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             break;
         case OPT_NO_SANDBOX:
             o->no_sandbox = true;
+            break;
+        case OPT_READY_FD:
+            o->ready_fd = optarg;
             break;
         case OPT_CHECK:
             o->check = true;
@@ -301,6 +309,8 @@ static int serve(int argc, char **argv) {
     log_stamp();
     pages_keep_small();
     check_types();
+    if (given.ready_fd != NULL && !supervisor_ready_fd(given.ready_fd))
+        return usage("--ready-fd needs the number of an open descriptor, 3 or higher");
     conf_load_choose(given.conf_path);
     if (given.check)
         return check(given.strict);
@@ -317,6 +327,7 @@ static int serve(int argc, char **argv) {
     if (!host_lock_take()) /* before anything is opened, made or begun that is the other one's */
         return EXIT_FAILED;
     (void)umask(0); /* files and sockets get exactly the mode that they are made with */
+    supervisor_open();
     if (!logger_use() || !start_opener())
         return EXIT_FAILED;
     struct loop_options lo = {

@@ -122,6 +122,9 @@
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
+    X(VH_MAX_HIDDEN, 3, "descriptors of no helper: the host's lock, the service manager's socket, --ready-fd")         \
+    X(VH_STATUS_MAX, 128, "the line that a service manager shows, with NUL")                                           \
+    X(VH_NOTIFY_MAX, 256, "bytes of a message to a service manager: every state once, and that line")                  \
     X(VH_POLL_FAILURES, 100, "failures of poll() in a row that end the daemon: a short lack of memory must not")       \
     X(VH_ARENA_SIZE, 131072, "bytes of the fixed arena behind malloc: libusb and libc internals only")
 
@@ -177,6 +180,7 @@ enum vh_limit {
     X(VH_T_LIST, 5000, "listing devices, or what the host uses")                                                      \
     X(VH_T_IDLE, 1000, "a worker without an order for this time gives memory back")                                   \
     X(VH_T_OPEN, 2000, "wait for the opener's answer: the configuration is a local file, and no socket waits")        \
+    X(VH_T_TELL_AGAIN, 200, "delay before a full socket of a service manager is tried again")                         \
     X(VH_T_STALL, 1000, "shortest time without a pass of the loop that is left out of all deadlines")
 
 enum vh_time_limit {

@@ -23,6 +23,7 @@
 #include "os/opener.h"
 #include "os/pages.h"
 #include "os/pollset.h"
+#include "os/supervisor.h"
 #include "server/server.h"
 #include "vmm/connector.h"
 #include "vmm/link.h"
@@ -68,6 +69,7 @@ static bool signals_open(void) {
 static void begin_stop(unsigned signal) {
     struct fact f = {.kind = FACT_STOP};
     log_info("stopping: signal=%u", signal);
+    supervisor_stopping();
     if (!dispatch_core()->conf->release_on_exit || dispatch_core()->stopping) {
         loop.stop = true;
         return;
@@ -110,6 +112,7 @@ static int64_t next_deadline(void) {
     at = earliest(at, server_deadline());
     at = earliest(at, log_limit_deadline());
     at = earliest(at, log_dropped_deadline());
+    at = earliest(at, supervisor_deadline());
     at = earliest(at, link_deadline());
     at = earliest(at, connector_deadline());
     at = earliest(at, device_pool_deadline());
@@ -126,6 +129,7 @@ static void skip_lost_time(int64_t begun, int64_t asked) {
         return;
     log_info("did not run for %lld ms: deadlines are moved by as much", (long long)(lost / VH_NSEC_PER_MSEC));
     clock_skip(lost);
+    supervisor_stalled(); /* a service manager's watchdog does not leave that time out */
 }
 
 /* While a link waits for a VM, or a decision for the disk, a single wait is no longer than VH_T_STALL: of a stall that
@@ -165,6 +169,7 @@ static void deadlines(void) {
     server_tick(loop.now);
     log_limit_tick(loop.now);
     log_dropped_tick(loop.now);
+    supervisor_tick(loop.now);
     device_pool_tick(loop.now);
     disk_worker_tick(loop.now);
     vm_watch_tick(loop.now);
@@ -311,6 +316,7 @@ bool loop_run(const struct loop_options *options) {
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
                  options->conf->nrules);
+        reload_tell_ready("");
         pages_give_back_code();
         while (pass()) {
         }

@@ -4,6 +4,7 @@
  */
 #include "daemon/reload.h"
 
+#include "base/assert.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -13,6 +14,7 @@
 #include "os/clock.h"
 #include "os/opener.h"
 #include "os/pages.h"
+#include "os/supervisor.h"
 #include "server/server.h"
 #include "vmm/connector.h"
 #include "vmm/link.h"
@@ -117,6 +119,14 @@ static void answer(void) {
     pages_give_back(&reload.result.problems, sizeof reload.result.problems);
 }
 
+void reload_tell_ready(const char *remark) {
+    const struct conf *c = dispatch_core()->conf;
+    char status[VH_STATUS_MAX];
+    bool whole = str_fmt(status, sizeof status, "%svms=%d rules=%d", remark, c->nvms, c->nrules);
+    VH_ASSERT(whole);
+    supervisor_ready(status);
+}
+
 static void on_conf(enum opener_what what, int fd, int error) {
     const struct conf *old = dispatch_core()->conf, *fresh = NULL;
     bool came = error != ETIMEDOUT && error != EPIPE;
@@ -134,9 +144,11 @@ static void on_conf(enum opener_what what, int fd, int error) {
     if (fresh != NULL) {
         opener_in_force();
         put_in_force(old, fresh);
+        reload_tell_ready("");
     } else {
         log_error("configuration not reloaded: %s%sthe one in force stays", came ? "" : opener_why(error),
                   came ? "" : "; ");
+        reload_tell_ready("the configuration of before, the new one is not usable: ");
         if (!came)
             (void)str_fmt(why, sizeof why, "the configuration was not read: %s", opener_why(error)); /* a short text */
     }
@@ -152,6 +164,7 @@ void reload_next(void) {
     reload.reading = true;
     for (int i = 0; i < reload.nwaiters; i++)
         reload.waiter[i].served = true;
+    supervisor_reloading();
     opener_ask(OPEN_CONF, on_conf);
 }
 

@@ -32,6 +32,10 @@ bool reload_ask(struct client_ref c, const struct principal *who);
 void reload_client_gone(struct client_ref c); /* the reload is done all the same */
 void reload_next(void);                       /* at the end of each pass: begins what was asked for */
 
+/* Tells the service manager that a configuration is in force: at "ready", and once each reading has ended. The remark
+ * says what else there is to know, "" nothing. */
+void reload_tell_ready(const char *remark);
+
 struct reload_stats {
     uint64_t ok, failed; /* since the start */
     int64_t failed_at;   /* of the last one, if it failed: ms since 1970; else 0 */

@@ -20,7 +20,8 @@
 
 static int ends[VH_MAX_HELPERS]; /* the daemon's, of helpers that run */
 static int nends;
-static int hidden = -1;
+static int hidden[VH_MAX_HIDDEN]; /* the daemon's alone */
+static int nhidden;
 
 static _Noreturn void run(const char *name, helper_fn *serve, const int pair[2], const void *arg) {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
@@ -28,8 +29,8 @@ static _Noreturn void run(const char *name, helper_fn *serve, const int pair[2],
     (void)close(pair[0]);
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         (void)signal(ignored[i], SIG_IGN);
-    if (hidden >= 0)
-        (void)close(hidden);
+    for (int i = 0; i < nhidden; i++)
+        (void)close(hidden[i]);
     for (int i = 0; i < nends; i++)
         (void)close(ends[i]); /* else a helper outlives the daemon for as long as another does */
     serve(pair[1], arg);
@@ -58,8 +59,8 @@ int helper_start(const char *name, helper_fn *serve, const void *arg) {
 }
 
 void helper_hide(int fd) {
-    VH_ASSERT(hidden < 0);
-    hidden = fd;
+    VH_ASSERT(nhidden < VH_MAX_HIDDEN);
+    hidden[nhidden++] = fd;
 }
 
 void helper_close(int fd) {

@@ -172,6 +172,27 @@ int sock_connect_unix(const char *path) {
     return fd;
 }
 
+int sock_connect_datagram(const char *name) {
+    struct sockaddr_un a;
+    if (name[0] != '/' && name[0] != '@') {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    if (!unix_address(&a, name))
+        return -1;
+    socklen_t len = sizeof a;
+    if (name[0] == '@') { /* here the length counts: a NUL more would be part of the name */
+        a.sun_path[0] = '\0';
+        len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    }
+    int fd = sys_socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&a, len) != 0)
+        return fail(fd);
+    return fd;
+}
+
 bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid) {
     struct ucred c;
     socklen_t len = sizeof c;

@@ -17,6 +17,8 @@ int sock_listen_tcp(const char *host, uint16_t port, bool v6only); /* host: a nu
 int sock_listen_vsock(uint32_t port);
 int sock_accept(int listener);           /* -1 with errno */
 int sock_connect_unix(const char *path); /* -1 with errno */
+/* A datagram socket; a name that begins with "@" is an abstract one. -1 with errno. */
+int sock_connect_datagram(const char *name);
 
 bool sock_peer_unix(int fd, uint32_t *uid, uint32_t *gid, int32_t *pid);
 /* The number of supplementary groups, at most `most`; -1 with errno, ERANGE if there are more. */
