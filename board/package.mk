@@ -32,7 +32,7 @@ install-openrc: install-config
 
 # ---- reports and releases ----
 
-.PHONY: size sbom dist check-packages
+.PHONY: size sbom dist deb check-packages
 ## footprint
 size: all
 	@$(PYTHON) scripts/size.py --nm '$(NM)' --objdump '$(CROSS)objdump' $(B)
@@ -47,6 +47,10 @@ $(B)/vhotplug.spdx.json: all FORCE
 ## source archive with its checksum
 dist:
 	@scripts/dist.sh '$(VERSION)'
+
+## Debian's source and binary package: build/deb
+deb: all dist
+	@scripts/deb.sh '$(VERSION)'
 
 ## the Buildroot and Yocto trees against their conventions
 check-packages:

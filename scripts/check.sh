@@ -133,12 +133,12 @@ do_system() {
 
 # shellcheck disable=SC2016 # the inner shell expands
 do_cross() {
-    need cross cross || return
+    need cross cross && need cross deb || return
     part cross 1200 "aarch64: cross build, its unit tests; foreign sysroots; two builds alike; package files" sh -c '
         bad=0
         make -j'"$jobs"' ARCH=aarch64 && echo "ok - aarch64 builds" || exit 1
         make -j'"$jobs"' ARCH=aarch64 cross-unit || bad=1
-        for t in foreign reproducible; do
+        for t in foreign reproducible deb; do
             scripts/tap.sh $t sh tests/board/test_$t.sh || bad=1
         done
         scripts/tap.sh packages python3 scripts/check-packages.py || bad=1

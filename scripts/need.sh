@@ -3,7 +3,7 @@
 # right to install, it names what is missing. Nothing is done if all is there.
 #
 # usage: need.sh [-n] PURPOSE...      build (the binary), test (unit, simulation, system tests), fuzz, bench, lint, board (the
-#        emulated one), cross (aarch64 on another machine), cross-armv7, cross-riscv64, image (of the boards, and both emulators)
+#        emulated one), cross (aarch64 on another machine), cross-armv7, cross-riscv64, deb (packages), image (of the boards, and both emulators)
 #        -n      only names what is missing, and how to get it
 # exit: 0 all there now, 1 something is missing
 set -u
@@ -70,6 +70,12 @@ packages() {
             busybox busybox-static
             modprobe kmod
             cpio cpio"
+        ;;
+    deb)
+        packages build
+        echo "dpkg-buildpackage dpkg-dev
+            dh debhelper
+            lintian lintian"
         ;;
     image)
         packages cross
