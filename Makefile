@@ -246,9 +246,9 @@ include tests/tests.mk board/cross.mk board/image.mk board/package.mk lint.mk
 ##@ House-keeping
 
 .PHONY: clean distclean help
-## removes what was built; downloads stay
+## removes what was built; downloads stay, and the roots of make matrix
 clean:
-	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name download ! -name board -exec rm -rf {} +
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name download ! -name board ! -name matrix -exec rm -rf {} +
 
 ## removes build/
 distclean:

@@ -122,7 +122,7 @@ $(T)/fuzz/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
 
 -include $(UNIT:%=%.d) $(T)/sim/sim.d $(T)/sim/world.d $(FUZZ:%=%.d)
 
-.PHONY: quick test check tests unit sim simulate fuzzers fuzz faults test-layers
+.PHONY: matrix quick test check tests unit sim simulate fuzzers fuzz faults test-layers
 
 ##@ Checks of three sizes
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -163,10 +163,11 @@ simulate: $(T)/sim/sim
 	@scripts/tap.sh sim $(T)/sim/sim -s $(SEED) -n $(SEEDS) -f $(FACTS)
 
 # Each system call of a recorded run of the shipped binary made to fail, and killed at; FAULT_TIME=0 tries all of them.
+# Static: the board runs it beside another C library.
 $(T)/fault/launch: tests/fault/launch.c src/os/sandbox_calls.h $(TEST_MK)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 -o $@ $<
+	$(Q)$(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O2 -static -o $@ $<
 
 ## every system call of the binary made to fail, killed at each; FAULT_TIME=60: a part
 faults: $(T)/fault/launch all
@@ -205,6 +206,11 @@ $(PROMTOOL):
 ## scripts/check-layers.sh against planted violations
 test-layers: $(OBJ)
 	@NM='$(NM)' TEST_CC='$(TEST_CC)' scripts/tap.sh layers sh tests/scripts/test_layers.sh $(B)/obj
+
+# MATRIX="qemu5.2:linux5.10 ...": these cells. Hours for all.
+## the board's tests over four versions of QEMU and of the kernel; MATRIX="qemu11.1:linux7.2 qemu5.2:*": some of them
+matrix: all $(T)/fault/launch
+	@set -f; scripts/matrix.sh $(MATRIX)
 
 # ---- coverage: the same tests over objects that count, by gcov; minima in tests/coverage/minima ----
 

@@ -23,7 +23,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.path.join(REPO, "build", "board")
+# scripts/matrix.sh sets the next two: another kernel, and the root directory of another Debian with this tree mounted into it.
+BUILD = os.environ.get("VH_BOARD_BUILD", os.path.join(REPO, "build", "board"))
+OUTSIDE = os.environ.get("VH_BOARD_ROOT", "/")
 HEADER = struct.Struct("<IIBd")
 QEMU = "qemu-system-x86_64"
 # Several vendors' processors at once would be nonsense; "max" is everything that TCG can do.
@@ -423,7 +425,7 @@ class Board:
         tree = os.path.join(self.run_dir, "overlay")
         for sub in ("etc", "usr/bin", "usr/share"):
             os.makedirs(os.path.join(tree, sub))
-        python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else os.path.realpath(sys.executable)
+        python = "/usr/bin/python3" if os.path.exists(OUTSIDE + "/usr/bin/python3") else os.path.realpath(sys.executable)
         env = {
             "BOARD_DAEMON": self.options if self.daemon else "",
             "BOARD_REPO": REPO,
@@ -469,7 +471,7 @@ class Board:
             argv += ["-chardev", f"file,id=con,path={console}"]
         argv += ["-serial", "chardev:con", "-qmp", f"unix:{self.run_dir}/qmp,server=on,wait=off"]
         argv += ["-kernel", os.path.join(BUILD, "vmlinux"), "-initrd", initramfs, "-append", KERNEL_OPTIONS]
-        argv += ["-fsdev", "local,id=fs0,path=/,security_model=none,readonly=on,multidevs=remap"]
+        argv += ["-fsdev", f"local,id=fs0,path={OUTSIDE},security_model=none,readonly=on,multidevs=remap"]
         argv += ["-device", "virtio-9p-pci,fsdev=fs0,mount_tag=hostroot"]
         argv += ["-chardev", f"socket,id=agent,path={self.run_dir}/agent,server=on,wait=off"]
         argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent,nr=1"]

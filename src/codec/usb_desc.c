@@ -98,7 +98,7 @@ static bool end_config(struct walk *w, const unsigned char *end) {
         w->dev->bound_in[w->bound[i] - 1] |= (uint8_t)(1u << (w->dev->nconfigs - 1u));
         w->odd |= w->first[i] ? 0 : ODD_FIRST;
     }
-    w->odd |= (has != said ? ODD_TOTAL : 0) | (numbers != w->config[4] ? ODD_NUMBER : 0);
+    w->odd |= (unsigned)((has != said ? ODD_TOTAL : 0) | (numbers != w->config[4] ? ODD_NUMBER : 0));
     return true;
 }
 

@@ -13,7 +13,8 @@ from board import Board, Vm, until  # noqa: E402
 from tap import check, run, scaled  # noqa: E402
 
 BINARY = os.path.join(TOP, "build/vhotplug")
-LOGS = os.path.join(TOP, "build/check/board", os.path.basename(sys.argv[0]).removeprefix("test_").removesuffix(".py"))
+LOGS = os.path.join(os.environ.get("VH_BOARD_LOGS", os.path.join(TOP, "build/check/board")),
+                    os.path.basename(sys.argv[0]).removeprefix("test_").removesuffix(".py"))
 SOCKET = "/run/vhotplug.sock"
 HID = {"interfaceClass": 3}
 STORAGE = {"interfaceClass": 8}
