@@ -58,16 +58,24 @@ if [ -z "$(find "$apt/updated" -mmin -1440 2>/dev/null)" ]; then
     touch "$apt/updated"
 fi
 
-real_name() { # a package without files of its own stands for what it depends on
+depends() { # PACKAGE PATTERN
+    private apt-cache depends "$1" 2>/dev/null | sed -n "s/^ *Depends: \($2\)\$/\1/p"
+}
+
+# A package without files of its own stands for what it depends on. Since Debian's 7.2 a kernel's image is one, too.
+real_names() {
     case $1 in
-    linux-image-*) private apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1 ;;
+    linux-image-*)
+        image=$(depends "$1" 'linux-image-[0-9].*' | head -n 1)
+        echo "$image"
+        [ -z "$image" ] || depends "$image" 'linux-\(base\|binary\|modules\)-[0-9].*'
+        ;;
     *) echo "$1" ;;
     esac
 }
 
-for package; do
-    name=$(real_name "$package")
-    [ -n "$name" ] || die "apt knows no $package for $arch"
+get() { # NAME
+    name=$1
     find "$apt/deb" -name "${name}_*.deb" -mmin +1440 -exec rm {} +
     if ! (cd "$apt/deb" && run apt-get -q download "$name"); then
         tail -n 5 "$apt/log" >&2
@@ -76,4 +84,10 @@ for package; do
     deb=$(find "$apt/deb" -name "${name}_*.deb" | sort | tail -n 1)
     [ -n "$deb" ] || die "$name was not downloaded (see $apt/log)"
     unpack "$deb"
+}
+
+for package; do
+    names=$(real_names "$package")
+    [ -n "$names" ] || die "apt knows no $package for $arch"
+    for name in $names; do get "$name"; done
 done

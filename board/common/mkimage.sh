@@ -84,7 +84,9 @@ rm -rf "$tree"
 if [ "$ARCH" = x86_64 ]; then
     cp build/board/vmlinux "$out/kernel"
 else
-    cp "$kernel_tree/boot/vmlinuz-$release" "$out/kernel"
+    image=$kernel_tree/boot/vmlinuz-$release
+    [ -e "$image" ] || image=$kernel_tree/lib/modules/$release/vmlinuz # Debian's 7.2 and later
+    cp "$image" "$out/kernel"
 fi
 cat >"$out/run.sh" <<EOF
 #!/bin/sh

@@ -43,7 +43,7 @@ if [ -z "$package" ]; then
 fi
 rm -rf "$dir/kernel" "$dir/release" "$dir"/base-*.cpio
 mkdir -p "$dir/kernel"
-# Since Debian's 7.x the image's package is empty, and its parts are packages of their own.
+# Since Debian's 7.2 the image's package is empty: its parts are packages of their own, and the image is beside the modules.
 for part in "$package" $(depends "$package" 'linux-\(base\|binary\|modules\)-[0-9].*'); do
     dpkg -x "$(download "$part")" "$dir/kernel"
 done
@@ -53,6 +53,8 @@ if [ ! -d "$dir/kernel/lib/modules" ] && [ -d "$dir/kernel/usr/lib/modules" ]; t
     rm -rf "$dir/kernel/lib"
     ln -s usr/lib "$dir/kernel/lib"
 fi
-python3 "$here/unpack-kernel.py" "$dir/kernel/boot/vmlinuz-$release" "$dir/vmlinux"
+image=$dir/kernel/boot/vmlinuz-$release
+[ -e "$image" ] || image=$dir/kernel/lib/modules/$release/vmlinuz
+python3 "$here/unpack-kernel.py" "$image" "$dir/vmlinux"
 depmod -b "$dir/kernel" "$release"
 echo "$release" >"$dir/release"
