@@ -139,6 +139,9 @@ static void supplementary_groups_count(void) {
     CHECK_INT(judge(f, NO_VM), ROLE_NONE); /* beyond the list's end */
     f.ngroups = 2;
     CHECK_INT(judge(f, NO_VM), ROLE_OPERATOR);
+    f.groups[0] = 50;
+    f.ngroups = 1;
+    CHECK_INT(judge(f, NO_VM), ROLE_OPERATOR); /* the first of them, too */
 }
 
 static struct access_conf net(uint8_t bits, const uint8_t address[16]) {
@@ -188,6 +191,9 @@ static void who_cannot_be_named_stays_out(void) {
     struct peer_facts f = {.transport = (enum transport)9};
     api = (struct api_conf){0};
     CHECK_INT(judge(f, ALL_VMS), ROLE_NONE);
+    api = (struct api_conf){.cid_policy = CIDS_ANY};
+    f.cid = 3;
+    CHECK_INT(judge(f, ALL_VMS), ROLE_NONE);
 }
 
 static void an_entry_of_no_kind_means_nobody(void) {
@@ -210,6 +216,8 @@ static void peers_are_told_apart(void) {
     struct peer a = peer_of(of_unix(5, 0)), b = peer_of(of_unix(5, 1)), c = peer_of(of_vsock(5));
     CHECK(access_same_peer(&a, &b)); /* one user, whatever its group and process */
     CHECK(!access_same_peer(&a, &c));
+    a = peer_of(of_vsock(6));
+    CHECK(!access_same_peer(&a, &c)); /* each guest has its own share */
     a = peer_of(of_tcp("10.0.0.1", 10, 0, 0, 1));
     b = peer_of(of_tcp("10.0.0.2", 10, 0, 0, 2));
     CHECK(!access_same_peer(&a, &b));

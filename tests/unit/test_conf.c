@@ -867,6 +867,8 @@ static void entry_ids(void) {
     CHECK_STR(c.entries[0].description, "");
     EXPECT(ENTRY("\"vendorId\":\"46d\""),
            "error 2:12 usbPassthrough[0].allow[0].vendorId: expected 4 hex digits: write \"046d\"\n");
+    EXPECT(ENTRY("\"vendorId\":\"5\""),
+           "error 2:12 usbPassthrough[0].allow[0].vendorId: expected 4 hex digits: write \"0005\"\n");
     EXPECT(ENTRY("\"vendorId\":1133"), "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex "
                                        "digits such as \"046d\", found the number 1133\n");
     EXPECT(ENTRY("\"vendorId\":\"046g\""), "error 2:12 usbPassthrough[0].allow[0].vendorId: expected a string of 4 hex "
@@ -967,17 +969,18 @@ static void entry_places(void) {
     static const struct {
         const char *text, *port; /* NULL: an error */
     } ports[] = {
-        {"2", "2"},         {"\"2\"", "2"},
-        {"\"2.3\"", "2.3"}, {"255", "255"},
-        {"22", "22"},       {"\"1.2.3.4.5.6\"", "1.2.3.4.5.6"},
-        {"0", NULL},        {"256", NULL},
-        {"-1", NULL},       {"\"\"", NULL},
-        {"\"2.\"", NULL},   {"\".2\"", NULL},
-        {"\"2..3\"", NULL}, {"\"02\"", NULL},
-        {"\"1-2\"", NULL},  {"\"2.999\"", NULL},
-        {"2e1", NULL},      {"\"two\"", NULL},
-        {"[2]", NULL},      {"\"1.1.1.1.1.1.1.1.1.1.1.1.1\"", NULL},
-        {"\"2.0\"", NULL},  {"\"2.3 \"", NULL},
+        {"2", "2"},           {"\"2\"", "2"},
+        {"\"2.3\"", "2.3"},   {"255", "255"},
+        {"22", "22"},         {"\"1.2.3.4.5.6\"", "1.2.3.4.5.6"},
+        {"0", NULL},          {"256", NULL},
+        {"-1", NULL},         {"\"\"", NULL},
+        {"\"2.\"", NULL},     {"\".2\"", NULL},
+        {"\"2..3\"", NULL},   {"\"02\"", NULL},
+        {"\"1-2\"", NULL},    {"\"2.999\"", NULL},
+        {"2e1", NULL},        {"\"two\"", NULL},
+        {"[2]", NULL},        {"\"1.1.1.1.1.1.1.1.1.1.1.1.1\"", NULL},
+        {"\"1.10\"", "1.10"}, {"\"2.0\"", NULL},
+        {"\"2.3 \"", NULL},
     };
     char text[300];
     EXPECT(ENTRY("\"bus\":\"3\",\"port\":7"), "");

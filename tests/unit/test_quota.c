@@ -76,11 +76,41 @@ static void who_is_connected_keeps_its_place(void) {
     CHECK_INT(enter(3, 2), place);
 }
 
+/* The peer whose bytes are all zero, uid 0, is one as any other is. */
+static void connecting_again_resets_nothing_for_root(void) {
+    struct peer root = {.transport = TRANSPORT_UNIX};
+    memset(&q, 0, sizeof q);
+    int place = quota_enter(&q, &root, 2);
+    quota_charge(&q, place, 1000, 1, 1);
+    int64_t ready = quota_ready(&q, place);
+    CHECK(ready > SEC);
+    quota_leave(&q, place);
+    (void)enter(7, 2);
+    place = quota_enter(&q, &root, 2);
+    CHECK_INT(quota_ready(&q, place), ready);
+}
+
+static void the_quietest_is_forgotten_first(void) {
+    int64_t ready = 0;
+    memset(&q, 0, sizeof q);
+    for (int n = 0; n < VH_MAX_PEERS; n++) {
+        int place = enter(n, 2);
+        quota_charge(&q, place, n == 0 ? 100000 : 1, 1, 1);
+        if (n == 0)
+            ready = quota_ready(&q, place);
+        quota_leave(&q, place);
+    }
+    (void)enter(VH_MAX_PEERS, 2);
+    CHECK_INT(quota_ready(&q, enter(0, 2)), ready);
+}
+
 int main(void) {
     RUN(a_peer_has_so_many_connections_and_no_more);
     RUN(a_burst_is_free_then_the_rate_counts);
     RUN(what_costs_more_counts_more);
     RUN(connecting_again_resets_nothing);
     RUN(who_is_connected_keeps_its_place);
+    RUN(connecting_again_resets_nothing_for_root);
+    RUN(the_quietest_is_forgotten_first);
     TEST_MAIN_END;
 }
