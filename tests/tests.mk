@@ -260,6 +260,23 @@ memcheck: $(MSAN_UNIT) $(T)/msan/sim
 coverage: $(COV_UNIT) $(COV_FUZZ) $(T)/cov/sim $(T)/cov/vhotplug $(T)/fault/launch
 	@scripts/coverage.sh $(T)/cov
 
+# ---- mutants: does a test see each small change of a pure file? ----
+
+MUTABLE := $(sort $(wildcard $(addprefix src/,api/*.c codec/*.c config/*.c core/*.c */*_order.c)) src/server/quota.c)
+## how many changes make mutate tries, about
+MUTANTS ?= 150
+.PHONY: mutate
+## MUTANTS small changes of the pure files, chosen by SEED: fails if tests see less than 97 %; ONLY=core/: those files
+mutate: export MUTATE_BUILD = $(T)
+mutate: export MUTATE_CC = $(UNIT_CC)
+mutate: export MUTATE_SIM_CC = $(SIM_CC)
+mutate: export MUTATE_CLANG = $(CLANG) $(TEST_CPPFLAGS)
+mutate: export MUTATE_LINK = $(TEST_LIBUSB) -lpthread
+mutate: export MUTATE_WRAP = $(WRAP_FAULTS)
+mutate: export MUTATE_FAULTY = $(FAULTY)
+mutate: $(UNIT) $(T)/sim/sim
+	@$(PYTHON) tests/mutate/mutate.py -s $(SEED) -n $(MUTANTS) $(filter src/$(ONLY)%,$(MUTABLE))
+
 # ---- figures: nothing here passes or fails but bench-smoke, which only looks whether all of them are there ----
 
 # The yardsticks and what presses on them are static, as the daemon is; micro links what the simulation links.
