@@ -195,7 +195,7 @@ static void being_taken_out_it_may_become_the_hosts(void) {
     vm_fact_of(FACT_VM_SOCKET, 0);
     done(0, OP_BUSY); /* not listed: nothing can be done there for now */
     ask(REQ_DETACH, 5, "");
-    (void)snprintf(dev.protect, sizeof dev.protect, "is mounted");
+    dev.protect = "is mounted";
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
     CHECK(action(ACT_REPLY) == NULL);

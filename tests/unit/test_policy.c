@@ -211,9 +211,9 @@ static void every_interface_of_the_classes(void) {
         CHECK(!all_of(&e, 2, (struct usb_iface[]){disk, keys}));
         CHECK_INT(policy_stray_iface(&c, &e, &dev), 0);
         CHECK(!all_of(&e, 0, NULL)); /* nothing is known of it */
-        strcpy(dev.malformed, "too short");
+        dev.malformed = "too short";
         CHECK(!all_of(&e, 1, (struct usb_iface[]){keys}));
-        dev.malformed[0] = '\0';
+        dev.malformed = "";
         e.nclasses = 2; /* a headset: sound, and buttons */
         c.classes[6] = (struct iface_class){.fields = F_IF_CLASS | F_IF_SUBCLASS, .cls = 1, .sub = 2};
         CHECK(all_of(&e, 2, (struct usb_iface[]){sound, buttons}));
