@@ -122,7 +122,8 @@ static struct remembered *get(struct core *c, const struct device *d, enum role 
             known->suspended[0] = '\0';
         }
     }
-    memcpy(m->serial, d->serial, sizeof m->serial); /* an older daemon may have written it in another form */
+    bool copied = str_copy(m->serial, sizeof m->serial, d->serial); /* an older daemon may have written another form */
+    VH_ASSERT(copied);                                              /* of the same bound */
     memcpy(m->port, d->sys_name, sizeof m->port);
     m->stamp = ++c->remembered.stamp;
     return m;

@@ -154,6 +154,18 @@ static void a_device_that_leaves_has_texts_until_its_events_are_sent(void) {
     CHECK(core.pool.used < 2 * CORE_POOL_WASTE);
 }
 
+/* What is remembered has the device's serial number, and nothing of what lies behind it. */
+static void nothing_behind_a_text_is_copied(void) {
+    begin(false);
+    plug("1-1", 2, 3);
+    plug("1-2", 3, 3);
+    ask(REQ_DETACH, 2, "");
+    const char *serial = core.remembered.m[0].serial;
+    CHECK_STR(serial, "S1-1");
+    for (size_t i = strlen(serial); i < sizeof core.remembered.m[0].serial; i++)
+        CHECK(serial[i] == '\0');
+}
+
 static void a_text_elsewhere_is_found_out(void) {
     const char *why = "";
     begin(false);
@@ -170,6 +182,7 @@ int main(void) {
     RUN(the_longest_texts_of_all_slots_fit);
     RUN(what_has_gone_makes_room);
     RUN(a_device_that_leaves_has_texts_until_its_events_are_sent);
+    RUN(nothing_behind_a_text_is_copied);
     RUN(a_text_elsewhere_is_found_out);
     TEST_MAIN_END;
 }
