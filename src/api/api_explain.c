@@ -141,18 +141,6 @@ void api_explained(struct explained *e, const struct core *c, const struct reque
 
 /* ---- rules and entries ---- */
 
-/* A text of any length: cut between two characters if it is too long, and marked with "...". */
-static void cut(struct sbuf *sb, const char *s) {
-    char text[128];
-    size_t n = 0, step = 0;
-    while (s[n] != '\0' && (step = utf8_len(s + n, strlen(s + n), NULL)) > 0 && n + step < sizeof text - 4)
-        n += step;
-    (void)str_copyn(text, sizeof text, s, n);
-    if (s[n] != '\0')
-        memcpy(text + n, "...", 4);
-    sb_json(sb, text);
-}
-
 static void begin(struct sbuf *sb, const struct core *c, const struct explained *e) {
     sb_str(sb, "{\"result\": \"ok\"");
     member_bool(sb, "present", e->slot >= 0);
@@ -163,7 +151,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct explained 
     sb_char(sb, '[');
     for (int i = 0; i < VH_MAX_DRIVERS && e->dev.driver_path[i] != NULL; i++) {
         sb_str(sb, i > 0 ? ", " : "");
-        cut(sb, e->dev.driver_path[i]);
+        json_cut(sb, e->dev.driver_path[i]);
     }
     sb_char(sb, ']');
     if (e->dev.note[0] != '\0')
@@ -198,7 +186,7 @@ static void rule(struct sbuf *sb, const struct core *c, int i, const struct devi
     sb_fmt(sb, "\"rule\": %d", i);
     member_uint(sb, "line", r->line);
     member(sb, "description");
-    cut(sb, r->description);
+    json_cut(sb, r->description);
     member_text_or_null(sb, "tag", r->tag);
     member(sb, "vms");
     for (int v = 0; v < r->nvms; v++) {

@@ -5,12 +5,25 @@
 #include "api/api_internal.h"
 #include "codec/usb_desc.h"
 
+#include <string.h>
+
 void reply_end(struct sbuf *sb, const char *id) {
     if (id[0] != '\0') {
         sb_str(sb, ", \"id\": ");
         sb_ascii(sb, id);
     }
     sb_str(sb, "}\n");
+}
+
+void json_cut(struct sbuf *sb, const char *s) {
+    char text[128];
+    size_t n = 0, step = 0;
+    while (s[n] != '\0' && (step = utf8_len(s + n, strlen(s + n), NULL)) > 0 && n + step < sizeof text - 4)
+        n += step;
+    (void)str_copyn(text, sizeof text, s, n);
+    if (s[n] != '\0')
+        memcpy(text + n, "...", 4);
+    sb_json(sb, text);
 }
 
 void member(struct sbuf *sb, const char *name) {

@@ -116,6 +116,7 @@ static const struct {
     {"explain", REQ_EXPLAIN},
     {"stats", REQ_STATS},
     {"history", REQ_HISTORY},
+    {"rules", REQ_RULES},
     {"pci_list", REQ_PCI_LIST},
     {"pci_attach", REQ_PCI_ATTACH},
     {"pci_detach", REQ_PCI_DETACH},
@@ -152,8 +153,8 @@ static bool parse_action(struct parse *p) {
     }
     parse_complain(
         p, "action", t,
-        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, history, explain, stats, "
-        "state_acknowledge, reload or version");
+        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, history, rules, explain, "
+        "stats, state_acknowledge, reload or version");
     return false;
 }
 
@@ -232,6 +233,7 @@ static void parse_fields(struct parse *p) {
     case REQ_PCI_ATTACH:
     case REQ_PCI_DETACH:
     case REQ_STATS:
+    case REQ_RULES:
     case REQ_ACKNOWLEDGE:
     case REQ_RELOAD:
     case REQ_AUDIT:

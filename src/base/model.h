@@ -100,6 +100,7 @@ enum request_kind {
     REQ_EXPLAIN,
     REQ_STATS,
     REQ_HISTORY,
+    REQ_RULES,
     REQ_PCI_LIST,
     REQ_PCI_ATTACH,
     REQ_PCI_DETACH,

@@ -128,7 +128,7 @@ void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set a
 #define MAY_MOVE_PCI (MAY(REQ_PCI_ATTACH) | MAY(REQ_PCI_DETACH) | MAY(REQ_PCI_SUSPEND) | MAY(REQ_PCI_RESUME))
 #define MAY_MOVE (MAY(REQ_ATTACH) | MAY(REQ_DETACH) | MAY(REQ_SUSPEND) | MAY(REQ_RESUME) | MAY_MOVE_PCI)
 /* replies show rules, serials and VMs */
-#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_STATS) | MAY(REQ_VMM_ARGS))
+#define MAY_LOOK (MAY(REQ_EXPLAIN) | MAY(REQ_RULES) | MAY(REQ_STATS) | MAY(REQ_VMM_ARGS))
 
 static const struct {
     const char *why;

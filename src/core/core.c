@@ -52,8 +52,11 @@ static void released_fact(struct step *st, const struct fact *f) {
 
 /* Looks up the rule and what is remembered of the device. */
 static void slot_judge(struct core *c, struct slot *s) {
+    int before = s->rule;
     s->hub = device_is_hub(&s->dev);
     s->rule = policy_rule(c->conf, &s->dev);
+    if (s->rule >= 0 && s->rule != before && !s->hub)
+        c->hits[s->rule]++;
     remembered_refresh(c, s);
 }
 
@@ -256,6 +259,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
     const struct conf *old = c->conf, *conf = f->conf;
     bool closed = core_closed(c);
     c->conf = conf;
+    memset(c->hits, 0, sizeof c->hits);
     closed = core_closed(c) != closed;
     if (closed)
         step_add(st, ACT_STATE);
@@ -265,6 +269,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
         if (s->state != SLOT_PRESENT)
             continue;
         vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;
+        s->rule = -1; /* another rule, even in the same place */
         slot_judge_again(st, s);
         port_lease(c, s);
         if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))

@@ -234,6 +234,7 @@ struct core {
     struct request waiting[VH_MAX_CLIENTS];
     struct remembered_set remembered;
     struct core_stats stats;
+    uint32_t hits[VH_MAX_RULES]; /* devices that the rule has decided for since the configuration is in force */
 };
 
 struct actions {

@@ -65,6 +65,19 @@ static bool check_pending(const struct core *c, const char **why) {
     return true;
 }
 
+/* Each device that a rule decides for now was counted. */
+static bool check_hits(const struct core *c, const char **why) {
+    unsigned now[VH_MAX_RULES] = {0};
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && !s->hub && s->rule >= 0)
+            now[s->rule]++;
+    }
+    for (int r = 0; r < c->conf->nrules; r++)
+        MUST(now[r] <= c->hits[r], "a rule decides for more devices than it was counted for");
+    return true;
+}
+
 static bool check_vms(const struct core *c, const char **why) {
     for (int v = 0; v < VH_MAX_VMS; v++) {
         const struct vm *vm = &c->vm[v];
@@ -146,7 +159,7 @@ bool core_check(const struct core *c, const char **why) {
                  "two plugged devices have the same name");
     }
     MUST(texts_check(c), "a text of a device is not its own");
-    return check_pending(c, why) && check_vms(c, why) && check_remembered(c, why);
+    return check_pending(c, why) && check_vms(c, why) && check_hits(c, why) && check_remembered(c, why);
 }
 
 bool core_at_rest(const struct core *c, const char **why) {

@@ -193,6 +193,7 @@ static void begin(struct step *st, const struct request *r) {
         break;
     case REQ_STATS:
     case REQ_HISTORY:
+    case REQ_RULES:
         step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;
     case REQ_ATTACH:

@@ -176,6 +176,8 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
+    } else if (r->kind == REQ_RULES) {
+        more = api_rules_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_HISTORY) {
         more = api_history_part(notify_history(), dispatch_core(), r, cursor, out);
     } else {

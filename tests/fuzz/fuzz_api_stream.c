@@ -38,6 +38,8 @@ static bool part(uint64_t *cursor, const struct explained *e, struct sbuf *sb) {
         return api_explain_part(&core, &request, e, cursor, sb);
     if (request.kind == REQ_STATS)
         return api_stats_part(&core, &request, &figures, cursor, sb);
+    if (request.kind == REQ_RULES)
+        return api_rules_part(&core, &request, cursor, sb);
     if (request.kind == REQ_HISTORY)
         return api_history_part(&history, &core, &request, cursor, sb);
     return api_list_part(&core, &request, cursor, sb);

@@ -59,4 +59,23 @@ def what_a_reload_names_anew_is_not_told_of_the_old(w):
     check("vm3" not in json.dumps(events), str(events))
 
 
+@test
+def rules_tell_what_they_decide(w):
+    w.qemu("vm1")
+    port = free_port()
+    rules = [rule("vm1", KEYBOARD, tag="keys", description="Keyboards"), rule(["vm1", "vm2"], STICK)]
+    daemon = w.daemon(w.conf(rules, api={"transports": ["unix", "tcp"], "port": port, "clients": [
+        {"uid": os.getuid(), "role": "observer"}, {"tcp": "127.0.0.1", "role": "operator"}]}))
+    w.api().fails("rules", "an observer")
+    api = w.api((TCP, ("127.0.0.1", port)), events=True)
+    w.host.plug("1-2")
+    api.await_event("usb_attached")
+    keys = {"bus": "usb", "index": 0, "line": 1, "description": "Keyboards", "tag": "keys", "enabled": True, "target_vm": "vm1",
+            "allowed_vms": ["vm1"], "hits": 1, "devices": ["1-2"]}
+    sticks = {**keys, "index": 1, "description": "", "tag": None, "target_vm": None, "allowed_vms": ["vm1", "vm2"], "hits": 0, "devices": []}
+    equal(api.ok("rules", id=5), {"result": "ok", "rules": [keys, sticks], "id": 5})
+    daemon.configure(w.conf([rules[1]], api={"transports": ["tcp"], "port": port}))
+    equal(api.ok("rules")["rules"], [{**sticks, "index": 0}])
+
+
 run(World)

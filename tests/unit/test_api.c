@@ -53,6 +53,7 @@ static void numbers_strings_and_nulls(void) {
     CHECK(parse("{\"action\":\"history\"}") && r.kind == REQ_HISTORY && !r.sel.by_bus);
     CHECK(parse("{\"action\":\"history\",\"sys_name\":\"1-2.3\"}") && r.sel.bus == 1 && r.sel.by_port);
     CHECK(!parse("{\"action\":\"history\",\"vid\":\"046d\"}"));
+    CHECK(parse("{\"action\":\"rules\"}") && r.kind == REQ_RULES);
     CHECK(parse("{\"action\":\"reload\"}") && r.kind == REQ_RELOAD);
     CHECK(parse("{\"action\":\"version\"}") && r.kind == REQ_VERSION);
     CHECK(parse("{\"unknown\":[1,{}],\"action\":\"usb_list\"}"));
