@@ -233,7 +233,7 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)
 	install -m 755 $(B)/vhotplug$(if $(filter no,$(STRIP_INSTALLED)),.full) $(DESTDIR)$(SBINDIR)/vhotplug
 	ln -sfn $$(realpath -m -s --relative-to=$(BINDIR) $(SBINDIR)/vhotplug) $(DESTDIR)$(BINDIR)/vhotplugcli
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md LICENSE $(wildcard docs/*.md docs/*.schema.json) $(DESTDIR)$(DOCDIR)/
 	$(if $(wildcard rootfs-overlay/etc/vhotplug.conf),install -m 644 rootfs-overlay/etc/vhotplug.conf \
 		$(DESTDIR)$(DOCDIR)/vhotplug.conf.example)
 	install -D -m 644 scripts/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vhotplug

@@ -8,7 +8,7 @@
 # exit: 0 all there now, 1 something is missing
 set -u
 
-# "probe package": a program on the PATH, an absolute path, or can_fuzz.
+# "probe package": a program on the PATH, an absolute path, can_fuzz or can_validate.
 packages() {
     case $1 in
     build)
@@ -24,7 +24,8 @@ packages() {
     test)
         packages build
         echo "/usr/include/stdio.h libc6-dev
-            socat socat"
+            socat socat
+            can_validate python3-jsonschema"
         ;;
     fuzz)
         packages test
@@ -99,9 +100,13 @@ can_fuzz() {
         clang -fsanitize=fuzzer,address -x c - -o /dev/null >/dev/null 2>&1
 }
 
+can_validate() {
+    python3 -c 'import jsonschema' 2>/dev/null
+}
+
 is_there() {
     case $1 in
-    can_fuzz) can_fuzz ;;
+    can_fuzz | can_validate) "$1" ;;
     /*) [ -e "$1" ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac

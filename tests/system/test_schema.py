@@ -1,0 +1,160 @@
+"""What is written of keys and options in several places is the same: the tables of the program, docs/vhotplug.schema.json, docs/config.md,
+the manuals, the completion. The schema is held against the program by each configuration of tests/conf."""
+import json
+import os
+import re
+import subprocess
+
+import jsonschema
+
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, World
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Errors that one value cannot tell, and warnings where the schema is stricter.
+BEYOND = {"api-client-guest-of-none", "api-client-twice", "api-host-name", "api-port-too-large", "entry-pattern-back-reference",
+          "entry-pattern-open", "json-key-twice", "vm-cid-twice", "vm-name-twice"}
+STRICTER = {"key-resembles-nothing"}
+
+# Of the schema's definitions, the program's table of keys.
+TABLES = {"entry": "entry", "class_match": "class", "rule": "rule", "vm": "vm", "client": "client", "limits": "limit", "api": "api", "general": "general"}
+
+
+def read(*path):
+    with open(os.path.join(TOP, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def schema():
+    return json.loads(read("docs", "vhotplug.schema.json"))
+
+
+def tables():
+    """The program's keys: of each object those that are read, and of "later" those that are accepted for later."""
+    text = read("src", "config", "conf_keys.c")
+    found = {name: set(re.findall(r'= "([^"]+)"', body))
+             for name, body in re.findall(r"static const char \*const (\w+)_keys\[\] = \{(.*?)\};", text, re.S)}
+    later = {}
+    for name, key in re.findall(r'\{OBJ_(\w+), "(\w+)", "[^"]+"\},', text[text.index("} later_only[] = {"):text.index("} aliases[] = {")]):
+        later.setdefault(name.lower(), set()).add(key)
+    return found, later
+
+
+def configurations_in(text):
+    """Objects in a document that are configurations, with the line of each."""
+    for m in re.finditer(r"^[ \t]*\{", text, re.M):
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text[m.end() - 1:])
+        except ValueError:
+            continue
+        if {"usbPassthrough", "general"} & set(value):
+            yield text.count("\n", 0, m.start()) + 1, value
+
+
+def invalid(conf):
+    return [f"{e.json_path}: {e.message[:200]}" for e in jsonschema.Draft7Validator(schema()).iter_errors(conf)]
+
+
+@test
+def the_schema_is_one_and_takes_what_is_shipped(w):
+    jsonschema.Draft7Validator.check_schema(schema())
+    shipped = json.loads(read("rootfs-overlay", "etc", "vhotplug.conf"))
+    equal(invalid(shipped), [])
+    shown = 0
+    for name in ["README.md", *(os.path.join("docs", n) for n in sorted(os.listdir(os.path.join(TOP, "docs"))) if n.endswith((".md", ".5")))]:
+        for line, conf in configurations_in(read(name)):
+            equal(invalid(conf), [], f"{name}:{line}")
+            shown += 1
+    check(shown >= 3, f"only {shown} configurations in the documents")
+
+
+@test
+def the_schema_agrees_with_the_program(w):
+    here = os.path.join(TOP, "tests", "conf")
+    for name in sorted(os.listdir(os.path.join(here, "good"))):
+        equal(invalid(json.loads(read("tests", "conf", "good", name))), [], name)
+    refused = set()
+    for name in sorted(n[:-5] for n in os.listdir(os.path.join(here, "broken")) if n.endswith(".conf")):
+        try:
+            conf = json.loads(read("tests", "conf", "broken", f"{name}.conf"))
+        except ValueError:
+            continue
+        error = ": error: " in read("tests", "conf", "broken", f"{name}.out")
+        if name in BEYOND | STRICTER:
+            equal(bool(invalid(conf)), name in STRICTER, name)
+        else:
+            equal(bool(invalid(conf)), error, f"{name}: {invalid(conf)}")
+        if invalid(conf):
+            refused.add(name)
+    check(len(refused) > 30, str(refused))
+
+
+@test
+def every_key_is_in_the_schema_and_no_other(w):
+    found, later = tables()
+    definitions = schema()["definitions"]
+    equal(set(TABLES.values()) | {"root"}, set(found))
+    for definition, table in TABLES.items():
+        equal(set(definitions[definition]["properties"]), found[table] | later.get(table, set()), definition)
+    equal(set(schema()["properties"]), found["root"] | later["root"])
+    used = read("tests", "conf", "good", "every-key.conf")
+    for key in set().union(*found.values()) - {"allowedCids"}:  # does not count beside clients
+        contains(used, f'"{key}":')
+
+
+@test
+def every_key_is_in_the_documents_and_no_other(w):
+    found, later = tables()
+    known = set().union(*found.values(), *later.values())
+    document, manual = read("docs", "config.md"), read("docs", "vhotplug.conf.5")
+    listed = set()
+    for head, body in re.findall(r"^\| key \|.*\n\|[ -|]*\n((?:\|.*\n)+)()", document, re.M):
+        for row in head.splitlines():
+            listed.update(re.findall(r"`([^`]+)`", row.split("|")[1]))
+        equal(body, "")
+    equal(listed ^ known, set(), "keys in the first column of the tables of docs/config.md")
+    items = set()
+    words = set()
+    for line in manual.splitlines():
+        if line.startswith((".It Cm", ".Cm ")):
+            tokens = set(line.split()[1:]) - {"Cm", ",", ".", "Pq", ":"}
+            words |= tokens
+            items |= tokens if line.startswith(".It") else set()
+    equal(items - known, set(), "items of vhotplug.conf.5 that are no keys")
+    equal(known - words - {"$schema"}, set(), "keys that vhotplug.conf.5 does not name")
+
+
+def long_options(path):
+    text = read(*path)
+    return set(re.findall(r'\{"([a-z-]+)", (?:no|required|optional)_argument,', text[text.index("long_options[] = {"):]))
+
+
+def of_manual(name):
+    flags = set()
+    for line in read("docs", name).splitlines():
+        if "Fl " in line:
+            flags.update(token[1:] for token in line.split() if re.fullmatch("-[a-z][a-z-]+", token))
+    return flags
+
+
+@test
+def every_option_is_in_the_manual_the_completion_and_the_help(w):
+    completion = read("scripts", "completion.bash")
+    client, daemon = completion[:completion.index("\n_vhotplug() {")], completion[completion.index("\n_vhotplug() {"):]
+    for path, manual, part, program in ((("src", "main.c"), "vhotplug.8", daemon, [BINARY]),
+                                        (("src", "cli", "cli.c"), "vhotplugcli.1", client, [BINARY, "cli"])):
+        options = long_options(path)
+        check(len(options) > 10, str(options))
+        equal(options - of_manual(manual) - {"help", "version"}, set(), f"options that {manual} does not have")
+        equal(of_manual(manual) - options, set(), f"no options, but in {manual}")
+        completed = set(re.findall(r"--([a-z][a-z-]+)", part))
+        if program == [BINARY]:
+            completed -= {"plain", "all"}  # those of the client that it calls
+        equal(options - completed, set(), f"options that the completion of {program} does not have")
+        equal(completed - options, set(), f"no options, but in the completion of {program}")
+        done = subprocess.run([*program, "--help"], capture_output=True, text=True, timeout=scaled(10), check=False)
+        equal(set(re.findall(r"--([a-z][a-z-]+)", done.stdout)) - options, set(), f"no options, but in the help of {program}")
+
+
+run(World)
