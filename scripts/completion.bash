@@ -56,7 +56,8 @@ _vhotplug() {
             _vhotplugcli
         else
             mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --no-attach-connected --debug \
-                --no-debug --check --strict --limits --no-sandbox --ready-fd --root --uevents --version --help" -- "$cur")
+                --no-debug --check --strict --live --limits --no-sandbox --ready-fd --root --uevents --version \
+                --help" -- "$cur")
         fi
         ;;
     esac

@@ -12,6 +12,7 @@
 #include "codec/usb_names.h"
 #include "config/conf.h"
 #include "config/conf_print.h"
+#include "daemon/check_live.h"
 #include "daemon/conf_load.h"
 #include "daemon/doctor.h"
 #include "daemon/loop.h"
@@ -49,7 +50,8 @@ struct options {
     const char *root;      /* NULL: / */
     const char *uevents;
     const char *ready_fd;
-    bool attach_connected, debug, check, strict, doctor, no_sandbox;
+    const char *live_socket; /* of --live; NULL: that of the configuration */
+    bool attach_connected, debug, check, strict, live, doctor, no_sandbox;
 };
 
 static const struct conf *conf; /* as read at start; the loop has a later one */
@@ -72,6 +74,9 @@ static const char help[] =
     "      --check [FILE]      check the configuration, print every problem with its position, and exit\n"
     "                          (-c - or --check -: from standard input)\n"
     "      --strict            with --check: warnings are errors\n"
+    "      --live[=SOCKET]     with --check: also where each device is with the daemon that runs, and where it would "
+    "be\n"
+    "                          (exit status 0: all stay, 1: some would change, 2: that cannot be told)\n"
     "      --limits            print every compiled-in limit with its reason, and exit\n"
     "      --ready-fd N        write a newline to descriptor N when ready, and close it (for s6, dinit, OpenRC)\n"
     "      --no-sandbox        keep every capability, path and system call (only to find out what the sandbox denies)\n"
@@ -151,6 +156,17 @@ static int check(bool strict) {
     return ok ? EXIT_OK : EXIT_FAILED;
 }
 
+/* After a check that went well. */
+static int check_devices(void) {
+    const char *path = given.live_socket != NULL ? given.live_socket : conf->api.unix_path;
+    if (!sysfs_root(given.root != NULL ? given.root : "/")) {
+        log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
+        return EXIT_USAGE;
+    }
+    int changed = check_live(conf, &bus_usb, path);
+    return changed == 0 ? EXIT_OK : changed > 0 ? EXIT_FAILED : EXIT_USAGE;
+}
+
 /* Holds vmms[] to the list of VM types: one implementation for each supported type, and no other. */
 static void check_types(void) {
     int n = 0, known = 0;
@@ -207,6 +223,7 @@ enum {
     OPT_READY_FD,
     OPT_CHECK,
     OPT_STRICT,
+    OPT_LIVE,
     OPT_LIMITS,
     OPT_VERSION
 };
@@ -223,6 +240,7 @@ static const struct option long_options[] = {
     {"ready-fd", required_argument, NULL, OPT_READY_FD},
     {"check", no_argument, NULL, OPT_CHECK},
     {"strict", no_argument, NULL, OPT_STRICT},
+    {"live", optional_argument, NULL, OPT_LIVE},
     {"limits", no_argument, NULL, OPT_LIMITS},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -264,6 +282,10 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         case OPT_STRICT:
             o->strict = true;
             break;
+        case OPT_LIVE:
+            o->live = true;
+            o->live_socket = optarg;
+            break;
         case OPT_LIMITS:
             print_limits();
             return true;
@@ -288,6 +310,8 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         *status = usage("a configuration from standard input goes with --check");
     else if (o->strict && !o->check)
         *status = usage("--strict goes with --check");
+    else if (o->live && !o->check)
+        *status = usage("--live goes with --check");
     else if (o->uevents != NULL && o->root == NULL)
         *status = usage("--uevents is for tests and needs --root");
     return *status != EXIT_OK;
@@ -312,8 +336,10 @@ static int serve(int argc, char **argv) {
     if (given.ready_fd != NULL && !supervisor_ready_fd(given.ready_fd))
         return usage("--ready-fd needs the number of an open descriptor, 3 or higher");
     conf_load_choose(given.conf_path);
-    if (given.check)
-        return check(given.strict);
+    if (given.check) {
+        status = check(given.strict);
+        return !given.live ? status : status == EXIT_OK ? check_devices() : EXIT_USAGE;
+    }
     if (!given.doctor && !start_logger())
         return EXIT_FAILED;
     if (!conf_load_first(&conf, given.doctor ? print_problem : NULL))

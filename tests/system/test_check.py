@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import time
 
-from fakehost import STORAGE
+from fakehost import HUB, STORAGE, VIDEO
 from tap import check, contains, equal, run, scaled, test
-from world import BINARY, KEYBOARD, World, free_port, rule
+from world import BINARY, KEYBOARD, STICK, World, free_port, rule
+
+CAMERA = {"interfaceClass": 14}
 
 
 def checked(w, text):
@@ -210,6 +212,99 @@ def what_a_file_holds_cannot_draw_on_the_terminal(w):
     status, errors, _ = checked(w, "")
     equal(status, 1)
     contains(errors, "x.conf:1:1: error")
+
+
+def live(w, conf, *options):
+    path = os.path.join(w.dir, "new.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(conf if isinstance(conf, str) else json.dumps(conf))
+    done = subprocess.run([BINARY, "--check", "--live", "--root", w.host.root, "-c", path, *options], capture_output=True, text=True,
+                          timeout=scaled(20), check=False)
+    return done.returncode, done.stdout.replace(path, "new.conf"), done.stderr.replace(path, "new.conf")
+
+
+@test
+def live_says_where_each_device_is_and_would_be(w):
+    w.qemu("vm1")
+    w.qemu("vm2")
+    old = [rule("vm1", KEYBOARD, description="keys"), rule(["vm1", "vm2"], STICK, tag="disk"), rule("vm2", CAMERA, tag="cam"), rule("vm3", {"vendorId": "fff0", "productId": "0005"})]
+    vms = ("vm1", "vm2", "vm3")
+    daemon = w.daemon(w.conf(old, vms=vms))
+    api = w.api()
+    w.host.plug("1-4", 0x05e3, 0x0608, [HUB], device_class=HUB)
+    kbd = w.host.plug("1-1", 0xfff0, 1, manufacturer="Acme", product="Keys\x1b[2J")
+    stick = w.host.plug("1-2", 0xfff0, 2, [STORAGE], manufacturer="Acme", product="Stick")
+    other = w.host.plug("1-3", 0xfff0, 3, [STORAGE], manufacturer="Acme", product="Disk")
+    camera = w.host.plug("1-5", 0xfff0, 4, [VIDEO], manufacturer="Acme", product="Cam")
+    late = w.host.plug("1-7", 0xfff0, 5, [(255, 0, 0)], manufacturer="Acme", product="Late")
+    api.list_until(lambda l: len(l) == 5 and l[kbd.node]["vm"] == "vm1" and l[camera.node]["vm"] == "vm2" and l[late.node]["state"] == "waiting")
+    api.ok("usb_attach", device_node=stick.node, vm="vm2")
+    api.ok("usb_detach", device_node=camera.node)
+    held = w.host.plug("1-6", 0xfff0, 6, [(7, 1, 2)], manufacturer="Acme", product="Printer")
+    api.list_until(lambda l: l is not None, all=True)
+
+    def shown(rules, **options):
+        status, out, err = live(w, w.conf(rules, vms=vms, **options))
+        equal(err.count("error"), 0, err)
+        first, *lines = out.splitlines()
+        contains(first, "new.conf: ok: ")
+        return status, [line.replace(" (line 1", " (").replace("Keys?[2J", "Keys") for line in lines]
+
+    same = (0, ["  1-1      fff0:0001 Acme Keys: vm1, by usbPassthrough[0] (: keys)",
+                "  1-2      fff0:0002 Acme Stick: vm2, by usbPassthrough[1] ()",
+                "  1-3      fff0:0003 Acme Disk: host until somebody chooses vm1 or vm2, by usbPassthrough[1] ()",
+                "  1-5      fff0:0004 Acme Cam: host, since it is disconnected, in spite of usbPassthrough[2] ()",
+                "  1-6      fff0:0006 Acme Printer: host, since no rule applies",
+                "  1-7      fff0:0005 Acme Late: host, waits for vm3, by usbPassthrough[3] ()",
+                "6 devices, 0 would change"])
+    equal(shown(old), same)
+    status, lines = shown([rule("vm2", KEYBOARD), rule("vm1", STICK), rule("vm2", {"interfaceClass": 7}, description="paper")])
+    equal((status, lines), (1, [
+        "* 1-1      fff0:0001 Acme Keys: vm1 -> vm2, by usbPassthrough[0] ()",
+        "* 1-2      fff0:0002 Acme Stick: vm2 -> vm1, by usbPassthrough[1] ()",
+        "* 1-3      fff0:0003 Acme Disk: host -> vm1, by usbPassthrough[1] ()",
+        "  1-5      fff0:0004 Acme Cam: host, since it is disconnected",
+        "* 1-6      fff0:0006 Acme Printer: host -> vm2, by usbPassthrough[2] (: paper)",
+        "  1-7      fff0:0005 Acme Late: host, since no rule applies",
+        "6 devices, 4 would change"]))
+    status, lines = shown([rule(["vm2", "vm3"], KEYBOARD)])
+    equal((status, lines[:2], lines[-1]), (1, ["* 1-1      fff0:0001 Acme Keys: vm1 -> host until somebody chooses vm2 or vm3, by usbPassthrough[0] ()",
+                                             "* 1-2      fff0:0002 Acme Stick: vm2 -> host, since no rule applies"], "6 devices, 2 would change"))
+    equal(w.api().list()[kbd.node]["vm"], "vm1")  # it was asked only
+    check(held.node and other.node and daemon, "")
+
+
+@test
+def live_needs_a_sound_file_and_a_daemon(w):
+    conf = w.conf([rule("vm1", KEYBOARD)])
+    status, out, err = live(w, conf)
+    equal(status, 2)
+    contains(err, "vhotplug: no daemon to compare with: ")
+    contains(err, w.socket)
+    contains(out, "new.conf: ok: 1 rule")
+    w.host.place("1-1")
+    w.daemon(conf)
+    w.api().list_until(lambda l: True)
+    equal(live(w, {"vms": 5})[0], 2)
+    equal(live(w, conf)[0], 0)
+    contains(live(w, conf)[1], "host, left alone until it is asked for; then vm1, by usbPassthrough[0]")
+    moved = {**conf, "general": {**conf["general"], "api": {**conf["general"]["api"], "unixSocket": w.socket + ".new"}}}
+    equal(live(w, moved)[0], 2)
+    equal(live(w, moved, f"--live={w.socket}")[0], 0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as mute:
+        mute.bind(w.socket + ".mute")
+        mute.listen(1)
+        with subprocess.Popen([BINARY, "--check", f"--live={w.socket}.mute", "--root", w.host.root, "-"], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            process.stdin.write("{}")
+            process.stdin.close()
+            peer, _ = mute.accept()
+            peer.recv(100)
+            peer.sendall(b"220 mail ready\r\n")
+            contains(process.stderr.read(), "what listens there is no vhotplug")
+            equal(process.wait(scaled(10)), 2)
+            peer.close()
+    equal(subprocess.run([BINARY, "--live"], capture_output=True, timeout=scaled(10), check=False).returncode, 2)
 
 
 def doctor(w, conf, *options):
