@@ -35,6 +35,8 @@ DOCDIR ?= $(PREFIX)/share/doc/vhotplug
 STRIP_INSTALLED ?= yes
 ## names of USB devices: a usb.ids file, or "no" to leave the table out
 USB_IDS ?= $(firstword $(wildcard /usr/share/misc/usb.ids /usr/share/hwdata/usb.ids) no)
+## position-independent (yes, no); auto: if the toolchain's static libraries are, as a link of them tells
+PIE ?= yes
 ## warnings are errors; "no" for compilers that are not known here
 WERROR ?= yes
 ## compiler of the tests, for this machine
@@ -94,6 +96,40 @@ LIBUSB ?= $(if $(WRAPPER),fetch,system)
 # In build/, because -fstack-usage writes a file beside its output.
 cc-option = $(shell mkdir -p build; $(CC) -Werror $(1) -x c -c -o build/probe.o /dev/null 2>/dev/null && echo $(1))
 
+# ---- libusb, and what can be linked with it ----
+
+FETCHED := build/download/libusb-1.0.26.tar.bz2
+ifeq ($(LIBUSB),fetch)
+LIBUSB_DIR := $(B)/libusb
+LIBUSB_A := $(LIBUSB_DIR)/lib/libusb-1.0.a
+LIBUSB_CPPFLAGS := -isystem $(LIBUSB_DIR)/include/libusb-1.0
+LIBUSB_LIBS := $(LIBUSB_A)
+else
+LIBUSB_CPPFLAGS := $(shell $(PKG_CONFIG) --static --cflags libusb-1.0)
+LIBUSB_LIBS := $(shell $(PKG_CONFIG) --static --libs libusb-1.0)
+endif
+
+# Buildroot's static builds say -static in both, which beats -static-pie in gcc's choice of start files.
+override CFLAGS := $(filter-out -static,$(CFLAGS))
+override LDFLAGS := $(filter-out -static,$(LDFLAGS))
+
+# Tried with what decides: libusb's and the C library's own objects. What fails for another reason (no libusb) is left to the
+# build, which says so.
+ifeq ($(PIE),auto)
+link_as = $(shell mkdir -p build; printf '%s\n' 'int libusb_init(void *);' 'int main(void) { return libusb_init(0); }' | \
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -Wl,-z,text $(1) -x c -o build/probe - -x none $(LIBUSB_LIBS) 2>/dev/null && echo $(2))
+override PIE := $(if $(WRAPPER),yes,$(or $(call link_as,-fPIE -static-pie,yes),$(call link_as,-fno-pie -static -no-pie,no),yes))
+$(if $(filter no,$(PIE)),$(info PIE=no: static libraries of $(firstword $(CC)) are not position-independent (docs/security.md)))
+endif
+ifeq ($(filter yes no,$(PIE)),)
+$(error PIE is yes, no or auto, not '$(PIE)')
+endif
+ifneq ($(WRAPPER),)
+ifneq ($(PIE),yes)
+$(error PIE=$(PIE) is for a CC from outside: what is built here is position-independent)
+endif
+endif
+
 # ---- flags ----
 
 STD := -std=c11 -D_GNU_SOURCE
@@ -103,7 +139,7 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wformat=2 -Wstrict-protot
 STACK := $(call cc-option,-Wstack-usage=16384) $(call cc-option,-fstack-usage)
 FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CC) $(CPPFLAGS) $(CFLAGS)),,$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2))
-HARDEN := -fPIE -fstack-protector-strong $(call cc-option,-fstack-clash-protection) $(FORTIFY)
+HARDEN := $(if $(filter yes,$(PIE)),-fPIE,-fno-pie) -fstack-protector-strong $(call cc-option,-fstack-clash-protection) $(FORTIFY)
 SECTIONS := -ffunction-sections -fdata-sections
 # Nothing unwinds the stack in production; debuggers have tables of their own.
 SECTIONS += -fno-asynchronous-unwind-tables -fno-unwind-tables
@@ -125,20 +161,7 @@ SYSINCLUDE := $(B)/include
 SYSCPPFLAGS := -idirafter $(SYSINCLUDE)
 KERNEL_HEADERS ?= $(if $(FOREIGN),/usr/$(MACHINE)/include,/usr/include)
 else
-STARTFILES := -static-pie
-endif
-# Buildroot's static builds say -static, which beats -static-pie in gcc's choice of start files.
-override LDFLAGS := $(filter-out -static,$(LDFLAGS))
-
-FETCHED := build/download/libusb-1.0.26.tar.bz2
-ifeq ($(LIBUSB),fetch)
-LIBUSB_DIR := $(B)/libusb
-LIBUSB_A := $(LIBUSB_DIR)/lib/libusb-1.0.a
-LIBUSB_CPPFLAGS := -isystem $(LIBUSB_DIR)/include/libusb-1.0
-LIBUSB_LIBS := $(LIBUSB_A)
-else
-LIBUSB_CPPFLAGS := $(shell $(PKG_CONFIG) --static --cflags libusb-1.0)
-LIBUSB_LIBS := $(shell $(PKG_CONFIG) --static --libs libusb-1.0)
+STARTFILES := $(if $(filter yes,$(PIE)),-static-pie,-static -no-pie)
 endif
 
 COMPILE = $(CC) $(BASE_CPPFLAGS) $(LIBUSB_CPPFLAGS) $(SYSCPPFLAGS) $(CPPFLAGS) $(BASE_CFLAGS) $(CFLAGS)
@@ -197,7 +220,7 @@ $(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags
 $(B)/vhotplug: $(B)/vhotplug.full scripts/check-binary.sh
 	$(call say,STRIP,$@)
 	$(Q)$(STRIP) -o $@.new $<
-	$(Q)READELF='$(READELF)' NM='$(NM)' scripts/check-binary.sh $@.new $<
+	$(Q)PIE='$(PIE)' READELF='$(READELF)' NM='$(NM)' scripts/check-binary.sh $@.new $<
 	$(Q)mv $@.new $@
 
 -include $(OBJ:.o=.d)
