@@ -39,7 +39,8 @@ static bool usable(const char *what, const char *path, const char *loss) {
     if (error == ENOENT)
         doctor_say(PROBLEM, "%s: no directory %s; %s (mkdir -p %s)", what, dir, loss, dir);
     else if (error != 0)
-        doctor_say(PROBLEM, "%s: %s: %s; %s", what, dir, strerror(error), loss);
+        doctor_say(PROBLEM, "%s: %s: %s; %s%s", what, dir, strerror(error), loss,
+                   error == EROFS ? " (mount a disk there, or a tmpfs in fstab)" : "");
     return error == 0;
 }
 

@@ -54,6 +54,22 @@ class Lines:
         self.sock.sendall(text.encode())
 
 
+def without(archive, unwanted):
+    """A cpio archive (newc) without the files whose path is unwanted."""
+    out, at = b"", 0
+    while True:
+        fields = [int(archive[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
+        size, name_size = fields[6], fields[11]
+        data = at + (110 + name_size + 3) // 4 * 4
+        end = data + (size + 3) // 4 * 4
+        name = archive[at + 110 : at + 110 + name_size - 1].decode().removeprefix("./")
+        if name == "TRAILER!!!" or not unwanted(name):
+            out += archive[at:end]
+        if name == "TRAILER!!!":
+            return out
+        at = end
+
+
 class Image:
     def __init__(self, board, logs, overlay):
         """overlay: path on the board -> (content, mode), laid over the shipped files."""
@@ -78,7 +94,17 @@ class Image:
             raise ImageError("no image: " + made.stdout + made.stderr)
         self.qemu = None
 
-    def boot(self, name, initramfs=False, append="", options=(), timeout=60):
+    def bare(self, unwanted):
+        """Another initramfs, without these files ("proc", "sbin/init"); its path."""
+        with open(os.path.join(self.directory, "initramfs.cpio"), "rb") as f:
+            archive = without(f.read(), unwanted)
+        path = os.path.join(self.directory, "bare.cpio")
+        with open(path, "wb") as f:
+            f.write(archive)
+        return path
+
+    def start(self, name, initramfs=False, append="", options=()):
+        """QEMU, and no more: what it says is on the console."""
         self.run_dir = tempfile.mkdtemp(prefix="vhotplug-image-")
         self.console = os.path.join(self.logs, name + ".console.log")
         argv = [os.path.join(self.directory, "run.sh")] + (["initramfs"] if initramfs else [])
@@ -88,7 +114,25 @@ class Image:
         with open(os.path.join(self.logs, name + ".qemu.log"), "w", encoding="utf-8") as log:
             self.qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "BOARD_APPEND": append},
                                          start_new_session=True)
+        return self
+
+    def says(self, text, timeout):
+        """Until the console has the text."""
+        end = time.monotonic() + timeout
+        while True:
+            said = ""
+            if os.path.exists(self.console):
+                with open(self.console, encoding="utf-8", errors="replace") as f:
+                    said = f.read()
+            if text in said:
+                return said
+            if time.monotonic() > end or self.qemu.poll() is not None:
+                raise ImageError(f"{text!r} is never on the console: {said[-2000:]}")
+            time.sleep(0.1)
+
+    def boot(self, name, initramfs=False, append="", options=(), timeout=60):
         begun = time.monotonic()
+        self.start(name, initramfs, append, options)
         self.qmp = Lines(f"{self.run_dir}/qmp", 10)
         self.qmp.line(10)
         self.monitor("qmp_capabilities")

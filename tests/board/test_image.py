@@ -1,7 +1,8 @@
 """A board's image as it is shipped: rootfs-overlay's configuration, init script and initramfs part, on a real kernel.
 
-The VM is fakeqmp, which reads a passed descriptor and says what device it is. Two boots: one with a root file system, in which the
-daemon comes from the initramfs, lives on after switch_root and is then replaced; one in which the initramfs is all there is.
+The VM is fakeqmp, which reads a passed descriptor and says what device it is. Boots: one with a root file system, in which the
+daemon comes from the initramfs, lives on after switch_root and is then replaced; one in which the initramfs is all there is. And a
+third one, of an initramfs as Yocto makes it.
 
 usage: BOARD=qemu-aarch64 test_image.py [TEST...]
 """
@@ -160,7 +161,11 @@ def the_init_script_takes_over_and_the_guest_keeps_its_device(w):
     in_vm(image, "added .* 0627:0001")
     before = image.run(f"grep -c . {VM}.log; grep -c removed {VM}.log")
     old = pid(image)
-    image.run("touch /run/takeover")
+    image.run("touch /run/takeover; cp /etc/vhotplug.conf /tmp/good; echo '{' >/etc/vhotplug.conf")
+    status, out = image.status(f"{INIT} start")  # there would be no daemon
+    image.run("cp /tmp/good /etc/vhotplug.conf")
+    equal((status, pid(image)), (1, old), out)
+    image.run("vhotplugcli version")
     contains(image.run(f"{INIT} start"), "Taking over")
     check(pid(image) != old, "a new process")
     equal(image.run(f"readlink /proc/{pid(image)}/exe"), "/usr/sbin/vhotplug")
@@ -194,11 +199,28 @@ def start_stop_status(w):
     equal(image.status(f"{INIT} reload")[0], 1)
     contains(image.run(f"{INIT} stop"), "not running")
     check(not image.run("pidof vhotplug || true"), "no process is left")
-    image.run("echo '{' >/run/broken; cp /etc/vhotplug.conf /tmp/good; cp /run/broken /etc/vhotplug.conf")
+    image.run("cp /etc/vhotplug.conf /tmp/good; echo '{' >/etc/vhotplug.conf")
     status, out = image.status(f"{INIT} start")
     image.run("cp /tmp/good /etc/vhotplug.conf")
     check(status != 0, "a configuration with errors: " + out)
     image.run(f"{INIT} start")
+    image.wait("vhotplugcli version", "an answer", scaled(10))
+
+
+@test
+def a_restart_with_a_broken_configuration_keeps_the_daemon(w):
+    image = boot("disk")
+    before = pid(image)
+    image.run("cp /etc/vhotplug.conf /tmp/good; echo '{' >/etc/vhotplug.conf")
+    status, out = image.status(f"{INIT} restart")
+    image.run("cp /tmp/good /etc/vhotplug.conf")
+    equal(status, 1)
+    contains(out, "Restarting vhotplug: FAIL")
+    contains(out, "vhotplug.conf:")
+    equal(image.run("pidof -s vhotplug"), before)
+    image.run("vhotplugcli version")
+    image.run(f"{INIT} restart")
+    check(pid(image) != before, "a new process")
     image.wait("vhotplugcli version", "an answer", scaled(10))
 
 
@@ -227,6 +249,20 @@ def the_initramfs_alone_attaches_what_was_there_at_power_on(w):
 
     print(f"# {BOARD}: seconds of kernel time: daemon ready {at('vhotplug: ready')}, keyboard enumerated "
           f"{at('QEMU USB Keyboard')}, attached {at('vhotplug: .*attached')}; shell {image.seconds:.1f} s after QEMU's start")
+
+
+@test
+def an_initramfs_made_of_packages_needs_nothing_prepared(_):
+    """Yocto's vhotplug-initramfs-image: no mount points, no init of busybox's. The same init; its end is a shell."""
+    image = boot("initramfs")
+    image.stop()
+    Shared.booted = None
+    gone = ("proc", "sys", "dev", "run", "mnt", "tmp", "home", "root", "sbin/init", "bin/init", "linuxrc")
+    archive = image.bare(lambda name: name in gone or name.startswith(("dev/", "etc/init")))
+    image.start("bare", initramfs=True, append="loglevel=7", options=("-initrd", archive))
+    said = image.says("init: no root= on the command line", scaled(60))
+    check("Kernel panic" not in said and "mount:" not in said, said)
+    image.says("vhotplug: ready", scaled(20))
 
 
 if __name__ == "__main__":

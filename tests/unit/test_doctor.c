@@ -342,6 +342,7 @@ static void the_state_must_be_writable_if_it_is_wanted(void) {
     fail_call("access", 0, EROFS);
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "state: ", strerror(EROFS)));
+    CHECK(told("problem", "state: ", "mount a disk there"));
     (void)snprintf(conf.state_path, sizeof conf.state_path, "/state.json");
     CHECK_INT(visit(), FINE);
     (void)snprintf(conf.state_path, sizeof conf.state_path, "state.json"); /* no configuration has such a path */
