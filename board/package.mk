@@ -52,6 +52,7 @@ dist:
 deb: all dist
 	@scripts/deb.sh '$(VERSION)'
 
-## the Buildroot and Yocto trees against their conventions
+## the Buildroot and Yocto trees against their conventions, and the check itself against planted faults
 check-packages:
 	@$(PYTHON) scripts/check-packages.py
+	@$(PYTHON) tests/scripts/test_packages.py

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Holds the Buildroot tree and the Yocto layer to their projects' conventions, as far as that goes without Buildroot and bitbake.
 
-The rules are our reading of Buildroot's manual and of what its utils/check-package looks for, and of the Yocto manuals; they are
-no proof that either build works. Prints TAP. With a kernel configuration (an unpacked Debian kernel of `make image`) every
-option that the fragments name must exist in it.
+The rules are our reading of Buildroot's manual and of what its utils/check-package looks for, of the Yocto manuals, and every
+fault that real builds have shown; they are no proof that either build works (docs/boards.md says what was run). Prints TAP. With
+a kernel configuration (an unpacked Debian kernel of `make image`) every option that the fragments name must exist in it.
+tests/scripts/test_packages.py plants each fault.
 
-usage: check-packages.py
+usage: check-packages.py [TREE]
 """
 import glob
 import hashlib
@@ -13,10 +14,16 @@ import os
 import re
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOP = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILDROOT = "board/buildroot"
 LAYER = "board/yocto/meta-vhotplug"
 SYSV = "rootfs-overlay/etc/init.d/S25vhotplug"
+INIT = "board/common/init"
+MK = BUILDROOT + "/package/vhotplug/vhotplug.mk"
+# Yocto's releases that the layer is for.
+SERIES = {"scarthgap", "wrynose"}
+# What the daemon cannot run without, of the options in docs/boards.md.
+REQUIRED = {"NET", "UNIX", "INOTIFY_USER", "DEVTMPFS", "SYSFS", "PROC_FS", "USB_SUPPORT", "USB"}
 failures = number = 0
 problems = []
 
@@ -71,19 +78,21 @@ def version():
     return re.search(r"^VERSION := (\S+)$", read("Makefile"), re.M).group(1)
 
 
+def recipe():
+    return f"{LAYER}/recipes-core/vhotplug/vhotplug_{version()}.bb"
+
+
 def they_name_this_version_and_this_license():
     text = read("LICENSE").encode()
-    mk = read(BUILDROOT + "/package/vhotplug/vhotplug.mk")
+    mk = read(MK)
     if f"VHOTPLUG_VERSION = {version()}\n" not in mk:
         say("vhotplug.mk", 0, f"VHOTPLUG_VERSION is the Makefile's {version()}")
     if hashlib.sha256(text).hexdigest() + "  LICENSE" not in read(BUILDROOT + "/package/vhotplug/vhotplug.hash"):
         say("vhotplug.hash", 0, "sha256 of LICENSE")
-    for recipe in ("vhotplug", "vhotplug-initramfs-init"):
-        path = f"{LAYER}/recipes-core/vhotplug/{recipe}_{version()}.bb"
-        if not exists(path):
-            say(path, 0, "the recipe's version is the Makefile's")
-        elif f'"file://LICENSE;md5={hashlib.md5(text).hexdigest()}"' not in read(path):
-            say(path, 0, "LIC_FILES_CHKSUM is the md5 of LICENSE")
+    if not exists(recipe()):
+        say(recipe(), 0, "the recipe's version is the Makefile's")
+    elif f'"file://LICENSE;md5={hashlib.md5(text).hexdigest()}"' not in read(recipe()):
+        say(recipe(), 0, "LIC_FILES_CHKSUM is the md5 of LICENSE")
 
 
 def files_that_they_install_exist():
@@ -101,24 +110,54 @@ def files_that_they_install_exist():
             say("Makefile", 0, f"no target {target}")
 
 
+def options(text):
+    return re.findall(r"^(CONFIG_\w+)=", text, re.M)
+
+
 def kernel_options_are_known_and_agree():
-    fragment = re.findall(r"^(CONFIG_\w+)=", read(BUILDROOT + "/board/common/linux.fragment"), re.M)
-    cfg = re.findall(r"^(CONFIG_\w+)=", read(LAYER + "/recipes-kernel/linux/files/vhotplug.cfg"), re.M)
-    fixups = re.findall(r"KCONFIG_ENABLE_OPT,(CONFIG_\w+)\)", read(BUILDROOT + "/package/vhotplug/vhotplug.mk"))
+    fragment = options(read(BUILDROOT + "/board/common/linux.fragment"))
+    cfg = [o for path in files(LAYER + "/recipes-kernel/linux/files/*.cfg") for o in options(read(path))]
+    fixups = re.findall(r"KCONFIG_ENABLE_OPT,(CONFIG_\w+)\)", read(MK))
     guide = read("docs/boards.md") if exists("docs/boards.md") else ""
     if sorted(fragment) != sorted(cfg):
-        say("linux.fragment", 0, f"differs from vhotplug.cfg: {sorted(set(fragment) ^ set(cfg))}")
-    for option in ("CONFIG_VSOCKETS", "CONFIG_VHOST_VSOCK", "CONFIG_USB"):
-        if option not in fixups:
-            say("vhotplug.mk", 0, f"no fix-up for {option}")
+        say("linux.fragment", 0, f"differs from the layer's .cfg files: {sorted(set(fragment) ^ set(cfg))}")
+    if set(fixups) != {"CONFIG_" + o for o in REQUIRED}:
+        say("vhotplug.mk", 0, "fix-ups are the options that are required, no others: " +
+            f"{sorted(set(fixups) ^ {'CONFIG_' + o for o in REQUIRED})}")
+    for option in ("CONFIG_KVM_INTEL", "CONFIG_KVM_AMD"):
+        if "CONFIG_KVM" in fragment and option not in fragment:
+            say("linux.fragment", 0, f"{option}: without it x86 has no /dev/kvm")
     for option in set(fragment) | set(fixups):
         if option not in guide:
             say("docs/boards.md", 0, f"no reason for {option}")
     for config in files("build/board/**/boot/config-*"):
         known = set(re.findall(r"^(?:# )?(CONFIG_\w+)(?:=| is not set)", read(config), re.M))
         for option in sorted((set(fragment) | set(fixups)) - known):
-            if not (option.endswith("_PCI") or option == "CONFIG_PCI"):
+            if not option.endswith("_PCI") and option not in ("CONFIG_PCI", "CONFIG_KVM_INTEL", "CONFIG_KVM_AMD"):
                 say(config, 0, f"{option} is no option of this kernel")
+
+
+def the_makefile_takes_their_toolchains():
+    text = read("Makefile")
+    for flags in ("CFLAGS", "LDFLAGS"):
+        if f"override {flags} := $(filter-out -static,$({flags}))" not in text:
+            say("Makefile", 0, f"-static is taken out of {flags}: it beats -static-pie")
+    if "ifeq ($(PIE),auto)" not in text:
+        say("Makefile", 0, "no PIE=auto: their static libraries may not be position-independent")
+    for path in files("*.su"):
+        say(path, 0, "written by a probe of -fstack-usage")
+
+
+def the_initramfs_needs_nothing_prepared():
+    """An archive made of packages has no mount points, and its busybox no init."""
+    text = read(INIT)
+    for directory in ("/proc", "/sys", "/dev", "/run", "/mnt"):
+        made, used = re.search(rf"^mkdir -p .*{directory}\b", text, re.M), re.search(rf"^mount .*{directory}\b", text, re.M)
+        if not made or made.start() > used.start():
+            say(INIT, 0, f"{directory} is made before it is mounted on")
+    for line in re.findall(r"^.*(?<!switch_root /mnt )exec /sbin/init.*$", text, re.M):
+        if "-x /sbin/init" not in line:
+            say(INIT, 0, "/sbin/init may not exist: " + line.strip())
 
 
 # ---- Buildroot ----
@@ -210,12 +249,47 @@ def buildroot_mk():
         depends = re.search(rf"^{prefix}DEPENDENCIES = (.*)$", text, re.M).group(1).split()
         if depends != sorted(depends):
             say(path, 0, "dependencies in alphabetical order")
-        if selected - set(depends):
-            say(path, 0, f"selected and no dependency: {selected - set(depends)}")
+        # Options of a package that is selected as well are no packages.
+        packages = {s for s in selected if not any(s.startswith(o + "-") for o in selected)}
+        depends += [d for more in re.findall(rf"^{prefix}DEPENDENCIES \+= (.*)$", text, re.M) for d in more.split()]
+        if packages - set(depends):
+            say(path, 0, f"selected and no dependency: {packages - set(depends)}")
+
+
+def buildroot_package_as_real_builds_want_it():
+    mk, config = read(MK), read(os.path.dirname(MK) + "/Config.in")
+    opts = re.search(r"^VHOTPLUG_MAKE_OPTS = \\\n((?:\t.*\n)+)", mk, re.M).group(1)
+    for wanted, why in (("PIE=auto", "their static libraries may not be position-independent"),
+                        ("STRIP=$(TARGET_CROSS)strip", "TARGET_STRIP may be /bin/true, which makes no file"),
+                        ("STRIP_INSTALLED=no", "Buildroot strips, or does not, as the user has chosen")):
+        if wanted not in opts or opts.index(wanted) < opts.index("$(TARGET_CONFIGURE_OPTS)"):
+            say(MK, 0, f"{wanted} after TARGET_CONFIGURE_OPTS: {why}")
+    if "host-python3" in mk:
+        say(MK, 0, "$(BR2_PYTHON3_HOST_DEPENDENCY), which is empty if the machine has one, and not host-python3")
+    if re.search(r"=\$\(TARGET_DIR\)", mk.replace("DESTDIR=$(TARGET_DIR)", "")):
+        say(MK, 0, "what a build reads is in $(STAGING_DIR)")
+    for option in set(re.findall(r"BR2_PACKAGE_(?!VHOTPLUG)\w+", mk)) | {"BR2_PACKAGE_HWDATA_USB_IDS"}:
+        if f"select {option}\n" not in config:
+            say(MK, 0, f"{option} is used and not selected: silently nothing without it")
+    tree = re.search(r"wildcard \$\(BR2_EXTERNAL_VHOTPLUG_PATH\)/\.\./\.\./(\S+?)\)", mk)
+    if not tree or "vhotplug" not in tree.group(1) or not exists(tree.group(1)):
+        say(MK, 0, "the source tree is told by a file that no other project has")
+    if not re.search(r"^VHOTPLUG_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = --exclude=/build$", mk, re.M):
+        say(MK, 0, "--exclude=/build, anchored")
+    if "$(error BR2_PACKAGE_VHOTPLUG_SITE" not in mk:
+        say(MK, 0, "an empty BR2_PACKAGE_VHOTPLUG_SITE is named")
+    for name in ("etc/vhotplug.conf", "etc/default/vhotplug"):
+        if not re.search(rf"\$\(INSTALL\) -D -m 0644 \$\(@D\)/rootfs-overlay/{name} \\\n\t\t\$\(TARGET_DIR\)/{name}\n", mk):
+            say(MK, 0, f"{name} is installed over the earlier one")
+    for comment in re.findall(r'^comment "(.*)"$', config, re.M):
+        if len(comment) > 76:
+            say("Config.in", 0, f"a comment fits a line of the menu: {comment}")
+        if "toolchain" in comment and "udev" in comment:
+            say("Config.in", 0, "toolchain and udev are two comments")
 
 
 def buildroot_hash():
-    for path in files(BUILDROOT + "/package/*/*.hash"):
+    for path in files(BUILDROOT + "/**/*.hash"):
         for n, line in enumerate(read(path).splitlines(), 1):
             if line and not line.startswith("#") and not re.fullmatch(r"sha256  [0-9a-f]{64}  \S+", line):
                 say(path, n, "three fields, two spaces between: sha256, 64 digits, name")
@@ -228,9 +302,26 @@ def buildroot_defconfigs():
         for needed in ("BR2_PACKAGE_VHOTPLUG", "BR2_TOOLCHAIN_BUILDROOT_MUSL", "BR2_LINUX_KERNEL"):
             if options.get(needed) != "y":
                 say(path, 0, f"{needed}=y")
-        if not {"BR2_STATIC_LIBS", "BR2_SHARED_STATIC_LIBS"} & options.keys():
-            say(path, 0, "static libraries")
-        packages = {k: v for k, v in options.items() if "PACKAGE" in k}
+        if options.get("BR2_SHARED_STATIC_LIBS") != "y" or options.get("BR2_PACKAGE_QEMU_SYSTEM") != "y":
+            say(path, 0, "static libraries, and shared ones for a QEMU, which is in the image")
+        if "-fPIE" not in options.get("BR2_TARGET_OPTIMIZATION", ""):
+            say(path, 0, "-fPIE, for static libraries that are position-independent")
+        if "# BR2_PACKAGE_HWDATA_PCI_IDS is not set" not in read(path):
+            say(path, 0, "no pci.ids: nothing there reads them")
+        for unneeded in ("BR2_ROOTFS_POST_BUILD_SCRIPT", "BR2_PACKAGE_BUSYBOX_CONFIG_FRAGMENT_FILES"):
+            if unneeded in options:
+                say(path, 0, f"{unneeded}: the package and Buildroot's defaults do it")
+        if options.get("BR2_DOWNLOAD_FORCE_CHECK_HASHES") != "y":
+            say(path, 0, "BR2_DOWNLOAD_FORCE_CHECK_HASHES=y")
+        kernel = options.get("BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE", "").strip('"')
+        patches = options.get("BR2_GLOBAL_PATCH_DIR", "").strip('"').replace("$(BR2_EXTERNAL_VHOTPLUG_PATH)", BUILDROOT)
+        for package in ("linux", "linux-headers"):
+            hashes = f"{patches}/{package}/{package}.hash"
+            if not exists(hashes) or f"  linux-{kernel}.tar.xz\n" not in read(hashes):
+                say(path, 0, f"no checksum of linux-{kernel}.tar.xz in {hashes}")
+        if f"BR2_PACKAGE_HOST_LINUX_HEADERS_CUSTOM_{'_'.join(kernel.split('.')[:2])}" not in options:
+            say(path, 0, f"headers of another series than {kernel}")
+        packages = {k: v for k, v in options.items() if "PACKAGE" in k and "QEMU_TARGET" not in k}
         common = common or packages
         if packages != common:
             say(path, 0, "the boards' packages differ")
@@ -252,6 +343,11 @@ def the_init_script_is_buildroots_style():
     for word in ("start", "stop", "restart", "reload"):
         if not re.search(rf"^{word}\(\) \{{$", text, re.M):
             say(SYSV, 0, f"no function {word}")
+    for word, end in (("restart", "stop"), ("take_over", "end"), ("reload", "kill")):
+        body = re.search(rf"^{word}\(\) \{{\n(.*?)^\}}$", text, re.M | re.S)
+        checks, acts = (body and re.search(p, body.group(1), re.M) for p in ("conf_is_good", rf"^\t{end} "))
+        if not checks or not acts or checks.start() > acts.start():
+            say(SYSV, 0, f"{word} checks the configuration before {end}")
 
 
 # ---- Yocto ----
@@ -266,13 +362,18 @@ def yocto_layer_conf():
             say(path, 0, f"no {variable}_{collection}")
     globs = re.findall(r"\$\{LAYERDIR\}/(recipes-\S+?\.bb(?:append)?)\b", text)
     matched = {f for g in globs for f in files(f"{LAYER}/{g}")}
-    for recipe in files(LAYER + "/**/*.bb") + files(LAYER + "/**/*.bbappend"):
-        if recipe not in matched:
-            say(path, 0, f"BBFILES does not match {recipe}")
+    for file in files(LAYER + "/**/*.bb") + files(LAYER + "/**/*.bbappend"):
+        if file not in matched:
+            say(path, 0, f"BBFILES does not match {file}")
+    series = re.search(rf'^LAYERSERIES_COMPAT_{collection} = "(.*)"$', text, re.M)
+    if not series or set(series.group(1).split()) != SERIES:
+        say(path, 0, f"releases that are maintained: {sorted(SERIES)}")
+    if not exists(LAYER + "/README.md"):
+        say(LAYER, 0, "a README")
 
 
 def yocto_recipes():
-    for path in files(LAYER + "/**/*.bb") + files(LAYER + "/**/*.bbappend"):
+    for path in files(LAYER + "/**/*.bb") + files(LAYER + "/**/*.bbappend") + files(LAYER + "/**/*.inc"):
         text = read(path)
         for n, line in enumerate(text.split("\n"), 1):
             if re.match(r"\w+_(append|prepend|remove|\$\{PN\})\b", line) or re.match(r"\w+_(append|prepend|remove)\s*[=(]", line):
@@ -281,38 +382,119 @@ def yocto_recipes():
                 say(path, n, "indented with spaces")
         if text.count('"') % 2:
             say(path, 0, "an odd number of quotes")
+        for wrong, why in ((r"^EXTERNALSRC", "the user's to set: it writes into the tree"),
+                           (r"^S = \"\$\{WORKDIR\}", "S is below UNPACKDIR in newer releases: leave the default"),
+                           (r"github\.com/\S+/archive/", "archives of GitHub are not stable: git with a revision"),
+                           (r"^SRC_URI = \"\$\{VHOTPLUG_SITE\}/", "begins with / where VHOTPLUG_SITE is empty: parsing fails"),
+                           (r"^INSANE_SKIP", "no check is in the way"),
+                           (r"^FILES:.*\$\{prefix\}/lib", "${nonarch_libdir}"),
+                           (r"^require \S+\.inc", "nothing changes by mere presence: DISTRO_FEATURES decides")):
+            if re.search(wrong, text, re.M):
+                say(path, 0, why)
+        if "SRC_URI = \"git://" in text and not re.search(r'^SRCREV = "[0-9a-f]{40}"$', text, re.M):
+            say(path, 0, "git without a revision")
+        if path.endswith(".inc"):
+            continue
         if path.endswith(".bbappend"):
+            append = re.fullmatch(r"require \$\{@bb\.utils\.contains\('DISTRO_FEATURES', 'vhotplug', '(\S+\.inc)', '', d\)\}\n", text)
+            if not append or not exists(os.path.join(os.path.dirname(path), append.group(1))):
+                say(path, 0, "nothing changes by mere presence: one line that requires a file if DISTRO_FEATURES has vhotplug")
             continue
         image_or_group = re.search(r"^inherit .*(image|packagegroup)", text, re.M)
-        for needed in ["SUMMARY"] + ([] if image_or_group else ["LICENSE", "LIC_FILES_CHKSUM", "SRC_URI"]):
+        if re.search(r"\bvhotplug\b", re.sub(r"^#.*|^(SUMMARY|DESCRIPTION).*", "", text, flags=re.M)) and \
+                not re.search(r"^inherit .*\bvhotplug-libc\b", text, re.M):
+            say(path, 0, "inherits vhotplug-libc, or no world builds with another C library")
+        if "kernel-module-" in text and image_or_group and "packagegroup" in path and \
+                not re.search(r'^PACKAGE_ARCH = "\$\{MACHINE_ARCH\}"\n(.*\n)*inherit', text, re.M):
+            say(path, 0, "kernel modules are the machine's: PACKAGE_ARCH before inherit packagegroup")
+        if "image" in path and 'PACKAGE_EXCLUDE = "kernel-image-*"' not in text:
+            say(path, 0, "an initramfs without a kernel in it")
+        for needed in ["SUMMARY", "DESCRIPTION"] + ([] if image_or_group else ["LICENSE", "LIC_FILES_CHKSUM", "SRC_URI", "CVE_PRODUCT"]):
             if not re.search(rf"^{needed} = \"", text, re.M):
                 say(path, 0, f"no {needed}")
         if "LIC_FILES_CHKSUM" in text and not re.search(r"file://\w+;md5=[0-9a-f]{32}\"", text):
             say(path, 0, "LIC_FILES_CHKSUM has an md5")
         if len(os.path.relpath(path, LAYER).split("/")) != 3:
             say(path, 0, "recipes-GROUP/NAME/FILE")
-    main = read(f"{LAYER}/recipes-core/vhotplug/vhotplug_{version()}.bb")
+    main = read(recipe())
     for word in ("pkgconfig", "systemd", "update-rc.d", "jsmn", "libusb1"):
         if not re.search(rf"^(inherit|DEPENDS = ).*\b{re.escape(word)}\b", main, re.M):
             say("vhotplug.bb", 0, f"inherits or depends on {word}")
+    for linked in ("LGPL-2.1-or-later", "MIT"):
+        if not re.search(rf"^LICENSE = .*\b{linked}\b", main, re.M):
+            say("vhotplug.bb", 0, f"LICENSE without that of what is linked in: {linked}")
+    if not re.search(r'^EXTRA_OEMAKE = "[^"]*\bPIE=auto\b', main, re.M):
+        say("vhotplug.bb", 0, "PIE=auto: static libraries may not be position-independent")
+    text = read(LAYER + "/classes/vhotplug-libc.bbclass")
+    if 'REQUIRED_DISTRO_FEATURES = "vhotplug"' not in text or "SkipRecipe" not in text:
+        say("vhotplug-libc.bbclass", 0, "skips recipes where the program cannot be had, and without the distribution's feature")
+    if not exists(LAYER + "/conf/multiconfig/vhotplug-musl.conf"):
+        say(LAYER, 0, "conf/multiconfig/vhotplug-musl.conf, for distributions with glibc")
+
+
+def yocto_the_source_is_whole():
+    """Of the tree the recipe copies what it names; the Makefile includes more than one would think of."""
+    named = re.search(r'^VHOTPLUG_FILES = "((?:.*\\\n)*.*)"$', read(recipe()), re.M)
+    named = named.group(1).replace("\\\n", " ").split() if named else []
+    wanted = ["LICENSE", "Makefile", "README.md", "docs", "rootfs-overlay", "scripts", "src"]
+    for line in re.findall(r"^include (.*)$", read("Makefile"), re.M):
+        wanted += line.split()
+    for name in wanted + re.findall(r"\$\{S\}/([\w./-]+)", read(recipe())):
+        if not any(name == n or name.startswith(n + "/") for n in named):
+            say("vhotplug.bb", 0, f"{name} is not in VHOTPLUG_FILES")
+    for name in named:
+        if not exists(name):
+            say("vhotplug.bb", 0, f"{name} is not in the source")
+
+
+def yocto_every_installed_file_is_in_a_package():
+    main = read(recipe())
+    # What FILES of the package itself and of -doc have by default.
+    packaged = {"SBINDIR", "BINDIR", "SYSCONFDIR", "DOCDIR", "MANDIR", "/var/lib/vhotplug"}
+    have = " ".join(re.findall(r'^FILES:\S+ = "(.*)"$', main, re.M))
+    packaged |= {"COMPLETIONDIR"} if "${datadir}/bash-completion" in have else set()
+    packaged |= {"/usr/lib/vhotplug"} if "${nonarch_libdir}/vhotplug" in have else set()
+    for path, target in (("Makefile", "install"), ("board/package.mk", "install-config")):
+        rule = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", read(path), re.M).group(1)
+        for variable, literal in re.findall(r"\$\(DESTDIR\)(?:\$\((\w+)\)|(/[\w/.-]+))", rule):
+            where = variable or literal
+            if not any(where == p or where.startswith(p + "/") for p in packaged):
+                say("vhotplug.bb", 0, f"{where} of make {target} is in no package")
+            if variable and variable not in re.findall(r"(\w+)=", main):
+                say("vhotplug.bb", 0, f"{variable} is not given to make")
+    if '/init\n' in main and 'FILES:${PN}-initramfs-init = "/init"' not in main:
+        say("vhotplug.bb", 0, "/init is in no package")
 
 
 def yocto_kernel_feature():
     directory = LAYER + "/recipes-kernel/linux"
-    append = read(directory + "/linux-yocto_%.bbappend")
-    for name in re.findall(r"file://(\S+?)[\s\"]", append):
-        if not exists(f"{directory}/files/{name}"):
-            say(directory, 0, f"no {name}")
-    scc = read(directory + "/files/vhotplug.scc")
-    for line in scc.splitlines():
-        if line and not re.match(r'define KFEATURE_\w+ |kconf (hardware|non-hardware) \w+\.cfg$', line):
-            say("vhotplug.scc", 0, line)
+    listed = set(re.findall(r"file://(\S+?)[\s\"]", read(directory + "/linux-yocto-vhotplug.inc")))
+    there = {os.path.basename(path) for path in files(directory + "/files/*")}
+    for name in listed ^ there:
+        say(directory, 0, f"{name} is a file and in SRC_URI, or neither")
+    kinds = {}
+    for path in files(directory + "/files/*.scc"):
+        for line in read(path).splitlines():
+            kconf = re.match(r"kconf (hardware|non-hardware) (\S+\.cfg)$", line)
+            if kconf:
+                kinds[kconf.group(2)] = kconf.group(1)
+            elif line and not re.match(r"define KFEATURE_\w+ ", line):
+                say(path, 0, line)
+    for path in files(directory + "/files/*.cfg"):
+        kind = kinds.get(os.path.basename(path))
+        if not kind:
+            say(path, 0, "no .scc names it")
+        for option in options(read(path)):
+            if re.match(r"CONFIG_(USB|SCSI|BLK_DEV_SD|HID|KVM_)", option) and kind == "non-hardware":
+                say(path, 0, f"{option} is a hardware option")
 
 
 def main():
     for function in (text_files_are_tidy, they_name_this_version_and_this_license, files_that_they_install_exist,
-                     kernel_options_are_known_and_agree, buildroot_external_tree, buildroot_config_in, buildroot_mk, buildroot_hash,
-                     buildroot_defconfigs, the_init_script_is_buildroots_style, yocto_layer_conf, yocto_recipes, yocto_kernel_feature):
+                     kernel_options_are_known_and_agree, the_makefile_takes_their_toolchains, the_initramfs_needs_nothing_prepared,
+                     buildroot_external_tree, buildroot_config_in, buildroot_mk, buildroot_package_as_real_builds_want_it, buildroot_hash,
+                     buildroot_defconfigs, the_init_script_is_buildroots_style, yocto_layer_conf, yocto_recipes, yocto_the_source_is_whole,
+                     yocto_every_installed_file_is_in_a_package, yocto_kernel_feature):
         test(function)
     print(f"1..{number}")
     sys.exit(1 if failures else 0)

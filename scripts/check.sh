@@ -142,6 +142,7 @@ do_cross() {
             scripts/tap.sh $t sh tests/board/test_$t.sh || bad=1
         done
         scripts/tap.sh packages python3 scripts/check-packages.py || bad=1
+        scripts/tap.sh packages-planted python3 tests/scripts/test_packages.py || bad=1
         exit $bad'
 }
 

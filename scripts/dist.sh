@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes build/dist/vhotplug-VERSION.tar.gz, the source archive, with its sha256 beside it, and with that checksum filled in the
-# Buildroot tree and the Yocto layer for those who take them without the source. Equal sources give equal bytes: names in
+# Buildroot tree and the Yocto layer for those who take them without the source; with the licence. Equal sources give equal bytes: names in
 # order, one time for all (SOURCE_DATE_EPOCH), no owners. In a git checkout what is committed or changed goes in, else all but
 # build/.
 #
@@ -32,6 +32,8 @@ echo "$sum  $name.tar.gz" >"$out/$name.tar.gz.sha256"
 cp -R board/buildroot "$out/buildroot-vhotplug"
 printf 'sha256  %s  %s\n' "$sum" "$name.tar.gz" >>"$out/buildroot-vhotplug/package/vhotplug/vhotplug.hash"
 cp -R board/yocto/meta-vhotplug "$out/meta-vhotplug"
+cp LICENSE "$out/buildroot-vhotplug/"
+cp LICENSE SECURITY.md "$out/meta-vhotplug/"
 echo "SRC_URI[sha256sum] = \"$sum\"" >"$out/meta-vhotplug/recipes-core/vhotplug/vhotplug-archive.inc"
 for tree in buildroot-vhotplug meta-vhotplug; do
     (cd "$out/$tree" && find . '(' -type f -o -type l ')' | sed 's|^\./||' | LC_ALL=C sort) |

@@ -1,6 +1,10 @@
 SUMMARY = "A host that gives USB devices to its virtual machines"
+DESCRIPTION = "vhotplug, QEMU, and what they need of the kernel as modules."
 
-inherit packagegroup
+# Names of kernel modules are the machine's.
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+inherit packagegroup vhotplug-libc
 
 RDEPENDS:${PN} = "vhotplug"
 

@@ -1,2 +1,1 @@
-# usb-host, the device that vhotplug gives to guests, exists only in a QEMU with libusb.
-PACKAGECONFIG:append:class-target = " libusb"
+require ${@bb.utils.contains('DISTRO_FEATURES', 'vhotplug', 'qemu-vhotplug.inc', '', d)}

@@ -1,2 +1,1 @@
-FILESEXTRAPATHS:prepend := "${THISDIR}/files:"
-SRC_URI += "file://vhotplug.scc file://vhotplug.cfg"
+require ${@bb.utils.contains('DISTRO_FEATURES', 'vhotplug', 'linux-yocto-vhotplug.inc', '', d)}

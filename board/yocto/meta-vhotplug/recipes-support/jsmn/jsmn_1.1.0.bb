@@ -1,11 +1,15 @@
 SUMMARY = "JSON tokenizer in one header"
+DESCRIPTION = "A minimalistic JSON tokenizer; an application includes its one header, there is no library."
 HOMEPAGE = "https://github.com/zserge/jsmn"
+BUGTRACKER = "https://github.com/zserge/jsmn/issues"
 SECTION = "libs"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=5adc94605a1f7a797a9a834adbe335e3"
+CVE_PRODUCT = "jsmn"
 
-SRC_URI = "https://github.com/zserge/jsmn/archive/refs/tags/v${PV}.tar.gz;downloadfilename=${BP}.tar.gz"
-SRC_URI[sha256sum] = "5f0913a10657fe7ec8d5794ccf00a01000e3e1f2f1e1f143c34a0f7b47edcb38"
+# destsuffix: where S is by default, in releases with and without UNPACKDIR. The revision is the tag v1.1.0.
+SRC_URI = "git://github.com/zserge/jsmn.git;protocol=https;branch=master;destsuffix=${BP}"
+SRCREV = "fdcef3ebf886fa210d14956d3c068a653e76a24e"
 
 inherit allarch
 
