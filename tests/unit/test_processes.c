@@ -25,6 +25,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SYS_pidfd_getfd /* the headers of Debian 11 are older than the call; its number is the same everywhere */
+#define SYS_pidfd_getfd 438
+#endif
+
 enum { IN_SANDBOX_FAILED = 99, SYS_LANDLOCK_CREATE = 444, TCP_FROM = 4, SCOPES_FROM = 6 };
 
 static char top[] = "/tmp/vh-processes-XXXXXX", own[64], unix_path[64];

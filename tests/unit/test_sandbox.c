@@ -27,6 +27,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef SYS_pidfd_getfd /* the headers of Debian 11 are older than the call; its number is the same everywhere */
+#define SYS_pidfd_getfd 438
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
 enum { IN_SANDBOX_FAILED = 99 };
 
 static char top[] = "/tmp/vh-sandbox-XXXXXX"; /* has root/ (as --root), state/, run/, etc/ */
