@@ -33,6 +33,12 @@ CPU = ["-accel", "tcg", "-cpu", "max"]
 # nokaslr and tsc=reliable: an emulated processor has nothing to hide and no second clock worth comparing with.
 KERNEL_OPTIONS = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr mitigations=off usb-storage.delay_use=0"
 USB_CONTROLLER = "qemu-xhci,id=xhci,p2=15,p3=15"
+SILENCE = "silence"  # newer QEMUs have no sound card without a driver for it
+
+
+def patient(seconds):
+    """A deadline for what only an emulated processor on a busy machine makes slow; VH_TEST_PATIENCE is set before this is imported."""
+    return seconds * max(1.0, float(os.environ.get("VH_TEST_PATIENCE", "1")))
 
 
 LIBC = ctypes.CDLL(None)
@@ -98,7 +104,7 @@ class Stream:
             raise BoardError(f"{self.what}: {payload.decode()}")
         return json.loads(payload) if payload else None
 
-    def accept(self, timeout=10.0):
+    def accept(self, timeout=patient(10.0)):
         try:
             return self.accepted.get(timeout=timeout)
         except queue.Empty:
@@ -114,7 +120,7 @@ class Stream:
             self.ended = True
         return got
 
-    def line(self, timeout=10.0):
+    def line(self, timeout=patient(10.0)):
         """The next line without its newline; None at the end of data."""
         left = deadline(timeout)
         while b"\n" not in self.buffer:
@@ -147,7 +153,7 @@ class Stream:
         self.board._send(self.number, "Q")
         self.board.streams.pop(self.number, None)
 
-    def wait(self, timeout=30.0):
+    def wait(self, timeout=patient(30.0)):
         """Waits for the program to end: (status, its output that was not read yet)."""
         left = deadline(timeout)
         out = self.buffer
@@ -167,7 +173,7 @@ class Uevents:
     def __init__(self, board):
         self.stream = board.connect("uevents")
 
-    def next(self, timeout=10.0):
+    def next(self, timeout=patient(10.0)):
         got = self.stream.chunk(timeout)
         if got is None:
             raise Timeout(f"no uevent in {timeout:g} s")
@@ -178,7 +184,7 @@ class Uevents:
             event[key] = value
         return event
 
-    def wait(self, timeout=10.0, **fields):
+    def wait(self, timeout=patient(10.0), **fields):
         left = deadline(timeout)
         while True:
             try:
@@ -221,7 +227,7 @@ class Json:
     def is_event(self, message):
         return "event" in message
 
-    def answer(self, timeout=20.0):
+    def answer(self, timeout=patient(20.0)):
         left = deadline(timeout)
         while True:
             message = self._read(left())
@@ -229,11 +235,11 @@ class Json:
                 return message
             self.events.append((self.stream.stamp, message))
 
-    def request(self, message, timeout=20.0):
+    def request(self, message, timeout=patient(20.0)):
         self.send(message)
         return self.answer(timeout)
 
-    def event(self, match, timeout=10.0):
+    def event(self, match, timeout=patient(10.0)):
         """The first event not looked at yet that match() likes; those before it stay."""
         left = deadline(timeout)
         at = 0
@@ -255,10 +261,10 @@ class Json:
 class Api(Json):
     """The daemon's API."""
 
-    def call(self, action, timeout=20.0, **fields):
+    def call(self, action, timeout=patient(20.0), **fields):
         return self.request({"action": action, **fields}, timeout)
 
-    def ok(self, action, timeout=20.0, **fields):
+    def ok(self, action, timeout=patient(20.0), **fields):
         answer = self.call(action, timeout, **fields)
         if answer.get("result") != "ok":
             raise BoardError(f"{action} {fields}: {answer}")
@@ -267,7 +273,7 @@ class Api(Json):
     def devices(self, **fields):
         return self.ok("usb_list", **fields)["usb_devices"]
 
-    def told(self, name, timeout=10.0, **fields):
+    def told(self, name, timeout=patient(10.0), **fields):
         """The next event of that name about the device (or with the fields) given: sys_name=, device_node=, vm=..."""
 
         def match(event):
@@ -289,12 +295,12 @@ class Api(Json):
 class Qmp(Json):
     """A QMP monitor: a nested QEMU's through the agent, or the board's own."""
 
-    def __init__(self, stream, timeout=20.0):
+    def __init__(self, stream, timeout=patient(20.0)):
         super().__init__(stream)
         self.greeting = self._read(timeout)
         self.execute("qmp_capabilities")
 
-    def execute(self, command, timeout=20.0, **arguments):
+    def execute(self, command, timeout=patient(20.0), **arguments):
         answer = self.request({"execute": command, "arguments": arguments}, timeout)
         if "error" in answer:
             raise BoardError(f"{command} {arguments}: {answer['error'].get('desc')}")
@@ -352,7 +358,7 @@ class Vm:
         self.process = board.spawn(argv + list(options), root="host")
         self._look = None
 
-    def wait_up(self, timeout=30.0):
+    def wait_up(self, timeout=patient(30.0)):
         left = deadline(timeout)
         while not self.board.exists(f"/run/{self.name}.look.qmp"):
             if self.process.status is not None or left() <= 0:
@@ -378,13 +384,13 @@ class Vm:
     def info_usb(self):
         return self.look.execute("human-monitor-command", **{"command-line": "info usb"})
 
-    def kill(self, timeout=10.0):
+    def kill(self, timeout=patient(10.0)):
         self.process.kill(9)
         status, _ = self.process.wait(timeout)
         self._look = None
         return status
 
-    def stop(self, timeout=10.0):
+    def stop(self, timeout=patient(10.0)):
         """Ends it as its monitor's user would; its sockets go with it."""
         self.process.kill(15)
         self.process.wait(timeout)
@@ -456,7 +462,7 @@ class Board:
             f.write(cpio.stdout)
         return out
 
-    def boot(self, timeout=60.0, ready=None):
+    def boot(self, timeout=patient(60.0), ready=None):
         import tempfile
 
         self.run_dir = tempfile.mkdtemp(prefix="vhotplug-board-")
@@ -475,7 +481,7 @@ class Board:
         argv += ["-device", "virtio-9p-pci,fsdev=fs0,mount_tag=hostroot"]
         argv += ["-chardev", f"socket,id=agent,path={self.run_dir}/agent,server=on,wait=off"]
         argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent,nr=1"]
-        argv += ["-device", USB_CONTROLLER]
+        argv += ["-device", USB_CONTROLLER, "-audiodev", f"none,id={SILENCE}"]
         with open(os.path.join(self.logs, "qemu.log"), "w", encoding="utf-8") as log:
             log.write(shlex.join(argv) + "\n")
             log.flush()
@@ -484,8 +490,8 @@ class Board:
                                          preexec_fn=end_with_parent)
         self.started = time.monotonic()
         left = deadline(timeout)
-        self.qmp = Qmp(LocalStream(f"{self.run_dir}/qmp", 10))
-        agent = LocalStream(f"{self.run_dir}/agent", 10)
+        self.qmp = Qmp(LocalStream(f"{self.run_dir}/qmp", patient(10.0)))
+        agent = LocalStream(f"{self.run_dir}/agent", patient(10.0))
         self.sock = agent.sock
         self.sock.settimeout(None)
         hello = Stream(self, 0, "the board's agent")
@@ -558,14 +564,14 @@ class Board:
         self._send(number, kind, json.dumps(request).encode())
         return stream, stream.wait_open(timeout)
 
-    def spawn(self, argv, root="board", timeout=20.0, **more):
+    def spawn(self, argv, root="board", timeout=patient(20.0), **more):
         """Starts a program on the board; a string is for sh. Its output (both kinds) is the stream; stream.pid is its pid."""
         argv = ["sh", "-c", argv] if isinstance(argv, str) else list(argv)
         stream, pid = self._open("E", {"argv": argv, "root": root, **more}, shlex.join(argv)[:200], timeout)
         stream.pid = pid
         return stream
 
-    def run(self, argv, timeout=30.0, root="board", check=True, **more):
+    def run(self, argv, timeout=patient(30.0), root="board", check=True, **more):
         """Runs a program to its end; its output. check: a status other than 0 is an error."""
         stream = self.spawn(argv, root, **more)
         try:
@@ -577,15 +583,15 @@ class Board:
             raise BoardError(f"{stream.what}: status {status}: {out[-2000:]}")
         return out
 
-    def connect(self, to, timeout=10.0):
+    def connect(self, to, timeout=patient(10.0)):
         """unix:PATH, tcp:ADDRESS:PORT, vsock:CID:PORT or uevents."""
         return self._open("C", {"to": to}, to, timeout)[0]
 
-    def listen(self, at, timeout=10.0, backlog=8):
+    def listen(self, at, timeout=patient(10.0), backlog=8):
         return self._open("L", {"at": at, "backlog": backlog}, at, timeout)[0]
 
     def _file(self, op, path, **more):
-        stream, answer = self._open("P", {"op": op, "path": path, **more}, f"{op} {path}", 20.0)
+        stream, answer = self._open("P", {"op": op, "path": path, **more}, f"{op} {path}", patient(20.0))
         self.streams.pop(stream.number, None)
         return answer
 
@@ -610,7 +616,7 @@ class Board:
     def clock(self):
         return self._file("clock", "")
 
-    def api(self, to, timeout=10.0, notifications=False):
+    def api(self, to, timeout=patient(10.0), notifications=False):
         """An API connection; waits for the listener to appear."""
         left = deadline(timeout)
         while True:
@@ -629,6 +635,8 @@ class Board:
 
     def plug(self, driver, name, **properties):
         """Plugs an emulated device in: driver usb-kbd, usb-mouse, usb-tablet, usb-hub, ...; port="3" or "3.1" behind a hub."""
+        if driver == "usb-audio":
+            properties.setdefault("audiodev", SILENCE)
         self.qmp.execute("device_add", driver=driver, id=name, bus="xhci.0", **properties)
 
     def plug_stick(self, name, size=8 << 20, **properties):
@@ -666,7 +674,7 @@ def sh(script, *arguments):
         raise BoardError(f"{script}: {done.stderr.strip() or done.stdout.strip()}")
 
 
-def until(condition, timeout=10.0, what="it", every=0.05):
+def until(condition, timeout=patient(10.0), what="it", every=0.05):
     """For what only shows by looking (sysfs, QOM): looks until condition() is true, and returns that."""
     left = deadline(timeout)
     while True:

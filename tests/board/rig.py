@@ -9,6 +9,8 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "board/qemu-x86_64"), os.path.join(TOP, "tests/system")]
 
+os.environ.setdefault("VH_TEST_PATIENCE", "6")  # before the next lines: they read it
+
 from board import Board, Vm, until  # noqa: E402
 from tap import check, run, scaled  # noqa: E402
 
@@ -143,7 +145,6 @@ class BoardWorld:
 
 def main(world):
     """Runs the file's tests; the board ends with them."""
-    os.environ.setdefault("VH_TEST_PATIENCE", "6")
     try:
         run(world)
     finally:
