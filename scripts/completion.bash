@@ -20,7 +20,8 @@ _vhotplugcli() {
         return
         ;;
     -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
-    usb | pci) words="list attach detach suspend resume" ;;
+    usb) words="list attach detach suspend resume" ;;
+    pci) words="list attach detach suspend resume" ;;
     vmm) words="args" ;;
     state) words="acknowledge" ;;
     *)

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "cli/cli_ask.h"
 #include "cli/cli_call.h"
 #include "cli/cli_show.h"
 #include "cli/cli_term.h"
@@ -16,10 +17,7 @@
 #include "codec/json.h"
 
 #include <stdio.h>
-#include <sys/mman.h>
 #include <time.h>
-
-enum { TOKENS_MAX = 1 << 18 }; /* enough to explain every entry of the largest configuration */
 
 /* On a terminal for people, elsewhere for scripts. */
 static void show_devices(const struct call *c, const struct json *j) {
@@ -62,33 +60,18 @@ static void show(const struct call *c, const struct json *j) {
     }
 }
 
-static int show_reply(const struct call *c, const char *line, size_t len) {
-    struct json j;
-    struct json_error err;
-    char text[VH_ERROR_MAX + 64] = "the daemon's answer is not understood";
-    size_t size = sizeof(jsmntok_t) * (size_t)TOKENS_MAX;
-    jsmntok_t *tok = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (tok == MAP_FAILED)
-        return text_failed("no memory");
-    if (!json_parse(&j, line, len, tok, TOKENS_MAX, &err))
-        return text_failed(text);
-    bool ok = json_string_is(&j, json_get(&j, 0, "result"), "ok");
-    if (c->json)
-        printf("%s\n", line);
-    if (!ok) {
-        char error[VH_ERROR_MAX];
-        if (json_string(&j, json_get(&j, 0, "error"), error, sizeof error))
-            (void)str_copy(text, sizeof text, error);
-        return text_failed(text);
-    }
-    if (c->command->output == OUT_STATUS && (c->given & BIT(F_TAG)) != 0)
-        return show_tag(&j, c->value[F_TAG], c->json);
-    if (c->command->output == OUT_LIST && (c->given & BIT(F_TAG)) != 0 && !show_tag_known(&j, c->value[F_TAG]))
+/* The reply of a request that was done. */
+static int show_reply(const struct call *c, const struct json *j) {
+    const char *tag = c->value[F_TAG];
+    if (c->command->output == OUT_STATUS && tag != NULL)
+        return show_tag(j, tag, c->json);
+    if (c->command->output == OUT_LIST && tag != NULL && !show_tag_known(j, tag))
         return CLI_FAILED;
-    if (!c->json && c->command->output == OUT_ARGS && !show_words(&j))
+    if (c->json)
+        return CLI_OK;
+    if (c->command->output == OUT_ARGS && !show_words(j))
         return text_failed("an argument is empty or holds white space: who reads these would take it for several");
-    if (!c->json)
-        show(c, &j);
+    show(c, j);
     return CLI_OK;
 }
 
@@ -103,20 +86,19 @@ static bool reach(const struct call *c, char *why, size_t cap) {
     return true;
 }
 
-static int ask(const struct call *c, const char *request, size_t n) {
+static int converse(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
-    const char *line = NULL;
-    size_t len = 0;
-    if (c->debug)
-        fprintf(stderr, "> %s", request);
-    if (!reach(c, why, sizeof why) || !cli_send(request, n, why, sizeof why) ||
-        !cli_receive(&line, &len, CLI_REPLY_MS, why, sizeof why)) {
-        int status = text_failed(why);
-        return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : status;
+    struct json j;
+    int status = reach(c, why, sizeof why) ? ask(request, NULL, &j, why) : CLI_UNREACHABLE;
+    if (status == CLI_UNREACHABLE) {
+        (void)text_failed(why);
+        return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : CLI_FAILED;
     }
-    if (c->debug)
-        fprintf(stderr, "< %s\n", line);
-    return show_reply(c, line, len);
+    if (c->json && j.ntok > 0)
+        puts(j.text);
+    if (status == CLI_OK)
+        return show_reply(c, &j);
+    return text_failed(why);
 }
 
 int cli_main(int argc, char **argv) {
@@ -126,11 +108,13 @@ int cli_main(int argc, char **argv) {
     int status = args_read(&c, argc, argv);
     if (status >= 0)
         return status;
+    if (c.debug)
+        ask_debug();
     sb_init(&sb, request, sizeof request);
     request_build(&c, &sb);
     if (!sb_ok(&sb))
         return text_failed("the request is longer than a line may be");
-    status = c.command->output == OUT_EVENTS ? listen_for_ever(&c, request, sb.len) : ask(&c, request, sb.len);
+    status = c.command->output == OUT_EVENTS ? listen_for_ever(&c, request) : converse(&c, request);
     cli_close();
     return status;
 }

@@ -95,7 +95,7 @@ int args_read(struct call *c, int argc, char **argv);
 /* cli_request.c: the request, with its newline. */
 void request_build(const struct call *c, struct sbuf *sb);
 
-/* cli_listen.c: sends the request and prints events, over as many connections as it takes. */
-int listen_for_ever(const struct call *c, const char *request, size_t n);
+/* Commands that are more than a request and its reply. Each returns the exit status. */
+int listen_for_ever(const struct call *c, const char *request); /* cli_listen.c */
 
 #endif

@@ -8,26 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char about_devices[] =
-    "\n"
-    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or, but for explain, a tag. Options\n"
-    "name it, too; several of them mean the device that fits all.\n";
+static const char about_devices[] = "\n"
+                                    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or a tag.\n"
+                                    "Options name it, too; several of them mean the device that fits all.\n";
 
 static const struct command commands[] = {
     {"usb", "list", "usb_list",
      BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL) | BIT(F_TREE) |
          BIT(F_VM),
-     OUT_LIST, "[OPTION]...", "list devices: a table on a terminal, all fields elsewhere", "usb list --tag camera"},
+     OUT_LIST, "[OPTION]...", "list devices: a table on a terminal, else all fields", "usb list --tag camera"},
     {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING, "DEVICE [--vm VM]",
-     "give a device to VM; without --vm as the rules and the last choice say", "usb attach 1-2.3 --vm desktop"},
+     "give a device to VM, or to where rules and choices say", "usb attach 1-2.3 --vm desktop"},
     {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING, "DEVICE",
-     "take a device away, until somebody attaches it again", "usb detach 046d:c31c"},
+     "take a device away until somebody attaches it again", "usb detach 046d:c31c"},
     {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING, "[--vm VM]",
-     "take all devices out of VM (of all VMs), but those that rules let stay", "usb suspend --vm desktop"},
+     "take devices out of VM, or of all; see skipOnSuspend", "usb suspend --vm desktop"},
     {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "put back what suspend took",
      "usb resume --vm desktop"},
     {"pci", "list", "pci_list", BIT(F_SHORT) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG), OUT_PCI,
-     "[OPTION]...", "as the older clients: no PCI device is given to VMs yet", "pci list --short"},
+     "[OPTION]...", "as older clients do: no PCI device is given to VMs yet", "pci list --short"},
     {"pci", "attach", "pci_attach", PCI_SELECTOR | BIT(F_VM), OUT_NOTHING, "OPTION...", "likewise: fails",
      "pci attach --address 0000:00:14.3 --vm net"},
     {"pci", "detach", "pci_detach", PCI_SELECTOR, OUT_NOTHING, "OPTION...", "likewise: fails",
@@ -39,14 +38,13 @@ static const struct command commands[] = {
     {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
      OUT_ARGS, "--vm VM [OPTION]...", "the arguments that VM is to be started with", "vmm args --vm net --timeout 5"},
     {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING, "",
-     "a corrupt state file was seen to (see general.onCorruptState)", "state acknowledge"},
-    {NULL, "listen", "enable_notifications", 0, OUT_EVENTS, "", "print events as they come, one JSON object a line",
+     "a corrupt state file was seen to; see onCorruptState", "state acknowledge"},
+    {NULL, "listen", "enable_notifications", 0, OUT_EVENTS, "", "print events: lines on a terminal, else JSON objects",
      "listen"},
     {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS, "[--tag TAG]",
      "how it stands; is everything with TAG taken away?", "status --tag camera"},
     {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN, "DEVICE|OPTION...",
-     "which rule decides, which fields of the others differ, what it waits for",
-     "explain --vid 0951 --pid 1666 --class 8/6/80"},
+     "which rule decides, why no other does, what is awaited", "explain --vid 0951 --pid 1666 --class 8/6/80"},
     {NULL, "stats", "stats", BIT(F_PROMETHEUS), OUT_STATS, "[--prometheus]",
      "what was counted since the daemon started", "stats --prometheus"},
     {NULL, "version", "version", 0, OUT_VERSION, "", "the daemon's version", "version"},
@@ -122,17 +120,15 @@ static void help_of_all(void) {
         char text[VH_NAME_MAX];
         (void)str_fmt(text, sizeof text, "%s%s%s %s", group_of(k), k->group != NULL ? " " : "", k->name,
                       (k->fields & BIT(F_DEVNODE)) != 0 ? "DEVICE" : "");
-        printf("  %-18s  %s\n", text, k->about);
+        printf("  %-20s %s\n", text, k->about);
     }
     fputs(about_devices, stdout);
     putchar('\n');
     options_help(NULL);
-    fputs(
-        "\nExit status: 0 ok (also for an empty list), 1 failed (reason on stderr), 2 usage. Of status --tag: 0 "
-        "blocked,\n"
-        "3 not blocked, 4 no such device now, 6 taken away, but it is not known whether anybody has it; of status 5:\n"
-        "the daemon cannot be reached.\n",
-        stdout);
+    fputs("\nExit status: 0 ok (an empty list, too), 1 failed (reason on stderr), 2 usage.\n"
+          "Of status --tag: 0 blocked, 3 not blocked, 4 no such device now, 6 taken away,\n"
+          "but it is not known whether anybody has it. Of status: 5 nobody answers.\n",
+          stdout);
 }
 
 void command_help(const struct command *k) {

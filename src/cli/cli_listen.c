@@ -1,43 +1,38 @@
 /*
- * cli_listen.c - events as they come, until the client is ended. Never interprets one.
+ * cli_listen.c - events as they come, until the client is ended: for people a line each, for scripts the daemon's own
+ * lines, bytes unchanged.
  */
 #include "base/limits.h"
 #include "cli/cli_call.h"
+#include "cli/cli_event.h"
 #include "cli/cli_show.h"
-#include "cli/cli_text.h"
-#include "cli/cli_wire.h"
+#include "cli/cli_subscribe.h"
+#include "cli/cli_term.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-/* Prints events until the connection ends. False if standard output is gone. */
-static bool print_events(char *why, size_t cap) {
-    const char *line = NULL;
-    size_t len = 0;
-    while (cli_receive(&line, &len, -1, why, cap))
-        if (puts(line) == EOF || fflush(stdout) != 0)
-            return false;
-    return true;
+/* False if standard output is gone. */
+static bool print_event(const char *line, size_t len, bool words) {
+    struct json j;
+    if (words && ask_parse(&j, line, len))
+        event_show(&j, 0, (int64_t)time(NULL), false);
+    else
+        puts(line);
+    return fflush(stdout) == 0 && ferror(stdout) == 0;
 }
 
-/* The first connection must succeed; later ones are tried once a second. */
-int listen_for_ever(const struct call *c, const char *request, size_t n) {
+int listen_for_ever(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
-    for (bool first = true;; first = false) {
+    bool words = term_is(stdout) && !c->json;
+    int status = subscribe(c, request, NULL);
+    while (status == CLI_OK) {
         const char *line = NULL;
         size_t len = 0;
-        bool on = cli_connect(&c->target, why, sizeof why) && cli_send(request, n, why, sizeof why) &&
-                  cli_receive(&line, &len, CLI_REPLY_MS, why, sizeof why);
-        if (on && strstr(line, "\"ok\"") == NULL)
-            return text_failed(line);
-        if (!on && first)
-            return text_failed(why);
-        if (on && !print_events(why, sizeof why))
+        if (!cli_receive(&line, &len, -1, why, sizeof why))
+            status = subscribe_again(c, request, NULL, why);
+        else if (!print_event(line, len, words))
             return CLI_FAILED; /* main() reports it */
-        if (on)
-            fprintf(stderr, "vhotplugcli: %s; trying again\n", why);
-        const struct timespec second = {.tv_sec = 1};
-        (void)nanosleep(&second, NULL);
     }
+    return status;
 }

@@ -1,4 +1,4 @@
-"""A daemon of one answer to whatever comes, for each of its connections."""
+"""A daemon that says what it was told to, whatever is asked."""
 import os
 import socket
 import subprocess
@@ -9,7 +9,7 @@ from world import CLIENT
 
 
 class Scripted:
-    """A daemon of one answer to whatever comes, for each of its connections; None: it hangs up."""
+    """A daemon of one answer, or a list of them, for each of its connections; None: it hangs up."""
 
     def __init__(self, w, *answers):
         self.path = os.path.join(w.dir, "scripted.sock")
@@ -23,12 +23,19 @@ class Scripted:
 
     def _serve(self):
         for answer in self.answers:
-            connection, _ = self.listener.accept()
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:  # closed: nobody asks any more
+                return
             with connection, connection.makefile("rb") as lines:
-                if answer is None:
-                    continue
-                self.asked.append(lines.readline().decode())
-                connection.sendall(answer.encode() if isinstance(answer, str) else answer)
+                for one in answer if isinstance(answer, list) else [answer]:
+                    line = lines.readline() if one is not None else b""
+                    if not line:
+                        break
+                    self.asked.append(line.decode())
+                    connection.sendall(one.encode() if isinstance(one, str) else one)
+                if isinstance(answer, list):
+                    lines.readline()  # until the client has had enough
 
     def __enter__(self):
         return self

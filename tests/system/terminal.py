@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -21,9 +22,15 @@ class Terminal:
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.masters, self.text = masters, [b"", b""]
         self.process = subprocess.Popen([CLIENT, *arguments], stdin=slaves[0], stdout=slaves[0], stderr=slaves[1], env=env, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                                        preexec_fn=self._take)
         for slave in slaves:
             os.close(slave)
+
+    @staticmethod
+    def _take():
+        """In the client's process: Ctrl-C reaches it, also when these tests run in the background of a shell, which ignores that."""
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _read(self, timeout):
         """True if something came. An end of both is one, too."""

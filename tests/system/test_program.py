@@ -90,7 +90,7 @@ def what_is_not_understood_is_usage_and_exits_with_2(_):
         equal((done.returncode, done.stdout), (2, ""), str(arguments))
         contains(done.stderr, "--help")
     for arguments in ([], ["usb"], ["usb", "fly"], ["usb", "attach"], ["usb", "attach", "--vid", "1111"], ["-t", "pigeon", "version"],
-                      ["-p", "0", "version"], ["-c", "x", "version"], ["usb", "list", "--vm", "x"],
+                      ["-p", "0", "version"], ["-c", "x", "version"], ["usb", "list", "--pid", "x"],
                       ["usb", "list", "--connected", "--disconnected"], ["cli", "version"], ["usb", "attach", "--devnode", "/d", "--tag", "t"]):
         done = call(CLIENT, *arguments)
         equal((done.returncode, done.stdout), (2, ""), str(arguments))

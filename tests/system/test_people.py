@@ -1,0 +1,62 @@
+"""The client in the hands of somebody at a terminal: events, moves, choices, rules."""
+import re
+
+from fakehost import STORAGE
+from tap import check, contains, equal, run, test
+from terminal import Terminal
+from world import KEYBOARD, STICK, World, rule
+
+TIME = r"\d\d:\d\d:\d\d  "
+
+
+def terminal(w, *arguments, columns=100, **env):
+    return Terminal(["-u", w.socket, *arguments], columns, **{"LANG": "C.UTF-8", "TERM": "dumb", **env})
+
+
+@test
+def events_on_a_terminal_are_lines_with_time_place_and_name(w):
+    vm = w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK)]))
+    listener = terminal(w, "listen", TERM="xterm", NO_COLOR="1")
+    coloured = terminal(w, "listen", TERM="xterm")
+    for _ in range(2):
+        daemon.wait_log("API client subscribes")
+    w.api().list_until(lambda l: len(daemon.logged("API client subscribes")) == 2)
+    kbd = w.host.plug("1-1", 0xfff0, 1, manufacturer="Acme", product="Keyboard")
+    listener.wait_text("attached to vm1")
+    w.host.plug("1-2", 0xfff0, 2, [STORAGE], manufacturer="Acme", product="Stick \u202e☃")
+    listener.wait_text("needs a VM: vm1, vm2")
+    w.host.unplug(kbd)
+    listener.wait_text("unplugged")
+    coloured.wait_text("unplugged")
+    lines = listener.shown().splitlines()
+    for line, expected in zip(lines, (r"1-1       plugged in                Acme Keyboard", r"1-1       attached to vm1           Acme Keyboard",
+                                      r"1-2       plugged in                Acme Stick \?☃", r"1-2       needs a VM: vm1, vm2      Acme Stick \?☃",
+                                      r"1-1       detached from vm1         Acme Keyboard", r"1-1       unplugged                 Acme Keyboard")):
+        check(re.fullmatch(TIME + expected, line), f"{line!r} is not {expected!r}")
+    equal(len(lines), 6)
+    contains(coloured.shown(), "\033[32mattached to vm1")
+    equal(re.sub("\033\\[[0-9]*m", "", coloured.shown()).count("Acme"), 6)
+    equal(vm.devices, {})
+    for client in (listener, coloured):
+        client.type("\x03")
+        equal(client.end()[0] != 0, True)
+
+
+@test
+def who_listens_hears_that_the_daemon_was_lost_and_is_found(w):
+    daemon = w.daemon(w.conf())
+    listener = terminal(w, "listen")
+    daemon.wait_log("API client subscribes")
+    equal(daemon.stop(), 0)
+    listener.wait_text("trying again", stream=1)
+    again = w.daemon(w.conf())
+    listener.wait_text("connected again; events of the time between are missing", stream=1)
+    again.wait_log("API client subscribes")
+    w.host.plug("1-1", 0xfff0, 1, product="Keyboard")
+    listener.wait_text("plugged in")
+    listener.type("\x03")
+    listener.end()
+
+
+run(World)
