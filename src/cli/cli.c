@@ -53,6 +53,10 @@ static void show(const struct call *c, const struct json *j) {
         else
             show_stats(j);
         break;
+    case OUT_MOVED:
+        if (term_is(stdout)) /* scripts get nothing, as they always did */
+            show_moved(c);
+        break;
     case OUT_NOTHING:
     case OUT_ARGS: /* shown by show_reply(), because it may fail */
     case OUT_EVENTS:

@@ -52,7 +52,18 @@ enum field {
     (BIT(F_SERIAL) | BIT(F_VENDOR_NAME) | BIT(F_PRODUCT_NAME) | BIT(F_REMOVABLE) | BIT(F_DRIVER_PATH) | BIT(F_CLASS) | \
      BIT(F_DEVICE_CLASS))
 
-enum output { OUT_NOTHING, OUT_LIST, OUT_PCI, OUT_ARGS, OUT_VERSION, OUT_EVENTS, OUT_STATUS, OUT_EXPLAIN, OUT_STATS };
+enum output {
+    OUT_NOTHING,
+    OUT_LIST,
+    OUT_MOVED,
+    OUT_PCI,
+    OUT_ARGS,
+    OUT_VERSION,
+    OUT_EVENTS,
+    OUT_STATUS,
+    OUT_EXPLAIN,
+    OUT_STATS
+};
 
 struct command {
     const char *group, *name, *action;
@@ -97,5 +108,6 @@ void request_build(const struct call *c, struct sbuf *sb);
 
 /* Commands that are more than a request and its reply. Each returns the exit status. */
 int listen_for_ever(const struct call *c, const char *request); /* cli_listen.c */
+void show_moved(const struct call *c);                          /* cli_moved.c: where devices are after a move */
 
 #endif

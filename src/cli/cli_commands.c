@@ -17,9 +17,9 @@ static const struct command commands[] = {
      BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL) | BIT(F_TREE) |
          BIT(F_VM),
      OUT_LIST, "[OPTION]...", "list devices: a table on a terminal, else all fields", "usb list --tag camera"},
-    {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_NOTHING, "DEVICE [--vm VM]",
+    {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_MOVED, "DEVICE [--vm VM]",
      "give a device to VM, or to where rules and choices say", "usb attach 1-2.3 --vm desktop"},
-    {"usb", "detach", "usb_detach", SELECTOR, OUT_NOTHING, "DEVICE",
+    {"usb", "detach", "usb_detach", SELECTOR, OUT_MOVED, "DEVICE",
      "take a device away until somebody attaches it again", "usb detach 046d:c31c"},
     {"usb", "suspend", "usb_suspend", BIT(F_VM), OUT_NOTHING, "[--vm VM]",
      "take devices out of VM, or of all; see skipOnSuspend", "usb suspend --vm desktop"},

@@ -6,11 +6,17 @@ from tap import check, contains, equal, run, test
 from terminal import Terminal
 from world import KEYBOARD, STICK, World, rule
 
+CAMERA = {"interfaceClass": 14}
 TIME = r"\d\d:\d\d:\d\d  "
 
 
 def terminal(w, *arguments, columns=100, **env):
     return Terminal(["-u", w.socket, *arguments], columns, **{"LANG": "C.UTF-8", "TERM": "dumb", **env})
+
+
+def on_a_terminal(w, *arguments, **env):
+    status, out, err = terminal(w, *arguments, **env).end()
+    return status, out, err
 
 
 @test
@@ -57,6 +63,28 @@ def who_listens_hears_that_the_daemon_was_lost_and_is_found(w):
     listener.wait_text("plugged in")
     listener.type("\x03")
     listener.end()
+
+
+@test
+def a_move_says_where_the_device_went_and_why_there(w):
+    w.qemu("vm1")
+    w.qemu("vm2")
+    w.daemon(w.conf([rule("vm1", KEYBOARD), rule(["vm1", "vm2"], STICK, tag="disk"), rule("vm1", CAMERA, tag="cam")]))
+    w.host.plug("1-1", 0xfff0, 1, manufacturer="Acme", product="Keyboard")
+    stick = w.host.plug("1-2", 0xfff0, 2, [STORAGE], manufacturer="Acme", product="Stick")
+    w.api().ready(stick)
+    for arguments, said in ((["attach", "1-1"], "1-1 Acme Keyboard: attached to vm1"),
+                            (["attach", "1-2"], "1-2 Acme Stick: attached to vm1\n  the first that its rule allows (vm1, vm2); no other was chosen before"),
+                            (["attach", "fff0:0002", "--vm", "vm2"], "1-2 Acme Stick: attached to vm2"),
+                            (["detach", stick.node], "1-2 Acme Stick: taken away, until somebody attaches it again"),
+                            (["attach", "--bus", "1", "--port", "2"], "1-2 Acme Stick: attached to vm2\n  chosen before among those that its rule allows (vm1, vm2)"),
+                            (["detach", "disk"], "1-2 Acme Stick: taken away, until somebody attaches it again"),
+                            (["attach", "--tag", "disk"], "1-2 Acme Stick: attached to vm2"),
+                            (["detach", "cam"], "no device with this tag is there now")):
+        equal(on_a_terminal(w, "usb", *arguments), (0, said + "\n", ""), str(arguments))
+    equal(on_a_terminal(w, "usb", "attach", "1-9"), (1, "", "vhotplugcli: no such USB device: bus 1 port 9\n"))
+    done = w.cli("usb", "attach", "1-2")
+    equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 
 run(World)
