@@ -38,8 +38,8 @@ _vhotplugcli() {
         *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
-        *" listen "* | *" version "* | *" state acknowledge "*) words="" ;;
-        *) words="usb pci vmm state listen status explain stats version -t -u -s -p -c -d --transport --path --host \
+        *" listen "* | *" choose "* | *" version "* | *" state acknowledge "*) words="" ;;
+        *) words="usb pci vmm state listen choose status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;

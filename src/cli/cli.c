@@ -60,6 +60,7 @@ static void show(const struct call *c, const struct json *j) {
     case OUT_NOTHING:
     case OUT_ARGS: /* shown by show_reply(), because it may fail */
     case OUT_EVENTS:
+    case OUT_CHOOSE:
         break;
     }
 }
@@ -118,7 +119,9 @@ int cli_main(int argc, char **argv) {
     request_build(&c, &sb);
     if (!sb_ok(&sb))
         return text_failed("the request is longer than a line may be");
-    status = c.command->output == OUT_EVENTS ? listen_for_ever(&c, request) : converse(&c, request);
+    status = c.command->output == OUT_EVENTS   ? listen_for_ever(&c, request)
+             : c.command->output == OUT_CHOOSE ? choose(&c, request)
+                                               : converse(&c, request);
     cli_close();
     return status;
 }

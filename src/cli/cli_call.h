@@ -60,6 +60,7 @@ enum output {
     OUT_ARGS,
     OUT_VERSION,
     OUT_EVENTS,
+    OUT_CHOOSE,
     OUT_STATUS,
     OUT_EXPLAIN,
     OUT_STATS
@@ -108,6 +109,7 @@ void request_build(const struct call *c, struct sbuf *sb);
 
 /* Commands that are more than a request and its reply. Each returns the exit status. */
 int listen_for_ever(const struct call *c, const char *request); /* cli_listen.c */
+int choose(const struct call *c, const char *request);          /* cli_choose.c */
 void show_moved(const struct call *c);                          /* cli_moved.c: where devices are after a move */
 
 #endif

@@ -41,6 +41,8 @@ static const struct command commands[] = {
      "a corrupt state file was seen to; see onCorruptState", "state acknowledge"},
     {NULL, "listen", "enable_notifications", 0, OUT_EVENTS, "", "print events: lines on a terminal, else JSON objects",
      "listen"},
+    {NULL, "choose", "enable_notifications", 0, OUT_CHOOSE, "", "ask at the terminal when a device needs a VM",
+     "choose"},
     {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS, "[--tag TAG]",
      "how it stands; is everything with TAG taken away?", "status --tag camera"},
     {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN, "DEVICE|OPTION...",

@@ -255,6 +255,13 @@ bool cli_receive(const char **line, size_t *len, int timeout_ms, char *why, size
     }
 }
 
+bool cli_wait(int fd) {
+    struct pollfd p[] = {{.fd = wire.fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    if (wire.used > wire.taken && memchr(wire.buf + wire.taken, '\n', wire.used - wire.taken) != NULL)
+        return true;
+    return poll(p, 2, -1) > 0 && p[0].revents != 0;
+}
+
 void cli_close(void) {
     if (wire.fd >= 0)
         (void)close(wire.fd);

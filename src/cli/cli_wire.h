@@ -27,6 +27,8 @@ bool cli_send(const char *line, size_t len, char *why, size_t cap); /* len bytes
 /* The next line without its newline, valid until the next call. timeout_ms < 0: for ever. errno is ETIMEDOUT if none
  * came in time. */
 bool cli_receive(const char **line, size_t *len, int timeout_ms, char *why, size_t cap);
+/* Waits until the daemon has sent something (true) or this descriptor can be read; a signal ends that, too. */
+bool cli_wait(int fd);
 void cli_close(void);
 
 #endif

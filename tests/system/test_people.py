@@ -87,4 +87,75 @@ def a_move_says_where_the_device_went_and_why_there(w):
     equal((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 
+@test
+def who_chooses_is_asked_and_gives_the_device_away(w):
+    vms = [w.qemu("vm1"), w.qemu("vm2")]
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    chooser = terminal(w, "choose")
+    chooser.wait_text("Waits for devices that need a VM")
+    w.host.plug("1-1", 0xfff0, 1, [STORAGE], manufacturer="Acme", product="Stick 1")
+    chooser.wait_text("""1-1 Acme Stick 1 (storage) needs a VM:
+  1) vm1
+  2) vm2
+Number or name (empty: none): """)
+    second = w.host.plug("1-2", 0xfff0, 2, [STORAGE], manufacturer="Acme", product="Stick 2")
+    w.api().list_until(lambda l: second.node in l and l[second.node]["state"] == "waiting")
+    chooser.type("3\n")
+    chooser.wait_text("Expected a number from 1 to 2, or the name of one of these VMs: ")
+    chooser.type("2\n")
+    chooser.wait_text("1-1: attached to vm2\n")
+    chooser.wait_text("1-2 Acme Stick 2 (storage) needs a VM:")
+    w.api().ok("usb_attach", device_node=second.node, vm="vm1")
+    chooser.wait_text("\n1-2: chosen elsewhere: vm1\n")
+    third = w.host.plug("1-3", 0xfff0, 3, [STORAGE], manufacturer="Acme", product="Stick 3")
+    chooser.wait_text("1-3 Acme Stick 3 (storage) needs a VM:")
+    w.host.unplug(third)
+    chooser.wait_text("\n1-3: unplugged\n")
+    w.host.plug("1-4", 0xfff0, 4, [STORAGE], manufacturer="Acme", product="Stick 4")
+    chooser.wait_text("1-4 Acme Stick 4 (storage) needs a VM:")
+    chooser.type("vm1\n")
+    chooser.wait_text("1-4: attached to vm1\n")
+    w.host.plug("1-5", 0xfff0, 5, [STORAGE], manufacturer="Acme", product="Stick 5")
+    chooser.wait_text("1-5 Acme Stick 5 (storage) needs a VM:")
+    chooser.type("\n")  # left where it is
+    equal([len(vm.devices) for vm in vms], [2, 1])
+    chooser.type("\x04")
+    status, _, err = chooser.end()
+    equal((status, err), (0, ""))
+
+
+@test
+def choosing_ends_at_once_and_needs_a_terminal(w):
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    w.host.plug("1-1", 0xfff0, 1, [STORAGE])
+    for key in ("\x03", "\x04"):
+        chooser = terminal(w, "choose")
+        chooser.wait_text("Number or name")  # open questions are announced anew
+        chooser.type(key)
+        status, _, err = chooser.end()
+        equal((status, err), (0, ""), repr(key))
+    done = w.cli("choose")
+    equal((done.returncode, done.stdout), (2, ""))
+    contains(done.stderr, "choose asks at a terminal: standard input and output have to be one")
+
+
+@test
+def who_chooses_is_asked_again_after_the_daemon_was_lost(w):
+    w.qemu("vm1")
+    conf = w.conf([rule(["vm1", "vm2"], STICK)])
+    daemon = w.daemon(conf)
+    chooser = terminal(w, "choose")
+    chooser.wait_text("Waits for devices that need a VM")
+    equal(daemon.stop(), 0)
+    chooser.wait_text("trying again", stream=1)
+    w.daemon(conf)
+    chooser.wait_text("connected again", stream=1)
+    w.host.plug("1-1", 0xfff0, 1, [STORAGE])
+    chooser.wait_text("Number or name")
+    chooser.type("vm1\n")
+    chooser.wait_text("1-1: attached to vm1\n")
+    chooser.type("\x04")
+    equal(chooser.end()[0], 0)
+
+
 run(World)

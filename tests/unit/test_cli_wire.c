@@ -267,6 +267,30 @@ static void lines_come_one_by_one(void) {
     hang_up();
 }
 
+/* A person may type while the daemon is silent, and the other way round. */
+static void the_daemon_and_the_terminal_are_waited_for(void) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    connect_and_accept();
+    CHECK(write(ends[1], "2\n", 2) == 2);
+    CHECK(!cli_wait(ends[0]));
+    CHECK_INT(sock_send(daemon_fd, "one\ntwo\n", 8, -1), 8);
+    CHECK(cli_wait(ends[0]));
+    CHECK(receive("one"));
+    CHECK(cli_wait(ends[0])); /* a line that has come already */
+    CHECK(receive("two"));
+    CHECK(!cli_wait(ends[0]));
+    fail_call("poll", 1, EINTR);
+    CHECK(!cli_wait(ends[0]));
+    CHECK(all_failed());
+    heal();
+    CHECK(close(daemon_fd) == 0);
+    daemon_fd = -1;
+    CHECK(cli_wait(ends[0])); /* that it is gone is found by receiving */
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0);
+    hang_up();
+}
+
 static void what_does_not_come_is_said(void) {
     char text[128];
     connect_and_accept();
@@ -313,6 +337,7 @@ int main(void) {
     RUN(what_is_sent_arrives_whole);
     RUN(what_cannot_be_sent_is_said);
     RUN(lines_come_one_by_one);
+    RUN(the_daemon_and_the_terminal_are_waited_for);
     RUN(what_does_not_come_is_said);
     RUN(a_line_without_end_has_one);
     RUN(a_connection_under_way_is_waited_for);
