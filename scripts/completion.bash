@@ -14,13 +14,14 @@ _vhotplugcli() {
     --tag) words=$(_vhotplug_values tag) ;;
     --vm) words=$(_vhotplug_values allowed_vms) ;;
     --removable) words="fixed removable unknown" ;;
+    --by) words="serial model class connector" ;;
     -t | --transport) words="unix tcp vsock" ;;
     -u | --path | --driver-path)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
     -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
-    usb) words="list attach detach suspend resume" ;;
+    usb) words="list attach detach suspend resume rule" ;;
     pci) words="list attach detach suspend resume" ;;
     vmm) words="args" ;;
     state) words="acknowledge" ;;
@@ -30,6 +31,7 @@ _vhotplugcli() {
         *" usb attach "*) words="$selectors --tag --vm" ;;
         *" usb detach "*) words="$selectors --tag" ;;
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;
+        *" usb rule "*) words="$selectors --by --vm" ;;
         *" pci list "*) words="--short --connected --disconnected --tag" ;;
         *" pci attach "*) words="--address --vid --did --tag --vm" ;;
         *" pci detach "*) words="--address --vid --did --tag" ;;

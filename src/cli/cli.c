@@ -61,6 +61,7 @@ static void show(const struct call *c, const struct json *j) {
     case OUT_ARGS: /* shown by show_reply(), because it may fail */
     case OUT_EVENTS:
     case OUT_CHOOSE:
+    case OUT_RULE:
         break;
     }
 }
@@ -121,6 +122,7 @@ int cli_main(int argc, char **argv) {
         return text_failed("the request is longer than a line may be");
     status = c.command->output == OUT_EVENTS   ? listen_for_ever(&c, request)
              : c.command->output == OUT_CHOOSE ? choose(&c, request)
+             : c.command->output == OUT_RULE   ? rule_for(&c)
                                                : converse(&c, request);
     cli_close();
     return status;

@@ -52,14 +52,20 @@ static int row_of(uint32_t triple) {
     return -1;
 }
 
-/* The next interface's row of ":030101:080650:", -1 if it has none. False at the end. */
-static bool next_row(const char **s, int *row) {
-    uint32_t triple = 0;
-    if ((*s)[0] != ':' || strnlen(*s + 1, 6) != 6 || !str_hex(*s + 1, 6, &triple))
+/* The next interface of ":030101:080650:". False at the end. */
+static bool next_triple(const char **s, uint32_t *triple) {
+    if ((*s)[0] != ':' || strnlen(*s + 1, 6) != 6 || !str_hex(*s + 1, 6, triple))
         return false;
-    *row = row_of(triple);
     *s += 7;
     return true;
+}
+
+/* Its row, -1 if it has none. */
+static bool next_row(const char **s, int *row) {
+    uint32_t triple = 0;
+    bool more = next_triple(s, &triple);
+    *row = more ? row_of(triple) : -1;
+    return more;
 }
 
 const char *kind_of(const char *interfaces, char *dst, size_t cap) {
@@ -77,4 +83,28 @@ const char *kind_of(const char *interfaces, char *dst, size_t cap) {
         sb_str(&sb, kinds[row].name);
     }
     return dst;
+}
+
+bool kind_class(const char *interfaces, int triple[3]) {
+    int row = -1, best = -1;
+    for (const char *s = interfaces; next_row(&s, &row);) {
+        if (row >= 0 && (best < 0 || (kinds[best].weak && !kinds[row].weak)))
+            best = row;
+    }
+    if (best < 0)
+        return false;
+    triple[0] = kinds[best].class;
+    triple[1] = kinds[best].subclass;
+    triple[2] = kinds[best].protocol;
+    return true;
+}
+
+bool kind_has(const char *interfaces, const int triple[3]) {
+    uint32_t t = 0;
+    for (const char *s = interfaces; next_triple(&s, &t);) {
+        if (fits((int16_t)triple[0], t >> 16) && fits((int16_t)triple[1], t >> 8 & 0xff) &&
+            fits((int16_t)triple[2], t & 0xff))
+            return true;
+    }
+    return false;
 }

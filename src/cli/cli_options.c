@@ -43,6 +43,7 @@ static const struct {
     {"prometheus", OPT_FIELD + F_PROMETHEUS, NULL, "in the text format that Prometheus collects"},
     {"require-pci", OPT_FIELD + F_REQUIRE_PCI, NULL, "fail if no PCI rule is for the VM"},
     {"timeout", OPT_FIELD + F_TIMEOUT, "SECONDS", "how long to try to reach the daemon (30)"},
+    {"by", OPT_FIELD + F_BY, "WORD", "serial, model, class or connector"},
     {"transport", 't', "unix|tcp|vsock", "default: unix, else vsock in a guest"},
     {"path", 'u', "PATH", "unix socket; see also VHOTPLUG_SOCKET"},
     {"host", 's', "HOST", "numeric address for tcp: 127.0.0.1"},

@@ -1,10 +1,13 @@
 """The client in the hands of somebody at a terminal: events, moves, choices, rules."""
+import json
+import os
 import re
+import subprocess
 
-from fakehost import STORAGE
-from tap import check, contains, equal, run, test
+from fakehost import HID_KEYBOARD, STORAGE, VIDEO
+from tap import check, contains, equal, run, scaled, test
 from terminal import Terminal
-from world import KEYBOARD, STICK, World, rule
+from world import BINARY, KEYBOARD, STICK, World, rule
 
 CAMERA = {"interfaceClass": 14}
 TIME = r"\d\d:\d\d:\d\d  "
@@ -156,6 +159,69 @@ def who_chooses_is_asked_again_after_the_daemon_was_lost(w):
     chooser.wait_text("1-1: attached to vm1\n")
     chooser.type("\x04")
     equal(chooser.end()[0], 0)
+
+
+def checked(w, rules):
+    """What --check says about these rules as a configuration."""
+    path = os.path.join(w.dir, "new.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(w.conf(rules), f)
+    done = subprocess.run([BINARY, "--check", "--strict", "-c", path], capture_output=True, text=True, timeout=scaled(20), check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@test
+def a_rule_for_a_device_is_one_that_the_configuration_takes(w):
+    vm = w.qemu("vm1")
+    conf = w.conf([rule(["vm1", "vm2"], STICK), rule("vm2", KEYBOARD)])
+    daemon = w.daemon(conf)
+    w.host.plug("1-1", 0xfff0, 1, [STORAGE], manufacturer="Acme", product='Stick "1" ☃', serial='A"\\B')
+    w.host.plug("1-2", 0xfff0, 1, [STORAGE], manufacturer="Acme", product="Twin", serial="B")
+    w.host.plug("1-3", 0xfff0, 3, [HID_KEYBOARD], manufacturer="Acme", product="Keyboard")
+    camera = w.host.plug("1-4", 0xfff0, 4, [VIDEO], manufacturer="Acme", product="Cam")
+    w.api().list_until(lambda l: len(l) == 5, all=True)
+    serial = {"vendorId": "fff0", "productId": "0001", "serial": 'A"\\B'}
+    none, twin = "It matches nothing else that is plugged in now.\n", "It would match these as well:\n  1-2 Acme Twin\n"
+    for arguments, target, allow, others in (
+            (["1-1"], {"allowedVms": ["vm1", "vm2"]}, serial, none),
+            (["1-1", "--by", "serial", "--vm", "vm1"], {"targetVm": "vm1"}, serial, none),
+            (["1-1", "--by", "model"], {"allowedVms": ["vm1", "vm2"]}, {"vendorId": "fff0", "productId": "0001"}, twin),
+            (["1-1", "--by", "class"], {"allowedVms": ["vm1", "vm2"]}, {"interfaceClass": 8}, twin),
+            (["1-3", "--by", "class"], {"targetVm": "vm2"}, {"interfaceClass": 3, "interfaceProtocol": 1}, none),
+            (["1-3"], {"targetVm": "vm2"}, {"vendorId": "fff0", "productId": "0003"}, none),
+            (["1-4", "--vm", "vm1", "--by", "class"], {"targetVm": "vm1"}, {"interfaceClass": 14}, none)):
+        done = w.cli("usb", "rule", *arguments)
+        equal((done.returncode, done.stderr), (0, others), str(arguments))
+        printed = json.loads(done.stdout)
+        equal({k: v for k, v in printed.items() if k != "description"}, {**target, "allow": [allow]}, str(arguments))
+        status, said = checked(w, [printed])
+        equal(status, 0, said)
+    daemon.configure({**conf, "usbPassthrough": [*conf["usbPassthrough"], printed]})  # the camera's
+    w.api().list_until(lambda l: l[camera.node]["allowed_vms"] == ["vm1"])
+    equal(w.cli("usb", "attach", "1-4").returncode, 0)
+    equal(len(vm.devices), 1)
+
+
+@test
+def a_rule_that_cannot_be_made_is_refused(w):
+    w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    w.host.plug("1-1", 0xfff0, 1)
+    w.host.plug("1-2", 0xfff0, 1)
+    w.host.plug("1-3", 0xfff0, 3, [(9, 0, 0)])
+    w.host.plug("1-4", 0xfff0, 4, [VIDEO])
+    w.api().list_until(lambda l: len(l) == 5, all=True)
+    for arguments, status, said in ((["1-1", "--by", "connector"], 1, "connectors are not known to this daemon"),
+                                    (["1-1", "--by", "serial"], 1, "no serial number of the device is known: take --by model"),
+                                    (["1-4"], 1, "no rule gives the device to a VM yet: name the VM by --vm"),
+                                    (["1-3", "--vm", "vm1"], 1, "the device is a hub, which no rule gives to a VM"),
+                                    (["fff0:0001"], 1, "several devices fit: name one of them by its place, as 1-2.3"),
+                                    (["1-9"], 1, "no such USB device"),
+                                    (["1-1", "--by", "modle"], 2, "no such --by 'modle': did you mean 'model'?"),
+                                    (["1-1", "--by", "x"], 2, "no such --by 'x': expected serial, model, class or connector"),
+                                    ([], 2, "name the device")):
+        done = w.cli("usb", "rule", *arguments)
+        equal((done.returncode, done.stdout), (status, ""), str(arguments))
+        contains(done.stderr, said)
 
 
 run(World)

@@ -47,8 +47,31 @@ static void what_does_not_fit_is_left_out_whole(void) {
     CHECK_STR(kind_of(":080650:030101:", small, 1), "");
 }
 
+static void says(const char *interfaces, int class, int subclass, int protocol) {
+    int triple[3] = {-2, -2, -2};
+    CHECK(kind_class(interfaces, triple));
+    CHECK_INT(triple[0], class);
+    CHECK_INT(triple[1], subclass);
+    CHECK_INT(triple[2], protocol);
+    CHECK(kind_has(interfaces, triple));
+}
+
+static void one_class_says_what_a_device_is(void) {
+    int triple[3] = {8, -1, -1};
+    says(":ff0000:030000:030101:", 3, -1, 1);
+    says(":080650:030101:", 8, -1, -1);
+    says(":0a0000:020600:", 2, 6, -1);
+    says(":e00101:", 0xe0, 1, 1);
+    says(":ff0000:030000:", 0xff, -1, -1);
+    CHECK(!kind_class(":420000:", triple));
+    CHECK(!kind_class("", triple));
+    CHECK(kind_has(":030101:080650:", triple));
+    CHECK(!kind_has(":030101:", triple) && !kind_has("", triple));
+}
+
 int main(void) {
     RUN(devices_have_kinds);
     RUN(what_does_not_fit_is_left_out_whole);
+    RUN(one_class_says_what_a_device_is);
     TEST_MAIN_END;
 }
