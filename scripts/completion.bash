@@ -21,7 +21,7 @@ _vhotplugcli() {
         return
         ;;
     -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
-    usb) words="list attach detach suspend resume rule" ;;
+    usb) words="list attach detach suspend resume history rule" ;;
     pci) words="list attach detach suspend resume" ;;
     vmm) words="args" ;;
     state) words="acknowledge" ;;
@@ -31,6 +31,7 @@ _vhotplugcli() {
         *" usb attach "*) words="$selectors --tag --vm" ;;
         *" usb detach "*) words="$selectors --tag" ;;
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;
+        *" usb history "*) words="$selectors --tag" ;;
         *" usb rule "*) words="$selectors --by --vm" ;;
         *" pci list "*) words="--short --connected --disconnected --tag" ;;
         *" pci attach "*) words="--address --vid --did --tag --vm" ;;
@@ -40,8 +41,8 @@ _vhotplugcli() {
         *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
-        *" listen "* | *" choose "* | *" version "* | *" state acknowledge "*) words="" ;;
-        *) words="usb pci vmm state listen choose status explain stats version -t -u -s -p -c -d --transport --path --host \
+        *" listen "* | *" choose "* | *" rules "* | *" reload "* | *" version "* | *" state acknowledge "*) words="" ;;
+        *) words="usb pci vmm state listen choose rules reload status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;

@@ -57,6 +57,15 @@ static void show(const struct call *c, const struct json *j) {
         if (term_is(stdout)) /* scripts get nothing, as they always did */
             show_moved(c);
         break;
+    case OUT_HISTORY:
+        show_history(j);
+        break;
+    case OUT_RULES:
+        show_rules(j);
+        break;
+    case OUT_RELOAD:
+        (void)show_reload(j);
+        break;
     case OUT_NOTHING:
     case OUT_ARGS: /* shown by show_reply(), because it may fail */
     case OUT_EVENTS:
@@ -104,6 +113,8 @@ static int converse(const struct call *c, const char *request) {
         puts(j.text);
     if (status == CLI_OK)
         return show_reply(c, &j);
+    if (c->command->output == OUT_RELOAD && !c->json && show_reload(&j))
+        (void)str_copy(why, sizeof why, "the configuration has errors: nothing was changed"); /* a short text */
     return text_failed(why);
 }
 

@@ -225,7 +225,7 @@ static int check_fields(const struct call *c) {
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || ((c->given & DESCRIPTION) != 0 && !(c->given & BIT(F_DEVNODE))))
         return CLI_OK;
     bool of_device = selector != 0 && (selector & BIT(F_TAG)) == 0;
-    if (selector == BIT(F_TAG) ||
+    if (selector == BIT(F_TAG) || (selector == 0 && c->command->output == OUT_HISTORY) ||
         (of_device && is_whole(selector, BIT(F_BUS) | BIT(F_PORT)) && is_whole(selector, BIT(F_VID) | BIT(F_PID))))
         return CLI_OK;
     return command_usage(c->command,

@@ -65,7 +65,10 @@ enum output {
     OUT_STATUS,
     OUT_EXPLAIN,
     OUT_STATS,
-    OUT_RULE
+    OUT_RULE,
+    OUT_RELOAD,
+    OUT_HISTORY,
+    OUT_RULES
 };
 
 struct command {

@@ -25,6 +25,8 @@ static const struct command commands[] = {
      "take devices out of VM, or of all; see skipOnSuspend", "usb suspend --vm desktop"},
     {"usb", "resume", "usb_resume", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "put back what suspend took",
      "usb resume --vm desktop"},
+    {"usb", "history", "history", SELECTOR, OUT_HISTORY, "[DEVICE]", "the last events, of DEVICE or of all, with times",
+     "usb history 1-2.3"},
     {"usb", "rule", "usb_list", (SELECTOR & ~BIT(F_TAG)) | BIT(F_BY) | BIT(F_VM), OUT_RULE,
      "DEVICE [--by WORD] [--vm VM]", "print a rule for a device; on stderr what else it fits",
      "usb rule 1-2.3 --by model --vm media"},
@@ -46,6 +48,8 @@ static const struct command commands[] = {
      "listen"},
     {NULL, "choose", "enable_notifications", 0, OUT_CHOOSE, "", "ask at the terminal when a device needs a VM",
      "choose"},
+    {NULL, "rules", "rules", 0, OUT_RULES, "", "the rules as they are, and how often each decided", "rules"},
+    {NULL, "reload", "reload", 0, OUT_RELOAD, "", "read the configuration again; on stderr what is wrong", "reload"},
     {NULL, "status", "stats", BIT(F_TAG), OUT_STATUS, "[--tag TAG]",
      "how it stands; is everything with TAG taken away?", "status --tag camera"},
     {NULL, "explain", "explain", (SELECTOR & ~BIT(F_TAG)) | DESCRIPTION, OUT_EXPLAIN, "DEVICE|OPTION...",
@@ -124,7 +128,9 @@ static void help_of_all(void) {
         const struct command *k = &commands[i];
         char text[VH_NAME_MAX];
         (void)str_fmt(text, sizeof text, "%s%s%s %s", group_of(k), k->group != NULL ? " " : "", k->name,
-                      (k->fields & BIT(F_DEVNODE)) != 0 ? "DEVICE" : "");
+                      (k->fields & BIT(F_DEVNODE)) == 0 ? ""
+                      : k->output == OUT_HISTORY        ? "[DEVICE]"
+                                                        : "DEVICE");
         printf("  %-20s %s\n", text, k->about);
     }
     fputs(about_devices, stdout);

@@ -63,6 +63,7 @@ void show_daemon(const struct json *j) {
     text_line(j, devices, "devices:    ", "present");
     text_line(j, devices, "attached:   ", "attached");
     text_line(j, devices, "taken away: ", "disconnected");
+    text_line(j, 0, "last reload: failed: ", "reload_error");
     print_loss(j);
     print_vms(j);
 }

@@ -29,6 +29,12 @@ bool show_words(const struct json *j);
 bool show_table(const struct json *j, const char *vm);
 bool show_tree(const struct json *j, const char *vm);
 
+/* cli_lines.c: on a terminal for people, elsewhere an object a line. */
+void show_history(const struct json *j);
+void show_rules(const struct json *j);
+/* Problems go to standard error. True if the error of a reload that failed is among them. */
+bool show_reload(const struct json *j);
+
 /* cli_explain.c */
 void show_explanation(const struct json *j);
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 from fakehost import HID_KEYBOARD, STORAGE, VIDEO
+from scripted import Scripted
 from tap import check, contains, equal, run, scaled, test
 from terminal import Terminal
 from world import BINARY, KEYBOARD, STICK, World, rule
@@ -222,6 +223,38 @@ def a_rule_that_cannot_be_made_is_refused(w):
         done = w.cli("usb", "rule", *arguments)
         equal((done.returncode, done.stdout), (status, ""), str(arguments))
         contains(done.stderr, said)
+
+
+@test
+def the_past_and_a_reload_as_the_daemon_tells_them(w):
+    w.qemu("vm1")
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    w.api().given("vm1", w.host.plug("1-1", 0xfff0, 1, manufacturer="Acme", product="Keyboard"))
+    status, out, err = on_a_terminal(w, "usb", "history", "1-1", TZ="UTC")
+    equal((status, err), (0, ""))
+    check(re.fullmatch(rf"(\d{{4}}-\d\d-\d\d {TIME}1-1       (plugged in|attached to vm1) +Keyboard\n){{2}}", out), out)
+    events = [json.loads(line)["event"] for line in w.cli("usb", "history", "fff0:0001").stdout.splitlines()]
+    equal(events, ["usb_connected", "usb_attached"])
+    done = w.cli("reload")
+    equal((done.returncode, done.stdout), (0, "ok: 1 rule, 2 VMs, 0 warnings\n"))
+    check(re.fullmatch(r"(note: vhotplug\.conf:1:\d+: .*\n)*", done.stderr), done.stderr)
+    with open(daemon.command[daemon.command.index("-c") + 1], "w", encoding="utf-8") as f:
+        f.write('{"vms": 3}')
+    done = w.cli("reload")
+    equal((done.returncode, done.stdout), (1, ""))
+    check(re.fullmatch(r"error: \S+:1:9: .*\nvhotplugcli: the configuration has errors: nothing was changed\n", done.stderr), done.stderr)
+    contains(w.cli("status").stdout, "last reload: failed: ")
+
+
+@test
+def what_is_asked_for_history_rules_and_a_reload(w):
+    for arguments, sent in ((["usb", "history"], {"action": "history"}), (["usb", "history", "1-2.3"], {"action": "history", "bus": "1", "port": "2.3"}),
+                            (["usb", "history", "046d:c31c"], {"action": "history", "vid": "046d", "pid": "c31c"}),
+                            (["usb", "history", "cam"], {"action": "history", "tag": "cam"}), (["rules"], {"action": "rules"}), (["reload"], {"action": "reload"})):
+        with Scripted(w, '{"result": "failed", "error": "not now"}\n') as daemon:
+            done = daemon.ask(*arguments)
+            equal((done.returncode, done.stdout, done.stderr), (1, "", "vhotplugcli: not now\n"), str(arguments))
+            equal(json.loads(daemon.asked[0]), sent)
 
 
 run(World)
