@@ -86,6 +86,8 @@ static const struct metric metrics[] = {
     {"disk_worker", "running", GAUGE, "1 if the process that saves the state file runs."},
     {"disk_worker", "late", GAUGE, "1 if the disk worker has not answered in time."},
     {"disk_worker", "ended", GAUGE, "1 if the disk worker has ended; it does not come back."},
+    {"reload", "ok", COUNTER, "Readings of the configuration that came into force."},
+    {"reload", "failed", COUNTER, "Readings of the configuration that failed; they changed nothing."},
     {"log", "dropped", LINES, "Lines of the log that were dropped because nobody read them in time."},
     {"arena", "used", BYTES, "Memory in use behind malloc, which is an array of fixed size."},
     {"arena", "peak", BYTES, "The most memory that was in use behind malloc since the start."},
@@ -199,6 +201,15 @@ static void build_info(const struct json *j) {
     puts("\"} 1");
 }
 
+/* Until a reading succeeds the daemon tells when the last one failed. */
+static void reload_failing(const struct json *j) {
+    int at = json_get(j, 0, "reload_failed_at");
+    if (at < 0)
+        return; /* an older daemon does not say */
+    head("reload_failing", "gauge", "1 if the last reading of the configuration failed; an earlier one is in force.");
+    printf("vhotplug_reload_failing %d\n", json_type(j, at) == JSON_NUMBER);
+}
+
 void show_prometheus(const struct json *j) {
     int64_t ms = 0;
     build_info(j);
@@ -215,6 +226,7 @@ void show_prometheus(const struct json *j) {
         else
             group_of(j, k);
     }
+    reload_failing(j);
     for (size_t i = 0; i < METRICS; i++) {
         if (str_eq(metrics[i].group, "vm"))
             vms(j, metrics[i].name);

@@ -96,7 +96,7 @@ class Reader:
 doctor) exec "{BINARY}" "$@" {real} ;;
 *) exec "{BINARY}" "$@" {real} --uevents "{w.host.uevents}" ;;
 esac""")
-        self.wrapper("vhotplugcli", f'exec "{CLIENT}" -t unix "$@"')
+        self.wrapper("vhotplugcli", f'exec "{CLIENT}" "$@"')
         self.wrapper("sudo", 'exec "$@"')
         self.env = {**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):

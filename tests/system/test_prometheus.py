@@ -76,6 +76,16 @@ def each_figure_has_a_type_and_a_help_of_its_own(w):
 
 
 @test
+def a_reload_that_failed_is_seen_until_one_succeeds(w):
+    daemon = w.daemon(w.conf())
+    for conf, failing, failed in ((w.conf(), 0, 0), ("{", 1, 1), (w.conf(), 0, 1)):
+        daemon.configure(conf)
+        metrics = exposition.read(w.cli("stats", "--prometheus").stdout)
+        values = {name: value for m in metrics.values() for (name, labels), value in m.samples.items() if not labels}
+        equal((values["vhotplug_reload_failing"], values["vhotplug_reload_failed_total"]), (failing, failed))
+
+
+@test
 def a_daemon_of_another_version_is_read_too(w):
     """One that does not tell its version, and has figures that this client does not know."""
     answer = {"result": "ok", "uptime_ms": 1500, "novel": {"count_of": 7, "text": "x", "odd name": 3}, "odd-group": {"a": 1},
