@@ -200,6 +200,7 @@ static void parse_fields(struct parse *p) {
         return;
     switch (p->r->kind) {
     case REQ_LIST:
+    case REQ_PCI_LIST:
         parse_list(p);
         break;
     case REQ_ATTACH:
@@ -229,8 +230,7 @@ static void parse_fields(struct parse *p) {
     case REQ_SUBSCRIBE:
         parse_subscribe(p);
         break;
-    case REQ_PCI_LIST: /* the fields that choose among PCI devices: there is none to choose */
-    case REQ_PCI_ATTACH:
+    case REQ_PCI_ATTACH: /* the fields that choose among PCI devices: there is none to choose */
     case REQ_PCI_DETACH:
     case REQ_STATS:
     case REQ_RULES:

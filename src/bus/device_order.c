@@ -36,7 +36,7 @@ bool device_same_port(const char *sys_name, const char *other) {
 bool device_order_valid(const struct device_order *o) {
     if (!ENDS(o->sys_name))
         return false;
-    if (o->head.kind == DEVICE_LIST || o->head.kind == DEVICE_USES)
+    if (o->head.kind == DEVICE_LIST || o->head.kind == DEVICE_USES || o->head.kind == DEVICE_PCI)
         return o->sys_name[0] == '\0';
     return (o->head.kind == DEVICE_READ || o->head.kind == DEVICE_OPEN || o->head.kind == DEVICE_RELEASE) &&
            device_name_valid(o->sys_name);
@@ -48,6 +48,8 @@ size_t device_answer_size(uint32_t kind, const union device_answer *a) {
         return offsetof(struct device_list, row) + a->list.n * sizeof a->list.row[0];
     case DEVICE_USES:
         return offsetof(struct device_uses, row) + a->uses.n * sizeof a->uses.row[0];
+    case DEVICE_PCI:
+        return offsetof(struct device_pci, row) + a->pci.n * sizeof a->pci.row[0];
     case DEVICE_READ:
         return sizeof a->read;
     default:
@@ -96,6 +98,22 @@ static bool uses_valid(const struct device_uses *u) {
         if (!ENDS(r->sys_name) || !device_name_valid(r->sys_name) || !ENDS(r->why) || r->why[0] == '\0' ||
             !is_flag(r->untold))
             return false;
+    }
+    return true;
+}
+
+/* A name is the kernel's, and no address comes twice: a list goes by it. */
+static bool pci_valid(const struct device_pci *l) {
+    if (!is_flag(l->whole))
+        return false;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct device_pci_row *r = &l->row[i];
+        if (!ENDS(r->driver) || !is_text(r->driver) || !is_flag(r->grouped))
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            if (pci_address_order(&l->row[k].address) == pci_address_order(&r->address))
+                return false;
+        }
     }
     return true;
 }
@@ -188,6 +206,9 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
         (kind == DEVICE_USES &&
          (n < offsetof(struct device_uses, row) || a->uses.n > sizeof a->uses.row / sizeof a->uses.row[0])))
         return false;
+    if (kind == DEVICE_PCI &&
+        (n < offsetof(struct device_pci, row) || a->pci.n > sizeof a->pci.row / sizeof a->pci.row[0]))
+        return false;
     if (n != device_answer_size(kind, a))
         return false;
     if (with_fd ? !may_bring_fd(o, a) : kind == DEVICE_OPEN && may_bring_fd(o, a))
@@ -197,6 +218,8 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
         return list_valid(&a->list);
     case DEVICE_USES:
         return uses_valid(&a->uses);
+    case DEVICE_PCI:
+        return pci_valid(&a->pci);
     case DEVICE_READ:
         return read_valid(&a->read, o);
     default:

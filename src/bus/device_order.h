@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/model.h"
+#include "codec/pci_address.h"
 #include "os/worker.h"
 
 #include <stdbool.h>
@@ -23,12 +24,13 @@ enum device_order_kind {
     DEVICE_OPEN,     /* its node, for a VM */
     DEVICE_RELEASE,  /* it came back: wait for the process that had it (its pidfd comes along), reset, offer to drivers
                       */
+    DEVICE_PCI,      /* the PCI devices of the host; takes no device's lock */
 };
 
 /* Flags are 0 or 1, so that any byte is a valid value of the struct. */
 struct device_order {
     struct worker_head head;
-    char sys_name[VH_SYSNAME_MAX]; /* "" for LIST and USES */
+    char sys_name[VH_SYSNAME_MAX]; /* "" for LIST, USES and PCI */
     uint64_t incarnation;          /* READ: as reported before, 0 if it was not; OPEN, RELEASE: it must be this plug */
     uint16_t vid, pid;             /* READ: as reported before */
     uint8_t busnum, devnum;        /* READ: as reported before; OPEN, RELEASE: of the node */
@@ -69,6 +71,22 @@ struct device_uses {
     struct device_use row[VH_MAX_DEVICES];
 };
 
+struct device_pci_row {
+    struct pci_address address;
+    uint16_t vendor, device, sub_vendor, sub_device; /* 0: not known */
+    uint8_t cls, sub, prog_if;
+    uint8_t grouped; /* it is in IOMMU group `group` */
+    uint32_t group;
+    char driver[VH_IFNAME_MAX]; /* "" none */
+};
+
+struct device_pci {
+    struct worker_head head;
+    uint32_t n;
+    uint8_t whole; /* else something could not be read, or there are more */
+    struct device_pci_row row[VH_MAX_PCI];
+};
+
 enum device_result {
     DEVICE_FULL = 1, /* READ: dev and drivers are filled */
     DEVICE_NAMES,    /* READ: the plug reported before; only its names and its configuration are filled */
@@ -103,6 +121,7 @@ union device_answer {
     struct worker_head head;
     struct device_list list;
     struct device_uses uses;
+    struct device_pci pci;
     struct device_read read;
     struct device_done done;
 };

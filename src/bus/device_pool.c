@@ -97,7 +97,8 @@ static void end(struct entry *e, const union device_answer *a, int fd) {
 
 /* A worker that runs stays with the order; nobody else waits for it. What no worker had says nothing of its port. */
 static void write_off(struct entry *e) {
-    static const char *const what[] = {"", "listing devices", "what the host uses", "reading", "opening", "reset"};
+    static const char *const what[] = {"",        "listing devices", "what the host uses", "reading",
+                                       "opening", "reset",           "listing PCI devices"};
     struct device_order o = e->order;
     uint64_t token = e->token;
     if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
@@ -256,6 +257,8 @@ static bool has_failed(const struct device_order *o, const union device_answer *
         return a->list.whole == 0;
     case DEVICE_USES:
         return a->uses.whole == 0;
+    case DEVICE_PCI:
+        return a->pci.whole == 0;
     case DEVICE_READ:
         return a->read.troubled != 0 || a->read.result == DEVICE_FLUX;
     default:

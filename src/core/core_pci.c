@@ -24,8 +24,15 @@ static void vmm_args(struct step *st, const struct request *r) {
         sb_fmt(&sb, "no rule of pciPassthrough is for VM '%s'", r->vm);
 }
 
+/* No rule gives PCI devices to VMs, so none has a tag, none was taken away, and none is a guest's. */
+static bool lists_none(const struct request *r) {
+    return r->sel.by_tag || r->disconnected == TRI_YES || r->who.role == ROLE_GUEST;
+}
+
 void request_pci(struct step *st, const struct request *r) {
-    if (r->kind == REQ_VMM_ARGS)
+    if (r->kind == REQ_PCI_LIST && !lists_none(r))
+        step_add(st, ACT_SERVE)->client = r->client;
+    else if (r->kind == REQ_VMM_ARGS)
         vmm_args(st, r);
     else if (r->kind == REQ_PCI_ATTACH || r->kind == REQ_PCI_DETACH)
         reply_failed_text(st, r, "not supported yet: PCI devices are not given to VMs");

@@ -7,6 +7,7 @@
 #include "daemon/api_handler.h"
 
 #include "api/api.h"
+#include "api/api_pci.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -16,6 +17,7 @@
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
+#include "daemon/pci_list.h"
 #include "daemon/reload.h"
 #include "daemon/uevent_source.h"
 #include "os/heap.h"
@@ -75,10 +77,20 @@ void api_handler_reloaded(struct client_ref c, const struct principal *who, cons
     server_reply(c, text, sb.len);
 }
 
+static void on_pci_list(struct client_ref c, bool ok) {
+    if (ok)
+        server_reply_parts(c);
+    else
+        reply(c, ACT_REPLY, "the PCI devices could not be read in time");
+}
+
 /* What the core has no part in. */
 static void api_handler_serve(const struct action *a) {
-    VH_ASSERT(handler.request[a->client.index].kind == REQ_RELOAD);
-    if (!reload_ask(a->client, &handler.request[a->client.index].who))
+    const struct request *r = &handler.request[a->client.index];
+    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST);
+    if (r->kind == REQ_PCI_LIST)
+        pci_list_ask(a->client);
+    else if (!reload_ask(a->client, &r->who))
         reply(a->client, ACT_REPLY, "too many requests are under way");
 }
 
@@ -123,6 +135,7 @@ static void on_refused(const struct principal *who, const char *why) {
 static void on_closed(struct client_ref c) {
     struct fact f = {.kind = FACT_CLIENT_GONE, .client = c};
     reload_client_gone(c);
+    pci_list_client_gone(c);
     dispatch_fact(&f);
 }
 
@@ -176,6 +189,8 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
+    } else if (r->kind == REQ_PCI_LIST) {
+        more = api_pci_part(pci_list_last(), r, cursor, out);
     } else if (r->kind == REQ_RULES) {
         more = api_rules_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_HISTORY) {
@@ -206,5 +221,6 @@ static const struct server_calls calls = {
 
 const struct server_calls *api_handler_start(int64_t now) {
     handler.started_at = now;
+    pci_list_start(on_pci_list);
     return &calls;
 }

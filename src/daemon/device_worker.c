@@ -1,14 +1,16 @@
 /*
  * device_worker.c - what a device worker may do, and the memory of its orders and answers. Owns both; the orders are
- * carried out by usb_work.c.
+ * carried out by usb_work.c and pci_sysfs.c.
  */
 #include "daemon/device_worker.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "bus/device_pool.h"
+#include "bus/pci_sysfs.h"
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/usb_work.h"
+#include "daemon/pci_list.h"
 #include "daemon/sandbox_paths.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
@@ -20,6 +22,23 @@ static bool enter(void) {
     struct sandbox box = {.role = SANDBOX_DEVICE};
     box.paths = sandbox_paths_device(&box.npaths);
     return sandbox_enter(&box);
+}
+
+/* Both buses have the same orders' form and the same workers. */
+static size_t handle(const void *message, int fd, void *reply, int out[WORKER_FDS]) {
+    const struct device_order *o = message;
+    union device_answer *a = reply;
+    if (o->head.kind != DEVICE_PCI || !device_order_valid(o))
+        return usb_work(message, fd, reply, out);
+    pci_sysfs_list(&a->pci);
+    return device_answer_size(DEVICE_PCI, a);
+}
+
+static void done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd) {
+    if (o->head.kind == DEVICE_PCI)
+        pci_list_read(a);
+    else
+        bus_usb_done(o, token, a, fd);
 }
 
 static void idle(void) {
@@ -34,15 +53,15 @@ static const struct worker_job job = {
     .order = &order,
     .answer = &answer,
     .enter = enter,
-    .handle = usb_work,
+    .handle = handle,
     .idle = idle,
 };
 
 bool device_workers_start(void) {
-    return device_pool_start(VH_DEVICE_WORKERS, &job, bus_usb_done);
+    return device_pool_start(VH_DEVICE_WORKERS, &job, done);
 }
 
 void device_workers_none(void) {
-    bool ok = device_pool_start(0, &job, bus_usb_done);
+    bool ok = device_pool_start(0, &job, done);
     VH_ASSERT(ok);
 }

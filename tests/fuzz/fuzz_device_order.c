@@ -114,6 +114,13 @@ static void walk(void) {
             PRINT(answer.uses.row[i].why);
         }
         break;
+    case DEVICE_PCI:
+        MUST(answer.pci.n <= VH_MAX_PCI && answer.pci.whole <= 1);
+        for (uint32_t i = 0; i < answer.pci.n; i++) {
+            PRINT(answer.pci.row[i].driver);
+            MUST(answer.pci.row[i].grouped <= 1);
+        }
+        break;
     case DEVICE_READ:
         walk_read(&answer.read);
         break;
@@ -123,9 +130,13 @@ static void walk(void) {
     }
 }
 
+static bool concerns_device(void) {
+    return order.head.kind >= DEVICE_READ && order.head.kind <= DEVICE_RELEASE;
+}
+
 static void check_order(void) {
-    MUST(order.head.kind >= DEVICE_LIST && order.head.kind <= DEVICE_RELEASE);
-    if (order.head.kind >= DEVICE_READ)
+    MUST(order.head.kind >= DEVICE_LIST && order.head.kind <= DEVICE_PCI);
+    if (concerns_device())
         check_name(order.sys_name);
     else
         MUST(order.sys_name[0] == '\0');
@@ -138,8 +149,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (device_order_valid(&order)) {
         check_order();
     } else {
-        order.head.kind = DEVICE_LIST + order.head.kind % DEVICE_RELEASE;
-        memcpy(order.sys_name, order.head.kind >= DEVICE_READ ? "1-2" : "\0\0\0", 4);
+        order.head.kind = DEVICE_LIST + order.head.kind % DEVICE_PCI;
+        memcpy(order.sys_name, concerns_device() ? "1-2" : "\0\0\0", 4);
     }
     data += n;
     size -= n;

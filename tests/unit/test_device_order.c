@@ -64,7 +64,7 @@ static void make_order(uint32_t kind, const char *name) {
 
 static void an_order_has_a_kind_and_a_name(void) {
     for (uint32_t kind = 0; kind < 300; kind++) {
-        bool listed = kind == DEVICE_LIST || kind == DEVICE_USES;
+        bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI;
         bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE;
         make_order(kind, "1-2.3");
         CHECK(device_order_valid(&order) == named);
@@ -106,6 +106,16 @@ static void make_uses(void) {
     answer.uses.row[0] = (struct device_use){.sys_name = "1-1", .why = "holds /boot"};
     answer.uses.row[1] = (struct device_use){.sys_name = "1-2", .why = "holds /"};
     size = device_answer_size(DEVICE_USES, &answer);
+}
+
+static void make_pci(void) {
+    make_order(DEVICE_PCI, "");
+    memset(&answer, 0, sizeof answer);
+    answer.pci.n = 2;
+    answer.pci.whole = 1;
+    answer.pci.row[0] = (struct device_pci_row){.address = {.devfn = 16}, .vendor = 0x8086, .driver = "e1000e"};
+    answer.pci.row[1] = (struct device_pci_row){.address = {.domain = UINT32_MAX}, .grouped = 1, .group = 7};
+    size = device_answer_size(DEVICE_PCI, &answer);
 }
 
 static void make_read(enum device_result result) {
@@ -219,6 +229,24 @@ static void uses(void) {
     make_uses();
     answer.uses.n = VH_MAX_DEVICES + 1;
     size = device_answer_size(DEVICE_USES, &answer);
+    CHECK(!valid());
+}
+
+static void pci(void) {
+    make_pci();
+    only_that_length_is_valid();
+    RIGHT(make_pci(), (answer.pci.n = 0, size = offsetof(struct device_pci, row)));
+    RIGHT(make_pci(), answer.pci.whole = 0);
+    BROKEN(make_pci(), answer.pci.n = 3);
+    BROKEN(make_pci(), answer.pci.n = UINT32_MAX);
+    BROKEN(make_pci(), answer.pci.whole = 2);
+    BROKEN(make_pci(), UNTERMINATED(answer.pci.row[1].driver));
+    BROKEN(make_pci(), memcpy(answer.pci.row[1].driver, "\xff", 2));
+    BROKEN(make_pci(), answer.pci.row[0].grouped = 2);
+    BROKEN(make_pci(), answer.pci.row[1].address = answer.pci.row[0].address);
+    make_pci();
+    answer.pci.n = VH_MAX_PCI + 1;
+    size = device_answer_size(DEVICE_PCI, &answer);
     CHECK(!valid());
 }
 
@@ -390,6 +418,7 @@ int main(void) {
     RUN(an_order_has_a_kind_and_a_name);
     RUN(lists);
     RUN(uses);
+    RUN(pci);
     RUN(reads);
     RUN(opened_and_released);
     RUN(a_descriptor_comes_where_a_node_was_opened);

@@ -204,7 +204,7 @@ static void release(const struct device_order *o, int pidfd, struct device_done 
 size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     const struct device_order *o = order;
     union device_answer *a = answer;
-    if (!device_order_valid(o))
+    if (!device_order_valid(o) || o->head.kind == DEVICE_PCI)
         return 0;
     switch (o->head.kind) {
     case DEVICE_LIST:
