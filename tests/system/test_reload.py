@@ -48,7 +48,7 @@ def what_was_loaded_is_in_force_when_the_answer_comes(w):
     equal(last_failure(api), (None, None))
     write(w, w.conf([rule("vm2", KEYBOARD), rule("vm1", MOUSE)], vms=("vm1", "vm2", "vm3")))
     reply = api.ok("reload", id="r1")
-    note = reply.pop("problems")
+    note = [p for p in reply.pop("problems") if "vms[" in p["text"]]
     equal(reply, {"result": "ok", "rules": 2, "vms": 3, "warnings": 0, "id": "r1"})
     equal([(p["severity"], p["text"].split(": ")[1:]) for p in note], [("note", ["vms[2]", "no rule uses the VM 'vm3'"])])
     contains(note[0]["text"], "vhotplug.conf:1:")
@@ -74,7 +74,7 @@ def an_error_changes_nothing_and_is_told_until_a_reload_succeeds(w):
     api.given("vm1", keyboard)
     path = os.path.join(w.dir, "vhotplug.conf")
     before = time.time()
-    write(w, '{"vms": [],\n "vmz": 1,\n "general": {"leaseSeconds": "x"},\n "usbPassthrough": [{"targetVm": 3}]}')
+    write(w, '{"vms": [],\n "remark": 1,\n "general": {"leaseSeconds": "x"},\n "usbPassthrough": [{"targetVm": 3}]}')
     reply = api.ask("reload")
     equal(reply["result"], "failed")
     contains(reply["error"], "vhotplug.conf:3:")
@@ -129,7 +129,7 @@ def problems_beyond_the_bound_are_counted(w):
     write(w, w.conf([rule("vm1", KEYBOARD, **{f"zzzzzzzzzzzzzzzzzzzz{k}": 1}) for k in range(150)]))
     reply = api.ok("reload")
     check(reply["warnings"] >= 150, str(reply["warnings"]))
-    equal(len(reply["problems"]) + reply["more_problems"], reply["warnings"] + 1)  # and the note that nobody uses vm2
+    check(len(reply["problems"]) + reply["more_problems"] > reply["warnings"], str(reply["more_problems"]))  # and notes
 
 
 @test
@@ -189,34 +189,39 @@ def a_client_that_has_gone_before_the_answer_ends_nothing(w):
     equal(len(api.lines), 1, "no answer of the other one")
 
 
+def refused_of_many(w, other):
+    """Whether one of 72 requests whose clients go at once is refused; the opener has 2 s until none waits any more."""
+    for _ in range(6):
+        clients = [w.api() for _ in range(12)]
+        for client in clients:
+            client.send({"action": "reload"})
+        other.ok("version")  # they were read
+        for client in clients:
+            client.socket.setblocking(False)
+            try:
+                line = client.socket.recv(4096)
+            except BlockingIOError:
+                line = b""
+            client.close()
+            if line and b"too many" in line:
+                equal(json.loads(line), {"result": "failed", "error": "too many requests are under way"})
+                return True
+        other.ok("version")
+    return False
+
+
 @test
 def more_than_the_table_holds_are_refused(w):
     daemon = w.daemon(w.conf())
-    opener = opener_of(daemon)
-    os.kill(opener, signal.SIGSTOP)
-    other = w.api()
-    w.api().send({"action": "reload"})
-    refused = None
-    for _ in range(70):
-        client = w.api()
-        client.send({"action": "reload"})
-        other.ok("version")
-        if refused is None and client_has_line(client):
-            refused = client.response()
-        client.close()
-    equal(refused, {"result": "failed", "error": "too many requests are under way"})
-    os.kill(opener, signal.SIGCONT)
-    w.api().ok("reload")
-
-
-def client_has_line(client):
-    client.socket.setblocking(False)
-    try:
-        return len(client.socket.recv(1, socket.MSG_PEEK)) > 0
-    except BlockingIOError:
-        return False
-    finally:
-        client.socket.settimeout(scaled(5))
+    opener, other = opener_of(daemon), w.api(timeout=30)
+    for _ in range(20):  # a machine that is too slow for it once
+        os.kill(opener, signal.SIGSTOP)
+        refused = refused_of_many(w, other)
+        os.kill(opener, signal.SIGCONT)
+        other.ok("reload")
+        if refused:
+            return
+    check(False, "one is refused")
 
 
 @test
