@@ -356,7 +356,13 @@ def a_kill_switch_that_asks_for_everything_first(w):
     home = w.qemu("home")
     conf = rust_style(w)
     conf["pciPassthrough"] = [{"targetVm": "home", "tag": "net", "allow": [{"deviceClass": 2}]}]
+    network = w.host.path("sys/bus/pci/devices/0000:00:14.3")  # which no VM can be given yet: it is not said to be blocked
+    os.makedirs(network)
+    for name, value in (("vendor", "0x8086"), ("device", "0x51f1"), ("class", "0x028000")):
+        with open(os.path.join(network, name), "w", encoding="ascii") as f:
+            f.write(value + "\n")
     w.daemon(conf)
+    equal([d["address"] for d in one_request(w, '{"action": "pci_list"}')["pci_devices"]], ["0000:00:14.3"])
     switch = KillSwitch(w)
     equal(switch.status(), {"mic": None, "cam": None, "net": None, "bluetooth": None})
     w.host.plug("1-2", 0x04f2, 2, [VIDEO], removable="removable")
@@ -391,6 +397,10 @@ def a_resume_script_that_restarts_a_vm_when_it_fails(w):
     cli usb suspend && cli usb resume && cli pci suspend && cli pci resume && echo awake""")
     done = sleep()
     equal((done.returncode, done.stdout, done.stderr), (0, "awake\n", ""))
+    equal(w.daemons[0].stop(), 0)  # with nobody there to ask, each VM is restarted
+    done = sleep()
+    equal([line for line in done.stdout.splitlines() if line.startswith("restart")],
+          ["restart gui-vm", "restart net-vm", "restart no-such-vm"])
 
 
 @test
