@@ -106,8 +106,6 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
     VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
     vm->supported = conf_vm_types[type].supported;
     r->foreign = r->foreign || !vm->supported;
-    if (!vm->supported)
-        rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", names[type]);
 }
 
 static void read_vm_socket(struct reader *r, int object, int tok, struct vm_conf *vm) {
@@ -190,6 +188,24 @@ static void read_vm(struct reader *r, int object) {
         r->scratch->vm_tok[r->c->nvms++] = object;
 }
 
+/* One line for all VMs of a type. */
+static void unsupported_types(struct reader *r) {
+    for (int t = 0; t < CONF_VM_TYPES; t++) {
+        int n = 0, first = 0;
+        for (int v = r->c->nvms - 1; v >= 0 && !conf_vm_types[t].supported; v--) {
+            bool is = str_eq(r->c->vms[v].type, conf_vm_types[t].name);
+            n += is;
+            first = is ? v : first;
+        }
+        int tok = n > 0 ? json_get(&r->j, r->scratch->vm_tok[first], keys_name(OBJ_VM, VMK_TYPE)) : -1;
+        if (n == 1)
+            rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet", conf_vm_types[t].name);
+        else if (n > 1)
+            rd_warn(r, tok, "VMs of type '%s' are accepted but get no devices yet: %d of them", conf_vm_types[t].name,
+                    n);
+    }
+}
+
 static void read_vms(struct reader *r, int array) {
     r->vms_unread = !rd_array(r, array, "an array of VMs");
     if (r->vms_unread)
@@ -198,8 +214,9 @@ static void read_vms(struct reader *r, int array) {
         bool full = r->c->nvms == VH_MAX_VMS;
         read_vm(r, t);
         if (full)
-            return;
+            break;
     }
+    unsupported_types(r);
 }
 
 /* ---- the whole ---- */

@@ -48,7 +48,9 @@ static void foreign_key(struct reader *r, enum conf_object o, int key, int value
         if (is_idle(&r->j, value) || (r->said_later_only[o] & bit))
             return;
         r->said_later_only[o] |= bit;
-        rd_warn(r, key, "'%s' is accepted but not acted on: %s", name, what);
+        /* Programs and firmware of the older daemons cost nobody a device, and generators write them always. */
+        report_say(&r->report, o == OBJ_GENERAL ? DIAG_NOTE : DIAG_WARNING, key,
+                   "'%s' is accepted but not acted on: %s", name, what);
         return;
     }
     if (!report_has_room(&r->report, DIAG_WARNING) && (!may_be_error || !report_has_room(&r->report, DIAG_ERROR))) {

@@ -264,12 +264,14 @@ static void keys_for_later(void) {
     EXPECT("{\"evdevPassthrough\":{\"enable\":false,\"disable\":false}}",
            "warning 1:2 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other than "
            "USB are not passed yet\n");
+    with_notes = true;
     EXPECT(GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
-           "warning 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"
-           "warning 2:16 general.modinfo: 'modinfo' is accepted but not acted on: drivers are found without it\n"
-           "warning 2:30 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n"
-           "warning 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on: VMs are not started from here\n"
-           "warning 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on: VMs are not started from here\n");
+           "note 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"
+           "note 2:16 general.modinfo: 'modinfo' is accepted but not acted on: drivers are found without it\n"
+           "note 2:30 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n"
+           "note 2:43 general.ovmfCode: 'ovmfCode' is accepted but not acted on: VMs are not started from here\n"
+           "note 2:58 general.ovmfVars: 'ovmfVars' is accepted but not acted on: VMs are not started from here\n");
+    with_notes = false;
 }
 
 /* ---- general ---- */
@@ -697,10 +699,15 @@ static void vm_types(void) {
            "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}",
            "warning 1:28 vms[0].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
            "warning 2:20 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet\n");
+    EXPECT("{\"vms\":[" VM_A ",{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"},"
+           "{\"name\":\"c\",\"type\":\"crosvm\",\"socket\":\"/c\"}]}",
+           "warning 1:69 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet: 2 of them\n");
+    CHECK(parse("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\"},"
+                "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}"));
     CHECK_INT(c.nvms, 2);
     CHECK_STR(c.vms[1].type, "cloud-hypervisor");
     CHECK(!c.vms[0].supported && !c.vms[1].supported);
-    CHECK_INT(c.vms[1].line, 2);
+    CHECK_INT(c.vms[1].line, 1);
     EXPECT(VM("\"name\":\"a\",\"type\":\"xen\",\"socket\":\"/a\""),
            "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the string \"xen\"\n");
 }
@@ -1392,9 +1399,7 @@ static void the_style_of_the_older_daemons(void) {
            "    \"statePath\": \"/var/lib/vhotplug/vhotplug.state\", \"modprobe\": \"/sbin/modprobe\"\n"
            "  }\n"
            "}\n",
-           "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
-           "warning 26:5 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n"
-           "warning 27:54 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n");
+           "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n");
     CHECK_INT(c.nrules, 3);
     CHECK_INT(c.nentries, 7);
     CHECK_INT(c.nvms, 2);
