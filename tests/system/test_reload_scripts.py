@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from tap import check, contains, equal, run, scaled, test
 from world import BINARY
@@ -25,10 +26,8 @@ class Host:
         self.binary = os.path.join(self.dir, "vhotplug")
         self.hangups = os.path.join(self.dir, "hangups")
         os.mkdir(os.path.join(self.dir, "bin"))
-        # is_daemon() asks for its name: the link is what runs
         os.symlink(BINARY, self.binary)
         self.write("bin/pidof", "#!/bin/sh\nexit 1\n")  # other daemons of this host are none of ours
-        self.write("bin/kill-by-file", "#!/bin/sh\n")
         self.process = None
 
     def write(self, name, text):
@@ -56,6 +55,7 @@ class Host:
             "import signal, sys\n"
             "open('/proc/self/comm', 'w').write('vhotplug')\n"
             f"signal.signal(signal.SIGHUP, lambda *_: open({self.hangups!r}, 'a').write('h'))\n"
+            f"signal.signal(signal.SIGUSR1, lambda *_: open({self.hangups!r}, 'a').write('.'))\n"
             "print('ready', flush=True)\n"
             "while True: signal.pause()\n")], stdout=subprocess.PIPE)
         self.process.stdout.readline()
@@ -79,22 +79,18 @@ class Host:
         return done.returncode, done.stdout.replace(self.dir + "/", "")
 
     def hung_up(self):
-        """How often: signals are handled in order, so what was sent before has been."""
-        self.process.send_signal(signal.SIGHUP)
-        deadline = 500
-        before = -1
-        while deadline > 0:
-            size = os.path.getsize(self.hangups) if os.path.exists(self.hangups) else 0
-            if size > 0 and size == before:
-                break
-            before = size
-            deadline -= 1
-            try:
-                self.process.wait(0.02)
-            except subprocess.TimeoutExpired:
-                pass
+        """How often, since it was asked last. Another signal tells the end: it has a higher number, so it is handled after SIGHUP."""
+        self.process.send_signal(signal.SIGUSR1)
+        end = time.monotonic() + scaled(10)
+        seen = ""
+        while "." not in seen:
+            check(time.monotonic() < end, "the stand-in does not answer")
+            time.sleep(0.01)
+            if os.path.exists(self.hangups):
+                with open(self.hangups, encoding="ascii") as f:
+                    seen = f.read()
         os.unlink(self.hangups)
-        return size - 1
+        return seen.count("h")
 
 
 def three_times(host, reload):
@@ -146,7 +142,7 @@ def systemd(host):
     with open(os.path.join(TOP, "rootfs-overlay/usr/lib/systemd/system/vhotplug.service"), encoding="utf-8") as f:
         lines = [line.rstrip("\n").split("=", 1)[1] for line in f if line.startswith("ExecReload=")]
     equal(lines[1:], ["/bin/kill -HUP $MAINPID"])
-    commands = [line.replace("/usr/sbin/vhotplug", host.binary).replace("/etc/vhotplug.conf", host.conf).split() for line in lines]
+    commands = [line.replace("/usr/sbin/vhotplug", host.binary).replace("${VHOTPLUG_CONF}", host.conf).split() for line in lines]
 
     def reload():
         """One after the other, as long as they succeed."""
