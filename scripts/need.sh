@@ -101,7 +101,7 @@ can_fuzz() {
 }
 
 can_validate() {
-    python3 -c 'import jsonschema' 2>/dev/null
+    PYTHONPATH="$(dirname "$0")/../tests/system" python3 -B -c 'import validator' 2>/dev/null
 }
 
 is_there() {

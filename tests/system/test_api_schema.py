@@ -4,21 +4,20 @@ import os
 import re
 import socket
 
-import jsonschema
-
 from fakehost import HID_KEYBOARD, STORAGE
 from tap import check, equal, run, test
+from validator import Draft202012Validator
 from world import KEYBOARD, STICK, TOP, World, free_port, rule
 
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
 
 with open(os.path.join(TOP, "docs/api.schema.json"), encoding="utf-8") as file:
     SCHEMA = json.load(file)
-jsonschema.Draft202012Validator.check_schema(SCHEMA)
+Draft202012Validator.check_schema(SCHEMA)
 
 
 def validator(name):
-    return jsonschema.Draft202012Validator({"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{name}"})
+    return Draft202012Validator({"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{name}"})
 
 
 def valid(name, line):
