@@ -104,7 +104,7 @@ static bool reach(const struct call *c, char *why, size_t cap) {
 static int converse(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
     struct json j;
-    int status = reach(c, why, sizeof why) ? ask(request, NULL, &j, why) : CLI_UNREACHABLE;
+    int status = reach(c, why, sizeof why) ? cli_exchange(request, NULL, &j, why) : CLI_UNREACHABLE;
     if (status == CLI_UNREACHABLE) {
         (void)text_failed(why);
         return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : CLI_FAILED;

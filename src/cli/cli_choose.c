@@ -88,7 +88,7 @@ static bool next_question(char why[VH_ERROR_MAX]) {
     int d = -1;
     if (asked.open || asked.n == 0)
         return true;
-    int status = ask("{\"action\": \"usb_list\"}\n", on_event, &j, why);
+    int status = cli_exchange("{\"action\": \"usb_list\"}\n", on_event, &j, why);
     for (d = json_first(&j, json_get(&j, 0, "usb_devices")); status == CLI_OK && d >= 0; d = json_next(&j, d)) {
         if (json_string_is(&j, json_get(&j, d, "sys_name"), asked.waiting[0]))
             break;
@@ -135,7 +135,7 @@ static bool take_answer(const char *line, char why[VH_ERROR_MAX]) {
     sb_str(&sb, ", \"vm\": ");
     sb_json(&sb, vm);
     sb_str(&sb, "}\n");
-    int status = ask(request, on_event, &j, why);
+    int status = cli_exchange(request, on_event, &j, why);
     if (status == CLI_OK)
         printf("%s: attached to %s\n", name, vm);
     else

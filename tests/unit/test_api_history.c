@@ -259,8 +259,10 @@ static void a_long_name_is_cut_between_characters(void) {
     start();
     attached();
     struct device d = dev;
+    char name_of_signs[3 * 20 + 1];
     for (int i = 0; i < 20; i++)
-        memcpy(d.product_name + 3 * i, "\xe2\x98\x83", 4);
+        memcpy(name_of_signs + 3 * i, "\xe2\x98\x83", 4);
+    d.product_name = name_of_signs;
     struct fact f = {.kind = FACT_GONE, .sys_name = "1-2"};
     step(&f);
     d.incarnation += 100;
