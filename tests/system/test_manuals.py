@@ -39,8 +39,8 @@ def each_option_is_in_the_manual_and_in_the_help(_):
 
 @test
 def each_option_of_the_client_is_in_its_manual(_):
-    options = long_options(printed(CLIENT, "--help"))
-    check({"transport", "vm", "json"} <= options, str(options))
+    options = set(re.findall(r'^    \{"([a-z-]+)", ', text_of("src/cli/cli_options.c"), re.M))
+    check({"transport", "vm", "json"} | long_options(printed(CLIENT, "--help")) <= options, str(options))
     equal(options - manual_options("docs/vhotplugcli.1"), set())
 
 
