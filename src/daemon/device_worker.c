@@ -16,7 +16,7 @@
 #include "os/sandbox.h"
 
 static struct device_order order;
-static union device_answer answer;
+static _Alignas(4096) union device_answer answer; /* whole pages, which are given back */
 
 static bool enter(void) {
     struct sandbox box = {.role = SANDBOX_DEVICE};

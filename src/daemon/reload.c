@@ -40,7 +40,7 @@ static struct {
     struct reloaded result; /* of the reading under way */
     struct reload_stats stats;
     char error[VH_ERROR_MAX];
-} reload = {.stats = {.error = ""}};
+} reload;
 
 static void tell(enum diag_level level, unsigned count, const char *text) {
     api_reload_problem(&reload.result, level, count, text);
@@ -193,6 +193,7 @@ const struct reload_stats *reload_stats(void) {
 }
 
 void reload_start(const struct reload_calls *calls) {
+    reload.stats.error = ""; /* here, because a table with a value is part of the binary */
     reload.calls = calls;
     warn_without_modules(dispatch_core()->conf);
     api_reload_begin(&reload.result);

@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 struct walk {
-    struct sysfs_dir dir;
     size_t prefix;
     char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the current interface; driver "" if it has none */
+    struct sysfs_dir dir;                            /* last: the end of its buffer is never written */
 };
 
-static struct walk walk; /* of the call under way */
+static _Alignas(4096) struct walk walk; /* of the call under way */
 
 static bool walk_begin(struct walk *w, const char *sys_name) {
     char path[VH_PATH_MAX];
