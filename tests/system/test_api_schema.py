@@ -184,9 +184,8 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
     admin.ask("reload", expected="failed")
     operator.ask("reload", expected="failed")
     admin.ask("stats")
-    w.host.unplug(stick)
-    w.host.unplug(keyboard)
-    for device in (stick, keyboard):
+    for device in (stick, keyboard):  # one after the other: of two at once the workers tell in any order
+        w.host.unplug(device)
         admin.api.await_event("usb_disconnected", sys_name=device.name)
     operator.api.await_event("usb_disconnected", sys_name=keyboard.name)
     admin.ask("disable_notifications")
