@@ -235,6 +235,10 @@ def the_past_and_a_reload_as_the_daemon_tells_them(w):
     check(re.fullmatch(rf"(\d{{4}}-\d\d-\d\d {TIME}1-1       (plugged in|attached to vm1) +Keyboard\n){{2}}", out), out)
     events = [json.loads(line)["event"] for line in w.cli("usb", "history", "fff0:0001").stdout.splitlines()]
     equal(events, ["usb_connected", "usb_attached"])
+    rules = [json.loads(line) for line in w.cli("rules").stdout.splitlines()]
+    equal([(r["target_vm"], r["hits"], r["devices"]) for r in rules], [("vm1", 1, ["1-1"])])
+    status, out, err = on_a_terminal(w, "rules")
+    equal((status, err, out.splitlines()[1].split()), (0, "", ["0", "usb", "vm1", "1", "1-1"]))
     done = w.cli("reload")
     equal((done.returncode, done.stdout), (0, "ok: 1 rule, 2 VMs, 0 warnings\n"))
     check(re.fullmatch(r"(note: vhotplug\.conf:1:\d+: .*\n)*", done.stderr), done.stderr)
