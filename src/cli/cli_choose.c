@@ -33,6 +33,13 @@ static void on_interrupt(int number) {
     interrupted = 1;
 }
 
+/* An interrupt ends what waits, and the second one the program. While the daemon is sought the first one does. */
+static void heed_interrupts(bool seeking) {
+    const struct sigaction seek = {.sa_handler = SIG_DFL};
+    const struct sigaction wait = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}; /* no SA_RESTART */
+    (void)sigaction(SIGINT, seeking ? &seek : &wait, NULL); /* fails for no signal that there is */
+}
+
 static int place_of(const char *name) {
     for (int i = 0; i < asked.n; i++) {
         if (str_eq(asked.waiting[i], name))
@@ -136,11 +143,15 @@ static bool take_answer(const char *line, char why[VH_ERROR_MAX]) {
     sb_json(&sb, vm);
     sb_str(&sb, "}\n");
     int status = cli_exchange(request, on_event, &j, why);
-    if (status == CLI_OK)
-        printf("%s: attached to %s\n", name, vm);
-    else
+    if (status != CLI_OK) {
         (void)text_failed(why);
-    return status != CLI_UNREACHABLE;
+        return status != CLI_UNREACHABLE;
+    }
+    text_print(name);
+    fputs(": attached to ", stdout);
+    text_print(vm);
+    putchar('\n');
+    return true;
 }
 
 /* A line of the terminal, which gives whole lines. False at its end. */
@@ -174,13 +185,12 @@ static bool step(bool *done, char why[VH_ERROR_MAX]) {
 }
 
 int choose(const struct call *c, const char *request) {
-    const struct sigaction on = {.sa_handler = on_interrupt}; /* without SA_RESTART: what waits ends */
     char why[VH_ERROR_MAX];
     bool done = false;
     if (!isatty(STDIN_FILENO) || !term_is(stdout))
         return command_usage(c->command, "choose asks at a terminal: standard input and output have to be one");
-    (void)sigaction(SIGINT, &on, NULL);
     int status = subscribe(c, request, on_event);
+    heed_interrupts(false);
     if (status == CLI_OK)
         puts("Waits for devices that need a VM; Ctrl-C ends.");
     while (status == CLI_OK && !done) {
@@ -190,7 +200,9 @@ int choose(const struct call *c, const char *request) {
             break;
         asked.n = 0; /* what is still open is announced anew */
         asked.open = false;
+        heed_interrupts(true);
         status = subscribe_again(c, request, on_event, why);
+        heed_interrupts(false);
     }
     if (status == CLI_OK)
         putchar('\n');

@@ -50,9 +50,9 @@ class Terminal:
     def shown(self, stream=0):
         return self.text[stream].decode().replace("\r\n", "\n")
 
-    def wait_text(self, text, stream=0):
+    def wait_text(self, text, stream=0, times=1):
         end = time.monotonic() + scaled(5)
-        while text not in self.shown(stream):
+        while self.shown(stream).count(text) < times:
             if time.monotonic() > end or (self.process.poll() is not None and not self._read(0)):
                 raise Failed(f"never showed {text!r}: {self.text}")
             self._read(0.1)

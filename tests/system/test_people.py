@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 from fakehost import HID_KEYBOARD, STORAGE, VIDEO
@@ -158,8 +159,10 @@ def who_chooses_is_asked_again_after_the_daemon_was_lost(w):
     chooser.wait_text("Number or name")
     chooser.type("vm1\n")
     chooser.wait_text("1-1: attached to vm1\n")
-    chooser.type("\x04")
-    equal(chooser.end()[0], 0)
+    w.daemons[-1].stop()
+    chooser.wait_text("trying again", stream=1, times=2)
+    chooser.type("\x03")  # ends also while there is no daemon
+    equal(chooser.end()[0], -signal.SIGINT)
 
 
 def checked(w, rules):
