@@ -104,7 +104,7 @@ static bool reach(const struct call *c, char *why, size_t cap) {
 static int converse(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
     struct json j;
-    int status = reach(c, why, sizeof why) ? cli_exchange(request, NULL, &j, why) : CLI_UNREACHABLE;
+    int status = reach(c, why, sizeof why) ? ask_daemon(request, NULL, &j, why) : CLI_UNREACHABLE;
     if (status == CLI_UNREACHABLE) {
         (void)text_failed(why);
         return c->command->output == OUT_STATUS ? CLI_UNREACHABLE : CLI_FAILED;
@@ -132,7 +132,7 @@ int cli_main(int argc, char **argv) {
     if (!sb_ok(&sb))
         return text_failed("the request is longer than a line may be");
     status = c.command->output == OUT_EVENTS   ? listen_for_ever(&c, request)
-             : c.command->output == OUT_CHOOSE ? choose(&c, request)
+             : c.command->output == OUT_CHOOSE ? choose_vm(&c, request)
              : c.command->output == OUT_RULE   ? rule_for(&c)
                                                : converse(&c, request);
     cli_close();

@@ -53,7 +53,7 @@ static bool receive(ask_event *event, struct json *j, char why[VH_ERROR_MAX]) {
     return false;
 }
 
-int cli_exchange(const char *request, ask_event *event, struct json *j, char why[VH_ERROR_MAX]) {
+int ask_daemon(const char *request, ask_event *event, struct json *j, char why[VH_ERROR_MAX]) {
     if (debug)
         fprintf(stderr, "> %s", request);
     if (!cli_send(request, strlen(request), why, VH_ERROR_MAX) || !receive(event, j, why))

@@ -114,7 +114,7 @@ void request_build(const struct call *c, struct sbuf *sb);
 
 /* Commands that are more than a request and its reply. Each returns the exit status. */
 int listen_for_ever(const struct call *c, const char *request); /* cli_listen.c */
-int choose(const struct call *c, const char *request);          /* cli_choose.c */
+int choose_vm(const struct call *c, const char *request);       /* cli_choose.c */
 int rule_for(const struct call *c);                             /* cli_rule.c */
 void show_moved(const struct call *c);                          /* cli_moved.c: where devices are after a move */
 

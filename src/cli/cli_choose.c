@@ -95,7 +95,7 @@ static bool next_question(char why[VH_ERROR_MAX]) {
     int d = -1;
     if (asked.open || asked.n == 0)
         return true;
-    int status = cli_exchange("{\"action\": \"usb_list\"}\n", on_event, &j, why);
+    int status = ask_daemon("{\"action\": \"usb_list\"}\n", on_event, &j, why);
     for (d = json_first(&j, json_get(&j, 0, "usb_devices")); status == CLI_OK && d >= 0; d = json_next(&j, d)) {
         if (json_string_is(&j, json_get(&j, d, "sys_name"), asked.waiting[0]))
             break;
@@ -142,7 +142,7 @@ static bool take_answer(const char *line, char why[VH_ERROR_MAX]) {
     sb_str(&sb, ", \"vm\": ");
     sb_json(&sb, vm);
     sb_str(&sb, "}\n");
-    int status = cli_exchange(request, on_event, &j, why);
+    int status = ask_daemon(request, on_event, &j, why);
     if (status != CLI_OK) {
         (void)text_failed(why);
         return status != CLI_UNREACHABLE;
@@ -184,12 +184,12 @@ static bool step(bool *done, char why[VH_ERROR_MAX]) {
     return !*done && take_answer(typed, why);
 }
 
-int choose(const struct call *c, const char *request) {
+int choose_vm(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
     bool done = false;
     if (!isatty(STDIN_FILENO) || !term_is(stdout))
         return command_usage(c->command, "choose asks at a terminal: standard input and output have to be one");
-    int status = subscribe(c, request, on_event);
+    int status = subscribe_first(c, request, on_event);
     heed_interrupts(false);
     if (status == CLI_OK)
         puts("Waits for devices that need a VM; Ctrl-C ends.");

@@ -25,7 +25,7 @@ static bool print_event(const char *line, size_t len, bool words) {
 int listen_for_ever(const struct call *c, const char *request) {
     char why[VH_ERROR_MAX];
     bool words = term_is(stdout) && !c->json;
-    int status = subscribe(c, request, NULL);
+    int status = subscribe_first(c, request, NULL);
     while (status == CLI_OK) {
         const char *line = NULL;
         size_t len = 0;

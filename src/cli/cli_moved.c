@@ -45,7 +45,7 @@ static void say_place(const struct call *c, const struct json *j, int d) {
 void show_moved(const struct call *c) {
     char why[VH_ERROR_MAX];
     struct json j;
-    if (cli_exchange("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
+    if (ask_daemon("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
         return; /* the move itself was answered */
     int d = match_first(c, &j);
     if (d < 0)

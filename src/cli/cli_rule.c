@@ -170,7 +170,7 @@ int rule_for(const struct call *c) {
     if (by == BY_CONNECTOR)
         return text_failed("connectors are not known to this daemon");
     if (!cli_connect(&c->target, why, sizeof why) ||
-        cli_exchange("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
+        ask_daemon("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
         return text_failed(why);
     int d = match_first(c, &j), more = d >= 0 ? match_next(c, &j, json_next(&j, d)) : -1;
     if (d < 0)

@@ -14,10 +14,10 @@ enum { FIRST_MS = 250, LONGEST_MS = 8000 }; /* between two attempts; doubles */
 
 static int once(const struct call *c, const char *request, ask_event *event, char why[VH_ERROR_MAX]) {
     struct json j;
-    return cli_connect(&c->target, why, VH_ERROR_MAX) ? cli_exchange(request, event, &j, why) : CLI_UNREACHABLE;
+    return cli_connect(&c->target, why, VH_ERROR_MAX) ? ask_daemon(request, event, &j, why) : CLI_UNREACHABLE;
 }
 
-int subscribe(const struct call *c, const char *request, ask_event *event) {
+int subscribe_first(const struct call *c, const char *request, ask_event *event) {
     char why[VH_ERROR_MAX];
     return once(c, request, event, why) == CLI_OK ? CLI_OK : text_failed(why);
 }
