@@ -345,7 +345,7 @@ def the_init_script_is_buildroots_style():
             say(SYSV, 0, f"no function {word}")
     for word, end in (("restart", "stop"), ("take_over", "end"), ("reload", "kill")):
         body = re.search(rf"^{word}\(\) \{{\n(.*?)^\}}$", text, re.M | re.S)
-        checks, acts = (body and re.search(p, body.group(1), re.M) for p in ("conf_is_good", rf"^\t{end} "))
+        checks, acts = (body and re.search(p, body.group(1), re.M) for p in ("conf_is_good|--check", rf"^\t{end} "))
         if not checks or not acts or checks.start() > acts.start():
             say(SYSV, 0, f"{word} checks the configuration before {end}")
 

@@ -81,7 +81,7 @@ FAULTS = [
     ("a licence that is linked in", RECIPE, "& LGPL-2.1-or-later ", "", "linked in: LGPL"),
     ("nothing that CVEs are looked up by", RECIPE, "CVE_PRODUCT", "OTHER", "no CVE_PRODUCT"),
     ("no description", JSMN, "DESCRIPTION", "OTHER", "no DESCRIPTION"),
-    ("static libraries of either kind", RECIPE, " PIE=auto", "", "PIE=auto"),
+    ("static libraries of either kind", RECIPE, "system PIE=auto", "system", "PIE=auto: static"),
     ("kernel modules for every machine", GROUP, 'PACKAGE_ARCH = "${MACHINE_ARCH}"\n', "", "PACKAGE_ARCH"),
     ("a kernel in the initramfs", IMAGE, 'PACKAGE_EXCLUDE = "kernel-image-*"\n', "", "without a kernel"),
     ("a fragment that is not fetched", LINUX + "linux-yocto-vhotplug.inc", " file://vhotplug-hardware.cfg", "", "vhotplug-hardware.cfg is a file"),
