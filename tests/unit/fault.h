@@ -152,6 +152,8 @@ WRAP(int, socket, (int d, int t, int p), (d, t, p))
 WRAP(int, socketpair, (int d, int t, int p, int sv[2]), (d, t, p, sv))
 WRAP(int, stat, (const char *path, struct stat *st), (path, st))
 WRAP(int, uname, (struct utsname *u), (u))
+OTHER(__fxstat)
+OTHER(__xstat)
 OTHER(_exit)
 OTHER(close)
 OTHER(fcntl)
@@ -174,6 +176,25 @@ OTHER(write)
     for (int i_ = 0; i_ < (n); i_++) \
         a[i_] = va_arg(ap_, long);   \
     va_end(ap_)
+
+/* What programs call for fstat() and stat() in glibc before 2.33. */
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if !__GLIBC_PREREQ(2, 33)
+int __real___fxstat(int version, int fd, struct stat *st);
+int __wrap___fxstat(int version, int fd, struct stat *st);
+int __wrap___fxstat(int version, int fd, struct stat *st) {
+    long result;
+    return due("fstat", BY_NAME, &result) ? (int)result : __real___fxstat(version, fd, st);
+}
+
+int __real___xstat(int version, const char *path, struct stat *st);
+int __wrap___xstat(int version, const char *path, struct stat *st);
+int __wrap___xstat(int version, const char *path, struct stat *st) {
+    long result;
+    return due("stat", BY_NAME, &result) ? (int)result : __real___xstat(version, path, st);
+}
+#endif
+#endif
 
 /* Where branches are counted, a child writes what it has counted. */
 void __gcov_dump(void) __attribute__((weak));
