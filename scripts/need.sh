@@ -70,6 +70,7 @@ packages() {
         echo "qemu-system-x86_64 qemu-system-x86
             busybox busybox-static
             modprobe kmod
+            xz xz-utils
             cpio cpio"
         ;;
     deb)
@@ -84,6 +85,7 @@ packages() {
             qemu-system-aarch64 qemu-system-arm
             mke2fs e2fsprogs
             modprobe kmod
+            xz xz-utils
             cpio cpio"
         ;;
     *)

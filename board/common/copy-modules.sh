@@ -14,7 +14,13 @@ while read -r module; do
 done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
     to=$directory/lib/${file#*/lib/}
     mkdir -p "$(dirname "$to")"
-    cp "$file" "$to"
+    # busybox's modprobe takes no compressed ones, which Debian has from 13 on.
+    case $file in
+    *.xz) xz -dc "$file" >"${to%.xz}" ;;
+    *.zst) zstd -dcq "$file" >"${to%.zst}" ;;
+    *.gz) gzip -dc "$file" >"${to%.gz}" ;;
+    *) cp "$file" "$to" ;;
+    esac
 done
 cp "$kernel_tree/lib/modules/$release"/modules.order "$kernel_tree/lib/modules/$release"/modules.builtin* \
     "$directory/lib/modules/$release/"

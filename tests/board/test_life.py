@@ -78,9 +78,10 @@ def a_paused_vm_takes_devices_and_gives_them_back(w):
 def what_a_migrating_vm_refuses_it_gets_when_that_is_over(w):
     vm1 = w.vm("vm1")
     api = w.plain("vm1")
-    vm1.look.execute("migrate-set-parameters", **{"max-bandwidth": 4096})
+    # It stops before its last step, until it is cancelled: newer QEMUs send so little of an empty memory that it is over at once.
+    vm1.look.execute("migrate-set-capabilities", capabilities=[{"capability": "pause-before-switchover", "state": True}])
     vm1.look.execute("migrate", uri="exec:cat >/dev/null")
-    until(lambda: vm1.look.execute("query-migrate")["status"] == "active", scaled(10), "a migration")
+    until(lambda: vm1.look.execute("query-migrate")["status"] == "pre-switchover", scaled(10), "a migration")
     w.plug("usb-kbd", "kbd")
     w.wait_log("operation failed", "not allowed while migrating")
     listed = until(lambda: [d for d in api.devices() if d["state"] == "failed"], scaled(5), "a failure to show")[0]
