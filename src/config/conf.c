@@ -25,6 +25,7 @@ void conf_default(struct conf *c) {
     c->closed_on_loss = false;
     c->lease_seconds = 0;
     c->release_on_exit = false;
+    c->quarantine = QUARANTINE_OFF;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
     memset(c->other_bus, 0, sizeof c->other_bus);
     c->nstrings = 0;
@@ -52,7 +53,9 @@ void *conf_scratch(size_t *size) {
 
 static void read_general(struct reader *r, int object) {
     static const char *const matches[] = {"all", "any"}, *const losses[] = {"open", "closed"};
-    int v[CONF_KEYS_MAX], match = 0, loss = 0;
+    static const char *const quarantines[] = {
+        [QUARANTINE_OFF] = "off", [QUARANTINE_RULES] = "rules", [QUARANTINE_ALL] = "all"};
+    int v[CONF_KEYS_MAX], match = 0, loss = 0, quarantine = 0;
     uint64_t lease = 0;
     if (!rd_object(r, object, OBJ_GENERAL, v))
         return;
@@ -67,6 +70,8 @@ static void read_general(struct reader *r, int object) {
     if (rd_uint(r, v[GEN_LEASE], 0, 86400, "seconds from 0 to 86400", &lease))
         r->c->lease_seconds = (uint32_t)lease;
     (void)rd_bool(r, v[GEN_RELEASE], &r->c->release_on_exit);
+    if (rd_choice(r, v[GEN_QUARANTINE], quarantines, 3, "\"off\", \"rules\" or \"all\"", &quarantine))
+        r->c->quarantine = (enum quarantine)quarantine;
     if (v[GEN_API] >= 0)
         conf_read_api(r, v[GEN_API]);
 }

@@ -23,6 +23,10 @@ struct vm_type {
 enum { CONF_VM_TYPES = 3 };
 extern const struct vm_type conf_vm_types[CONF_VM_TYPES];
 
+/* Which devices the host's drivers never see: none; those that a rule may give to a VM; all but those of rules with
+ * "host". */
+enum quarantine { QUARANTINE_OFF, QUARANTINE_RULES, QUARANTINE_ALL };
+
 enum usb_passing { PASS_AUTO, PASS_FD, PASS_PATH };
 
 struct vm_conf {
@@ -50,6 +54,7 @@ struct conf {
     bool closed_on_loss; /* general.onCorruptState "closed" */
     uint32_t lease_seconds;
     bool release_on_exit;
+    enum quarantine quarantine;
     struct api_conf api;
     uint16_t nrules, nentries, nclasses, nvms;
     struct rule rules[VH_MAX_RULES];

@@ -24,6 +24,7 @@ static const char *const general_keys[] = {
     [GEN_ON_CORRUPT] = "onCorruptState",
     [GEN_LEASE] = "leaseSeconds",
     [GEN_RELEASE] = "releaseOnExit",
+    [GEN_QUARANTINE] = "quarantine",
     [GEN_DESCRIPTION] = "description",
 };
 
@@ -76,6 +77,7 @@ static const char *const rule_keys[] = {
     [RULE_TAG] = "tag",
     [RULE_SKIP] = "skipOnSuspend",
     [RULE_RESET] = "resetOnRelease",
+    [RULE_HOST] = "host",
     [RULE_ENABLE] = "enable",
     [RULE_DISABLE] = "disable",
 };

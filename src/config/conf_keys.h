@@ -35,6 +35,7 @@ enum general_key {
     GEN_ON_CORRUPT,
     GEN_LEASE,
     GEN_RELEASE,
+    GEN_QUARANTINE,
     GEN_DESCRIPTION,
     GENERAL_KEYS
 };
@@ -68,6 +69,7 @@ enum rule_key {
     RULE_TAG,
     RULE_SKIP,
     RULE_RESET,
+    RULE_HOST,
     RULE_ENABLE,
     RULE_DISABLE,
     RULE_KEYS

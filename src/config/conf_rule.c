@@ -441,7 +441,10 @@ static void read_rule(struct reader *r, int object) {
     r->c->nrules++;
     rule->description = read_description(r, v[RULE_DESCRIPTION]);
     rule->enabled = rd_enabled(r, v[RULE_ENABLE], v[RULE_DISABLE]);
-    if (!misspelt || !is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED]))
+    bool sound = rd_bool(r, v[RULE_HOST], &rule->host);
+    if (rule->host && (!is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED])))
+        rd_error(r, v[RULE_HOST], "a rule with 'host' names no VM: its devices stay with the host");
+    else if (sound && !rule->host && (!misspelt || !is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED])))
         read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
     read_tag(r, rule, v[RULE_TAG]);
     (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);

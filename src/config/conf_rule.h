@@ -58,6 +58,7 @@ struct rule {
     const char *description, *tag; /* "" if none */
     bool enabled, skip_on_suspend, reset_on_release;
     bool idle;               /* enabled as written, but no device goes to a VM by it: --check says why */
+    bool host;               /* its devices are the host's: no VM is named */
     bool single;             /* targetVm, or only one allowed: nobody has to choose */
     uint8_t nvms;            /* 0: the rule decides, but all its VMs are unknown */
     uint8_t vms[VH_MAX_VMS]; /* allowed VMs, in the order written */

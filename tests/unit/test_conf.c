@@ -299,6 +299,15 @@ static void general_values(void) {
     CHECK_STR(c.state_path, "/x/state");
     CHECK_INT(c.lease_seconds, 30);
     CHECK_INT(c.release_on_exit, true);
+    CHECK_INT(c.quarantine, QUARANTINE_OFF);
+    EXPECT(GENERAL("\"quarantine\":\"rules\""), "");
+    CHECK_INT(c.quarantine, QUARANTINE_RULES);
+    EXPECT(GENERAL("\"quarantine\":\"all\""), "");
+    CHECK_INT(c.quarantine, QUARANTINE_ALL);
+    EXPECT(GENERAL("\"quarantine\":\"off\""), "");
+    CHECK_INT(c.quarantine, QUARANTINE_OFF);
+    EXPECT(GENERAL("\"quarantine\":\"yes\""),
+           "error 2:14 general.quarantine: expected \"off\", \"rules\" or \"all\", found the string \"yes\"\n");
     CHECK(!parse(GENERAL("\"statePath\":\"x\"")));
     CHECK(strstr(seen, "error 2:13 general.statePath: expected an absolute path, found the string \"x\"\n"));
     CHECK(!parse(GENERAL("\"leaseSeconds\":86401")));
@@ -799,6 +808,14 @@ static void rule_values(void) {
     CHECK_INT(c.entries[c.rules[0].deny].bus, 2);
     CHECK_INT(c.entries[c.rules[0].deny + 1].bus, 3);
     CHECK_INT(c.entries[c.rules[0].allow].bus, 1);
+    CHECK(!c.rules[0].host);
+    EXPECT(RULE("\"host\":true"), "");
+    CHECK(c.rules[0].host && c.rules[0].enabled && c.rules[0].nvms == 0 && !c.rules[0].single);
+    EXPECT(RULE("\"host\":true,\"targetVm\":\"\",\"allowedVms\":[]"), "");
+    EXPECT(RULE("\"host\":true,\"targetVm\":\"a\""),
+           "error 2:8 usbPassthrough[0].host: a rule with 'host' names no VM: its devices stay with the host\n");
+    EXPECT(RULE("\"host\":false,\"targetVm\":\"a\""), "");
+    CHECK(!c.rules[0].host && c.rules[0].nvms == 1);
     EXPECT(RULE("\"targetVm\":\"a\",\"allowedVms\":null,\"disable\":true"), "");
     CHECK(!c.rules[0].enabled);
     EXPECT(RULE("\"targetVm\":\"a\",\"enable\":false"), "");
