@@ -88,6 +88,10 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
     member_text_or_null(sb, "tag", core_tag(c, s));
     member_text(sb, "state", guest ? core_guest_state(c, s, who->vm) : core_state_name(c, s));
     situation_reason(sb, c, who, s);
+    if (c->quarantine != QUARANTINE_OFF && access_sees_all(who)) {
+        member_bool(sb, "driven", s->dev.driven);
+        member_bool(sb, "quarantined", core_quarantined(s));
+    }
     if (s->dev.note[0] != '\0' && access_sees_all(who))
         member_text(sb, "note", s->dev.note);
 }

@@ -76,6 +76,28 @@ static void workers(struct sbuf *sb, const char *name, const struct worker_count
     OBJECT(sb, name, {"running", n->running}, {"late", n->late}, {"ended", n->ended});
 }
 
+/* Left out while it is off, so that nothing changes for whoever does not use it. */
+static void quarantine(struct sbuf *sb, const struct core *c, const struct figures *f) {
+    static const char modes[][6] = {[QUARANTINE_OFF] = "off", [QUARANTINE_RULES] = "rules", [QUARANTINE_ALL] = "all"};
+    uint64_t shut = 0;
+    if (c->quarantine == QUARANTINE_OFF)
+        return;
+    for (int i = 0; i < c->used; i++)
+        shut += core_quarantined(&c->slot[i]);
+    member(sb, "quarantine");
+    sb_str(sb, "{\"mode\": ");
+    sb_json(sb, modes[c->quarantine]);
+    member_bool(sb, "works", f->quarantine_why[0] == '\0');
+    member_text_or_null(sb, "reason", f->quarantine_why);
+    member_uint(sb, "hubs", f->quarantine_hubs);
+    member_uint(sb, "waiting", f->quarantine_waiting);
+    member_uint(sb, "ports", f->quarantine_ports);
+    member_uint(sb, "refused", f->quarantine_refused);
+    member_uint(sb, "devices", shut);
+    sb_char(sb, '}');
+    workers(sb, "port_workers", &f->port_workers);
+}
+
 static void begin(struct sbuf *sb, const struct core *c, const struct figures *f) {
     const struct core_stats *s = &c->stats;
     sb_str(sb, "{\"result\": \"ok\"");
@@ -103,6 +125,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     workers(sb, "connectors", &f->connectors);
     workers(sb, "opener", &f->opener);
     workers(sb, "disk_worker", &f->disk_worker);
+    quarantine(sb, c, f);
     OBJECT(sb, "reload", {"ok", f->reloads}, {"failed", f->reloads_failed});
     member_time(sb, "reload_failed_at", f->reload_failed_at);
     member_text_or_null(sb, "reload_error", f->reload_error);

@@ -54,6 +54,7 @@ struct device {
     bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
     bool unauthorised; /* its attribute `authorized` reads 0: the kernel lets nobody use it */
     bool claimed;      /* when it was read, a program had claimed an interface through its node, as a VM does */
+    bool driven;       /* when it was read, a driver of the host had an interface of it */
     uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
     uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
     struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
@@ -208,6 +209,8 @@ enum fact_kind {
     FACT_RELOAD,       /* a new configuration with the VMs at the same indices (conf_align) */
     FACT_STOP,         /* the daemon will end: take every device out of its VM */
     FACT_TIME,         /* a deadline of core_deadline() has passed */
+    FACT_OFFERED,      /* the ACT_OFFER with this `token` has ended: `ok`, or not */
+    FACT_DRIVERS,      /* a driver for USB devices was loaded: devices of the host may want it */
 };
 
 struct fact {
@@ -221,9 +224,9 @@ struct fact {
     const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
-    bool ok;                       /* FACT_SAVED */
+    bool ok;                       /* FACT_SAVED, FACT_OFFERED */
     const char *text;              /* FACT_SAVED */
-    uint32_t token;                /* FACT_RELEASED */
+    uint32_t token;                /* FACT_RELEASED, FACT_OFFERED */
     const struct conf *conf;       /* FACT_RELOAD */
 };
 
@@ -252,6 +255,8 @@ enum action_kind {
     ACT_DRIVER,  /* core.driver of the slot, of the host, has an interface of a device that a VM has */
     ACT_STATE,   /* tell admins (or only `client` if its gen is not 0) of the loss of the state file, or of its end */
     ACT_LOOK,    /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
+    ACT_OFFER,   /* the device in slot is the host's: configure it if it is not, offer it to the host's drivers, then
+                    report FACT_OFFERED with `token` */
 };
 
 struct action {
@@ -264,7 +269,7 @@ struct action {
     bool audits;            /* ACT_SUBSCRIBE: to audit events, too */
     uint16_t audit;         /* ACT_AUDIT */
     uint16_t text;          /* index into actions.texts for ACT_REPLY with !ok */
-    uint32_t token;         /* ACT_RELEASE */
+    uint32_t token;         /* ACT_RELEASE, ACT_OFFER */
     int64_t hold_ms;        /* ACT_FLAPS */
     enum role by;           /* ACT_DROPPED */
     uint16_t vid, pid;      /* ACT_DROPPED: 0 if it is about a tag */

@@ -26,7 +26,16 @@ struct bus_calls {
     bool (*given)(const char *sys_name);
     /* The end of open_node: the descriptor, now the callee's, or -1 and why. */
     void (*opened)(uint64_t token, int fd, const char *why);
-    void (*released)(uint64_t token); /* the end of release, whatever came of it */
+    void (*released)(uint64_t token);         /* the end of release, whatever came of it */
+    void (*offered)(uint64_t token, bool ok); /* the end of offer */
+};
+
+/* What is held of the ports that devices are plugged into, for general.quarantine. */
+struct bus_quarantine {
+    bool runs;
+    char why[VH_TEXT_MAX]; /* if it ran, and runs no more */
+    unsigned hubs, waiting, ports,
+        refused; /* waiting: hubs that are not held yet; refused: ports, by another program */
 };
 
 struct bus {
@@ -57,6 +66,12 @@ struct bus {
     /* The device came back from a VM and stays with the host: waits for the end of the process behind pidfd (-1: none;
      * it becomes the bus's), resets the device and lets host drivers bind. calls.released follows. False as above. */
     bool (*release)(const struct device *dev, uint64_t token, int pidfd);
+    /* The device is the host's: configures it if it is not, and lets host drivers bind. calls.offered follows. False as
+     * above. */
+    bool (*offer)(const struct device *dev, uint64_t token);
+    /* Once, after start() and before the first scan: from here on the ports of all hubs are held. */
+    void (*hold_ports)(void);
+    void (*quarantine)(struct bus_quarantine *s);
 };
 
 #endif

@@ -38,8 +38,7 @@ bool device_order_valid(const struct device_order *o) {
         return false;
     if (o->head.kind == DEVICE_LIST || o->head.kind == DEVICE_USES || o->head.kind == DEVICE_PCI)
         return o->sys_name[0] == '\0';
-    return (o->head.kind == DEVICE_READ || o->head.kind == DEVICE_OPEN || o->head.kind == DEVICE_RELEASE) &&
-           device_name_valid(o->sys_name);
+    return o->head.kind >= DEVICE_READ && o->head.kind < DEVICE_KINDS && device_name_valid(o->sys_name);
 }
 
 size_t device_answer_size(uint32_t kind, const union device_answer *a) {
@@ -177,7 +176,7 @@ static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
 static bool read_valid(const struct device_read *r, const struct device_order *o) {
     const struct device_texts *t = &r->texts;
     if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled) || !is_flag(r->unauthorised) ||
-        !is_flag(r->claimed) || !ENDS(r->driver) || has_pointer(&r->dev))
+        !is_flag(r->claimed) || !is_flag(r->driven) || !ENDS(r->driver) || has_pointer(&r->dev))
         return false;
     switch (r->result) {
     case DEVICE_FULL:
@@ -193,7 +192,7 @@ static bool read_valid(const struct device_read *r, const struct device_order *o
 }
 
 static bool may_bring_fd(const struct device_order *o, const union device_answer *a) {
-    if (o->head.kind == DEVICE_OPEN)
+    if (o->head.kind == DEVICE_OPEN || o->head.kind == DEVICE_HUB)
         return a->done.result == DEVICE_SAME;
     return o->head.kind == DEVICE_READ && o->open != 0 && a->read.result >= DEVICE_FULL &&
            a->read.result <= DEVICE_SAME;
@@ -211,7 +210,7 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
         return false;
     if (n != device_answer_size(kind, a))
         return false;
-    if (with_fd ? !may_bring_fd(o, a) : kind == DEVICE_OPEN && may_bring_fd(o, a))
+    if (with_fd ? !may_bring_fd(o, a) : kind != DEVICE_READ && may_bring_fd(o, a))
         return false;
     switch (kind) {
     case DEVICE_LIST:
@@ -224,6 +223,6 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
         return read_valid(&a->read, o);
     default:
         return ENDS(a->done.why) && is_text(a->done.why) && a->done.result >= DEVICE_SAME &&
-               a->done.result <= DEVICE_REFUSED;
+               a->done.result <= DEVICE_REFUSED && (a->done.ports > 0) == (kind == DEVICE_HUB && with_fd);
     }
 }

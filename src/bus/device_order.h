@@ -25,6 +25,9 @@ enum device_order_kind {
     DEVICE_RELEASE,  /* it came back: wait for the process that had it (its pidfd comes along), reset, offer to drivers
                       */
     DEVICE_PCI,      /* the PCI devices of the host; takes no device's lock */
+    DEVICE_HUB,      /* the node of a hub that the kernel drives, and how many ports it has */
+    DEVICE_OFFER,    /* it is the host's: configure it if it is not, and offer it to drivers */
+    DEVICE_KINDS,
 };
 
 /* Flags are 0 or 1, so that any byte is a valid value of the struct. */
@@ -41,7 +44,11 @@ struct device_order {
     uint8_t bound;                 /* READ: the kernel has finished with whatever plug is there */
     uint8_t open;                  /* READ: open its node as well, if its strings are read: a VM is waiting for it */
     uint8_t given;                 /* READ: a VM has it: is a driver of the host on one of its interfaces? */
-    uint8_t storage; /* OPEN, READ with open: it may hold storage or be an adapter of the host: look once more */
+    uint8_t storage;   /* OPEN, READ with open: it may hold storage or be an adapter of the host: look once more */
+    uint8_t configure; /* OPEN, READ with open: configure it first if it is not, because its port is or was held */
+    uint8_t keep;      /* RELEASE: it is not to be offered to drivers */
+    uint8_t idle;      /* READ: it was reported unconfigured, and may not be so any more */
+    uint8_t first;     /* OPEN, OFFER, READ as reported before: bConfigurationValue of its first configuration */
 };
 
 struct device_row {
@@ -93,7 +100,7 @@ enum device_result {
     DEVICE_SAME,     /* READ: nothing to add to what was reported; OPEN, RELEASE: done */
     DEVICE_GONE,     /* there is no such device */
     DEVICE_FLUX,     /* READ: there, but not readable now */
-    DEVICE_REFUSED,  /* OPEN: not opened; why says why */
+    DEVICE_REFUSED,  /* OPEN, HUB, OFFER: not done; why says why */
 };
 
 struct device_read {
@@ -105,15 +112,17 @@ struct device_read {
     uint8_t troubled;     /* something could not be read for want of memory or descriptors */
     uint8_t unauthorised; /* FULL, NAMES, SAME; it may change during a plug */
     uint8_t claimed;      /* a program has claimed an interface of it */
+    uint8_t driven;       /* a driver of the host has an interface of it */
     struct device dev;    /* without its pointers: they are NULL, and mean nothing in another process */
     struct device_texts texts;
     char driver[VH_IFNAME_MAX];    /* order.given: the host's, on one of its interfaces; "" none */
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */
 };
 
-struct device_done { /* OPEN, RELEASE */
+struct device_done { /* OPEN, RELEASE, HUB, OFFER */
     struct worker_head head;
     uint32_t result;
+    uint8_t ports; /* HUB: above 0 if its node was opened */
     char why[VH_TEXT_MAX];
 };
 
@@ -129,7 +138,7 @@ union device_answer {
 /* In the worker: is it one of the orders above, with a name that is one? */
 bool device_order_valid(const struct device_order *o);
 /* In the loop: has the answer (n bytes) the form that this order's answers have, and does it come with a descriptor
- * only (and always, for OPEN) where a node was opened? */
+ * only (and always, for OPEN and HUB) where a node was opened? */
 bool device_answer_valid(const struct device_order *o, const union device_answer *a, size_t n, bool with_fd);
 size_t device_answer_size(uint32_t kind, const union device_answer *a); /* bytes to be sent */
 

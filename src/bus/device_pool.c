@@ -71,7 +71,10 @@ static int64_t span(uint32_t kind) {
     case DEVICE_READ:
         return ms_to_ns(VH_T_READ);
     case DEVICE_OPEN:
+    case DEVICE_HUB:
         return ms_to_ns(VH_T_NODE);
+    case DEVICE_OFFER:
+        return ms_to_ns(VH_T_OFFER);
     case DEVICE_RELEASE:
         return ms_to_ns(VH_T_RELEASE);
     default:
@@ -97,8 +100,15 @@ static void end(struct entry *e, const union device_answer *a, int fd) {
 
 /* A worker that runs stays with the order; nobody else waits for it. What no worker had says nothing of its port. */
 static void write_off(struct entry *e) {
-    static const char *const what[] = {"",        "listing devices", "what the host uses", "reading",
-                                       "opening", "reset",           "listing PCI devices"};
+    static const char *const what[DEVICE_KINDS] = {"",
+                                                   "listing devices",
+                                                   "what the host uses",
+                                                   "reading",
+                                                   "opening",
+                                                   "reset",
+                                                   "listing PCI devices",
+                                                   "opening a hub",
+                                                   "configuring for the host"};
     struct device_order o = e->order;
     uint64_t token = e->token;
     if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
@@ -138,7 +148,8 @@ static bool is_held_up(const struct entry *e) {
 }
 
 static bool is_careful(const struct entry *e) {
-    return e->order.head.kind == DEVICE_RELEASE || find_late(e->order.sys_name) != NULL;
+    uint32_t kind = e->order.head.kind;
+    return kind == DEVICE_RELEASE || kind == DEVICE_OFFER || find_late(e->order.sys_name) != NULL;
 }
 
 static struct entry *next_entry(int idle) {
@@ -212,10 +223,12 @@ bool device_pool_order(const struct device_order *o, uint64_t token, int fd) {
     if (e != NULL) {
         uint8_t bound = e->order.bound | o->bound, open = e->order.open | o->open;
         uint8_t storage = e->order.storage | o->storage; /* whoever opens must look */
+        uint8_t configure = e->order.configure | o->configure;
         e->order = *o;
         e->order.bound = bound;
         e->order.open = open;
         e->order.storage = storage;
+        e->order.configure = configure;
         e->token |= token;
         return true;
     }

@@ -17,6 +17,7 @@
 void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
     VH_ASSERT(c->conf == NULL);
     c->conf = conf;
+    c->quarantine = conf->quarantine;
     c->attach_connected = attach_connected;
     c->wake_at = VH_NEVER;
 }
@@ -77,6 +78,7 @@ static void slot_plugged(struct step *st, int i) {
     if (s->vm < 0)
         s->choice = remembered_selection(c, &s->dev);
     port_lease(c, s);
+    quarantine_plugged(c, s);
 }
 
 /* ---- devices come and go ---- */
@@ -277,6 +279,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
         if (s->vm < 0 && (closed || before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0)))
             s->question = QUESTION_NONE;
         slot_afresh(s);
+        quarantine_reload(s);
     }
 }
 
@@ -322,6 +325,8 @@ static handler *const handlers[] = {
     [FACT_SAVED] = request_save_ended,
     [FACT_DISK_ANSWERS] = disk_answers,
     [FACT_RELEASED] = released_fact,
+    [FACT_OFFERED] = quarantine_offered,
+    [FACT_DRIVERS] = quarantine_drivers,
     [FACT_RELOAD] = reload_fact,
     [FACT_STOP] = stop_fact,
     [FACT_TIME] = time_passed,

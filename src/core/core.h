@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
-#define CORE_MAX_ACTIONS (6 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
+#define CORE_MAX_ACTIONS (7 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
 /* Room for the longest texts in every slot, so it is never full; what is not written takes no memory. */
 #define CORE_POOL_WASTE 1024 /* bytes of texts of devices that have gone, before the others move together */
@@ -75,11 +75,15 @@ struct slot {
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
     enum look_state look;
-    enum look_state verify; /* of the same kind, for lists with "verify" */
-    int64_t look_at;        /* while a claim keeps it from its target: read again at this time */
-    int lease;              /* VM of the device that was at its connector a moment ago, -1 none */
-    bool releasing;         /* being reset and given back to drivers of the host */
-    int64_t hold_until;     /* its port flaps: neither announced nor attached before; 0 if not held */
+    enum look_state verify;  /* of the same kind, for lists with "verify" */
+    int64_t look_at;         /* while a claim keeps it from its target: read again at this time */
+    int lease;               /* VM of the device that was at its connector a moment ago, -1 none */
+    bool releasing;          /* being reset and given back to drivers of the host */
+    bool shut;               /* with quarantine: the host's drivers have not been offered it since it came */
+    bool offering;           /* being offered to them; no attach before FACT_OFFERED */
+    unsigned offer_failures; /* in a row */
+    int64_t offer_at;        /* not offered again before */
+    int64_t hold_until;      /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
@@ -200,6 +204,7 @@ struct core_stats {
 struct core {
     const struct conf *conf;
     bool attach_connected;
+    enum quarantine quarantine; /* of the configuration at start */
     enum earlier { EARLIER_UNKNOWN, EARLIER_NONE, EARLIER_NOTED } earlier;
     const struct assigned *assigned; /* EARLIER_NOTED: nassigned rows */
     int nassigned;
@@ -259,7 +264,9 @@ void core_step(struct core *c, const struct fact *f, int64_t now, struct actions
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */
 bool core_wants_device(const struct core *c, const char *sys_name); /* once it is settled, will a VM get it? */
 bool core_device_given(const struct core *c, const char *sys_name); /* has a VM that device, by us? */
-int64_t core_deadline(const struct core *c);       /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
+int64_t core_deadline(const struct core *c); /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
+bool core_keeps_from_host(const struct core *c, const struct slot *s); /* by policy, with quarantine */
+bool core_quarantined(const struct slot *s);       /* is it there, without a driver of the host and without a VM? */
 bool core_closed(const struct core *c);            /* after the loss of the state file: is no device given to a VM? */
 bool core_holds(const struct core *c);             /* after FACT_STOP: must a device still be taken out or reset? */
 bool core_vm_in_use(const struct core *c, int vm); /* has the VM devices of ours, or an operation? */

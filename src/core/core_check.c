@@ -40,6 +40,8 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->choice < nvms && s->foreign < nvms && s->lease < nvms && s->suspended < nvms,
          "a VM named in a slot is not configured");
     MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is assigned to a VM but is not managed");
+    MUST(!s->offering || s->op != OP_ATTACH, "a device is offered to the host and attached to a VM");
+    MUST(c->quarantine != QUARANTINE_OFF || (!s->shut && !s->offering), "without quarantine a device is shut");
     MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
     MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a held device has a VM or an operation");
     MUST(!core_closed(c) || s->vm >= 0 || s->req >= 0 || plan_target(c, s) < 0,
@@ -177,6 +179,7 @@ bool core_at_rest(const struct core *c, const char **why) {
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
+        MUST(!s->offering && !quarantine_due(c, s), "a device of the host's is not offered to its drivers");
         MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
              "a device is not at its target");
     }

@@ -24,7 +24,9 @@ void step_add_first(struct step *st, enum action_kind kind); /* before the other
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
 /* Of its rule; without one, that of the device whose lease it has. "" none. */
 const char *slot_tag(const struct core *c, const struct slot *s);
-void slot_afresh(struct slot *s);                  /* forgets failures: the next operation need not wait */
+void slot_afresh(struct slot *s); /* forgets failures: the next operation need not wait */
+void slot_shut(const struct core *c,
+               struct slot *s);                    /* with quarantine: it is to be offered to the host, or stays shut */
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: event; a leaving slot ends */
 void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: event */
 void slot_release(struct step *st, int i, int vm); /* it is back: reset it; vm: the VM if it has died, or -1 */
@@ -69,6 +71,14 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
 int plan_target(const struct core *c, const struct slot *s);          /* VM where it should be, -1 the host */
 bool plan_allows(const struct core *c, const struct slot *s, int vm); /* by its rule; by its lease without one */
 bool plan_asks(const struct core *c, const struct slot *s);           /* is a choice of VM needed? */
+
+/* core_quarantine.c */
+void quarantine_plugged(const struct core *c, struct slot *s);   /* a new plug, or what it is has become known */
+void quarantine_drivers(struct step *st, const struct fact *f);  /* FACT_DRIVERS */
+void quarantine_offered(struct step *st, const struct fact *f);  /* FACT_OFFERED */
+void quarantine_reload(struct slot *s);                          /* what has failed is tried again */
+bool quarantine_due(const struct core *c, const struct slot *s); /* is it to be offered, now or later? */
+int64_t quarantine_plan(struct step *st, int i);                 /* in each step; when to look again, or VH_NEVER */
 
 /* core_claim.c */
 void claims_end(struct core *c, int vm);                            /* all of the VM */

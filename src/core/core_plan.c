@@ -74,7 +74,7 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
     /* The other reasons to stay are in the target; for a slot of a request, settle_request() checks them. */
     if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD | STAY_CLOSED) != STAY_NO)
         return;
-    if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || id_taken(c, i, vm)))
+    if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || s->offering || id_taken(c, i, vm)))
         return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
@@ -286,6 +286,7 @@ void plan(struct step *st) {
         settle_request(st, i);
         ask(st, i);
         consider(st, i, best);
+        wake(c, quarantine_plan(st, i));
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
@@ -298,7 +299,7 @@ bool core_holds(const struct core *c) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
-        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing))
+        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing || s->offering))
             return true;
     }
     return false;

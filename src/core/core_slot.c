@@ -75,12 +75,21 @@ void slots_reap(struct core *c) {
         c->used--;
 }
 
+void slot_shut(const struct core *c, struct slot *s) {
+    if (c->quarantine == QUARANTINE_OFF)
+        return;
+    s->shut = true;
+    s->offer_failures = 0;
+    s->offer_at = 0;
+}
+
 void slot_unassign(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int vm = s->vm;
     VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
     driver_forget(st->c, i);
+    slot_shut(st->c, s);
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, vm);

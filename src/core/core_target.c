@@ -71,8 +71,10 @@ bool core_wants_device(const struct core *c, const char *sys_name) {
     int i = slot_find(c, sys_name);
     if (i < 0 || !c->slot[i].managed || c->slot[i].disconnected || c->slot[i].vm >= 0)
         return false;
-    return slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) == STAY_NO &&
-           rule_target(c, &c->slot[i]) >= 0;
+    int vm = rule_target(c, &c->slot[i]);
+    if (vm < 0 || slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) != STAY_NO)
+        return false;
+    return c->quarantine == QUARANTINE_OFF || c->vm[vm].state != VM_DOWN; /* opening it configures it then */
 }
 
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {

@@ -159,6 +159,8 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "suspended");
     else if (s->rule < 0)
         sb_str(sb, "no rule applies");
+    else if (c->conf->rules[s->rule].host)
+        sb_str(sb, "its rule leaves it to the host");
     else if (c->conf->rules[s->rule].nvms == 0)
         sb_str(sb, "its rule names no VM that is configured");
     else if (slot_stays_with_host(c, s, STAY_CLOSED) != STAY_NO)

@@ -11,7 +11,9 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/bus.h"
 #include "bus/device_pool.h"
+#include "bus/usb/port_pool.h"
 #include "config/access.h"
 #include "core/core.h"
 #include "daemon/disk_worker.h"
@@ -139,6 +141,17 @@ static void on_closed(struct client_ref c) {
     dispatch_fact(&f);
 }
 
+static void count_ports(struct figures *f) {
+    static struct bus_quarantine q; /* f points into it */
+    dispatch_bus()->quarantine(&q);
+    f->quarantine_why = q.why;
+    f->quarantine_hubs = q.hubs;
+    f->quarantine_waiting = q.waiting;
+    f->quarantine_ports = q.ports;
+    f->quarantine_refused = q.refused;
+    port_pool_count(&f->port_workers);
+}
+
 static void count(struct figures *f) {
     const struct netlink_stats *n = netlink_stats();
     const struct server_stats *s = server_stats();
@@ -176,6 +189,7 @@ static void count(struct figures *f) {
     connector_count(&f->connectors);
     opener_count(&f->opener);
     disk_worker_count(&f->disk_worker);
+    count_ports(f);
     for (int v = 0; v < dispatch_core()->conf->nvms; v++)
         f->connected |= (vm_set)link_connected(v) << v;
 }

@@ -17,10 +17,11 @@
 
 static struct device_order order;
 static _Alignas(4096) union device_answer answer; /* whole pages, which are given back */
+static bool may_configure;
 
 static bool enter(void) {
-    struct sandbox box = {.role = SANDBOX_DEVICE};
-    box.paths = sandbox_paths_device(&box.npaths);
+    struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
+    box.paths = sandbox_paths_device(&box.npaths, may_configure);
     return sandbox_enter(&box);
 }
 
@@ -57,7 +58,8 @@ static const struct worker_job job = {
     .idle = idle,
 };
 
-bool device_workers_start(void) {
+bool device_workers_start(bool configures) {
+    may_configure = configures;
     return device_pool_start(VH_DEVICE_WORKERS, &job, done);
 }
 

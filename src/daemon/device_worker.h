@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
-/* After bus->start(), before anything is opened that the processes should not hold. False after logging why. */
-bool device_workers_start(void);
+/* After bus->start(), before anything is opened that the processes should not hold. configures: with
+ * general.quarantine, they configure devices. False after logging why. */
+bool device_workers_start(bool configures);
 /* Without processes, for a program that may wait: device_pool_tick() carries orders out. */
 void device_workers_none(void);
 

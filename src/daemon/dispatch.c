@@ -14,6 +14,7 @@
 #include "daemon/device_worker.h"
 #include "daemon/disk_worker.h"
 #include "daemon/notify.h"
+#include "daemon/port_worker.h"
 #include "daemon/record.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
@@ -23,7 +24,7 @@
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
 
-#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + VH_MAX_DEVICES + VH_MAX_CLIENTS + 1)
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + 2 * VH_MAX_DEVICES + VH_MAX_CLIENTS + 1)
 
 static struct {
     const struct bus *bus;
@@ -52,6 +53,18 @@ static void do_op(const struct action *a) {
 static void on_released(uint64_t token) {
     struct fact f = {.kind = FACT_RELEASED, .token = (uint32_t)token};
     dispatch_fact(&f);
+}
+
+static void on_offered(uint64_t token, bool ok) {
+    struct fact f = {.kind = FACT_OFFERED, .token = (uint32_t)token, .ok = ok};
+    dispatch_fact(&f);
+}
+
+static void do_offer(const struct action *a) {
+    const struct device *d = &dispatch.core.slot[a->slot].dev;
+    log_debug("for the host: device=%s", d->sys_name);
+    if (!dispatch.bus->offer(d, a->token))
+        on_offered(a->token, false); /* too much is under way: it is tried again */
 }
 
 static void do_release(const struct action *a) {
@@ -133,6 +146,9 @@ static void do_action(const struct action *a) {
     case ACT_RELEASE:
         do_release(a);
         break;
+    case ACT_OFFER:
+        do_offer(a);
+        break;
     case ACT_SAVE:
         disk_worker_save(&dispatch.core.remembered, dispatch.now);
         break;
@@ -188,7 +204,8 @@ static void step(const struct fact *f) {
 void dispatch_fact(const struct fact *f) {
     if (dispatch.stepping) {
         VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
-                  f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED);
+                  f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED ||
+                  f->kind == FACT_OFFERED);
         VH_ASSERT(dispatch.ndeferred < DEFERRED_MAX);
         dispatch.deferred[dispatch.ndeferred++] = *f;
         return;
@@ -330,6 +347,7 @@ static const struct bus_calls bus_calls = {
     .given = on_given,
     .opened = on_opened,
     .released = on_released,
+    .offered = on_offered,
 };
 
 static const struct link_calls link_calls = {
@@ -367,6 +385,10 @@ const struct device *dispatch_reported(const char *sys_name) {
     return core_device(&dispatch.core, sys_name);
 }
 
+const struct bus *dispatch_bus(void) {
+    return dispatch.bus;
+}
+
 const struct core *dispatch_core(void) {
     return &dispatch.core;
 }
@@ -381,8 +403,11 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
     dispatch.bus = bus;
-    if (!bus->start(&bus_calls) || !device_workers_start()) /* first: they inherit no descriptor opened below */
-        return false;
+    bool holds = conf->quarantine != QUARANTINE_OFF;
+    if (!bus->start(&bus_calls) || !device_workers_start(holds) || (holds && !port_workers_start()))
+        return false; /* first: they inherit no descriptor opened below */
+    if (holds)
+        bus->hold_ports();
     core_init(&dispatch.core, conf, attach_connected);
     record_start(conf, &dispatch.core);
     if (conf->persistency) {

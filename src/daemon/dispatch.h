@@ -35,6 +35,7 @@ void dispatch_fact(const struct fact *f);
 void dispatch_vm(enum fact_kind kind, int vm);
 
 const struct core *dispatch_core(void);
+const struct bus *dispatch_bus(void);
 const struct device *dispatch_reported(const char *sys_name); /* for the bus: the device as it reported it, if there */
 
 #endif

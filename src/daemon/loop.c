@@ -12,6 +12,7 @@
 #include "base/log_limit.h"
 #include "bus/device_pool.h"
 #include "bus/mount_watch.h"
+#include "bus/usb/port_pool.h"
 #include "core/core.h"
 #include "daemon/api_handler.h"
 #include "daemon/disk_worker.h"
@@ -116,6 +117,7 @@ static int64_t next_deadline(void) {
     at = earliest(at, link_deadline());
     at = earliest(at, connector_deadline());
     at = earliest(at, device_pool_deadline());
+    at = earliest(at, port_pool_deadline());
     at = earliest(at, disk_worker_deadline());
     at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
@@ -171,6 +173,7 @@ static void deadlines(void) {
     log_dropped_tick(loop.now);
     supervisor_tick(loop.now);
     device_pool_tick(loop.now);
+    port_pool_tick(loop.now);
     disk_worker_tick(loop.now);
     vm_watch_tick(loop.now);
     uevent_source_tick(loop.now);
@@ -211,6 +214,7 @@ static bool pass(void) {
     link_fill(ps);
     server_fill(ps);
     device_pool_fill(ps);
+    port_pool_fill(ps);
     disk_worker_fill(ps);
     if (wait_until(next_deadline()) < 0) {
         if (errno == EINTR)
@@ -236,6 +240,7 @@ static bool pass(void) {
     update_guests(); /* what links and watch found: server_ready() lets guests in by it */
     server_ready(ps, loop.now);
     device_pool_ready(ps);
+    port_pool_ready(ps);
     disk_worker_ready(ps);
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
@@ -323,6 +328,7 @@ bool loop_run(const struct loop_options *options) {
     }
     disk_worker_stop();
     device_pool_stop();
+    port_pool_stop();
     server_stop();
     link_stop();
     connector_stop();

@@ -66,6 +66,8 @@ static void warn_without_modules(const struct conf *c) {
 static void warn_of_what_stays(const struct conf *old, const struct conf *fresh) {
     if (fresh->persistency != old->persistency || !str_eq(fresh->state_path, old->state_path))
         warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
+    if (fresh->quarantine != old->quarantine)
+        warn("general.quarantine is read at start only: restart the daemon for it");
     if (!str_eq(fresh->record_path, old->record_path))
         warn("general.recordPath is read at start only: restart the daemon for it");
 }

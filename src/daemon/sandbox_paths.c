@@ -55,8 +55,8 @@ const struct sandbox_path *sandbox_paths_connector(int *n) {
     return paths;
 }
 
-const struct sandbox_path *sandbox_paths_device(int *n) {
-    enum { FIXED = 14, PATHS = FIXED + MODULES_PATHS };
+const struct sandbox_path *sandbox_paths_device(int *n, bool configures) {
+    enum { FIXED = 14, PATHS = FIXED + MODULES_PATHS, CONFIGURING = 2 };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -77,10 +77,15 @@ const struct sandbox_path *sandbox_paths_device(int *n) {
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
         {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
     };
-    static struct sandbox_path paths[PATHS];
+    static const struct sandbox_path configuring[CONFIGURING] = {
+        {"/sys/bus/usb/drivers/usb/bind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+        {"/sys/bus/usb/drivers/usb/unbind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    };
+    static struct sandbox_path paths[PATHS + CONFIGURING];
     memcpy(paths, fixed, sizeof fixed);
     for (int i = 0; i < MODULES_PATHS; i++)
         paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
-    *n = PATHS;
+    memcpy(paths + PATHS, configuring, sizeof configuring);
+    *n = PATHS + (configures ? CONFIGURING : 0);
     return paths;
 }

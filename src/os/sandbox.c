@@ -204,7 +204,8 @@ static long restrict_paths(const struct sandbox *s) {
 /* ---- all of it ---- */
 
 bool sandbox_enter(const struct sandbox *s) {
-    static const char *const names[] = {"daemon", "device worker", "opener", "logger", "connector", "disk worker"};
+    static const char *const names[] = {"daemon",    "device worker", "opener",     "logger",
+                                        "connector", "disk worker",   "port worker"};
     if (disabled)
         return true;
     if (!drop_capabilities(s->keep_override)) {
@@ -220,7 +221,7 @@ bool sandbox_enter(const struct sandbox *s) {
         return false;
     log_debug("sandbox: process=\"%s\" capabilities=%s landlock=%ld calls=%d", names[s->role],
               s->keep_override ? "cap_dac_override" : "none", abi, sandbox_filter_calls(s->role));
-    if (sandbox_filter(s->role, s->testing)) /* after this, not every process can write log lines */
+    if (sandbox_filter(s)) /* after this, not every process can write log lines */
         return true;
     if (errno == ENOSYS) {
         log_warn("sandbox: no seccomp filter on this kernel or architecture: system calls are not restricted");

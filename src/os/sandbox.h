@@ -13,6 +13,7 @@ enum sandbox_role {
     SANDBOX_LOGGER,    /* the process of logger.h */
     SANDBOX_CONNECTOR, /* the process of connector_work.h */
     SANDBOX_DISK,      /* the process of disk_worker.h */
+    SANDBOX_PORT,      /* the process of port_worker.h */
 };
 
 /* What may be done below a path. */
@@ -40,6 +41,7 @@ struct sandbox {
     const struct sandbox_path *paths;
     int npaths;
     bool keep_override; /* CAP_DAC_OVERRIDE: sockets of other users */
+    bool configures;    /* SANDBOX_DEVICE: a node may be given a configuration */
     bool testing;       /* the tests' replacement for netlink may be opened */
 };
 

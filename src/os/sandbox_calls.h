@@ -136,6 +136,16 @@
     SANDBOX_TIME64(X)            \
     X(exit_group, any)
 
+/* The process of port_worker.h. It logs nothing. */
+#define SANDBOX_PORT_CALLS(X)   \
+    X(recvmmsg, any)            \
+    X(sendmsg, any)             \
+    X(ioctl, ports)             \
+    X(fcntl, duplicate)         \
+    X(close, any)               \
+    SANDBOX_CONNECTOR_TIME64(X) \
+    X(exit_group, any)
+
 /* The process of logger.h; the timer and the return are of its signal handlers. */
 #define SANDBOX_LOGGER_CALLS(X) \
     X(read, any)                \

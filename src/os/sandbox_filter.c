@@ -44,6 +44,9 @@
 #ifndef SECCOMP_RET_KILL_PROCESS
 #define SECCOMP_RET_KILL_PROCESS 0x80000000u
 #endif
+#ifndef USBDEVFS_ALLOW_SUSPEND
+#define USBDEVFS_ALLOW_SUSPEND _IO('U', 34) /* Linux 5.4 */
+#endif
 #ifndef AF_VSOCK
 #define AF_VSOCK 40
 #endif
@@ -100,10 +103,23 @@ static const struct way rename_flags[] = {ONE(4, 0), END}, unlink_flags[] = {ONE
                         pidfd_flags[] = {ONE(1, 0), END}, duplicate[] = {ONE(1, F_DUPFD_CLOEXEC), END},
                         give_back[] = {ONE(2, MADV_DONTNEED), END}, give_back_shared[] = {ONE(2, MADV_REMOVE), END},
                         close_on_exec[] = {ONE(1, F_SETFD), END};
-/* The ioctls of libusb on a node that it wraps and resets: no transfers, no claims, no changes of drivers. */
+/* The ioctls of libusb on a node that it wraps and resets: no transfers, no claims, no changes of drivers. The last one
+ * is for a worker that configures. */
 static const struct way usbfs[] = {
-    ONE(1, USBDEVFS_RESET),       ONE(1, USBDEVFS_CONTROL),   ONE(1, USBDEVFS_GET_CAPABILITIES),
-    ONE(1, USBDEVFS_CONNECTINFO), ONE(1, USBDEVFS_GET_SPEED), END,
+    ONE(1, USBDEVFS_RESET),
+    ONE(1, USBDEVFS_CONTROL),
+    ONE(1, USBDEVFS_GET_CAPABILITIES),
+    ONE(1, USBDEVFS_CONNECTINFO),
+    ONE(1, USBDEVFS_GET_SPEED),
+    ONE(1, USBDEVFS_SETCONFIGURATION),
+    END,
+};
+enum { USBFS_IN_USE = sizeof usbfs / sizeof *usbfs - 2 };
+static const struct way ports[] = {
+    ONE(1, USBDEVFS_CLAIM_PORT),
+    ONE(1, USBDEVFS_RELEASE_PORT),
+    ONE(1, USBDEVFS_ALLOW_SUSPEND),
+    END,
 };
 static const struct way any[] = {END};
 
@@ -118,6 +134,7 @@ static const struct call opener_calls[] = {SANDBOX_OPENER_CALLS(X)};
 static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
 static const struct call connector_calls[] = {SANDBOX_CONNECTOR_CALLS(X)};
 static const struct call disk_calls[] = {SANDBOX_DISK_CALLS(X)};
+static const struct call port_calls[] = {SANDBOX_PORT_CALLS(X)};
 #undef X
 
 static const struct {
@@ -130,6 +147,7 @@ static const struct {
     [SANDBOX_LOGGER] = {logger_calls, sizeof logger_calls / sizeof *logger_calls},
     [SANDBOX_CONNECTOR] = {connector_calls, sizeof connector_calls / sizeof *connector_calls},
     [SANDBOX_DISK] = {disk_calls, sizeof disk_calls / sizeof *disk_calls},
+    [SANDBOX_PORT] = {port_calls, sizeof port_calls / sizeof *port_calls},
 };
 
 /* ---- the program ---- */
@@ -173,12 +191,14 @@ static void put_way(const struct way *w) {
     give(SECCOMP_RET_ALLOW);
 }
 
-static void put_call(const struct call *c, bool testing) {
+static void put_call(const struct call *c, const struct sandbox *s) {
     int n = 0;
     while (c->ways[n].a != OTHERS)
         n++;
-    if (c->ways == sockets && !testing)
+    if (c->ways == sockets && !s->testing)
         n = SOCKETS_IN_USE;
+    if (c->ways == usbfs && !s->configures)
+        n = USBFS_IN_USE;
     if (n == 0) {
         unless((uint32_t)c->nr, 1);
         give(SECCOMP_RET_ALLOW);
@@ -197,7 +217,8 @@ int sandbox_filter_calls(enum sandbox_role role) {
     return lists[role].n;
 }
 
-bool sandbox_filter(enum sandbox_role role, bool testing) {
+bool sandbox_filter(const struct sandbox *s) {
+    enum sandbox_role role = s->role;
     if (ARCH == 0) {
         errno = ENOSYS;
         return false;
@@ -209,7 +230,7 @@ bool sandbox_filter(enum sandbox_role role, bool testing) {
     load(
         offsetof(struct seccomp_data, nr)); /* stays loaded: the instructions of a call that matches end in a verdict */
     for (int i = 0; i < lists[role].n; i++)
-        put_call(&lists[role].calls[i], testing);
+        put_call(&lists[role].calls[i], s);
     give(SECCOMP_RET_KILL_PROCESS);
     struct sock_fprog fprog = {.len = length, .filter = program};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog, 0, 0) == 0)

@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 
-/* Sets the filter for the rest of the process: any other call kills it. no_new_privs must be set. False with errno;
- * ENOSYS if this kernel or architecture has no filters. */
-bool sandbox_filter(enum sandbox_role role, bool testing);
+/* Sets the filter of its role for the rest of the process: any other call kills it. no_new_privs must be set. False
+ * with errno; ENOSYS if this kernel or architecture has no filters. */
+bool sandbox_filter(const struct sandbox *s);
 int sandbox_filter_calls(enum sandbox_role role); /* how many it allows */
 
 #endif

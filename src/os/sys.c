@@ -87,3 +87,7 @@ int sys_memfd(const char *name) {
 int sys_pidfd_open(int32_t pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
+
+int sys_ioctl(int fd, unsigned long what, void *argument) {
+    return (int)syscall(SYS_ioctl, fd, what, argument);
+}

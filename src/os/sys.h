@@ -24,5 +24,6 @@ int sys_dup(int fd); /* close-on-exec */
 int sys_fchmod(int fd, unsigned mode);
 int sys_memfd(const char *name); /* a file in memory */
 int sys_pidfd_open(int32_t pid);
+int sys_ioctl(int fd, unsigned long what, void *argument); /* of a request that fits into 32 bits */
 
 #endif

@@ -80,7 +80,7 @@ static void walk_device(const struct device *from, const struct device_texts *te
 }
 
 static void walk_read(const struct device_read *r) {
-    MUST(r->complete <= 1 && r->strings <= 1 && r->troubled <= 1 && r->unauthorised <= 1);
+    MUST(r->driven <= 1 && r->complete <= 1 && r->strings <= 1 && r->troubled <= 1 && r->unauthorised <= 1);
     PRINT(r->driver);
     switch (r->result) {
     case DEVICE_FULL:
@@ -127,15 +127,16 @@ static void walk(void) {
     default:
         PRINT(answer.done.why);
         MUST(answer.done.result >= DEVICE_SAME && answer.done.result <= DEVICE_REFUSED);
+        MUST(answer.done.ports == 0 || (order.head.kind == DEVICE_HUB && answer.done.result == DEVICE_SAME));
     }
 }
 
 static bool concerns_device(void) {
-    return order.head.kind >= DEVICE_READ && order.head.kind <= DEVICE_RELEASE;
+    return order.head.kind >= DEVICE_READ && order.head.kind != DEVICE_PCI;
 }
 
 static void check_order(void) {
-    MUST(order.head.kind >= DEVICE_LIST && order.head.kind <= DEVICE_PCI);
+    MUST(order.head.kind >= DEVICE_LIST && order.head.kind < DEVICE_KINDS);
     if (concerns_device())
         check_name(order.sys_name);
     else
@@ -149,7 +150,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (device_order_valid(&order)) {
         check_order();
     } else {
-        order.head.kind = DEVICE_LIST + order.head.kind % DEVICE_PCI;
+        order.head.kind = DEVICE_LIST + order.head.kind % (DEVICE_KINDS - DEVICE_LIST);
         memcpy(order.sys_name, concerns_device() ? "1-2" : "\0\0\0", 4);
     }
     data += n;
@@ -160,7 +161,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     memcpy(&answer, data, size);
     bool bare = device_answer_valid(&order, &answer, size, false);
     bool with_fd = device_answer_valid(&order, &answer, size, true);
-    MUST(!with_fd || order.head.kind == DEVICE_OPEN || (order.head.kind == DEVICE_READ && order.open != 0));
+    bool opens = order.head.kind == DEVICE_OPEN || order.head.kind == DEVICE_HUB;
+    MUST(!with_fd || opens || (order.head.kind == DEVICE_READ && order.open != 0));
     MUST(!with_fd || !bare || order.head.kind == DEVICE_READ);
     if (bare || with_fd) {
         MUST(device_answer_size(order.head.kind, &answer) == size);

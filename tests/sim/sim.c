@@ -2,8 +2,8 @@
  * sim.c - the core in a simulated world (world.c): millions of seeded random events with faults, invariants after every
  * step, and from time to time everything must come to rest.
  *
- * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-v]: runs SEEDS seeds from SEED on, at least FACTS facts each. A
- * failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is printed
+ * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-v]: runs SEEDS seeds from SEED on, at least FACTS facts each.
+ * A failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is printed
  * with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
  */
 #include "base/str.h"
@@ -186,6 +186,8 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (str_eq(argv[i], "-v"))
             run.verbose = true;
+        else if (str_eq(argv[i], "-q"))
+            world_quarantine();
         else if (i + 1 < argc && str_eq(argv[i], "-s"))
             seed = strtoull(argv[++i], NULL, 10);
         else if (i + 1 < argc && str_eq(argv[i], "-n"))
@@ -218,6 +220,8 @@ int main(int argc, char **argv) {
         (unsigned long long)sum.silent, (unsigned long long)sum.looks, (unsigned long long)sum.lies,
         (unsigned long long)sum.lost, (unsigned long long)sum.closed, (unsigned long long)sum.acknowledged,
         (unsigned long long)sum.rests);
+    if (world_offers() > 0)
+        printf("# with quarantine: %llu offers to the host\n", (unsigned long long)world_offers());
     bool ok = run.chosen || met_everything(&sum);
     printf("%s 1 - core simulation: %llu seeds from %llu, no invariant broken\n1..1\n", ok ? "ok" : "not ok",
            (unsigned long long)seeds, (unsigned long long)seed);

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "codec/state_format.h"
 #include "config/conf.h"
+#include "config/policy.h"
 #include "core/core.h"
 #include "core/core_internal.h"
 #include "core/core_names.h"
@@ -31,6 +32,11 @@ struct port_world {
     bool unread; /* there at a start of the daemon, and not read since */
     bool look;   /* the core has asked for a reading */
     struct device dev;
+    /* With quarantine, what the kernel would know of this plug: is it configured, has it been offered to the host's
+     * drivers, and under which configuration of ours? */
+    bool configured, offered;
+    unsigned offered_in;
+    int failed_offers;
 };
 
 struct hold { /* a device inside a VM, with the plug it really is */
@@ -75,9 +81,14 @@ static struct {
     } away[CORE_SLOTS];          /* before the step: who keeps the plug away */
     enum role attacher;          /* the highest role that may give devices back in this step */
     uint32_t resets[CORE_SLOTS]; /* tokens of resets under way, 0 free */
+    uint32_t offers[CORE_SLOTS]; /* likewise of offers to the host */
+    unsigned confs;              /* configurations that were in force */
     struct world_counts counts;
 } w;
 
+static enum quarantine quarantine; /* in all of the seed */
+static bool with_quarantine;
+static uint64_t noffers;
 static struct core core;
 static struct actions actions;
 static struct conf confs[2];
@@ -209,6 +220,85 @@ static bool chosen_above(const struct slot *s, enum role role, int vm) {
     return false;
 }
 
+/* ---- quarantine ---- */
+
+void world_quarantine(void) {
+    with_quarantine = true;
+}
+
+uint64_t world_offers(void) {
+    return noffers;
+}
+
+static struct port_world *port_of(const struct slot *s) {
+    for (int p = 0; p < PORTS; p++) {
+        if (w.port[p].present && w.port[p].dev.incarnation == s->dev.incarnation)
+            return &w.port[p];
+    }
+    return NULL;
+}
+
+/* By the rules alone, as a reader of the documentation would say it. */
+static bool must_stay_unconfigured(const struct slot *s) {
+    int rule = policy_rule(conf, &s->dev);
+    bool given = s->lease >= 0 || (rule >= 0 && conf->rules[rule].nvms > 0);
+    if (device_is_hub(&s->dev) || (rule >= 0 && conf->rules[rule].host))
+        return false;
+    return quarantine == QUARANTINE_ALL || given;
+}
+
+/* It is plugged into a port that is held, or now and then into one that is not held yet. */
+static void plug_quarantined(struct port_world *p) {
+    if (quarantine == QUARANTINE_OFF)
+        return;
+    p->dev.nconfigs = 1;
+    p->dev.config_value[0] = 1;
+    p->dev.bound_in[0] = 1;
+    p->configured = mix(p->dev.incarnation) % 10 == 0;
+    p->dev.config = p->configured;
+    p->dev.driven = p->configured;
+    p->offered = false;
+    p->failed_offers = 0;
+}
+
+static void begin_offer(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    if (quarantine == QUARANTINE_OFF)
+        fail("an offer without quarantine");
+    if (must_stay_unconfigured(s))
+        fail("a VM's device is offered to the host's drivers");
+    if (s->vm >= 0 || s->op != OP_NONE || holders(s->dev.incarnation, false) != 0)
+        fail("a device is offered to the host's drivers that a VM may have");
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.offers[i] == a->token)
+            fail("a second offer of one plug");
+    }
+    noffers++;
+    struct port_world *p = port_of(s);
+    if (p != NULL)
+        p->offered_in = w.confs;
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.offers[i] == 0) {
+            w.offers[i] = a->token;
+            return;
+        }
+    }
+    fail("more offers than devices");
+}
+
+/* Nothing that the host may have waits for its drivers. */
+static void check_offered(void) {
+    for (int i = 0; i < core.used && quarantine != QUARANTINE_OFF; i++) {
+        const struct slot *s = &core.slot[i];
+        const struct port_world *p = s->state == SLOT_PRESENT ? port_of(s) : NULL;
+        bool usable = p != NULL && !s->dev.unauthorised && !s->dev.unresponsive && s->vm < 0 && s->foreign < 0;
+        if (usable && !must_stay_unconfigured(s) && !p->configured)
+            fail("at rest: a device of the host's is not configured");
+        if (p != NULL && p->offered && p->offered_in == w.confs && must_stay_unconfigured(s))
+            fail("at rest: a VM's device was offered to the host's drivers");
+    }
+}
+
 static void check_attach(const struct action *a) {
     const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
     if (s == NULL || s->state != SLOT_PRESENT)
@@ -238,6 +328,11 @@ static void check_attach(const struct action *a) {
         fail("attaching although decisions may be lost");
     if (core.stopping)
         fail("attaching at the end");
+    const struct port_world *p = port_of(s);
+    if (p != NULL && p->offered && p->offered_in == w.confs)
+        fail("attaching a device that the host's drivers have seen");
+    if (s->offering)
+        fail("attaching in the middle of an offer");
     if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
         fail("a lower role undid a higher one's decision");
     if (s->req >= 0 && chosen_above(s, core.pending[s->req].audit.asked.who.role, a->vm))
@@ -387,6 +482,9 @@ static void do_action(const struct action *a) {
         break;
     case ACT_RELEASE:
         begin_reset(a);
+        break;
+    case ACT_OFFER:
+        begin_offer(a);
         break;
     case ACT_FLAPS:
         w.counts.flaps++;
@@ -627,6 +725,7 @@ static void make_device(int p) {
         d->protect = "holds /boot";
     d->unresponsive = chance(3);
     d->unauthorised = chance(3);
+    plug_quarantined(&w.port[p]);
 }
 
 static void tell_device(int p) {
@@ -923,6 +1022,42 @@ static void reset_event(void) {
     }
 }
 
+static void end_offer(uint32_t token) {
+    struct fact f = {.kind = FACT_OFFERED, .token = token};
+    for (int i = 0; i < core.used; i++) {
+        struct port_world *p = core.slot[i].plug == token ? port_of(&core.slot[i]) : NULL;
+        if (core.slot[i].state != SLOT_PRESENT || p == NULL)
+            continue;
+        f.ok = p->failed_offers == 2 || !fault(30);
+        p->failed_offers += !f.ok;
+        p->configured = p->configured || f.ok;
+        p->offered = p->offered || f.ok;
+        p->dev.driven = p->dev.driven || f.ok;
+        p->dev.config = p->configured;
+    }
+    step(&f);
+}
+
+static void offer_event(void) {
+    int i = (int)rnd(CORE_SLOTS);
+    for (int n = 0; n < CORE_SLOTS; n++, i = (i + 1) % CORE_SLOTS) {
+        uint32_t token = w.offers[i];
+        if (token == 0)
+            continue;
+        w.offers[i] = 0;
+        end_offer(token);
+        return;
+    }
+}
+
+static void quarantine_event(void) {
+    struct fact f = {.kind = FACT_DRIVERS};
+    if (chance(10))
+        step(&f);
+    else
+        offer_event();
+}
+
 /* ---- clients ---- */
 
 static void choose_device(struct request *r) {
@@ -991,6 +1126,7 @@ static void client_event(void) {
 #define VM(n) "{\"name\": \"vm" n "\", \"type\": \"qemu\", \"socket\": \"/run/" n "\"}"
 #define ALLOW(pid) "\"allow\": [{\"vendorId\": \"1000\", \"productId\": \"000" pid "\"}]"
 
+/* The last one is for worlds with quarantine. */
 static const char *const texts[] = {
     "{\"vms\": [" VM("0") ", " VM("1") ", " VM("2") ", " VM("3") ", " VM("4") ", " VM(
         "5") "], \"usbPassthrough\": ["
@@ -1026,6 +1162,12 @@ static const char *const texts[] = {
              "{\"targetVm\": \"vm0\", \"tag\": \"t2\", \"allow\": [{\"interfaceClass\": 3, \"bus\": 1}]},"
              "{\"allowedVms\": [\"vm3\", \"vm1\"], \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3, \"bus\": "
              "2}]}]}",
+
+    "{\"vms\": [" VM("0") ", " VM("2") "], \"usbPassthrough\": ["
+                                       "{\"host\": true, " ALLOW(
+                                           "0") "},"
+                                                "{\"targetVm\": \"vm2\", \"allow\": [{\"bus\": 1}]},"
+                                                "{\"host\": true, \"allow\": [{\"bus\": 3}]}]}",
 };
 
 static void print_diag(const struct diag *d, void *arg) {
@@ -1036,7 +1178,7 @@ static void print_diag(const struct diag *d, void *arg) {
 
 static struct conf *read_conf(void) {
     struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
-    const char *text = texts[rnd(sizeof texts / sizeof *texts)];
+    const char *text = texts[rnd(sizeof texts / sizeof *texts - (quarantine == QUARANTINE_OFF))];
     if (!conf_parse(fresh, text, strlen(text), print_diag, NULL))
         fail("a configuration of our own is wrong");
     return fresh;
@@ -1061,6 +1203,7 @@ static void reload_event(void) {
     for (int v = 0; v < VMS; v++)
         known[v] = row_of(v) != NOBODY;
     conf = fresh;
+    w.confs++;
     step(&f);
     for (int v = 0; v < VMS; v++) {
         if (!known[v])
@@ -1138,7 +1281,7 @@ static void check_disk(void) {
 
 static bool resets_under_way(void) {
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (w.resets[i] != 0)
+        if (w.resets[i] != 0 || w.offers[i] != 0)
             return true;
     }
     return false;
@@ -1150,6 +1293,8 @@ static void round_of_answers(void) {
     for (int p = 0; p < PORTS; p++)
         look_event(p);
     reset_event();
+    if (quarantine != QUARANTINE_OFF)
+        offer_event();
     save_event();
     int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
     time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
@@ -1191,6 +1336,7 @@ void world_rest(void) {
     check_core_believes_truth();
     check_vms();
     check_disk();
+    check_offered();
     for (int k = 0; k < CLIENTS; k++) {
         if (w.client[k].asked)
             fail("at rest: a request was never answered");
@@ -1251,6 +1397,7 @@ static void load(const struct conf *old) {
     int n = old != NULL ? note_assigned(old, rows) : 0;
     memset(&core, 0, sizeof core);
     core_init(&core, conf, chance(50));
+    core.quarantine = quarantine;
     bool noted = chance(80);
     if (noted)
         core_earlier(&core, old != NULL ? rows : NULL, n);
@@ -1288,11 +1435,13 @@ static void restart(void) {
         w.client[k].asked = w.client[k].waits = false;
     }
     memset(w.resets, 0, sizeof w.resets);
+    memset(w.offers, 0, sizeof w.offers);
     if ((w.saving || w.late) && chance(50))
         disk = on_its_way; /* it arrives although nobody waits for it any more */
     w.saving = w.late = false;
     const struct conf *old = conf;
     conf = read_conf();
+    w.confs++;
     forget_unnamed();
     load(old);
     w.coldplug = true;
@@ -1328,6 +1477,7 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
     w.seed = seed;
     w.rng = mix(seed);
     w.verbose = verbose;
+    quarantine = !with_quarantine ? QUARANTINE_OFF : mix(seed) % 2 == 0 ? QUARANTINE_RULES : QUARANTINE_ALL;
     w.faults = true;
     disk.len = 0;
     conf = NULL;
@@ -1340,6 +1490,10 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
 
 void world_event(uint64_t number) {
     w.rng = mix(w.seed ^ mix(number + 1));
+    if (quarantine != QUARANTINE_OFF && chance(5)) {
+        quarantine_event();
+        return;
+    }
     uint32_t what = rnd(1000);
     if (what < 220)
         plug_event();

@@ -16,6 +16,10 @@ struct world_counts {
         stops, guests, seen, silent, late_saves, waited, looks, lies, lost, closed, acknowledged;
 };
 
+/* Before world_begin(): general.quarantine is "rules" or "all", by the seed. What happens without it stays the same. */
+void world_quarantine(void);
+uint64_t world_offers(void); /* devices that were offered to the host's drivers, since the start of the program */
+
 /* verbose: prints every fact and action. */
 void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail);
 void world_event(uint64_t number);             /* the event of this number: something happens */

@@ -254,6 +254,29 @@ static void entry(struct sbuf *sb, const struct principal *who) {
     api_list_entry(sb, &core, &list, 0);
 }
 
+/* Only with quarantine, and to those who see everything. */
+static void who_may_use_a_device_on_the_host_is_told(void) {
+    static const struct principal observer = {.role = ROLE_OBSERVER, .vm = -1};
+    char text[4096];
+    struct sbuf sb;
+    one_device();
+    core.slot[0].shut = true;
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, "driven") == NULL && strstr(text, "quarantined") == NULL);
+    core.quarantine = QUARANTINE_RULES;
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &observer);
+    CHECK(strstr(text, "driven") == NULL);
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, ", \"driven\": false, \"quarantined\": true") != NULL);
+    core.slot[0].dev.driven = true;
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, ", \"driven\": true, \"quarantined\": false") != NULL);
+}
+
 /* A note is what a device says of itself, and may tell whose it is: it is for those who see serial numbers. */
 static void what_is_odd_is_told_to_those_who_see_everything(void) {
     static const struct {
@@ -440,6 +463,7 @@ int main(void) {
     RUN(nodes_and_ports_are_read_to_the_letter);
     RUN(half_a_selector_is_refused_unless_it_narrows_another);
     RUN(lists_are_json_to_the_letter);
+    RUN(who_may_use_a_device_on_the_host_is_told);
     RUN(what_is_odd_is_told_to_those_who_see_everything);
     RUN(a_list_by_tag_says_how_the_tag_is);
     RUN(what_others_attached_is_told_as_foreign);

@@ -56,7 +56,7 @@ static void a_root_port_is_its_hubs_and_all_behind_it(void) {
 
 static void make_order(uint32_t kind, const char *name) {
     memset(&order, 0, sizeof order);
-    with_fd = kind == DEVICE_OPEN;
+    with_fd = kind == DEVICE_OPEN || kind == DEVICE_HUB;
     order.head.serial = 1;
     order.head.kind = kind;
     memcpy(order.sys_name, name, strlen(name) + 1);
@@ -65,7 +65,8 @@ static void make_order(uint32_t kind, const char *name) {
 static void an_order_has_a_kind_and_a_name(void) {
     for (uint32_t kind = 0; kind < 300; kind++) {
         bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI;
-        bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE;
+        bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_HUB ||
+                     kind == DEVICE_OFFER;
         make_order(kind, "1-2.3");
         CHECK(device_order_valid(&order) == named);
         make_order(kind, "");
@@ -148,6 +149,7 @@ static void make_done(uint32_t kind) {
     make_order(kind, "1-2.3");
     memset(&answer, 0, sizeof answer);
     answer.done.result = DEVICE_SAME;
+    answer.done.ports = kind == DEVICE_HUB ? 4 : 0;
     memcpy(answer.done.why, "because", 8);
     size = sizeof answer.done;
 }
@@ -361,10 +363,12 @@ static void reads(void) {
 }
 
 static void opened_and_released(void) {
-    for (uint32_t kind = DEVICE_OPEN; kind <= DEVICE_RELEASE; kind++) {
+    for (uint32_t kind = DEVICE_OPEN; kind < DEVICE_KINDS; kind++) {
+        if (kind == DEVICE_PCI)
+            continue;
         make_done(kind);
         only_that_length_is_valid();
-        RIGHT(make_done(kind), (answer.done.result = DEVICE_REFUSED, with_fd = false));
+        RIGHT(make_done(kind), (answer.done.result = DEVICE_REFUSED, answer.done.ports = 0, with_fd = false));
         RIGHT(make_done(kind), answer.done.why[0] = '\0');
         BROKEN(make_done(kind), answer.done.result = 0);
         BROKEN(make_done(kind), answer.done.result = DEVICE_FULL);
@@ -385,6 +389,13 @@ static void a_descriptor_comes_where_a_node_was_opened(void) {
     BROKEN(make_done(DEVICE_OPEN), with_fd = false);
     BROKEN(make_done(DEVICE_OPEN), answer.done.result = DEVICE_REFUSED);
     BROKEN(make_done(DEVICE_OPEN), answer.done.result = DEVICE_GONE);
+    BROKEN(make_done(DEVICE_OFFER), with_fd = true);
+    BROKEN(make_done(DEVICE_HUB), with_fd = false);
+    BROKEN(make_done(DEVICE_HUB), (answer.done.ports = 0, with_fd = false));
+    BROKEN(make_done(DEVICE_HUB), answer.done.result = DEVICE_REFUSED);
+    BROKEN(make_done(DEVICE_HUB), answer.done.ports = 0);
+    BROKEN(make_done(DEVICE_OPEN), answer.done.ports = 1);
+    BROKEN(make_done(DEVICE_RELEASE), answer.done.ports = 1);
     for (uint32_t result = DEVICE_FULL; result <= DEVICE_FLUX; result++) {
         BROKEN(make_read((enum device_result)result), with_fd = true);
         RIGHT(make_read((enum device_result)result), order.open = 1);
@@ -395,8 +406,8 @@ static void a_descriptor_comes_where_a_node_was_opened(void) {
 
 /* The answer to one kind of order is none to another. */
 static void each_order_has_its_own_answer(void) {
-    for (uint32_t asked = DEVICE_LIST; asked <= DEVICE_RELEASE; asked++) {
-        for (uint32_t got = DEVICE_LIST; got <= DEVICE_RELEASE; got++) {
+    for (uint32_t asked = DEVICE_LIST; asked < DEVICE_KINDS; asked++) {
+        for (uint32_t got = DEVICE_LIST; got < DEVICE_KINDS; got++) {
             if (got == DEVICE_LIST)
                 make_list();
             else if (got == DEVICE_USES)
@@ -406,8 +417,9 @@ static void each_order_has_its_own_answer(void) {
             else
                 make_done(got);
             order.head.kind = asked;
-            with_fd = asked == DEVICE_OPEN;
-            CHECK(valid() == (asked == got || (asked >= DEVICE_OPEN && got >= DEVICE_OPEN)));
+            with_fd = asked == DEVICE_OPEN || asked == DEVICE_HUB;
+            bool alike = asked >= DEVICE_OPEN && got >= DEVICE_OPEN && asked != DEVICE_HUB && got != DEVICE_HUB;
+            CHECK(valid() == (asked == got || alike));
         }
     }
 }

@@ -57,6 +57,12 @@ static void collect(bool stats, void (*between)(int part)) {
                                            .connectors = {.running = 2, .late = 1},
                                            .disk_worker = {.ended = 1},
                                            .log_dropped = 17,
+                                           .quarantine_why = "it was so",
+                                           .quarantine_hubs = 2,
+                                           .quarantine_waiting = 1,
+                                           .quarantine_ports = 9,
+                                           .quarantine_refused = 4,
+                                           .port_workers = {.ended = 2},
                                            .reload_failed_at = 1764457000023,
                                            .reload_error = "x.conf:1:1: no"};
     struct json_error err;
@@ -453,6 +459,25 @@ static void a_reload_half_way_leaves_it_json(void) {
     }
 }
 
+static void figures_of_quarantine(void) {
+    struct device d = keyboard();
+    start(rules);
+    core.quarantine = QUARANTINE_RULES;
+    d.nconfigs = 1;
+    plug(&d);
+    CHECK(api_parse(&r, "{\"action\":\"stats\"}", 18, error, sizeof error));
+    collect(true, NULL);
+    is("quarantine.mode", "rules");
+    is("quarantine.works", "false");
+    is("quarantine.reason", "it was so");
+    is("quarantine.hubs", "2");
+    is("quarantine.waiting", "1");
+    is("quarantine.ports", "9");
+    is("quarantine.refused", "4");
+    is("quarantine.devices", "1");
+    is("port_workers.ended", "2");
+}
+
 static void figures_of_everything(void) {
     struct device d = keyboard();
     start(rules);
@@ -474,6 +499,8 @@ static void figures_of_everything(void) {
     is("connectors.late", "1");
     is("opener.running", "0");
     is("disk_worker.ended", "1");
+    is("quarantine", "(missing)"); /* it is off */
+    is("port_workers", "(missing)");
     is("log.dropped", "17");
     is("state.failing", "0");
     is("vms.0.name", "a");
@@ -537,6 +564,7 @@ int main(void) {
     RUN(a_tag_that_was_taken_away_keeps_the_next_one_waiting);
     RUN(the_largest_explanation);
     RUN(a_reload_half_way_leaves_it_json);
+    RUN(figures_of_quarantine);
     RUN(figures_of_everything);
     TEST_MAIN_END;
 }

@@ -47,6 +47,7 @@ static const struct process {
     {.name = "opener", .role = SANDBOX_OPENER, .own = true, .connects_unix = true, .opens_tcp = true},
     {.name = "logger", .role = SANDBOX_LOGGER},
     {.name = "disk worker", .role = SANDBOX_DISK},
+    {.name = "port worker", .role = SANDBOX_PORT},
     {.name = "connector", .role = SANDBOX_CONNECTOR, .own = true, .connects_unix = true},
 };
 enum { PROCESSES = sizeof processes / sizeof *processes };

@@ -113,6 +113,8 @@ static bool have_landlock(void) {
     return syscall(444, NULL, 0, 1) >= 1; /* landlock_create_ruleset, its version */
 }
 
+static bool configures; /* a device worker may, with quarantine */
+
 /* Shuts this process in, as main.c, device_worker.c and opener.c do it. */
 static void enter(enum sandbox_role role) {
     char state[256], etc[256], later[256];
@@ -128,8 +130,9 @@ static void enter(enum sandbox_role role) {
     const struct rlimit no_core = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &no_core);
     struct sandbox box = {.role = role, .keep_override = role == SANDBOX_CONNECTOR}; /* the daemon has no path */
+    box.configures = configures;
     if (role == SANDBOX_DEVICE) {
-        box.paths = sandbox_paths_device(&box.npaths); /* the real ones: all of them are below the root */
+        box.paths = sandbox_paths_device(&box.npaths, false); /* the real ones: all of them are below the root */
     } else if (role == SANDBOX_DISK) {
         box.paths = disk;
         box.npaths = sizeof disk / sizeof *disk;
@@ -642,6 +645,32 @@ static const struct trial device_calls[] = {
     CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_DISCONNECT),
     CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CLEAR_HALT),
     CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SETINTERFACE),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SETCONFIGURATION), /* but for quarantine */
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CLAIM_PORT),
+};
+
+/* Of a port worker: it opens, reads, writes and logs nothing, and does nothing with a device. */
+static const struct trial port_calls[] = {
+    CALL(SYS_openat),
+    CALL(SYS_read),
+    CALL(SYS_write),
+    CALL(SYS_statx),
+    CALL(SYS_getdents64),
+    CALL(SYS_socket),
+    CALL(SYS_connect),
+    CALL(SYS_accept4),
+    CALL(SYS_unlinkat),
+    CALL(SYS_ppoll),
+    CALL(SYS_mmap),
+    CALL(SYS_execve),
+    CALL(SYS_kill),
+    CALL_WITH(SYS_fcntl, 0, F_SETFL, 0),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SUBMITURB),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CONTROL),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_RESET),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CLAIMINTERFACE),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_SETCONFIGURATION),
+    CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CONNECT),
 };
 
 static const struct trial *trial;
@@ -669,6 +698,29 @@ static void other_system_calls_kill(void) {
     must_kill(SANDBOX_LOGGER, logger_calls, sizeof logger_calls / sizeof *logger_calls);
     must_kill(SANDBOX_CONNECTOR, connector_calls, sizeof connector_calls / sizeof *connector_calls);
     must_kill(SANDBOX_DEVICE, device_calls, sizeof device_calls / sizeof *device_calls);
+    must_kill(SANDBOX_PORT, port_calls, sizeof port_calls / sizeof *port_calls);
+}
+
+/* 0: it was let through, to a descriptor that is no node. */
+static int ioctl_fails(unsigned long what, void *argument) {
+    return syscall(SYS_ioctl, 0, what, argument) < 0 && errno != ENOSYS ? 0 : EPERM;
+}
+
+static int ask_nodes(void) {
+    unsigned n = 1;
+    return ioctl_fails(USBDEVFS_SETCONFIGURATION, &n);
+}
+
+static int ask_ports(void) {
+    unsigned n = 1;
+    return ioctl_fails(USBDEVFS_CLAIM_PORT, &n) | ioctl_fails(USBDEVFS_RELEASE_PORT, &n);
+}
+
+static void quarantine_allows_what_it_needs(void) {
+    configures = true;
+    CHECK_INT(try_in(SANDBOX_DEVICE, ask_nodes), 0);
+    configures = false;
+    CHECK_INT(try_in(SANDBOX_PORT, ask_ports), 0);
 }
 
 /* Where each call has one number; 32-bit machines have a second one for some. */
@@ -680,6 +732,7 @@ static void the_lists_are_short(void) {
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_DISK) <= 11);
     CHECK(sandbox_filter_calls(SANDBOX_LOGGER) <= 6);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_CONNECTOR) <= 14);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_PORT) <= 6);
 }
 
 #ifdef __x86_64__
@@ -794,6 +847,7 @@ int main(void) {
     RUN_PATHS(the_connector_connects_and_writes_nothing);
     RUN(the_lists_are_short);
     RUN(other_system_calls_kill);
+    RUN(quarantine_allows_what_it_needs);
 #ifdef __x86_64__
     RUN(another_architectures_calls_kill);
 #endif

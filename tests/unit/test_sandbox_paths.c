@@ -72,7 +72,8 @@ static void a_configuration_that_is_a_link_is_read_where_it_leads(void) {
 /* A worker changes nodes of devices and one file; all that it reads is below the root of sysfs.h. */
 static void a_device_worker_writes_to_nodes_and_one_file(void) {
     int n = 0;
-    const struct sandbox_path *paths = sandbox_paths_device(&n);
+    const struct sandbox_path *paths = sandbox_paths_device(&n, false);
+    CHECK(find(paths, n, "/sys/bus/usb/drivers/usb/bind") == NULL);
     CHECK(n > MODULES_PATHS && find(paths, n, "/sys/devices") != NULL && find(paths, n, "/sys/bus") != NULL);
     for (int i = 0; i < n; i++) {
         unsigned changes =
@@ -89,10 +90,23 @@ static void a_device_worker_writes_to_nodes_and_one_file(void) {
     }
 }
 
+/* With quarantine the USB driver's own files, too: the kernel chooses among configurations when it binds. */
+static void one_that_configures_writes_to_two_files_more(void) {
+    int n = 0, more = 0;
+    (void)sandbox_paths_device(&n, false);
+    const struct sandbox_path *paths = sandbox_paths_device(&more, true);
+    CHECK_INT(more, n + 2);
+    for (int i = n; i < more; i++)
+        CHECK((paths[i].what & ~(unsigned)SANDBOX_ANCESTOR) == (SANDBOX_WRITE | SANDBOX_ROOTED));
+    CHECK_STR(paths[n].path, "/sys/bus/usb/drivers/usb/bind");
+    CHECK_STR(paths[n + 1].path, "/sys/bus/usb/drivers/usb/unbind");
+}
+
 int main(void) {
     RUN(the_opener_gets_the_directories_of_what_is_configured);
     RUN(what_is_not_configured_has_no_directory);
     RUN(a_configuration_that_is_a_link_is_read_where_it_leads);
     RUN(a_device_worker_writes_to_nodes_and_one_file);
+    RUN(one_that_configures_writes_to_two_files_more);
     TEST_MAIN_END;
 }

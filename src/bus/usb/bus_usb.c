@@ -12,6 +12,8 @@
 #include "bus/device_pool.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/port_hubs.h"
+#include "bus/usb/port_turn.h"
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_notes.h"
 #include "bus/usb/usb_report.h"
@@ -35,6 +37,8 @@ static void of_device(struct device_order *o, const struct device *dev) {
     o->busnum = dev->busnum;
     o->devnum = dev->devnum;
     o->storage = usb_may_back_the_host(dev);
+    o->first = dev->config_value[0];
+    o->several = dev->nconfigs > 1;
 }
 
 static bool usb_open_node(const struct device *dev, uint64_t token) {
@@ -45,13 +49,44 @@ static bool usb_open_node(const struct device *dev, uint64_t token) {
         return true;
     }
     of_device(&o, dev);
+    o.configure = port_hubs_on();
     return device_pool_order(&o, token, -1);
 }
 
 static bool usb_release(const struct device *dev, uint64_t token, int pidfd) {
     struct device_order o = {.head.kind = DEVICE_RELEASE};
     of_device(&o, dev);
+    o.keep = port_hubs_on(); /* an offer of its own follows, if it is the host's */
     return device_pool_order(&o, token, pidfd);
+}
+
+static bool usb_offer(const struct device *dev, uint64_t token) {
+    struct device_order o = {.head.kind = DEVICE_OFFER};
+    of_device(&o, dev);
+    return port_turn(&o, token);
+}
+
+/* What it is driven by is read anew; of a hub, the first device comes soon. */
+static void on_turn(const struct device_order *o, uint64_t token, bool ok) {
+    usb_calls()->offered(token, ok);
+    (void)usb_order_read(o->sys_name, PLUG_NEW, OF_UEVENT);
+}
+
+static void usb_hold_ports(void) {
+    port_hubs_start(usb_scan_later);
+    port_turn_start(on_turn);
+}
+
+static void on_offered(const struct device_order *o, uint64_t token, const struct device_done *d) {
+    const struct device *dev = usb_calls()->reported(o->sys_name);
+    if (d == NULL) {
+        usb_scan_later();
+    } else if (d->result != DEVICE_SAME && log_may_about(LOG_DEVICES, o->sys_name, clock_now())) {
+        log_warn("not configured for the host: device=%s error=\"%s\"", o->sys_name, d->why);
+    } else if (dev != NULL && device_is_hub(dev) && dev->incarnation == o->incarnation) {
+        port_hub_bound(o);
+    }
+    port_turn_offered(o, token, d);
 }
 
 /* ---- what the host uses ---- */
@@ -143,12 +178,28 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
         (void)str_fmt(silent, sizeof silent, "%s does not answer", node); /* room for more than a node's name */
         usb_calls()->opened(token, fd, a != NULL ? a->done.why : silent);
         break;
+    case DEVICE_HUB:
+        port_hub_opened(o, a != NULL ? &a->done : NULL, fd);
+        break;
+    case DEVICE_OFFER:
+        on_offered(o, token, a != NULL ? &a->done : NULL);
+        break;
     default:
         usb_calls()->released(token);
         break;
     }
     usb_scan_end();
 }
+
+/* ---- ports ---- */
+
+static void on_port(const struct port_order *o, uint64_t token, const struct port_answer *a) {
+    if (a != NULL)
+        port_hub_answered(o, a);
+    port_turn_answered(token, o, a);
+}
+
+const struct port_pool_calls bus_usb_port_calls = {.done = on_port, .lost = port_hubs_lost};
 
 /* ---- the contract of bus.h ---- */
 
@@ -167,11 +218,13 @@ static bool usb_start(const struct bus_calls *table) {
 /* The interfaces of a device that was not settled are told of by its own bind event, which comes last. */
 static bool usb_uevent(const struct uevent *ev) {
     char name[VH_SYSNAME_MAX];
+    if (port_hubs_on() && usb_notes_driver(&noted, ev))
+        return true;
     if (!usb_notes_interface(ev, name))
         return usb_notes_add(&noted, ev);
     const struct device *last = usb_calls()->reported(name);
     if (last == NULL || !last->settled ||
-        (!last->unauthorised && !str_eq(ev->action, "remove") && !usb_calls()->given(name)))
+        (!last->unauthorised && !str_eq(ev->action, "remove") && !usb_calls()->given(name) && !port_hubs_on()))
         return false;
     usb_notes_name(&noted, name);
     return true;
@@ -180,6 +233,10 @@ static bool usb_uevent(const struct uevent *ev) {
 static void usb_read_noted(void) {
     for (int i = 0; i < noted.n; i++)
         (void)usb_order_read(noted.note[i].name, noted.note[i].phase, OF_UEVENT);
+    if (noted.drivers) {
+        struct fact f = {.kind = FACT_DRIVERS};
+        usb_calls()->fact(&f);
+    }
     if (noted.overflow)
         usb_scan(false);
     else if (noted.uses)
@@ -230,4 +287,7 @@ const struct bus bus_usb = {
     .look = usb_look,
     .open_node = usb_open_node,
     .release = usb_release,
+    .offer = usb_offer,
+    .hold_ports = usb_hold_ports,
+    .quarantine = port_hubs_status,
 };

@@ -17,7 +17,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/usbdevice_fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,21 +87,8 @@ static bool is_taken(int dir, const struct device_order *o, char *why, size_t ca
     return true;
 }
 
-int usb_node_open(const struct device_order *o, char *why, size_t cap) {
+static int open_node(const struct device_order *o, char *why, size_t cap) {
     char node[VH_NODE_MAX];
-    int dir = open_dir(o);
-    if (dir < 0) {
-        (void)str_copy(why, cap, "the device is gone");
-        return -1;
-    }
-    bool taken = usb_sysfs_number(dir) != o->devnum;
-    if (taken)
-        (void)str_copy(why, cap, "the device is gone");
-    else
-        taken = is_taken(dir, o, why, cap);
-    (void)close(dir);
-    if (taken)
-        return -1;
     int fd = open_path(o, node);
     if (fd < 0) {
         (void)str_fmt(why, cap, "cannot open %s: %s", node, strerror(errno));
@@ -112,10 +101,98 @@ int usb_node_open(const struct device_order *o, char *why, size_t cap) {
     return -1;
 }
 
+/* The kernel binds drivers to the interfaces that come with a configuration, unless the port is held. */
+static bool configure(int fd, const struct device_order *o, char *why, size_t cap) {
+    unsigned value = o->first;
+    char text[32];
+    bool ok = false;
+    if (sysfs_root_is_real()) {
+        ok = sys_ioctl(fd, USBDEVFS_SETCONFIGURATION, &value) == 0;
+    } else { /* a test's replacement shows what was asked for */
+        ok = str_fmt(text, sizeof text, "configured %u\n", value) &&
+             write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    }
+    if (!ok)
+        (void)str_fmt(why, cap, "it cannot be configured: %s", strerror(errno));
+    return ok;
+}
+
+/* That number on the bus, and that plug. */
+static bool is_there(int dir, const struct device_order *o) {
+    return dir >= 0 && usb_sysfs_number(dir) == o->devnum;
+}
+
+int usb_node_open(const struct device_order *o, char *why, size_t cap) {
+    int dir = open_dir(o);
+    bool there = is_there(dir, o), idle = false, taken = false;
+    if (!there)
+        (void)str_copy(why, cap, "the device is gone");
+    else
+        taken = is_taken(dir, o, why, cap);
+    if (there && !taken && o->configure != 0)
+        idle = usb_sysfs_config(dir) == 0;
+    if (dir >= 0)
+        (void)close(dir);
+    int fd = there && !taken ? open_node(o, why, cap) : -1;
+    if (fd < 0 || !idle || configure(fd, o, why, cap))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t cap) {
+    uint64_t n = 0;
+    int dir = open_dir(o);
+    bool driven = is_there(dir, o) && sysfs_uint(dir, "maxchild", 10, UINT8_MAX, &n) && n > 0;
+    *ports = 0;
+    if (!driven)
+        (void)str_copy(why, cap, "the kernel does not drive it");
+    if (dir >= 0)
+        (void)close(dir);
+    int fd = driven ? open_node(o, why, cap) : -1;
+    if (fd >= 0)
+        *ports = (uint8_t)n;
+    return fd;
+}
+
+/* Of several configurations the kernel chooses one, by what it has drivers for, when its own driver is bound. A device
+ * without that driver may have been left so by an earlier attempt. */
+static bool configure_by_kernel(const struct device_order *o, char *why, size_t cap) {
+    int driver = sysfs_open("/sys/bus/usb/drivers/usb", O_PATH | O_DIRECTORY);
+    bool ok = driver >= 0 && (sysfs_write(driver, "unbind", o->sys_name) || errno == ENODEV) &&
+              sysfs_write(driver, "bind", o->sys_name);
+    if (!ok)
+        (void)str_fmt(why, cap, "it cannot be configured: %s", strerror(errno));
+    if (driver >= 0)
+        (void)close(driver);
+    return ok;
+}
+
+bool usb_node_offer(const struct device_order *o, char *why, size_t cap) {
+    int dir = open_dir(o);
+    bool there = is_there(dir, o), idle = there && usb_sysfs_config(dir) == 0, ok = there;
+    if (dir >= 0)
+        (void)close(dir);
+    if (!there)
+        (void)str_copy(why, cap, "the device is gone");
+    if (idle && o->several != 0) {
+        ok = configure_by_kernel(o, why, cap);
+    } else if (idle) {
+        int fd = open_node(o, why, cap);
+        ok = fd >= 0 && configure(fd, o, why, cap);
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    if (ok)
+        usb_driver_offer(o->sys_name); /* drivers that the kernel would probe later, when the port is held again */
+    return ok;
+}
+
 void usb_node_release(const struct device_order *o) {
     char why[VH_TEXT_MAX] = "", node[VH_NODE_MAX];
     if (!sysfs_root_is_real()) { /* a test's replacement cannot be reset */
-        usb_driver_offer(o->sys_name);
+        if (o->keep == 0)
+            usb_driver_offer(o->sys_name);
         return;
     }
     int dir = open_dir(o);
@@ -128,5 +205,6 @@ void usb_node_release(const struct device_order *o) {
     if (is_node_of(fd, o) && !usb_reset(fd, why, sizeof why))
         log_info("reset failed: device=%s error=%s", o->sys_name, why);
     (void)close(fd);
-    usb_driver_offer(o->sys_name);
+    if (o->keep == 0)
+        usb_driver_offer(o->sys_name);
 }

@@ -6,6 +6,7 @@
 
 #include "bus/device_order.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void usb_node_start(void); /* before the sandbox */
@@ -15,5 +16,10 @@ int usb_node_open(const struct device_order *o, char *why, size_t cap);
 /* Resets the device, if its node still is that of the order, and offers its interfaces to host drivers. Logs failures.
  */
 void usb_node_release(const struct device_order *o);
+/* Opens the node of a hub that the kernel drives; *ports: how many it has. -1 as above. */
+int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t cap);
+/* Configures the device if it is not, and offers its interfaces to host drivers: this takes as long as their probing.
+ * False with `why` filled. */
+bool usb_node_offer(const struct device_order *o, char *why, size_t cap);
 
 #endif

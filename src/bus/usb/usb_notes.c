@@ -42,6 +42,14 @@ bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev) {
     return true;
 }
 
+bool usb_notes_driver(struct usb_notes *notes, const struct uevent *ev) {
+    if (!str_eq(ev->subsystem, "drivers") || !str_eq(ev->action, "add") ||
+        !str_starts(ev->devpath, "/bus/usb/drivers/"))
+        return false;
+    notes->drivers = true;
+    return true;
+}
+
 bool usb_notes_interface(const struct uevent *ev, char name[VH_SYSNAME_MAX]) {
     const char *interface = uevent_name(ev->devpath);
     return str_eq(ev->subsystem, "usb") && str_eq(ev->devtype, "usb_interface") &&
@@ -54,5 +62,5 @@ void usb_notes_name(struct usb_notes *notes, const char *name) {
 
 void usb_notes_clear(struct usb_notes *notes) {
     notes->n = 0;
-    notes->overflow = notes->uses = false;
+    notes->overflow = notes->uses = notes->drivers = false;
 }

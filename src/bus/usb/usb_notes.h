@@ -15,6 +15,7 @@ struct uevent;
 struct usb_notes {
     int n;
     bool overflow; /* more devices than there are rows: a scan is needed */
+    bool drivers;  /* a driver for USB devices was loaded */
     bool uses;     /* storage or a network interface changed, which the host may use */
     struct usb_note {
         char name[VH_SYSNAME_MAX];
@@ -22,7 +23,8 @@ struct usb_notes {
     } note[VH_UEVENT_NOTED];
 };
 
-bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev); /* false if it concerns no USB device */
+bool usb_notes_add(struct usb_notes *notes, const struct uevent *ev);    /* false if it concerns no USB device */
+bool usb_notes_driver(struct usb_notes *notes, const struct uevent *ev); /* false if it tells of no loaded driver */
 /* Is the event about an interface? Then `name` is that of its device. */
 bool usb_notes_interface(const struct uevent *ev, char name[VH_SYSNAME_MAX]);
 void usb_notes_name(struct usb_notes *notes, const char *name); /* a device that is to be read */

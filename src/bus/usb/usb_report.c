@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/port_hubs.h"
 #include "bus/usb/usb_plugs.h"
 #include "codec/usb_place.h"
 
@@ -61,6 +62,7 @@ static void report(struct fact *f, struct device *dev) {
     f->device = dev;
     protect(dev);
     calls->fact(f);
+    port_hub_seen(dev);
 }
 
 void usb_report(struct device *dev, bool coldplug) {
@@ -71,6 +73,7 @@ void usb_report(struct device *dev, bool coldplug) {
 static void report_gone(const char *name) {
     struct fact f = {.kind = FACT_GONE, .sys_name = name};
     usb_plug_remove(name);
+    port_hub_gone(name);
     calls->fact(&f);
 }
 
@@ -116,6 +119,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
         dev->unresponsive = false;
         dev->unauthorised = r->unauthorised != 0;
         dev->claimed = r->claimed != 0;
+        dev->driven = r->driven != 0;
         dev->settled = r->strings != 0;
         take_drivers(dev, r->drivers);
         return true;
@@ -126,6 +130,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
     dev->unresponsive = false;
     dev->unauthorised = r->unauthorised != 0;
     dev->claimed = r->claimed != 0;
+    dev->driven = r->driven != 0;
     if (r->result == DEVICE_NAMES)
         take_names(dev, r);
     return true;

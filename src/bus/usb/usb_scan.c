@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/device_pool.h"
+#include "bus/usb/port_hubs.h"
 #include "bus/usb/usb_report.h"
 #include "codec/usb_place.h"
 #include "os/clock.h"
@@ -74,8 +75,11 @@ bool usb_order_read(const char *name, enum plug_phase phase, uint64_t token) {
         o.named = last->settled;
         o.storage = usb_may_back_the_host(last);
         o.given = usb_calls()->given(name);
+        o.idle = port_hubs_on() && last->settled && last->config == 0 && last->nconfigs > 0;
+        o.first = last->config_value[0];
         o.open = (phase == PLUG_BOUND || p->settled) && token == OF_UEVENT && usb_calls()->wanted(last);
     }
+    o.configure = port_hubs_on();
     if (device_pool_order(&o, token, -1))
         return true;
     usb_scan_later();

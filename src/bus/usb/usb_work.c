@@ -110,7 +110,8 @@ static void put_drivers(struct device_read *r) {
  * that is bound to the whole device may choose another one. The drivers of a device with one configuration do not
  * change. */
 static bool is_configured_anew(const struct device_order *o, int dir) {
-    return o->several != 0 && (o->bound != 0 || o->named == 0) && usb_sysfs_config(dir) != o->config;
+    return (o->several != 0 || o->idle != 0) && (o->bound != 0 || o->idle != 0 || o->named == 0) &&
+           usb_sysfs_config(dir) != o->config;
 }
 
 /* A reset keeps the incarnation, but may change the number. */
@@ -120,6 +121,7 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     r->strings = o->bound != 0 || (o->settled != 0 && o->incarnation == r->incarnation);
     r->unauthorised = usb_sysfs_unauthorised(dir);
     r->claimed = usb_driver_look(dir, o->sys_name, driver);
+    r->driven = driver[0] != '\0';
     if (o->given != 0)
         memcpy(r->driver, driver, sizeof driver);
     r->dev.settled = r->strings != 0;
@@ -155,6 +157,7 @@ static int open_read(const struct device_order *o, const struct device_read *r) 
         of.busnum = r->dev.busnum;
         of.devnum = r->dev.devnum;
         of.storage = 1; /* what was reported before says nothing of this plug */
+        of.first = r->dev.config_value[0];
     }
     return usb_node_open(&of, why, sizeof why);
 }
@@ -194,6 +197,11 @@ static void open_node(const struct device_order *o, struct device_done *d, int o
     d->result = out[0] >= 0 ? DEVICE_SAME : DEVICE_REFUSED;
 }
 
+static void open_hub(const struct device_order *o, struct device_done *d, int out[WORKER_FDS]) {
+    out[0] = usb_node_hub(o, &d->ports, d->why, sizeof d->why);
+    d->result = out[0] >= 0 ? DEVICE_SAME : DEVICE_REFUSED;
+}
+
 static void release(const struct device_order *o, int pidfd, struct device_done *d) {
     if (pidfd >= 0)
         wait_for_process(pidfd); /* before it has ended it still holds the interfaces */
@@ -220,6 +228,14 @@ size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     case DEVICE_OPEN:
         memset(&a->done, 0, sizeof a->done);
         open_node(o, &a->done, out);
+        break;
+    case DEVICE_HUB:
+        memset(&a->done, 0, sizeof a->done);
+        open_hub(o, &a->done, out);
+        break;
+    case DEVICE_OFFER:
+        memset(&a->done, 0, sizeof a->done);
+        a->done.result = usb_node_offer(o, a->done.why, sizeof a->done.why) ? DEVICE_SAME : DEVICE_REFUSED;
         break;
     default:
         memset(&a->done, 0, sizeof a->done);

@@ -1,0 +1,82 @@
+/*
+ * port_turn.c - the order of steps of a turn. Owns the turns under way; keeps no device and decides for none.
+ */
+#include "bus/usb/port_turn.h"
+
+#include "base/log.h"
+#include "bus/device_pool.h"
+#include "bus/usb/port_hubs.h"
+#include "bus/usb/port_pool.h"
+
+#include <string.h>
+
+struct turn {
+    bool used, held; /* held: its port was, and is to be again */
+    bool ok;
+    uint64_t token;
+    struct device_order order;
+};
+
+static struct turn turns[VH_MAX_DEVICES];
+static port_turn_fn *ended;
+
+void port_turn_start(port_turn_fn *fn) {
+    ended = fn;
+    memset(turns, 0, sizeof turns);
+}
+
+static void end(struct turn *t, bool ok) {
+    struct device_order o = t->order;
+    uint64_t token = t->token;
+    t->used = false;
+    ended(&o, token, ok);
+}
+
+static bool order_port(const struct turn *t, enum port_order_kind kind) {
+    struct port_order o = {.head.kind = kind};
+    return port_above(t->order.sys_name, o.hub, &o.port) && port_pool_order(&o, (uint64_t)(t - turns) + 1, -1);
+}
+
+static bool offer(const struct turn *t) {
+    return device_pool_order(&t->order, (uint64_t)(t - turns), -1);
+}
+
+bool port_turn(const struct device_order *o, uint64_t token) {
+    int i = 0;
+    while (i < VH_MAX_DEVICES && turns[i].used)
+        i++;
+    if (i == VH_MAX_DEVICES)
+        return false;
+    struct turn *t = &turns[i];
+    *t = (struct turn){.used = true, .token = token, .order = *o, .held = port_held(o->sys_name)};
+    t->used = t->held ? order_port(t, PORT_RELEASE) : offer(t);
+    return t->used;
+}
+
+static void claim_again(struct turn *t, bool ok) {
+    t->ok = ok;
+    if (!t->held || !order_port(t, PORT_CLAIM))
+        end(t, ok);
+}
+
+void port_turn_offered(const struct device_order *o, uint64_t token, const struct device_done *d) {
+    struct turn *t = &turns[token];
+    VH_ASSERT(token < VH_MAX_DEVICES && t->used);
+    (void)o;
+    claim_again(t, d != NULL && d->result == DEVICE_SAME);
+}
+
+/* A port that cannot be released may be another program's by now: the device is tried all the same. */
+void port_turn_answered(uint64_t token, const struct port_order *o, const struct port_answer *a) {
+    if (token == 0 || token > VH_MAX_DEVICES || !turns[token - 1].used)
+        return;
+    struct turn *t = &turns[token - 1];
+    if (o->head.kind == PORT_CLAIM) {
+        end(t, t->ok);
+        return;
+    }
+    if (a == NULL)
+        t->held = false;
+    if (!offer(t))
+        claim_again(t, false);
+}

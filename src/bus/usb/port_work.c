@@ -1,0 +1,89 @@
+/*
+ * port_work.c - claims ports of hubs, one order at a time. Owns the nodes of the hubs that it was given; they are open
+ * until the hub is gone or the process ends, and the kernel ends the claims with them. Opens nothing, reads nothing.
+ */
+#include "bus/usb/port_work.h"
+
+#include "base/str.h"
+#include "os/sys.h"
+#include "os/sysfs.h"
+
+#include <errno.h>
+#include <linux/usbdevice_fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#ifndef USBDEVFS_ALLOW_SUSPEND
+#define USBDEVFS_ALLOW_SUSPEND _IO('U', 34) /* Linux 5.4 */
+#endif
+
+static struct held {
+    char hub[VH_SYSNAME_MAX]; /* "" free */
+    int fd;
+} table[VH_MAX_HUBS];
+
+/* An errno, or 0. */
+static int command(int fd, unsigned long what, uint8_t port) {
+    unsigned number = port;
+    if (!sysfs_root_is_real()) /* a test's replacement of a node */
+        return 0;
+    return sys_ioctl(fd, what, &number) == 0 ? 0 : errno;
+}
+
+static struct held *find(const char *hub) {
+    for (int i = 0; i < VH_MAX_HUBS; i++) {
+        if (str_eq(table[i].hub, hub))
+            return &table[i];
+    }
+    return NULL;
+}
+
+static void drop(struct held *h) {
+    if (h == NULL)
+        return;
+    (void)close(h->fd);
+    h->hub[0] = '\0';
+}
+
+/* The claim belongs to the open file, which the copy of its descriptor keeps. An open node keeps the hub awake, unless
+ * that is said to be unwanted. */
+static int hold(const struct port_order *o, int fd, uint8_t held[PORT_BYTES]) {
+    int first = 0;
+    drop(find(o->hub)); /* it was another plug */
+    struct held *h = find("");
+    int copy = h != NULL ? sys_dup(fd) : -1;
+    if (copy < 0)
+        return h != NULL ? errno : ENOSPC;
+    h->fd = copy;
+    memcpy(h->hub, o->hub, sizeof h->hub);
+    for (unsigned port = 1; port <= o->ports; port++) {
+        int error = command(copy, USBDEVFS_CLAIM_PORT, (uint8_t)port);
+        port_set(held, (uint8_t)port, error == 0);
+        first = first == 0 ? error : first;
+    }
+    (void)command(copy, USBDEVFS_ALLOW_SUSPEND, 0); /* an older kernel lets the hub sleep less */
+    return first;
+}
+
+static int on_held(const struct port_order *o) {
+    struct held *h = find(o->hub);
+    if (o->head.kind == PORT_DROP)
+        drop(h);
+    else if (h == NULL)
+        return ENOENT;
+    else
+        return command(h->fd, o->head.kind == PORT_CLAIM ? USBDEVFS_CLAIM_PORT : USBDEVFS_RELEASE_PORT, o->port);
+    return 0;
+}
+
+size_t port_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
+    const struct port_order *o = order;
+    struct port_answer *a = answer;
+    (void)out;
+    if (!port_order_valid(o, fd >= 0))
+        return 0;
+    memset(a, 0, sizeof *a);
+    a->error = o->head.kind == PORT_HOLD ? hold(o, fd, a->held) : on_held(o);
+    return sizeof *a;
+}

@@ -1,0 +1,76 @@
+/*
+ * core_quarantine.c - which devices the host's drivers never see, and when the others are offered to them. Owns
+ * slot.shut and the offers; knows nothing of ports. With general.quarantine "off" it does nothing.
+ *
+ * A device that comes while ports are held is unconfigured: it is shut. So is one that a VM gives back. The plan offers
+ * a shut device that is the host's, once; whatever changes the policy brings up the same comparison again.
+ */
+#include "core/core_internal.h"
+
+enum { OFFERS_MAX = 3 }; /* a device that fails as often fails for a reason of its own */
+
+bool core_keeps_from_host(const struct core *c, const struct slot *s) {
+    const struct rule *r = s->rule >= 0 ? &c->conf->rules[s->rule] : NULL;
+    if (c->quarantine == QUARANTINE_OFF || s->hub || (r != NULL && r->host))
+        return false;
+    return c->quarantine == QUARANTINE_ALL || (r != NULL && r->nvms > 0) || s->lease >= 0;
+}
+
+bool core_quarantined(const struct slot *s) {
+    return s->state == SLOT_PRESENT && s->shut && !s->dev.driven && s->vm < 0;
+}
+
+/* Without a configuration there is no interface that a driver could have. */
+void quarantine_plugged(const struct core *c, struct slot *s) {
+    if (s->dev.settled && s->dev.nconfigs > 0 && s->dev.config == 0 && !s->shut)
+        slot_shut(c, s);
+}
+
+/* A driver that was loaded after the offer could not bind: the port was held again. */
+void quarantine_drivers(struct step *st, const struct fact *f) {
+    (void)f;
+    for (int i = 0; i < st->c->used; i++) {
+        struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->vm < 0 && !s->hub && s->dev.settled && !core_keeps_from_host(st->c, s))
+            slot_shut(st->c, s);
+    }
+}
+
+void quarantine_offered(struct step *st, const struct fact *f) {
+    for (int i = 0; i < st->c->used; i++) {
+        struct slot *s = &st->c->slot[i];
+        if (s->state != SLOT_PRESENT || s->plug != f->token || !s->offering)
+            continue;
+        s->offering = false;
+        s->offer_failures = f->ok ? 0 : s->offer_failures + 1;
+        s->offer_at = f->ok ? 0 : st->now + backoff(s->offer_failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+        s->shut = !f->ok;
+    }
+}
+
+void quarantine_reload(struct slot *s) {
+    s->offer_failures = 0;
+    s->offer_at = 0;
+}
+
+/* A VM that may have it comes first. What cannot be used now may be used later. */
+bool quarantine_due(const struct core *c, const struct slot *s) {
+    if (!s->shut || s->state != SLOT_PRESENT || s->offer_failures >= OFFERS_MAX || core_keeps_from_host(c, s))
+        return false;
+    if (s->vm >= 0 || s->op != OP_NONE || s->doubt != 0 || s->releasing || s->foreign >= 0 || s->look != LOOK_NONE)
+        return false;
+    return slot_stays_with_host(c, s, STAY_UNUSABLE | STAY_UNSETTLED) == STAY_NO;
+}
+
+int64_t quarantine_plan(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->offering || !quarantine_due(st->c, s))
+        return VH_NEVER;
+    if (s->offer_at > st->now)
+        return s->offer_at;
+    s->offering = true;
+    struct action *a = step_add(st, ACT_OFFER);
+    a->slot = i;
+    a->token = s->plug;
+    return VH_NEVER;
+}

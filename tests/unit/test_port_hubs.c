@@ -1,0 +1,404 @@
+/*
+ * test_port_hubs.c - port_hubs.c and port_turn.c in a made-up tree, with the USB bus above them: hubs are held when
+ * they are reported, a device of the host's has its turn and the port is held again, and whatever of it fails ends.
+ */
+#include "base/log.h"
+#include "bus/usb/bus_usb.h"
+#include "bus/usb/port_hubs.h"
+#include "bus/usb/port_work.h"
+#include "codec/uevent.h"
+#include "fault.h"
+#include "kept.h"
+#include "os/clock.h"
+#include "os/sysfs.h"
+#include "tree.h"
+
+/* ---- the tree ---- */
+
+static void attribute(const char *device, const char *name, const char *text) {
+    char path[256];
+    (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/%s", device, name);
+    make_file(path, text);
+}
+
+static const char hub[] = {18, 1, 0,  2, 9, 0, 1, 64,         0x6b, 0x1d, 2, 0, 0, 5, 0, 0, 0, 1,
+                           9,  2, 18, 0, 1, 1, 0, (char)0xe0, 0,    9,    4, 0, 0, 0, 9, 0, 0, 0};
+static const char mouse[] = {18, 1, 0,  2, 0, 0, 0, 64,         0x6d, 0x04, 0x1f, 0x70, 0, 1, 0, 0, 0, 1,
+                             9,  2, 18, 0, 1, 1, 0, (char)0x80, 50,   9,    4,    0,    0, 0, 3, 0, 0, 0};
+/* The same with a second configuration. */
+static const char two[] = {18, 1, 0,  2, 0, 0, 0, 64,         0x6d, 0x04, 0x20, 0x70, 0, 1, 0, 0, 0, 2,
+                           9,  2, 18, 0, 1, 1, 0, (char)0x80, 50,   9,    4,    0,    0, 0, 3, 0, 0, 0,
+                           9,  2, 18, 0, 1, 2, 0, (char)0x80, 50,   9,    4,    0,    0, 0, 3, 0, 0, 0};
+
+static void place(const char *name, const char *port, unsigned devnum, const char *what, size_t n) {
+    char path[256], number[16];
+    attribute(name, "busnum", "1\n");
+    (void)snprintf(number, sizeof number, "%u\n", devnum);
+    attribute(name, "devnum", number);
+    attribute(name, "devpath", port);
+    attribute(name, "speed", "480\n");
+    attribute(name, "bConfigurationValue", "\n");
+    (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/descriptors", name);
+    make_bytes(path, what, n);
+    (void)snprintf(path, sizeof path, "dev/bus/usb/001/%03u", devnum);
+    make_file(path, "");
+}
+#define PLACE(name, port, devnum, what) place(name, port, devnum, what, sizeof(what))
+
+static void place_hub(const char *name, const char *port, unsigned devnum) {
+    PLACE(name, port, devnum, hub);
+    attribute(name, "bConfigurationValue", "1\n");
+    attribute(name, "maxchild", "4\n");
+}
+
+static void take_away(const char *name) {
+    char command[256];
+    (void)snprintf(command, sizeof command, "rm -rf %s/sys/bus/usb/devices/%s", top, name);
+    CHECK(system(command) == 0);
+}
+
+/* What was written to a node in place of an ioctl. */
+static const char *node_text(unsigned devnum) {
+    static char text[64];
+    char path[64];
+    (void)snprintf(path, sizeof path, "dev/bus/usb/001/%03u", devnum);
+    FILE *f = fopen(at(path), "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = '\0';
+    CHECK(f != NULL && fclose(f) == 0);
+    return text;
+}
+
+/* ---- the daemon's part ---- */
+
+static int noffered, nfreed, ndrivers;
+static bool last_ok;
+
+static void on_offered(uint64_t token, bool ok) {
+    CHECK_INT(token, 77);
+    noffered++;
+    last_ok = ok;
+}
+static void on_released(uint64_t token) {
+    (void)token;
+    nfreed++;
+}
+static void hear(const struct fact *f) {
+    ndrivers += f->kind == FACT_DRIVERS;
+    kept_fact(f);
+}
+static int opened_fd = -1;
+static void on_opened(uint64_t token, int fd, const char *why) {
+    (void)token, (void)why;
+    opened_fd = fd;
+}
+static const struct device *reported(const char *name) {
+    return kept_device(name);
+}
+
+/* ---- the port workers' part ---- */
+
+static char ports[512]; /* the orders that were done: "hold usb1 4" */
+static int error;       /* of the next ones */
+
+static size_t carry_out(const void *order, int fd, void *a, int out[WORKER_FDS]) {
+    static const char names[][8] = {"", "hold", "claim", "release", "drop"};
+    const struct port_order *o = order;
+    struct port_answer *answer = a;
+    size_t n = strlen(ports);
+    (void)snprintf(ports + n, sizeof ports - n, "%s %s %d, ", names[o->head.kind], o->hub, o->ports + o->port);
+    size_t size = port_work(order, fd, a, out);
+    if (error == 0)
+        return size;
+    memset(answer->held, 0, sizeof answer->held);
+    answer->error = error;
+    return size;
+}
+
+static const char *done(void) {
+    static char text[sizeof ports];
+    memcpy(text, ports, sizeof text);
+    ports[0] = '\0';
+    return text;
+}
+
+static void pump(void) {
+    for (int i = 0; i < 4; i++) {
+        device_pool_tick(clock_now());
+        port_pool_tick(clock_now());
+    }
+}
+
+static struct bus_quarantine status(void) {
+    struct bus_quarantine s;
+    bus_usb.quarantine(&s);
+    return s;
+}
+
+static void start(void) {
+    static struct port_order o;
+    static struct port_answer a;
+    static const struct worker_job job = {
+        .name = "port", .order_size = sizeof o, .answer_max = sizeof a, .order = &o, .answer = &a, .handle = carry_out};
+    static const struct bus_calls calls = {
+        .fact = hear, .reported = reported, .opened = on_opened, .released = on_released, .offered = on_offered};
+    error = 0;
+    ports[0] = '\0';
+    kept.n = 0;
+    CHECK(kept_start(&calls, bus_usb_done) && port_pool_start(0, &job, &bus_usb_port_calls));
+    bus_usb.hold_ports();
+}
+
+static void event(const char *action, const char *name) {
+    char devpath[128];
+    (void)snprintf(devpath, sizeof devpath, "/devices/pci0000:00/usb1/%s", name);
+    const struct uevent ev = {.action = action, .devpath = devpath, .subsystem = "usb", .devtype = "usb_device"};
+    CHECK(bus_usb.uevent(&ev));
+    bus_usb.read_noted();
+    pump();
+}
+
+static void offer(const char *name) {
+    noffered = 0;
+    CHECK(bus_usb.offer(kept_device(name), 77));
+    CHECK_INT(noffered, 0);
+    pump();
+    CHECK_INT(noffered, 1);
+}
+
+/* ---- hubs ---- */
+
+static void a_hub_is_held_when_it_is_reported(void) {
+    int files = open_files();
+    start();
+    place_hub("usb1", "0\n", 1);
+    event("add", "usb1"); /* the kernel is not done with it */
+    CHECK(strcmp(done(), "") == 0 && status().hubs == 0);
+    event("bind", "usb1");
+    CHECK_STR(done(), "hold usb1 4, ");
+    CHECK(status().runs && status().hubs == 1 && status().ports == 4 && status().refused == 0);
+    CHECK(port_held("1-4") && !port_held("1-5") && !port_held("2-1") && !port_held("1-4.1") && !port_held("usb1"));
+    CHECK_INT(open_files(), files + 1);
+    event("change", "usb1");
+    bus_usb.scan(false);
+    pump();
+    CHECK_STR(done(), ""); /* once a plug */
+    place_hub("1-4", "4\n", 7);
+    event("bind", "1-4");
+    CHECK_STR(done(), "hold 1-4 4, ");
+    take_away("1-4");
+    event("remove", "1-4");
+    CHECK_STR(done(), "drop 1-4 0, ");
+    CHECK(status().hubs == 1 && open_files() == files + 1);
+}
+
+static void a_hub_that_the_kernel_does_not_drive_yet_is_held_later(void) {
+    place_hub("1-3", "3\n", 8);
+    attribute("1-3", "maxchild", "0\n");
+    event("bind", "1-3");
+    CHECK_STR(done(), "");
+    CHECK(bus_usb.deadline() != VH_NEVER);
+    attribute("1-3", "maxchild", "2\n");
+    bus_usb.tick(bus_usb.deadline());
+    pump();
+    CHECK_STR(done(), "hold 1-3 2, ");
+    take_away("1-3");
+    event("remove", "1-3");
+    (void)done();
+}
+
+static void a_hub_without_a_configuration_is_not_held(void) {
+    place_hub("1-3", "3\n", 8);
+    attribute("1-3", "bConfigurationValue", "\n");
+    event("bind", "1-3");
+    CHECK_STR(done(), "");
+    /* Its turn comes; then it is held before the port above it. */
+    offer("1-3");
+    attribute("1-3", "bConfigurationValue", "1\n");
+    CHECK(last_ok);
+    CHECK_STR(done(), "release usb1 3, claim usb1 3, hold 1-3 4, ");
+    CHECK_STR(node_text(8), "configured 1\n");
+    take_away("1-3");
+    event("remove", "1-3");
+    (void)done();
+}
+
+/* ---- devices ---- */
+
+static void a_device_of_the_hosts_has_its_turn(void) {
+    PLACE("1-2", "2\n", 5, mouse);
+    event("bind", "1-2");
+    CHECK(kept_device("1-2") != NULL && kept_device("1-2")->config == 0 && !kept_device("1-2")->driven);
+    offer("1-2");
+    CHECK(last_ok && port_held("1-2"));
+    CHECK_STR(done(), "release usb1 2, claim usb1 2, ");
+    CHECK_STR(node_text(5), "configured 1\n");
+    attribute("1-2", "bConfigurationValue", "1\n");
+    event("change", "1-2");
+    CHECK_INT(kept_device("1-2")->config, 1);
+    offer("1-2"); /* again: it is configured, and only offered to drivers */
+    CHECK(last_ok);
+    CHECK_STR(node_text(5), "configured 1\n");
+    (void)done();
+}
+
+static void of_several_configurations_the_kernel_chooses(void) {
+    make_file("sys/bus/usb/drivers/usb/bind", "");
+    make_file("sys/bus/usb/drivers/usb/unbind", "");
+    PLACE("1-4", "4\n", 6, two);
+    event("bind", "1-4");
+    offer("1-4");
+    CHECK(last_ok);
+    CHECK_STR(node_text(6), "");
+    char text[8] = "";
+    int fd = open(at("sys/bus/usb/drivers/usb/bind"), O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, text, sizeof text - 1) >= 3 && close(fd) == 0);
+    CHECK(strncmp(text, "1-4", 3) == 0);
+    (void)done();
+    char command[256];
+    (void)snprintf(command, sizeof command, "rm -rf %s/sys/bus/usb/drivers", top);
+    CHECK(system(command) == 0);
+    offer("1-4");
+    CHECK(!last_ok && was_said("not configured for the host: device=1-4"));
+    CHECK_STR(done(), "release usb1 4, claim usb1 4, ");
+    take_away("1-4");
+    event("remove", "1-4");
+    heal();
+}
+
+static void a_vms_device_is_configured_and_passed(void) {
+    PLACE("1-2", "2\n", 5, mouse);
+    CHECK(bus_usb.open_node(kept_device("1-2"), 1));
+    pump();
+    CHECK(opened_fd >= 0 && close(opened_fd) == 0);
+    CHECK_STR(node_text(5), "configured 1\n");
+    attribute("1-2", "bConfigurationValue", "1\n");
+    make_file("dev/bus/usb/001/005", "");
+    CHECK(bus_usb.open_node(kept_device("1-2"), 1));
+    pump();
+    CHECK(opened_fd >= 0 && close(opened_fd) == 0);
+    CHECK_STR(node_text(5), ""); /* it was already */
+    CHECK_STR(done(), "");
+}
+
+static void a_driver_that_comes_and_a_driver_that_binds_are_told(void) {
+    const struct uevent came = {
+        .action = "add", .devpath = "/bus/usb/drivers/usb-storage", .subsystem = "drivers", .devtype = ""};
+    const struct uevent other = {
+        .action = "add", .devpath = "/bus/pci/drivers/usb-x", .subsystem = "drivers", .devtype = ""};
+    const struct uevent bound = {.action = "bind",
+                                 .devpath = "/devices/pci0000:00/usb1/1-2/1-2:1.0",
+                                 .subsystem = "usb",
+                                 .devtype = "usb_interface"};
+    ndrivers = 0;
+    (void)bus_usb.uevent(&other);
+    bus_usb.read_noted();
+    CHECK_INT(ndrivers, 0);
+    CHECK(bus_usb.uevent(&came));
+    bus_usb.read_noted();
+    CHECK_INT(ndrivers, 1);
+    make_file("sys/bus/usb/drivers/usbhid/x", "");
+    make_file("sys/bus/usb/devices/1-2/1-2:1.0/x", "");
+    char link[256];
+    (void)snprintf(link, sizeof link, "%s", at("sys/bus/usb/devices/1-2:1.0"));
+    CHECK(mkdir(link, 0755) == 0);
+    (void)snprintf(link, sizeof link, "%s", at("sys/bus/usb/devices/1-2:1.0/driver"));
+    CHECK(symlink("../../drivers/usbhid", link) == 0);
+    CHECK(bus_usb.uevent(&bound));
+    bus_usb.read_noted();
+    pump();
+    CHECK(kept_device("1-2")->driven);
+    CHECK(unlink(link) == 0);
+    take_away("1-2:1.0");
+}
+
+/* ---- what fails ---- */
+
+static void a_port_of_another_program_is_told_and_left(void) {
+    error = EBUSY;
+    offer("1-2"); /* its release fails, it is tried all the same, and its port is somebody else's now */
+    CHECK(last_ok && !port_held("1-2") && was_said("another program holds them"));
+    CHECK(status().ports == 3 && status().refused == 1);
+    heal();
+    place_hub("1-3", "3\n", 8);
+    event("bind", "1-3");
+    CHECK(status().hubs == 2 && status().refused == 5 && was_said("ports are not held: hub=1-3 ports=4"));
+    error = 0;
+    heal();
+    (void)done();
+    offer("1-2");
+    CHECK(last_ok);
+    CHECK_STR(done(), ""); /* no port of ours */
+}
+
+static void a_hub_that_goes_meanwhile_is_tried_again(void) {
+    take_away("1-3");
+    event("remove", "1-3");
+    error = ENODEV;
+    place_hub("1-3", "3\n", 9);
+    event("bind", "1-3");
+    CHECK(status().hubs == 1 && status().runs);
+    error = 0;
+    bus_usb.tick(bus_usb.deadline());
+    pump();
+    CHECK_INT(status().hubs, 2);
+    (void)done();
+}
+
+static void a_pool_that_ends_ends_every_turn(void) {
+    noffered = 0;
+    take_away("1-2");
+    event("remove", "1-2");
+    PLACE("1-1", "1\n", 10, mouse);
+    event("bind", "1-1");
+    CHECK(port_held("1-1") && bus_usb.offer(kept_device("1-1"), 77));
+    port_pool_lose("the test says so");
+    CHECK(!status().runs && was_said("quarantine is off: the test says so"));
+    CHECK_STR(status().why, "the test says so");
+    pump();
+    CHECK(noffered == 1 && last_ok); /* without its port, as without quarantine */
+    CHECK(!port_held("1-1") && status().hubs == 0);
+    offer("1-1");
+    CHECK(last_ok);
+    /* What was left unconfigured is configured for its VM as before. */
+    make_file("dev/bus/usb/001/010", "");
+    CHECK(bus_usb.open_node(kept_device("1-1"), 1));
+    pump();
+    CHECK(opened_fd >= 0 && close(opened_fd) == 0);
+    CHECK_STR(node_text(10), "configured 1\n");
+    heal();
+}
+
+static void a_kernel_without_claims_is_told_once(void) {
+    start();
+    error = ENOTTY;
+    event("change", "usb1");
+    bus_usb.scan(false);
+    pump();
+    CHECK(!status().runs && strstr(status().why, "knows no claims") != NULL);
+    CHECK(was_said("quarantine is off: this kernel knows no claims of ports"));
+    heal();
+    bus_usb.scan(false);
+    pump();
+    CHECK(!was_said("quarantine"));
+}
+
+int main(void) {
+    CHECK(mkdtemp(top) != NULL);
+    make_directory("sys/bus/usb/devices");
+    CHECK(sysfs_root(top));
+    log_open("test", LOG_INFO);
+    RUN(a_hub_is_held_when_it_is_reported);
+    RUN(a_hub_that_the_kernel_does_not_drive_yet_is_held_later);
+    RUN(a_hub_without_a_configuration_is_not_held);
+    RUN(a_device_of_the_hosts_has_its_turn);
+    RUN(of_several_configurations_the_kernel_chooses);
+    RUN(a_vms_device_is_configured_and_passed);
+    RUN(a_driver_that_comes_and_a_driver_that_binds_are_told);
+    RUN(a_port_of_another_program_is_told_and_left);
+    RUN(a_hub_that_goes_meanwhile_is_tried_again);
+    RUN(a_pool_that_ends_ends_every_turn);
+    RUN(a_kernel_without_claims_is_told_once);
+    remove_tree();
+    TEST_MAIN_END;
+}
