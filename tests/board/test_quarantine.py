@@ -1,0 +1,312 @@
+"""general.quarantine on the emulated board: no driver of the host ever has an interface of what belongs to a VM, and everything else works as ever.
+
+The kernel's uevents say so: each `bind` of an interface names its driver, and none may come for a guest's device.
+"""
+import json
+import os
+
+from rig import HID, STORAGE, BoardWorld, conf, main, scaled
+from board import Uevents, until
+from tap import check, contains, equal, test
+from usbip import UsbIp, silent, simple
+
+KEYBOARD = {**HID, "interfaceProtocol": 1}
+MOUSE = {**HID, "interfaceProtocol": 2}
+STRINGS = {1: "Maker", 2: "Thing", 3: "0123"}
+VID = 0xF0A5  # nobody's
+GUEST_RULES = [{"targetVm": "vm1", "allow": [KEYBOARD]}, {"allowedVms": ["vm1", "vm2"], "tag": "disk", "allow": [STORAGE]}]
+
+# Claims every port of the hub with that node, says how many it got, and holds them until its input ends.
+HOLDER = """
+import fcntl, struct, sys
+hub = open(sys.argv[1], "r+b", buffering=0)
+got = 0
+for port in range(1, int(sys.argv[2]) + 1):
+    try:
+        fcntl.ioctl(hub, 0x80045518, struct.pack("I", port))
+        got += 1
+    except OSError as e:
+        print(e.errno, flush=True)
+print("got", got, flush=True)
+sys.stdin.read()
+"""
+
+
+class Quarantine(BoardWorld):
+    recorder = None
+    usb = None
+
+    def begin(self, rules=GUEST_RULES, *options, mode="rules", **more):
+        self.vm("vm1")
+        self.vm("vm2")
+        self.start(conf(rules, quarantine=mode, **more), *options)
+        api = self.api()
+        self.held(api)
+        return api
+
+    def held(self, api):
+        """Waits until the ports of all hubs are held; the figures."""
+        def whole():
+            q = api.ok("stats")["quarantine"]
+            return q if q["hubs"] > 0 and q["waiting"] == 0 else None
+        return until(whole, scaled(10), "the ports of all hubs held")
+
+    def record(self):
+        self.recorder = Uevents(self.board)
+
+    def drivers(self):
+        """Of the host, as (interface, driver), since record()."""
+        self.board.run("modprobe -r uinput; modprobe uinput", check=False)  # its event comes after all that were before
+        bound = []
+        while (got := self.next_event())["head"] != "add@/module/uinput":
+            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
+                bound.append((got["DEVPATH"].rsplit("/", 1)[1], got.get("DRIVER", "?")))
+        self.recorder.close()
+        self.recorder = None
+        return [b for b in bound if b[1] != "usbfs"]
+
+    def next_event(self):
+        return self.recorder.next(scaled(10))
+
+    def port_workers(self):
+        """Those that run; ps puts the name of what has ended in other brackets."""
+        return [line.split()[0] for line in self.board.run("ps").splitlines() if "{vhotplug-port}" in line]
+
+    def configuration(self, name):
+        return self.board.read(f"/sys/bus/usb/devices/{name}/bConfigurationValue").strip()
+
+    def __exit__(self, kind, value, trace):
+        if self.recorder:
+            self.recorder.close()
+        for port in sorted(self.usb.plugged if self.usb else ()):
+            self.usb.unplug(port)
+        super().__exit__(kind, value, trace)
+
+
+def listed(api, name):
+    return until(lambda: [d for d in api.devices(all=True) if d["sys_name"] == name], scaled(10), f"{name} in the list")[0]
+
+
+@test
+def no_driver_of_the_host_binds_to_a_guests_device(w):
+    api = w.begin()
+    w.record()
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]
+    name = told["sys_name"]
+    api.ok("usb_detach", device_node=told["device_node"], timeout=scaled(20))  # reset comes with it
+    seen = until(lambda: [d for d in [listed(api, name)] if d["state"] == "idle"], scaled(10), "the keyboard given back")[0]
+    equal((seen["driven"], seen["quarantined"], w.driver(name)), (False, True, None))
+    api.ok("usb_attach", device_node=seen["device_node"], vm="vm1", timeout=scaled(20))
+    w.unplug("kbd")
+    w.plug_stick("stick")
+    told = api.told("usb_select_vm", timeout=scaled(20))["usb_device"]
+    equal(w.configuration(told["sys_name"]), "")
+    api.ok("usb_attach", device_node=told["device_node"], vm="vm2", timeout=scaled(20))
+    equal(w.configuration(told["sys_name"]), "1")
+    api.ok("usb_attach", device_node=told["device_node"], vm="vm1", timeout=scaled(20))  # a move
+    w.unplug("stick")
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the stick out of vm1")
+    equal(w.drivers(), [])
+
+
+@test
+def a_vm_that_dies_leaves_its_device_without_a_driver(w):
+    vm3 = w.extra_vm("vm3")
+    api = w.begin([{"targetVm": "vm3", "allow": [KEYBOARD]}], vms=("vm1", "vm2", "vm3"))
+    w.record()
+    w.plug("usb-kbd", "kbd")
+    told = api.told("usb_attached", vm="vm3", timeout=scaled(20))["usb_device"]
+    vm3.process.kill(9)
+    api.told("usb_detached", vm="vm3", timeout=scaled(20))
+    until(lambda: listed(api, told["sys_name"])["reason"] == "VM 'vm3' is not running", scaled(20), "its reset")
+    seen = listed(api, told["sys_name"])
+    equal((seen["driven"], seen["quarantined"]), (False, True))
+    w.extra_vms.remove(vm3)
+    w.unplug("kbd")
+    api.told("usb_disconnected", timeout=scaled(10))
+    equal(w.drivers(), [])
+
+
+@test
+def what_is_the_hosts_works_and_its_port_is_held_again(w):
+    api = w.begin()
+    before = w.held(api)["ports"]
+    w.record()
+    w.plug("usb-mouse", "mouse", port="3")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    until(lambda: listed(api, name)["driven"], scaled(10), "a list that says so")
+    equal(w.held(api)["ports"], before)
+    w.unplug("mouse")
+    api.told("usb_disconnected", timeout=scaled(10))
+    w.plug("usb-kbd", "kbd", port="3")
+    equal(api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]["sys_name"], name)
+    w.unplug("kbd")
+    equal(w.drivers(), [(f"{name}:1.0", "usbhid")])
+
+
+@test
+def a_driver_that_is_loaded_later_gets_the_hosts_device(w):
+    api = w.begin()
+    w.board.run("rmmod usbhid")
+    try:
+        w.plug("usb-mouse", "mouse")
+        name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+        until(lambda: w.configuration(name) == "1", scaled(20), "the mouse configured")
+        equal(w.driver(name), None)
+    finally:
+        w.board.run("modprobe usbhid")
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+
+
+@test
+def of_two_configurations_the_kernel_chooses_for_the_host_and_a_vm_gets_the_first(w):
+    api = w.begin()
+    w.plug("usb-net", "net")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.configuration(name) != "", scaled(20), "the adapter configured")
+    until(lambda: listed(api, name)["quarantined"] is False, scaled(10), "a list that says so")
+    w.unplug("net")
+    api.told("usb_disconnected", timeout=scaled(10))
+    w.stop()
+    api = w.begin([{"targetVm": "vm1", "allow": [{"vendorId": "0525"}]}])
+    w.record()
+    w.plug("usb-net", "net")
+    name = api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]["sys_name"]
+    equal(w.configuration(name), "1")
+    w.unplug("net")
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the adapter out of vm1")
+    equal(w.drivers(), [])
+
+
+@test
+def a_hub_is_the_hosts_and_its_ports_are_held_before_the_first_device(w):
+    api = w.begin()
+    hubs = w.held(api)["hubs"]
+    w.record()
+    w.plug("usb-hub", "hub", port="4")
+    until(lambda: api.ok("stats")["quarantine"]["hubs"] == hubs + 1, scaled(20), "its ports held")
+    w.plug("usb-kbd", "kbd", port="4.1")
+    name = api.told("usb_attached", vm="vm1", timeout=scaled(20))["usb_device"]["sys_name"]
+    check(name.endswith("-4.1"), name)
+    w.unplug("kbd")
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the keyboard out of vm1")
+    w.unplug("hub")
+    until(lambda: api.ok("stats")["quarantine"]["hubs"] == hubs, scaled(20), "the hub gone")
+    equal([d for d in w.drivers() if d[1] != "hub"], [])
+
+
+@test
+def a_hub_with_a_device_in_it_is_in_time_too(w):
+    """A dock: what is plugged into it comes with it."""
+    w.stop_boot_daemon()
+    w.plug("usb-hub", "hub", port="4")
+    w.plug("usb-kbd", "kbd", port="4.1")
+    until(lambda: any(n.endswith("-4.1") for n in w.board.usb()), scaled(10), "the keyboard in sysfs")
+    bus = next(n for n in w.board.usb() if n.endswith("-4.1")).split("-")[0]
+    api = w.begin()
+    equal((listed(api, f"{bus}-4.1")["driven"], listed(api, f"{bus}-4.1")["quarantined"]), (True, False))  # it was there before
+    w.record()
+    path = f"/sys/bus/usb/devices/{bus}-0:1.0/usb{bus}-port4/disable"
+    w.board.write(path, "1")
+    api.told("usb_disconnected", timeout=scaled(20))
+    w.board.write(path, "0")
+    api.told("usb_attached", vm="vm1", timeout=scaled(30))
+    w.unplug("kbd")
+    equal([d for d in w.drivers() if d[1] != "hub"], [])
+
+
+@test
+def a_daemon_that_is_killed_leaves_a_host_that_works(w):
+    api = w.begin()
+    w.plug("usb-mouse", "mouse")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    api.close()
+    w.clients.remove(api)
+    w.stop(signal=9)
+    until(lambda: not w.port_workers(), scaled(10), "the port workers gone")
+    equal(w.driver(name), "usbhid")
+    before = set(w.board.usb())
+    w.plug("usb-kbd", "kbd")
+    fresh = until(lambda: set(w.board.usb()) - before, scaled(10), "the keyboard in sysfs").pop()
+    until(lambda: w.driver(fresh) == "usbhid", scaled(10), "the host's driver of what comes later")
+
+
+@test
+def without_its_port_workers_quarantine_is_off_and_says_so(w):
+    api = w.begin()
+    w.board.run(f"kill -9 {w.port_workers()[0]}")
+    q = until(lambda: (lambda q: None if q["works"] else q)(api.ok("stats")["quarantine"]), scaled(10), "a word about it")
+    contains(q["reason"], "port worker")
+    equal((q["hubs"], q["ports"]), (0, 0))
+    until(lambda: not w.port_workers(), scaled(10), "the other one gone, too")
+    w.plug("usb-mouse", "mouse")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+
+
+@test
+def ports_of_another_program_are_told_and_the_others_are_held(w):
+    w.stop_boot_daemon()
+    ports = int(w.board.read("/sys/bus/usb/devices/usb1/maxchild"))
+    holder = w.board.spawn(["python3", "-ISBc", HOLDER, "/dev/bus/usb/001/001", str(ports)], root="host")
+    equal(holder.line(scaled(20)), f"got {ports}")
+    api = w.begin()
+    q = w.held(api)
+    equal((q["works"], q["refused"]), (True, ports))
+    check(q["ports"] > 0, "other hubs")
+    holder.end()
+    holder.wait(scaled(10))
+    w.stop()
+    contains(w.story, "ports are not held: hub=usb1")
+    contains(w.story, "another program holds them")
+
+
+@test
+def with_all_only_what_a_rule_leaves_to_the_host_is_the_hosts(w):
+    api = w.begin([{"host": True, "allow": [MOUSE]}, *GUEST_RULES], mode="all")
+    w.record()
+    w.plug("usb-mouse", "mouse")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.plug("usb-tablet", "tablet")
+    other = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    seen = listed(api, other)
+    equal((seen["driven"], seen["quarantined"], w.configuration(other)), (False, True, ""))
+    w.unplug("tablet")
+    w.unplug("mouse")
+    equal(w.drivers(), [(f"{name}:1.0", "usbhid")])
+
+
+@test
+def a_device_that_never_answers_holds_up_nobody(w):
+    api = w.begin()
+    Quarantine.usb = UsbIp(w.board, scaled(30))
+    api.ok("version")
+    w.usb.plug(0, silent(VID, 1, 4), STRINGS, mute=("report",))  # the host's by policy: its driver asks, and waits
+    until(lambda: w.usb.ignored(0), scaled(20), "the kernel's question without an answer")
+    w.plug("usb-mouse", "mouse")
+    name = api.told("usb_connected", vid="0627", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(15), "another device of the host's in use")
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_attached", vm="vm1", timeout=scaled(15))
+    w.unplug("kbd")
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the keyboard out of vm1")
+
+
+@test
+def a_hostile_guests_device_is_never_asked_by_the_host(w):
+    api = w.begin([{"targetVm": "vm1", "allow": [{"vendorId": f"{VID:04x}"}]}])
+    if Quarantine.usb is None:
+        Quarantine.usb = UsbIp(w.board, scaled(30))
+    w.held(api)
+    w.usb.plug(0, silent(VID, 1, 4), STRINGS, mute=("report",))
+    api.told("usb_attached", vm="vm1", vid=f"{VID:04x}", timeout=scaled(20))
+    check(not w.usb.ignored(0), "no driver of the host has asked it anything that it does not answer")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("VH_TEST_PATIENCE", "6")
+    main(Quarantine)
