@@ -78,6 +78,28 @@ static void saves(const struct json *j) {
         doctor_say(FINE, "saves: none of %lld failed", all);
 }
 
+/* Absent while it is off. */
+static void quarantine(const struct json *j) {
+    int q = json_get(j, 0, "quarantine");
+    char why[VH_TEXT_MAX] = "";
+    bool works = true;
+    long long refused = figure(j, "quarantine", "refused"), waiting = figure(j, "quarantine", "waiting");
+    if (q < 0)
+        return;
+    (void)json_bool(j, json_get(j, q, "works"), &works);
+    (void)json_string(j, json_get(j, q, "reason"), why, sizeof why); /* null if it works */
+    if (!works)
+        doctor_say(PROBLEM, "quarantine: off: %s; the host's drivers see every device (restart the daemon)", why);
+    else if (refused > 0)
+        doctor_say(PROBLEM, "quarantine: another program holds %lld ports (the log names the hubs: what opens them?)",
+                   refused);
+    else if (waiting > 0)
+        doctor_say(NOTE, "quarantine: %lld hubs are not held yet (the kernel is busy with them)", waiting);
+    else
+        doctor_say(FINE, "quarantine: %lld ports of %lld hubs are held", figure(j, "quarantine", "ports"),
+                   figure(j, "quarantine", "hubs"));
+}
+
 /* ---- the conversation ---- */
 
 static void judge(const struct json *j) {
@@ -92,6 +114,7 @@ static void judge(const struct json *j) {
     workers(j);
     log_lines(j);
     saves(j);
+    quarantine(j);
 }
 
 static void understand(const char *line, size_t len) {

@@ -488,6 +488,32 @@ static void each_trouble_of_a_daemon_is_told_with_advice(void) {
     }
 }
 
+static const char *quarantined(const char *members) {
+    static char text[4096];
+    const char *all = stats(NULL, 0), *vms = strstr(all, ", \"vms\"");
+    (void)snprintf(text, sizeof text, "%.*s, \"quarantine\": {%s}%s", (int)(vms - all), all, members, vms);
+    return text;
+}
+
+static void quarantine_is_judged_where_it_is_on(void) {
+    CHECK_INT(visit_daemon(stats(NULL, 0), false), FINE);
+    CHECK(!says("quarantine"));
+    CHECK_INT(visit_daemon(quarantined("\"works\": true, \"reason\": null, \"hubs\": 2, \"waiting\": 0, \"ports\": 30, "
+                                       "\"refused\": 0"),
+                           false),
+              FINE);
+    CHECK(told("ok", "quarantine: ", "30 ports of 2 hubs are held"));
+    CHECK_INT(visit_daemon(quarantined("\"works\": true, \"reason\": null, \"waiting\": 1, \"refused\": 0"), false),
+              FINE);
+    CHECK(told("note", "quarantine: ", "1 hubs are not held yet"));
+    CHECK_INT(visit_daemon(quarantined("\"works\": true, \"reason\": null, \"waiting\": 1, \"refused\": 3"), false),
+              WRONG);
+    CHECK(told("problem", "quarantine: ", "another program holds 3 ports"));
+    CHECK_INT(visit_daemon(quarantined("\"works\": false, \"reason\": \"it has ended\", \"refused\": 0"), false),
+              WRONG);
+    CHECK(told("problem", "quarantine: ", "off: it has ended; the host's drivers see every device"));
+}
+
 static void who_answers_something_else_is_told_apart(void) {
     CHECK_INT(visit_daemon("{\"result\": \"failed\", \"error\": \"\\u001b[2J\"}\n", false), FINE);
     CHECK(told("note", "daemon: ", "ask as an operator or admin") && !says("\x1b"));
@@ -522,6 +548,7 @@ int main(void) {
     RUN(whether_a_daemon_runs_is_said);
     RUN(a_daemon_without_trouble_is_said_to_have_none);
     RUN(each_trouble_of_a_daemon_is_told_with_advice);
+    RUN(quarantine_is_judged_where_it_is_on);
     RUN(who_answers_something_else_is_told_apart);
     remove_tree();
     TEST_MAIN_END;
