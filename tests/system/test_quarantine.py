@@ -1,0 +1,132 @@
+"""general.quarantine with the static binary and a made-up sysfs: whose device is configured, when, and what is told. A node of a made-up
+device shows what its ioctl would have been: "configured 1"."""
+import os
+import signal
+import time
+
+from tap import check, contains, equal, run, scaled, test
+from world import KEYBOARD, World, rule
+
+PORT = "vhotplug-port"
+NOTHING = "0000000000000000"
+STICK = {"interfaces": [(8, 6, 0x50)]}
+
+
+def begin(w, mode="rules", rules=None, **more):
+    """A daemon that holds the four ports of the root hub, and its API."""
+    hub = w.host.devices["usb1"]
+    w.host.write(f"{hub.directory}/bConfigurationValue", "1\n")
+    w.host.write(f"{hub.directory}/maxchild", "4\n")
+    daemon = w.daemon(w.conf(rules or [rule("vm1", KEYBOARD)], quarantine=mode, **more))
+    api = w.api(events=True)
+    until(lambda: figures(api)["ports"] == 4, "the ports held")
+    return daemon, api
+
+
+def until(condition, what):
+    end = time.monotonic() + scaled(5)
+    while not condition():
+        check(time.monotonic() < end, f"never came: {what}")
+        time.sleep(0.01)
+
+
+def port_workers(daemon):
+    """The status of each, when it is shut in."""
+    found = []
+    with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children", encoding="ascii") as f:
+        for pid in f.read().split():
+            with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+            if status["Name"] == PORT and status["Seccomp"] == "2":
+                found.append(status)
+    return found
+
+
+def figures(api):
+    return api.ok("stats")["quarantine"]
+
+
+def node(w, device):
+    with open(w.host.path(device.node), encoding="ascii") as f:
+        return f.read()
+
+
+def is_configured(w, device):
+    until(lambda: node(w, device) == "configured 1\n", f"{device} configured")
+
+
+@test
+def the_hosts_device_is_configured_and_a_vms_is_not(w):
+    _, api = begin(w)
+    equal(figures(api), {"mode": "rules", "works": True, "reason": None, "hubs": 1, "waiting": 0, "ports": 4, "refused": 0, "devices": 0})
+    mine = w.host.plug("1-1", pid=1, **STICK)
+    is_configured(w, mine)
+    guests = w.host.plug("1-2", pid=2)
+    api.await_event("usb_connected", device_node=guests.node)
+    w.rest(api)
+    equal(node(w, guests), "")
+    until(lambda: figures(api)["devices"] == 1, "one in quarantine")
+    seen = {d["sys_name"]: (d["driven"], d["quarantined"]) for d in api.list(all=True).values()}
+    equal((seen["1-1"], seen["1-2"]), ((False, False), (False, True)))
+    w.qemu("vm1")
+    api.await_event("usb_attached", device_node=guests.node)
+    equal(node(w, guests), "configured 1\n")
+
+
+@test
+def with_all_a_rule_names_what_is_the_hosts(w):
+    _, api = begin(w, "all", [{"host": True, "allow": [{"productId": "0001", "vendorId": "046d"}]}])
+    is_configured(w, w.host.plug("1-1", pid=1, **STICK))
+    other = w.host.plug("1-2", pid=2, **STICK)
+    api.await_event("usb_connected", device_node=other.node)
+    w.rest(api)
+    equal(node(w, other), "")
+
+
+@test
+def the_processes_that_hold_ports_may_hardly_do_anything(w):
+    daemon, _ = begin(w)
+    until(lambda: len(port_workers(daemon)) == 2, "both shut in")
+    for s in port_workers(daemon):
+        equal((s["Threads"], s["CapEff"], s["NoNewPrivs"]), ("1", NOTHING, "1"))
+
+
+@test
+def without_one_of_them_quarantine_is_off_and_the_rest_goes_on(w):
+    daemon, api = begin(w)
+    until(lambda: len(port_workers(daemon)) == 2, "both shut in")
+    os.kill(int(port_workers(daemon)[0]["Pid"]), signal.SIGKILL)
+    daemon.wait_log("quarantine is off: a port worker has ended")
+    told = figures(api)
+    equal((told["works"], told["hubs"]), (False, 0))
+    contains(told["reason"], "port worker")
+    equal(api.ok("stats")["port_workers"], {"running": 0, "late": 0, "ended": 2})
+    is_configured(w, w.host.plug("1-1", pid=1, **STICK))
+    guests = w.host.plug("1-2", pid=2)
+    w.qemu("vm1")
+    api.await_event("usb_attached", device_node=guests.node)
+    equal(node(w, guests), "configured 1\n")
+
+
+@test
+def a_reload_turns_it_neither_on_nor_off(w):
+    daemon, api = begin(w)
+    daemon.configure(w.conf([], quarantine="off"))
+    daemon.wait_log("general.quarantine is read at start only")
+    is_configured(w, w.host.plug("1-1", pid=1, **STICK))
+    check(figures(api)["works"], "it goes on")
+
+
+@test
+def off_is_as_if_there_were_no_such_thing(w):
+    daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)]))
+    api = w.api(events=True)
+    device = w.host.plug("1-1", pid=1, **STICK)
+    api.await_event("usb_connected", device_node=device.node)
+    seen = api.list(all=True)[device.node]
+    equal(("driven" in seen, "quarantined" in seen, "quarantine" in api.ok("stats")), (False, False, False))
+    w.rest(api)
+    equal((node(w, device), port_workers(daemon)), ("", []))
+
+
+run(World)
