@@ -18,7 +18,7 @@ VHOTPLUG_LICENSE = Apache-2.0
 VHOTPLUG_LICENSE_FILES = LICENSE
 VHOTPLUG_DEPENDENCIES = host-pkgconf jsmn libusb
 
-ifeq ($(BR2_PACKAGE_VHOTPLUG)$(BR_BUILDING),yy)
+ifeq ($(BR2_PACKAGE_VHOTPLUG),y)
 ifeq ($(VHOTPLUG_SITE),)
 $(error BR2_PACKAGE_VHOTPLUG_SITE is empty: it names where vhotplug-$(VHOTPLUG_VERSION).tar.gz is)
 endif
