@@ -96,7 +96,7 @@ def a_vm_in_preconfig_gets_its_device_when_its_machine_is_made(w):
     api = w.plain("vm3")
     w.plug("usb-kbd", "kbd")
     api.told("usb_connected")
-    w.wait_log("operation failed", "permitted only after machine initialization")
+    w.wait_log("operation failed", "permitted")  # each QEMU has its own words for it
     equal(api.devices()[0]["vm"], None)
     vm3.look.execute("x-exit-preconfig")
     api.told("usb_attached", vm="vm3", timeout=scaled(12))
