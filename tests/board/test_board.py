@@ -6,7 +6,7 @@ import time
 
 from rig import BINARY, HID, SOCKET, STORAGE, BoardWorld, Shared, conf, main
 from board import BUILD, BoardError, Json, Timeout, Vm, sh, until
-from tap import check, contains, equal, scaled, test
+from tap import alive, check, contains, equal, scaled, test
 
 
 def start_guest(board):
@@ -72,7 +72,8 @@ class World(BoardWorld):
                 return log.replace("\r", "")
             if len(log) != size:
                 size, since = len(log), time.monotonic()
-            check(time.monotonic() - since < scaled(60), f"the guest is silent: no {text!r} after {log[-300:]!r}")
+                alive()
+            check(time.monotonic() - since < scaled(50), f"the guest is silent: no {text!r} after {log[-300:]!r}")
             time.sleep(0.5)
 
 

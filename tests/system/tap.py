@@ -51,6 +51,16 @@ def watchdog(seconds):
     return timer
 
 
+_watching = []  # the timer of the test that runs
+
+
+def alive():
+    """What this test waits for has moved on: its watchdog begins anew."""
+    if _watching:
+        _watching.pop().cancel()
+        _watching.append(watchdog(scaled(60)))
+
+
 def run(make_world):
     """Runs every test with a fresh world; a world is a context manager whose explain() says what happened."""
     only = sys.argv[1:]
@@ -58,7 +68,7 @@ def run(make_world):
     failures = 0
     print(f"1..{len(chosen)}", flush=True)
     for number, function in enumerate(chosen, 1):
-        timer = watchdog(scaled(60))
+        _watching[:] = [watchdog(scaled(60))]
         begun = time.monotonic()
         error = None
         world = make_world()
@@ -67,7 +77,7 @@ def run(make_world):
                 function(world)
         except Exception:  # whatever it is, it is this test's failure
             error = traceback.format_exc()
-        timer.cancel()
+        _watching.pop().cancel()
         if error:
             failures += 1
             for line in (error + world.explain()).splitlines():
