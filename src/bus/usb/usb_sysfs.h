@@ -22,8 +22,8 @@ bool usb_sysfs_unauthorised(int dir);
  * strings: the kernel holds the device's lock before. */
 uint8_t usb_sysfs_config(int dir);
 /* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them; if it is settled,
- * its active configuration, too. dev and texts must be zero except for sys_name and settled. False if it has no place on
- * a bus, or none any more. */
+ * its active configuration, too. dev and texts must be zero except for sys_name and settled. False if it has no place
+ * on a bus, or none any more. */
 bool usb_sysfs_plug(int dir, struct device *dev, struct device_texts *texts);
 /* Fills its names, which last as long as the plug. Reads the device's own strings only if it is settled: until then the
  * read may block. */
