@@ -340,7 +340,7 @@ static int serve(int argc, char **argv) {
         status = check(given.strict);
         return !given.live ? status : status == EXIT_OK ? check_devices() : EXIT_USAGE;
     }
-    if (!given.doctor && !start_logger())
+    if (!given.doctor && (!start_logger() || !logger_use())) /* before the first line that may meet a full pipe */
         return EXIT_FAILED;
     if (!conf_load_first(&conf, given.doctor ? print_problem : NULL))
         return EXIT_FAILED;
@@ -354,7 +354,7 @@ static int serve(int argc, char **argv) {
         return EXIT_FAILED;
     (void)umask(0); /* files and sockets get exactly the mode that they are made with */
     supervisor_open();
-    if (!logger_use() || !start_opener())
+    if (!start_opener())
         return EXIT_FAILED;
     struct loop_options lo = {
         .conf = conf,

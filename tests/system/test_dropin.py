@@ -87,14 +87,16 @@ def checked(w, conf):
 
 
 @test
-def a_laptops_file_loads_with_one_warning_for_each_thing_to_come(w):
+def a_laptops_file_loads_with_one_line_for_each_thing_to_come(w):
     status, warnings, text = checked(w, python_style(w))
     equal(status, 0, text)
-    for word in ("pciPassthrough", "evdevPassthrough", "acpiPassthrough", "modprobe", "modinfo", "'crosvm' is accepted", "VMs of type 'crosvm'"):
+    for word in ("pciPassthrough", "evdevPassthrough", "acpiPassthrough", "VMs of type 'crosvm'"):
         equal(len([line for line in warnings if word in line]), 1, f"{word} in {warnings}")
+    for key in ("modprobe", "modinfo", "crosvm"):  # a generator writes them, and nobody can help it
+        equal(len([line for line in text.splitlines() if f": note: general.{key}: " in line]), 1, f"{key} in {text}")
     unknown = [line for line in warnings if "unknown key" in line]
     equal(len(unknown), 0, str(unknown))
-    equal(len(warnings), 7, "\n".join(warnings))
+    equal(len(warnings), 4, "\n".join(warnings))
 
 
 @test

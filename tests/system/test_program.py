@@ -130,8 +130,12 @@ def a_good_configuration_is_said_to_be_good(w):
     done = checked(w, json.dumps(w.conf([rule("vm1", KEYBOARD)])))
     equal(done.returncode, 0)
     contains(done.stdout, "1 rule, 2 VMs, 0 warnings")
+
+
+@test
+def a_misspelt_section_is_an_error(w):
     done = checked(w, '{"usbPasthrough": []}')
-    equal(done.returncode, 0)
+    equal(done.returncode, 1)
     contains(done.stderr, "usbPassthrough")  # what was meant
 
 

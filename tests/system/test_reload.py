@@ -89,8 +89,9 @@ def an_error_changes_nothing_and_is_told_until_a_reload_succeeds(w):
     equal((vm1.devices.keys() and api.list()[keyboard.node]["vm"], vm1.count("device_del")), ("vm1", 0))
     # SIGHUP tells it likewise
     write(w, "{")
+    seen = len(daemon.log)
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_log("configuration not reloaded")
+    daemon.wait_log("configuration not reloaded", since=seen)
     later, error = last_failure(api)
     contains(error, "vhotplug.conf:1:")
     check(later >= at, f"{later} {at}")
