@@ -75,9 +75,6 @@ static bool is_left_out(int error) {
     return error == ENOENT && chosen == NULL;
 }
 
-static const char no_rows[] = "too many VMs while old ones still hold devices: at most 64 (VH_MAX_VMS)";
-_Static_assert(VH_MAX_VMS == 64, "as no_rows says");
-
 /* Of an error: logged, and told at a reload. */
 static bool fail(const char *why) {
     log_error("%s", why);
@@ -90,6 +87,13 @@ static bool unreadable(const char *verb, int error) {
     char why[VH_REALPATH_MAX + VH_TEXT_MAX];
     (void)str_fmt(why, sizeof why, "cannot %s the configuration %s: %s", verb, conf_load_path(),
                   error == EFBIG ? "it is larger than 1 MiB" : strerror(error)); /* an explanation may be cut */
+    return fail(why);
+}
+
+static bool no_rows(void) {
+    char why[VH_TEXT_MAX];
+    (void)str_fmt(why, sizeof why, "too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)",
+                  VH_MAX_VMS); /* fits: a number is short */
     return fail(why);
 }
 
@@ -176,7 +180,7 @@ const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm
     bool fits = ok && conf_align(fresh, old, busy);
     scratch_give_back();
     if (ok && !fits)
-        fits = fail(no_rows);
+        fits = no_rows();
     told = NULL;
     return fits ? fresh : NULL;
 }
