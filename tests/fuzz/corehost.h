@@ -29,7 +29,8 @@ static struct {
     uint32_t reset[HOST_RESETS]; /* tokens */
     unsigned resets;
     bool saving;
-    void (*acted)(const struct action *a); /* sees each action */
+    void (*acted)(const struct action *a);                     /* sees each action */
+    void (*reloads)(const struct conf *fresh, vm_set changed); /* is told before each reload */
 } host;
 
 static struct core core;
@@ -128,9 +129,11 @@ static struct conf *host_parsed(unsigned which) {
 static void host_begin(struct bytes *in) {
     conf = host_parsed(0);
     void (*acted)(const struct action *a) = host.acted;
+    void (*reloads)(const struct conf *fresh, vm_set changed) = host.reloads;
     memset(&host, 0, sizeof host);
     host.in = in;
     host.acted = acted;
+    host.reloads = reloads;
     for (int i = 0; i < HOST_CLIENTS; i++)
         host.gen[i] = 1;
     memset(&core, 0, sizeof core);
@@ -294,18 +297,22 @@ static void host_vm(enum fact_kind kind, unsigned vm) {
     host_step(&f);
 }
 
-/* In the same order as daemon/loop.c. */
+/* In the same order as daemon/reload.c. */
 static void host_reload(unsigned which) {
     struct conf *fresh = host_parsed(which);
     const struct conf *old = conf;
-    vm_set busy = 0;
+    vm_set busy = 0, changed = 0;
     for (int v = 0; v < old->nvms; v++)
         busy |= (vm_set)core_vm_in_use(&core, v) << v;
     MUST(conf_align(fresh, old, busy));
-    for (int v = 0; v < old->nvms; v++) {
-        if (v >= fresh->nvms || !conf_same_vm(&fresh->vms[v], &old->vms[v]))
+    for (int v = 0; v < VH_MAX_VMS; v++) {
+        bool same = v < fresh->nvms && v < old->nvms && conf_same_vm(&fresh->vms[v], &old->vms[v]);
+        changed |= (vm_set)!same << v;
+        if (!same && v < old->nvms)
             host_vm(FACT_VM_DOWN, (unsigned)v);
     }
+    if (host.reloads != NULL)
+        host.reloads(fresh, changed);
     conf = fresh;
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
     host_step(&f);

@@ -76,6 +76,10 @@ static void event(const struct action *a, struct sbuf *sb) {
     check_line(sb);
 }
 
+static void reloads(const struct conf *fresh, vm_set changed) {
+    history_reload(&history, conf, fresh, changed);
+}
+
 static void audit(const struct action *a, struct sbuf *sb) {
     const struct audit *d = &out.audits[a->audit];
     const struct audit_entry e = {.who = &d->asked.who,
@@ -186,6 +190,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     lines = answers = 0;
     echoes = memmem(data, size, HOST_SERIAL, sizeof HOST_SERIAL - 1) != NULL;
     host.acted = acted;
+    host.reloads = reloads;
+    memset(&history, 0, sizeof history);
     host_begin(&choices);
     who = host_principal(take(&choices));
     for (int i = 0; i < 8 && choices.left > 0; i++)
