@@ -27,7 +27,8 @@ static struct {
     uint32_t gen[HOST_CLIENTS];
     bool asked[HOST_CLIENTS];
     uint32_t reset[HOST_RESETS]; /* tokens */
-    unsigned resets;
+    uint32_t offer[HOST_RESETS]; /* likewise; with quarantine */
+    unsigned resets, offers;
     bool saving;
     void (*acted)(const struct action *a);                     /* sees each action */
     void (*reloads)(const struct conf *fresh, vm_set changed); /* is told before each reload */
@@ -64,6 +65,14 @@ static void host_answered(struct client_ref client) {
     host.asked[client.index] = false;
 }
 
+/* What the host's drivers are offered is there, is free, and is not kept from them. */
+static void host_offer(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    MUST(core.quarantine != QUARANTINE_OFF && s->state == SLOT_PRESENT && s->plug == a->token);
+    MUST(s->vm < 0 && s->op == OP_NONE && !core_keeps_from_host(&core, s));
+    host.offer[host.offers++ % HOST_RESETS] = a->token;
+}
+
 static void host_step(const struct fact *f) {
     const char *why = "";
     core_step(&core, f, host.now, &out);
@@ -79,6 +88,8 @@ static void host_step(const struct fact *f) {
             host_answered(a->client);
         if (a->kind == ACT_RELEASE)
             host.reset[host.resets++ % HOST_RESETS] = a->token;
+        if (a->kind == ACT_OFFER)
+            host_offer(a);
         MUST(a->kind != ACT_OP || (a->vm >= 0 && a->vm < conf->nvms));
         MUST(a->kind != ACT_OP || a->op.kind != OP_ATTACH || !core_closed(&core));
         MUST(a->kind != ACT_EVENT || (a->slot >= 0 && core.slot[a->slot].state != SLOT_FREE));
@@ -140,6 +151,8 @@ static void host_begin(struct bytes *in) {
     unsigned how = take(in);
     core_init(&core, conf, how & 1);
     core.persist = how & 2;
+    if ((how & 0x30) == 0x30)
+        core.quarantine = (how & 0x40) != 0 ? QUARANTINE_ALL : QUARANTINE_RULES;
     if ((how & 14) == 14)
         snprintf(core.remembered.corrupt, sizeof core.remembered.corrupt, "not JSON");
 }
@@ -178,6 +191,9 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     dev.protect = (how & 0x0c) == 0x0c ? "holds /" : "";
     dev.malformed = (how & 0x30) == 0x30 ? "no sense" : "";
     dev.settled = (how & 0xc0) != 0xc0;
+    dev.nconfigs = core.quarantine != QUARANTINE_OFF;
+    dev.config = dev.nconfigs != 0 && devnum < 3; /* the kernel had configured it before its port was held */
+    dev.driven = dev.nconfigs != 0 && devnum == 1;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     host_step(&f);
 }
@@ -236,6 +252,11 @@ static void host_op_done(unsigned vm) {
 
 static void host_released(void) {
     struct fact f = {.kind = FACT_RELEASED, .token = host.reset[below(host.in, HOST_RESETS)]};
+    host_step(&f);
+}
+
+static void host_offered(bool ok) {
+    struct fact f = {.kind = FACT_OFFERED, .token = host.offer[below(host.in, HOST_RESETS)], .ok = ok};
     host_step(&f);
 }
 
@@ -324,6 +345,15 @@ static void host_time(void) {
     host_step(&f);
 }
 
+/* Something that only a host with quarantine tells. */
+static void host_quarantine(unsigned what) {
+    struct fact f = {.kind = FACT_DRIVERS};
+    if (what == 0)
+        host_step(&f);
+    else
+        host_offered(what != 1);
+}
+
 /* One fact of the input's choice. */
 __attribute__((unused)) static void host_fact(void) {
     unsigned what = take(host.in), vm = what >> 4;
@@ -347,7 +377,10 @@ __attribute__((unused)) static void host_fact(void) {
         host_vm(FACT_VM_DOWN, vm % conf->nvms);
         break;
     case 8:
-        host_vm(FACT_VM_ANSWERS, vm % conf->nvms);
+        if (core.quarantine != QUARANTINE_OFF && (vm & 1) != 0)
+            host_quarantine(vm >> 1 & 3);
+        else
+            host_vm(FACT_VM_ANSWERS, vm % conf->nvms);
         break;
     case 9:
     case 10:

@@ -33,7 +33,8 @@ static void check_line(const struct sbuf *sb) {
 static struct history history;
 
 static bool part(uint64_t *cursor, const struct explained *e, struct sbuf *sb) {
-    static const struct figures figures = {.uptime_ms = 5, .connected = 1, .reload_error = ""};
+    static const struct figures figures = {
+        .uptime_ms = 5, .connected = 1, .reload_error = "", .quarantine_why = "", .quarantine_hubs = 1};
     if (request.kind == REQ_EXPLAIN)
         return api_explain_part(&core, &request, e, cursor, sb);
     if (request.kind == REQ_STATS)

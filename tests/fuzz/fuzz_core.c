@@ -6,11 +6,15 @@
 
 enum { MAX_FACTS = 64, MAX_STOP = 400 };
 
-static void end_resets(void) {
+/* Resets, and offers to the host's drivers. */
+static void end_work(void) {
     for (int i = 0; i < core.used; i++) {
-        struct fact f = {.kind = FACT_RELEASED, .token = core.slot[i].plug};
+        struct fact released = {.kind = FACT_RELEASED, .token = core.slot[i].plug};
+        struct fact offered = {.kind = FACT_OFFERED, .token = core.slot[i].plug, .ok = true};
         if (core.slot[i].state != SLOT_FREE && core.slot[i].releasing)
-            host_step(&f);
+            host_step(&released);
+        if (core.slot[i].state != SLOT_FREE && core.slot[i].offering)
+            host_step(&offered);
     }
 }
 
@@ -19,7 +23,7 @@ static void stop(void) {
     host_step(&f);
     for (int i = 0; i < MAX_STOP && core_holds(&core); i++) {
         bool any = false;
-        end_resets();
+        end_work();
         for (int v = 0; v < conf->nvms; v++) {
             if (core.vm[v].op == OP_NONE)
                 continue;
