@@ -73,7 +73,7 @@ static void warn_of_what_stays(const struct conf *old, const struct conf *fresh)
 }
 
 /* Puts the new configuration in force. A row that names another VM than before goes down first: nothing known of the
- * old VM applies to the new one. */
+ * old VM applies to the new one. Then its guests go: by their rows they would hear what concerns the new one. */
 static void put_in_force(const struct conf *old, const struct conf *fresh) {
     vm_set changed = 0;
     warn_of_what_stays(old, fresh);
@@ -87,11 +87,11 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
     }
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
     connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */
+    server_reload(&fresh->api);
     notify_reload(old, fresh, changed);
     dispatch_fact(&f);
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);
-    server_reload(&fresh->api);
     vm_watch_scan();
     warn_without_modules(fresh);
     pages_give_back_code();

@@ -5,8 +5,9 @@ import signal
 import socket
 import time
 
+from fakehost import STORAGE
 from tap import check, contains, equal, run, scaled, test
-from world import KEYBOARD, MOUSE, World, free_port, rule, vhp
+from world import KEYBOARD, MOUSE, STICK, World, free_port, rule, vhp
 
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
 
@@ -241,6 +242,31 @@ def a_reading_that_never_ends_is_answered(w):
     os.kill(opener, signal.SIGKILL)
     daemon.wait_log("the opener is gone")
     contains(api.fails("reload", "the configuration was not read"), "the opener is gone")
+
+
+@test
+def a_guest_hears_nothing_of_the_vm_that_takes_the_place_of_its_own(w):
+    """The new VM gets the old one's row, by which a guest is known."""
+    port = free_port()
+    admin_entry = {"uid": os.getuid(), "role": "admin"}
+
+    def conf(rules, vms, *clients):
+        return w.conf(rules, vms=vms, api={"transports": ["unix", "tcp"], "host": "127.0.0.1", "port": port, "clients": [admin_entry, *clients]})
+
+    for name in ("vm1", "vm2", "vm3"):
+        w.qemu(name)
+    daemon = w.daemon(conf([], ("vm1", "vm2"), {"tcp": "127.0.0.1", "role": "guest", "vm": "vm1"}))
+    admin = w.api(events=True)
+    w.host.plug("1-3", 0x0951, 0x1666, [STORAGE])
+    admin.await_event("usb_connected")
+    guest = w.api((TCP, ("127.0.0.1", port)), events=True)
+    daemon.configure(conf([rule(["vm3", "vm2"], STICK)], ("vm3", "vm2")))
+    admin.await_event("usb_select_vm")
+    try:
+        heard = guest.line()
+    except EOFError:
+        return
+    check(False, f"it heard {heard}")
 
 
 @test
