@@ -8,6 +8,9 @@
 #include "base/str.h"
 #include "config/conf_read.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* ---- one entry in two configurations ---- */
 
 static bool same_pattern(const struct conf *ca, const struct regex *a, const struct conf *cb, const struct regex *b) {
@@ -72,14 +75,23 @@ static bool applied(const struct rule *rule) {
     return rule->enabled && !rule->idle;
 }
 
-/* Is there a rule that applies and looks like old rule k as much as new rule i does? Then that one is old rule k. */
-static bool lives_on(const struct conf *fresh, int i, const struct conf *old, int k) {
-    int points = likeness(fresh, i, old, k);
+/* How much the rule that applies and looks most like old rule k does. */
+static int best_applied(const struct conf *fresh, const struct conf *old, int k) {
+    int best = 0;
     for (int j = 0; j < fresh->nrules; j++) {
-        if (j != i && applied(&fresh->rules[j]) && likeness(fresh, j, old, k) >= points)
-            return true;
+        int points = applied(&fresh->rules[j]) ? likeness(fresh, j, old, k) : 0;
+        best = points > best ? points : best;
     }
-    return false;
+    return best;
+}
+
+/* Is there a rule that applies and looks like old rule k as much as idle new rule i does? Then that one is old rule k.
+ * best: of each old rule, -1 before it was needed. Without it the work would grow with the number of idle rules times
+ * that of all entries, squared. */
+static bool lives_on(const struct conf *fresh, int i, const struct conf *old, int k, int8_t best[VH_MAX_RULES]) {
+    if (best[k] < 0)
+        best[k] = (int8_t)best_applied(fresh, old, k); /* a few points */
+    return best[k] >= likeness(fresh, i, old, k);
 }
 
 /* The old rule that looks most like new rule i; of equals one that applied: what is said can be answered, while a
@@ -96,14 +108,16 @@ static int find_old(const struct conf *fresh, int i, const struct conf *old) {
     return found;
 }
 
-static bool is_lost(const struct conf *fresh, int i, const struct conf *old) {
+static bool is_lost(const struct conf *fresh, int i, const struct conf *old, int8_t best[VH_MAX_RULES]) {
     int k = fresh->rules[i].idle ? find_old(fresh, i, old) : -1;
-    return k >= 0 && applied(&old->rules[k]) && !lives_on(fresh, i, old, k);
+    return k >= 0 && applied(&old->rules[k]) && !lives_on(fresh, i, old, k, best);
 }
 
 void conf_lost(struct reader *r, const struct conf *old) {
+    int8_t best[VH_MAX_RULES];
+    memset(best, -1, sizeof best);
     for (int i = 0; i < r->c->nrules; i++) {
-        if (is_lost(r->c, i, old))
+        if (is_lost(r->c, i, old, best))
             rd_error(r, r->scratch->rule_tok[i],
                      "the rule applies in the configuration in force and never would in this one: disable it or take "
                      "it out if that is meant");

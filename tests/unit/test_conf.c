@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 static struct conf c;
 static char seen[65536]; /* every diagnostic as a line: "error 1:2 path: text" */
@@ -1341,6 +1342,28 @@ static void what_is_meant_is_no_loss(void) {
                  "]},{\"tag\":\"t\",\"targetVm\":\"x\",\"allow\":[" NAME "]}"));
 }
 
+/* One rule with as many entries, whose product ids are `pid`, and then `idle` rules that never apply. */
+static void write_large(char *text, int entries, const char *pid, int idle) {
+    char *at = text + sprintf(text, "{\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":[");
+    for (int i = 0; i < entries; i++)
+        at += sprintf(at, "%s{\"vendorId\":\"%04x\",\"productId\":\"%s\"}", i > 0 ? "," : "", i + 1, pid);
+    at += sprintf(at, "]}");
+    for (int i = 0; i < idle; i++)
+        at += sprintf(at, ",{\"targetVm\":\"a\",\"allow\":[]}");
+    strcpy(at, "]}");
+}
+
+/* Each comparison of 4000 entries with 4000 is some 0.1 s, so it must not come once for each idle rule. */
+static void a_reload_of_the_largest_rules_ends_soon(void) {
+    static char text[1 << 18];
+    write_large(text, 4000, "0001", 0);
+    CHECK(conf_parse(&before, text, strlen(text), NULL, NULL));
+    write_large(text, 4000, "0002", VH_MAX_RULES - 1);
+    clock_t begun = clock();
+    CHECK(conf_parse_again(&c, &before, text, strlen(text), NULL, NULL));
+    CHECK((clock() - begun) / CLOCKS_PER_SEC < 15); /* of this process, with a sanitizer */
+}
+
 static void misspelt_rules_or_vms_are_errors(void) {
     EXPECT("{\"usbPassthru\":[]}",
            "error 1:2 usbPassthru: unknown key 'usbPassthru': did you mean 'usbPassthrough'?\n");
@@ -1717,6 +1740,7 @@ int main(void) {
     RUN(shadowed_entries);
     RUN(a_rule_that_applied_must_not_stop_by_mistake);
     RUN(what_is_meant_is_no_loss);
+    RUN(a_reload_of_the_largest_rules_ends_soon);
     RUN(misspelt_rules_or_vms_are_errors);
     RUN(in_the_order_of_the_file);
     RUN(too_many_problems_are_counted);
