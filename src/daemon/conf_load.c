@@ -75,26 +75,27 @@ static bool is_left_out(int error) {
     return error == ENOENT && chosen == NULL;
 }
 
-/* Of an error: logged, and told at a reload. */
-static bool fail(const char *why) {
-    log_error("%s", why);
+/* At a reload. */
+static void tell_error(const char *why) {
     if (told != NULL)
         told(DIAG_ERROR, 1, why);
-    return false;
 }
 
 static bool unreadable(const char *verb, int error) {
-    char why[VH_REALPATH_MAX + VH_TEXT_MAX];
-    (void)str_fmt(why, sizeof why, "cannot %s the configuration %s: %s", verb, conf_load_path(),
-                  error == EFBIG ? "it is larger than 1 MiB" : strerror(error)); /* an explanation may be cut */
-    return fail(why);
+    const char *reason = error == EFBIG ? "it is larger than 1 MiB" : strerror(error);
+    char why[VH_TEXT_MAX];
+    log_error("cannot %s the configuration %s: %s", verb, conf_load_path(), reason);
+    (void)str_fmt(why, sizeof why, "cannot %s the configuration: %s", verb, reason); /* short; no path, as above */
+    tell_error(why);
+    return false;
 }
 
-static bool no_rows(void) {
+static void no_rows(void) {
     char why[VH_TEXT_MAX];
     (void)str_fmt(why, sizeof why, "too many VMs while old ones still hold devices: at most %d (VH_MAX_VMS)",
                   VH_MAX_VMS); /* fits: a number is short */
-    return fail(why);
+    log_error("%s", why);
+    tell_error(why);
 }
 
 static bool load_default(struct conf *conf) {
@@ -180,7 +181,7 @@ const struct conf *conf_load_again(int fd, int error, const struct conf *old, vm
     bool fits = ok && conf_align(fresh, old, busy);
     scratch_give_back();
     if (ok && !fits)
-        fits = no_rows();
+        no_rows();
     told = NULL;
     return fits ? fresh : NULL;
 }
