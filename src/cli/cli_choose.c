@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 static struct {
@@ -71,8 +72,10 @@ static void on_event(const struct json *j) {
     }
 }
 
+/* What was typed until now was meant for another question, also if its line has not ended yet. */
 static void put_question(const struct json *j, int d) {
     char text[DEVICE_TEXT];
+    (void)tcflush(STDIN_FILENO, TCIFLUSH); /* it is a terminal; one that has gone is found by the next read */
     asked.nvms = 0;
     text_field(j, d, "sys_name");
     putchar(' ');

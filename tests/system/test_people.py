@@ -129,6 +129,29 @@ Number or name (empty: none): """)
 
 
 @test
+def what_was_typed_for_one_question_answers_no_other(w):
+    for name in ("vm1", "vm2"):
+        w.qemu(name)
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    chooser = terminal(w, "choose")
+    chooser.wait_text("Waits for devices that need a VM")
+    first = w.host.plug("1-1", 0xfff0, 1, [STORAGE])
+    chooser.wait_text("Number or name (empty: none): ")
+    second = w.host.plug("1-2", 0xfff0, 2, [STORAGE])
+    w.api().list_until(lambda l: second.node in l and l[second.node]["state"] == "waiting")
+    chooser.type("2")
+    chooser.wait_text("none): 2")  # the terminal has it
+    w.api().ok("usb_attach", device_node=first.node, vm="vm1")
+    chooser.wait_text("Number or name (empty: none): ", times=2)
+    chooser.type("\n")
+    w.host.plug("1-3", 0xfff0, 3, [STORAGE])
+    chooser.wait_text("Number or name (empty: none): ", times=3)
+    equal([d["vm"] for d in w.api().list().values()], ["vm1", None, None])
+    chooser.type("\x04")
+    equal(chooser.end()[0], 0)
+
+
+@test
 def choosing_ends_at_once_and_needs_a_terminal(w):
     w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
     w.host.plug("1-1", 0xfff0, 1, [STORAGE])
