@@ -123,12 +123,12 @@ static int take_option(struct call *c, int opt) {
     }
 }
 
-static void take_parts(struct call *c, enum field first, enum field second, size_t len) {
+/* The first part is there already. */
+static void take_parts(struct call *c, enum field first, enum field second, const char *rest) {
     c->given |= BIT(first) | BIT(second);
     c->value[first] = c->part[0];
     c->value[second] = c->part[1];
-    VH_ASSERT(str_copyn(c->part[0], sizeof c->part[0], c->device, len)); /* a few digits */
-    VH_ASSERT(str_copy(c->part[1], sizeof c->part[1], c->device + len + 1));
+    VH_ASSERT(str_copy(c->part[1], sizeof c->part[1], rest)); /* a path that is one, or four digits */
 }
 
 /* "046d:c31c" */
@@ -146,9 +146,11 @@ static int take_device(struct call *c, const char *word) {
         return command_usage(c->command, "unexpected word: %s", word);
     c->device = word;
     if (is_ids(word)) {
-        take_parts(c, F_VID, F_PID, 4);
+        VH_ASSERT(str_copyn(c->part[0], sizeof c->part[0], word, 4));
+        take_parts(c, F_VID, F_PID, word + 5);
     } else if (usb_name_parse(word, &bus, &port)) {
-        take_parts(c, F_BUS, F_PORT, (size_t)(port - word) - 1);
+        VH_ASSERT(str_fmt(c->part[0], sizeof c->part[0], "%u", (unsigned)bus)); /* as typed it may have zeros */
+        take_parts(c, F_BUS, F_PORT, port);
     } else if ((c->command->fields & BIT(f)) != 0) {
         c->given |= BIT(f);
         c->value[f] = word;
