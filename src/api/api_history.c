@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct history) <= 24 * 1024, "it is small");
+_Static_assert(sizeof(struct history) <= 24576, "it is small");
 _Static_assert(VH_MAX_VMS < HISTORY_NO_VM && VH_MAX_RULES < HISTORY_NO_RULE, "rows are kept in few bits");
 
 /* ---- why ---- */

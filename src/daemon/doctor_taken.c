@@ -151,9 +151,9 @@ static void in_hex(const char *host, char dst[ADDRESS]) {
     bool v6 = inet_pton(AF_INET6, host, bytes) == 1;
     if (!v6)
         (void)inet_pton(AF_INET, str_eq(host, "localhost") ? "127.0.0.1" : host, bytes); /* conf_api.c has checked it */
-    for (int i = 0; i < (v6 ? 4 : 1); i++) {
+    for (size_t i = 0; i < (v6 ? 4 : 1); i++) {
         memcpy(&part, bytes + 4 * i, sizeof part);
-        VH_ASSERT(str_fmt(dst + 8 * i, ADDRESS - 8 * (size_t)i, "%08X", (unsigned)part));
+        VH_ASSERT(str_fmt(dst + 8 * i, ADDRESS - 8 * i, "%08X", (unsigned)part));
     }
 }
 
