@@ -359,12 +359,17 @@ class Vm:
         self._look = None
 
     def wait_up(self, timeout=patient(30.0)):
+        """Until its monitor greets. The socket is there for a moment before anybody listens on it."""
         left = deadline(timeout)
-        while not self.board.exists(f"/run/{self.name}.look.qmp"):
-            if self.process.status is not None or left() <= 0:
-                raise BoardError(f"{self.name} does not come up: {self.process.wait(1) if self.process.status is not None else ''}")
+        while True:
+            try:
+                _ = self.look
+                return
+            except BoardError as e:
+                if self.process.status is not None or left() <= 0:
+                    said = self.process.wait(1) if self.process.status is not None else ""
+                    raise BoardError(f"{self.name} does not come up: {e} {said}") from e
             time.sleep(0.05)
-        _ = self.look
 
     @property
     def look(self):
