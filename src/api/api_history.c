@@ -6,10 +6,9 @@
 
 #include "api/api_internal.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "codec/usb_place.h"
 #include "config/access.h"
-
-#include <string.h>
 
 _Static_assert(sizeof(struct history) <= 24576, "it is small");
 _Static_assert(VH_MAX_VMS < HISTORY_NO_VM && VH_MAX_RULES < HISTORY_NO_RULE, "rows are kept in few bits");
@@ -119,15 +118,6 @@ static uint16_t tagged(const struct conf *conf, const char *tag) {
     return HISTORY_NO_RULE;
 }
 
-static void copy_name(char dst[VH_HISTORY_NAME], const char *name) {
-    size_t len = strlen(name), n = 0, step = 0;
-    if (str_copy(dst, VH_HISTORY_NAME, name))
-        return;
-    while ((step = utf8_len(name + n, len - n, NULL)) > 0 && n + step < VH_HISTORY_NAME - 3)
-        n += step;
-    memcpy(dst + n, "...", 4);
-}
-
 void history_add(struct history *h, const struct core *c, const struct action *a, int64_t at_ms) {
     const struct slot *s = &c->slot[a->slot];
     struct history_event *e = &h->event[h->n % VH_MAX_HISTORY];
@@ -148,7 +138,7 @@ void history_add(struct history *h, const struct core *c, const struct action *a
     };
     bool fits = str_copy(e->port_path, sizeof e->port_path, s->dev.port_path);
     VH_ASSERT(fits); /* of the same bound */
-    copy_name(e->name, s->dev.product_name);
+    str_shorten(e->name, VH_HISTORY_NAME, s->dev.product_name);
 }
 
 void history_reload(struct history *h, const struct conf *old, const struct conf *fresh, vm_set changed) {

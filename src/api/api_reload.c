@@ -5,8 +5,7 @@
 #include "api/api_reload.h"
 
 #include "api/api_internal.h"
-
-#include <string.h>
+#include "base/str.h"
 
 _Static_assert(VH_REPLY_MAX >= VH_PROBLEMS_MAX + 6 * VH_ERROR_MAX + VH_ID_MAX + 256, "a reply has all problems kept");
 
@@ -17,23 +16,13 @@ void api_reload_begin(struct reloaded *r) {
     r->len = 0;
 }
 
-/* A text of any length: cut between two characters if it is too long, and marked with "...". */
-static void copy_cut(char dst[VH_ERROR_MAX], const char *text) {
-    size_t len = strlen(text), n = 0, step = 0;
-    if (str_copy(dst, VH_ERROR_MAX, text))
-        return;
-    while ((step = utf8_len(text + n, len - n, NULL)) > 0 && n + step < VH_ERROR_MAX - 3)
-        n += step;
-    memcpy(dst + n, "...", 4);
-}
-
 void api_reload_problem(struct reloaded *r, enum diag_level level, unsigned count, const char *text) {
     static const char *const names[] = {"error", "warning", "note"};
     size_t room = level == DIAG_ERROR ? sizeof r->problems : sizeof r->problems / 2;
     struct sbuf sb;
     r->warnings += level == DIAG_WARNING ? count : 0;
     if (level == DIAG_ERROR && r->error[0] == '\0')
-        copy_cut(r->error, text);
+        str_shorten(r->error, VH_ERROR_MAX, text);
     if (count > 1 || r->len >= room) {
         r->more += count;
         return;
@@ -53,14 +42,14 @@ void api_reload_problem(struct reloaded *r, enum diag_level level, unsigned coun
 void api_reload_end(struct reloaded *r, const struct conf *fresh, const char *error) {
     r->ok = fresh != NULL;
     if (error[0] != '\0')
-        copy_cut(r->error, error);
+        str_shorten(r->error, VH_ERROR_MAX, error);
     if (fresh != NULL) {
         r->error[0] = '\0';
         r->rules = fresh->nrules;
         for (int v = 0; v < fresh->nvms; v++)
             r->vms += !fresh->vms[v].retired;
     } else if (r->error[0] == '\0') {
-        copy_cut(r->error, "the configuration is not usable");
+        str_shorten(r->error, VH_ERROR_MAX, "the configuration is not usable");
     }
 }
 

@@ -135,6 +135,16 @@ bool str_copy(char *dst, size_t cap, const char *s) {
     return str_copyn(dst, cap, s, strlen(s));
 }
 
+void str_shorten(char *dst, size_t cap, const char *s) {
+    size_t len = strlen(s), n = 0, step = 0;
+    VH_ASSERT(cap >= sizeof "...");
+    if (str_copy(dst, cap, s))
+        return;
+    while ((step = utf8_len(s + n, len - n, NULL)) > 0 && n + step < cap - 3)
+        n += step;
+    memcpy(dst + n, "...", 4);
+}
+
 bool str_fmt(char *dst, size_t cap, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);

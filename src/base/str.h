@@ -35,6 +35,9 @@ bool sb_ok(const struct sbuf *sb);
 /* Copies s with its NUL into dst. False if s is too long; dst then holds the beginning. */
 bool str_copy(char *dst, size_t cap, const char *s);
 bool str_copyn(char *dst, size_t cap, const char *s, size_t n);
+/* Copies s for people: what does not fit is cut between two characters, at what is no UTF-8 at the latest, and "..."
+ * says so. cap >= 4. */
+void str_shorten(char *dst, size_t cap, const char *s);
 /* printf into dst; false if it was cut. */
 bool str_fmt(char *dst, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool str_eq(const char *a, const char *b);

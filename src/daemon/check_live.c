@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/device_pool.h"
+#include "cli/cli_text.h"
 #include "cli/cli_wire.h"
 #include "codec/json.h"
 #include "config/policy.h"
@@ -86,11 +87,6 @@ static bool is_state(const struct json *j, int device, const char *state) {
     return json_string_is(j, json_get(j, device, "state"), state);
 }
 
-static bool is_true(const struct json *j, int device, const char *key) {
-    bool b = false;
-    return json_bool(j, json_get(j, device, key), &b) && b;
-}
-
 /* Text of devices and files must not steer the terminal. */
 static void put_text(const char *s) {
     for (size_t at = 0, len = strlen(s), n = 0; at < len; at += n) {
@@ -128,7 +124,7 @@ static bool has_reason(const struct json *j, int device, const char *begin) {
 
 /* Why the device is kept from every VM, as it is now, whatever the rules say; NULL: it is not. */
 static const char *kept(const struct json *j, int device) {
-    if (is_true(j, device, "disconnected"))
+    if (text_true(j, device, "disconnected"))
         return "it is disconnected";
     if (has_reason(j, device, "suspended"))
         return "it is suspended";
@@ -178,7 +174,7 @@ static bool compare(const struct conf *c, const struct json *j, int device, cons
     (void)json_string(j, json_get(j, device, "vm"), now, sizeof now);
     const struct rule *r = d->rule >= 0 ? &c->rules[d->rule] : NULL;
     const char *stays = d->why[0] != '\0' ? d->why : now[0] == '\0' ? kept(j, device) : NULL;
-    bool foreign = is_true(j, device, "foreign");
+    bool foreign = text_true(j, device, "foreign");
     if (stays == NULL && r == NULL)
         stays = "no rule applies";
     const char *vm = foreign ? now : stays == NULL ? target(c, r, now) : NULL;

@@ -398,6 +398,20 @@ static void utf16_units_are_counted(void) {
     CHECK_INT(utf16_units("\xf0\x9f\x94\x91x"), 3); /* a pair, and one */
 }
 
+static void what_is_shortened_says_so(void) {
+    char dst[10];
+    str_shorten(dst, sizeof dst, "123456789");
+    CHECK_STR(dst, "123456789");
+    str_shorten(dst, sizeof dst, "1234567890");
+    CHECK_STR(dst, "123456...");
+    str_shorten(dst, sizeof dst, "12345\xc3\xa4 and more"); /* never within a character */
+    CHECK_STR(dst, "12345...");
+    str_shorten(dst, sizeof dst, "12\xff and more"); /* nor behind what is none */
+    CHECK_STR(dst, "12...");
+    str_shorten(dst, 4, "1234");
+    CHECK_STR(dst, "...");
+}
+
 int main(void) {
     RUN(a_builder_builds);
     RUN(numbers_at_their_limits);
@@ -412,6 +426,7 @@ int main(void) {
     RUN(a_json_string_that_does_not_fit_is_told);
     RUN(copies_say_when_they_do_not_fit);
     RUN(a_copy_may_overlap);
+    RUN(what_is_shortened_says_so);
     RUN(comparisons);
     RUN(utf16_units_are_counted);
     RUN(decimal_numbers);
