@@ -10,20 +10,9 @@ from=$top/build/download/cross-aarch64/sysroot/usr
 tree=$top/build/check/foreign.d
 gnu=aarch64-linux-gnu
 tool=$tree/host/bin/aarch64-made-up-linux-musl
-count=0 failed=0
-
-test_that() { # NAME COMMAND...
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$tree/log" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$tree/log"
-        failed=1
-    fi
-}
+lines=+1 # the whole log of what fails
+# shellcheck source=tests/board/tap.sh
+. tests/board/tap.sh
 
 [ -f build/aarch64/libusb/lib/libusb-1.0.a ] || { echo "test_foreign: run make ARCH=aarch64 first" >&2; exit 1; }
 rm -rf "$tree"

@@ -6,20 +6,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tree=$PWD/build/check/reproducible.d
-count=0 failed=0
-
-test_that() { # NAME COMMAND...
-    name=$1
-    shift
-    count=$((count + 1))
-    if "$@" >"$tree/log" 2>&1; then
-        echo "ok $count - $name"
-    else
-        echo "not ok $count - $name"
-        sed 's/^/# /' "$tree/log" | tail -n 30
-        failed=1
-    fi
-}
+# shellcheck source=tests/board/tap.sh
+. tests/board/tap.sh
 
 rm -rf "$tree"
 mkdir -p "$tree"
