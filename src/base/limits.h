@@ -184,7 +184,7 @@ enum vh_limit {
     X(VH_T_READ, 2000, "a device worker's reading of a device: the kernel may hold its lock while it probes")         \
     X(VH_T_NODE, 5000, "opening the node of a device, which resumes the device")                                      \
     X(VH_T_LIST, 5000, "listing devices, or what the host uses")                                                      \
-    X(VH_T_IDLE, 1000, "a worker without an order for this time gives memory back")                                   \
+    X(VH_T_IDLE, 1000, "a worker without an order, or a server without a request, for this time gives memory back")   \
     X(VH_T_OPEN, 2000, "wait for the opener's answer: the configuration is a local file, and no socket waits")        \
     X(VH_T_TELL_AGAIN, 200, "delay before a full socket of a service manager is tried again")                         \
     X(VH_T_STALL, 1000, "shortest time without a pass of the loop that is left out of all deadlines")

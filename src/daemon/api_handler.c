@@ -21,6 +21,7 @@
 #include "daemon/notify.h"
 #include "daemon/pci_list.h"
 #include "daemon/reload.h"
+#include "daemon/scratch.h"
 #include "daemon/uevent_source.h"
 #include "os/heap.h"
 #include "os/netlink.h"
@@ -230,8 +231,12 @@ const struct dispatch_calls api_handler_dispatch_calls = {
     .asker = api_handler_asker,
 };
 
-static const struct server_calls calls = {
-    .line = on_line, .refused = on_refused, .closed = on_closed, .part = on_part, .stamp = on_stamp};
+static const struct server_calls calls = {.line = on_line,
+                                          .refused = on_refused,
+                                          .closed = on_closed,
+                                          .part = on_part,
+                                          .stamp = on_stamp,
+                                          .quiet = scratch_give_back};
 
 const struct server_calls *api_handler_start(int64_t now) {
     handler.started_at = now;

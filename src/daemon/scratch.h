@@ -1,5 +1,5 @@
 /*
- * scratch.h - static memory that only start-up and a reload use.
+ * scratch.h - static memory that only start-up, a reload and requests use.
  */
 #ifndef VHOTPLUG_SCRATCH_H
 #define VHOTPLUG_SCRATCH_H

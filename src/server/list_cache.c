@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/pages.h"
 
 /* Without a stamp, parts that the socket does not take are rendered again: fewer are rendered at once. */
 enum { PARTS = VH_MAX_DEVICES + 2, UNSTAMPED_MAX = 48 * 1024 };
@@ -73,6 +74,12 @@ struct list_run list_cache_run(uint64_t cursor, struct client_ref ref, const str
     }
     size_t begin = begin_of(first);
     return (struct list_run){.first = first, .text = cache.text + begin, .len = cache.part[cache.n - 1].end - begin};
+}
+
+void list_cache_drop(void) {
+    cache.stamp = 0;
+    cache.n = 0;
+    pages_give_back(&cache, sizeof cache);
 }
 
 struct list_rest list_cache_rest(const struct list_run *run, size_t sent) {

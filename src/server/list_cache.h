@@ -1,6 +1,6 @@
 /*
  * list_cache.h - the parts of a long reply, rendered many at once and shared by clients that ask for the same list.
- * Only client.c uses it.
+ * client.c uses it; server.c drops it.
  */
 #ifndef VHOTPLUG_LIST_CACHE_H
 #define VHOTPLUG_LIST_CACHE_H
@@ -30,6 +30,8 @@ struct list_rest {
 /* The run at this cursor of the client's reply: from the cache, or rendered by calls->part. Valid until the next call.
  */
 struct list_run list_cache_run(uint64_t cursor, struct client_ref ref, const struct server_calls *calls);
+/* Nothing is in the cache any more; its memory goes back to the kernel. */
+void list_cache_drop(void);
 /* After the first `sent` bytes of the run returned last. */
 struct list_rest list_cache_rest(const struct list_run *run, size_t sent);
 

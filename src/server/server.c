@@ -10,6 +10,7 @@
 #include "os/pollset.h"
 #include "os/sock.h"
 #include "server/client.h"
+#include "server/list_cache.h"
 #include "server/listener.h"
 #include "server/quota.h"
 
@@ -23,6 +24,7 @@ static struct {
     const struct api_conf *conf;
     const struct server_calls *calls;
     int64_t now;
+    int64_t quiet_at; /* when memory is given back, unless a client asks or reads before; VH_NEVER once it was */
     uint32_t next_gen;
     vm_set alive; /* VMs whose guests may connect */
     struct server_stats stats;
@@ -39,6 +41,7 @@ const struct server_stats *server_stats(void) {
 void server_start(const struct api_conf *c, const struct server_calls *calls) {
     server.conf = c;
     server.calls = calls;
+    server.quiet_at = VH_NEVER;
     listener_start(c);
 }
 
@@ -190,6 +193,10 @@ static bool speaks_http(const struct client *c, const char *line, size_t len) {
     return c->transport == TRANSPORT_TCP && web_line(line, len);
 }
 
+static void not_quiet(void) {
+    server.quiet_at = server.now + ms_to_ns(VH_T_IDLE);
+}
+
 /* Hands over whole lines, one request at a time. The reply may come from within the call. */
 static void take_lines(struct client *c) {
     c->unread = false;
@@ -217,6 +224,7 @@ static void take_lines(struct client *c) {
         c->line_until = VH_NEVER;
         charge(c, 1);
         server.stats.requests++;
+        not_quiet();
         server.calls->line(ref_of(c), &c->who, r == LINE_OK ? line : NULL, len);
         if (c->state == CLIENT_OPEN)
             client_flush(c, ref_of(c), server.calls);
@@ -256,8 +264,10 @@ static void client_ready(struct client *c, short got) {
         c->state = CLIENT_DEAD;
         return;
     }
-    if ((got & POLLOUT) != 0)
+    if ((got & POLLOUT) != 0) {
+        not_quiet(); /* the rest of a list may be rendered again */
         client_flush(c, ref_of(c), server.calls);
+    }
     if (c->unread && client_reads(c) && c->slow_until <= server.now)
         take_lines(c);
     if ((got & POLLIN) != 0 && client_reads(c)) /* not polled for while lines are unread, nor after the end */
@@ -313,6 +323,7 @@ static int64_t client_due(const struct client *c) {
 
 int64_t server_deadline(void) {
     int64_t at = listener_deadline();
+    at = server.quiet_at < at ? server.quiet_at : at;
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         int64_t due = client_due(&clients[i]);
         at = due < at ? due : at;
@@ -331,6 +342,11 @@ void server_tick(int64_t now) {
     for (int i = 0; i < VH_MAX_CLIENTS; i++) {
         if (line_is_begun(&clients[i]) && clients[i].line_until <= now)
             line_too_late(&clients[i]);
+    }
+    if (now >= server.quiet_at) {
+        server.quiet_at = VH_NEVER;
+        list_cache_drop();
+        server.calls->quiet();
     }
 }
 

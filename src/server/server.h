@@ -35,6 +35,8 @@ struct server_calls {
     /* Replies in parts with the same stamp have the same bytes, so that parts rendered for one client may be sent to
      * others. 0: the reply is for this client only. */
     uint64_t (*stamp)(struct client_ref c);
+    /* No client has asked for, or read, anything for VH_T_IDLE: what only requests need may be given back. */
+    void (*quiet)(void);
 };
 
 struct server_stats {

@@ -76,6 +76,15 @@ static void a_stamp_makes_parts_common(void) {
     CHECK_INT(rendered, 4);
 }
 
+static void a_dropped_list_is_rendered_again(void) {
+    list(30, 3, 0);
+    (void)list_cache_run(0, ref, &calls);
+    list_cache_drop();
+    struct list_run run = list_cache_run(0, ref, &calls);
+    CHECK(run_is(&run, "part0,part1,part2\n"));
+    CHECK_INT(rendered, 6);
+}
+
 /* The cursor after the last part means nothing: nothing begins there. */
 static void a_cursor_that_no_part_begins_at_is_rendered(void) {
     list(4, 2, 0);
@@ -120,6 +129,7 @@ int main(void) {
     RUN(a_run_holds_the_parts_up_to_the_last);
     RUN(a_cut_run_leaves_the_rest_of_one_part);
     RUN(a_stamp_makes_parts_common);
+    RUN(a_dropped_list_is_rendered_again);
     RUN(a_cursor_that_no_part_begins_at_is_rendered);
     RUN(another_stamp_or_none_renders_again);
     RUN(a_run_ends_where_the_room_ends);

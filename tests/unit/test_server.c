@@ -47,7 +47,10 @@ static uint64_t stamp(struct client_ref c) {
     (void)c;
     return 0;
 }
-static const struct server_calls calls = {line, refused, closed, part, stamp};
+static void quiet(void) {
+    record("quiet");
+}
+static const struct server_calls calls = {line, refused, closed, part, stamp, quiet};
 
 static const char *heard(void) {
     static char text[sizeof recorded];
@@ -102,6 +105,28 @@ static void stop(void) {
     heal();
     server_stop();
     (void)heard();
+}
+
+static void memory_is_given_back_once_nobody_asks(void) {
+    start();
+    CHECK(server_deadline() == VH_NEVER);
+    int fd = call();
+    CHECK(server_deadline() == VH_NEVER); /* connecting needs none */
+    say(fd, "request\n");
+    CHECK_STR(heard(), "line ");
+    int64_t at = server_deadline();
+    CHECK(at != VH_NEVER && at > clock_now() - ms_to_ns(VH_T_IDLE));
+    server_tick(at - 1);
+    CHECK_STR(heard(), "");
+    say(fd, "request\n"); /* it is not quiet: the time begins anew */
+    CHECK(server_deadline() > at);
+    server_tick(at);
+    CHECK_STR(heard(), "line ");
+    server_tick(server_deadline());
+    CHECK_STR(heard(), "quiet ");
+    CHECK(server_deadline() == VH_NEVER);
+    CHECK(close(fd) == 0);
+    stop();
 }
 
 static void who_is_gone_is_written_to_no_more(void) {
@@ -220,6 +245,7 @@ int main(void) {
     RUN(a_connection_that_breaks_is_closed);
     RUN(who_has_ended_still_gets_what_is_owed);
     RUN(an_endless_line_is_told_once);
+    RUN(memory_is_given_back_once_nobody_asks);
     RUN(who_would_not_come_in_any_more_is_sent_away);
     RUN(who_is_nobody_is_not_let_in);
     CHECK(rmdir(dir) == 0);
