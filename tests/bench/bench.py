@@ -421,7 +421,7 @@ def memory():
         others(w, 256)
         with daemon(w, w.conf([rule("vm1", {"interfaceClass": 8})])) as d:
             w.api(events=True)
-            time.sleep(often(12, 0.3))  # until the log has told how many lines it left out of the start's
+            time.sleep(often(12, 1.5))  # until the log has told how many lines it left out of the start's
             before, seconds = status(d, "voluntary_ctxt_switches"), often(10, 1)
             time.sleep(seconds)
             figure("wakeups", "wake-ups a minute, idle, one subscriber", value=(status(d, "voluntary_ctxt_switches") - before) * 60 / seconds, unit="")
@@ -429,6 +429,7 @@ def memory():
             clients = [w.api(events=True) for _ in range(63)]
             for c in clients:
                 c.list()
+            time.sleep(1.5)  # a second after the last request the daemon gives back what only requests need
             own = rollup(d.pid)
             figure("resident", "resident with 64 clients, 256 devices", value=own["Rss"], unit="KiB")
             figure("proportional", "the same, proportional", value=own["Pss"], unit="KiB")
