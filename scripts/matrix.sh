@@ -5,6 +5,7 @@
 #
 # usage: matrix.sh [CELL...]     qemu5.2:linux5.10 ...; all without. "qemu5.2:*" is a row.
 #        MATRIX_TESTS="board life"   only these files of tests/board (as run.sh takes them)
+#        MIRROR=URL                  of Debian, where debootstrap's own does not do
 #
 # What it makes stays in build/matrix: root/SUITE (debootstrap), linuxVERSION (a kernel, its initramfs), log/CELL.log.
 set -u
@@ -37,7 +38,7 @@ make_root() { # SUITE
     echo "making a root directory of Debian $1: $root"
     rm -rf "$root"
     mkdir -p "$here/root"
-    if ! { debootstrap --variant=minbase "$1" "$root" http://deb.debian.org/debian &&
+    if ! { debootstrap --variant=minbase "$1" "$root" ${MIRROR:+"$MIRROR"} &&
         chroot "$root" apt-get -q -y -o Acquire::Retries=3 install --no-install-recommends python3 qemu-system-x86 </dev/null; } >"$root.log" 2>&1; then
         die "no root directory of $1: $root.log says why"
     fi
