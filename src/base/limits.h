@@ -187,6 +187,7 @@ enum vh_limit {
     X(VH_T_IDLE, 1000, "a worker without an order, or a server without a request, for this time gives memory back")   \
     X(VH_T_OPEN, 2000, "wait for the opener's answer: the configuration is a local file, and no socket waits")        \
     X(VH_T_TELL_AGAIN, 200, "delay before a full socket of a service manager is tried again")                         \
+    X(VH_T_WATCHDOG_MIN, 10, "shortest WATCHDOG_USEC that is served")                                                 \
     X(VH_T_STALL, 1000, "shortest time without a pass of the loop that is left out of all deadlines")
 
 enum vh_time_limit {

@@ -225,6 +225,11 @@ ALONE(a_watchdog_of_no_time_is_named) {
     CHECK(was_said("WATCHDOG_USEC is no time: 'soon'"));
 }
 
+ALONE(a_watchdog_of_less_than_can_be_served_is_named) {
+    no_watchdog("9999", NULL);
+    CHECK(was_said("WATCHDOG_USEC is shorter than 10 ms"));
+}
+
 static void unusable(const char *name, int error) {
     said[0] = '\0';
     int files = open_files();
@@ -296,6 +301,7 @@ int main(void) {
     RUN(signs_of_life_come_twice_in_each_interval);
     RUN(anothers_watchdog_is_not_ours);
     RUN(a_watchdog_of_no_time_is_named);
+    RUN(a_watchdog_of_less_than_can_be_served_is_named);
     RUN(a_socket_that_cannot_be_used_is_named);
     RUN(a_descriptor_gets_a_newline_and_its_end);
     RUN(a_descriptor_that_nobody_reads_is_named);
