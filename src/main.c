@@ -167,6 +167,12 @@ static int check_devices(void) {
     return changed == 0 ? EXIT_OK : changed > 0 ? EXIT_FAILED : EXIT_USAGE;
 }
 
+static bool is_of(const struct vmm *vmm, const struct vm_type *type) {
+    bool same = str_eq(vmm->type, type->name);
+    VH_ASSERT(!same || ((vmm->talk == VMM_PACKETS) == type->by_packets && (vmm->kinds & ~type->kinds) == 0));
+    return same;
+}
+
 /* Holds vmms[] to the list of VM types: one implementation for each supported type, and no other. */
 static void check_types(void) {
     int n = 0, known = 0;
@@ -175,7 +181,7 @@ static void check_types(void) {
     for (int t = 0; t < CONF_VM_TYPES; t++) {
         int same = 0;
         for (int i = 0; vmms[i] != NULL; i++)
-            same += str_eq(vmms[i]->type, conf_vm_types[t].name);
+            same += is_of(vmms[i], &conf_vm_types[t]);
         VH_ASSERT(same == (conf_vm_types[t].supported ? 1 : 0));
         known += same;
     }

@@ -182,6 +182,7 @@ struct op_result {
     uint32_t serial;
     int vm;
     enum op_status status;
+    uint64_t socket; /* which socket the VMM answered at; set by the link */
     char text[VH_TEXT_MAX];
     uint16_t nfound; /* OP_LIST */
     const struct vmm_found *found;

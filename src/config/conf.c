@@ -79,9 +79,9 @@ static void read_general(struct reader *r, int object) {
 /* ---- vms ---- */
 
 const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
-    {"qemu", true},
-    {"crosvm", false},
-    {"cloud-hypervisor", false},
+    {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, false},
+    {"crosvm", false, VM_KIND_USB | VM_KIND_PCI, true},
+    {"cloud-hypervisor", false, VM_KIND_PCI, false},
 };
 
 /* "a", "b" or "c" */
@@ -110,6 +110,8 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
         return;
     VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
     vm->supported = conf_vm_types[type].supported;
+    vm->kinds = conf_vm_types[type].kinds;
+    vm->by_packets = conf_vm_types[type].by_packets;
     r->foreign = r->foreign || !vm->supported;
 }
 

@@ -15,10 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum vm_kind { VM_KIND_USB = 1 << 0, VM_KIND_PCI = 1 << 1, VM_KIND_EVDEV = 1 << 2 };
+
 /* The one list of VM types. main.c holds its VMM implementations to it at start: one for each supported type. */
 struct vm_type {
     const char *name;
-    bool supported; /* else accepted, but its VMs get no devices */
+    bool supported;  /* else accepted, but its VMs get no devices */
+    unsigned kinds;  /* of devices that such a VM can take while it runs: a union of enum vm_kind */
+    bool by_packets; /* its control socket is SOCK_SEQPACKET, else SOCK_STREAM */
 };
 enum { CONF_VM_TYPES = 3 };
 extern const struct vm_type conf_vm_types[CONF_VM_TYPES];
@@ -34,6 +38,8 @@ struct vm_conf {
     char type[24]; /* a name of conf_vm_types[] */
     char socket[VH_SUN_PATH_MAX];
     bool supported;    /* its type is */
+    unsigned kinds;    /* of devices that its type can take */
+    bool by_packets;   /* its socket is SOCK_SEQPACKET */
     bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */
     uint32_t cid;      /* 0 if not given */

@@ -370,6 +370,8 @@ static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
         rd_warn(r, tok, "the VM '%s' is named twice", name);
         return;
     }
+    if (vm >= 0 && rule->enabled && r->c->vms[vm].type[0] != '\0' && (r->c->vms[vm].kinds & VM_KIND_USB) == 0)
+        rd_error(r, tok, "the VM '%s' is of type '%s', which takes no USB devices", name, r->c->vms[vm].type);
     if (vm >= 0) {
         rule->vms[rule->nvms++] = (uint8_t)vm;
         rule->vm_mask |= (vm_set)1 << vm;

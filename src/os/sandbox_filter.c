@@ -72,7 +72,8 @@ enum { UNUSED_ARGUMENT = 6, OTHERS = 7 };
 
 #define KIND(type) ((type) | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-static const struct way monitors[] = {TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)), END};
+static const struct way monitors[] = {TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)), TWO(0, AF_UNIX, 1, KIND(SOCK_SEQPACKET)),
+                                      END};
 /* The last one is for the tests' replacement for netlink only. */
 static const struct way sockets[] = {
     TWO(0, AF_UNIX, 1, KIND(SOCK_STREAM)),

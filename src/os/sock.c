@@ -160,16 +160,24 @@ int sock_accept(int listener) {
     return fd;
 }
 
-int sock_connect_unix(const char *path) {
+static int connect_unix(const char *path, int type) {
     struct sockaddr_un a;
     if (!unix_address(&a, path))
         return -1;
-    int fd = open_socket(AF_UNIX);
+    int fd = sys_socket(AF_UNIX, type, 0);
     if (fd < 0)
         return -1;
     if (connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
         return fail(fd);
     return fd;
+}
+
+int sock_connect_unix(const char *path) {
+    return connect_unix(path, SOCK_STREAM);
+}
+
+int sock_connect_packets(const char *path) {
+    return connect_unix(path, SOCK_SEQPACKET);
 }
 
 int sock_connect_datagram(const char *name) {

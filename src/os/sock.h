@@ -15,8 +15,9 @@
 int sock_listen_unix(const char *path, unsigned mode, int64_t uid, int64_t gid);
 int sock_listen_tcp(const char *host, uint16_t port, bool v6only); /* host: a numeric address or "localhost" */
 int sock_listen_vsock(uint32_t port);
-int sock_accept(int listener);           /* -1 with errno */
-int sock_connect_unix(const char *path); /* -1 with errno */
+int sock_accept(int listener);              /* -1 with errno */
+int sock_connect_unix(const char *path);    /* -1 with errno; EPROTOTYPE: the listener is of another type */
+int sock_connect_packets(const char *path); /* the same, SOCK_SEQPACKET */
 /* A datagram socket; a name that begins with "@" is an abstract one. -1 with errno. */
 int sock_connect_datagram(const char *name);
 

@@ -52,6 +52,7 @@ bool sys_stat(int dirfd, const char *path, int flags, struct sys_stat *st) {
         .rdev_minor = a.rdev_minor,
         .dev = (uint64_t)a.dev_major << 32 | a.dev_minor,
         .ino = a.ino,
+        .ctime_ns = (int64_t)((uint64_t)a.ctime.sec * 1000000000u + a.ctime.nsec),
     };
     return true;
 }

@@ -12,6 +12,7 @@ struct sys_stat {
     uint32_t mode, uid, gid;
     uint32_t rdev_major, rdev_minor;
     uint64_t dev, ino;
+    int64_t ctime_ns; /* of the last change of the inode */
 };
 
 /* Below, -1 or false with errno. Flags are those of fstatat(); "" with AT_EMPTY_PATH is dirfd itself. */

@@ -18,6 +18,7 @@ bool connector_order_valid(const struct connector_order *o, bool with_fd) {
 
 bool connector_answer_valid(uint32_t kind, const struct connector_answer *a, size_t n, const int fds[WORKER_FDS]) {
     bool connected = kind == CONNECTOR_CONNECT && a->status == CONNECTOR_OK;
-    return n == sizeof *a && a->status < CONNECTOR_ANSWERS && a->there <= 1 && a->watched <= 1 && a->error >= 0 &&
-           a->error <= WORKER_ERRNO_MAX && ENDS(a->text) && (connected ? fds[0] >= 0 : fds[0] < 0 && fds[1] < 0);
+    return n == sizeof *a && a->status < CONNECTOR_ANSWERS && a->there <= 1 && a->watched <= 1 && a->packets <= 1 &&
+           a->error >= 0 && a->error <= WORKER_ERRNO_MAX && ENDS(a->text) &&
+           (connected ? fds[0] >= 0 : fds[0] < 0 && fds[1] < 0);
 }

@@ -44,10 +44,12 @@ struct connector_answer {
     uint8_t status;      /* enum connector_status */
     uint8_t there;       /* LOOK with CONNECTOR_OK: bool, a socket is there */
     uint8_t watched;     /* LOOK: bool */
+    uint8_t packets;     /* CONNECT with CONNECTOR_OK: bool, the socket is SOCK_SEQPACKET */
     int32_t error;       /* LOOK: errno, why it is not watched */
     uint32_t uid, owner; /* CONNECT: of the server, of the socket */
     int32_t pid;         /* CONNECT: of the server */
     uint64_t dev, ino;   /* LOOK: of the socket */
+    uint64_t socket;     /* CONNECT: differs between two sockets, even of one path */
     char text[VH_TEXT_MAX];
 };
 

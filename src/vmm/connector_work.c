@@ -115,17 +115,20 @@ static int open_judged(const struct vm_conf *vm, struct sys_stat *st, struct con
 
 /* A connection to the socket that is open as `file`, or -1 with *a filled. Never waits: a unix socket that is
  * non-blocking is connected at once or not at all. */
-static int connect_to(int file, struct connector_answer *a) {
+static int connect_to(const struct vm_conf *vm, int file, struct connector_answer *a) {
     char path[32];
     bool ok = str_fmt(path, sizeof path, "/proc/self/fd/%d", file);
     VH_ASSERT(ok);
-    int fd = sock_connect_unix(path);
+    int fd = vm->by_packets ? sock_connect_packets(path) : sock_connect_unix(path);
+    a->packets = fd >= 0 && vm->by_packets;
     if (fd >= 0)
         return fd;
     if (errno == ECONNREFUSED)
         say(a, CONNECTOR_REFUSED, strerror(errno), "");
     else if (errno == EAGAIN)
         say(a, CONNECTOR_FULL, strerror(errno), "");
+    else if (errno == EPROTOTYPE)
+        say(a, CONNECTOR_FAILED, "is of another type: a control socket of type ", vm->type);
     else if (errno == ENOENT || errno == ENOTDIR)
         say(a, CONNECTOR_FAILED, "cannot be reached: /proc is missing", "");
     else
@@ -137,7 +140,7 @@ static int reach(const struct vm_conf *vm, struct sys_stat *st, struct connector
     int file = open_judged(vm, st, a);
     if (file < 0)
         return -1;
-    int fd = connect_to(file, a);
+    int fd = connect_to(vm, file, a);
     (void)close(file);
     return fd;
 }
@@ -148,10 +151,22 @@ bool connector_accepts(const struct vm_conf *vm, uint32_t uid, uint32_t owner) {
     return vm->uid_given ? uid == vm->uid : uid == 0 || uid == owner;
 }
 
+/* Of device, inode and time of change: a number alone is used again by some file systems. */
+static uint64_t digest(const struct sys_stat *st) {
+    const uint64_t parts[] = {st->dev, st->ino, (uint64_t)st->ctime_ns};
+    uint64_t d = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        for (int bit = 0; bit < 64; bit += 8)
+            d = (d ^ (parts[i] >> bit & 0xff)) * 1099511628211u;
+    }
+    return d;
+}
+
 static bool is_trusted(const struct vm_conf *vm, int fd, const struct sys_stat *st, struct connector_answer *a) {
     char why[VH_TEXT_MAX];
     uint32_t gid;
     a->owner = st->uid;
+    a->socket = digest(st);
     if (!sock_peer_unix(fd, &a->uid, &gid, &a->pid)) {
         say(a, CONNECTOR_UNKNOWN, "the kernel does not say who serves its socket", "");
         return false;

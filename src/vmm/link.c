@@ -134,6 +134,11 @@ void link_ready(const struct pollset *ps, int64_t now) {
     link_read_ready(links, conf->nvms, ps, now);
 }
 
+/* A connection that nobody else waits for need not be made anew for the next operation. */
+static bool link_stays(const struct link *l) {
+    return l->conf->keep_monitor || !(l->vmm->one_client || l->vmm->one_operation);
+}
+
 int64_t link_deadline(void) {
     int64_t at = link_read_deadline();
     for (int v = 0; v < conf->nvms; v++) {
@@ -146,7 +151,7 @@ int64_t link_deadline(void) {
             continue;
         at = l->deadline < at ? l->deadline : at;
         at = l->connect_at < at ? l->connect_at : at;
-        if (!l->conf->keep_monitor && l->op.kind == OP_NONE && l->linger_until < at)
+        if (!link_stays(l) && l->op.kind == OP_NONE && l->linger_until < at)
             at = l->linger_until;
     }
     return at;
@@ -167,6 +172,8 @@ static void tick(struct link *l, int64_t now) {
         else
             l->connect_at = VH_NEVER;
     }
+    if (l->state == LINK_GREETING && l->vmm->talk == VMM_PACKETS)
+        link_greeted(l);
     if (l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent && !l->node_wanted) {
         link_begin(l);
     } else if (l->deadline <= now) {
@@ -179,7 +186,7 @@ static void tick(struct link *l, int64_t now) {
     }
     if (l->state == LINK_GREETING && l->op.kind == OP_NONE && !l->finished && !l->wanted)
         link_close(l);
-    if (l->state == LINK_READY && l->op.kind == OP_NONE && l->linger_until <= now && !l->conf->keep_monitor) {
+    if (l->state == LINK_READY && l->op.kind == OP_NONE && l->linger_until <= now && !link_stays(l)) {
         link_close(l);
         l->losses = 0;
     }

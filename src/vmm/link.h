@@ -3,7 +3,8 @@
  * descriptors; one operation at a time for each VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
  *
  * After its last operation a link lingers (VH_T_LINGER) and then closes, because other clients may share the monitor;
- * "qmp": "keep" keeps it open. A monitor that accepts but does not greet ends the operation as OP_BUSY. While it is
+ * "qmp": "keep" keeps it open. Where answers name no request, each operation has a connection of its own. A monitor
+ * that accepts but does not greet ends the operation as OP_BUSY. While it is
  * wanted, the connection then stays in the monitor's queue without any timer, and `answers` reports the greeting.
  */
 #ifndef VHOTPLUG_LINK_H

@@ -129,10 +129,11 @@ static void connected(struct link *l, const struct connector_answer *a, int fd, 
     l->fd = fd;
     l->peer_uid = a->uid;
     l->owner = a->owner;
+    l->socket = a->socket;
     l->state = LINK_GREETING;
     l->worked = false;
     l->connected_at = clock_now();
-    l->deadline = clock_now() + ms_to_ns(VH_T_GREETING);
+    l->deadline = l->vmm->talk == VMM_PACKETS ? clock_now() : clock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);

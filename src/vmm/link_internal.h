@@ -1,6 +1,6 @@
 /*
  * link_internal.h - what the files of a link share. link_connection.c connects and closes, link_operation.c sends
- * operations and takes their results, link_read.c reads lines in turns; link.c is the contract of link.h and the
+ * operations and takes their results, link_read.c reads messages in turns; link.c is the contract of link.h and the
  * timers.
  */
 #ifndef VHOTPLUG_LINK_INTERNAL_H
@@ -14,7 +14,8 @@ struct pollset;
 enum link_state {
     LINK_IDLE,       /* not connected; connect_at is the next attempt, if one is due */
     LINK_CONNECTING, /* a connector was asked */
-    LINK_GREETING,   /* connected; the monitor has not greeted, because it may be serving another client */
+    LINK_GREETING,   /* connected; the monitor has not greeted, because it may be serving another client. One that never
+                        greets is ready at the next tick */
     LINK_READY,      /* greeted: operations may be sent */
 };
 
@@ -26,6 +27,7 @@ struct link {
     enum link_state state;
     int fd, poll;
     uint32_t peer_uid, owner;   /* connected: who serves it, and whose socket it is */
+    uint64_t socket;            /* connected: which socket it is */
     bool rechecking;            /* a connector was asked whether anybody listens */
     char down_why[VH_TEXT_MAX]; /* if nobody does */
     struct vmm_op op;           /* OP_NONE: none */

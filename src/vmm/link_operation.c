@@ -50,7 +50,8 @@ static void send_first(struct link *l, int node) {
     l->vmm->begin(&l->conv, &l->op, &out);
     VH_ASSERT(sb_ok(&out.text));
     l->out_len = out.text.len;
-    l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
+    VH_ASSERT(!out.pass_fd || l->vmm->most_fds > 0);
+    l->deadline = clock_now() + ms_to_ns(l->vmm->answer_ms);
     bool ok = link_flush(l, out.pass_fd ? node : -1);
     const char *why = ok ? "the monitor does not read" : strerror(errno);
     if (node >= 0)
@@ -115,10 +116,16 @@ void link_operation_done(struct link *l) {
     l->strange = false;
     l->result = l->conv.result;
     l->result.vm = l->vm;
+    l->result.socket = l->socket;
     l->op.kind = OP_NONE;
     l->finished = true;
     l->deadline = VH_NEVER;
-    linger(l);
+    if (l->vmm->one_operation) {
+        link_close(l); /* before the report: another operation may follow from it */
+        l->losses = 0;
+    } else {
+        linger(l);
+    }
     link_report(l);
 }
 

@@ -1,5 +1,5 @@
 /*
- * link_read.c - lines from the monitors, in turns. Owns the order of the turns; never waits for a monitor.
+ * link_read.c - messages from the monitors, in turns. Owns the order of the turns; never waits for a monitor.
  *
  * A turn is bounded for each link and for all of them together. A VMM that never stops sending must not keep the loop
  * from other work, nor use a whole processor.
@@ -14,27 +14,32 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
     int first;           /* the link that comes first in the next pass */
     int64_t pause_until; /* of all links; 0: none */
 } turns;
 
-/* False if the connection ended with this line. */
-static bool take_line(struct link *l, const char *line, size_t len) {
+static size_t room_to_send(const struct link *l) {
+    bool whole = l->vmm->talk == VMM_LINES || l->out_len == 0; /* two packets are not one */
+    return whole ? sizeof l->out - l->out_len : 0;
+}
+
+/* False if the connection ended with this message. */
+static bool take_message(struct link *l, const char *text, size_t len) {
     char extra[VH_QMP_OUT_MAX];
     struct vmm_out out = {.pass_fd = false};
     sb_init(&out.text, extra, sizeof extra);
-    enum vmm_step step = l->vmm->line(&l->conv, line, len, &out);
+    enum vmm_step step = l->vmm->message(&l->conv, text, len, &out);
     if (step == VMM_BAD) {
         if (!l->strange)
-            log_warn("the monitor does not speak the protocol (-monitor or -qmp-pretty in place of -qmp?): vm=%s",
-                     l->conf->name);
+            log_warn("the monitor does not speak the protocol (%s): vm=%s", l->vmm->strange, l->conf->name);
         l->strange = true;
         link_lost(l, "the monitor does not speak the protocol");
         return false;
     }
-    if (!sb_ok(&out.text) || out.text.len > sizeof l->out - l->out_len) {
+    if (!sb_ok(&out.text) || out.text.len > room_to_send(l)) {
         link_lost(l, "the monitor does not take commands");
         return false;
     }
@@ -65,11 +70,28 @@ static size_t take_lines(struct link *l, int64_t now) {
         if (r != LINE_OK)
             return taken;
         taken += len + 1;
-        if (!take_line(l, line, len))
+        if (!take_message(l, line, len))
             return taken;
     }
     l->pause_until = now + ms_to_ns(VH_T_LINK_PAUSE);
     return taken;
+}
+
+/* One packet a pass: a VMM that answers has no more for us. Returns its bytes. */
+static size_t take_packet(struct link *l) {
+    int passed = -1;
+    ssize_t n = sock_recv_fds(l->fd, l->in_buf, sizeof l->in_buf, &passed, 1);
+    if (passed >= 0)
+        (void)close(passed); /* no answer brings one */
+    if (n < 0) {
+        link_lost(l, errno == 0          ? "the monitor closed the connection"
+                     : errno == EMSGSIZE ? "the monitor sent an endless message"
+                                         : strerror(errno));
+        return 0;
+    }
+    if (n > 0)
+        (void)take_message(l, l->in_buf, (size_t)n);
+    return (size_t)n;
 }
 
 static void read_more(struct link *l) {
@@ -90,7 +112,10 @@ static size_t serve(struct link *l, short got, int64_t now) {
     }
     if (l->pause_until > now)
         return 0;
-    if (l->pause_until == 0 && (got & (POLLIN | POLLHUP | POLLERR)) != 0)
+    bool readable = (got & (POLLIN | POLLHUP | POLLERR)) != 0;
+    if (l->vmm->talk == VMM_PACKETS)
+        return readable ? take_packet(l) : 0;
+    if (l->pause_until == 0 && readable)
         read_more(l);
     return l->state != LINK_IDLE ? take_lines(l, now) : 0;
 }

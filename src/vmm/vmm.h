@@ -1,6 +1,7 @@
 /*
  * vmm.h - the contract between a link and a VMM's protocol: one const table for each type in main.c's vmms[].
- * Implementations are pure: they turn operations into bytes and lines into results; the link moves the bytes.
+ * Implementations are pure: they turn operations into bytes and messages into results; the link moves the bytes, and
+ * knows no protocol.
  */
 #ifndef VHOTPLUG_VMM_H
 #define VHOTPLUG_VMM_H
@@ -8,6 +9,7 @@
 #include "base/limits.h"
 #include "base/model.h"
 #include "base/str.h"
+#include "config/conf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,16 +39,33 @@ struct vmm_conv {
 };
 
 struct vmm_out {
-    struct sbuf text; /* bytes to send */
+    struct sbuf text; /* bytes to send; with VMM_PACKETS one packet */
     bool pass_fd;     /* the opened node goes with the first byte */
 };
 
+/* What a message is, and who speaks first. */
+enum vmm_talk {
+    VMM_LINES,   /* SOCK_STREAM: a message is a line, and the VMM's first one is its greeting */
+    VMM_PACKETS, /* SOCK_SEQPACKET: a message is a packet, and the VMM only answers */
+};
+
 struct vmm {
-    const char *type; /* "qemu" */
+    const char *type; /* of conf_vm_types[]: "qemu" */
+    enum vmm_talk talk;
+    unsigned kinds;     /* of devices that it takes: a union of enum vm_kind */
+    unsigned most_fds;  /* descriptors that one operation may pass */
+    uint32_t answer_ms; /* from an operation's first byte to its end */
+    /* Its monitor serves one client at a time, and others want it, too: the link lets go of it soon. */
+    bool one_client;
+    /* An answer does not say which request it is to, so each operation has a connection of its own: a late or second
+     * answer never reaches the next one. */
+    bool one_operation;
+    const char *strange; /* what the user may have mistaken, if it does not speak the protocol */
     void (*reset)(struct vmm_conv *cv);
-    /* One line from the VMM. May append to out (to be sent at once). */
-    enum vmm_step (*line)(struct vmm_conv *cv, const char *line, size_t len, struct vmm_out *out);
-    /* Begins an operation: op->by_fd tells whether an opened node goes along. One at a time; only after VMM_READY. */
+    /* One message from the VMM, without its end. May append to out: one message more, to be sent at once. */
+    enum vmm_step (*message)(struct vmm_conv *cv, const char *text, size_t len, struct vmm_out *out);
+    /* Begins an operation: op->by_fd tells whether an opened node goes along. One at a time; only after VMM_READY, or,
+     * with VMM_PACKETS, once it is connected. */
     void (*begin)(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out);
     /* Can this VMM take a descriptor, as far as known? Asked before OP_ATTACH to choose by_fd for PASS_AUTO. */
     bool (*takes_fd)(const struct vmm_conv *cv, uint32_t features);

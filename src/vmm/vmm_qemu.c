@@ -329,7 +329,7 @@ static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j) {
     return VMM_READY;
 }
 
-static enum vmm_step qemu_line(struct vmm_conv *cv, const char *line, size_t len, struct vmm_out *out) {
+static enum vmm_step qemu_message(struct vmm_conv *cv, const char *line, size_t len, struct vmm_out *out) {
     struct json j;
     struct json_error err;
     if (len == 0)
@@ -346,8 +346,14 @@ static enum vmm_step qemu_line(struct vmm_conv *cv, const char *line, size_t len
 
 const struct vmm vmm_qemu = {
     .type = "qemu",
+    .talk = VMM_LINES,
+    .kinds = VM_KIND_USB,
+    .most_fds = 1,
+    .answer_ms = VH_T_COMMAND,
+    .one_client = true,
+    .strange = "-monitor or -qmp-pretty in place of -qmp?",
     .reset = qemu_reset,
-    .line = qemu_line,
+    .message = qemu_message,
     .begin = qemu_begin,
     .takes_fd = qemu_takes_fd,
 };

@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     vmm_qemu.reset(&cv);
     sb_init(&out.text, extra, sizeof extra);
     if ((data[0] & 128) == 0) {
-        MUST(vmm_qemu.line(&cv, greeting, sizeof greeting - 1, &out) == VMM_READY);
+        MUST(vmm_qemu.message(&cv, greeting, sizeof greeting - 1, &out) == VMM_READY);
         begin(&cv, data[0]);
     }
     for (size_t at = 1; at < size;) {
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         size_t len = newline != NULL ? (size_t)(newline - data) - at : size - at;
         char *line = malloc(len + 1);
         memcpy(line, data + at, len);
-        enum vmm_step step = vmm_qemu.line(&cv, line, len, &out);
+        enum vmm_step step = vmm_qemu.message(&cv, line, len, &out);
         free(line);
         if (step == VMM_BAD)
             return 0;

@@ -68,7 +68,7 @@ static bool line_came(const char *line, size_t len) {
     char *copy = malloc(len + 1);
     memcpy(copy, line, len);
     sb_init(&sent.text, text, sizeof text);
-    enum vmm_step step = vmm_qemu.line(&cv, copy, len, &sent);
+    enum vmm_step step = vmm_qemu.message(&cv, copy, len, &sent);
     free(copy);
     if (step == VMM_BAD || !sb_ok(&sent.text))
         return false;

@@ -712,6 +712,13 @@ static void vm_types(void) {
     EXPECT("{\"vms\":[" VM_A ",{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"},"
            "{\"name\":\"c\",\"type\":\"crosvm\",\"socket\":\"/c\"}]}",
            "warning 1:69 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet: 2 of them\n");
+    /* What a type never takes is not sent to it; a rule that is off sends nothing. */
+    EXPECT("{\"vms\":[{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}],\"usbPassthrough\":[\n"
+           "{\"targetVm\":\"b\",\"allow\":[{\"vendorId\":\"1234\"}]},"
+           "{\"targetVm\":\"b\",\"disable\":true,\"allow\":[{\"vendorId\":\"1234\"}]}]}",
+           "warning 1:28 vms[0].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet\n"
+           "error 2:13 usbPassthrough[0].targetVm: the VM 'b' is of type 'cloud-hypervisor', which takes no USB "
+           "devices\n");
     CHECK(parse("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\"},"
                 "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}"));
     CHECK_INT(c.nvms, 2);

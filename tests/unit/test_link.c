@@ -56,7 +56,18 @@ static bool takes_fd(const struct vmm_conv *cv, uint32_t features) {
     return features == 0;
 }
 
-static const struct vmm vmm_test = {"test", reset, take, begin, takes_fd};
+static const struct vmm vmm_test = {
+    .type = "test",
+    .talk = VMM_LINES,
+    .most_fds = 1,
+    .answer_ms = VH_T_COMMAND,
+    .one_client = true,
+    .strange = "hello is missing",
+    .reset = reset,
+    .message = take,
+    .begin = begin,
+    .takes_fd = takes_fd,
+};
 static const struct vmm *const types[] = {&vmm_test, NULL};
 
 /* ---- what was told ---- */

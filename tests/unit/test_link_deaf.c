@@ -49,7 +49,14 @@ static bool takes_fd(const struct vmm_conv *cv, uint32_t features) {
     return cv->greeted && features != 0;
 }
 
-static const struct vmm deaf = {.type = "qemu", .reset = reset, .line = line, .begin = begin, .takes_fd = takes_fd};
+static const struct vmm deaf = {.type = "qemu",
+                                .most_fds = 1,
+                                .answer_ms = VH_T_COMMAND,
+                                .one_client = true,
+                                .reset = reset,
+                                .message = line,
+                                .begin = begin,
+                                .takes_fd = takes_fd};
 static const struct vmm *const types[] = {&deaf, NULL};
 
 static void done(const struct op_result *r) {

@@ -7,7 +7,7 @@ static char text[VH_QMP_OUT_MAX];
 static struct vmm_out out;
 
 static enum vmm_step line(struct vmm_conv *cv, const char *s) {
-    return vmm_qemu.line(cv, s, strlen(s), &out);
+    return vmm_qemu.message(cv, s, strlen(s), &out);
 }
 
 static void fresh(struct vmm_conv *cv) {
