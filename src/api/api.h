@@ -53,10 +53,10 @@ struct figures {
     uint64_t reloads, reloads_failed;                                            /* since the start */
     int64_t reload_failed_at; /* of the last one, if it failed: ms since 1970, and why; else 0 and "" */
     const char *reload_error;
-    /* With general.quarantine: why it does not work, "" if it does; hubs whose ports are held, and those that are not
-     * yet; ports that are held, and those that another program holds. */
+    /* With general.quarantine: why it does not work, "" if it does; hubs whose ports are held, those that are not yet,
+     * and those that the kernel is busy with for long; ports that are held, and those that another program holds. */
     const char *quarantine_why;
-    uint64_t quarantine_hubs, quarantine_waiting, quarantine_ports, quarantine_refused;
+    uint64_t quarantine_hubs, quarantine_waiting, quarantine_late, quarantine_ports, quarantine_refused;
     struct worker_counts port_workers;
     vm_set connected; /* VMs whose monitor the daemon is connected to */
 };

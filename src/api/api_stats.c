@@ -91,6 +91,7 @@ static void quarantine(struct sbuf *sb, const struct core *c, const struct figur
     member_text_or_null(sb, "reason", f->quarantine_why);
     member_uint(sb, "hubs", f->quarantine_hubs);
     member_uint(sb, "waiting", f->quarantine_waiting);
+    member_uint(sb, "late", f->quarantine_late);
     member_uint(sb, "ports", f->quarantine_ports);
     member_uint(sb, "refused", f->quarantine_refused);
     member_uint(sb, "devices", shut);

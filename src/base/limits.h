@@ -122,9 +122,9 @@
     X(VH_DEVICE_WORKERS, 4, "processes that read, open and reset devices: each device can occupy one of them")         \
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
-    X(VH_PORT_WORKERS, 2, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
+    X(VH_PORT_WORKERS, 3, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
     X(VH_MAX_HUBS, 128, "hubs whose ports are held: every second device known is one")                                 \
-    X(VH_MAX_PORT_ORDERS, 512, "orders that wait for a port worker: one of each device, and one of each hub")          \
+    X(VH_MAX_PORT_ORDERS, 512, "orders that wait for a port worker: one of each device, two of each hub")              \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
     X(VH_MAX_HIDDEN, 3, "descriptors of no helper: the host's lock, the service manager's socket, --ready-fd")         \
     X(VH_STATUS_MAX, 128, "the line that a service manager shows, with NUL")                                           \
@@ -160,7 +160,8 @@ enum vh_limit {
       "pause before a new subscriber hears of open choices: older clients drop what comes at once")                   \
     X(VH_T_RELEASE, 20000, "wait for the reset of a device that came back from a VM; then the device is used anyway") \
     X(VH_T_OFFER, 20000, "a device is configured for the host: its drivers may wait for the device as long as this")  \
-    X(VH_T_PORT, 30000, "claim of a port: the kernel holds its hub's lock while it reads a device that does not say") \
+    X(VH_T_PORT, 5000,                                                                                                \
+      "claim of a port, until its hub is late: the kernel holds a hub's lock while it reads a device")                \
     X(VH_T_STOP, 10000, "wait of releaseOnExit: devices that have not left their VMs by then stay there")             \
     X(VH_T_FLAP_COST, 3000, "time until one plug on a port is forgotten: nobody replugs faster for long")             \
     X(VH_T_FLAP_BURST, 24000, "sum of VH_T_FLAP_COST above which a port flaps: nine plugs at once")                   \

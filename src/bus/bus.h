@@ -33,9 +33,9 @@ struct bus_calls {
 /* What is held of the ports that devices are plugged into, for general.quarantine. */
 struct bus_quarantine {
     bool runs;
-    char why[VH_TEXT_MAX]; /* if it ran, and runs no more */
-    unsigned hubs, waiting, ports,
-        refused; /* waiting: hubs that are not held yet; refused: ports, by another program */
+    char why[VH_TEXT_MAX];        /* if it ran, and runs no more */
+    unsigned hubs, waiting, late; /* waiting: not held yet; late: the kernel is busy with them for long */
+    unsigned ports, refused;      /* refused: by another program */
 };
 
 struct bus {

@@ -148,6 +148,7 @@ static void count_ports(struct figures *f) {
     f->quarantine_why = q.why;
     f->quarantine_hubs = q.hubs;
     f->quarantine_waiting = q.waiting;
+    f->quarantine_late = q.late;
     f->quarantine_ports = q.ports;
     f->quarantine_refused = q.refused;
     port_pool_count(&f->port_workers);

@@ -84,6 +84,7 @@ static void quarantine(const struct json *j) {
     char why[VH_TEXT_MAX] = "";
     bool works = true;
     long long refused = figure(j, "quarantine", "refused"), waiting = figure(j, "quarantine", "waiting");
+    long long late = figure(j, "quarantine", "late"), ended = figure(j, "port_workers", "ended");
     if (q < 0)
         return;
     (void)json_bool(j, json_get(j, q, "works"), &works);
@@ -93,6 +94,13 @@ static void quarantine(const struct json *j) {
     else if (refused > 0)
         doctor_say(PROBLEM, "quarantine: another program holds %lld ports (the log names the hubs: what opens them?)",
                    refused);
+    else if (ended > 0)
+        doctor_say(NOTE, "quarantine: %lld port workers have ended; the others hold all ports (restart the daemon)",
+                   ended);
+    else if (late > 0)
+        doctor_say(NOTE,
+                   "quarantine: the kernel is busy with %lld hubs (the log names them: unplug what does not answer)",
+                   late);
     else if (waiting > 0)
         doctor_say(NOTE, "quarantine: %lld hubs are not held yet (the kernel is busy with them)", waiting);
     else

@@ -242,20 +242,76 @@ def a_daemon_that_is_killed_leaves_a_host_that_works(w):
 
 
 @test
-def without_its_port_workers_quarantine_is_off_and_says_so(w):
+def while_one_port_worker_lives_what_is_held_stays_held(w):
     api = w.begin()
-    w.board.run(f"kill -9 {w.port_workers()[0]}")
-    q = until(lambda: (lambda q: None if q["works"] else q)(api.ok("stats")["quarantine"]), scaled(10), "a word about it")
-    contains(q["reason"], "port worker")
-    equal((q["hubs"], q["ports"]), (0, 0))
-    until(lambda: not w.port_workers(), scaled(10), "the other one gone, too")
+    ports = w.held(api)["ports"]
+    w.record()
+    workers = w.port_workers()
+    for left in range(len(workers) - 1, 0, -1):
+        w.board.run(f"kill -9 {workers[left]}")
+        until(lambda left=left: api.ok("stats")["port_workers"]["running"] == left, scaled(10), "a word about it")
+        q = api.ok("stats")["quarantine"]
+        equal((q["works"], q["waiting"], q["ports"]), (True, 0, ports))
+        w.plug("usb-kbd", "kbd")
+        api.told("usb_attached", vm="vm1", timeout=scaled(20))
+        w.unplug("kbd")
+        api.told("usb_disconnected", timeout=scaled(10))
+    api.events.clear()
     w.plug("usb-mouse", "mouse")
-    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    name = api.told("usb_connected", vid="0627", timeout=scaled(20))["usb_device"]["sys_name"]
     until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.unplug("mouse")
+    equal(w.drivers(), [(f"{name}:1.0", "usbhid")])
 
 
 @test
-def ports_of_another_program_are_told_and_the_others_are_held(w):
+def without_its_port_workers_quarantine_is_off_and_says_so(w):
+    api = w.begin()
+    w.board.run("kill -9 " + " ".join(w.port_workers()))
+    q = until(lambda: (lambda q: None if q["works"] else q)(api.ok("stats")["quarantine"]), scaled(10), "a word about it")
+    contains(q["reason"], "port workers")
+    equal((q["hubs"], q["ports"]), (0, 0))
+    w.plug("usb-mouse", "mouse")
+    name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_attached", vm="vm1", timeout=scaled(20))
+
+
+@test
+def a_hub_that_the_kernel_is_busy_with_is_late_and_the_others_are_not(w):
+    api = w.begin()
+    if Quarantine.usb is None:
+        Quarantine.usb = UsbIp(w.board, scaled(30))
+    w.all_held(api)
+    w.usb.plug(0, simple(VID, 1, 255), STRINGS)  # the host's: its port is released and claimed again
+    api.told("usb_connected", vid=f"{VID:04x}", timeout=scaled(20))
+    name = w.usb.sys_name(0)
+    until(lambda: w.configuration(name) == "1", scaled(20), "a configured device")
+    w.held(api)
+    w.usb.plug(1, simple(VID, 2, 255), STRINGS, mute=(0, 1, 2, 3))  # the kernel asks for its strings, with the hub's lock held
+    until(lambda: w.usb.ignored(1), scaled(20), "the kernel's question without an answer")
+    w.board.run("rmmod usbhid; modprobe usbhid")  # a driver that comes: the host's devices are offered to it
+    late = until(lambda: api.ok("stats")["quarantine"]["late"], scaled(20), "the hub told as late")
+    q = api.ok("stats")["quarantine"]
+    equal((late, q["works"]), (1, True))
+    w.plug("usb-mouse", "mouse")
+    mouse = api.told("usb_connected", vid="0627", timeout=scaled(20))["usb_device"]["sys_name"]
+    until(lambda: w.driver(mouse) == "usbhid", scaled(10), "another device of the host's in use")
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_attached", vm="vm1", timeout=scaled(10))
+    until(lambda: api.ok("stats")["quarantine"]["late"] == 0, scaled(60), "an end of it")
+    w.all_held(api)
+    equal(api.ok("stats")["quarantine"]["refused"], 0)
+    w.usb.unplug(1)
+    w.unplug("kbd")
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the keyboard out of vm1")
+    w.stop()
+    contains(w.story, "the kernel is busy with a hub, whose ports wait for it: hub=usb")
+
+
+@test
+def ports_of_another_program_are_told_and_tried_again_and_the_others_are_held(w):
     w.stop_boot_daemon()
     ports = int(w.board.read("/sys/bus/usb/devices/usb1/maxchild"))
     holder = w.board.spawn(["python3", "-ISBc", HOLDER, "/dev/bus/usb/001/001", str(ports)], root="host")
@@ -266,9 +322,11 @@ def ports_of_another_program_are_told_and_the_others_are_held(w):
     check(q["ports"] > 0, "other hubs")
     holder.end()
     holder.wait(scaled(10))
+    until(lambda: api.ok("stats")["quarantine"]["refused"] == 0, scaled(30), "all ports held", every=0.5)
     w.stop()
     contains(w.story, "ports are not held: hub=usb1")
     contains(w.story, "another program holds them")
+    contains(w.story, "ports are held at last: hub=usb1")
 
 
 @test

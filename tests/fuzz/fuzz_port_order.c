@@ -1,6 +1,6 @@
 /*
  * fuzz_port_order.c - any bytes as an order to a port worker, and as its answer. The worker does what is an order and
- * nothing else, keeps a node for as long as its hub is held, and its answer is one that the loop takes. What the loop
+ * nothing else, keeps a node until its hub is dropped, and its answer is one that the loop takes. What the loop
  * takes as an answer has an error that can be told, and names no port that was not asked for.
  *
  * Input: a byte (bit 6: a descriptor comes with the order), an order, then the bytes of its answer, as this machine
@@ -46,7 +46,7 @@ static unsigned ask(const struct port_order *o, int fd) {
     return n == 0 ? UINT32_MAX : (unsigned)a.error;
 }
 
-/* A hub that was held is dropped, so that no input depends on the one before. */
+/* A hub that was kept is dropped, so that no input depends on the one before. */
 static void check_worker(bool with_fd) {
     int before = next_fd();
     bool valid = port_order_valid(&order, with_fd);
@@ -60,15 +60,15 @@ static void check_worker(bool with_fd) {
     uint8_t port = 0;
     MUST(device_name_valid(order.hub) && strchr(order.hub, '/') == NULL);
     MUST(!port_above(order.hub, above, &port) || (device_name_valid(above) && port > 0));
-    MUST(error == (order.head.kind == PORT_CLAIM || order.head.kind == PORT_RELEASE ? ENOENT : 0));
+    MUST(error == (order.head.kind == PORT_KEEP || order.head.kind == PORT_DROP ? 0 : ENOENT));
     struct port_order drop = {.head.kind = PORT_DROP};
     memcpy(drop.hub, order.hub, sizeof drop.hub);
-    MUST((next_fd() > before) == (order.head.kind == PORT_HOLD));
+    MUST((next_fd() > before) == (order.head.kind == PORT_KEEP));
     MUST(ask(&drop, -1) == 0 && next_fd() == before);
 }
 
 static void check_loop(size_t n) {
-    if (!port_order_valid(&order, order.head.kind == PORT_HOLD) || !port_answer_valid(&order, &answer, n))
+    if (!port_order_valid(&order, order.head.kind == PORT_KEEP) || !port_answer_valid(&order, &answer, n))
         return;
     MUST(n == sizeof answer && answer.error >= 0 && answer.error <= WORKER_ERRNO_MAX);
     for (unsigned port = 0; port < 256; port++)

@@ -8,6 +8,7 @@ from tap import check, contains, equal, run, scaled, test
 from world import KEYBOARD, World, rule
 
 PORT = "vhotplug-port"
+WORKERS = 3  # VH_PORT_WORKERS
 NOTHING = "0000000000000000"
 STICK = {"interfaces": [(8, 6, 0x50)]}
 
@@ -58,7 +59,7 @@ def is_configured(w, device):
 @test
 def the_hosts_device_is_configured_and_a_vms_is_not(w):
     _, api = begin(w)
-    equal(figures(api), {"mode": "rules", "works": True, "reason": None, "hubs": 1, "waiting": 0, "ports": 4, "refused": 0, "devices": 0})
+    equal(figures(api), {"mode": "rules", "works": True, "reason": None, "hubs": 1, "waiting": 0, "late": 0, "ports": 4, "refused": 0, "devices": 0})
     mine = w.host.plug("1-1", pid=1, **STICK)
     is_configured(w, mine)
     guests = w.host.plug("1-2", pid=2)
@@ -86,21 +87,38 @@ def with_all_a_rule_names_what_is_the_hosts(w):
 @test
 def the_processes_that_hold_ports_may_hardly_do_anything(w):
     daemon, _ = begin(w)
-    until(lambda: len(port_workers(daemon)) == 2, "both shut in")
+    until(lambda: len(port_workers(daemon)) == WORKERS, "all shut in")
     for s in port_workers(daemon):
         equal((s["Threads"], s["CapEff"], s["NoNewPrivs"]), ("1", NOTHING, "1"))
 
 
 @test
-def without_one_of_them_quarantine_is_off_and_the_rest_goes_on(w):
+def while_one_of_them_lives_nothing_changes(w):
     daemon, api = begin(w)
-    until(lambda: len(port_workers(daemon)) == 2, "both shut in")
-    os.kill(int(port_workers(daemon)[0]["Pid"]), signal.SIGKILL)
-    daemon.wait_log("quarantine is off: a port worker has ended")
+    until(lambda: len(port_workers(daemon)) == WORKERS, "all shut in")
+    pids = [int(s["Pid"]) for s in port_workers(daemon)]
+    for left in range(WORKERS - 1, 0, -1):
+        os.kill(pids[left], signal.SIGKILL)
+        daemon.wait_log(f"a port worker has ended: left={left}")
+        told = figures(api)
+        equal((told["works"], told["hubs"], told["ports"]), (True, 1, 4))
+        mine = w.host.plug(f"1-{left}", pid=left, **STICK)
+        is_configured(w, mine)
+        w.host.unplug(mine)
+    equal(api.ok("stats")["port_workers"], {"running": 1, "late": 0, "ended": WORKERS - 1})
+
+
+@test
+def without_all_of_them_quarantine_is_off_and_the_rest_goes_on(w):
+    daemon, api = begin(w)
+    until(lambda: len(port_workers(daemon)) == WORKERS, "all shut in")
+    for s in port_workers(daemon):
+        os.kill(int(s["Pid"]), signal.SIGKILL)
+    daemon.wait_log("quarantine is off: all port workers have ended")
     told = figures(api)
     equal((told["works"], told["hubs"]), (False, 0))
-    contains(told["reason"], "port worker")
-    equal(api.ok("stats")["port_workers"], {"running": 0, "late": 0, "ended": 2})
+    contains(told["reason"], "port workers")
+    equal(api.ok("stats")["port_workers"], {"running": 0, "late": 0, "ended": WORKERS})
     is_configured(w, w.host.plug("1-1", pid=1, **STICK))
     guests = w.host.plug("1-2", pid=2)
     w.qemu("vm1")

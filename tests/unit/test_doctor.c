@@ -509,6 +509,15 @@ static void quarantine_is_judged_where_it_is_on(void) {
     CHECK_INT(visit_daemon(quarantined("\"works\": true, \"reason\": null, \"waiting\": 1, \"refused\": 3"), false),
               WRONG);
     CHECK(told("problem", "quarantine: ", "another program holds 3 ports"));
+    CHECK_INT(visit_daemon(
+                  quarantined("\"works\": true, \"reason\": null, \"waiting\": 1, \"late\": 2, \"refused\": 0"), false),
+              FINE);
+    CHECK(told("note", "quarantine: ", "the kernel is busy with 2 hubs"));
+    CHECK_INT(visit_daemon(quarantined("\"works\": true, \"reason\": null, \"late\": 2, \"refused\": 0}, "
+                                       "\"port_workers\": {\"running\": 2, \"ended\": 1"),
+                           false),
+              FINE);
+    CHECK(told("note", "quarantine: ", "1 port workers have ended; the others hold all ports"));
     CHECK_INT(visit_daemon(quarantined("\"works\": false, \"reason\": \"it has ended\", \"refused\": 0"), false),
               WRONG);
     CHECK(told("problem", "quarantine: ", "off: it has ended; the host's drivers see every device"));

@@ -60,6 +60,7 @@ static void collect(bool stats, void (*between)(int part)) {
                                            .quarantine_why = "it was so",
                                            .quarantine_hubs = 2,
                                            .quarantine_waiting = 1,
+                                           .quarantine_late = 6,
                                            .quarantine_ports = 9,
                                            .quarantine_refused = 4,
                                            .port_workers = {.ended = 2},
@@ -474,6 +475,7 @@ static void figures_of_quarantine(void) {
     is("quarantine.waiting", "1");
     is("quarantine.ports", "9");
     is("quarantine.refused", "4");
+    is("quarantine.late", "6");
     is("quarantine.devices", "1");
     is("port_workers.ended", "2");
 }

@@ -102,15 +102,17 @@ static char ports[512]; /* the orders that were done: "hold usb1 4" */
 static int error;       /* of the next ones */
 
 static size_t carry_out(const void *order, int fd, void *a, int out[WORKER_FDS]) {
-    static const char names[][8] = {"", "hold", "claim", "release", "drop"};
+    static const char names[][8] = {"", "keep", "hold", "claim", "release", "drop"};
     const struct port_order *o = order;
     struct port_answer *answer = a;
-    size_t n = strlen(ports);
-    (void)snprintf(ports + n, sizeof ports - n, "%s %s %d, ", names[o->head.kind], o->hub, o->ports + o->port);
-    size_t size = port_work(order, fd, a, out);
+    size_t n = strlen(ports), size = port_work(order, fd, a, out);
+    if (o->head.kind == PORT_KEEP)
+        return size;
+    (void)snprintf(ports + n, sizeof ports - n, "%s%s %s %d, ", names[o->head.kind], o->again != 0 ? " again" : "",
+                   o->hub, o->ports + o->port);
     if (error == 0)
         return size;
-    memset(answer->held, 0, sizeof answer->held);
+    memcpy(answer->held, o->held, sizeof answer->held);
     answer->error = error;
     return size;
 }
@@ -323,12 +325,72 @@ static void a_port_of_another_program_is_told_and_left(void) {
     place_hub("1-3", "3\n", 8);
     event("bind", "1-3");
     CHECK(status().hubs == 2 && status().refused == 5 && was_said("ports are not held: hub=1-3 ports=4"));
-    error = 0;
     heal();
     (void)done();
     offer("1-2");
     CHECK(last_ok);
     CHECK_STR(done(), ""); /* no port of ours */
+}
+
+/* Both hubs of the test before: more and more rarely, and told once. */
+static void ports_that_are_refused_are_tried_again(void) {
+    int64_t before = clock_now(), at = 0;
+    for (int i = 0; i < 3; i++) {
+        at = bus_usb.deadline();
+        CHECK(at != VH_NEVER && at - before < ms_to_ns(2 * VH_T_RETRY_MAX));
+        bus_usb.tick(at);
+        pump();
+        CHECK(!was_said("another program holds them"));
+    }
+    CHECK(strstr(done(), "hold again 1-3 4, ") != NULL && status().refused == 5);
+    error = 0;
+    for (int i = 0; i < 4 && status().refused > 0; i++) {
+        CHECK(bus_usb.deadline() != VH_NEVER);
+        bus_usb.tick(bus_usb.deadline());
+        pump();
+    }
+    CHECK(status().refused == 0 && status().hubs == 2 && status().ports == 8 && port_held("1-2"));
+    CHECK(was_said("ports are held at last: hub=usb1 ports=4") && was_said("ports are held at last: hub=1-3 ports=4"));
+    CHECK_INT(bus_usb.deadline() == VH_NEVER, true);
+    heal();
+    (void)done();
+}
+
+/* What the pool says when the kernel is busy with a hub. */
+static void a_late_claim_holds_up_no_turn(void) {
+    const struct port_order claim = {.head.kind = PORT_CLAIM, .hub = "usb1", .port = 2};
+    noffered = 0;
+    CHECK(bus_usb.offer(kept_device("1-2"), 77));
+    port_pool_tick(clock_now());
+    device_pool_tick(clock_now());
+    CHECK_STR(done(), "release usb1 2, ");
+    bus_usb_port_calls.late(&claim, 1);
+    CHECK(noffered == 1 && last_ok && status().late == 1);
+    CHECK(bus_usb.offer(kept_device("1-2"), 77)); /* its turn has the number of the one before */
+    pump();
+    CHECK_INT(noffered, 2);
+    CHECK_STR(done(), "claim usb1 2, release usb1 2, claim usb1 2, ");
+    CHECK(status().late == 0 && port_held("1-2"));
+}
+
+static void a_late_release_is_waited_for(void) {
+    const struct port_order release = {.head.kind = PORT_RELEASE, .hub = "usb1", .port = 2};
+    noffered = 0;
+    CHECK(bus_usb.offer(kept_device("1-2"), 77));
+    bus_usb_port_calls.late(&release, 1);
+    CHECK(noffered == 0 && status().late == 1);
+    pump();
+    CHECK(noffered == 1 && last_ok && status().late == 0);
+    (void)done();
+}
+
+static void a_hub_whose_claims_have_ended_is_held_anew(void) {
+    bus_usb_port_calls.unheld("usb1");
+    CHECK(status().hubs == 1 && !port_held("1-2") && bus_usb.deadline() != VH_NEVER);
+    bus_usb.tick(bus_usb.deadline());
+    pump();
+    CHECK(status().hubs == 2 && port_held("1-2"));
+    (void)done();
 }
 
 static void a_hub_that_goes_meanwhile_is_tried_again(void) {
@@ -396,6 +458,10 @@ int main(void) {
     RUN(a_vms_device_is_configured_and_passed);
     RUN(a_driver_that_comes_and_a_driver_that_binds_are_told);
     RUN(a_port_of_another_program_is_told_and_left);
+    RUN(ports_that_are_refused_are_tried_again);
+    RUN(a_late_claim_holds_up_no_turn);
+    RUN(a_late_release_is_waited_for);
+    RUN(a_hub_whose_claims_have_ended_is_held_anew);
     RUN(a_hub_that_goes_meanwhile_is_tried_again);
     RUN(a_pool_that_ends_ends_every_turn);
     RUN(a_kernel_without_claims_is_told_once);

@@ -194,12 +194,23 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
 /* ---- ports ---- */
 
 static void on_port(const struct port_order *o, uint64_t token, const struct port_answer *a) {
-    if (a != NULL)
-        port_hub_answered(o, a);
-    port_turn_answered(token, o, a);
+    port_hub_answered(o, token, a);
+    if (o->head.kind != PORT_HOLD)
+        port_turn_answered(token, o, a);
 }
 
-const struct port_pool_calls bus_usb_port_calls = {.done = on_port, .lost = port_hubs_lost};
+static void on_late_port(const struct port_order *o, uint64_t token) {
+    port_hub_late(o->hub);
+    if (o->head.kind != PORT_HOLD)
+        port_turn_late(token, o);
+}
+
+const struct port_pool_calls bus_usb_port_calls = {
+    .done = on_port,
+    .late = on_late_port,
+    .unheld = port_hub_unheld,
+    .lost = port_hubs_lost,
+};
 
 /* ---- the contract of bus.h ---- */
 
@@ -246,6 +257,8 @@ static void usb_read_noted(void) {
 
 static int64_t usb_deadline(void) {
     int64_t at = usb_scan_at() < uses_again.at ? usb_scan_at() : uses_again.at;
+    if (port_hubs_deadline() < at)
+        at = port_hubs_deadline();
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         const struct usb_plug *p = usb_plug_at(i);
         if (p != NULL && usb_plug_settles_at(p) < at)
@@ -261,6 +274,7 @@ static void usb_tick(int64_t now) {
         uses_again.at = VH_NEVER;
         order_uses();
     }
+    port_hubs_tick(now);
     for (int i = 0; i < VH_MAX_DEVICES; i++) {
         struct usb_plug *p = usb_plug_at(i);
         if (p == NULL || usb_plug_settles_at(p) > now)

@@ -1,9 +1,10 @@
 /*
  * port_hubs.c - has every hub's ports held. Owns the table of hubs; knows no rule and no other device. A hub's node is
- * opened by a device worker and goes to a port worker, which keeps it.
+ * opened by a device worker and goes to the port workers, which keep it.
  */
 #include "bus/usb/port_hubs.h"
 
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/str.h"
@@ -19,10 +20,13 @@ enum hub_state { HUB_FREE, HUB_OPENING, HUB_CLAIMING, HUB_HELD };
 
 struct hub {
     enum hub_state state;
+    bool late, trying; /* the kernel is busy with it; what was refused is being tried again */
     char sys_name[VH_SYSNAME_MAX];
     uint64_t incarnation;
     uint8_t ports;
     uint8_t held[PORT_BYTES];
+    unsigned refusals; /* in a row, while a port of it is another program's */
+    int64_t again_at;  /* then they are tried again at this time */
 };
 
 static bool on;
@@ -72,6 +76,7 @@ void port_hubs_status(struct bus_quarantine *s) {
         s->waiting += h->state == HUB_OPENING || h->state == HUB_CLAIMING;
         s->ports += h->state == HUB_HELD ? count(h->held) : 0;
         s->refused += h->state == HUB_HELD ? h->ports - count(h->held) : 0;
+        s->late += h->state != HUB_FREE && h->late;
     }
 }
 
@@ -96,7 +101,7 @@ static struct hub *take_row(const struct device_order *o) {
             log_error("too many hubs (VH_MAX_HUBS): the ports of %s are not held", o->sys_name);
         return NULL;
     }
-    *h = (struct hub){.state = HUB_OPENING, .incarnation = o->incarnation};
+    *h = (struct hub){.state = HUB_OPENING, .incarnation = o->incarnation, .again_at = VH_NEVER};
     memcpy(h->sys_name, o->sys_name, sizeof h->sys_name);
     return h;
 }
@@ -143,10 +148,26 @@ bool port_held(const char *sys_name) {
     return h != NULL && h->state == HUB_HELD && port_is_set(h->held, port);
 }
 
+void port_open(const char *sys_name) {
+    char hub[VH_SYSNAME_MAX];
+    uint8_t port = 0;
+    struct hub *h = port_above(sys_name, hub, &port) ? find(hub) : NULL;
+    if (h == NULL || h->state != HUB_HELD)
+        return;
+    port_set(h->held, port, false);
+    h->again_at = clock_now();
+}
+
 /* ---- answers ---- */
 
+static bool order_hold(struct hub *h, int fd) {
+    struct port_order o = {.head.kind = PORT_HOLD, .ports = h->ports, .again = fd < 0};
+    memcpy(o.hub, h->sys_name, sizeof o.hub);
+    memcpy(o.held, h->held, sizeof o.held);
+    return port_pool_order(&o, h->incarnation, fd);
+}
+
 void port_hub_opened(const struct device_order *o, const struct device_done *d, int fd) {
-    struct port_order hold = {.head.kind = PORT_HOLD};
     struct hub *h = find(o->sys_name);
     bool mine = h != NULL && h->state == HUB_OPENING && h->incarnation == o->incarnation;
     if (!mine || fd < 0) {
@@ -158,24 +179,31 @@ void port_hub_opened(const struct device_order *o, const struct device_done *d, 
             h->state = HUB_FREE;
         return;
     }
-    memcpy(hold.hub, h->sys_name, sizeof hold.hub);
-    hold.ports = h->ports = d->ports;
+    h->ports = d->ports;
     h->state = HUB_CLAIMING;
-    if (!port_pool_order(&hold, 0, fd))
+    if (!order_hold(h, fd))
         again(h);
 }
 
-static void say_refused(const struct hub *h, int error) {
-    if (!log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
+/* They are tried again, more and more rarely: whoever has them may end. */
+static void refused(struct hub *h, int error) {
+    h->again_at = clock_now() + backoff(++h->refusals, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    if (h->refusals > 1 || !log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
         return;
     log_warn("ports are not held: hub=%s ports=%u reason=\"%s\"", h->sys_name, (unsigned)h->ports - count(h->held),
              error == EBUSY ? "another program holds them" : strerror(error));
 }
 
-static void on_hold(const struct port_order *o, const struct port_answer *a) {
-    struct hub *h = find(o->hub);
-    if (h == NULL || h->state != HUB_CLAIMING)
-        return;
+static void all_are_held(struct hub *h) {
+    if (h->refusals > 0 && log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
+        log_info("ports are held at last: hub=%s ports=%u", h->sys_name, count(h->held));
+    else
+        log_debug("ports are held: hub=%s ports=%u", h->sys_name, count(h->held));
+    h->refusals = 0;
+    h->again_at = VH_NEVER;
+}
+
+static void on_hold(struct hub *h, const struct port_answer *a) {
     bool none = count(a->held) == 0, known = a->error == EBUSY || a->error == ENODEV || a->error == EINVAL;
     if (none && a->error != 0 && !known) { /* EINVAL: the kernel has let go of the hub meanwhile */
         port_pool_lose(a->error == ENOTTY ? "this kernel knows no claims of ports (USBDEVFS_CLAIM_PORT)"
@@ -186,20 +214,59 @@ static void on_hold(const struct port_order *o, const struct port_answer *a) {
         again(h);
         return;
     }
-    memcpy(h->held, a->held, sizeof h->held);
+    for (int i = 0; i < PORT_BYTES; i++)
+        h->held[i] |= a->held[i];
     h->state = HUB_HELD;
-    log_debug("ports are held: hub=%s ports=%u", h->sys_name, count(h->held));
-    if (a->error != 0)
-        say_refused(h, a->error);
+    if (count(h->held) == h->ports)
+        all_are_held(h);
+    else
+        refused(h, a->error != 0 ? a->error : EBUSY);
 }
 
-void port_hub_answered(const struct port_order *o, const struct port_answer *a) {
+void port_hub_answered(const struct port_order *o, uint64_t token, const struct port_answer *a) {
     struct hub *h = find(o->hub);
-    if (o->head.kind == PORT_HOLD) {
-        on_hold(o, a);
-    } else if (o->head.kind == PORT_CLAIM && h != NULL && a->error != 0) {
+    if (h == NULL || a == NULL)
+        return;
+    h->late = false;
+    if (o->head.kind == PORT_HOLD && token == h->incarnation && (h->state == HUB_CLAIMING || h->trying)) {
+        h->trying = false;
+        on_hold(h, a);
+    } else if (o->head.kind == PORT_CLAIM && a->error != 0) {
         port_set(h->held, o->port, false);
         if (a->error != ENODEV && a->error != ENOENT) /* the hub is gone */
-            say_refused(h, a->error);
+            refused(h, a->error);
+    }
+}
+
+void port_hub_late(const char *sys_name) {
+    struct hub *h = find(sys_name);
+    if (h != NULL)
+        h->late = true;
+}
+
+void port_hub_unheld(const char *sys_name) {
+    struct hub *h = find(sys_name);
+    if (h != NULL)
+        again(h);
+}
+
+int64_t port_hubs_deadline(void) {
+    int64_t at = VH_NEVER;
+    for (int i = 0; i < VH_MAX_HUBS; i++) {
+        const struct hub *h = &hubs.hub[i];
+        if (h->state == HUB_HELD && !h->trying && h->again_at < at)
+            at = h->again_at;
+    }
+    return at;
+}
+
+void port_hubs_tick(int64_t now) {
+    for (int i = 0; i < VH_MAX_HUBS; i++) {
+        struct hub *h = &hubs.hub[i];
+        if (h->state != HUB_HELD || h->trying || h->again_at > now)
+            continue;
+        h->trying = order_hold(h, -1);
+        if (!h->trying) /* too many orders wait */
+            h->again_at = now + ms_to_ns(VH_T_RETRY_MAX);
     }
 }

@@ -17,13 +17,22 @@ void port_set(uint8_t held[PORT_BYTES], uint8_t port, bool on) {
     held[port / 8] = on ? held[port / 8] | bit : held[port / 8] & (uint8_t)~bit;
 }
 
+static bool held_are_there(const struct port_order *o) {
+    for (unsigned port = 0; port < 8u * PORT_BYTES; port++) {
+        if (port_is_set(o->held, (uint8_t)port) && (port == 0 || port > o->ports))
+            return false;
+    }
+    return true;
+}
+
 bool port_order_valid(const struct port_order *o, bool with_fd) {
-    bool all = o->head.kind == PORT_HOLD, one = o->head.kind == PORT_CLAIM || o->head.kind == PORT_RELEASE;
+    bool keep = o->head.kind == PORT_KEEP, all = o->head.kind == PORT_HOLD;
+    bool one = o->head.kind == PORT_CLAIM || o->head.kind == PORT_RELEASE;
     if (memchr(o->hub, '\0', sizeof o->hub) == NULL || !device_name_valid(o->hub))
         return false;
-    if (!all && !one && o->head.kind != PORT_DROP)
+    if (!keep && !all && !one && o->head.kind != PORT_DROP)
         return false;
-    return all == with_fd && all == (o->ports != 0) && one == (o->port != 0);
+    return keep == with_fd && all == (o->ports != 0) && one == (o->port != 0) && o->again <= 1 && held_are_there(o);
 }
 
 bool port_answer_valid(const struct port_order *o, const struct port_answer *a, size_t n) {
@@ -32,7 +41,7 @@ bool port_answer_valid(const struct port_order *o, const struct port_answer *a, 
     bool all = o->head.kind == PORT_HOLD;
     for (unsigned port = 0; port < 8u * PORT_BYTES; port++) {
         bool held = port_is_set(a->held, (uint8_t)port), there = all && port >= 1 && port <= o->ports;
-        if ((held && !there) || (there && !held && a->error == 0))
+        if ((held && !there) || (there && !held && (a->error == 0 || port_is_set(o->held, (uint8_t)port))))
             return false;
     }
     return true;

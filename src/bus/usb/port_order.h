@@ -3,8 +3,8 @@
  * out by port_work.c.
  *
  * A program that has a hub's node open can claim the hub's ports (USBDEVFS_CLAIM_PORT). What is plugged into a claimed
- * port is read by the kernel, but stays unconfigured, and no driver of the host can bind to it. The claim ends with the
- * descriptor: when the process that holds it ends, however it ends.
+ * port is read by the kernel, but stays unconfigured, and no driver of the host can bind to it. The claim is the open
+ * file's: all processes that hold that file have it, and it ends with the last of them, however they end.
  */
 #ifndef VHOTPLUG_PORT_ORDER_H
 #define VHOTPLUG_PORT_ORDER_H
@@ -16,9 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { PORT_BYTES = 32 }; /* a bit for each number of a port, 0 unused */
+
 enum port_order_kind {
-    PORT_HOLD = 1, /* the hub's node comes along: keep it, and claim its ports */
-    PORT_CLAIM,    /* one port of a hub that is held */
+    PORT_KEEP = 1, /* the hub's node comes along: keep it open. Takes no lock of the kernel */
+    PORT_HOLD,     /* claim the ports of a hub that is kept, but those in `held` */
+    PORT_CLAIM,    /* one port of it */
     PORT_RELEASE,  /* likewise */
     PORT_DROP,     /* the hub is gone: close its node */
 };
@@ -28,17 +31,17 @@ struct port_order {
     char hub[VH_SYSNAME_MAX]; /* "usb1", "1-2.3" */
     uint8_t ports;            /* HOLD: how many the hub has */
     uint8_t port;             /* CLAIM, RELEASE: from 1 */
+    uint8_t again;            /* 0 or 1: a worker that has ended since may have done it, or a part of it */
+    uint8_t held[PORT_BYTES]; /* HOLD: claimed already */
 };
-
-enum { PORT_BYTES = 32 }; /* a bit for each number of a port, 0 unused */
 
 struct port_answer {
     struct worker_head head;
     int32_t error;            /* an errno: of the first port that could not be had; 0: all is done */
-    uint8_t held[PORT_BYTES]; /* HOLD: the ports that are claimed now */
+    uint8_t held[PORT_BYTES]; /* HOLD: the ports that are claimed now, those of the order among them */
 };
 
-/* In the worker: is it one of the orders above, with a hub's name, ports where they belong, and a node with HOLD alone?
+/* In the worker: is it one of the orders above, with a hub's name, ports where they belong, and a node with KEEP alone?
  */
 bool port_order_valid(const struct port_order *o, bool with_fd);
 /* In the loop: have these n bytes the form of an answer to that order? */

@@ -1,19 +1,25 @@
 /*
- * port_pool.c - which order goes to which port worker, and when. Owns the queue, the workers, and which of them has
+ * port_pool.c - which order goes to which port worker, and when. Owns the queue, the workers, and which of them have
  * which hub; knows nothing of what a claim is good for.
  */
 #include "bus/usb/port_pool.h"
 
 #include "base/duration.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/str.h"
+#include "bus/device_order.h"
 #include "os/clock.h"
+#include "os/sys.h"
 
 #include <string.h>
 #include <unistd.h>
 
+enum { ANY = -1 };
+
 struct entry {
     bool used, sent;
+    bool over; /* its hub is gone: it is ended by the next tick */
     int worker, fd;
     uint64_t token, number; /* number: the order in which they were given */
     struct port_order order;
@@ -29,7 +35,8 @@ static struct {
     struct entry entry[VH_MAX_PORT_ORDERS];
     struct owned {
         char hub[VH_SYSNAME_MAX]; /* "" free */
-        int worker;
+        unsigned has;             /* a bit for each worker that has its node */
+        bool slow;                /* its last order was late */
     } owned[VH_MAX_HUBS];
 } pool;
 
@@ -43,35 +50,29 @@ static struct owned *find_owned(const char *hub) {
     return NULL;
 }
 
-/* The one with the fewest; of equal ones, an idle one. */
-static int least_worker(void) {
-    int best = 0, fewest = 2 * VH_MAX_HUBS + 2;
-    for (int w = 0; w < pool.nworkers; w++) {
-        int n = pool.worker[w].state != WORKER_IDLE;
-        for (int i = 0; i < VH_MAX_HUBS; i++)
-            n += 2 * (pool.owned[i].hub[0] != '\0' && pool.owned[i].worker == w);
-        if (n < fewest) {
-            fewest = n;
-            best = w;
-        }
-    }
-    return best;
+static bool is_of_one(const struct entry *e) { /* of one worker alone, whatever the kernel does with the hub */
+    return e->order.head.kind == PORT_KEEP || e->order.head.kind == PORT_DROP;
 }
 
-/* Of the order's hub, -1 none. */
-static int worker_of(const struct port_order *o) {
-    struct owned *mine = find_owned(o->hub);
-    if (mine == NULL && o->head.kind == PORT_HOLD) {
-        mine = find_owned("");
-        if (mine == NULL)
-            return -1;
-        mine->worker = least_worker(); /* while the row is free: it counts for nobody */
-        memcpy(mine->hub, o->hub, sizeof mine->hub);
-    }
-    int w = mine != NULL ? mine->worker : -1;
-    if (mine != NULL && o->head.kind == PORT_DROP)
-        mine->hub[0] = '\0';
-    return w;
+static bool may_do(const struct entry *e, int w) {
+    const struct owned *mine = is_of_one(e) ? NULL : find_owned(e->order.hub);
+    return mine != NULL ? (mine->has >> w & 1) != 0 : e->worker == w;
+}
+
+/* How many workers there are to choose from; without processes, the loop itself is one. */
+static int workers(void) {
+    return pool.nworkers > 0 ? pool.nworkers : 1;
+}
+
+static bool is_in(int w, enum worker_state state) {
+    return pool.nworkers > 0 ? pool.worker[w].state == state : state == WORKER_IDLE;
+}
+
+static int count(enum worker_state state) {
+    int n = 0;
+    for (int w = 0; w < workers(); w++)
+        n += is_in(w, state);
+    return n;
 }
 
 /* ---- ends ---- */
@@ -86,8 +87,10 @@ static void free_entry(struct entry *e) {
 static void end(struct entry *e, const struct port_answer *a) {
     struct port_order o = e->order;
     uint64_t token = e->token;
+    bool inner = is_of_one(e);
     free_entry(e);
-    pool.calls->done(&o, token, a);
+    if (!inner)
+        pool.calls->done(&o, token, a);
 }
 
 /* They end when their sockets do, and what they have claimed ends with them. */
@@ -108,49 +111,182 @@ void port_pool_lose(const char *why) {
     }
 }
 
-/* ---- orders ---- */
+/* Is a worker still to be given the node? */
+static bool is_coming(const char *hub) {
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
+        const struct entry *e = &pool.entry[i];
+        if (e->used && !e->over && e->order.head.kind == PORT_KEEP && str_eq(e->order.hub, hub))
+            return true;
+    }
+    return false;
+}
 
-static struct entry *next_entry(int worker) {
+static void end_what_is_over(void) {
+    for (int i = 0; i < VH_MAX_PORT_ORDERS && pool.runs; i++) {
+        if (pool.entry[i].used && pool.entry[i].over && !pool.entry[i].sent)
+            end(&pool.entry[i], NULL);
+    }
+}
+
+/* Nobody has it, and nobody gets it: its claims have ended. */
+static void look_for_unheld(void) {
+    char hub[VH_SYSNAME_MAX];
+    for (int i = 0; i < VH_MAX_HUBS && pool.runs; i++) {
+        struct owned *mine = &pool.owned[i];
+        if (mine->hub[0] == '\0' || mine->has != 0 || is_coming(mine->hub))
+            continue;
+        memcpy(hub, mine->hub, sizeof hub);
+        mine->hub[0] = '\0';
+        for (int k = 0; k < VH_MAX_PORT_ORDERS; k++) {
+            struct entry *e = &pool.entry[k];
+            if (e->used && !e->sent && !is_of_one(e) && str_eq(e->order.hub, hub))
+                e->over = true;
+        }
+        pool.calls->unheld(hub);
+    }
+}
+
+/* ---- which order is next ---- */
+
+/* The kernel may hold the lock of a hub, and of those behind one root port it holds several at once. */
+static bool is_held_up(const struct entry *e) {
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
+        const struct entry *other = &pool.entry[i];
+        if (!other->used || other == e || is_of_one(other))
+            continue;
+        if (other->sent ? device_same_port(other->order.hub, e->order.hub)
+                        : !other->over && other->number < e->number && str_eq(other->order.hub, e->order.hub))
+            return true;
+    }
+    return false;
+}
+
+static bool is_careful(const struct entry *e) {
+    const struct owned *mine = find_owned(e->order.hub);
+    return mine != NULL && mine->slow;
+}
+
+static struct entry *next_entry(int w) {
+    bool last = count(WORKER_IDLE) == 1 && workers() - count(WORKER_GONE) > 1;
     struct entry *next = NULL;
     for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
         struct entry *e = &pool.entry[i];
-        if (e->used && !e->sent && e->worker == worker && (next == NULL || e->number < next->number))
+        if (!e->used || e->sent || e->over || !may_do(e, w) || (next != NULL && e->number > next->number))
+            continue;
+        if (is_of_one(e) || ((!last || !is_careful(e)) && !is_held_up(e)))
             next = e;
     }
     return next;
 }
 
+static void send_to(int w, struct entry *e) {
+    int64_t until = clock_now() + ms_to_ns(VH_T_PORT);
+    if (!worker_order(&pool.worker[w], &e->order, e->order.head.kind, e->fd, until))
+        return; /* it has ended; port_pool_tick() sees it */
+    e->sent = true;
+    e->worker = w;
+    if (e->fd >= 0)
+        (void)close(e->fd);
+    e->fd = -1;
+}
+
 static void send(void) {
     for (int w = 0; w < pool.nworkers && pool.runs; w++) {
-        struct entry *e = pool.worker[w].state == WORKER_IDLE ? next_entry(w) : NULL;
-        if (e == NULL)
-            continue;
-        int64_t until = clock_now() + ms_to_ns(VH_T_PORT);
-        if (!worker_order(&pool.worker[w], &e->order, e->order.head.kind, e->fd, until))
-            continue; /* it has ended; port_pool_tick() sees it */
-        e->sent = true;
-        if (e->fd >= 0)
-            (void)close(e->fd);
-        e->fd = -1;
+        struct entry *e = is_in(w, WORKER_IDLE) ? next_entry(w) : NULL;
+        if (e != NULL)
+            send_to(w, e);
     }
 }
 
-bool port_pool_order(const struct port_order *o, uint64_t token, int fd) {
-    int i = 0, w = -1;
+/* ---- orders ---- */
+
+static int room(void) {
+    int n = 0;
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++)
+        n += !pool.entry[i].used;
+    return n;
+}
+
+/* There is room. */
+static void add(const struct port_order *o, uint64_t token, int worker, int fd) {
+    int i = 0;
     while (i < VH_MAX_PORT_ORDERS && pool.entry[i].used)
         i++;
-    if (pool.runs && i < VH_MAX_PORT_ORDERS)
-        w = worker_of(o);
-    if (w < 0) {
-        if (fd >= 0)
-            (void)close(fd);
-        return false;
+    VH_ASSERT(i < VH_MAX_PORT_ORDERS);
+    pool.entry[i] = (struct entry){
+        .used = true, .worker = worker, .fd = fd, .token = token, .number = pool.next_number++, .order = *o};
+}
+
+/* What waits is over, and whoever has the node closes it. A worker that is not told, for want of room, has one node
+ * more that says nothing of any device. */
+static void drop(struct owned *mine) {
+    struct port_order o = {.head.kind = PORT_DROP};
+    memcpy(o.hub, mine->hub, sizeof o.hub);
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
+        struct entry *e = &pool.entry[i];
+        bool its = e->used && e->order.head.kind != PORT_DROP && str_eq(e->order.hub, o.hub);
+        if (its && e->sent && e->order.head.kind == PORT_KEEP)
+            mine->has |= 1u << e->worker;
+        if (its)
+            e->over = true; /* if it was sent, its answer is its end */
     }
-    pool.entry[i] =
-        (struct entry){.used = true, .worker = w, .fd = fd, .token = token, .number = pool.next_number++, .order = *o};
+    for (int w = 0; w < workers(); w++) {
+        if ((mine->has >> w & 1) != 0 && room() > 0)
+            add(&o, 0, w, -1);
+    }
+    mine->hub[0] = '\0';
+}
+
+/* The node goes to each worker that is not waiting for the kernel. With little room one has to do. */
+static bool keep(const struct port_order *o, int fd) {
+    struct port_order to = {.head.kind = PORT_KEEP};
+    int n = 0;
+    memcpy(to.hub, o->hub, sizeof to.hub);
+    for (int w = 0; w < workers(); w++) {
+        if (is_in(w, WORKER_GONE) || is_in(w, WORKER_LATE) || room() <= (n == 0 ? 1 : VH_MAX_PORT_ORDERS / 2))
+            continue;
+        int copy = sys_dup(fd);
+        if (copy < 0)
+            break;
+        add(&to, 0, w, copy);
+        n++;
+    }
+    return n > 0;
+}
+
+static bool order_new(const struct port_order *o, uint64_t token, int fd) {
+    struct owned *mine = find_owned(o->hub);
+    if (mine != NULL)
+        drop(mine);
+    mine = find_owned("");
+    bool kept = mine != NULL && keep(o, fd);
+    (void)close(fd);
+    if (!kept)
+        return false;
+    *mine = (struct owned){0};
+    memcpy(mine->hub, o->hub, sizeof mine->hub);
+    add(o, token, ANY, -1);
     send();
     return true;
 }
+
+bool port_pool_order(const struct port_order *o, uint64_t token, int fd) {
+    if (fd >= 0 && pool.runs)
+        return order_new(o, token, fd);
+    if (fd >= 0)
+        (void)close(fd);
+    struct owned *mine = pool.runs ? find_owned(o->hub) : NULL;
+    if (mine == NULL || (o->head.kind != PORT_DROP && room() == 0))
+        return false;
+    if (o->head.kind == PORT_DROP)
+        drop(mine);
+    else
+        add(o, token, ANY, -1);
+    send();
+    return true;
+}
+
+/* ---- answers ---- */
 
 static struct entry *entry_of(int w) {
     for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
@@ -160,6 +296,39 @@ static struct entry *entry_of(int w) {
     return NULL;
 }
 
+/* What it had, and what it was to get, goes to the others. Its claims are the others' too. */
+static void worker_ended(int w) {
+    for (int i = 0; i < VH_MAX_HUBS; i++)
+        pool.owned[i].has &= ~(1u << w);
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
+        struct entry *e = &pool.entry[i];
+        if (!e->used || e->worker != w)
+            continue;
+        if (is_of_one(e)) {
+            free_entry(e);
+            continue;
+        }
+        e->sent = false;
+        e->worker = ANY;
+        e->order.again = 1;
+    }
+    if (count(WORKER_GONE) == pool.nworkers)
+        port_pool_lose("all port workers have ended");
+    else
+        log_error("a port worker has ended: left=%d; what is held stays held", pool.nworkers - count(WORKER_GONE));
+    look_for_unheld();
+}
+
+static void take(struct entry *e, const struct port_answer *a, bool late) {
+    struct owned *mine = find_owned(e->order.hub);
+    if (mine != NULL && !e->over) {
+        mine->slow &= is_of_one(e) || late;
+        mine->has |= e->order.head.kind == PORT_KEEP && a->error == 0 ? 1u << e->worker : 0;
+    }
+    end(e, e->over ? NULL : a);
+    look_for_unheld();
+}
+
 static void read_answer(int w) {
     int fds[WORKER_FDS];
     size_t n = 0;
@@ -167,17 +336,40 @@ static void read_answer(int w) {
     struct entry *e = entry_of(w);
     if (got == WORKER_NOTHING)
         return;
-    const struct port_answer *a = pool.job->answer;
-    bool sound = got == WORKER_ANSWER && e != NULL && port_answer_valid(&e->order, a, n) && fds[0] < 0 && fds[1] < 0;
+    const struct port_answer *a = pool.job->answer; /* a late one is as good: what it claims is claimed */
+    bool answer = got == WORKER_ANSWER || got == WORKER_DROPPED;
+    bool sound = answer && e != NULL && port_answer_valid(&e->order, a, n) && fds[0] < 0 && fds[1] < 0;
     for (int i = 0; i < WORKER_FDS; i++) {
-        if (got == WORKER_ANSWER && fds[i] >= 0)
+        if (fds[i] >= 0)
             (void)close(fds[i]);
     }
-    if (sound)
-        end(e, a);
-    else
-        port_pool_lose(got == WORKER_ENDED ? "a port worker has ended"
-                                           : "a port worker's answer has not the form of one");
+    if (sound) {
+        take(e, a, got == WORKER_DROPPED);
+        return;
+    }
+    if (answer)
+        log_error("a port worker's answer has not the form of one");
+    worker_stop(&pool.worker[w]);
+    worker_ended(w);
+}
+
+static void is_late(int w) {
+    struct entry *e = entry_of(w);
+    VH_ASSERT(e != NULL);
+    struct port_order o = e->order;
+    struct owned *mine = find_owned(o.hub);
+    if (mine != NULL)
+        mine->slow = true;
+    if (log_may_about(LOG_DEVICES, o.hub, clock_now()))
+        log_warn("the kernel is busy with a hub, whose ports wait for it: hub=%s", o.hub);
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) { /* it would get them too late to be of use */
+        if (pool.entry[i].used && !pool.entry[i].sent && pool.entry[i].order.head.kind == PORT_KEEP &&
+            pool.entry[i].worker == w)
+            free_entry(&pool.entry[i]);
+    }
+    if (!is_of_one(e) && !e->over)
+        pool.calls->late(&o, e->token);
+    look_for_unheld();
 }
 
 /* ---- the loop's ---- */
@@ -224,13 +416,29 @@ void port_pool_ready(const struct pollset *ps) {
     send();
 }
 
+/* Has one ended that entries or hubs still count on? */
+static bool is_missed(int w) {
+    bool any = false;
+    if (pool.worker[w].state != WORKER_GONE)
+        return false;
+    for (int i = 0; i < VH_MAX_HUBS; i++)
+        any = any || (pool.owned[i].has >> w & 1) != 0;
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++)
+        any = any || (pool.entry[i].used && pool.entry[i].worker == w);
+    return any;
+}
+
 int64_t port_pool_deadline(void) {
     int64_t at = VH_NEVER;
     for (int w = 0; w < pool.nworkers && pool.runs; w++) {
-        if (pool.worker[w].state == WORKER_GONE)
+        if (is_missed(w))
             return 0;
         if (pool.worker[w].state == WORKER_BUSY && pool.worker[w].deadline < at)
             at = pool.worker[w].deadline;
+    }
+    for (int i = 0; i < VH_MAX_PORT_ORDERS && pool.runs; i++) {
+        if (pool.entry[i].used && pool.entry[i].over && !pool.entry[i].sent)
+            return 0;
     }
     return pool.runs && pool.nworkers == 0 && next_entry(0) != NULL ? 0 : at;
 }
@@ -244,7 +452,8 @@ static bool do_one(void) {
     size_t n = pool.job->handle(&e->order, e->fd, pool.job->answer, out);
     const struct port_answer *a = pool.job->answer;
     VH_ASSERT(port_answer_valid(&e->order, a, n));
-    end(e, a);
+    e->worker = 0;
+    take(e, a, false);
     return true;
 }
 
@@ -252,10 +461,11 @@ void port_pool_tick(int64_t now) {
     while (pool.runs && pool.nworkers == 0 && do_one()) {
     }
     for (int w = 0; w < pool.nworkers && pool.runs; w++) {
-        if (pool.worker[w].state == WORKER_GONE)
-            port_pool_lose("a port worker has ended");
+        if (is_missed(w))
+            worker_ended(w);
         else if (worker_expired(&pool.worker[w], now))
-            port_pool_lose("the kernel does not give a hub's ports: it is busy with that hub for too long");
+            is_late(w);
     }
+    end_what_is_over();
     send();
 }

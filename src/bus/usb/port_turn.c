@@ -3,7 +3,8 @@
  */
 #include "bus/usb/port_turn.h"
 
-#include "base/log.h"
+#include "base/assert.h"
+#include "base/str.h"
 #include "bus/device_pool.h"
 #include "bus/usb/port_hubs.h"
 #include "bus/usb/port_pool.h"
@@ -13,6 +14,7 @@
 struct turn {
     bool used, held; /* held: its port was, and is to be again */
     bool ok;
+    enum port_order_kind waits; /* for the end of this order about its port; 0 none */
     uint64_t token;
     struct device_order order;
 };
@@ -32,12 +34,14 @@ static void end(struct turn *t, bool ok) {
     ended(&o, token, ok);
 }
 
-static bool order_port(const struct turn *t, enum port_order_kind kind) {
+static bool order_port(struct turn *t, enum port_order_kind kind) {
     struct port_order o = {.head.kind = kind};
+    t->waits = kind;
     return port_above(t->order.sys_name, o.hub, &o.port) && port_pool_order(&o, (uint64_t)(t - turns) + 1, -1);
 }
 
-static bool offer(const struct turn *t) {
+static bool offer(struct turn *t) {
+    t->waits = 0;
     return device_pool_order(&t->order, (uint64_t)(t - turns), -1);
 }
 
@@ -55,8 +59,11 @@ bool port_turn(const struct device_order *o, uint64_t token) {
 
 static void claim_again(struct turn *t, bool ok) {
     t->ok = ok;
-    if (!t->held || !order_port(t, PORT_CLAIM))
-        end(t, ok);
+    if (t->held && order_port(t, PORT_CLAIM))
+        return;
+    if (t->held)
+        port_open(t->order.sys_name);
+    end(t, ok);
 }
 
 void port_turn_offered(const struct device_order *o, uint64_t token, const struct device_done *d) {
@@ -66,11 +73,28 @@ void port_turn_offered(const struct device_order *o, uint64_t token, const struc
     claim_again(t, d != NULL && d->result == DEVICE_SAME);
 }
 
+/* That waits for the end of this order; NULL if it has ended. Another one may have its token by now. */
+static struct turn *turn_of(uint64_t token, const struct port_order *o) {
+    char hub[VH_SYSNAME_MAX];
+    uint8_t port = 0;
+    struct turn *t = token > 0 && token <= VH_MAX_DEVICES ? &turns[token - 1] : NULL;
+    bool its = t != NULL && t->used && t->waits == o->head.kind && port_above(t->order.sys_name, hub, &port);
+    return its && port == o->port && str_eq(hub, o->hub) ? t : NULL;
+}
+
+/* The device is the host's by now, and that its port is held again is told when it is. A port that is still to be
+ * released is waited for: in a held one the device would be configured, but without drivers. */
+void port_turn_late(uint64_t token, const struct port_order *o) {
+    struct turn *t = turn_of(token, o);
+    if (t != NULL && o->head.kind == PORT_CLAIM)
+        end(t, t->ok);
+}
+
 /* A port that cannot be released may be another program's by now: the device is tried all the same. */
 void port_turn_answered(uint64_t token, const struct port_order *o, const struct port_answer *a) {
-    if (token == 0 || token > VH_MAX_DEVICES || !turns[token - 1].used)
+    struct turn *t = turn_of(token, o);
+    if (t == NULL)
         return;
-    struct turn *t = &turns[token - 1];
     if (o->head.kind == PORT_CLAIM) {
         end(t, t->ok);
         return;

@@ -18,6 +18,7 @@ void port_turn_start(port_turn_fn *ended);
 bool port_turn(const struct device_order *o, uint64_t token);
 /* The ends of its orders; a is NULL if there is none in time, or none any more. */
 void port_turn_offered(const struct device_order *o, uint64_t token, const struct device_done *d);
+void port_turn_late(uint64_t token, const struct port_order *o);
 void port_turn_answered(uint64_t token, const struct port_order *o, const struct port_answer *a);
 
 #endif

@@ -48,8 +48,7 @@ static void drop(struct held *h) {
 
 /* The claim belongs to the open file, which the copy of its descriptor keeps. An open node keeps the hub awake, unless
  * that is said to be unwanted. */
-static int hold(const struct port_order *o, int fd, uint8_t held[PORT_BYTES]) {
-    int first = 0;
+static int keep(const struct port_order *o, int fd) {
     drop(find(o->hub)); /* it was another plug */
     struct held *h = find("");
     int copy = h != NULL ? sys_dup(fd) : -1;
@@ -57,24 +56,46 @@ static int hold(const struct port_order *o, int fd, uint8_t held[PORT_BYTES]) {
         return h != NULL ? errno : ENOSPC;
     h->fd = copy;
     memcpy(h->hub, o->hub, sizeof h->hub);
+    return 0;
+}
+
+/* The kernel refuses a second claim, whoever has the first one; only the file that has it can release it. */
+static int claim(int fd, uint8_t port, bool again) {
+    int error = command(fd, USBDEVFS_CLAIM_PORT, port);
+    if (error != EBUSY || !again || command(fd, USBDEVFS_RELEASE_PORT, port) != 0)
+        return error;
+    return command(fd, USBDEVFS_CLAIM_PORT, port);
+}
+
+static int hold(const struct held *h, const struct port_order *o, uint8_t held[PORT_BYTES]) {
+    int first = 0;
+    memcpy(held, o->held, PORT_BYTES);
     for (unsigned port = 1; port <= o->ports; port++) {
-        int error = command(copy, USBDEVFS_CLAIM_PORT, (uint8_t)port);
+        int error = port_is_set(o->held, (uint8_t)port) ? 0 : claim(h->fd, (uint8_t)port, o->again != 0);
         port_set(held, (uint8_t)port, error == 0);
         first = first == 0 ? error : first;
     }
-    (void)command(copy, USBDEVFS_ALLOW_SUSPEND, 0); /* an older kernel lets the hub sleep less */
+    (void)command(h->fd, USBDEVFS_ALLOW_SUSPEND, 0); /* an older kernel lets the hub sleep less */
     return first;
 }
 
-static int on_held(const struct port_order *o) {
+static int on_kept(const struct port_order *o, struct port_answer *a) {
     struct held *h = find(o->hub);
-    if (o->head.kind == PORT_DROP)
+    if (h == NULL) {
+        memcpy(a->held, o->held, sizeof a->held);
+        return o->head.kind == PORT_DROP ? 0 : ENOENT;
+    }
+    switch (o->head.kind) {
+    case PORT_DROP:
         drop(h);
-    else if (h == NULL)
-        return ENOENT;
-    else
-        return command(h->fd, o->head.kind == PORT_CLAIM ? USBDEVFS_CLAIM_PORT : USBDEVFS_RELEASE_PORT, o->port);
-    return 0;
+        return 0;
+    case PORT_HOLD:
+        return hold(h, o, a->held);
+    case PORT_CLAIM:
+        return claim(h->fd, o->port, o->again != 0);
+    default:
+        return command(h->fd, USBDEVFS_RELEASE_PORT, o->port);
+    }
 }
 
 size_t port_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
@@ -84,6 +105,6 @@ size_t port_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     if (!port_order_valid(o, fd >= 0))
         return 0;
     memset(a, 0, sizeof *a);
-    a->error = o->head.kind == PORT_HOLD ? hold(o, fd, a->held) : on_held(o);
+    a->error = o->head.kind == PORT_KEEP ? keep(o, fd) : on_kept(o, a);
     return sizeof *a;
 }
