@@ -145,7 +145,7 @@ static int check(bool strict) {
     bool ok = loaded && (!strict || found[DIAG_WARNING] == 0);
     printf("%s: %s", conf_load_path(), ok ? "ok" : loaded ? "not usable with --strict" : "not usable");
     if (loaded) {
-        print_number(": ", conf->nrules, "rule");
+        print_number(": ", (unsigned)conf_rules(conf), "rule");
         print_number(", ", conf->nvms, "VM");
     } else if (found[DIAG_ERROR] > 0) {
         print_number(": ", found[DIAG_ERROR], "error");

@@ -37,6 +37,8 @@
     X(VH_MAX_VMS, 64, "VMs in the configuration: one bit each in a 64-bit set")                                        \
     X(VH_MAX_RULES, 512, "rules in the configuration")                                                                 \
     X(VH_MAX_ENTRIES, 4096, "allow and deny entries over all rules")                                                   \
+    X(VH_MAX_PCI_RULES, 64, "rules of pciPassthrough: a host has a few devices that go to VMs")                        \
+    X(VH_MAX_PCI_ENTRIES, 512, "allow and deny entries over all rules of pciPassthrough")                              \
     X(VH_MAX_CLASSES, 1024, "classes in allInterfaces over all entries")                                               \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                                       \
     X(VH_MAX_ACCESS, 128, "entries of general.api.clients: twice as many as VMs")                                      \

@@ -1,7 +1,7 @@
 /*
  * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. conf_api.c reads general.api,
- * conf_clients.c its clients and limits, conf_rule.c usbPassthrough; conf_lint.c looks for what is valid but odd. Never
- * opens a file.
+ * conf_clients.c its clients and limits, conf_rule.c usbPassthrough, conf_pci.c pciPassthrough; conf_lint.c looks for
+ * what is valid but odd. Never opens a file.
  */
 #include "config/conf.h"
 
@@ -26,6 +26,8 @@ void conf_default(struct conf *c) {
     c->lease_seconds = 0;
     c->release_on_exit = false;
     c->quarantine = QUARANTINE_OFF;
+    c->protect_uplink = false;
+    c->npci_rules = c->npci_entries = 0;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
     memset(c->other_bus, 0, sizeof c->other_bus);
     c->nstrings = 0;
@@ -42,6 +44,10 @@ void conf_default(struct conf *c) {
                                .line_seconds = VH_LINE_SECONDS};
     VH_ASSERT(str_copy(c->api.host, sizeof c->api.host, "127.0.0.1"));
     VH_ASSERT(str_copy(c->api.unix_path, sizeof c->api.unix_path, DEFAULT_SOCKET));
+}
+
+int conf_rules(const struct conf *c) {
+    return c->nrules + c->npci_rules;
 }
 
 static struct conf_scratch conf_scratch_area;
@@ -72,6 +78,7 @@ static void read_general(struct reader *r, int object) {
     (void)rd_bool(r, v[GEN_RELEASE], &r->c->release_on_exit);
     if (rd_choice(r, v[GEN_QUARANTINE], quarantines, 3, "\"off\", \"rules\" or \"all\"", &quarantine))
         r->c->quarantine = (enum quarantine)quarantine;
+    (void)rd_bool(r, v[GEN_UPLINK], &r->c->protect_uplink);
     if (v[GEN_API] >= 0)
         conf_read_api(r, v[GEN_API]);
 }
@@ -278,8 +285,11 @@ bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, 
         conf_read_clients(&r, r.api_object); /* after the VMs: clients and rules name them */
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
+        if (v[ROOT_PCI] >= 0)
+            conf_read_pci(&r, v[ROOT_PCI]);
         conf_read_other(&r);
         conf_lint(&r);
+        conf_lint_pci(&r);
         if (old != NULL && r.report.count[DIAG_ERROR] == 0)
             conf_lost(&r, old);
         policy_index(c);

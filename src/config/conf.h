@@ -9,6 +9,7 @@
 #include "base/model.h"
 #include "codec/regex.h"
 #include "config/conf_api.h"
+#include "config/conf_pci.h"
 #include "config/conf_rule.h"
 
 #include <stdbool.h>
@@ -50,7 +51,7 @@ struct vm_conf {
 };
 
 /* The arrays of the schema that no device is given by yet. */
-enum other_bus { OTHER_PCI, OTHER_EVDEV, OTHER_ACPI, OTHER_BUSES };
+enum other_bus { OTHER_EVDEV, OTHER_ACPI, OTHER_BUSES };
 
 struct conf {
     bool rule_match_any; /* general.ruleMatch "any": the reading of the older daemons */
@@ -61,6 +62,7 @@ struct conf {
     uint32_t lease_seconds;
     bool release_on_exit;
     enum quarantine quarantine;
+    bool protect_uplink; /* no adapter of a default route goes to a VM */
     struct api_conf api;
     uint16_t nrules, nentries, nclasses, nvms;
     struct rule rules[VH_MAX_RULES];
@@ -68,6 +70,9 @@ struct conf {
     struct entry entries[VH_MAX_ENTRIES];
     struct iface_class classes[VH_MAX_CLASSES];
     struct vm_conf vms[VH_MAX_VMS];
+    uint16_t npci_rules, npci_entries;
+    struct pci_rule pci_rules[VH_MAX_PCI_RULES];
+    struct pci_entry pci_entries[VH_MAX_PCI_ENTRIES];
     vm_set other_bus[OTHER_BUSES]; /* VMs that their enabled rules are for */
     struct regex_pool regexes;
     uint32_t nstrings;
@@ -96,9 +101,11 @@ bool conf_parse(struct conf *c, const char *text, size_t len, conf_diag_fn *repo
 bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, size_t len, conf_diag_fn *report,
                       void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
-/* The first array other than usbPassthrough with a rule for this VM ("pciPassthrough"), or NULL. */
+int conf_rules(const struct conf *c);                /* how many rules, of all kinds of devices */
+/* The first array other than usbPassthrough with an enabled rule for this VM ("pciPassthrough"), or NULL. */
 const char *conf_other_bus(const struct conf *c, int vm);
-const char *conf_field_name(int bit); /* of enum entry_field, by the number of its bit: "vendorId" */
+const char *conf_pci_field_name(int bit); /* of enum pci_field, by the number of its bit: "address" */
+const char *conf_field_name(int bit);     /* of enum entry_field, by the number of its bit: "vendorId" */
 /* Moves the VMs of a freshly parsed configuration to the indices that they have in `old`, the one in force. VMs of old
  * that are gone from fresh stay as retired rows if they are in `busy`. False if there are not enough rows; fresh is
  * then not to be used. Not reentrant. */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const char *const root_keys[] = {
-    [ROOT_USB] = "usbPassthrough",      [ROOT_VMS] = "vms",        [ROOT_GENERAL] = "general",
-    [ROOT_DESCRIPTION] = "description", [ROOT_SCHEMA] = "$schema",
+    [ROOT_USB] = "usbPassthrough", [ROOT_PCI] = "pciPassthrough",      [ROOT_VMS] = "vms",
+    [ROOT_GENERAL] = "general",    [ROOT_DESCRIPTION] = "description", [ROOT_SCHEMA] = "$schema",
 };
 
 static const char *const general_keys[] = {
@@ -25,6 +25,7 @@ static const char *const general_keys[] = {
     [GEN_LEASE] = "leaseSeconds",
     [GEN_RELEASE] = "releaseOnExit",
     [GEN_QUARANTINE] = "quarantine",
+    [GEN_UPLINK] = "protectUplink",
     [GEN_DESCRIPTION] = "description",
 };
 
@@ -104,6 +105,28 @@ static const char *const entry_keys[] = {
     [ENT_DISABLE] = "disable",
 };
 
+static const char *const pci_rule_keys[] = {
+    [PRULE_DESCRIPTION] = "description",
+    [PRULE_TARGET] = "targetVm",
+    [PRULE_ALLOW] = "allow",
+    [PRULE_DENY] = "deny",
+    [PRULE_TAG] = "tag",
+    [PRULE_SKIP] = "skipOnSuspend",
+    [PRULE_ADD_ALL] = "pciIommuAddAll",
+    [PRULE_SKIP_SHARED] = "pciIommuSkipIfShared",
+    [PRULE_OVMF] = "autoOvmf",
+    [PRULE_QEMU_ROOT] = "qemuUseRootBus",
+    [PRULE_CROSVM_ROOT] = "crosvmUseRootBus",
+    [PRULE_ENABLE] = "enable",
+    [PRULE_DISABLE] = "disable",
+};
+
+static const char *const pci_entry_keys[] = {
+    [PENT_ADDRESS] = "address",         [PENT_VENDOR] = "vendorId",         [PENT_DEVICE] = "deviceId",
+    [PENT_CLASS] = "deviceClass",       [PENT_SUBCLASS] = "deviceSubclass", [PENT_PROG_IF] = "deviceProgIf",
+    [PENT_DESCRIPTION] = "description", [PENT_ENABLE] = "enable",           [PENT_DISABLE] = "disable",
+};
+
 static const char *const class_keys[] = {
     [CLS_CLASS] = "interfaceClass",
     [CLS_SUBCLASS] = "interfaceSubclass",
@@ -117,6 +140,8 @@ _Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key ha
 _Static_assert(sizeof vm_keys / sizeof *vm_keys == VM_KEYS, "every VM key has a name");
 _Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule key has a name");
 _Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
+_Static_assert(sizeof pci_rule_keys / sizeof *pci_rule_keys == PCI_RULE_KEYS, "every PCI rule key has a name");
+_Static_assert(sizeof pci_entry_keys / sizeof *pci_entry_keys == PCI_ENTRY_KEYS, "every PCI entry key has a name");
 _Static_assert(sizeof class_keys / sizeof *class_keys == CLASS_KEYS, "every class key has a name");
 _Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
 _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
@@ -134,6 +159,8 @@ static const struct {
     [OBJ_RULE] = {rule_keys, RULE_KEYS, "a rule of 'usbPassthrough'"},
     [OBJ_ENTRY] = {entry_keys, ENTRY_KEYS, "an 'allow' or 'deny' entry"},
     [OBJ_CLASS] = {class_keys, CLASS_KEYS, "an element of 'allInterfaces'"},
+    [OBJ_PCI_RULE] = {pci_rule_keys, PCI_RULE_KEYS, "a rule of 'pciPassthrough'"},
+    [OBJ_PCI_ENTRY] = {pci_entry_keys, PCI_ENTRY_KEYS, "an entry of a rule of 'pciPassthrough'"},
     [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
 };
@@ -143,10 +170,10 @@ static const struct {
     enum conf_object o;
     const char *name, *what;
 } later_only[] = {
-    {OBJ_ROOT, "pciPassthrough", "PCI devices are not passed yet"},
     {OBJ_ROOT, "evdevPassthrough", "input devices other than USB are not passed yet"},
     {OBJ_ROOT, "acpiPassthrough", "ACPI tables are not passed yet"},
     {OBJ_ROOT, "usbAuthorization", "the kernel's USB authorization is left as it is"},
+    {OBJ_PCI_RULE, "allowedVms", "nobody chooses a VM for a PCI device: 'targetVm' names it"},
     {OBJ_GENERAL, "modprobe", "drivers are found without it"},
     {OBJ_GENERAL, "modinfo", "drivers are found without it"},
     {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
@@ -170,6 +197,15 @@ static const struct {
     {OBJ_RULE, "vm", "targetVm"},
     {OBJ_RULE, "vms", "allowedVms"},
     {OBJ_RULE, "ignore", "deny"},
+    {OBJ_PCI_RULE, "vm", "targetVm"},
+    {OBJ_PCI_RULE, "ignore", "deny"},
+    {OBJ_PCI_ENTRY, "vid", "vendorId"},
+    {OBJ_PCI_ENTRY, "did", "deviceId"},
+    {OBJ_PCI_ENTRY, "pid", "deviceId"},
+    {OBJ_PCI_ENTRY, "productId", "deviceId"},
+    {OBJ_PCI_ENTRY, "class", "deviceClass"},
+    {OBJ_PCI_ENTRY, "interfaceClass", "deviceClass"},
+    {OBJ_PCI_ENTRY, "deviceProtocol", "deviceProgIf"},
     {OBJ_VM, "qmpSocket", "socket"},
     {OBJ_VM, "path", "socket"},
 };
@@ -190,6 +226,10 @@ const char *keys_name(enum conf_object o, int index) {
 
 const char *conf_field_name(int bit) {
     return objects[OBJ_ENTRY].keys[bit];
+}
+
+const char *conf_pci_field_name(int bit) {
+    return objects[OBJ_PCI_ENTRY].keys[bit];
 }
 
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit) {
@@ -240,8 +280,8 @@ static const char *nearest(enum conf_object o, const char *key) {
     return found;
 }
 
-static bool is_rule(int o) {
-    return o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS;
+bool keys_decide(enum conf_object o) {
+    return o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS || o == OBJ_PCI_RULE || o == OBJ_PCI_ENTRY;
 }
 
 bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
@@ -257,8 +297,8 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
         fits = str_fmt(dst, cap, ": it belongs in %s", objects[home].place);
     VH_ASSERT(fits); /* only names from these tables */
     if (o == OBJ_ROOT)
-        return right == root_keys[ROOT_USB] || right == root_keys[ROOT_VMS];
-    if (!is_rule((int)o) || named)
+        return right == root_keys[ROOT_USB] || right == root_keys[ROOT_PCI] || right == root_keys[ROOT_VMS];
+    if (!keys_decide(o) || named)
         return false;
-    return right != NULL ? strcmp(right, "description") != 0 : is_rule(home);
+    return right != NULL ? strcmp(right, "description") != 0 : home >= 0 && keys_decide((enum conf_object)home);
 }

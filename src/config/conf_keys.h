@@ -20,12 +20,14 @@ enum conf_object {
     OBJ_RULE,
     OBJ_ENTRY,
     OBJ_CLASS,
+    OBJ_PCI_RULE,
+    OBJ_PCI_ENTRY,
     OBJ_CLIENT,
     OBJ_LIMITS,
     OBJ_COUNT
 };
 
-enum root_key { ROOT_USB, ROOT_VMS, ROOT_GENERAL, ROOT_DESCRIPTION, ROOT_SCHEMA, ROOT_KEYS };
+enum root_key { ROOT_USB, ROOT_PCI, ROOT_VMS, ROOT_GENERAL, ROOT_DESCRIPTION, ROOT_SCHEMA, ROOT_KEYS };
 enum general_key {
     GEN_API,
     GEN_RULE_MATCH,
@@ -36,6 +38,7 @@ enum general_key {
     GEN_LEASE,
     GEN_RELEASE,
     GEN_QUARANTINE,
+    GEN_UPLINK,
     GEN_DESCRIPTION,
     GENERAL_KEYS
 };
@@ -96,6 +99,34 @@ enum entry_key {
     ENT_DISABLE,
     ENTRY_KEYS
 };
+enum pci_rule_key {
+    PRULE_DESCRIPTION,
+    PRULE_TARGET,
+    PRULE_ALLOW,
+    PRULE_DENY,
+    PRULE_TAG,
+    PRULE_SKIP,
+    PRULE_ADD_ALL,
+    PRULE_SKIP_SHARED,
+    PRULE_OVMF,
+    PRULE_QEMU_ROOT,
+    PRULE_CROSVM_ROOT,
+    PRULE_ENABLE,
+    PRULE_DISABLE,
+    PCI_RULE_KEYS
+};
+enum pci_entry_key {
+    PENT_ADDRESS,
+    PENT_VENDOR,
+    PENT_DEVICE,
+    PENT_CLASS,
+    PENT_SUBCLASS,
+    PENT_PROG_IF, /* up to here in the order of enum pci_field's bits */
+    PENT_DESCRIPTION,
+    PENT_ENABLE,
+    PENT_DISABLE,
+    PCI_ENTRY_KEYS
+};
 enum class_key { CLS_CLASS, CLS_SUBCLASS, CLS_PROTOCOL, CLS_DESCRIPTION, CLASS_KEYS };
 #define CONF_KEYS_MAX 20
 
@@ -104,6 +135,7 @@ int keys_find(const struct json *j, enum conf_object o, int key_token);
 const char *keys_name(enum conf_object o, int index);
 /* For a key of the schema that this version does not read: why ("PCI devices are not passed yet"), else NULL. */
 const char *keys_later_only(const struct json *j, enum conf_object o, int key_token, uint32_t *bit);
+bool keys_decide(enum conf_object o); /* is it a rule, or a part of one? */
 /* A hint for an unknown key: "did you mean 'x'?", "it belongs in general.api", or "". True if the key was certainly
  * meant for one that decides where devices go, so that leaving it out may cost a device: of rules and entries, all but
  * descriptions; of the top level, rules and VMs. */

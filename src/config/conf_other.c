@@ -1,6 +1,6 @@
 /*
- * conf_other.c - the arrays of rules for buses other than USB, of which this version only needs to know for which VMs
- * their rules are. Reports nothing: conf_read.c warns once that they are not acted on.
+ * conf_other.c - the arrays of rules for buses other than USB and PCI, of which this version only needs to know for
+ * which VMs their rules are. Reports nothing: conf_read.c warns once that they are not acted on.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -8,7 +8,6 @@
 #include "config/conf_read.h"
 
 static const char *const arrays[OTHER_BUSES] = {
-    [OTHER_PCI] = "pciPassthrough",
     [OTHER_EVDEV] = "evdevPassthrough",
     [OTHER_ACPI] = "acpiPassthrough",
 };
@@ -46,6 +45,10 @@ void conf_read_other(struct reader *r) {
 }
 
 const char *conf_other_bus(const struct conf *c, int vm) {
+    for (int i = 0; i < c->npci_rules; i++) {
+        if (c->pci_rules[i].enabled && c->pci_rules[i].vm == vm)
+            return "pciPassthrough";
+    }
     for (int bus = 0; bus < OTHER_BUSES; bus++) {
         if (c->other_bus[bus] >> vm & 1)
             return arrays[bus];

@@ -1,6 +1,6 @@
 /*
  * conf_read.c - values out of the configuration's JSON, type and range checked. Reports what is wrong with one value;
- * knows no key and no meaning.
+ * knows no key.
  */
 #include "config/conf_read.h"
 
@@ -41,7 +41,7 @@ static bool is_idle(const struct json *j, int t) {
 static void foreign_key(struct reader *r, enum conf_object o, int key, int value) {
     uint32_t bit = 0;
     char name[64], hint[96];
-    bool may_be_error = o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS || o == OBJ_ROOT;
+    bool may_be_error = o == OBJ_ROOT || keys_decide(o);
     const char *what = keys_later_only(&r->j, o, key, &bit);
     report_quote(&r->j, key, name, sizeof name);
     if (what) {
@@ -213,4 +213,82 @@ bool rd_enabled(struct reader *r, int enable, int disable) {
     if (sound_on && sound_off && enable >= 0 && disable >= 0 && on == off)
         rd_warn(r, disable, "'enable' and 'disable' contradict each other: 'disable' decides");
     return disable >= 0 ? !off : on;
+}
+
+/* ---- what rules of every kind have ---- */
+
+const char *rd_raw(const struct reader *r, int tok, size_t *n) {
+    *n = (size_t)(r->j.tok[tok].end - r->j.tok[tok].start);
+    return r->j.text + r->j.tok[tok].start;
+}
+
+const char *rd_raw_hex(const struct reader *r, int tok, size_t *n) {
+    const char *s = rd_raw(r, tok, n);
+    if (*n > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+        *n -= 2;
+        return s + 2;
+    }
+    return s;
+}
+
+bool rd_id(struct reader *r, int tok, uint16_t *out) {
+    size_t n = 0;
+    uint32_t id = 0;
+    if (json_type(&r->j, tok) == JSON_STRING) {
+        const char *s = rd_raw_hex(r, tok, &n);
+        if (n == 4 && str_hex(s, n, &id)) {
+            *out = (uint16_t)id;
+            return true;
+        }
+        if (n >= 1 && n < 4 && str_hex(s, n, &id)) {
+            rd_error(r, tok, "expected 4 hex digits: write \"%04x\"", (unsigned)id);
+            return false;
+        }
+    }
+    rd_expected(r, tok, "a string of 4 hex digits such as \"046d\"");
+    return false;
+}
+
+bool rd_empty(const struct reader *r, int tok) {
+    return tok < 0 || (json_type(&r->j, tok) == JSON_STRING && json_string_is(&r->j, tok, "")) ||
+           (json_type(&r->j, tok) == JSON_ARRAY && json_size(&r->j, tok) == 0);
+}
+
+const char *rd_description(struct reader *r, int tok) {
+    if (tok < 0)
+        return "";
+    const char *s = rd_keep(r, tok);
+    return s ? s : "";
+}
+
+void rd_tag(struct reader *r, int tok, const char **out) {
+    char tag[VH_NAME_MAX];
+    if (tok < 0 || json_string_is(&r->j, tok, "") || !rd_copy(r, tok, tag, sizeof tag, "a tag"))
+        return;
+    const char *kept = rd_keep(r, tok);
+    if (kept)
+        *out = kept;
+}
+
+bool rd_vm(struct reader *r, int tok, int *out) {
+    char name[VH_NAME_MAX] = "", hint[VH_NAME_MAX + 24] = "";
+    int best = 2, near = -1;
+    if (!rd_copy(r, tok, name, sizeof name, "the name of a VM"))
+        return false;
+    *out = conf_vm(r->c, name);
+    if (*out >= 0)
+        return true;
+    if (r->vms_unread)
+        return false;
+    for (int i = 0; i < r->c->nvms && best >= 0 && report_has_room(&r->report, DIAG_WARNING); i++) {
+        int d = str_distance(name, r->c->vms[i].name, best);
+        if (d <= best) {
+            near = i;
+            best = d - 1;
+        }
+    }
+    if (near >= 0)
+        VH_ASSERT(str_fmt(hint, sizeof hint, ": did you mean '%s'?", r->c->vms[near].name));
+    rd_warn(r, tok, "there is no VM '%s' in 'vms'%s", name, hint);
+    return false;
 }

@@ -19,6 +19,7 @@ struct conf_scratch {
     _Alignas(4096) jsmntok_t tok[VH_CONF_TOKENS];
     struct problems problems;
     int vm_tok[VH_MAX_VMS], rule_tok[VH_MAX_RULES], entry_tok[VH_MAX_ENTRIES]; /* where each row was read */
+    int pci_rule_tok[VH_MAX_PCI_RULES], pci_entry_tok[VH_MAX_PCI_ENTRIES];
 };
 
 struct reader {
@@ -59,13 +60,26 @@ const char *rd_keep(struct reader *r, int tok);
 /* "disable" and "enable"; disable wins, as in rules of the older daemons. */
 bool rd_enabled(struct reader *r, int enable, int disable);
 
-/* ---- conf_rule.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
+/* What rules of every kind have. */
+const char *rd_raw(const struct reader *r, int tok, size_t *n);     /* a string without unescaping: for plain ASCII */
+const char *rd_raw_hex(const struct reader *r, int tok, size_t *n); /* the same without a 0x */
+bool rd_id(struct reader *r, int tok, uint16_t *out);               /* a string of 4 hex digits */
+bool rd_empty(const struct reader *r, int tok);                     /* absent, "" or [] */
+const char *rd_description(struct reader *r, int tok);              /* "" if absent */
+void rd_tag(struct reader *r, int tok, const char **out);
+/* The VM of this name. False, after a warning with a suggestion, if there is none: one configuration often serves
+ * several hosts. */
+bool rd_vm(struct reader *r, int tok, int *out);
+
+/* ---- conf_rule.c, conf_pci.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
 void conf_read_rules(struct reader *r, int array);
+void conf_read_pci(struct reader *r, int array); /* conf_pci.c; after the VMs */
 void conf_read_api(struct reader *r, int object);
 void conf_read_limits(struct reader *r, int object);
 void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */
 void conf_read_other(struct reader *r);                   /* conf_other.c; after the VMs */
 void conf_lint(struct reader *r);
+void conf_lint_pci(struct reader *r);                     /* conf_pci_lint.c */
 void conf_lost(struct reader *r, const struct conf *old); /* conf_lost.c; when nothing else is wrong */
 
 #endif

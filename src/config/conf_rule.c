@@ -11,44 +11,11 @@
 
 /* ---- entries ---- */
 
-/* The text of a string token without unescaping: enough for values of ASCII letters, digits and dots. */
-static const char *raw(const struct reader *r, int tok, size_t *n) {
-    *n = (size_t)(r->j.tok[tok].end - r->j.tok[tok].start);
-    return r->j.text + r->j.tok[tok].start;
-}
-
-static const char *raw_hex(const struct reader *r, int tok, size_t *n) {
-    const char *s = raw(r, tok, n);
-    if (*n > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
-        *n -= 2;
-        return s + 2;
-    }
-    return s;
-}
-
-static bool read_id(struct reader *r, int tok, uint16_t *out) {
-    size_t n = 0;
-    uint32_t id = 0;
-    if (json_type(&r->j, tok) == JSON_STRING) {
-        const char *s = raw_hex(r, tok, &n);
-        if (n == 4 && str_hex(s, n, &id)) {
-            *out = (uint16_t)id;
-            return true;
-        }
-        if (n >= 1 && n < 4 && str_hex(s, n, &id)) {
-            rd_error(r, tok, "expected 4 hex digits: write \"%04x\"", (unsigned)id);
-            return false;
-        }
-    }
-    rd_expected(r, tok, "a string of 4 hex digits such as \"046d\"");
-    return false;
-}
-
 /* Digits in quotes may be meant as a decimal number. */
 static void note_hex(struct reader *r, int tok, uint32_t hex) {
     size_t n = 0;
     uint64_t decimal = 0;
-    const char *s = raw(r, tok, &n);
+    const char *s = rd_raw(r, tok, &n);
     if (n == 2 && str_uint(s, n, 99, &decimal) && decimal != hex)
         rd_note(r, tok, "a string is hexadecimal: this is %u; for %u write the number %u without quotes", (unsigned)hex,
                 (unsigned)decimal, (unsigned)decimal);
@@ -62,7 +29,7 @@ static bool read_class(struct reader *r, int tok, uint8_t *out) {
     uint32_t hex = 0;
     uint64_t u = 0;
     if (json_type(&r->j, tok) == JSON_STRING) {
-        const char *s = raw_hex(r, tok, &n);
+        const char *s = rd_raw_hex(r, tok, &n);
         if (n < 1 || n > 2 || !str_hex(s, n, &hex)) {
             rd_expected(r, tok, what);
             return false;
@@ -88,7 +55,7 @@ static bool read_bus(struct reader *r, int tok, uint8_t *out) {
 static bool read_port(struct reader *r, int tok, const char **out) {
     enum json_type type = json_type(&r->j, tok);
     size_t n = 0;
-    const char *s = raw(r, tok, &n);
+    const char *s = rd_raw(r, tok, &n);
     char *dst = r->c->strings + r->c->nstrings;
     if ((type != JSON_NUMBER && type != JSON_STRING) || !usb_port_path_exact(s, n)) {
         rd_expected(r, tok, "a port from 1 to 255 such as 2, or a path behind hubs such as \"2.3\"");
@@ -171,7 +138,7 @@ static bool read_pattern(struct reader *r, int tok, struct regex *out) {
     struct regex_error err = {0};
     uint32_t mark = r->c->nstrings;
     size_t n = 0;
-    const char *text = raw(r, tok, &n);
+    const char *text = rd_raw(r, tok, &n);
     const char *pattern = rd_keep(r, tok);
     r->c->nstrings = mark; /* only the compiled form is kept */
     if (!pattern)
@@ -252,9 +219,9 @@ static bool read_all_ifaces(struct reader *r, struct entry *e, int array) {
 static bool read_field(struct reader *r, struct entry *e, enum entry_key key, int tok) {
     switch (key) {
     case ENT_VENDOR_ID:
-        return read_id(r, tok, &e->vid);
+        return rd_id(r, tok, &e->vid);
     case ENT_PRODUCT_ID:
-        return read_id(r, tok, &e->pid);
+        return rd_id(r, tok, &e->pid);
     case ENT_VENDOR_NAME:
         return read_pattern(r, tok, &e->vendor_name);
     case ENT_PRODUCT_NAME:
@@ -296,13 +263,6 @@ _Static_assert(1 << ENT_VENDOR_ID == F_VID && 1 << ENT_SERIAL == F_SERIAL && 1 <
                    1 << ENT_DRIVER_PATH == F_DRIVER_PATH && 1 << ENT_ALL_IFACES == F_ALL_IFACES,
                "keys and field bits are in one order");
 
-static const char *read_description(struct reader *r, int tok) {
-    if (tok < 0)
-        return "";
-    const char *s = rd_keep(r, tok);
-    return s ? s : "";
-}
-
 /* A deny entry that denies nothing opens what it should close. */
 static void no_field(struct reader *r, int object, bool denies) {
     if (denies)
@@ -323,7 +283,7 @@ static void read_entry(struct reader *r, int object, bool denies) {
         return;
     bool misspelt = r->misspelt;
     r->c->nentries++;
-    e->description = read_description(r, v[ENT_DESCRIPTION]);
+    e->description = rd_description(r, v[ENT_DESCRIPTION]);
     e->enabled = rd_enabled(r, v[ENT_ENABLE], v[ENT_DISABLE]);
     for (int key = ENT_VENDOR_ID; key <= ENT_ALL_IFACES; key++) {
         if (v[key] < 0)
@@ -359,55 +319,33 @@ static void read_entries(struct reader *r, int array, bool denies, uint16_t *fir
 
 /* ---- rules ---- */
 
-/* Reads a rule's VM. An unknown one is no error: one configuration often serves several hosts. */
 static void read_rule_vm(struct reader *r, struct rule *rule, int tok) {
-    char name[VH_NAME_MAX] = "", hint[VH_NAME_MAX + 24] = "";
-    int best = 2, near = -1;
-    if (!rd_copy(r, tok, name, sizeof name, "the name of a VM"))
+    int vm = -1;
+    if (!rd_vm(r, tok, &vm))
         return;
-    int vm = conf_vm(r->c, name);
-    if (vm >= 0 && (rule->vm_mask >> vm & 1)) {
-        rd_warn(r, tok, "the VM '%s' is named twice", name);
+    if (rule->vm_mask >> vm & 1) {
+        rd_warn(r, tok, "the VM '%s' is named twice", r->c->vms[vm].name);
         return;
     }
-    if (vm >= 0 && rule->enabled && r->c->vms[vm].type[0] != '\0' && (r->c->vms[vm].kinds & VM_KIND_USB) == 0)
-        rd_error(r, tok, "the VM '%s' is of type '%s', which takes no USB devices", name, r->c->vms[vm].type);
-    if (vm >= 0) {
-        rule->vms[rule->nvms++] = (uint8_t)vm;
-        rule->vm_mask |= (vm_set)1 << vm;
-        return;
-    }
-    if (r->vms_unread)
-        return;
-    for (int i = 0; i < r->c->nvms && best >= 0 && report_has_room(&r->report, DIAG_WARNING); i++) {
-        int d = str_distance(name, r->c->vms[i].name, best);
-        if (d <= best) {
-            near = i;
-            best = d - 1;
-        }
-    }
-    if (near >= 0)
-        VH_ASSERT(str_fmt(hint, sizeof hint, ": did you mean '%s'?", r->c->vms[near].name));
-    rd_warn(r, tok, "there is no VM '%s' in 'vms'%s", name, hint);
-}
-
-static bool is_empty(const struct reader *r, int tok) {
-    return tok < 0 || (json_type(&r->j, tok) == JSON_STRING && json_string_is(&r->j, tok, "")) ||
-           (json_type(&r->j, tok) == JSON_ARRAY && json_size(&r->j, tok) == 0);
+    if (rule->enabled && r->c->vms[vm].type[0] != '\0' && (r->c->vms[vm].kinds & VM_KIND_USB) == 0)
+        rd_error(r, tok, "the VM '%s' is of type '%s', which takes no USB devices", r->c->vms[vm].name,
+                 r->c->vms[vm].type);
+    rule->vms[rule->nvms++] = (uint8_t)vm;
+    rule->vm_mask |= (vm_set)1 << vm;
 }
 
 static void read_rule_vms(struct reader *r, struct rule *rule, int object, int target, int allowed) {
-    if (is_empty(r, target) && is_empty(r, allowed)) { /* the older daemons skip such a rule as well */
+    if (rd_empty(r, target) && rd_empty(r, allowed)) { /* the older daemons skip such a rule as well */
         rd_warn(r, object, "neither 'targetVm' nor 'allowedVms' names a VM: the rule never applies");
         rule->idle = rule->enabled;
         rule->enabled = false;
         return;
     }
-    if (!is_empty(r, target) && !is_empty(r, allowed)) {
+    if (!rd_empty(r, target) && !rd_empty(r, allowed)) {
         rd_error(r, allowed, "'targetVm' and 'allowedVms' cannot both be given");
         return;
     }
-    bool named = !is_empty(r, target);
+    bool named = !rd_empty(r, target);
     if (named) {
         read_rule_vm(r, rule, target);
     } else if (rd_array(r, allowed, "an array of names of VMs")) {
@@ -418,15 +356,6 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
     rule->idle = rule->enabled && rule->nvms == 0;
     if (rule->nvms == 0 && r->report.count[DIAG_ERROR] == 0)
         rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
-}
-
-static void read_tag(struct reader *r, struct rule *rule, int tok) {
-    char tag[VH_NAME_MAX];
-    if (tok < 0 || json_string_is(&r->j, tok, "") || !rd_copy(r, tok, tag, sizeof tag, "a tag"))
-        return;
-    const char *kept = rd_keep(r, tok);
-    if (kept)
-        rule->tag = kept;
 }
 
 static void read_rule(struct reader *r, int object) {
@@ -441,19 +370,19 @@ static void read_rule(struct reader *r, int object) {
         return;
     bool misspelt = r->misspelt;
     r->c->nrules++;
-    rule->description = read_description(r, v[RULE_DESCRIPTION]);
+    rule->description = rd_description(r, v[RULE_DESCRIPTION]);
     rule->enabled = rd_enabled(r, v[RULE_ENABLE], v[RULE_DISABLE]);
     bool sound = rd_bool(r, v[RULE_HOST], &rule->host);
-    if (rule->host && (!is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED])))
+    if (rule->host && (!rd_empty(r, v[RULE_TARGET]) || !rd_empty(r, v[RULE_ALLOWED])))
         rd_error(r, v[RULE_HOST], "a rule with 'host' names no VM: its devices stay with the host");
-    else if (sound && !rule->host && (!misspelt || !is_empty(r, v[RULE_TARGET]) || !is_empty(r, v[RULE_ALLOWED])))
+    else if (sound && !rule->host && (!misspelt || !rd_empty(r, v[RULE_TARGET]) || !rd_empty(r, v[RULE_ALLOWED])))
         read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
-    read_tag(r, rule, v[RULE_TAG]);
+    rd_tag(r, v[RULE_TAG], &rule->tag);
     (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);
     (void)rd_bool(r, v[RULE_RESET], &rule->reset_on_release);
     read_entries(r, v[RULE_ALLOW], false, &rule->allow, &rule->nallow);
     read_entries(r, v[RULE_DENY], true, &rule->deny, &rule->ndeny);
-    if (is_empty(r, v[RULE_ALLOW]) && !misspelt)
+    if (rd_empty(r, v[RULE_ALLOW]) && !misspelt)
         rd_warn(r, object, "no 'allow' entry: the rule never applies");
 }
 

@@ -61,6 +61,13 @@ static void renumber_rules(struct conf *c, const int where[VH_MAX_VMS]) {
     }
 }
 
+static void renumber_pci(struct conf *c, const int where[VH_MAX_VMS]) {
+    for (int i = 0; i < c->npci_rules; i++) {
+        struct pci_rule *r = &c->pci_rules[i];
+        r->vm = r->vm >= 0 ? (int8_t)where[r->vm] : r->vm;
+    }
+}
+
 static void renumber_others(struct conf *c, const int where[VH_MAX_VMS], int nvms) {
     for (int bus = 0; bus < OTHER_BUSES; bus++) {
         vm_set old = c->other_bus[bus];
@@ -104,6 +111,7 @@ bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
     memcpy(fresh->vms, rows, (size_t)n * sizeof *rows);
     fresh->nvms = (uint16_t)n;
     renumber_rules(fresh, where);
+    renumber_pci(fresh, where);
     renumber_guests(&fresh->api, where);
     return true;
 }

@@ -326,7 +326,7 @@ static void state(const struct conf *c) {
 
 int doctor(const struct conf *c, const struct bus *bus) {
     int holder = 0;
-    doctor_say(c->nvms > 0 ? FINE : NOTE, "configuration: %d rules, %d VMs", c->nrules, c->nvms);
+    doctor_say(c->nvms > 0 ? FINE : NOTE, "configuration: %d rules, %d VMs", conf_rules(c), c->nvms);
     kernel();
     vsock(c);
     limits();

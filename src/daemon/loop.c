@@ -320,7 +320,7 @@ bool loop_run(const struct loop_options *options) {
     if (ready) {
         loop.arena = heap_used();
         log_info("ready: devices=%d vms=%d rules=%d", dispatch_core()->used, options->conf->nvms,
-                 options->conf->nrules);
+                 conf_rules(options->conf));
         reload_tell_ready("");
         pages_give_back_code();
         while (pass()) {

@@ -95,7 +95,7 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
     vm_watch_scan();
     warn_without_modules(fresh);
     pages_give_back_code();
-    log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, fresh->nrules);
+    log_info("configuration reloaded: vms=%d rules=%d", fresh->nvms, conf_rules(fresh));
 }
 
 static void count(void) {
@@ -124,7 +124,7 @@ static void answer(void) {
 void reload_tell_ready(const char *remark) {
     const struct conf *c = dispatch_core()->conf;
     char status[VH_STATUS_MAX];
-    bool whole = str_fmt(status, sizeof status, "%svms=%d rules=%d", remark, c->nvms, c->nrules);
+    bool whole = str_fmt(status, sizeof status, "%svms=%d rules=%d", remark, c->nvms, conf_rules(c));
     VH_ASSERT(whole);
     supervisor_ready(status);
 }

@@ -4,6 +4,7 @@
  */
 #include "config/conf.h"
 #include "config/policy.h"
+#include "config/policy_pci.h"
 #include "must.h"
 
 #include <stdlib.h>
@@ -61,6 +62,54 @@ static void check_entry(const struct entry *e, const struct device *dev) {
     }
 }
 
+/* ---- PCI: entries and groups, in other words than the program's ---- */
+
+static const struct pci_device host[] = {
+    {.address = {0, 0, 0x14 << 3 | 3}, .vendor = 0x8086, .device = 0x51f1, .cls = 2, .sub = 128, .uses = PCI_UPLINK},
+    {.address = {0, 0, 0x1f << 3}, .vendor = 0x8086, .cls = 6, .sub = 1, .uses = PCI_BRIDGE, .grouped = 1, .group = 1},
+    {.address = {0, 0, 0x1f << 3 | 3}, .vendor = 0x8086, .cls = 4, .sub = 3, .grouped = 1, .group = 1},
+    {.address = {0, 0, 0x1f << 3 | 4}, .vendor = 0x10de, .cls = 12, .uses = PCI_KEYBOARD, .grouped = 1, .group = 1},
+};
+enum { HOST = sizeof host / sizeof *host };
+
+static bool pci_fits(const struct pci_entry *e, const struct pci_device *d) {
+    bool address = pci_address_order(&e->address) == pci_address_order(&d->address),
+         ids = e->vendor == d->vendor && e->device == d->device;
+    unsigned f = e->fields;
+    bool class = (!(f & PF_CLASS) || e->cls == d->cls) && (!(f & PF_SUBCLASS) || e->sub == d->sub) &&
+                 (!(f & PF_PROG_IF) || e->prog_if == d->prog_if);
+    if (!e->enabled || f == 0)
+        return false;
+    if (conf.rule_match_any)
+        return ((f & PF_ADDRESS) && address) || ((f & PF_VENDOR) && (f & PF_DEVICE) && ids) ||
+               ((f & PF_CLASS) && class);
+    return (!(f & PF_ADDRESS) || address) && (!(f & PF_VENDOR) || e->vendor == d->vendor) &&
+           (!(f & PF_DEVICE) || e->device == d->device) && class;
+}
+
+static void check_pci(void) {
+    const struct pci_hosts h = {.row = host, .n = HOST};
+    MUST(conf.npci_rules <= VH_MAX_PCI_RULES && conf.npci_entries <= VH_MAX_PCI_ENTRIES);
+    for (int i = 0; i < conf.npci_rules; i++) {
+        const struct pci_rule *r = &conf.pci_rules[i];
+        MUST(r->allow + r->nallow <= conf.npci_entries && r->deny + r->ndeny <= conf.npci_entries);
+        MUST(strlen(r->tag) < VH_NAME_MAX && r->description != NULL && r->vm >= -1 && r->vm < conf.nvms);
+    }
+    for (int i = 0; i < HOST; i++) {
+        char text[VH_TEXT_MAX];
+        struct sbuf why;
+        for (int e = 0; e < conf.npci_entries; e++)
+            MUST(policy_pci_matches(&conf, &conf.pci_entries[e], &host[i]) == pci_fits(&conf.pci_entries[e], &host[i]));
+        struct pci_fate f = policy_pci_fate(&conf, &h, i);
+        MUST((f.way == PCI_NO_RULE) == (f.rule < 0) && (f.way == PCI_ALONG) == (f.with >= 0));
+        MUST(f.rule < 0 || conf.pci_rules[f.rule].enabled);
+        sb_init(&why, text, sizeof text);
+        bool kept = policy_pci_kept(&conf, &h, i, &why);
+        MUST(sb_ok(&why) && kept == (why.len > 0) && (kept || !(host[i].uses & PCI_BRIDGE)));
+        MUST(!policy_pci_loses_route(&conf, &h, i) || (i == 0 && !kept && f.rule >= 0));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev = {
         .vid = 0x046d,
@@ -86,6 +135,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     MUST(ok == !failed);
     if (ok) {
         check_tables();
+        check_pci();
         int rule = policy_rule(&conf, &dev);
         MUST(rule >= -1 && rule < conf.nrules);
         for (int i = 0; i < conf.nentries; i++)

@@ -12,11 +12,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 # Errors that one value cannot tell, and warnings where the schema is stricter.
 BEYOND = {"api-client-guest-of-none", "api-client-twice", "api-host-name", "api-port-too-large", "entry-pattern-back-reference",
-          "entry-pattern-open", "json-key-twice", "vm-cid-twice", "vm-name-twice"}
+          "entry-pattern-open", "json-key-twice", "pci-any-without-ids", "vm-cid-twice", "vm-name-twice"}
 STRICTER = {"key-resembles-nothing"}
 
 # Of the schema's definitions, the program's table of keys.
-TABLES = {"entry": "entry", "class_match": "class", "rule": "rule", "vm": "vm", "client": "client", "limits": "limit", "api": "api", "general": "general"}
+TABLES = {"entry": "entry", "class_match": "class", "rule": "rule", "pci_entry": "pci_entry", "pci_rule": "pci_rule", "vm": "vm", "client": "client", "limits": "limit", "api": "api", "general": "general"}
 
 
 def read(*path):

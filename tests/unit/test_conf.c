@@ -247,10 +247,8 @@ static void a_long_unknown_key_is_shortened(void) {
 }
 
 static void keys_for_later(void) {
-    EXPECT("{\"pciPassthrough\":[{}],\"evdevPassthrough\":{\"targetVm\":\"a\"},\"acpiPassthrough\":[1],"
+    EXPECT("{\"pciPassthrough\":[  ],\"evdevPassthrough\":{\"targetVm\":\"a\"},\"acpiPassthrough\":[1],"
            "\"usbAuthorization\":true}",
-           "warning 1:2 pciPassthrough: 'pciPassthrough' is accepted but not acted on: PCI devices are not passed "
-           "yet\n"
            "warning 1:24 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other "
            "than USB are not passed yet\n"
            "warning 1:60 acpiPassthrough: 'acpiPassthrough' is accepted but not acted on: ACPI tables are not "
@@ -1190,9 +1188,9 @@ static void notes_on_readings(void) {
            "[{\"bus\":1}],\"deny\":[\n{\"bus\":1,\"interfaceClass\":2}]}]}",
            "note 2:1 usbPassthrough[0].deny[0]: any one suffices here (bus and port, the interface class); with "
            "\"ruleMatch\": \"all\" every one must match\n");
-    EXPECT("{\"pciPassthrough\":null,\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":["
+    EXPECT("{\"usbAuthorization\":null,\"vms\":[" VM_A "],\"usbPassthrough\":[{\"targetVm\":\"a\",\"allow\":["
            "{\"port\":2}]}]}",
-           "note 1:116 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
+           "note 1:118 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
            "also what is behind a hub there\n");
     EXPECT("{\"vms\":[" VM_A ",\n{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"}],\"usbPassthrough\":["
            "{\"allowedVms\":[\"a\",\"b\"],\"allow\":[\n{\"port\":2}]}]}",
