@@ -8,10 +8,11 @@ _vhotplug_values() { # KEY: its values in the list of all devices
 
 _vhotplugcli() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
-    local selectors="--devnode --bus --port --vid --pid"
+    local selectors="--devnode --connector --bus --port --vid --pid"
     case $prev in
     --devnode) words=$(_vhotplug_values device_node) ;;
     --tag) words=$(_vhotplug_values tag) ;;
+    --connector) words=$(_vhotplug_values connector) ;;
     --vm) words=$(_vhotplug_values allowed_vms) ;;
     --removable) words="fixed removable unknown" ;;
     --by) words="serial model class connector" ;;
@@ -27,7 +28,7 @@ _vhotplugcli() {
     state) words="acknowledge" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
-        *" usb list "*) words="--short --plain --tree --connected --disconnected --tag --vm --all" ;;
+        *" usb list "*) words="--short --plain --tree --connected --disconnected --tag --connector --vm --all" ;;
         *" usb attach "*) words="$selectors --tag --vm" ;;
         *" usb detach "*) words="$selectors --tag" ;;
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;
@@ -60,7 +61,7 @@ _vhotplug() {
             _vhotplugcli
         else
             mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --no-attach-connected --debug \
-                --no-debug --check --strict --live --limits --no-sandbox --ready-fd --root --uevents --version \
+                --no-debug --check --strict --live --connectors --limits --no-sandbox --ready-fd --root --uevents --version \
                 --help" -- "$cur")
         fi
         ;;

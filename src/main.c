@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/usb/bus_usb.h"
+#include "bus/usb/usb_ports.h"
 #include "cli/cli.h"
 #include "codec/usb_names.h"
 #include "config/conf.h"
@@ -15,6 +16,7 @@
 #include "daemon/check_live.h"
 #include "daemon/conf_load.h"
 #include "daemon/doctor.h"
+#include "daemon/doctor_connectors.h"
 #include "daemon/loop.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
@@ -51,7 +53,7 @@ struct options {
     const char *uevents;
     const char *ready_fd;
     const char *live_socket; /* of --live; NULL: that of the configuration */
-    bool attach_connected, debug, check, strict, live, doctor, no_sandbox;
+    bool attach_connected, debug, check, strict, live, doctor, connectors, no_sandbox;
 };
 
 static const struct conf *conf; /* as read at start; the loop has a later one */
@@ -62,6 +64,7 @@ static struct options given;
 static const char help[] =
     "Usage: vhotplug [OPTION]...\n"
     "       vhotplug doctor [-c FILE]      is this host fit for it? plain advice for what is not\n"
+    "       vhotplug doctor --connectors   the host's USB sockets, as a configuration\n"
     "       vhotplug cli ...               the client, as vhotplugcli\n"
     "Gives USB devices to virtual machines as they are plugged in, by the rules of its configuration, and serves a "
     "JSON API.\n"
@@ -135,12 +138,31 @@ static void check_owner(const char *key, const char *file, const char *name) {
     found[DIAG_WARNING]++;
 }
 
+/* The daemon of this host may find its controllers in another order the next time. */
+static void check_buses(void) {
+    unsigned n = 0, line = 0;
+    for (int i = 0; i < conf->nentries; i++) {
+        const struct entry *e = &conf->entries[i];
+        if (!e->enabled || (e->fields & F_BUS) == 0)
+            continue;
+        line = n++ == 0 ? e->line : line;
+    }
+    int controllers = n > 0 && sysfs_root(given.root != NULL ? given.root : "/") ? usb_controllers() : 0;
+    if (controllers < 2)
+        return;
+    printf("%s:%u: warning: 'bus' in %u entr%s: this host has %d USB controllers, whose bus numbers may change; "
+           "'connector' names a place for good (vhotplug doctor --connectors)\n",
+           conf_load_path(), line, n, n == 1 ? "y" : "ies", controllers);
+    found[DIAG_WARNING]++;
+}
+
 /* The last line of --check: "FILE: ok: 4 rules, 3 VMs, 2 warnings". */
 static int check(bool strict) {
     bool loaded = conf_load_first(&conf, print_and_count);
     if (loaded) {
         check_owner("unixSocketUser", ACCOUNTS_USERS, conf->api.unix_user);
         check_owner("unixSocketGroup", ACCOUNTS_GROUPS, conf->api.unix_group);
+        check_buses();
     }
     bool ok = loaded && (!strict || found[DIAG_WARNING] == 0);
     printf("%s: %s", conf_load_path(), ok ? "ok" : loaded ? "not usable with --strict" : "not usable");
@@ -231,6 +253,7 @@ enum {
     OPT_STRICT,
     OPT_LIVE,
     OPT_LIMITS,
+    OPT_CONNECTORS,
     OPT_VERSION
 };
 
@@ -247,6 +270,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"strict", no_argument, NULL, OPT_STRICT},
     {"live", optional_argument, NULL, OPT_LIVE},
+    {"connectors", no_argument, NULL, OPT_CONNECTORS},
     {"limits", no_argument, NULL, OPT_LIMITS},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -292,6 +316,9 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             o->live = true;
             o->live_socket = optarg;
             break;
+        case OPT_CONNECTORS:
+            o->connectors = true;
+            break;
         case OPT_LIMITS:
             print_limits();
             return true;
@@ -316,6 +343,8 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         *status = usage("a configuration from standard input goes with --check");
     else if (o->strict && !o->check)
         *status = usage("--strict goes with --check");
+    else if (o->connectors && !o->doctor)
+        *status = usage("--connectors goes with doctor");
     else if (o->live && !o->check)
         *status = usage("--live goes with --check");
     else if (o->uevents != NULL && o->root == NULL)
@@ -354,6 +383,8 @@ static int serve(int argc, char **argv) {
         log_error("cannot open the root directory %s: %s", given.root != NULL ? given.root : "/", strerror(errno));
         return EXIT_FAILED;
     }
+    if (given.connectors)
+        return doctor_connectors(conf) == 0 ? EXIT_OK : EXIT_FAILED;
     if (given.doctor)
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     if (!host_lock_take()) /* before anything is opened, made or begun that is the other one's */

@@ -109,7 +109,7 @@ static void device_verified(struct sbuf *sb, const struct core *c, const struct 
 void api_list_entry(struct sbuf *sb, const struct core *c, const struct request *r, int slot) {
     const struct slot *s = &c->slot[slot];
     bool all = access_sees_all(&r->who);
-    device_identity(sb, &s->dev, all);
+    device_identity(sb, c->conf, &s->dev, all);
     device_situation(sb, c, &r->who, s);
     if (r->verify && all)
         device_verified(sb, c, s);
@@ -168,7 +168,7 @@ static unsigned reader(const struct principal *who) {
 
 unsigned api_list_view(const struct request *r) {
     _Static_assert(1 + 2 * (2 + VH_MAX_VMS) <= 256, "a view fits into a byte");
-    if (r->id[0] != '\0' || r->sel.by_tag || r->disconnected != TRI_ANY || r->verify)
+    if (r->id[0] != '\0' || r->sel.by_tag || r->sel.by_connector || r->disconnected != TRI_ANY || r->verify)
         return 0;
     return 1 + 2 * reader(&r->who) + r->all;
 }
@@ -206,7 +206,7 @@ void api_event(struct sbuf *sb, const struct core *c, const struct principal *wh
     sb_str(sb, "{\"event\": \"");
     sb_str(sb, api_event_name(kind));
     sb_str(sb, "\", \"usb_device\": ");
-    device_identity(sb, &c->slot[slot].dev, access_sees_all(who));
+    device_identity(sb, c->conf, &c->slot[slot].dev, access_sees_all(who));
     sb_char(sb, '}');
     if (kind == EV_ATTACHED || kind == EV_DETACHED)
         member_vm(sb, "vm", c, who, vm);

@@ -32,7 +32,8 @@ struct explained {
     int slot;          /* -1: described by hand */
     uint32_t plug;
     struct device_texts texts;
-    char driver[VH_TEXT_MAX]; /* the module given by hand, "" if none */
+    char driver[VH_TEXT_MAX];           /* the module given by hand, "" if none */
+    char connector[VH_STABLE_PATH_MAX]; /* likewise */
 };
 /* Fills *e with the device in slot, or with -1 the one that the request describes. */
 void api_explained(struct explained *e, const struct core *c, const struct request *r, int slot);

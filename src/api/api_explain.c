@@ -6,8 +6,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/stable_path.h"
 #include "codec/usb_names.h"
 #include "codec/usb_place.h"
+#include "config/connectors.h"
 #include "config/policy.h"
 
 #include <string.h>
@@ -84,12 +86,24 @@ static void parse_port(struct parse *p, struct device *d) {
     d->root_port = usb_root_port(d->port_path);
 }
 
+/* By its name, or by the stable path of a port. */
+static void parse_connector(struct parse *p, struct explained *e) {
+    static const char expected[] = "the name of a connector, or the stable path of a port";
+    struct device *d = &e->dev;
+    if (!parse_text(p, "connector", e->connector, sizeof e->connector, expected) || !stable_path_valid(e->connector))
+        return;
+    memcpy(e->texts.stable_path, e->connector, sizeof e->texts.stable_path);
+    if (d->port_path[0] == '\0')
+        (void)str_copy(d->port_path, sizeof d->port_path, stable_path_ports(e->connector)); /* of that bound */
+}
+
 static void describe(struct parse *p, struct explained *e) {
     struct device *d = &e->dev;
     (void)parse_hex4(p, "vid", &d->vid);
     (void)parse_hex4(p, "pid", &d->pid);
     d->busnum = parse_byte(p, "bus");
     parse_port(p, d);
+    parse_connector(p, e);
     d->cls = parse_byte(p, "device_class");
     d->sub = parse_byte(p, "device_subclass");
     d->proto = parse_byte(p, "device_protocol");
@@ -113,13 +127,23 @@ void parse_described(struct parse *p) {
         parse_complain(p, "device", t, "an object that describes a device");
         return;
     }
-    bool ids = r->sel.by_vid && r->sel.by_pid && !r->sel.by_node && !r->sel.by_bus && !r->sel.by_port && !r->sel.by_tag;
+    bool ids = r->sel.by_vid && r->sel.by_pid && !r->sel.by_node && !r->sel.by_bus && !r->sel.by_port &&
+               !r->sel.by_tag && !r->sel.by_connector;
     if (!r->by_hand && !ids)
         return;
     p->object = r->by_hand ? t : 0;
     describe(p, &e);
     p->object = 0;
     r->described = &e;
+}
+
+/* At a named connector it is at its first port. */
+static void place_described(struct explained *e, const struct conf *c) {
+    int named = connector_find(c, e->connector);
+    if (named >= 0)
+        (void)str_copy(e->texts.stable_path, sizeof e->texts.stable_path,
+                       c->connector_ports[c->connectors[named].ports]); /* of that bound */
+    e->dev.connector = connector_of(c, &e->dev);
 }
 
 void api_explained(struct explained *e, const struct core *c, const struct request *r, int slot) {
@@ -129,6 +153,7 @@ void api_explained(struct explained *e, const struct core *c, const struct reque
         device_take_texts(&e->dev, &e->texts);
         if (e->driver[0] != '\0')
             e->dev.driver_path[0] = e->driver;
+        place_described(e, c->conf);
         return;
     }
     e->dev = c->slot[slot].dev;
@@ -146,7 +171,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct explained 
     member_bool(sb, "present", e->slot >= 0);
     member_text(sb, "rule_match", c->conf->rule_match_any ? "any" : "all");
     member(sb, "usb_device");
-    device_identity(sb, &e->dev, true);
+    device_identity(sb, c->conf, &e->dev, true);
     member(sb, "drivers");
     sb_char(sb, '[');
     for (int i = 0; i < VH_MAX_DRIVERS && e->dev.driver_path[i] != NULL; i++) {

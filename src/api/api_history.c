@@ -5,12 +5,14 @@
 #include "api/api_history.h"
 
 #include "api/api_internal.h"
+#include "api/history_place.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/usb_place.h"
 #include "config/access.h"
+#include "config/connectors.h"
 
-_Static_assert(sizeof(struct history) <= 24576, "it is small");
+_Static_assert(sizeof(struct history) <= 28672, "it is small");
 _Static_assert(VH_MAX_VMS < HISTORY_NO_VM && VH_MAX_RULES < HISTORY_NO_RULE, "rows are kept in few bits");
 
 /* ---- why ---- */
@@ -138,6 +140,7 @@ void history_add(struct history *h, const struct core *c, const struct action *a
     };
     bool fits = str_copy(e->port_path, sizeof e->port_path, s->dev.port_path);
     VH_ASSERT(fits); /* of the same bound */
+    e->place = history_place_keep(h, &s->dev);
     str_shorten(e->name, VH_HISTORY_NAME, s->dev.product_name);
 }
 
@@ -161,12 +164,28 @@ static bool concerns(const struct history_event *e, const struct principal *who)
     return access_sees_all(who) || (who->role == ROLE_OBSERVER && e->kind != EV_SELECT_VM);
 }
 
-static bool selected(const struct history_event *e, const struct core *c, const struct selector *sel) {
+/* Its name in sysfs and its connector, as the configuration in force has it. */
+static void where(const struct history *h, const struct history_event *e, const struct core *c,
+                  struct history_where *w) {
+    bool fits = str_fmt(w->dev.sys_name, sizeof w->dev.sys_name, "%u-%s", (unsigned)e->busnum, e->port_path);
+    VH_ASSERT(fits); /* as the kernel's name, which has that bound */
+    history_place_tell(h, e, c->conf, w);
+}
+
+static bool at_connector(const struct history *h, const struct history_event *e, const struct core *c,
+                         const char *connector) {
+    static struct history_where w;
+    where(h, e, c, &w);
+    return connector_has(c->conf, connector, &w.dev, false);
+}
+
+static bool selected(const struct history *h, const struct history_event *e, const struct core *c,
+                     const struct selector *sel) {
     const char *tag = e->rule != HISTORY_NO_RULE ? c->conf->rules[e->rule].tag : "";
     return (!sel->by_node || (sel->node_bus == e->busnum && sel->node_dev == e->devnum)) &&
            (!sel->by_bus || sel->bus == e->busnum) && (!sel->by_port || str_eq(sel->port, e->port_path)) &&
            (!sel->by_vid || sel->vid == e->vid) && (!sel->by_pid || sel->pid == e->pid) &&
-           (!sel->by_tag || str_eq(sel->tag, tag));
+           (!sel->by_tag || str_eq(sel->tag, tag)) && (!sel->by_connector || at_connector(h, e, c, sel->connector));
 }
 
 static void member_id(struct sbuf *sb, const char *name, uint16_t id) {
@@ -176,15 +195,18 @@ static void member_id(struct sbuf *sb, const char *name, uint16_t id) {
     sb_char(sb, '"');
 }
 
-static void event(struct sbuf *sb, const struct core *c, const struct principal *who, const struct history_event *e) {
+static void event(struct sbuf *sb, const struct history *h, const struct core *c, const struct principal *who,
+                  const struct history_event *e) {
+    static struct history_where w;
+    char connector[VH_STABLE_PATH_MAX];
     bool sees_vm = e->vm != HISTORY_NO_VM && (access_sees_all(who) || (who->role == ROLE_GUEST && who->vm == e->vm));
-    char sys_name[VH_SYSNAME_MAX];
-    bool fits = str_fmt(sys_name, sizeof sys_name, "%u-%s", (unsigned)e->busnum, e->port_path);
-    VH_ASSERT(fits); /* as the kernel's name, which has that bound */
+    where(h, e, c, &w);
+    connector_name(c->conf, &w.dev, connector);
     sb_str(sb, "{\"time\": ");
     sb_fmt(sb, "%lld.%03d", (long long)(e->at_ms / 1000), (int)(e->at_ms % 1000));
     member_text(sb, "event", api_event_name((enum event_kind)e->kind));
-    member_text(sb, "sys_name", sys_name);
+    member_text(sb, "sys_name", w.dev.sys_name);
+    member_text_or_null(sb, "connector", connector);
     member_id(sb, "vid", e->vid);
     member_id(sb, "pid", e->pid);
     member_text(sb, "product_name", e->name);
@@ -228,10 +250,10 @@ bool api_history_part(const struct history *h, const struct core *c, const struc
         bool kept = h->n - p.next <= VH_MAX_HISTORY;
         p.next++;
         p.left--;
-        if (!kept || !concerns(e, &r->who) || !selected(e, c, &r->sel))
+        if (!kept || !concerns(e, &r->who) || !selected(h, e, c, &r->sel))
             continue;
         sb_str(sb, p.begun ? ", " : "");
-        event(sb, c, &r->who, e);
+        event(sb, h, c, &r->who, e);
         p.begun = true;
         *cursor = cursor_of(&p);
         return true;

@@ -12,6 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the device was: its stable path without the ports, which the event has, and the ports of the other side of its
+ * socket. */
+struct history_place {
+    uint8_t controller, half; /* a row of history.controller; HISTORY_NO_CONTROLLER if it is not known */
+    uint8_t twin[6];          /* a chain of ports; 0 ends it */
+};
+
 /* What is needed to tell it again: a device is 3 KB. */
 struct history_event {
     int64_t at_ms; /* since 1970 */
@@ -24,7 +31,9 @@ struct history_event {
     uint8_t vm;    /* HISTORY_NO_VM if there is none, or it is configured no more */
     uint8_t busnum, devnum;
     uint8_t why;
+    struct history_place place;
 };
+#define HISTORY_NO_CONTROLLER UINT8_MAX
 #define HISTORY_NO_RULE UINT16_MAX
 #define HISTORY_NO_VM UINT8_MAX
 
@@ -33,6 +42,7 @@ struct history {
     uint64_t n;  /* events since the start; event k is in row k % VH_MAX_HISTORY while it is kept */
     vm_set lost; /* VMs whose guest heard of one that is not kept any more */
     struct history_event event[VH_MAX_HISTORY];
+    char controller[VH_HISTORY_CONTROLLERS][VH_STABLE_PATH_MAX]; /* "" free */
 };
 
 /* The event as it is sent to subscribers. */

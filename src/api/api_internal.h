@@ -36,7 +36,8 @@ void member_text_or_null(struct sbuf *sb, const char *name, const char *value); 
 void member_uint(struct sbuf *sb, const char *name, uint64_t value);
 void member_time(struct sbuf *sb, const char *name, int64_t ms); /* seconds since 1970, 0 is null */
 void member_bool(struct sbuf *sb, const char *name, bool value);
-void device_identity(struct sbuf *sb, const struct device *d, bool serial); /* an object that is still open */
+/* An object that is still open. */
+void device_identity(struct sbuf *sb, const struct conf *c, const struct device *d, bool serial);
 /* A text of any length: cut between two characters if it is too long, and marked with "...". */
 void json_cut(struct sbuf *sb, const char *s);
 void reply_end(struct sbuf *sb, const char *id); /* the id, the brace, the newline */

@@ -4,6 +4,7 @@
  */
 #include "api/api_internal.h"
 #include "codec/usb_desc.h"
+#include "config/connectors.h"
 
 #include <string.h>
 
@@ -82,7 +83,8 @@ static void member_interfaces(struct sbuf *sb, const struct device *d) {
     sb_char(sb, '"');
 }
 
-void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
+void device_identity(struct sbuf *sb, const struct conf *c, const struct device *d, bool serial) {
+    char connector[VH_STABLE_PATH_MAX];
     static const char removable[][10] = {"unknown", "fixed", "removable"};
     sb_str(sb, "{\"device_node\": ");
     if (d->node[0] != '\0')
@@ -104,5 +106,8 @@ void device_identity(struct sbuf *sb, const struct device *d, bool serial) {
     member_text_or_null(sb, "port_path", d->port_path);
     member_text_or_null(sb, "speed", d->speed);
     member_text_or_null(sb, "sys_name", d->sys_name);
+    connector_name(c, d, connector);
+    member_text_or_null(sb, "connector", connector);
+    member_text_or_null(sb, "stable_path", d->stable_path);
     member_text(sb, "removable", removable[d->removable]);
 }

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+_Static_assert(VH_STABLE_PATH_MAX == 191 + 1, "the text below says so");
+
 static void parse_port(struct parse *p) {
     struct selector *sel = &p->r->sel;
     static const char expected[] = "a port number or a path such as \"2.3\"";
@@ -41,6 +43,12 @@ static void parse_sys_name(struct parse *p) {
     sel->by_bus = sel->by_port = str_copy(sel->port, sizeof sel->port, port); /* usb_port_path() bounds it */
 }
 
+static void parse_connector(struct parse *p) {
+    struct selector *sel = &p->r->sel;
+    sel->by_connector = parse_text(p, "connector", sel->connector, sizeof sel->connector,
+                                   "the name of a connector or a stable path, at most 191 bytes");
+}
+
 static void parse_selector(struct parse *p) {
     struct selector *sel = &p->r->sel;
     char node[VH_NODE_MAX];
@@ -58,6 +66,7 @@ static void parse_selector(struct parse *p) {
     sel->by_vid = parse_hex4(p, "vid", &sel->vid);
     sel->by_pid = parse_hex4(p, "pid", &sel->pid);
     sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
+    parse_connector(p);
 }
 
 /* A request about devices must name them, and completely. */
@@ -65,9 +74,9 @@ static void require_selector(struct parse *p) {
     const struct selector *s = &p->r->sel;
     if (p->error.len > 0)
         return;
-    if (!s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_tag)
-        sb_str(&p->error, "no device named: give \"device_node\", \"sys_name\", \"bus\" and \"port\", \"vid\" and "
-                          "\"pid\", or \"tag\"");
+    if (!s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_tag && !s->by_connector)
+        sb_str(&p->error, "no device named: give \"device_node\", \"sys_name\", \"connector\", \"bus\" and \"port\", "
+                          "\"vid\" and \"pid\", or \"tag\"");
     else if (!s->by_node && !s->by_tag && s->by_bus != s->by_port)
         sb_str(&p->error, s->by_bus ? "\"bus\" needs \"port\" as well" : "\"port\" needs \"bus\" as well");
     else if (!s->by_node && !s->by_tag && s->by_vid != s->by_pid)
@@ -78,7 +87,7 @@ static void require_selector(struct parse *p) {
 static void parse_history(struct parse *p) {
     const struct selector *s = &p->r->sel;
     parse_selector(p);
-    if (s->by_node || s->by_bus || s->by_port || s->by_vid || s->by_pid || s->by_tag)
+    if (s->by_node || s->by_bus || s->by_port || s->by_vid || s->by_pid || s->by_tag || s->by_connector)
         require_selector(p);
 }
 
@@ -100,6 +109,7 @@ static void parse_list(struct parse *p) {
     if (t >= 0 && !json_bool(p->j, t, &p->r->verify))
         parse_complain(p, "verify", t, "true or false");
     p->r->sel.by_tag = parse_text(p, "tag", p->r->sel.tag, sizeof p->r->sel.tag, "a tag of at most 63 bytes");
+    parse_connector(p);
 }
 
 static const struct {

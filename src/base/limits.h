@@ -19,6 +19,7 @@
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                                  \
     X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                                      \
     X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                                  \
+    X(VH_MAX_BUSES, 64, "USB controllers of the host that are told apart when a configuration is checked")             \
     X(VH_SCAN_ENTRIES, 4096, "entries read of one directory, such as /sys/bus/usb/devices")                            \
     X(VH_TABLE_LINE, 32768, "bytes of one line of a table of /proc: two escaped paths and the options of overlayfs")   \
     X(VH_MAX_LOWER, 64, "network interfaces below one that carries the default route: ports of a bridge, members")     \
@@ -40,6 +41,9 @@
     X(VH_MAX_PCI_RULES, 64, "rules of pciPassthrough: a host has a few devices that go to VMs")                        \
     X(VH_MAX_PCI_ENTRIES, 512, "allow and deny entries over all rules of pciPassthrough")                              \
     X(VH_MAX_CLASSES, 1024, "classes in allInterfaces over all entries")                                               \
+    X(VH_NAMED_CONNECTORS, 128, "connectors that the configuration names: a rack of hubs")                             \
+    X(VH_CONNECTOR_PORTS, 512, "ports of connectors in all: a socket has two, that of a laptop dock four")             \
+    X(VH_CONNECTOR_PLACES, 1024, "connectors that entries of rules name, in all")                                      \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                                       \
     X(VH_MAX_ACCESS, 128, "entries of general.api.clients: twice as many as VMs")                                      \
     X(VH_CONF_MAX, 1048576, "bytes of the configuration file")                                                         \
@@ -72,6 +76,7 @@
     X(VH_REPLY_MAX, 24576, "bytes of one reply or event line; a list of devices is sent object by object")             \
     X(VH_MAX_HISTORY, 256, "events of devices that the action history tells of")                                       \
     X(VH_HISTORY_NAME, 36, "bytes of a product's name there, with NUL; a longer one is cut")                           \
+    X(VH_HISTORY_CONTROLLERS, 16, "USB controllers that those events name: of further ones the connector is not told") \
     X(VH_PROBLEMS_MAX, 16384, "bytes of the problems that the reply to a reload carries; the rest is counted")         \
     X(VH_LIST_KEPT, 262144, "bytes of the list of devices that is kept for all clients until something changes")       \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")                    \
@@ -99,6 +104,7 @@
     X(VH_IFNAME_MAX, 64, "the name of an interface such as 1-2.3:1.0, or of a driver, with NUL")                       \
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                                \
     X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                                       \
+    X(VH_STABLE_PATH_MAX, 192, "a port's stable path with NUL: a controller behind five Thunderbolt docks has 166")    \
     X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 50")                                         \
     X(VH_STRING_UNITS, 126, "UTF-16 units of a USB string: its descriptor has at most 255 bytes, and a head of two")   \
     X(VH_STRING_MAX, 379, "a USB string or name in UTF-8, with NUL: three bytes for each unit, as sysfs prints them")  \
@@ -220,10 +226,10 @@ _Static_assert(VH_LOG_LINE >= 2 * VH_STRING_MAX + VH_NAME_MAX + 512, "a log line
 _Static_assert(VH_LINE_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + 2 * VH_TEXT_MAX + 512,
                "a request can describe a device with three strings of escapes");
 _Static_assert(VH_REPLY_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + VH_MAX_VMS * (3 * VH_NAME_MAX + 4) +
-                                   6 * VH_ERROR_MAX + 2048,
+                                   6 * VH_ERROR_MAX + 6 * VH_NAME_MAX + 2 * VH_STABLE_PATH_MAX + 2048,
                "a reply has three strings of escapes, all VMs, and a reason");
 _Static_assert(VH_STATE_MAX >= VH_MAX_REMEMBERED * (3 * (6 * VH_STRING_UNITS + 32) + 2 * (VH_STRING_UNITS + 32) +
-                                                    12 * VH_NAME_MAX + 384) +
+                                                    12 * VH_NAME_MAX + VH_STABLE_PATH_MAX + 384) +
                                    VH_STATE_EXTRA,
                "the state file has each device's serial number three times, and udev's form twice");
 _Static_assert(VH_STATE_MAX <= VH_JSON_MAX, "the state file is JSON that can be read");

@@ -28,6 +28,8 @@ const char *role_name(enum role r) {
 void device_clear(struct device *dev) {
     memset(dev, 0, sizeof *dev);
     dev->serial = dev->vendor_name = dev->product_name = dev->protect = dev->malformed = dev->note = "";
+    dev->stable_path = dev->twin = "";
+    dev->connector = -1;
 }
 
 void device_take_texts(struct device *dev, const struct device_texts *texts) {
@@ -37,6 +39,8 @@ void device_take_texts(struct device *dev, const struct device_texts *texts) {
     dev->protect = texts->protect;
     dev->malformed = texts->malformed;
     dev->note = texts->note;
+    dev->stable_path = texts->stable_path;
+    dev->twin = texts->twin;
 }
 
 void device_copy_texts(struct device_texts *texts, const struct device *dev) {
@@ -45,7 +49,9 @@ void device_copy_texts(struct device_texts *texts, const struct device *dev) {
                str_copy(texts->product_name, sizeof texts->product_name, dev->product_name) &&
                str_copy(texts->protect, sizeof texts->protect, dev->protect) &&
                str_copy(texts->malformed, sizeof texts->malformed, dev->malformed) &&
-               str_copy(texts->note, sizeof texts->note, dev->note);
+               str_copy(texts->note, sizeof texts->note, dev->note) &&
+               str_copy(texts->stable_path, sizeof texts->stable_path, dev->stable_path) &&
+               str_copy(texts->twin, sizeof texts->twin, dev->twin);
     VH_ASSERT(fit); /* each was read into as much room */
 }
 

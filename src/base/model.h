@@ -25,6 +25,8 @@ struct device_texts {
     char protect[VH_PROTECT_MAX];
     char malformed[VH_MALFORMED_MAX];
     char note[VH_NOTE_MAX];
+    char stable_path[VH_STABLE_PATH_MAX];
+    char twin[VH_PORTPATH_MAX];
 };
 
 /* A device of the host as the bus reads it now. Its texts are where whoever fills the struct keeps them: in a struct
@@ -34,18 +36,20 @@ struct device {
     char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
     char node[VH_NODE_MAX];          /* "/dev/bus/usb/001/005" */
     char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
-    char peer[VH_SYSNAME_MAX]; /* what a device at the other side of its connector is called: a connector has a USB 2
-                                  and a USB 3 port; "" if there is none, or it is not known */
-    char speed[8];             /* Mb/s as sysfs says: "1.5", "480", "5000" */
-    const char *serial;        /* "" if none; whole, never its beginning */
+    char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
+    const char *serial;              /* "" if none; whole, never its beginning */
     const char *vendor_name, *product_name; /* never "" once it was read */
     const char *protect;                    /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     const char *malformed;                  /* why its descriptors are not trusted, "" if they are */
     const char *note;                       /* what is odd about its descriptors and strings, "" if nothing is */
+    const char *stable_path;                /* of its port (stable_path.h); "" if it is not known */
+    const char *twin; /* the other port of the same socket, in the other half of its controller: its number, or the
+                         chain of numbers, as in the stable path; "" if the firmware tells of none */
     /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
     uint16_t vid, pid, bcd_device;
     uint8_t cls, sub, proto;
+    int16_t connector; /* of the configuration, that it is at or behind (connectors.h); -1 none; from the core only */
     uint8_t busnum, devnum, root_port;
     uint8_t nifaces, nconfigs;
     uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
@@ -117,12 +121,13 @@ enum tristate { TRI_ANY, TRI_NO, TRI_YES };
 
 /* The device fields of a request. A device is selected if it matches every field that is given. */
 struct selector {
-    bool by_node, by_bus, by_port, by_vid, by_pid, by_tag;
+    bool by_node, by_bus, by_port, by_vid, by_pid, by_tag, by_connector;
     uint8_t node_bus, node_dev; /* from device_node */
     uint8_t bus;
     char port[VH_PORTPATH_MAX];
     uint16_t vid, pid;
     char tag[VH_NAME_MAX];
+    char connector[VH_STABLE_PATH_MAX]; /* a name of the configuration, or a stable path: at it or behind a hub there */
 };
 
 struct request {

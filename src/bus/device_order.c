@@ -4,6 +4,7 @@
 #include "bus/device_order.h"
 
 #include "base/str.h"
+#include "codec/stable_path.h"
 #include "codec/usb_place.h"
 
 #include <string.h>
@@ -132,7 +133,7 @@ static bool names_valid(const struct device_texts *t) {
 /* An address that comes from another process must never be read. */
 static bool has_pointer(const struct device *d) {
     bool any = d->serial != NULL || d->vendor_name != NULL || d->product_name != NULL || d->protect != NULL ||
-               d->malformed != NULL || d->note != NULL;
+               d->malformed != NULL || d->note != NULL || d->stable_path != NULL || d->twin != NULL;
     for (int i = 0; i < VH_MAX_DRIVERS; i++)
         any = any || d->driver_path[i] != NULL;
     return any;
@@ -150,15 +151,24 @@ static bool descriptors_valid(const struct device *d) {
 
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
-    if (!ENDS(d->sys_name) || !ENDS(d->peer) || (d->peer[0] != '\0' && !device_name_valid(d->peer)) || !ENDS(d->node) ||
-        !ENDS(d->port_path) || !ENDS(d->speed) || !is_bool(&d->settled) || !is_bool(&d->unresponsive) ||
-        !is_bool(&d->unauthorised))
+    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !is_bool(&d->settled) ||
+        !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
         (unsigned)d->removable > REMOVABLE_REMOVABLE)
         return false;
     usb_node_print(node, d->busnum, d->devnum);
     return str_eq(node, d->node) && is_text(d->speed) && is_text(d->port_path) && descriptors_valid(d);
+}
+
+/* Paths come into the state file and into comparisons with the configuration: only what is one. */
+static bool paths_valid(const struct device_texts *t, const struct device *d) {
+    if (!ENDS(t->stable_path) || !ENDS(t->twin))
+        return false;
+    if (t->stable_path[0] == '\0')
+        return t->twin[0] == '\0';
+    return stable_path_valid(t->stable_path) && str_eq(stable_path_ports(t->stable_path), d->port_path) &&
+           (t->twin[0] == '\0' || usb_port_path_exact(t->twin, strlen(t->twin)));
 }
 
 static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
@@ -181,7 +191,7 @@ static bool read_valid(const struct device_read *r, const struct device_order *o
     switch (r->result) {
     case DEVICE_FULL:
         return r->incarnation != 0 && device_valid(&r->dev, o->sys_name) && names_valid(t) && t->protect[0] == '\0' &&
-               ENDS(t->malformed) && is_text(t->malformed) && drivers_valid(r->drivers);
+               ENDS(t->malformed) && is_text(t->malformed) && drivers_valid(r->drivers) && paths_valid(t, &r->dev);
     case DEVICE_NAMES:
         return r->incarnation == o->incarnation && o->complete == 1 && names_valid(t);
     case DEVICE_SAME:

@@ -6,6 +6,7 @@
 #include "cli/cli_call.h"
 #include "cli/cli_options.h"
 #include "cli/cli_show.h"
+#include "codec/stable_path.h"
 #include "codec/usb_place.h"
 
 #include <getopt.h>
@@ -139,7 +140,7 @@ static bool is_ids(const char *s) {
 
 /* A device by one word: what it is called in lists, its ids, its node or its tag. */
 static int take_device(struct call *c, const char *word) {
-    enum field f = word[0] == '/' ? F_DEVNODE : F_TAG;
+    enum field f = word[0] == '/' ? F_DEVNODE : stable_path_valid(word) ? F_CONNECTOR : F_TAG;
     const char *port = "";
     uint8_t bus = 0;
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || c->device != NULL)
@@ -231,8 +232,8 @@ static int check_fields(const struct call *c) {
         (of_device && is_whole(selector, BIT(F_BUS) | BIT(F_PORT)) && is_whole(selector, BIT(F_VID) | BIT(F_PID))))
         return CLI_OK;
     return command_usage(c->command,
-                         "name the device by --devnode, --bus and --port, --vid and --pid, or by --tag alone, "
-                         "or describe it");
+                         "name the device by --devnode, --connector, --bus and --port, --vid and --pid, or by --tag "
+                         "alone, or describe it");
 }
 
 int args_read(struct call *c, int argc, char **argv) {

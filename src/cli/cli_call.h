@@ -21,6 +21,7 @@ enum field {
     F_VID,
     F_PID,
     F_TAG,
+    F_CONNECTOR,
     F_VM,
     F_SERIAL,
     F_VENDOR_NAME,
@@ -47,7 +48,7 @@ enum field {
 };
 
 #define BIT(f) (1U << (f))
-#define SELECTOR (BIT(F_DEVNODE) | BIT(F_BUS) | BIT(F_PORT) | BIT(F_VID) | BIT(F_PID) | BIT(F_TAG))
+#define SELECTOR (BIT(F_DEVNODE) | BIT(F_BUS) | BIT(F_PORT) | BIT(F_VID) | BIT(F_PID) | BIT(F_TAG) | BIT(F_CONNECTOR))
 #define PCI_SELECTOR (BIT(F_ADDRESS) | BIT(F_VID) | BIT(F_DID) | BIT(F_TAG))
 #define DESCRIPTION                                                                                                    \
     (BIT(F_SERIAL) | BIT(F_VENDOR_NAME) | BIT(F_PRODUCT_NAME) | BIT(F_REMOVABLE) | BIT(F_DRIVER_PATH) | BIT(F_CLASS) | \
@@ -109,8 +110,9 @@ void command_consider(struct command_guess *g, const char *name);
 /* cli_args.c: reads a command line. Returns the exit status, or -1 to go on. */
 int args_read(struct call *c, int argc, char **argv);
 
-/* cli_request.c: the request, with its newline. */
+/* cli_request.c: the request, with its newline; a list of all devices, or of those at the connector that is named. */
 void request_build(const struct call *c, struct sbuf *sb);
+void request_list(const struct call *c, struct sbuf *sb);
 
 /* Commands that are more than a request and its reply. Each returns the exit status. */
 int listen_for_ever(const struct call *c, const char *request); /* cli_listen.c */

@@ -9,13 +9,14 @@
 #include <string.h>
 
 static const char about_devices[] = "\n"
-                                    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004 or a tag.\n"
+                                    "DEVICE is what lists call it: 1-2.3, 046d:c31c, /dev/bus/usb/001/004, a tag or a\n"
+                                    "stable path.\n"
                                     "Options name it, too; several of them mean the device that fits all.\n";
 
 static const struct command commands[] = {
     {"usb", "list", "usb_list",
      BIT(F_SHORT) | BIT(F_PLAIN) | BIT(F_CONNECTED) | BIT(F_DISCONNECTED) | BIT(F_TAG) | BIT(F_ALL) | BIT(F_TREE) |
-         BIT(F_VM),
+         BIT(F_CONNECTOR) | BIT(F_VM),
      OUT_LIST, "[OPTION]...", "list devices: a table on a terminal, else all fields", "usb list --tag camera"},
     {"usb", "attach", "usb_attach", SELECTOR | BIT(F_VM), OUT_MOVED, "DEVICE [--vm VM]",
      "give a device to VM, or to where rules and choices say", "usb attach 1-2.3 --vm desktop"},

@@ -8,6 +8,7 @@
 #include "cli/cli_text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *device_name(const struct json *j, int d, char dst[DEVICE_TEXT]) {
     char vendor[VH_STRING_MAX], product[VH_STRING_MAX];
@@ -47,6 +48,12 @@ const char *device_vm(const struct json *j, int d, char dst[DEVICE_TEXT]) {
         sb_str(&sb, text_of(j, a, name, sizeof name));
     }
     sb_str(&sb, sb.len == 0 ? "-" : ")");
+    return dst;
+}
+
+const char *device_connector(const struct json *j, int d, char dst[DEVICE_TEXT]) {
+    if (strchr(text_get(j, d, "connector", dst, DEVICE_TEXT), '/') != NULL)
+        dst[0] = '\0'; /* a stable path */
     return dst;
 }
 

@@ -16,6 +16,7 @@ const char *device_name(const struct json *j, int d, char dst[DEVICE_TEXT]); /* 
 const char *device_kind(const struct json *j, int d, char dst[DEVICE_TEXT]);
 const char *device_state(const struct json *j, int d, char dst[DEVICE_TEXT]);
 const char *device_vm(const struct json *j, int d, char dst[DEVICE_TEXT]); /* "vm1"; "(vm1, vm2)": may have it; "-" */
+const char *device_connector(const struct json *j, int d, char dst[DEVICE_TEXT]); /* its name; "" if it has none */
 const char *device_colour(const char *state);
 
 #endif

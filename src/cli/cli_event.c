@@ -92,10 +92,12 @@ void event_show(const struct json *j, int event, int64_t seconds, bool dated) {
     room -= print_padded(text, k.device ? WHAT_WIDTH : 0, room);
     term_style("0");
     if (k.device && room > GAP) {
-        char reason[VH_ERROR_MAX];
+        char reason[DEVICE_TEXT];
         printf("%*s", GAP, "");
         sb_init(&sb, text, sizeof text);
         sb_str(&sb, device_name(j, device, (char[DEVICE_TEXT]){0}));
+        if (device_connector(j, device, reason)[0] != '\0')
+            sb_fmt(&sb, " at %s", reason);
         if (text_get(j, event, "reason", reason, sizeof reason)[0] != '\0')
             sb_fmt(&sb, "  (%s)", reason);
         (void)print_padded(text, 0, room - GAP);

@@ -44,6 +44,8 @@ void show_explanation(const struct json *j) {
         puts("  not plugged in: as described");
     text_line(j, device, "  node        ", "device_node");
     text_line(j, device, "  port        ", "sys_name");
+    text_line(j, device, "  connector   ", "connector");
+    text_line(j, device, "  stable path ", "stable_path");
     text_line(j, device, "  serial      ", "serial");
     text_line(j, device, "  interfaces  ", "interfaces");
     text_line(j, device, "  note        ", "note");

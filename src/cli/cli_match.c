@@ -4,6 +4,7 @@
 #include "cli/cli_match.h"
 
 #include "base/str.h"
+#include "cli/cli_device.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -35,10 +36,17 @@ static bool match_ids(const struct json *j, int t, const char *text) {
     return json_string(j, t, id, sizeof id) && strcasecmp(id, text) == 0;
 }
 
+/* The daemon has looked for the connector. A hub there is meant only if its own place is named. */
+static bool match_connector(const struct json *j, int d, const char *connector) {
+    char text[DEVICE_TEXT];
+    return !str_eq(device_kind(j, d, text), "hub") || json_string_is(j, json_get(j, d, "stable_path"), connector);
+}
+
 static bool match_call(const struct call *c, const struct json *j, int d, bool root) {
     const char *const *v = c->value;
     return (v[F_DEVNODE] == NULL || json_string_is(j, json_get(j, d, "device_node"), v[F_DEVNODE])) &&
            (v[F_TAG] == NULL || json_string_is(j, json_get(j, d, "tag"), v[F_TAG])) &&
+           (v[F_CONNECTOR] == NULL || match_connector(j, d, v[F_CONNECTOR])) &&
            (v[F_BUS] == NULL || match_number(j, json_get(j, d, "busnum"), v[F_BUS])) &&
            (v[F_PORT] == NULL || match_port(j, d, v[F_PORT], root)) &&
            (v[F_VID] == NULL || match_ids(j, json_get(j, d, "vid"), v[F_VID])) &&

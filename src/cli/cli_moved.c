@@ -43,9 +43,12 @@ static void say_place(const struct call *c, const struct json *j, int d) {
 }
 
 void show_moved(const struct call *c) {
-    char why[VH_ERROR_MAX];
+    char why[VH_ERROR_MAX], line[VH_LINE_MAX];
     struct json j;
-    if (ask_daemon("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
+    struct sbuf sb; /* the move with the same connector did fit */
+    sb_init(&sb, line, sizeof line);
+    request_list(c, &sb);
+    if (ask_daemon(line, NULL, &j, why) != CLI_OK)
         return; /* the move itself was answered */
     int d = match_first(c, &j);
     if (d < 0)

@@ -22,6 +22,7 @@ static const struct {
     {"vid", OPT_FIELD + F_VID, "VID", "with --pid: its ids, as 046d"},
     {"pid", OPT_FIELD + F_PID, "PID", "as c31c"},
     {"tag", OPT_FIELD + F_TAG, "TAG", "all devices of the rules with this tag"},
+    {"connector", OPT_FIELD + F_CONNECTOR, "NAME", "at this connector: its name or stable path"},
     {"vm", OPT_FIELD + F_VM, "VM", "the VM; of a list: what it has or may have"},
     {"serial", OPT_FIELD + F_SERIAL, "TEXT", "of a device that is not there"},
     {"vendor-name", OPT_FIELD + F_VENDOR_NAME, "TEXT", "its manufacturer"},
@@ -76,6 +77,13 @@ static bool begins(const char *name, const char *argument) {
     return strncmp(name, argument + 2, len) == 0;
 }
 
+/* An option that the older clients do not have makes no beginning ambiguous that is enough for them. */
+static bool gives_way(int value, const char *argument, const struct command *k) {
+    bool lists = k != NULL && (k->fields & BIT(F_CONNECTED)) != 0;
+    return (value == OPT_FIELD + F_TREE && begins("tag", argument)) ||
+           (value == OPT_FIELD + F_CONNECTOR && lists && begins("connected", argument));
+}
+
 static void add(struct option *o, int i) {
     *o = (struct option){table[i].name, table[i].meta != NULL ? required_argument : no_argument, NULL, table[i].value};
 }
@@ -85,12 +93,10 @@ static void add(struct option *o, int i) {
 const struct option *options_for(const char *argument, const struct command *k) {
     static struct option all[OPTIONS + 1], here[OPTIONS + 1];
     int n = 0, fits = 0;
-    /* Theirs that begins so is "tag" alone. */
-    bool theirs = argument != NULL && str_starts(argument, "--t") && (argument[3] == '\0' || argument[3] == '=');
     bool some = argument != NULL && str_starts(argument, "--") && argument[2] != '\0' && argument[2] != '=';
     for (int i = 0; i < OPTIONS; i++) {
         add(&all[i], i);
-        if (some && belongs_here(table[i].value, k) && !(theirs && table[i].value == OPT_FIELD + F_TREE)) {
+        if (some && belongs_here(table[i].value, k) && !gives_way(table[i].value, argument, k)) {
             add(&here[n++], i);
             fits += begins(table[i].name, argument);
         }

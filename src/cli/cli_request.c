@@ -26,6 +26,7 @@ void request_build(const struct call *c, struct sbuf *sb) {
                                     "vid",
                                     "pid",
                                     "tag",
+                                    "connector",
                                     "vm",
                                     "serial",
                                     "vendor_name",
@@ -61,5 +62,14 @@ void request_build(const struct call *c, struct sbuf *sb) {
         sb_str(sb, ", \"all\": true");
     if (tagged)
         sb_str(sb, ", \"verify\": true");
+    sb_str(sb, "}\n");
+}
+
+void request_list(const struct call *c, struct sbuf *sb) {
+    sb_str(sb, "{\"action\": \"usb_list\", \"all\": true");
+    if (c->given & BIT(F_CONNECTOR)) {
+        key(sb, "connector");
+        sb_json(sb, c->value[F_CONNECTOR]);
+    }
     sb_str(sb, "}\n");
 }

@@ -18,6 +18,7 @@
 /* What the rule knows the device by. */
 struct entry {
     char vid[8], pid[8], serial[VH_STRING_MAX]; /* "": does not count */
+    char connector[VH_STABLE_PATH_MAX];         /* likewise; then nothing else counts */
     bool by_class, of_device;                   /* of an interface, or the device's own */
     int class[3];                               /* -1: does not count */
 };
@@ -47,7 +48,10 @@ static bool has_class(const struct json *j, int d, const struct entry *e) {
     return own[0] == e->class[0] && own[1] == e->class[1] && own[2] == e->class[2];
 }
 
+/* Of a list of what is at the connector, if the entry has one. */
 static bool matches(const struct json *j, int d, const struct entry *e) {
+    if (e->connector[0] != '\0')
+        return true;
     if (e->by_class)
         return has_class(j, d, e);
     return json_string_is(j, json_get(j, d, "vid"), e->vid) && json_string_is(j, json_get(j, d, "pid"), e->pid) &&
@@ -61,6 +65,10 @@ static bool describe(const struct json *j, int d, enum by by, struct entry *e) {
     (void)text_get(j, d, "pid", e->pid, sizeof e->pid);
     if (by == BY_SERIAL && text_get(j, d, "serial", e->serial, sizeof e->serial)[0] == '\0') {
         (void)text_failed("no serial number of the device is known: take --by model");
+        return false;
+    }
+    if (by == BY_CONNECTOR && text_get(j, d, "connector", e->connector, sizeof e->connector)[0] == '\0') {
+        (void)text_failed("the daemon knows no connector of the device");
         return false;
     }
     if (by != BY_CLASS)
@@ -85,6 +93,11 @@ static void print_entry(const struct entry *e) {
     static const char *const keys[2][3] = {{"interfaceClass", "interfaceSubclass", "interfaceProtocol"},
                                            {"deviceClass", "deviceSubclass", "deviceProtocol"}};
     const char *between = "";
+    if (e->connector[0] != '\0') {
+        fputs("\"connector\": ", stdout);
+        print_json(e->connector);
+        return;
+    }
     if (!e->by_class)
         printf("\"vendorId\": \"%s\", \"productId\": \"%s\"", e->vid, e->pid);
     for (int i = 0; e->by_class && i < 3; i++) {
@@ -118,11 +131,12 @@ static void print_target(const struct call *c, const struct json *j, int d) {
 }
 
 /* What else it would match, hubs left out: no rule gives them to a VM. */
-static void say_others(const struct json *j, int d, const struct entry *e) {
+static void say_others(const struct json *j, const char *sys_name, const struct entry *e) {
     char text[DEVICE_TEXT];
     int n = 0;
     for (int o = json_first(j, json_get(j, 0, "usb_devices")); o >= 0; o = json_next(j, o)) {
-        if (o == d || !matches(j, o, e) || str_eq(device_kind(j, o, text), "hub"))
+        if (json_string_is(j, json_get(j, o, "sys_name"), sys_name) || !matches(j, o, e) ||
+            str_eq(device_kind(j, o, text), "hub"))
             continue;
         fputs(n++ == 0 ? "It would match these as well:\n  " : "  ", stderr);
         text_safe(stderr, text_get(j, o, "sys_name", text, sizeof text));
@@ -134,8 +148,22 @@ static void say_others(const struct json *j, int d, const struct entry *e) {
         fputs("It matches nothing else that is plugged in now.\n", stderr);
 }
 
-static int print_rule(const struct call *c, const struct json *j, int d, enum by by) {
-    char text[DEVICE_TEXT];
+/* The list that the rule is held against: of all devices, or of those at its connector. */
+static bool ask_others(const struct entry *e, struct json *j) {
+    char line[VH_LINE_MAX], why[VH_ERROR_MAX];
+    const struct call at = {.given = e->connector[0] != '\0' ? BIT(F_CONNECTOR) : 0,
+                            .value[F_CONNECTOR] = e->connector};
+    struct sbuf sb; /* a connector's name is short */
+    sb_init(&sb, line, sizeof line);
+    request_list(&at, &sb);
+    if (ask_daemon(line, NULL, j, why) == CLI_OK)
+        return true;
+    (void)text_failed(why);
+    return false;
+}
+
+static int print_rule(const struct call *c, struct json *j, int d, enum by by) {
+    char text[DEVICE_TEXT], sys_name[VH_SYSNAME_MAX];
     struct entry e = {.by_class = false};
     if (str_eq(device_kind(j, d, text), "hub"))
         return text_failed("the device is a hub, which no rule gives to a VM");
@@ -150,13 +178,18 @@ static int print_rule(const struct call *c, const struct json *j, int d, enum by
     fputs(",\n \"allow\": [{", stdout);
     print_entry(&e);
     puts("}]}");
-    say_others(j, d, &e);
+    (void)text_get(j, d, "sys_name", sys_name, sizeof sys_name);
+    bool all = e.connector[0] == '\0' && (c->given & BIT(F_CONNECTOR)) == 0; /* the list that was asked first */
+    if (!all && !ask_others(&e, j))
+        return CLI_FAILED;
+    say_others(j, sys_name, &e);
     return CLI_OK;
 }
 
 int rule_for(const struct call *c) {
-    char why[VH_ERROR_MAX], serial[VH_STRING_MAX];
+    char why[VH_ERROR_MAX], serial[VH_STRING_MAX], line[VH_LINE_MAX];
     struct json j;
+    struct sbuf sb;
     struct command_guess guess = {.word = c->value[F_BY]};
     int by = BYS;
     for (int i = 0; c->value[F_BY] != NULL && i < BYS; i++) {
@@ -167,10 +200,11 @@ int rule_for(const struct call *c) {
         return command_usage(c->command, "no such --by '%s': did you mean '%s'?", guess.word, guess.best);
     if (c->value[F_BY] != NULL && by == BYS)
         return command_usage(c->command, "no such --by '%s': expected serial, model, class or connector", guess.word);
-    if (by == BY_CONNECTOR)
-        return text_failed("connectors are not known to this daemon");
-    if (!cli_connect(&c->target, why, sizeof why) ||
-        ask_daemon("{\"action\": \"usb_list\", \"all\": true}\n", NULL, &j, why) != CLI_OK)
+    sb_init(&sb, line, sizeof line);
+    request_list(c, &sb);
+    if (!sb_ok(&sb))
+        return text_failed("the connector's name is too long");
+    if (!cli_connect(&c->target, why, sizeof why) || ask_daemon(line, NULL, &j, why) != CLI_OK)
         return text_failed(why);
     int d = match_first(c, &j), more = d >= 0 ? match_next(c, &j, json_next(&j, d)) : -1;
     if (d < 0)

@@ -13,16 +13,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum column { PORT, ID, KIND, VM, STATE, TAG, COLUMNS };
+enum column { PORT, ID, KIND, VM, STATE, TAG, CONNECTOR, COLUMNS };
 enum { GAP = 2, DEVICE_MAX = 24, INDENT = 4 };
 
-static const char *const headings[COLUMNS] = {"PORT", "ID", "KIND", "VM", "STATE", "TAG"};
+static const char *const headings[COLUMNS] = {"PORT", "ID", "KIND", "VM", "STATE", "TAG", "CONNECTOR"};
 
 /* What gives way on a narrow terminal, in this order: a column gets narrower down to this, or goes. */
 static const struct {
     enum column column;
     int min;
-} yields[] = {{TAG, 0}, {ID, 0}, {VM, 12}, {KIND, 9}, {KIND, 0}, {VM, 0}};
+} yields[] = {{CONNECTOR, 0}, {TAG, 0}, {ID, 0}, {VM, 12}, {KIND, 9}, {KIND, 0}, {VM, 0}};
 
 /* A cell's text. The device's name, which comes last, is no cell. */
 static const char *cell(const struct json *j, int d, enum column column, char dst[DEVICE_TEXT]) {
@@ -40,6 +40,8 @@ static const char *cell(const struct json *j, int d, enum column column, char ds
         return device_vm(j, d, dst);
     case STATE:
         return device_state(j, d, dst);
+    case CONNECTOR:
+        return device_connector(j, d, dst);
     case TAG:
     case COLUMNS:
         break;

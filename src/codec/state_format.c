@@ -201,7 +201,8 @@ static void print_device(struct sbuf *sb, const struct remembered *m) {
     print_id(sb, m, m->serial);
     if (str_eq(m->serial, STATE_ID_NO_SERIAL))
         sb_str(sb, ", \"serial\": true"); /* the device has this serial; it does not lack one */
-    member(sb, "port", m->port);
+    /* A stable path is no "port": a version that does not know it takes the entry for any port, and keeps no less. */
+    member(sb, strchr(m->port, '/') != NULL ? "connector" : "port", m->port);
     member(sb, "vm", m->vm);
     member(sb, "selected_by", m->vm_by != ROLE_NONE ? role_name(m->vm_by) : "");
     member(sb, "disconnected_by", m->file.by != ROLE_NONE ? role_name(m->file.by) : "");

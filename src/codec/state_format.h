@@ -28,8 +28,10 @@ struct kept_away {
 struct remembered {
     bool used;
     uint16_t vid, pid;
-    char serial[VH_STRING_MAX];  /* "" if it has none */
-    char port[VH_SYSNAME_MAX];   /* sys_name; "" if unknown (another daemon's entry): any port */
+    char serial[VH_STRING_MAX]; /* "" if it has none */
+    /* Its stable path (connector_port()); "1-2.3" if it has none, or is of an earlier version; "" if unknown (another
+     * daemon's entry): any port. */
+    char port[VH_STABLE_PATH_MAX];
     char vm[VH_NAME_MAX];        /* selection, "" none */
     enum role vm_by;             /* its author; ROLE_NONE: there is none */
     char suspended[VH_NAME_MAX]; /* the VM that a suspend took it out of, "" none; true only of this boot */

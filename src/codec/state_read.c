@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "codec/json.h"
+#include "codec/stable_path.h"
 #include "codec/state_id.h"
 #include "codec/state_internal.h"
 
@@ -127,6 +128,15 @@ static bool optional(const struct json *j, int object, const char *key, char *ds
     return t < 0 || json_type(j, t) == JSON_NULL || json_string(j, t, dst, cap);
 }
 
+/* Text of another kind may be too long once it is escaped. */
+static bool read_port(const struct json *j, int object, char port[VH_STABLE_PATH_MAX]) {
+    if (!optional(j, object, "connector", port, VH_STABLE_PATH_MAX))
+        return false;
+    if (port[0] != '\0')
+        return stable_path_valid(port);
+    return optional(j, object, "port", port, VH_SYSNAME_MAX);
+}
+
 /* The incarnation of a plug. Bus and device number ("1-5", as it once was) name no plug: numbers come again. */
 static void parse_exempt(const char *s, enum role by, struct remembered *m) {
     uint64_t incarnation = 0;
@@ -143,8 +153,7 @@ static void read_device(struct reader *r, int object) {
     bool literal = false;
     int by = json_get(r->j, object, "disconnected_by"), vm_by = json_get(r->j, object, "selected_by");
     if (json_type(r->j, object) != JSON_OBJECT || !parse_id(r->j, json_get(r->j, object, "id"), &id) ||
-        !optional(r->j, object, "port", read.port, sizeof read.port) ||
-        !optional(r->j, object, "vm", read.vm, sizeof read.vm) ||
+        !read_port(r->j, object, read.port) || !optional(r->j, object, "vm", read.vm, sizeof read.vm) ||
         !optional(r->j, object, "suspended", read.suspended, sizeof read.suspended) ||
         !optional(r->j, object, "exempt", exempt, sizeof exempt)) {
         keep_tokens(r, IN_DEVICES, object, object);

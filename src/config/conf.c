@@ -29,6 +29,7 @@ void conf_default(struct conf *c) {
     c->protect_uplink = false;
     c->npci_rules = c->npci_entries = 0;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
+    c->nconnectors = c->nconnector_ports = c->nplaces = 0;
     memset(c->other_bus, 0, sizeof c->other_bus);
     c->nstrings = 0;
     regex_pool_reset(&c->regexes);
@@ -79,6 +80,7 @@ static void read_general(struct reader *r, int object) {
     if (rd_choice(r, v[GEN_QUARANTINE], quarantines, 3, "\"off\", \"rules\" or \"all\"", &quarantine))
         r->c->quarantine = (enum quarantine)quarantine;
     (void)rd_bool(r, v[GEN_UPLINK], &r->c->protect_uplink);
+    conf_read_connectors(r, v[GEN_CONNECTORS]);
     if (v[GEN_API] >= 0)
         conf_read_api(r, v[GEN_API]);
 }

@@ -50,6 +50,14 @@ struct vm_conf {
     uint32_t line;
 };
 
+/* A place of the host where devices are plugged in: one socket, or several that belong together. */
+struct connector {
+    const char *name;
+    uint32_t line;
+    bool is_socket;         /* its ports are the sides of one socket: no two are ports of one root hub */
+    uint16_t ports, nports; /* a range in conf.connector_ports */
+};
+
 /* The arrays of the schema that no device is given by yet. */
 enum other_bus { OTHER_EVDEV, OTHER_ACPI, OTHER_BUSES };
 
@@ -65,6 +73,10 @@ struct conf {
     bool protect_uplink; /* no adapter of a default route goes to a VM */
     struct api_conf api;
     uint16_t nrules, nentries, nclasses, nvms;
+    uint16_t nconnectors, nconnector_ports, nplaces;
+    struct connector connectors[VH_NAMED_CONNECTORS];
+    const char *connector_ports[VH_CONNECTOR_PORTS]; /* stable paths */
+    struct entry_place places[VH_CONNECTOR_PLACES];
     struct rule rules[VH_MAX_RULES];
     uint64_t not_of[VH_MAX_RULES]; /* by policy_index(): kinds of vendors whose devices never fit the rule */
     struct entry entries[VH_MAX_ENTRIES];

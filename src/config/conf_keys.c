@@ -26,6 +26,7 @@ static const char *const general_keys[] = {
     [GEN_RELEASE] = "releaseOnExit",
     [GEN_QUARANTINE] = "quarantine",
     [GEN_UPLINK] = "protectUplink",
+    [GEN_CONNECTORS] = "connectors",
     [GEN_DESCRIPTION] = "description",
 };
 
@@ -100,6 +101,8 @@ static const char *const entry_keys[] = {
     [ENT_REMOVABLE] = "removable",
     [ENT_DRIVER_PATH] = "driverPath",
     [ENT_ALL_IFACES] = "allInterfaces",
+    [ENT_CONNECTOR] = "connector",
+    [ENT_DIRECT] = "direct",
     [ENT_DESCRIPTION] = "description",
     [ENT_ENABLE] = "enable",
     [ENT_DISABLE] = "disable",
@@ -134,6 +137,12 @@ static const char *const class_keys[] = {
     [CLS_DESCRIPTION] = "description",
 };
 
+static const char *const connector_keys[] = {
+    [CON_NAME] = "name",
+    [CON_PORTS] = "ports",
+    [CON_DESCRIPTION] = "description",
+};
+
 _Static_assert(sizeof root_keys / sizeof *root_keys == ROOT_KEYS, "every root key has a name");
 _Static_assert(sizeof general_keys / sizeof *general_keys == GENERAL_KEYS, "every general key has a name");
 _Static_assert(sizeof api_keys / sizeof *api_keys == API_KEYS, "every api key has a name");
@@ -145,6 +154,7 @@ _Static_assert(sizeof pci_entry_keys / sizeof *pci_entry_keys == PCI_ENTRY_KEYS,
 _Static_assert(sizeof class_keys / sizeof *class_keys == CLASS_KEYS, "every class key has a name");
 _Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
 _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
+_Static_assert(sizeof connector_keys / sizeof *connector_keys == CONNECTOR_KEYS, "every connector key has a name");
 _Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
 
 static const struct {
@@ -163,6 +173,7 @@ static const struct {
     [OBJ_PCI_ENTRY] = {pci_entry_keys, PCI_ENTRY_KEYS, "an entry of a rule of 'pciPassthrough'"},
     [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
+    [OBJ_CONNECTOR] = {connector_keys, CONNECTOR_KEYS, "an element of 'general.connectors'"},
 };
 
 /* Keys of the schema that this version does not read. */
@@ -289,7 +300,8 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
     int home = right == NULL ? object_of(key) : -1;
     bool fits = true, named = strcmp(key, "name") == 0; /* of an entry: often somebody's remark */
     dst[0] = '\0';
-    if (right == NULL && home < 0)
+    /* "ports" in an entry may be a slip, whatever other object has that key. */
+    if (right == NULL && (home < 0 || (is_rule((int)o) && !is_rule(home))))
         right = nearest(o, key);
     if (right != NULL)
         fits = str_fmt(dst, cap, ": did you mean '%s'?", right);

@@ -24,6 +24,7 @@ enum conf_object {
     OBJ_PCI_ENTRY,
     OBJ_CLIENT,
     OBJ_LIMITS,
+    OBJ_CONNECTOR,
     OBJ_COUNT
 };
 
@@ -39,6 +40,7 @@ enum general_key {
     GEN_RELEASE,
     GEN_QUARANTINE,
     GEN_UPLINK,
+    GEN_CONNECTORS,
     GEN_DESCRIPTION,
     GENERAL_KEYS
 };
@@ -93,7 +95,9 @@ enum entry_key {
     ENT_IF_PROTOCOL,
     ENT_REMOVABLE,
     ENT_DRIVER_PATH,
-    ENT_ALL_IFACES, /* up to here in the order of enum entry_field's bits */
+    ENT_ALL_IFACES,
+    ENT_CONNECTOR, /* up to here in the order of enum entry_field's bits */
+    ENT_DIRECT,
     ENT_DESCRIPTION,
     ENT_ENABLE,
     ENT_DISABLE,
@@ -128,7 +132,8 @@ enum pci_entry_key {
     PCI_ENTRY_KEYS
 };
 enum class_key { CLS_CLASS, CLS_SUBCLASS, CLS_PROTOCOL, CLS_DESCRIPTION, CLASS_KEYS };
-#define CONF_KEYS_MAX 20
+enum connector_key { CON_NAME, CON_PORTS, CON_DESCRIPTION, CONNECTOR_KEYS };
+#define CONF_KEYS_MAX 22
 
 /* Index, or -1 if this is no key that is read. */
 int keys_find(const struct json *j, enum conf_object o, int key_token);

@@ -13,7 +13,7 @@
 /* The alternatives of "any". Each of the two names is one, as in both older daemons; serial and removable only
  * restrict. */
 static const struct {
-    uint16_t mask;
+    uint32_t mask;
     const char *name;
 } groups[] = {
     {F_VID | F_PID, "the ids"},
@@ -85,12 +85,23 @@ static bool same_iface(const struct conf *c, const struct entry *a, const struct
 }
 
 static bool same_numbers(const struct entry *a, const struct entry *b) {
-    uint16_t f = a->fields;
+    uint32_t f = a->fields;
     return (!(f & F_VID) || a->vid == b->vid) && (!(f & F_PID) || a->pid == b->pid) &&
            (!(f & F_BUS) || a->bus == b->bus) && (!(f & F_DEV_CLASS) || a->dev_class == b->dev_class) &&
            (!(f & F_DEV_SUBCLASS) || a->dev_sub == b->dev_sub) &&
            (!(f & F_DEV_PROTOCOL) || a->dev_proto == b->dev_proto) &&
            (!(f & F_REMOVABLE) || (b->removable & ~a->removable) == 0);
+}
+
+/* True if the two name the same connectors, or the same stable paths, and a takes what is behind a hub if b does. */
+static bool same_places(const struct conf *c, const struct entry *a, const struct entry *b) {
+    bool same = a->nplaces == b->nplaces && (!a->direct || b->direct);
+    for (int i = 0; i < a->nplaces && same; i++) {
+        const struct entry_place *x = &c->places[a->places + i], *y = &c->places[b->places + i];
+        same = (x->path == NULL) == (y->path == NULL) &&
+               (x->path == NULL ? x->connector == y->connector : str_eq(x->path, y->path));
+    }
+    return same;
 }
 
 /* True if entry a certainly matches every device that b matches: a's fields are among b's, with the same values. In the
@@ -106,7 +117,8 @@ static bool covers(const struct reader *r, int ia, int ib) {
         ((a->fields & F_ALL_IFACES) && !classes_within(r->c, &r->c->classes[a->classes], a->nclasses, b)))
         return false;
     if (!same_numbers(a, b) || ((a->fields & F_PORT) && !str_eq(a->port, b->port)) ||
-        ((a->fields & F_SERIAL) && !str_eq(a->serial, b->serial)))
+        ((a->fields & F_SERIAL) && !str_eq(a->serial, b->serial)) ||
+        ((a->fields & F_CONNECTOR) && !same_places(r->c, a, b)))
         return false;
     for (size_t i = 0; i < 3; i++) {
         if ((a->fields >> patterns[i] & 1) &&
@@ -175,7 +187,7 @@ enum { CLASS_INPUT = 3, CLASS_STORAGE = 8 };
 static bool by_one_interface(const struct conf *c, const struct entry *e) {
     unsigned other = e->fields & ~(unsigned)(F_IFACE | F_REMOVABLE);
     if (c->rule_match_any)
-        other &= F_SERIAL | F_ALL_IFACES; /* the rest are alternatives */
+        other &= F_SERIAL | F_ALL_IFACES | F_CONNECTOR; /* the rest are alternatives */
     return e->enabled && (e->fields & F_IF_CLASS) != 0 && other == 0;
 }
 

@@ -33,9 +33,21 @@ static bool same_classes(const struct conf *ca, const struct entry *a, const str
     return same;
 }
 
+static const char *place_name(const struct conf *c, const struct entry_place *p) {
+    return p->path != NULL ? p->path : c->connectors[p->connector].name;
+}
+
+static bool same_places(const struct conf *ca, const struct entry *a, const struct conf *cb, const struct entry *b) {
+    bool same = a->nplaces == b->nplaces && a->direct == b->direct;
+    for (int i = 0; i < a->nplaces && same; i++)
+        same = str_eq(place_name(ca, &ca->places[a->places + i]), place_name(cb, &cb->places[b->places + i]));
+    return same;
+}
+
 /* Fields that are not given are 0 or empty in both. */
 static bool same_entry(const struct conf *ca, const struct entry *a, const struct conf *cb, const struct entry *b) {
-    return same_ids(a, b) && same_classes(ca, a, cb, b) && same_pattern(ca, &a->vendor_name, cb, &b->vendor_name) &&
+    return same_ids(a, b) && same_classes(ca, a, cb, b) && same_places(ca, a, cb, b) &&
+           same_pattern(ca, &a->vendor_name, cb, &b->vendor_name) &&
            same_pattern(ca, &a->product_name, cb, &b->product_name) &&
            same_pattern(ca, &a->driver_path, cb, &b->driver_path);
 }

@@ -28,11 +28,12 @@ struct reader {
     struct report report;
     struct conf_scratch *scratch;
     uint32_t said_later_only[OBJ_COUNT];
-    bool misspelt;   /* the object read last has a key that is an error: what is missing there may be that key's */
-    bool foreign;    /* a key or a VM type that only the older daemons act on, or ruleMatch: two readings may matter */
-    bool vms_unread; /* a VM has an error in its name: rules may name that one */
-    int api_object;  /* general.api, -1 none */
-    size_t line_at;  /* the line counter's place */
+    bool misspelt; /* the object read last has a key that is an error: what is missing there may be that key's */
+    bool foreign;  /* a key or a VM type that only the older daemons act on, or ruleMatch: two readings may matter */
+    bool connectors_unread; /* a connector has an error in its name: entries may name that one */
+    bool vms_unread;        /* a VM has an error in its name: rules may name that one */
+    int api_object;         /* general.api, -1 none */
+    size_t line_at;         /* the line counter's place */
     uint32_t line;
 };
 
@@ -71,7 +72,9 @@ void rd_tag(struct reader *r, int tok, const char **out);
  * several hosts. */
 bool rd_vm(struct reader *r, int tok, int *out);
 
-/* ---- conf_rule.c, conf_pci.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
+/* ---- conf_connectors.c, conf_rule.c, conf_pci.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
+void conf_read_connectors(struct reader *r, int array); /* -1: there are none; before the rules, which name them */
+bool conf_read_places(struct reader *r, struct entry *e, int tok); /* `connector` of an entry */
 void conf_read_rules(struct reader *r, int array);
 void conf_read_pci(struct reader *r, int array); /* conf_pci.c; after the VMs */
 void conf_read_api(struct reader *r, int object);

@@ -250,6 +250,9 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
         return read_pattern(r, tok, &e->driver_path);
     case ENT_ALL_IFACES:
         return read_all_ifaces(r, e, tok);
+    case ENT_CONNECTOR:
+        return conf_read_places(r, e, tok);
+    case ENT_DIRECT:
     case ENT_DESCRIPTION:
     case ENT_ENABLE:
     case ENT_DISABLE:
@@ -260,7 +263,8 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
 }
 
 _Static_assert(1 << ENT_VENDOR_ID == F_VID && 1 << ENT_SERIAL == F_SERIAL && 1 << ENT_IF_CLASS == F_IF_CLASS &&
-                   1 << ENT_DRIVER_PATH == F_DRIVER_PATH && 1 << ENT_ALL_IFACES == F_ALL_IFACES,
+                   1 << ENT_DRIVER_PATH == F_DRIVER_PATH && 1 << ENT_ALL_IFACES == F_ALL_IFACES &&
+                   1 << ENT_CONNECTOR == F_CONNECTOR,
                "keys and field bits are in one order");
 
 /* A deny entry that denies nothing opens what it should close. */
@@ -285,12 +289,15 @@ static void read_entry(struct reader *r, int object, bool denies) {
     r->c->nentries++;
     e->description = rd_description(r, v[ENT_DESCRIPTION]);
     e->enabled = rd_enabled(r, v[ENT_ENABLE], v[ENT_DISABLE]);
-    for (int key = ENT_VENDOR_ID; key <= ENT_ALL_IFACES; key++) {
+    for (int key = ENT_VENDOR_ID; key <= ENT_CONNECTOR; key++) {
         if (v[key] < 0)
             continue;
-        e->fields |= (uint16_t)(1 << key);
+        e->fields |= UINT32_C(1) << key;
         sound &= read_field(r, e, (enum entry_key)key, v[key]);
     }
+    sound &= rd_bool(r, v[ENT_DIRECT], &e->direct);
+    if (v[ENT_DIRECT] >= 0 && v[ENT_CONNECTOR] < 0)
+        rd_warn(r, v[ENT_DIRECT], "'direct' without 'connector' means nothing");
     if (e->fields == 0 && !misspelt)
         no_field(r, object, denies && e->enabled);
     if (!sound || misspelt) {

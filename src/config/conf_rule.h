@@ -28,6 +28,7 @@ enum entry_field {
     F_REMOVABLE = 1 << 13,
     F_DRIVER_PATH = 1 << 14,
     F_ALL_IFACES = 1 << 15,
+    F_CONNECTOR = 1 << 16,
 };
 
 #define F_IFACE (F_IF_CLASS | F_IF_SUBCLASS | F_IF_PROTOCOL)
@@ -38,16 +39,24 @@ struct iface_class {
     uint8_t cls, sub, proto;
 };
 
+/* One connector that an entry names. */
+struct entry_place {
+    const char *path; /* a port's stable path; NULL: the connector with this index */
+    uint16_t connector;
+};
+
 /* One allow or deny entry. */
 struct entry {
-    uint16_t fields; /* enum entry_field: the given ones of those below */
+    uint32_t fields; /* enum entry_field: the given ones of those below */
     uint16_t vid, pid;
     uint8_t bus;
     uint8_t dev_class, dev_sub, dev_proto, if_class, if_sub, if_proto;
     uint8_t removable; /* bit 1 << enum removable for each accepted value */
     bool enabled;
+    bool direct;                /* connector: not what is behind a hub there */
     uint32_t line;              /* in the file, from 1 */
     uint16_t classes, nclasses; /* allInterfaces: a range in conf.classes */
+    uint16_t places, nplaces;   /* connector: a range in conf.places */
     const char *port;           /* "2", or a path behind hubs such as "2.3"; see policy.h */
     const char *serial;         /* compared in full, case matters */
     const char *description;    /* "" if none */

@@ -7,10 +7,11 @@
 
 #include "base/str.h"
 #include "codec/modalias.h"
+#include "config/connectors.h"
 
 #include <string.h>
 
-#define RESTRICTING (F_REMOVABLE | F_SERIAL | F_ALL_IFACES) /* in both readings */
+#define RESTRICTING (F_REMOVABLE | F_SERIAL | F_ALL_IFACES | F_CONNECTOR) /* in both readings */
 #define PATTERN_FIELDS (F_VENDOR_NAME | F_PRODUCT_NAME | F_DRIVER_PATH)
 
 static bool name_matches(const struct conf *c, const struct regex *re, const char *text) {
@@ -79,6 +80,8 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
         return name_matches(c, &e->vendor_name, dev->vendor_name);
     case F_PRODUCT_NAME:
         return name_matches(c, &e->product_name, dev->product_name);
+    case F_CONNECTOR:
+        return connector_matches(c, e, dev);
     case F_ALL_IFACES:
         return all_ifaces_match(c, e, dev);
     default: /* F_DRIVER_PATH */
@@ -158,9 +161,9 @@ bool policy_entry_matches(const struct conf *c, const struct entry *e, const str
     return c->rule_match_any ? matches_any(c, e, dev) : matches_all(c, e, dev);
 }
 
-uint16_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev) {
+uint32_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev) {
     unsigned other = e->fields & ~(unsigned)F_IFACE;
-    return (uint16_t)(failing(c, e, dev, other, false) | ifaces_miss(e, dev));
+    return failing(c, e, dev, other, false) | ifaces_miss(e, dev);
 }
 
 static bool one_matches(const struct conf *c, const struct device *dev, uint16_t first, uint16_t n) {

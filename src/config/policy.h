@@ -8,9 +8,11 @@
  *
  * "any" (general.ruleMatch, the reading of the older daemons): one of these groups suffices - vendorId with productId,
  * vendorName, productName, bus with port, device class, interface class, driverPath - where a group's given fields must
- * all match, and a port without a dot also matches devices behind a hub there. `removable`, `serial` and
- * `allInterfaces` always restrict; the latter two may stand alone. driverPath matches only where no interface has a
- * class other than 0 or 255; one of several modules suffices.
+ * all match, and a port without a dot also matches devices behind a hub there. `removable`, `serial`,
+ * `allInterfaces` and `connector` always restrict; the latter three may stand alone. driverPath matches only where no
+ * interface has a class other than 0 or 255; one of several modules suffices.
+ *
+ * connector: the device is at one of these connectors or behind a hub there; with `direct`, only at it.
  *
  * allInterfaces: each interface is of one of the classes, and there is one. A malformed device never matches.
  */
@@ -30,7 +32,7 @@ bool policy_denies(const struct conf *c, const struct device *dev);
 bool policy_entry_matches(const struct conf *c, const struct entry *e, const struct device *dev);
 /* Fields of e (enum entry_field bits) that do not match dev, under the strict reading. 0: all match. Of the interface
  * fields, those that fail on the interface where the fewest do. */
-uint16_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev);
+uint32_t policy_entry_misses(const struct conf *c, const struct entry *e, const struct device *dev);
 
 /* Which interface of dev is of none of the classes of e's allInterfaces; -1 none. */
 int policy_stray_iface(const struct conf *c, const struct entry *e, const struct device *dev);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/usb_place.h"
+#include "config/connectors.h"
 #include "config/policy.h"
 #include "core/core_internal.h"
 
@@ -137,6 +138,7 @@ static void plug(struct step *st, const struct fact *f) {
     struct slot *s = &c->slot[i];
     s->state = SLOT_PRESENT;
     texts_keep(c, i, f->device);
+    s->dev.connector = connector_of(c->conf, &s->dev);
     c->place[i] = usb_place_order(s->dev.busnum, s->dev.port_path);
     s->seen = true;
     s->plug = ++c->next_plug; /* the token of its reset */
@@ -186,6 +188,7 @@ static void device_fact(struct step *st, const struct fact *f) {
     if ((f->device->unresponsive || f->device->unauthorised) && s->question == QUESTION_OPEN)
         s->question = QUESTION_NONE; /* asked anew once it can be used */
     texts_keep(st->c, i, f->device);
+    s->dev.connector = connector_of(st->c->conf, &s->dev);
     s->seen = true;
     see_driver(st, i, f->driver);
     if (known_now)
@@ -268,6 +271,8 @@ static void reload_fact(struct step *st, const struct fact *f) {
     forget_other_vms(c, old);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
+        if (s->state != SLOT_FREE)
+            s->dev.connector = connector_of(conf, &s->dev);
         if (s->state != SLOT_PRESENT)
             continue;
         vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;

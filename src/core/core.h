@@ -181,10 +181,11 @@ struct announcement {
     int64_t due;
 };
 
-/* What is known of a port: the VM of its last device, and how often devices were plugged in lately. */
+/* What is known of a port, or of the two that are the sides of one socket: the VM of its last device, and how often
+ * devices were plugged in lately. */
 struct port {
-    char sys_name[VH_SYSNAME_MAX]; /* "" free */
-    int lease;                     /* VM, -1 none */
+    uint64_t number; /* connector_number(); 0: free */
+    int lease;       /* VM, -1 none */
     int64_t lease_until;
     char lease_tag[VH_NAME_MAX];
     int64_t plugs_until; /* when its last plug no longer counts */

@@ -3,27 +3,31 @@
  * port flaps. Never moves a device.
  *
  * A device that resets, loads firmware or switches its mode comes back on its port as another device; the lease
- * (general.leaseSeconds) lets the VM keep it. With a bad cable or a faulty device, plugs follow each other many times a
+ * (general.leaseSeconds) lets the VM keep it, also at the other side of the socket, where a device with another speed
+ * is. With a bad cable or a faulty device, plugs follow each other many times a
  * second; the port is left alone until the device stays, which spares VMs, subscribers and the log.
  */
 #include "base/str.h"
+#include "config/connectors.h"
 #include "config/policy.h"
 #include "core/core_internal.h"
 
 #include <string.h>
 
-/* The entry of the port; if there is none, a free entry, else the one unused for longest, becomes it. */
-static struct port *port_of(struct core *c, const char *sys_name) {
+/* The entry of the device's port; if there is none, a free entry, else the one unused for longest, becomes it. Another
+ * configuration may join other ports: what was known of them is forgotten then. */
+static struct port *port_of(struct core *c, const struct device *dev) {
     struct port *best = &c->port[0];
+    uint64_t number = connector_number(c->conf, dev);
     for (int i = 0; i < VH_MAX_PORTS; i++) {
         struct port *p = &c->port[i];
-        if (str_eq(p->sys_name, sys_name))
+        if (p->number == number)
             return p;
-        if (best->sys_name[0] != '\0' && (p->sys_name[0] == '\0' || p->used_at < best->used_at))
+        if (best->number != 0 && (p->number == 0 || p->used_at < best->used_at))
             best = p;
     }
     memset(best, 0, sizeof *best);
-    (void)str_copy(best->sys_name, sizeof best->sys_name, sys_name); /* same bound */
+    best->number = number;
     best->lease = -1;
     return best;
 }
@@ -61,7 +65,7 @@ static void count_plug(struct step *st, struct port *p, int i) {
 void port_quiet(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     s->hold_until = 0;
-    port_of(st->c, s->dev.sys_name)->flaps = false;
+    port_of(st->c, &s->dev)->flaps = false;
 }
 
 /* ---- plugs and unplugs ---- */
@@ -75,23 +79,18 @@ static void take_lease(struct step *st, struct port *p, struct slot *s) {
     p->lease = -1;
 }
 
-/* A device that comes back with another speed comes back at the other port of its connector. */
 void port_plugged(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    struct port *p = port_of(st->c, s->dev.sys_name);
+    struct port *p = port_of(st->c, &s->dev);
     count_plug(st, p, i);
     p->used_at = st->now;
     s->lease = -1;
-    for (int k = 0; k < VH_MAX_PORTS && s->dev.peer[0] != '\0'; k++) {
-        if (str_eq(st->c->port[k].sys_name, s->dev.peer))
-            take_lease(st, &st->c->port[k], s);
-    }
     take_lease(st, p, s);
 }
 
 void port_unplugged(struct step *st, int i) {
     const struct slot *s = &st->c->slot[i];
-    struct port *p = port_of(st->c, s->dev.sys_name);
+    struct port *p = port_of(st->c, &s->dev);
     p->used_at = st->now;
     if (st->c->conf->lease_seconds == 0 || s->vm < 0 || s->disconnected)
         return;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/state_id.h"
+#include "config/connectors.h"
 #include "core/core_internal.h"
 
 #include <string.h>
@@ -24,7 +25,7 @@ static bool twin_present(const struct core *c, const struct device *d, const cha
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         if (s->state == SLOT_PRESENT && same_identity(&s->dev, d) && !str_eq(s->dev.sys_name, d->sys_name) &&
-            (port == NULL || str_eq(s->dev.sys_name, port)))
+            (port == NULL || connector_is_port(c->conf, port, &s->dev)))
             return true;
     }
     return false;
@@ -35,11 +36,16 @@ static bool has_serial(const struct remembered *m, const struct device *d) {
     return str_eq(m->serial, d->serial) || (m->port[0] == '\0' && state_id_is_udev(d->serial, m->serial));
 }
 
+/* An entry of an earlier version has the name in sysfs, which has a bus number. */
+static bool is_at(const struct core *c, const struct remembered *m, const struct device *d) {
+    return connector_is_port(c->conf, m->port, d);
+}
+
 /* Is what is remembered there about this device? */
 static bool applies(const struct core *c, const struct remembered *m, const struct device *d) {
     if (!m->used || m->vid != d->vid || m->pid != d->pid || !has_serial(m, d))
         return false;
-    return m->port[0] == '\0' || str_eq(m->port, d->sys_name) || (d->serial[0] != '\0' && !twin_present(c, d, m->port));
+    return m->port[0] == '\0' || is_at(c, m, d) || (d->serial[0] != '\0' && !twin_present(c, d, m->port));
 }
 
 /* The remembered device of this port (*here is true), else one of another port that has moved here. Only a serial
@@ -50,7 +56,7 @@ static int find_row(const struct core *c, const struct device *d, bool *here) {
         const struct remembered *m = &c->remembered.m[i];
         if (!applies(c, m, d))
             continue;
-        *here = str_eq(m->port, d->sys_name);
+        *here = is_at(c, m, d);
         if (*here)
             return i;
         moved = moved < 0 || m->stamp > c->remembered.m[moved].stamp ? i : moved;
@@ -124,7 +130,7 @@ static struct remembered *get(struct core *c, const struct device *d, enum role 
     }
     bool copied = str_copy(m->serial, sizeof m->serial, d->serial); /* an older daemon may have written another form */
     VH_ASSERT(copied);                                              /* of the same bound */
-    memcpy(m->port, d->sys_name, sizeof m->port);
+    connector_port(c->conf, d, m->port);
     m->stamp = ++c->remembered.stamp;
     return m;
 }
@@ -188,8 +194,18 @@ enum role remembered_keeps(const struct core *c, const struct slot *s) {
     return tag_by > by && (!s->dev.settled || exempted_by(c, &s->dev) < tag_by) ? tag_by : by;
 }
 
+/* An earlier version knew a port by the number of its bus, which another boot may give to another bus. */
+static void bind_to_connector(struct core *c, struct remembered *m, const struct device *d) {
+    if (!str_eq(m->port, d->sys_name) || d->stable_path[0] == '\0')
+        return;
+    connector_port(c->conf, d, m->port);
+    c->dirty = c->persist;
+}
+
 void remembered_refresh(struct core *c, struct slot *s) {
     struct remembered *m = s->dev.settled ? find_any(c, &s->dev) : NULL;
+    if (m != NULL)
+        bind_to_connector(c, m, &s->dev);
     enum role by = remembered_keeps(c, s);
     s->disconnected = by != ROLE_NONE;
     s->disconnected_by = by;
@@ -220,7 +236,8 @@ static void say_dropped(struct step *st, const struct remembered *m, enum role b
     a->by = by;
     a->vid = m->vid;
     a->pid = m->pid;
-    (void)str_copy(a->name, sizeof a->name, m->port); /* of a smaller bound */
+    if (!str_copy(a->name, sizeof a->name, m->port)) /* its end tells most: a log line may cut the rest */
+        memcpy(a->name, m->port + strlen(m->port) + 1 - sizeof a->name, sizeof a->name);
 }
 
 static void end_decision(struct core *c, bool keep) {
@@ -361,7 +378,7 @@ bool remembered_select(struct step *st, const struct slot *s, int vm, enum role 
     const char *name = c->conf->vms[vm].name;
     const struct remembered *known = find_any(c, d);
     bool same = known != NULL && str_eq(known->vm, name);
-    if (known != NULL && (same ? known->vm_by >= by && str_eq(known->port, d->sys_name) : known->vm_by > by))
+    if (known != NULL && (same ? known->vm_by >= by && is_at(c, known, d) : known->vm_by > by))
         return true;
     struct remembered *m = get(c, d, ROLE_NONE);
     if (m == NULL)

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "codec/usb_place.h"
 #include "config/access.h"
+#include "config/connectors.h"
 #include "core/core_internal.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 /* The request names a tag only, so it decides about the tag rather than about single devices. */
 bool request_is_tag(const struct request *r) {
     const struct selector *s = &r->sel;
-    return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid;
+    return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_connector;
 }
 
 /* A decision by a higher role keeps the device: of two devices of one kind, an attach means the other. */
@@ -21,7 +22,8 @@ static bool is_out_of_reach(const struct request *r, const struct slot *s) {
 }
 
 static bool fits(const struct core *c, const struct request *r, const struct slot *s) {
-    bool place = r->sel.by_node || r->sel.by_port;
+    bool itself = r->sel.by_connector && str_eq(r->sel.connector, s->dev.stable_path);
+    bool place = r->sel.by_node || r->sel.by_port || itself;
     bool may = !s->hub || (place && (r->kind == REQ_ATTACH || r->kind == REQ_EXPLAIN));
     return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
 }
@@ -72,6 +74,8 @@ void core_describe(struct sbuf *sb, const struct selector *sel) {
         sb_fmt(sb, " bus %u", (unsigned)sel->bus);
     if (sel->by_port)
         sb_fmt(sb, " port %s", sel->port);
+    if (sel->by_connector)
+        sb_fmt(sb, " connector %s", sel->connector);
     if (sel->by_vid)
         sb_fmt(sb, " vid %04x", (unsigned)sel->vid);
     if (sel->by_pid)
@@ -110,6 +114,10 @@ static void refuse_none(struct step *st, const struct request *r) {
         if (!fits(c, r, s))
             continue;
         sb_fmt(&sb, "%s was taken away by an %s", s->dev.node, role_name(s->disconnected_by));
+        return;
+    }
+    if (r->sel.by_connector && !connector_is_known(c->conf, r->sel.connector)) {
+        sb_fmt(&sb, "no connector '%s' is configured, and it is no stable path", r->sel.connector);
         return;
     }
     sb_str(&sb, "no such USB device:");

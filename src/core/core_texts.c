@@ -16,7 +16,7 @@ struct block { /* its texts follow */
     uint16_t slot, size;
 };
 
-enum { TEXTS = 6 };
+enum { TEXTS = 8 };
 
 _Static_assert(CORE_POOL == (CORE_SLOTS + 1) * (sizeof(struct device_texts) + sizeof(struct block)) + CORE_POOL_WASTE,
                "a block for each slot, and one more while a block is replaced");
@@ -24,13 +24,15 @@ _Static_assert(CORE_SLOTS <= UINT16_MAX && sizeof(struct device_texts) <= UINT16
                "a block names its slot and size");
 
 static void texts_of(const struct device *d, const char *texts[TEXTS]) {
-    const char *all[TEXTS] = {d->serial, d->vendor_name, d->product_name, d->protect, d->malformed, d->note};
+    const char *all[TEXTS] = {d->serial,    d->vendor_name, d->product_name, d->protect,
+                              d->malformed, d->note,        d->stable_path,  d->twin};
     memcpy(texts, all, sizeof all);
 }
 
 /* Its texts are those at p, one behind the other. */
 static void point(struct device *d, const char *p) {
-    const char **texts[TEXTS] = {&d->serial, &d->vendor_name, &d->product_name, &d->protect, &d->malformed, &d->note};
+    const char **texts[TEXTS] = {&d->serial,    &d->vendor_name, &d->product_name, &d->protect,
+                                 &d->malformed, &d->note,        &d->stable_path,  &d->twin};
     for (int i = 0; i < TEXTS; i++) {
         *texts[i] = p;
         p += strlen(p) + 1;

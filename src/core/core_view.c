@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "codec/usb_place.h"
 #include "config/access.h"
+#include "config/connectors.h"
 #include "core/core.h"
 #include "core/core_internal.h"
 
@@ -14,6 +15,8 @@ bool core_selects(const struct core *c, const struct selector *sel, const struct
     if (sel->by_bus && d->busnum != sel->bus)
         return false;
     if (sel->by_port && !str_eq(d->port_path, sel->port))
+        return false;
+    if (sel->by_connector && !connector_has(c->conf, sel->connector, d, false))
         return false;
     if (sel->by_vid && d->vid != sel->vid)
         return false;
@@ -68,7 +71,7 @@ enum role core_tag_taken(const struct core *c, const char *tag) {
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r) {
     if (s->state != SLOT_PRESENT || (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
         return false;
-    if (r->sel.by_tag && !core_selects(c, &r->sel, s))
+    if ((r->sel.by_tag || r->sel.by_connector) && !core_selects(c, &r->sel, s))
         return false;
     if (r->disconnected != TRI_ANY && s->disconnected != (r->disconnected == TRI_YES))
         return false;

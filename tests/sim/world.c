@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "codec/state_format.h"
 #include "config/conf.h"
+#include "config/connectors.h"
 #include "config/policy.h"
 #include "core/core.h"
 #include "core/core_internal.h"
@@ -24,6 +25,9 @@
 #define CLIENTS 8
 #define HOLDS 64
 #define NOBODY (-1)
+#define BUSES 3
+#define SOCKETS 128
+#define LEASE_MAX_MS 3000 /* of the configurations below */
 
 /* ---- the world ---- */
 
@@ -73,6 +77,9 @@ static struct {
     bool lost;         /* and no admin has acknowledged that */
     bool saving, late; /* a save is under way; it was given up, and may still reach the disk */
     struct port_world port[PORTS];
+    int number[BUSES];          /* of the buses: they change while their devices are away */
+    int text;                   /* of the configuration in force */
+    int64_t left[SOCKETS][VMS]; /* when a device of this VM was last unplugged from this socket */
     struct world_vm vm[VMS];
     struct world_client client[CLIENTS];
     struct {
@@ -204,6 +211,102 @@ void world_print(void) {
     }
 }
 
+/* ---- sockets ---- */
+
+/* Port p is port 1 + p / 3 of one of three buses: the two halves of a controller, and another controller. */
+static const char *const roots[BUSES] = {"a/2:", "a/3:", "b/2:"};
+static char paths[PORTS][VH_STABLE_PATH_MAX];
+
+static int root_port(int p) {
+    return 1 + p / BUSES;
+}
+
+/* The firmware joins the halves of the first four sockets. */
+static const char *twin_of(int p) {
+    static const char *const twins[] = {"1", "2", "3", "4"};
+    return p % BUSES < 2 && root_port(p) <= 4 ? twins[root_port(p) - 1] : "";
+}
+
+/* One configuration joins two ports with different numbers. */
+static bool joins_five(void) {
+    return w.text == 0;
+}
+
+static int socket_of(int p, bool five) {
+    int port = root_port(p);
+    if (p % BUSES == 2)
+        return 100 + port;
+    if (p % BUSES == 1 && port > 4)
+        return five && port == 6 ? 5 : 50 + port;
+    return port;
+}
+
+static int port_at(const char *path) {
+    for (int p = 0; p < PORTS; p++) {
+        if (str_eq(paths[p], path))
+            return p;
+    }
+    fail("a stable path that no port has");
+}
+
+/* A lease goes to the socket where a device of that VM was a moment ago, whatever the numbers of the buses. */
+static void check_leases(const uint64_t before[CORE_SLOTS]) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        int vm =
+            s->state == SLOT_PRESENT && s->lease >= 0 && s->dev.incarnation != before[i] ? world_of(s->lease) : NOBODY;
+        if (vm == NOBODY)
+            continue;
+        int64_t left = w.left[socket_of(port_at(s->dev.stable_path), true)][vm];
+        if (left == 0 || w.now - left > (int64_t)LEASE_MAX_MS * VH_NSEC_PER_MSEC)
+            fail("a lease of another socket");
+    }
+}
+
+static void note_unplugged(const uint64_t before[CORE_SLOTS], const int had[CORE_SLOTS]) {
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        const struct slot *s = &core.slot[i];
+        int vm = before[i] != 0 && had[i] >= 0 ? world_of(had[i]) : NOBODY;
+        if (vm != NOBODY && (s->state != SLOT_PRESENT || s->dev.incarnation != before[i]) && s->state != SLOT_FREE)
+            w.left[socket_of(port_at(s->dev.stable_path), true)][vm] = w.now;
+    }
+}
+
+static enum role decided_for(const struct slot *s) {
+    int socket = socket_of(port_at(s->dev.stable_path), joins_five());
+    enum role by = ROLE_NONE;
+    for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
+        const struct remembered *m = &core.remembered.m[i];
+        bool same = m->used && m->vid == s->dev.vid && m->pid == s->dev.pid && m->serial[0] == '\0';
+        if (same && m->now.by > by && (m->port[0] == '\0' || socket_of(port_at(m->port), joins_five()) == socket))
+            by = m->now.by;
+    }
+    return by;
+}
+
+/* A device without a serial number is known by its socket. */
+static void check_decided(void) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state != SLOT_PRESENT || !s->dev.settled || s->dev.serial[0] != '\0')
+            continue;
+        bool decided = decided_for(s) != ROLE_NONE;
+        if (decided && !s->disconnected)
+            fail("at rest: a decision about a socket does not hold there");
+        if (!decided && s->disconnected && core_tag_taken(&core, core_tag(&core, s)) == ROLE_NONE)
+            fail("at rest: a decision about another socket holds");
+    }
+}
+
+/* The connectors that the configurations below deny, and give to one VM. */
+static void check_connectors(const struct slot *s, int vm) {
+    int p = port_at(s->dev.stable_path), socket = socket_of(p, joins_five());
+    if (w.text == 0 && s->rule == 0 && socket == 5)
+        fail("attaching from a connector that the rule denies");
+    if (w.text == 1 && (socket == 2 || socket == 103) && world_of(vm) != 3)
+        fail("attaching from a connector that is another VM's");
+}
+
 /* ---- checking actions ---- */
 
 /* True if a higher role chose another VM for the device, and the rules allow that VM. Only a choice for the same port
@@ -213,7 +316,7 @@ static bool chosen_above(const struct slot *s, enum role role, int vm) {
         const struct remembered *m = &core.remembered.m[i];
         int chosen = m->used && m->vm_by > role ? conf_vm(conf, m->vm) : -1;
         if (chosen >= 0 && chosen != vm && m->vid == s->dev.vid && m->pid == s->dev.pid &&
-            str_eq(m->serial, s->dev.serial) && str_eq(m->port, s->dev.sys_name) &&
+            str_eq(m->serial, s->dev.serial) && connector_is_port(conf, m->port, &s->dev) &&
             (conf->rules[s->rule].vm_mask >> chosen & 1) != 0)
             return true;
     }
@@ -308,6 +411,8 @@ static void check_attach(const struct action *a) {
     bool leased = s->rule < 0 && s->lease == a->vm;
     if (!leased && (s->rule < 0 || (conf->rules[s->rule].vm_mask >> a->vm & 1) == 0))
         fail("attaching against the rules");
+    if (!leased)
+        check_connectors(s, a->vm);
     if (conf->vms[a->vm].retired)
         fail("attaching to a VM that is gone from the configuration");
     if (s->disconnected && s->req < 0)
@@ -584,8 +689,11 @@ static void step(const struct fact *f) {
     bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
     int liar = f->kind == FACT_OP_DONE && f->op->nfound > 0 ? f->op->vm : NOBODY;
     int had[CORE_SLOTS];
-    for (int i = 0; i < CORE_SLOTS; i++)
+    uint64_t plugs[CORE_SLOTS];
+    for (int i = 0; i < CORE_SLOTS; i++) {
         had[i] = core.slot[i].state == SLOT_PRESENT ? core.slot[i].vm : NOBODY;
+        plugs[i] = core.slot[i].state == SLOT_PRESENT ? core.slot[i].dev.incarnation : 0;
+    }
     uint64_t changes = core.changes, words = asks ? words_of_list() : 0;
     struct remembered_set before;
     bool asked = f->kind == FACT_REQUEST && core.persist;
@@ -602,6 +710,8 @@ static void step(const struct fact *f) {
     if (!core_check(&core, &why))
         fail(why);
     check_decisions();
+    note_unplugged(plugs, had);
+    check_leases(plugs);
     begin_waiting();
     for (int i = 0; i < CORE_SLOTS; i++) {
         if (liar != NOBODY && had[i] != NOBODY && had[i] != liar && core.slot[i].vm != had[i])
@@ -705,15 +815,16 @@ static void identify(struct device *d) {
 
 static void make_device(int p) {
     struct device *d = &w.port[p].dev;
-    int bus = 1 + p % 3, root_port = 1 + p / 3;
+    int bus = w.number[p % BUSES];
     char name[VH_SYSNAME_MAX];
-    snprintf(name, sizeof name, "%d-%d", bus, root_port);
+    snprintf(name, sizeof name, "%d-%d", bus, root_port(p));
+    snprintf(paths[p], sizeof paths[p], "%s%d", roots[p % BUSES], root_port(p));
     remove_device(p);
     device_make(d, name, (unsigned)bus, free_devnum(bus), 3);
     d->incarnation = ++w.next_incarnation;
-    d->root_port = (uint8_t)root_port;
-    if (bus < 3)
-        snprintf(d->peer, sizeof d->peer, "%d-%d", 3 - bus, root_port); /* one connector */
+    d->root_port = (uint8_t)root_port(p);
+    d->stable_path = paths[p];
+    d->twin = twin_of(p);
     w.port[p].present = true;
     identify(d);
     d->settled = w.coldplug || chance(50);
@@ -810,6 +921,39 @@ static void replug(int p) {
     if (was && !fault(15))
         tell_gone(name);
     if (!was || chance(30)) {
+        make_device(p);
+        if (!fault(10))
+            tell_device(p);
+    }
+}
+
+/* All devices of a bus are away, and told of, or not. The core's order to read one of them finds none. */
+static void empty_bus(int bus) {
+    for (int p = bus; p < PORTS; p += BUSES) {
+        bool was = w.port[p].present, look = w.port[p].look;
+        remove_device(p);
+        w.port[p].look = false;
+        if (look || (was && !fault(15)))
+            tell_gone(w.port[p].dev.sys_name);
+    }
+}
+
+/* Two controllers are taken out and come back in another order: the buses have each other's numbers. */
+static void renumber_event(void) {
+    int a = (int)rnd(BUSES), b = (a + 1 + (int)rnd(BUSES - 1)) % BUSES, number = w.number[a];
+    empty_bus(a);
+    empty_bus(b);
+    w.number[a] = w.number[b];
+    w.number[b] = number;
+    w.counts.renumbered++;
+    for (int p = 0; p < PORTS; p++) {
+        struct device *d = &w.port[p].dev;
+        if (p % BUSES != a && p % BUSES != b)
+            continue;
+        d->busnum = (uint8_t)w.number[p % BUSES];
+        snprintf(d->sys_name, sizeof d->sys_name, "%u-%d", (unsigned)d->busnum, root_port(p));
+        if (chance(40))
+            continue;
         make_device(p);
         if (!fault(10))
             tell_device(p);
@@ -1129,9 +1273,10 @@ static void client_event(void) {
 /* The last one is for worlds with quarantine. */
 static const char *const texts[] = {
     "{\"vms\": [" VM("0") ", " VM("1") ", " VM("2") ", " VM("3") ", " VM("4") ", " VM(
-        "5") "], \"usbPassthrough\": ["
+        "5") "], \"general\": {\"connectors\": [{\"name\": \"five\", \"ports\": [\"a/2:5\", \"a/3:6\"]}]}, "
+             "\"usbPassthrough\": ["
              "{\"targetVm\": \"vm0\", \"tag\": \"t0\", " ALLOW(
-                 "0") "},"
+                 "0") ", \"deny\": [{\"connector\": \"five\"}]},"
                       "{\"targetVm\": \"vm1\", \"tag\": \"t1\", " ALLOW(
                           "1") ", \"deny\": [{\"bus\": 2}]},"
                                "{\"allowedVms\": [\"vm0\", \"vm1\", \"vm2\"], \"tag\": \"t1\","
@@ -1147,6 +1292,7 @@ static const char *const texts[] = {
     "{\"vms\": [" VM("5") ", " VM("4") ", " VM("3") ", " VM("2") ", " VM(
         "1") "], \"general\": {\"leaseSeconds\": 3, \"onCorruptState\": \"closed\", "
              "\"releaseOnExit\": true}, \"usbPassthrough\": ["
+             "{\"targetVm\": \"vm3\", \"allow\": [{\"connector\": [\"a/2:2\", \"b/2:3\"]}]},"
              "{\"targetVm\": \"vm2\", \"tag\": \"t0\", \"resetOnRelease\": false, " ALLOW(
                  "0") "},"
                       "{\"targetVm\": \"vm1\", \"tag\": \"t1\", " ALLOW(
@@ -1178,7 +1324,8 @@ static void print_diag(const struct diag *d, void *arg) {
 
 static struct conf *read_conf(void) {
     struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
-    const char *text = texts[rnd(sizeof texts / sizeof *texts - (quarantine == QUARANTINE_OFF))];
+    w.text = (int)rnd((uint32_t)(sizeof texts / sizeof *texts) - (quarantine == QUARANTINE_OFF));
+    const char *text = texts[w.text];
     if (!conf_parse(fresh, text, strlen(text), print_diag, NULL))
         fail("a configuration of our own is wrong");
     return fresh;
@@ -1335,6 +1482,7 @@ void world_rest(void) {
     }
     check_core_believes_truth();
     check_vms();
+    check_decided();
     check_disk();
     check_offered();
     for (int k = 0; k < CLIENTS; k++) {
@@ -1483,6 +1631,8 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
     conf = NULL;
     for (int k = 0; k < CLIENTS; k++)
         w.client[k].gen = 1;
+    for (int bus = 0; bus < BUSES; bus++)
+        w.number[bus] = 1 + bus;
     for (int p = 0; p < PORTS; p++)
         make_device(p);
     restart();
@@ -1515,8 +1665,10 @@ void world_event(uint64_t number) {
         foreign_event();
     else if (what < 994)
         w.disk_full = chance(30);
-    else if (what < 998)
+    else if (what < 996)
         reload_event();
+    else if (what < 998)
+        renumber_event();
     else if (what == 998)
         world_rest();
     else if (chance(50))

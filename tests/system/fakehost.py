@@ -41,6 +41,7 @@ class Host:
         self.seqnum = 1000
         self.last_devnum = {}
         self.trash = 0
+        self.controllers = {}
         for d in ("proc/sys/kernel/random", "proc/self", "proc/net", "sys/bus/usb/devices", "sys/class/block", "sys/class/net",
                   "sys/dev/block", "dev/bus/usb", "lib/modules", "run", "trash"):
             os.makedirs(os.path.join(root, d))
@@ -56,20 +57,35 @@ class Host:
         with open(self.path(path), "wb") as f:
             f.write(text if isinstance(text, bytes) else text.encode())
 
-    def bus(self, number):
-        """A root hub."""
+    def bus(self, number, controller=None, speed="480"):
+        """A root hub of this controller, a directory below /sys/devices; of one of its own without a name."""
+        controller = controller or f"pci0000:00/0000:00:{number:02x}.0"
+        self.controllers[number] = controller
         hub = Device(f"{number}-0", 0x1d6b, 2, [HUB], 1)
         hub.name, hub.port_path = f"usb{number}", "0"
-        hub.attributes = {"device_class": HUB, "product": "xHCI Host Controller"}
+        hub.attributes = {"device_class": HUB, "product": "xHCI Host Controller", "speed": speed}
         self.last_devnum[number] = 1
-        self._make(hub, f"sys/devices/pci0000:00/usb{number}")
+        self._make(hub, f"sys/devices/{controller}/usb{number}")
         return hub
+
+    def port(self, bus, number, peer=None, location=0, connect_type="unknown"):
+        """A port of a root hub. peer: bus and number of the other side of its socket."""
+        interface = f"sys/devices/{self.controllers[bus]}/usb{bus}/{bus}-0:1.0"
+        port = f"{interface}/usb{bus}-port{number}"
+        os.makedirs(self.path(port))
+        self.write(f"{port}/connect_type", f"{connect_type}\n")
+        self.write(f"{port}/location", f"0x{location:08x}\n")
+        if peer:
+            os.symlink(f"../../../usb{peer[0]}/{peer[0]}-0:1.0/usb{peer[0]}-port{peer[1]}", self.path(port, "peer"))
+        link = self.path("sys/bus/usb/devices", f"{bus}-0:1.0")
+        if not os.path.islink(link):
+            os.symlink(os.path.relpath(self.path(interface), os.path.dirname(link)), link)
 
     def _directory(self, port):
         bus, path = port.split("-")
         parts = path.split(".")
         names = [f"{bus}-{'.'.join(parts[:i + 1])}" for i in range(len(parts))]
-        return "/".join([f"sys/devices/pci0000:00/usb{bus}"] + names)
+        return "/".join([f"sys/devices/{self.controllers[int(bus)]}/usb{bus}"] + names)
 
     def _make(self, device, directory):
         a = dict(device.attributes)
@@ -92,6 +108,16 @@ class Host:
         link = self.path("sys/bus/usb/devices", device.name)
         os.symlink(os.path.relpath(self.path(directory), os.path.dirname(link)), link)
         self.devices[device.name] = device
+        self._join(device)
+
+    def _join(self, device):
+        """The links between a device at a root hub and its port, if that is there."""
+        port = f"sys/devices/{self.controllers[device.bus]}/usb{device.bus}/{device.bus}-0:1.0/usb{device.bus}-port{device.port_path}"
+        if os.path.isdir(self.path(port)):
+            os.symlink(f"../{device.bus}-0:1.0/usb{device.bus}-port{device.port_path}", self.path(device.directory, "port"))
+            if os.path.islink(self.path(port, "device")):
+                os.unlink(self.path(port, "device"))
+            os.symlink(f"../../{device.name}", self.path(port, "device"))
 
     def send(self, action, devpath, **env):
         self.seqnum += 1

@@ -49,7 +49,8 @@ def a_device_object_has_every_field(w):
     listed = api.list()[stick.node]
     expected = {"device_node": stick.node, "vid": "fff0", "pid": "1234", "vendor_name": "Äcme", "product_name": "Stick", "serial": "S\"1\n",
                 "interfaces": ":080650:", "device_class": 0, "device_subclass": 0, "device_protocol": 0, "busnum": 1, "devnum": 2,
-                "portnum": 2, "port_path": "2", "speed": "5000", "sys_name": "1-2", "removable": "removable"}
+                "portnum": 2, "port_path": "2", "speed": "5000", "sys_name": "1-2", "connector": "pci0000:00-0000:00:01.0/2:2",
+                "stable_path": "pci0000:00-0000:00:01.0/2:2", "removable": "removable"}
     equal(event, expected)
     more = {"allowed_vms": ["vm1", "vm2"], "vm": None, "foreign": False, "disconnected": False, "tag": "sticks", "state": "waiting"}
     equal({k: v for k, v in listed.items() if k != "reason"}, {**expected, **more})
@@ -246,7 +247,7 @@ def a_slow_reader_of_a_list_goes_on_with_what_is_true_by_then(w):
     for n in range(2, 7):
         w.host.bus(n)
     long = "x" * 120
-    placed = [w.host.place(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n, [STORAGE], manufacturer=long, product=long, serial=f"{n:0120}") for n in range(240)]
+    placed = [w.host.place(f"{1 + n // 48}-{1 + n % 48}", 0xfff0, n, [STORAGE], manufacturer=long, product=long, serial=f"{n:0120}") for n in range(220)]
     w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
     slow, fast = w.api(timeout=20), w.api(timeout=20)
     slow.send(*[{"action": "usb_list"}] * 4)

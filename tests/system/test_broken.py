@@ -16,7 +16,7 @@ def names(folder):
 
 
 def checked(folder, name):
-    done = subprocess.run([BINARY, "--check", f"{name}.conf"], cwd=os.path.join(HERE, folder), capture_output=True, text=True,
+    done = subprocess.run([BINARY, "--check", "--root", HERE, f"{name}.conf"], cwd=os.path.join(HERE, folder), capture_output=True, text=True,
                           timeout=scaled(10), check=False)
     return done.returncode, done.stderr + done.stdout
 

@@ -57,6 +57,8 @@ def a_list_in_a_pipe_is_what_scripts_expect(w):
   port_path       : 1
   speed           : 480
   sys_name        : 1-1
+  connector       : pci0000:00-0000:00:01.0/2:1
+  stable_path     : pci0000:00-0000:00:01.0/2:1
   removable       : unknown
   allowed_vms     : ['vm1']
   vm              : vm1
@@ -239,6 +241,8 @@ def explain_tells_rules_entries_fields_and_what_is_waited_for(w):
     equal((done.returncode, done.stderr, done.stdout), (0, "", f"""fff0:0003 Acme Cam
   node        {camera.node}
   port        1-3
+  connector   pci0000:00-0000:00:01.0/2:3
+  stable path pci0000:00-0000:00:01.0/2:3
   interfaces  :0e0100:
   removable   unknown
 

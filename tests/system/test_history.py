@@ -29,7 +29,7 @@ def the_last_events_are_told_with_their_time(w):
     api.ok("usb_detach", sys_name="1-2")
     first = api.ok("history", id=1)["events"][0]
     check(before - 1 <= first.pop("time") <= time.time() + 1, "the time of day")
-    equal(first, {"event": "usb_connected", "sys_name": "1-2", "vid": "046d", "pid": "c31c", "product_name": "Keyboard K120", "vm": None, "reason": None})
+    equal(first, {"event": "usb_connected", "sys_name": "1-2", "connector": "pci0000:00-0000:00:01.0/2:2", "vid": "046d", "pid": "c31c", "product_name": "Keyboard K120", "vm": None, "reason": None})
     equal(told(api), [("usb_connected", "1-2", None, None), ("usb_attached", "1-2", "vm1", None), ("usb_connected", "1-3.1", None, None),
                       ("usb_select_vm", "1-3.1", None, None), ("usb_detached", "1-2", "vm1", "somebody took it away")])
     equal(told(api, tag="keys"), told(api, device_node=keyboard.node))

@@ -388,9 +388,9 @@ def events_without_a_device_behind_them_do_nothing(w):
     w.host.event("remove", kbd)  # it is still there
     w.host.event("add", kbd)
     w.host.event("bind", kbd)
-    w.host.send("add", "/devices/pci0000:00/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
-    w.host.send("remove", "/devices/pci0000:00/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
-    w.host.send("add", "/devices/pci0000:00/usb1/../../../../etc", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    w.host.send("add", "/devices/pci0000:00/0000:00:01.0/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    w.host.send("remove", "/devices/pci0000:00/0000:00:01.0/usb1/1-9", SUBSYSTEM="usb", DEVTYPE="usb_device")
+    w.host.send("add", "/devices/pci0000:00/0000:00:01.0/usb1/../../../../etc", SUBSYSTEM="usb", DEVTYPE="usb_device")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.connect(w.host.uevents)
         for junk in (b"\0", b"add@", b"add@/x\0ACTION", b"\xff" * 8000, b"add@/a\0" * 100, b"libudev\0\xfe\xed\xca\xfe" + b"x" * 60):

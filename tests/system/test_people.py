@@ -236,8 +236,7 @@ def a_rule_that_cannot_be_made_is_refused(w):
     w.host.plug("1-3", 0xfff0, 3, [(9, 0, 0)])
     w.host.plug("1-4", 0xfff0, 4, [VIDEO])
     w.api().list_until(lambda l: len(l) == 5, all=True)
-    for arguments, status, said in ((["1-1", "--by", "connector"], 1, "connectors are not known to this daemon"),
-                                    (["1-1", "--by", "serial"], 1, "no serial number of the device is known: take --by model"),
+    for arguments, status, said in ((["1-1", "--by", "serial"], 1, "no serial number of the device is known: take --by model"),
                                     (["1-4"], 1, "no rule gives the device to a VM yet: name the VM by --vm"),
                                     (["1-3", "--vm", "vm1"], 1, "the device is a hub, which no rule gives to a VM"),
                                     (["fff0:0001"], 1, "several devices fit: name one of them by its place, as 1-2.3"),

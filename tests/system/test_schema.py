@@ -16,7 +16,8 @@ BEYOND = {"api-client-guest-of-none", "api-client-twice", "api-host-name", "api-
 STRICTER = {"key-resembles-nothing"}
 
 # Of the schema's definitions, the program's table of keys.
-TABLES = {"entry": "entry", "class_match": "class", "rule": "rule", "pci_entry": "pci_entry", "pci_rule": "pci_rule", "vm": "vm", "client": "client", "limits": "limit", "api": "api", "general": "general"}
+TABLES = {"entry": "entry", "class_match": "class", "rule": "rule", "pci_entry": "pci_entry", "pci_rule": "pci_rule", "vm": "vm", "client": "client", "limits": "limit", "api": "api", "general": "general",
+          "connector": "connector"}
 
 
 def read(*path):

@@ -78,9 +78,9 @@ static void refused(const char *line, const char *why) {
 static void errors_name_the_field_the_value_and_what_was_expected(void) {
     refused("{}", "\"action\" is missing");
     refused("[]", "a request is a JSON object, this is an array");
-    refused(
-        "{\"action\":\"usb_attach\"}",
-        "no device named: give \"device_node\", \"sys_name\", \"bus\" and \"port\", \"vid\" and \"pid\", or \"tag\"");
+    refused("{\"action\":\"usb_attach\"}",
+            "no device named: give \"device_node\", \"sys_name\", \"connector\", \"bus\" and \"port\", \"vid\" and "
+            "\"pid\", or \"tag\"");
     refused("{\"action\":\"usb_attach\",\"bus\":1}", "\"bus\" needs \"port\" as well");
     refused("{\"action\":\"usb_attach\",\"pid\":\"0001\"}", "\"pid\" needs \"vid\" as well");
     refused("{\"action\":\"usb_attach\",\"vid\":\"12\",\"pid\":\"0001\"}",
@@ -207,6 +207,9 @@ static void one_device(void) {
                        .protect = "",
                        .malformed = "",
                        .note = "",
+                       .stable_path = "pci0000:00-0000:00:14.0/2:2.1",
+                       .twin = "",
+                       .connector = -1,
                        .vid = 0x46d,
                        .pid = 0xc31c,
                        .busnum = 3,
@@ -225,7 +228,8 @@ static void one_device(void) {
     "\"vendor_name\": \"Logi\\\"tech\", \"product_name\": \"K\\u000a120\", \"serial\": null, "                   \
     "\"interfaces\": \":030101:030000:\", \"device_class\": 0, \"device_subclass\": 0, \"device_protocol\": 0, " \
     "\"busnum\": 3, \"devnum\": 78, \"portnum\": 2, \"port_path\": \"2.1\", \"speed\": \"12\", "                 \
-    "\"sys_name\": \"3-2.1\", \"removable\": \"removable\""
+    "\"sys_name\": \"3-2.1\", \"connector\": \"pci0000:00-0000:00:14.0/2:2.1\", \"stable_path\": "               \
+    "\"pci0000:00-0000:00:14.0/2:2.1\", \"removable\": \"removable\""
 
 static void lists_are_json_to_the_letter(void) {
     static char text[VH_REPLY_MAX];

@@ -96,8 +96,10 @@ static void an_event_is_told_with_its_time(void) {
     CHECK_STR(
         tell(ROLE_ADMIN, -1, NULL),
         "{\"result\": \"ok\", \"events\": [{\"time\": 1764457000.000, \"event\": \"usb_connected\", \"sys_name\": "
-        "\"1-2\", \"vid\": \"1234\", \"pid\": \"0003\", \"product_name\": \"P\", \"vm\": null, \"reason\": "
-        "null}, {\"time\": 1764457000.000, \"event\": \"usb_attached\", \"sys_name\": \"1-2\", \"vid\": \"1234\", "
+        "\"1-2\", \"connector\": null, \"vid\": \"1234\", \"pid\": \"0003\", \"product_name\": \"P\", \"vm\": null, "
+        "\"reason\": "
+        "null}, {\"time\": 1764457000.000, \"event\": \"usb_attached\", \"sys_name\": \"1-2\", \"connector\": null, "
+        "\"vid\": \"1234\", "
         "\"pid\": \"0003\", \"product_name\": \"P\", \"vm\": \"a\", \"reason\": null}], \"id\": 7}\n");
     r.id[0] = '\0';
 }

@@ -457,28 +457,51 @@ static void a_leased_device_keeps_its_tag(void) {
     CHECK(op(OP_ATTACH, 0) == NULL && core.slot[0].disconnected);
 }
 
-static void plug_beside(const char *name, const char *peer, int devnum) {
-    device_make(&dev, name, 2, (unsigned)devnum, 2);
+static void plug_at(const char *name, const char *path, const char *twin, int devnum, uint8_t cls) {
+    device_make(&dev, name, 2, (unsigned)devnum, cls);
     dev.incarnation = 4000 + (uint64_t)devnum;
-    snprintf(dev.peer, sizeof dev.peer, "%s", peer);
+    dev.stable_path = path;
+    dev.twin = twin;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
 }
 
-/* A device that comes back with another speed comes back on the other bus. */
+/* A device that comes back with another speed comes back on the other bus, and a bus may come back with another
+ * number. */
 static void a_lease_is_the_connectors(void) {
-    begin_leased();
-    plug_beside("2-1", "1-1", 6);
+    begin(false);
+    core.conf = lease_conf();
+    vm_up(0);
+    plug_at("1-1", "pci/2:1", "2", 5, 3);
+    done(0, OP_OK);
+    unplug("1-1");
+    done(0, OP_OK);
+    plug_at("2-2", "pci/3:2", "1", 6, 2);
     CHECK(op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);
-    unplug("2-1");
+    unplug("2-2");
     done(0, OP_OK);
-    plug_beside("2-2", "1-2", 7); /* another connector */
+    plug_at("2-3", "pci/3:3", "3", 7, 2); /* another connector */
     CHECK(op(OP_ATTACH, 0) == NULL);
-    plug_beside("1-1", "2-1", 8);
+    plug_at("1-1", "pci1/2:1", "2", 8, 2); /* another controller has the bus number */
+    CHECK(op(OP_ATTACH, 0) == NULL);
+    plug_at("5-1", "pci/2:1", "2", 9, 2);
     CHECK(op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);
-    plug_beside("2-1", "1-1", 9); /* the lease is used up */
+    plug_at("6-2", "pci/3:2", "1", 10, 2); /* the lease is used up */
+    CHECK(op(OP_ATTACH, 0) == NULL);
+}
+
+/* Without firmware that joins them, ports with the same number may be two sockets. */
+static void a_guess_joins_no_ports(void) {
+    begin(false);
+    core.conf = lease_conf();
+    vm_up(0);
+    plug_at("1-1", "pci/2:1", "", 5, 3);
+    done(0, OP_OK);
+    unplug("1-1");
+    done(0, OP_OK);
+    plug_at("2-1", "pci/3:1", "", 6, 2);
     CHECK(op(OP_ATTACH, 0) == NULL);
 }
 
@@ -841,6 +864,7 @@ int main(void) {
     RUN(a_lease_lets_the_vm_keep_the_port);
     RUN(a_leased_device_keeps_its_tag);
     RUN(a_lease_is_the_connectors);
+    RUN(a_guess_joins_no_ports);
     RUN(a_lease_ends_and_is_its_ports_and_denies_nothing_away);
     RUN(a_flapping_port_is_left_alone_until_its_device_stays);
     RUN(the_next_burst_costs_more_and_is_told_once_more);

@@ -610,16 +610,80 @@ static void put_line(const char *path, const char *line) {
     CHECK(fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line) && close(fd) == 0);
 }
 
-static void the_other_port_of_its_connector_is_known(void) {
+/* Where the kernel has it: in a directory of its hub, which a link leads to. */
+static void place_below(const char *hub, int port, int devnum) {
+    char command[512];
+    place(port, devnum);
+    (void)snprintf(command, sizeof command,
+                   "cd %s && mkdir -p sys/devices/%s && mv " DEVICES "/1-%d sys/devices/%s && "
+                   "ln -s ../../../devices/%s/1-%d " DEVICES "/1-%d",
+                   root, hub, port, hub, hub, port, port);
+    CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
+}
+
+/* The port that the device is plugged into. */
+static void port(const char *device, const char *location, const char *peer) {
+    char path[128];
+    (void)snprintf(path, sizeof path, DEVICES "/%s/port/location", device);
+    put_line(path, location);
+    (void)snprintf(path, sizeof path, DEVICES "/%s/port/peer", device);
+    make(path, peer);
+}
+
+static bool rename_as(const char *from, const char *to) {
+    char a[256], b[256];
+    (void)snprintf(a, sizeof a, "%s/" DEVICES "/%s", root, from);
+    (void)snprintf(b, sizeof b, "%s/" DEVICES "/%s", root, to);
+    return rename(a, b) == 0;
+}
+
+static void a_port_has_a_stable_path(void) {
     begin();
-    place(2, 5);
-    place(3, 6);
-    make(DEVICES "/1-2/port/peer", "../../../usb2/2-0:1.0/usb2-port2");
+    put_line(DEVICES "/usb1/speed", "480\n");
+    place_below("pci0000:00/0000:00:03.0/usb1", 2, 5);
+    place_below("pci0000:00/0000:00:03.0/usb2", 3, 6); /* not of the bus that it says */
     event("bind", "1-2");
     event("bind", "1-3");
     read_noted();
-    CHECK_STR(kept_device("1-2")->peer, "2-2");
-    CHECK_STR(kept_device("1-3")->peer, "");
+    CHECK_STR(kept_device("1-2")->stable_path, "pci0000:00-0000:00:03.0/2:2");
+    CHECK_STR(kept_device("1-2")->twin, "");
+    CHECK_STR(kept_device("1-3")->stable_path, "");
+}
+
+static void only_firmware_joins_the_sides_of_a_socket(void) {
+    begin();
+    put_line(DEVICES "/usb1/speed", "5000\n");
+    for (int i = 2; i < 7; i++)
+        place_below("platform/xhci/usb1", i, i);
+    port("1-2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
+    port("1-3", "0x00000000\n", "../../../usb2/2-0:1.0/usb2-port3");
+    port("1-4", "80000301\n", "../../../usb2/2-0:1.0/usb2-port4");
+    port("1-5", "0x80000301\n", "../../../usb2/2-0:1.0/none");
+    port("1-6", "0x80000301\n", "../../../usb1/1-0:1.0/usb1-port1"); /* its own root hub */
+    for (int i = 2; i < 7; i++)
+        event("bind", (char[]){'1', '-', (char)('0' + i), '\0'});
+    read_noted();
+    CHECK_STR(kept_device("1-2")->stable_path, "platform-xhci/3:2");
+    CHECK_STR(kept_device("1-2")->twin, "7");
+    CHECK_STR(kept_device("1-3")->twin, "");
+    CHECK_STR(kept_device("1-4")->twin, "");
+    CHECK_STR(kept_device("1-5")->twin, "");
+    CHECK_STR(kept_device("1-6")->twin, "");
+}
+
+/* The hub's ports are of its sockets, which the firmware knows nothing of. */
+static void behind_a_hub_the_socket_of_the_hub_counts(void) {
+    begin();
+    put_line(DEVICES "/usb1/speed", "5000\n");
+    place_below("platform/xhci/usb1", 2, 5);
+    CHECK(rename_as("1-2", "1-2.4.1"));
+    text("1-2.4.1", "devpath", "2.4.1\n");
+    port("1-2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
+    port("1-2.4", "0x00000000\n", "../../../usb2/2-2/2-2:1.0/2-2-port4");
+    event("bind", "1-2.4.1");
+    read_noted();
+    CHECK_STR(kept_device("1-2.4.1")->stable_path, "platform-xhci/3:2.4.1");
+    CHECK_STR(kept_device("1-2.4.1")->twin, "7.4.1");
 }
 
 static void recheck(void) {
@@ -743,7 +807,9 @@ int main(void) {
     RUN(of_more_devices_than_are_noted_none_is_missed);
     RUN(whatever_was_read_before_a_node_is_checked_when_it_is_opened);
     RUN(what_concerns_no_device_is_not_noted);
-    RUN(the_other_port_of_its_connector_is_known);
+    RUN(a_port_has_a_stable_path);
+    RUN(only_firmware_joins_the_sides_of_a_socket);
+    RUN(behind_a_hub_the_socket_of_the_hub_counts);
     RUN(of_what_the_host_uses_only_changes_are_told);
     RUN(a_use_that_ends_without_an_event_is_looked_for);
     RUN(a_driver_whose_path_finds_no_room_is_said);

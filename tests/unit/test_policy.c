@@ -93,7 +93,7 @@ static struct entry wrong_entry(void) {
     return e;
 }
 
-static const uint16_t fields[] = {
+static const uint32_t fields[] = {
     F_VID,      F_PID,         F_VENDOR_NAME, F_PRODUCT_NAME, F_SERIAL,
     F_BUS,      F_PORT,        F_DEV_CLASS,   F_DEV_SUBCLASS, F_DEV_PROTOCOL,
     F_IF_CLASS, F_IF_SUBCLASS, F_IF_PROTOCOL, F_REMOVABLE,    F_DRIVER_PATH,
@@ -344,7 +344,7 @@ static void nothing_and_disabled_match_nothing(void) {
 static void any_group_suffices(void) {
     fresh(true);
     struct entry right = full_entry(), wrong = wrong_entry(), e;
-    wrong.fields = ALL_BUT_DRIVER & (uint16_t) ~(F_REMOVABLE | F_SERIAL);
+    wrong.fields = ALL_BUT_DRIVER & ~(unsigned)(F_REMOVABLE | F_SERIAL);
     CHECK(!policy_entry_matches(&c, &wrong, &dev));
     e = wrong, e.vid = right.vid, e.pid = right.pid;
     CHECK(policy_entry_matches(&c, &e, &dev));

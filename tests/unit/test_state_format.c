@@ -495,6 +495,7 @@ static void the_largest_fits(void) {
                 m->serial[k] = k % 2 == 0 ? '"' : '!';
         memset(m->vm, 'v', sizeof m->vm - 1);
         memset(m->port, '1', sizeof m->port - 1);
+        memcpy(m->port + sizeof m->port - sizeof "/2:1", "/2:1", sizeof "/2:1");
     }
     size_t len = strlen(print());
     static char again[VH_STATE_MAX];

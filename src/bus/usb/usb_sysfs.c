@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "bus/modules.h"
+#include "codec/stable_path.h"
 #include "codec/usb_desc.h"
 #include "codec/usb_names.h"
 #include "codec/usb_place.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 int usb_sysfs_open(const char *sys_name) {
     char path[VH_PATH_MAX];
@@ -121,19 +123,72 @@ static bool read_place(int dir, struct device *dev) {
     return true;
 }
 
-/* Kernels since 3.16 know the peers of ports. */
-static void read_peer(struct device *dev) {
+/* ---- its place ---- */
+
+/* Firmware gives all ports of one socket the same location. Without a location the kernel's peers are a guess: it joins
+ * the ports of both root hubs that have the same number. */
+static bool is_located(int port) {
+    char text[16];
+    return sysfs_text(port, "location", text, sizeof text) > 0 && str_starts(text, "0x") &&
+           text[2 + strspn(text + 2, "0")] != '\0';
+}
+
+/* The port at the other side of the socket that the device called `name` would be plugged into; false if the firmware
+ * does not say. */
+static bool read_peer(const char *name, char peer[VH_SYSNAME_MAX]) {
     char path[VH_PATH_MAX], link[VH_PATH_MAX];
-    dev->peer[0] = '\0';
-    if (str_fmt(path, sizeof path, USB_DEVICES "/%s/port/peer", dev->sys_name) &&
-        sysfs_link(path, link, sizeof link) > 0)
-        (void)usb_port_device(link, dev->peer);
+    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/%s/port", name);
+    VH_ASSERT(ok); /* usb_sysfs_is_device() bounds the name */
+    int port = sysfs_open(path, O_RDONLY | O_DIRECTORY);
+    bool located = port >= 0 && is_located(port);
+    if (port >= 0)
+        (void)close(port);
+    return located && str_fmt(path, sizeof path, USB_DEVICES "/%s/port/peer", name) &&
+           sysfs_link(path, link, sizeof link) > 0 && usb_port_device(link, peer);
+}
+
+/* The other side of the socket of its own port, else of the nearest hub before it: the ports of a USB 3 hub have the
+ * same numbers at both sides, as the standard wants it. */
+static void read_twin(const struct device *dev, char twin[VH_PORTPATH_MAX]) {
+    char name[VH_SYSNAME_MAX], peer[VH_SYSNAME_MAX];
+    size_t len = strlen(dev->sys_name);
+    memcpy(name, dev->sys_name, sizeof name);
+    while (len > 0) {
+        const char *ports = NULL;
+        uint8_t bus = 0;
+        if (read_peer(name, peer)) {
+            if (!usb_name_parse(peer, &bus, &ports) || bus == dev->busnum ||
+                !str_fmt(twin, VH_PORTPATH_MAX, "%s%s", ports, dev->sys_name + len))
+                twin[0] = '\0'; /* no USB device has so many hubs before it */
+            return;
+        }
+        while (len > 0 && name[len] != '.')
+            len--;
+        name[len] = '\0';
+    }
+}
+
+/* Without a stable path, as below a controller whose own path is too long for one, bus and port say where it is. */
+static void read_path(const struct device *dev, struct device_texts *texts) {
+    char path[VH_PATH_MAX], link[VH_PATH_MAX], speed[16];
+    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/usb%u", (unsigned)dev->busnum);
+    VH_ASSERT(ok);
+    int hub = sysfs_open(path, O_RDONLY | O_DIRECTORY);
+    bool known = hub >= 0 && sysfs_text(hub, "speed", speed, sizeof speed) > 0;
+    if (hub >= 0)
+        (void)close(hub);
+    ok = str_fmt(path, sizeof path, USB_DEVICES "/%s", dev->sys_name);
+    VH_ASSERT(ok);
+    if (!known || sysfs_link(path, link, sizeof link) <= 0)
+        return;
+    if (stable_path_make(texts->stable_path, link, dev->busnum, speed, dev->port_path))
+        read_twin(dev, texts->twin);
 }
 
 bool usb_sysfs_plug(int dir, struct device *dev, struct device_texts *texts) {
     if (!read_place(dir, dev))
         return false;
-    read_peer(dev);
+    read_path(dev, texts);
     read_removable(dir, dev);
     read_descriptors(dir, dev, texts);
     dev->config = dev->settled ? usb_sysfs_config(dir) : 0;
