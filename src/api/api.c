@@ -76,6 +76,19 @@ static void situation_reason(struct sbuf *sb, const struct core *c, const struct
     member_text_or_null(sb, "reason", text);
 }
 
+/* Left out unless somebody has taken it away from a VM. */
+static void device_taken(struct sbuf *sb, const struct core *c, const struct slot *s) {
+    char text[VH_ERROR_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    const char *word = core_taken(c, s, &why);
+    if (word == NULL)
+        return;
+    member_text(sb, "taken_away", word);
+    if (text[0] != '\0')
+        member_text(sb, "taken_away_why", text);
+}
+
 static void device_situation(struct sbuf *sb, const struct core *c, const struct principal *who, const struct slot *s) {
     bool guest = who->role == ROLE_GUEST;
     int vm = s->vm >= 0 ? s->vm : s->foreign;
@@ -92,6 +105,8 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
         member_bool(sb, "driven", s->dev.driven);
         member_bool(sb, "quarantined", core_quarantined(s));
     }
+    if (access_sees_all(who))
+        device_taken(sb, c, s);
     if (s->dev.note[0] != '\0' && access_sees_all(who))
         member_text(sb, "note", s->dev.note);
 }

@@ -99,6 +99,18 @@ static void quarantine(struct sbuf *sb, const struct core *c, const struct figur
     workers(sb, "port_workers", &f->port_workers);
 }
 
+/* uncertain: devices, now. */
+static void revocation(struct sbuf *sb, const struct core *c) {
+    const struct core_stats *st = &c->stats;
+    uint64_t uncertain = 0;
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        uncertain += s->state == SLOT_PRESENT && s->revoke == REVOKE_UNCERTAIN && s->holders != 0;
+    }
+    OBJECT(sb, "revocation", {"revoked", st->revoked}, {"failed", st->revoke_failed}, {"uncertain", uncertain},
+           {"sum_ms", st->revoke_ms}, {"max_ms", st->revoke_max_ms});
+}
+
 static void begin(struct sbuf *sb, const struct core *c, const struct figures *f) {
     const struct core_stats *s = &c->stats;
     sb_str(sb, "{\"result\": \"ok\"");
@@ -113,6 +125,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
            {"vm_down", s->op_ended[OP_REFUSED]}, {"monitor_busy", s->op_ended[OP_BUSY]},
            {"no_answer", s->op_ended[OP_UNKNOWN]}, {"refused_here", s->op_ended[OP_LOCAL]});
     claims(sb, c);
+    revocation(sb, c);
     latency(sb, s);
     OBJECT(sb, "clients", {"connected", f->clients}, {"subscribers", f->subscribers}, {"accepted", f->accepted},
            {"refused", f->refused}, {"requests", f->requests}, {"events_sent", f->events_sent},

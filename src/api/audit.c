@@ -92,6 +92,8 @@ static void members(const struct writer *w, const struct core *c, const struct a
         text(w, "of", c->conf->vms[e->who->vm].name);
     word(w, "action", e->action);
     about(w, e->a);
+    if (e->a != NULL && e->a->taken != NULL)
+        word(w, "taken_away", e->a->taken);
     word(w, "outcome", e->outcome);
     text(w, "reason", e->reason);
 }

@@ -129,6 +129,7 @@
       "processes that connect to VMs: one may hang at one VM's path while the other serves the rest")                  \
     X(VH_DEVICE_WORKERS, 4, "processes that read, open and reset devices: each device can occupy one of them")         \
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
+    X(VH_MAX_BUSES, 64, "USB buses below which a device worker may write: the kernel has no more (USB_MAXBUS)")        \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_PORT_WORKERS, 3, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
     X(VH_MAX_HUBS, 128, "hubs whose ports are held: every second device known is one")                                 \
@@ -167,6 +168,8 @@ enum vh_limit {
     X(VH_T_ANNOUNCE, 150,                                                                                             \
       "pause before a new subscriber hears of open choices: older clients drop what comes at once")                   \
     X(VH_T_RELEASE, 20000, "wait for the reset of a device that came back from a VM; then the device is used anyway") \
+    X(VH_T_REVOKE, 12000,                                                                                             \
+      "revocation: a neighbour at the same hub that says nothing keeps the kernel from it for 9 s")                   \
     X(VH_T_OFFER, 20000, "a device is configured for the host: its drivers may wait for the device as long as this")  \
     X(VH_T_PORT, 5000,                                                                                                \
       "claim of a port, until its hub is late: the kernel holds a hub's lock while it reads a device")                \
@@ -226,8 +229,8 @@ _Static_assert(VH_LOG_LINE >= 2 * VH_STRING_MAX + VH_NAME_MAX + 512, "a log line
 _Static_assert(VH_LINE_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + 2 * VH_TEXT_MAX + 512,
                "a request can describe a device with three strings of escapes");
 _Static_assert(VH_REPLY_MAX >= 3 * 6 * VH_STRING_UNITS + 7 * VH_MAX_IFACES + VH_MAX_VMS * (3 * VH_NAME_MAX + 4) +
-                                   6 * VH_ERROR_MAX + 6 * VH_NAME_MAX + 2 * VH_STABLE_PATH_MAX + 2048,
-               "a reply has three strings of escapes, all VMs, and a reason");
+                                   6 * (VH_ERROR_MAX + VH_TEXT_MAX) + 6 * VH_NAME_MAX + 2 * VH_STABLE_PATH_MAX + 2048,
+               "a reply has three strings of escapes, all VMs, a reason, and why a device is not surely taken away");
 _Static_assert(VH_STATE_MAX >= VH_MAX_REMEMBERED * (3 * (6 * VH_STRING_UNITS + 32) + 2 * (VH_STRING_UNITS + 32) +
                                                     12 * VH_NAME_MAX + VH_STABLE_PATH_MAX + 384) +
                                    VH_STATE_EXTRA,

@@ -15,6 +15,9 @@ typedef uint64_t vm_set;
 
 enum removable { REMOVABLE_UNKNOWN, REMOVABLE_FIXED, REMOVABLE_REMOVABLE };
 
+/* Has a driver of the kernel the device as a whole? Without one it has no configuration. */
+enum binding { BINDING_UNKNOWN, BINDING_NONE, BINDING_DRIVER };
+
 struct usb_iface {
     uint8_t cls, sub, proto, number;
 };
@@ -54,11 +57,12 @@ struct device {
     uint8_t nifaces, nconfigs;
     uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
     enum removable removable;
-    bool settled;      /* the kernel has finished configuring it (its driver is bound) */
-    bool unresponsive; /* an order about it was not answered in time: given to no VM until one is answered */
-    bool unauthorised; /* its attribute `authorized` reads 0: the kernel lets nobody use it */
-    bool claimed;      /* when it was read, a program had claimed an interface through its node, as a VM does */
-    bool driven;       /* when it was read, a driver of the host had an interface of it */
+    enum binding binding; /* when it was read */
+    bool settled;         /* the kernel has finished configuring it (its driver is bound) */
+    bool unresponsive;    /* an order about it was not answered in time: given to no VM until one is answered */
+    bool unauthorised;    /* its attribute `authorized` reads 0: the kernel lets nobody use it */
+    bool claimed;         /* when it was read, a program had claimed an interface through its node, as a VM does */
+    bool driven;          /* when it was read, a driver of the host had an interface of it */
     uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
     uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
     struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
@@ -211,12 +215,13 @@ enum fact_kind {
     FACT_CLIENT_GONE,
     FACT_SAVED, /* the ACT_SAVE under way has ended: `ok`, or the error in `text`; late and after any other fact */
     FACT_DISK_ANSWERS, /* after a failed save: what is not saved is saved at once */
-    FACT_RELEASED,     /* the ACT_RELEASE with this `token` has ended */
+    FACT_RELEASED,     /* the ACT_RELEASE with this `token` has ended: `ok`, or not bound again */
     FACT_RELOAD,       /* a new configuration with the VMs at the same indices (conf_align) */
     FACT_STOP,         /* the daemon will end: take every device out of its VM */
     FACT_TIME,         /* a deadline of core_deadline() has passed */
     FACT_OFFERED,      /* the ACT_OFFER with this `token` has ended: `ok`, or not */
     FACT_DRIVERS,      /* a driver for USB devices was loaded: devices of the host may want it */
+    FACT_REVOKED,      /* the ACT_REVOKE with this `token` has ended: `ok`, or not, which `text` explains */
 };
 
 struct fact {
@@ -230,9 +235,9 @@ struct fact {
     const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
-    bool ok;                       /* FACT_SAVED, FACT_OFFERED */
-    const char *text;              /* FACT_SAVED */
-    uint32_t token;                /* FACT_RELEASED, FACT_OFFERED */
+    bool ok;                       /* FACT_SAVED, FACT_OFFERED, FACT_RELEASED, FACT_REVOKED */
+    const char *text;              /* FACT_SAVED, FACT_REVOKED */
+    uint32_t token;                /* FACT_RELEASED, FACT_OFFERED, FACT_REVOKED */
     const struct conf *conf;       /* FACT_RELOAD */
 };
 
@@ -252,8 +257,10 @@ enum action_kind {
     ACT_SUBSCRIBE,
     ACT_AUDIT,       /* report actions.audits[audit]; unless the outcome is AUDIT_OK, actions.texts[text] says why */
     ACT_UNSUBSCRIBE, /* mark `client`; a reply follows */
-    ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it, let
-                        drivers of the host bind, then report FACT_RELEASED with `token`, even after a failure */
+    ACT_RELEASE,     /* the device in slot came back from a VM (vm: the VM if it has just died, else -1): reset it if
+                        `reset` says so, bind it to the kernel's driver again if `bind` says so, let drivers of the host
+                        bind, then report FACT_RELEASED with `token`, even after a failure */
+    ACT_REVOKE,      /* end every open descriptor of the device in slot, then report FACT_REVOKED with `token` */
     ACT_SAVE,    /* write what is remembered now to disk, then report FACT_SAVED; the first action of its step, and no
                     other one comes before FACT_SAVED */
     ACT_FLAPS,   /* the port of slot flaps: its device is left alone for `hold_ms` */
@@ -275,7 +282,8 @@ struct action {
     bool audits;            /* ACT_SUBSCRIBE: to audit events, too */
     uint16_t audit;         /* ACT_AUDIT */
     uint16_t text;          /* index into actions.texts for ACT_REPLY with !ok */
-    uint32_t token;         /* ACT_RELEASE, ACT_OFFER */
+    bool reset, bind;       /* ACT_RELEASE */
+    uint32_t token;         /* ACT_RELEASE, ACT_OFFER, ACT_REVOKE */
     int64_t hold_ms;        /* ACT_FLAPS */
     enum role by;           /* ACT_DROPPED */
     uint16_t vid, pid;      /* ACT_DROPPED: 0 if it is about a tag */

@@ -26,8 +26,14 @@ struct bus_calls {
     bool (*given)(const char *sys_name);
     /* The end of open_node: the descriptor, now the callee's, or -1 and why. */
     void (*opened)(uint64_t token, int fd, const char *why);
-    void (*released)(uint64_t token);         /* the end of release, whatever came of it */
-    void (*offered)(uint64_t token, bool ok); /* the end of offer */
+    void (*released)(uint64_t token, bool ok); /* the end of release; ok: it is bound, if it was to be */
+    void (*revoked)(uint64_t token, bool ok, const char *why); /* the end of revoke */
+    void (*offered)(uint64_t token, bool ok);                  /* the end of offer */
+};
+
+struct bus_release {
+    int pidfd;
+    bool reset, bind;
 };
 
 /* What is held of the ports that devices are plugged into, for general.quarantine. */
@@ -63,9 +69,13 @@ struct bus {
      * does not use it. calls.opened follows, perhaps from
      * within. False if too many orders wait: then nothing follows. */
     bool (*open_node)(const struct device *dev, uint64_t token);
-    /* The device came back from a VM and stays with the host: waits for the end of the process behind pidfd (-1: none;
-     * it becomes the bus's), resets the device and lets host drivers bind. calls.released follows. False as above. */
-    bool (*release)(const struct device *dev, uint64_t token, int pidfd);
+    /* The device came back from a VM: waits for the end of the process behind pidfd (-1: none; it becomes the bus's),
+     * resets the device, binds it to the kernel's driver again and lets host drivers bind. calls.released follows.
+     * False as above. */
+    bool (*release)(const struct device *dev, uint64_t token, const struct bus_release *how);
+    /* Ends every open descriptor of the device and leaves it without the kernel's driver, which binds nothing else by
+     * itself. calls.revoked follows. False as above. */
+    bool (*revoke)(const struct device *dev, uint64_t token);
     /* The device is the host's: configures it if it is not, and lets host drivers bind. calls.offered follows. False as
      * above. */
     bool (*offer)(const struct device *dev, uint64_t token);

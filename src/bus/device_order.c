@@ -155,7 +155,7 @@ static bool device_valid(const struct device *d, const char *sys_name) {
         !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
-        (unsigned)d->removable > REMOVABLE_REMOVABLE)
+        (unsigned)d->removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
         return false;
     usb_node_print(node, d->busnum, d->devnum);
     return str_eq(node, d->node) && is_text(d->speed) && is_text(d->port_path) && descriptors_valid(d);
@@ -186,7 +186,8 @@ static bool drivers_valid(const char drivers[VH_DRIVERS_TEXT]) {
 static bool read_valid(const struct device_read *r, const struct device_order *o) {
     const struct device_texts *t = &r->texts;
     if (!is_flag(r->complete) || !is_flag(r->strings) || !is_flag(r->troubled) || !is_flag(r->unauthorised) ||
-        !is_flag(r->claimed) || !is_flag(r->driven) || !ENDS(r->driver) || has_pointer(&r->dev))
+        !is_flag(r->claimed) || !is_flag(r->driven) || r->binding > BINDING_DRIVER || !ENDS(r->driver) ||
+        has_pointer(&r->dev))
         return false;
     switch (r->result) {
     case DEVICE_FULL:

@@ -27,6 +27,7 @@ enum device_order_kind {
     DEVICE_PCI,      /* the PCI devices of the host; takes no device's lock */
     DEVICE_HUB,      /* the node of a hub that the kernel drives, and how many ports it has */
     DEVICE_OFFER,    /* it is the host's: configure it if it is not, and offer it to drivers */
+    DEVICE_REVOKE,   /* end every open descriptor of it, and leave it without a driver */
     DEVICE_KINDS,
 };
 
@@ -34,7 +35,7 @@ enum device_order_kind {
 struct device_order {
     struct worker_head head;
     char sys_name[VH_SYSNAME_MAX]; /* "" for LIST, USES and PCI */
-    uint64_t incarnation;          /* READ: as reported before, 0 if it was not; OPEN, RELEASE: it must be this plug */
+    uint64_t incarnation;          /* READ: as reported before, 0 if it was not; the others: it must be this plug */
     uint16_t vid, pid;             /* READ: as reported before */
     uint8_t busnum, devnum;        /* READ: as reported before; OPEN, RELEASE: of the node */
     uint8_t several, config;       /* READ: as reported before: it has several configurations; the active one */
@@ -47,6 +48,8 @@ struct device_order {
     uint8_t storage;   /* OPEN, READ with open: it may hold storage or be an adapter of the host: look once more */
     uint8_t configure; /* OPEN, READ with open: configure it first if it is not, because its port is or was held */
     uint8_t keep;      /* RELEASE: it is not to be offered to drivers */
+    uint8_t reset;     /* RELEASE: reset it */
+    uint8_t bind;      /* RELEASE: no driver of the kernel has it: bind it again, after its reset */
     uint8_t idle;      /* READ: it was reported unconfigured, and may not be so any more */
     uint8_t first;     /* OPEN, OFFER, READ as reported before: bConfigurationValue of its first configuration */
 };
@@ -100,7 +103,7 @@ enum device_result {
     DEVICE_SAME,     /* READ: nothing to add to what was reported; OPEN, RELEASE: done */
     DEVICE_GONE,     /* there is no such device */
     DEVICE_FLUX,     /* READ: there, but not readable now */
-    DEVICE_REFUSED,  /* OPEN, HUB, OFFER: not done; why says why */
+    DEVICE_REFUSED,  /* OPEN, HUB, OFFER, RELEASE, REVOKE: not done; why says why */
 };
 
 struct device_read {
@@ -113,13 +116,14 @@ struct device_read {
     uint8_t unauthorised; /* FULL, NAMES, SAME; it may change during a plug */
     uint8_t claimed;      /* a program has claimed an interface of it */
     uint8_t driven;       /* a driver of the host has an interface of it */
+    uint8_t binding;      /* enum binding */
     struct device dev;    /* without its pointers: they are NULL, and mean nothing in another process */
     struct device_texts texts;
     char driver[VH_IFNAME_MAX];    /* order.given: the host's, on one of its interfaces; "" none */
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */
 };
 
-struct device_done { /* OPEN, RELEASE, HUB, OFFER */
+struct device_done { /* OPEN, RELEASE, HUB, OFFER, REVOKE */
     struct worker_head head;
     uint32_t result;
     uint8_t ports; /* HUB: above 0 if its node was opened */

@@ -75,6 +75,8 @@ static int64_t span(uint32_t kind) {
         return ms_to_ns(VH_T_NODE);
     case DEVICE_OFFER:
         return ms_to_ns(VH_T_OFFER);
+    case DEVICE_REVOKE:
+        return ms_to_ns(VH_T_REVOKE);
     case DEVICE_RELEASE:
         return ms_to_ns(VH_T_RELEASE);
     default:
@@ -108,7 +110,8 @@ static void write_off(struct entry *e) {
                                                    "reset",
                                                    "listing PCI devices",
                                                    "opening a hub",
-                                                   "configuring for the host"};
+                                                   "configuring for the host",
+                                                   "revocation"};
     struct device_order o = e->order;
     uint64_t token = e->token;
     if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
@@ -132,16 +135,23 @@ static int count(enum worker_state state) {
     return n;
 }
 
-/* Lists concern no device, but each kind of them is out once at most. */
+/* Does the order under way keep this one from beginning? A revocation waits for its own device alone: its first step
+ * ends transfers although the hub is busy with a neighbour. Lists concern no device, but each kind of them is out once
+ * at most. */
+static bool holds_up(const struct device_order *other, const struct device_order *o) {
+    if (o->sys_name[0] == '\0' || other->sys_name[0] == '\0')
+        return o->sys_name[0] == other->sys_name[0] && o->head.kind == other->head.kind;
+    if (o->head.kind == DEVICE_REVOKE)
+        return str_eq(other->sys_name, o->sys_name);
+    return device_same_port(other->sys_name, o->sys_name);
+}
+
 static bool is_held_up(const struct entry *e) {
     for (int i = 0; i < pool.used; i++) {
         const struct entry *other = &pool.entry[i];
         if (!other->used || other->worker < 0)
             continue;
-        bool same = e->order.sys_name[0] == '\0' ? other->order.head.kind == e->order.head.kind
-                                                 : other->order.sys_name[0] != '\0' &&
-                                                       device_same_port(other->order.sys_name, e->order.sys_name);
-        if (same)
+        if (holds_up(&other->order, &e->order))
             return true;
     }
     return false;

@@ -58,6 +58,12 @@ static void print_loss(const struct json *j) {
                is_set(j, state, "closed") ? ": no VM is given a device" : "");
 }
 
+static void print_revocation(const struct json *j) {
+    int64_t n = 0;
+    if (json_int(j, json_get(j, json_get(j, 0, "revocation"), "uncertain"), 1, INT64_MAX, &n))
+        printf("uncertain:  %lld (taken away, but a VM may still use it)\n", (long long)n);
+}
+
 void show_daemon(const struct json *j) {
     int devices = json_get(j, 0, "devices");
     text_line(j, devices, "devices:    ", "present");
@@ -65,5 +71,6 @@ void show_daemon(const struct json *j) {
     text_line(j, devices, "taken away: ", "disconnected");
     text_line(j, 0, "last reload: failed: ", "reload_error");
     print_loss(j);
+    print_revocation(j);
     print_vms(j);
 }

@@ -199,6 +199,8 @@ static void read_vm(struct reader *r, int object) {
         vm->keep_monitor = monitor == 1;
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
         vm->passing = (enum usb_passing)passing;
+    vm->revoke = true;
+    (void)rd_bool(r, v[VMK_REVOKE], &vm->revoke);
     r->vms_unread = r->vms_unread || !named;
     if (named) /* even with errors: else every rule that names the VM would be reported as well */
         r->scratch->vm_tok[r->c->nvms++] = object;

@@ -47,6 +47,7 @@ struct vm_conf {
     bool uid_given;    /* only a process of this user may serve the socket */
     uint32_t uid;
     enum usb_passing passing;
+    bool revoke; /* what it had is revoked: its word that it has given it back is not relied on */
     uint32_t line;
 };
 

@@ -66,8 +66,15 @@ static const char *const limit_keys[] = {
 };
 
 static const char *const vm_keys[] = {
-    [VMK_NAME] = "name", [VMK_TYPE] = "type", [VMK_SOCKET] = "socket",      [VMK_CID] = "cid",
-    [VMK_UID] = "uid",   [VMK_QMP] = "qmp",   [VMK_PASSING] = "usbPassing", [VMK_DESCRIPTION] = "description",
+    [VMK_NAME] = "name",
+    [VMK_TYPE] = "type",
+    [VMK_SOCKET] = "socket",
+    [VMK_CID] = "cid",
+    [VMK_UID] = "uid",
+    [VMK_QMP] = "qmp",
+    [VMK_PASSING] = "usbPassing",
+    [VMK_REVOKE] = "revoke",
+    [VMK_DESCRIPTION] = "description",
 };
 
 static const char *const rule_keys[] = {

@@ -32,7 +32,7 @@ void core_earlier(struct core *c, const struct assigned *rows, int n) {
 
 vm_set core_may_have(const struct core *c, int i) {
     const struct slot *s = &c->slot[i];
-    vm_set vms = s->doubt;
+    vm_set vms = s->doubt | s->holders;
     if (i >= c->used || s->state != SLOT_PRESENT)
         return 0;
     if (s->vm >= 0)
@@ -43,14 +43,6 @@ vm_set core_may_have(const struct core *c, int i) {
 }
 
 /* ---- slots ---- */
-
-static void released_fact(struct step *st, const struct fact *f) {
-    for (int i = 0; i < st->c->used; i++) {
-        struct slot *s = &st->c->slot[i];
-        if (s->state == SLOT_PRESENT && s->plug == f->token)
-            s->releasing = false;
-    }
-}
 
 /* Looks up the rule and what is remembered of the device. */
 static void slot_judge(struct core *c, struct slot *s) {
@@ -148,8 +140,10 @@ static void plug(struct step *st, const struct fact *f) {
     if (!f->coldplug)
         port_plugged(st, i);
     slot_plugged(st, i);
-    if (!s->hub && (f->coldplug || noted(c, s) != 0)) /* one of the start may be read late */
+    if (!s->hub && (f->coldplug || noted(c, s) != 0)) { /* one of the start may be read late */
         doubt_earlier(c, s);
+        revoke_plugged(c, s, noted(c, s));
+    }
     if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
         s->choice = c->conf->rules[s->rule].vms[0]; /* at start, no client can answer */
     slot_announce(st, i);
@@ -191,6 +185,7 @@ static void device_fact(struct step *st, const struct fact *f) {
     s->dev.connector = connector_of(st->c->conf, &s->dev);
     s->seen = true;
     see_driver(st, i, f->driver);
+    revoke_seen(st, s, f);
     if (known_now)
         slot_plugged(st, i);
     else
@@ -285,6 +280,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
             s->question = QUESTION_NONE;
         slot_afresh(s);
         quarantine_reload(s);
+        revoke_reload(s);
     }
 }
 
@@ -329,7 +325,8 @@ static handler *const handlers[] = {
     [FACT_CLIENT_GONE] = client_gone_fact,
     [FACT_SAVED] = request_save_ended,
     [FACT_DISK_ANSWERS] = disk_answers,
-    [FACT_RELEASED] = released_fact,
+    [FACT_RELEASED] = revoke_released,
+    [FACT_REVOKED] = revoke_fact,
     [FACT_OFFERED] = quarantine_offered,
     [FACT_DRIVERS] = quarantine_drivers,
     [FACT_RELOAD] = reload_fact,

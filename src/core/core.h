@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define CORE_SLOTS (VH_MAX_DEVICES + VH_MAX_LEAVING)
-#define CORE_MAX_ACTIONS (7 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
+#define CORE_MAX_ACTIONS (8 * CORE_SLOTS + 3 * VH_MAX_CLIENTS + 2 * VH_MAX_VMS + 2)
 #define CORE_MAX_TEXTS (VH_MAX_CLIENTS + 1) /* a client has at most one request under way */
 /* Room for the longest texts in every slot, so it is never full; what is not written takes no memory. */
 #define CORE_POOL_WASTE 1024 /* bytes of texts of devices that have gone, before the others move together */
@@ -45,6 +45,15 @@ enum look_state {
     LOOK_NONE,      /* the last reading has said */
     LOOK_DUE,       /* to be read, once no VM of ours has it and no reset is under way */
     LOOK_UNDER_WAY, /* after ACT_LOOK */
+};
+
+/* The end of every descriptor of a device that a VM may have. */
+enum revoke_state {
+    REVOKE_NONE,      /* not begun since a VM got the device */
+    REVOKE_UNDER_WAY, /* after ACT_REVOKE */
+    REVOKE_CERTAIN,   /* they are dead */
+    REVOKE_UNCERTAIN, /* core.revoke_why says why; tried again while a VM may have one */
+    REVOKE_STATES,
 };
 
 /* A device with its decisions and operations. The fields that every step reads come first. */
@@ -75,15 +84,29 @@ struct slot {
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
     enum look_state look;
-    enum look_state verify;  /* of the same kind, for lists with "verify" */
-    int64_t look_at;         /* while a claim keeps it from its target: read again at this time */
-    int lease;               /* VM of the device that was at its connector a moment ago, -1 none */
-    bool releasing;          /* being reset and given back to drivers of the host */
-    bool shut;               /* with quarantine: the host's drivers have not been offered it since it came */
-    bool offering;           /* being offered to them; no attach before FACT_OFFERED */
-    unsigned offer_failures; /* in a row */
-    int64_t offer_at;        /* not offered again before */
-    int64_t hold_until;      /* its port flaps: neither announced nor attached before; 0 if not held */
+    enum look_state verify; /* of the same kind, for lists with "verify" */
+    int64_t look_at;        /* while a claim keeps it from its target: read again at this time */
+    int lease;              /* VM of the device that was at its connector a moment ago, -1 none */
+    vm_set holders;         /* VMs that may have a descriptor of it which is not dead */
+    enum revoke_state revoke;
+    bool orphan;              /* a holder has lost it, or has ended: revoked whatever its target is */
+    bool suspect;             /* an earlier daemon may have given it to any VM: revoked before it is given to one */
+    bool tried;               /* to revoke it, during this plug */
+    bool held_before;         /* it was one of its holders before the attach under way */
+    bool cut;                 /* revoked, or tried to, since its VM got it: that VM cannot go on with it */
+    bool unbound;             /* no driver of the kernel has it, since it was revoked: to be bound again */
+    bool reset_due;           /* it came back from a VM: to be reset, once no VM holds it */
+    bool binding;             /* the ACT_RELEASE under way binds it again */
+    int gone_vm;              /* the VM that died with it in this step, -1 none */
+    unsigned revoke_failures; /* in a row, or of being bound again */
+    int64_t revoke_at;        /* neither revoked nor bound again before */
+    int64_t revoke_since;     /* of the revocation under way; of the last one that was certain, how long it took */
+    bool releasing;           /* being reset and given back to drivers of the host */
+    bool shut;                /* with quarantine: the host's drivers have not been offered it since it came */
+    bool offering;            /* being offered to them; no attach before FACT_OFFERED */
+    unsigned offer_failures;  /* in a row */
+    int64_t offer_at;         /* not offered again before */
+    int64_t hold_until;       /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
@@ -153,6 +176,7 @@ struct audit {
     unsigned devices;            /* number of devices that were to be moved */
     char device[VH_SYSNAME_MAX]; /* the first of them, "" if none was found */
     uint16_t vid, pid;
+    const char *taken; /* of the worst of them, as core_taken() says; NULL if nothing was taken away */
 };
 
 /* A request that waits for operations. */
@@ -197,9 +221,11 @@ struct port {
 
 struct core_stats {
     uint64_t flaps, saves, save_failed, facts, ops, attached, detached, plugged, unplugged, table_full, claims_refused;
-    uint64_t op_ended[OP_STATUSES]; /* by enum op_status */
-    uint64_t latency[16];           /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
-    uint64_t latency_ms;            /* their sum */
+    uint64_t revoked, revoke_failed;
+    uint64_t revoke_ms, revoke_max_ms; /* of those that were certain: their sum, and the longest */
+    uint64_t op_ended[OP_STATUSES];    /* by enum op_status */
+    uint64_t latency[16]; /* plug to attached: bucket i counts times below 2^i ms, the last one all above */
+    uint64_t latency_ms;  /* their sum */
 };
 
 struct core {
@@ -217,9 +243,10 @@ struct core {
     struct text_pool pool;
     uint64_t
         place[CORE_SLOTS]; /* usb_place_order() of slot.dev: apart, because every part of a list reads all of them */
-    char lease_tag[CORE_SLOTS][VH_NAME_MAX]; /* the tag of the device that slot.lease comes from, "" none */
-    char driver[CORE_SLOTS][VH_IFNAME_MAX];  /* of the host, on one of its interfaces while a VM has it; "" none */
-    char reason[CORE_SLOTS][VH_TEXT_MAX];    /* why the slot's last operation failed, while .failures > 0 */
+    char lease_tag[CORE_SLOTS][VH_NAME_MAX];  /* the tag of the device that slot.lease comes from, "" none */
+    char driver[CORE_SLOTS][VH_IFNAME_MAX];   /* of the host, on one of its interfaces while a VM has it; "" none */
+    char reason[CORE_SLOTS][VH_TEXT_MAX];     /* why the slot's last operation failed, while .failures > 0 */
+    char revoke_why[CORE_SLOTS][VH_TEXT_MAX]; /* REVOKE_UNCERTAIN */
     struct vm vm[VH_MAX_VMS];
     struct pending pending[VH_MAX_CLIENTS];
     struct verify verify[VH_MAX_CLIENTS];
@@ -267,6 +294,9 @@ bool core_wants_device(const struct core *c, const char *sys_name); /* once it i
 bool core_device_given(const struct core *c, const char *sys_name); /* has a VM that device, by us? */
 int64_t core_deadline(const struct core *c); /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
 bool core_keeps_from_host(const struct core *c, const struct slot *s); /* by policy, with quarantine */
+/* Is it taken away? "revoked": certainly. "uncertain": core.revoke_why, or what this fills, says why not. "not_taken":
+ * its VM has it still. NULL: nobody has taken it away. */
+const char *core_taken(const struct core *c, const struct slot *s, struct sbuf *why);
 bool core_quarantined(const struct slot *s);       /* is it there, without a driver of the host and without a VM? */
 bool core_closed(const struct core *c);            /* after the loss of the state file: is no device given to a VM? */
 bool core_holds(const struct core *c);             /* after FACT_STOP: must a device still be taken out or reset? */

@@ -41,6 +41,18 @@ static bool check_slot(const struct core *c, int i, const char **why) {
          "a VM named in a slot is not configured");
     MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is assigned to a VM but is not managed");
     MUST(!s->offering || s->op != OP_ATTACH, "a device is offered to the host and attached to a VM");
+    vm_set own = s->op == OP_ATTACH ? (vm_set)1 << s->op_vm : s->vm >= 0 ? (vm_set)1 << s->vm : 0;
+    MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || (s->holders & ~own) == 0,
+         "a device is given to a VM before what another VM has of it is dead");
+    MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || s->revoke == REVOKE_NONE,
+         "a device is given to a VM while it is being taken away");
+    MUST(!s->offering || s->holders == 0, "a device is offered to the host that a VM may hold");
+    MUST(!s->releasing || s->holders == 0, "a device is given back to the host that a VM may hold");
+    MUST(s->revoke != REVOKE_UNDER_WAY || s->op == OP_NONE || s->state == SLOT_LEAVING,
+         "a device is revoked during an operation");
+    MUST(s->vm < 0 || !c->conf->vms[s->vm].revoke || s->holders != 0 || s->revoke == REVOKE_CERTAIN || s->cut ||
+             s->state == SLOT_LEAVING,
+         "a VM has a device and is not counted among its holders");
     MUST(c->quarantine != QUARANTINE_OFF || (!s->shut && !s->offering), "without quarantine a device is shut");
     MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
     MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a held device has a VM or an operation");
@@ -179,6 +191,7 @@ bool core_at_rest(const struct core *c, const char **why) {
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
+        MUST(!revoke_busy(c, s) && !s->cut, "a device is to be revoked or bound again");
         MUST(!s->offering && !quarantine_due(c, s), "a device of the host's is not offered to its drivers");
         MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
              "a device is not at its target");

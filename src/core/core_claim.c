@@ -107,7 +107,7 @@ void claim_judge(struct step *st, int i) {
         else if (s->look_at < c->wake_at)
             c->wake_at = s->look_at;
     }
-    if (s->look == LOOK_DUE && s->op == OP_NONE && !s->releasing) {
+    if (s->look == LOOK_DUE && s->op == OP_NONE && !s->releasing && !s->reset_due) {
         s->look = LOOK_UNDER_WAY;
         step_add(st, ACT_LOOK)->slot = i;
     }

@@ -30,7 +30,8 @@ void slot_shut(const struct core *c,
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: event; a leaving slot ends */
 void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: event */
 void slot_release(struct step *st, int i, int vm); /* it is back: reset it; vm: the VM if it has died, or -1 */
-void slot_announce(struct step *st, int i);        /* sends usb_connected once, when it is due */
+void slot_hold(const struct core *c, struct slot *s, int vm); /* the VM gets, or has, a descriptor of it */
+void slot_announce(struct step *st, int i);                   /* sends usb_connected once, when it is due */
 
 /* core_texts.c */
 void texts_keep(struct core *c, int slot, const struct device *dev); /* slot.dev = *dev, with texts of its own */
@@ -79,6 +80,21 @@ void quarantine_offered(struct step *st, const struct fact *f);  /* FACT_OFFERED
 void quarantine_reload(struct slot *s);                          /* what has failed is tried again */
 bool quarantine_due(const struct core *c, const struct slot *s); /* is it to be offered, now or later? */
 int64_t quarantine_plan(struct step *st, int i);                 /* in each step; when to look again, or VH_NEVER */
+
+/* core_revoke.c */
+void revoke_plugged(struct core *c, struct slot *s, vm_set noted);       /* there at a start: who may hold it? */
+void revoke_seen(struct step *st, struct slot *s, const struct fact *f); /* FACT_DEVICE */
+void revoke_fact(struct step *st, const struct fact *f);                 /* FACT_REVOKED */
+void revoke_released(struct step *st, const struct fact *f);             /* FACT_RELEASED */
+void revoke_vm_down(struct core *c, int vm);
+void revoke_reload(struct slot *s);                                /* what has failed is tried again */
+bool revoke_due(const struct core *c, const struct slot *s);       /* is it to be revoked, now or later? */
+bool revoke_unsettled(const struct core *c, const struct slot *s); /* due or under way, and has not failed */
+bool revoke_held(const struct slot *s, int vm);                    /* may another VM have a descriptor of it? */
+bool revoke_keeps(const struct slot *s, int vm);                   /* from being given to that VM? */
+bool revoke_busy(const struct core *c, const struct slot *s);      /* due, under way, or not bound again yet */
+bool revoke_waits(const struct core *c, const struct slot *s);     /* the same, and nothing of it has failed */
+int64_t revoke_plan(struct step *st, int i); /* in each step, before operations; when to look again, or VH_NEVER */
 
 /* core_claim.c */
 void claims_end(struct core *c, int vm);                            /* all of the VM */

@@ -12,3 +12,4 @@ NAMES(slot_state_name, SLOT_STATES, "free", "present", "leaving", "dead");
 NAMES(question_state_name, QUESTION_STATES, "none", "open", "closed");
 NAMES(vm_state_name, VM_STATES, "down", "unknown", "up");
 NAMES(op_kind_name, OP_KINDS, "none", "list", "attach", "detach");
+NAMES(revoke_state_name, REVOKE_STATES, "none", "under way", "certain", "uncertain");

@@ -121,6 +121,21 @@ static void attach_ended(struct step *st, int i, enum role by, bool ok) {
     attach_undone(st, i);
 }
 
+/* The worst is told: not_taken, uncertain, revoked. */
+static void note_taken(struct step *st, const struct slot *s, struct audit *a) {
+    static const char *const words[] = {"revoked", "uncertain", "not_taken"};
+    char text[VH_ERROR_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    const char *word = core_taken(st->c, s, &why);
+    for (size_t k = 0; word != NULL && k < sizeof words / sizeof *words; k++) {
+        if (a->taken == NULL || str_eq(a->taken, words[k]))
+            a->taken = word;
+        if (str_eq(word, words[k]))
+            break;
+    }
+}
+
 void request_slot_done(struct step *st, int i, const char *error) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -130,6 +145,8 @@ void request_slot_done(struct step *st, int i, const char *error) {
     const struct request *r = &p->audit.asked;
     if (r->kind == REQ_ATTACH)
         attach_ended(st, i, r->who.role, error == NULL);
+    else
+        note_taken(st, s, &p->audit);
     if (error != NULL)
         pending_fail(p, r->who.role == ROLE_GUEST ? guest_error(r) : error);
     pending_part_done(st, p);

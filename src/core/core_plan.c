@@ -51,7 +51,7 @@ static bool id_taken(const struct core *c, int i, int vm) {
 static enum op_kind slot_needs(const struct core *c, int i, int *vm) {
     const struct slot *s = &c->slot[i];
     int target = plan_target(c, s);
-    if (s->op != OP_NONE || s->vm == target)
+    if (s->op != OP_NONE || (s->vm == target && !s->cut))
         return OP_NONE;
     *vm = s->vm >= 0 ? s->vm : target;
     return s->vm >= 0 ? OP_DETACH : OP_ATTACH;
@@ -74,7 +74,10 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
     /* The other reasons to stay are in the target; for a slot of a request, settle_request() checks them. */
     if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD | STAY_CLOSED) != STAY_NO)
         return;
-    if (kind == OP_ATTACH && (s->doubt != 0 || s->releasing || s->offering || id_taken(c, i, vm)))
+    if (kind == OP_ATTACH &&
+        (s->doubt != 0 || s->releasing || s->offering || id_taken(c, i, vm) || revoke_keeps(s, vm)))
+        return;
+    if (s->state == SLOT_PRESENT && s->revoke == REVOKE_UNDER_WAY)
         return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
@@ -111,6 +114,8 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     if (cand->kind == OP_ATTACH) {
         s->vm_busnum = s->dev.busnum;
         s->vm_devnum = s->dev.devnum;
+        s->held_before = (s->holders >> v & 1) != 0;
+        slot_hold(st->c, s, v);
     }
     op->busnum = s->vm_busnum;
     op->devnum = s->vm_devnum;
@@ -161,11 +166,16 @@ static void ask(struct step *st, int i) {
     }
 }
 
-/* The device is where the request wants it, or no longer with us: a program that is no VM of ours may have claimed it.
- */
+/* The device is where the request wants it, or no longer with us: a program that is no VM of ours may have claimed it,
+ * or a VM may have kept a descriptor. */
 static void served(struct step *st, int i) {
     const struct slot *s = &st->c->slot[i];
-    char text[VH_TEXT_MAX];
+    char text[VH_TEXT_MAX + VH_NAME_MAX];
+    if (s->req_vm < 0 && s->holders != 0) {
+        (void)str_fmt(text, sizeof text, "it is taken away, but not certainly: %s", st->c->revoke_why[i]);
+        request_slot_done(st, i, text);
+        return;
+    }
     if (s->req_vm < 0 && s->foreign >= 0) {
         (void)str_fmt(text, sizeof text, "somebody else attached it to VM '%s': it has to be taken out there",
                       st->c->conf->vms[s->foreign].name);
@@ -189,6 +199,8 @@ static void late(struct step *st, int i) {
         (void)str_fmt(text, sizeof text, "VM '%s' may have it and has not answered in time", c->conf->vms[v].name);
     else if (s->vm < 0 && s->look != LOOK_NONE)
         (void)str_copy(text, sizeof text, "the device could not be read in time");
+    else if (s->revoke == REVOKE_UNDER_WAY)
+        (void)str_copy(text, sizeof text, "it has not been revoked in time");
     else if (s->releasing || v < 0)
         (void)str_copy(text, sizeof text, "its reset has not ended in time");
     else
@@ -204,8 +216,8 @@ static void settle_request(struct step *st, int i) {
     struct slot *s = &c->slot[i];
     if (s->req < 0 || s->op != OP_NONE) /* each operation ends within a time of its own */
         return;
-    bool unread = s->vm < 0 && s->look != LOOK_NONE && !s->releasing;
-    if (!unread && s->vm == s->req_vm && s->doubt == 0) {
+    bool unread = s->vm < 0 && ((s->look != LOOK_NONE && !s->releasing && !s->reset_due) || revoke_unsettled(c, s));
+    if (!unread && s->vm == s->req_vm && s->doubt == 0 && !s->cut) {
         served(st, i);
         return;
     }
@@ -224,6 +236,8 @@ static void settle_request(struct step *st, int i) {
     if (s->doubt == 0 && s->foreign >= 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
+    else if (to_vm && s->vm < 0 && s->revoke == REVOKE_UNCERTAIN && revoke_held(s, s->req_vm))
+        (void)str_fmt(text, sizeof text, "another VM may still use it: %s", c->revoke_why[i]);
     else if (to_vm && s->disconnected && s->disconnected_by > asker)
         (void)str_fmt(text, sizeof text, "it was taken away by an %s", role_name(s->disconnected_by));
     else if (chosen >= 0 && chosen != s->req_vm)
@@ -285,6 +299,7 @@ void plan(struct step *st) {
             claim_judge(st, i);
         settle_request(st, i);
         ask(st, i);
+        wake(c, revoke_plan(st, i));
         consider(st, i, best);
         wake(c, quarantine_plan(st, i));
     }
@@ -299,7 +314,8 @@ bool core_holds(const struct core *c) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
-        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing || s->offering))
+        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing || s->offering ||
+                      (s->state == SLOT_PRESENT && revoke_waits(c, s))))
             return true;
     }
     return false;
@@ -312,7 +328,7 @@ bool core_vm_in_use(const struct core *c, int v) {
         const struct slot *s = &c->slot[i];
         bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
         if (there &&
-            (s->vm == v || (s->claims >> v & 1) != 0 || (s->req >= 0 && s->req_vm == v) || (s->doubt >> v & 1) != 0))
+            (s->vm == v || ((s->claims | s->doubt | s->holders) >> v & 1) != 0 || (s->req >= 0 && s->req_vm == v)))
             return true;
     }
     return false;

@@ -35,7 +35,7 @@ void step_event(struct step *st, enum event_kind event, int slot, int vm) {
 static void slot_clear(struct slot *s) {
     memset(s, 0, sizeof *s);
     s->rule = s->vm = s->choice = s->op_vm = s->req = s->req_vm = s->suspended = s->guest_suspended =
-        s->guest_detached = s->foreign = s->lease = -1;
+        s->guest_detached = s->foreign = s->lease = s->gone_vm = -1;
 }
 
 /* Few devices ever have one: the others' rows are never written. */
@@ -83,6 +83,29 @@ void slot_shut(const struct core *c, struct slot *s) {
     s->offer_at = 0;
 }
 
+static vm_set bit(int v) {
+    return (vm_set)1 << v;
+}
+
+void slot_hold(const struct core *c, struct slot *s, int v) {
+    s->cut = s->revoke == REVOKE_UNDER_WAY;
+    if (!s->cut)
+        s->revoke = REVOKE_NONE;
+    if (c->conf->vms[v].revoke)
+        s->holders |= bit(v);
+}
+
+/* A VM that is trusted has given it back by saying so. Any other one may have kept a descriptor. */
+static void left(struct core *c, struct slot *s, int v) {
+    s->cut = false;
+    s->orphan = s->orphan || (s->holders & bit(v)) != 0;
+    if (s->revoke != REVOKE_NONE || c->conf->vms[v].revoke)
+        return;
+    s->revoke = REVOKE_UNCERTAIN;
+    (void)str_fmt(c->revoke_why[s - c->slot], VH_TEXT_MAX, "VM '%s' is trusted to have given it back",
+                  c->conf->vms[v].name);
+}
+
 void slot_unassign(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int vm = s->vm;
@@ -90,6 +113,7 @@ void slot_unassign(struct step *st, int i) {
     s->vm = -1;
     driver_forget(st->c, i);
     slot_shut(st->c, s);
+    left(st->c, s, vm);
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, vm);
@@ -122,6 +146,8 @@ void slot_assign(struct step *st, int i, int vm) {
     driver_forget(st->c, i);
     s->adopted = false;
     s->failures = 0;
+    slot_hold(st->c, s, vm);
+    s->cut = s->cut || s->unbound; /* it cannot be used without a driver */
     if (s->state != SLOT_PRESENT)
         return;
     if (!s->managed || s->question != QUESTION_NONE)
@@ -136,11 +162,9 @@ void slot_release(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !st->c->conf->rules[s->rule].reset_on_release))
         return;
-    s->releasing = true;
-    struct action *a = step_add(st, ACT_RELEASE);
-    a->slot = i;
-    a->vm = vm;
-    a->token = s->plug;
+    s->reset_due = true;
+    s->gone_vm = vm;
+    s->orphan = s->orphan || s->holders != 0;
 }
 
 int slot_find(const struct core *c, const char *sys_name) {

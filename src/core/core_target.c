@@ -74,6 +74,8 @@ bool core_wants_device(const struct core *c, const char *sys_name) {
     int vm = rule_target(c, &c->slot[i]);
     if (vm < 0 || slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) != STAY_NO)
         return false;
+    if (revoke_keeps(&c->slot[i], vm))
+        return false;                                                     /* a descriptor of now would be a dead one */
     return c->quarantine == QUARANTINE_OFF || c->vm[vm].state != VM_DOWN; /* opening it configures it then */
 }
 

@@ -150,6 +150,8 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "the device does not answer (its reading or opening was not finished in time)");
     else if (stay == STAY_HELD)
         sb_str(sb, "its port flaps: it has to stay for a while first");
+    else if (s->vm < 0 && s->holders != 0 && s->revoke == REVOKE_UNCERTAIN)
+        sb_fmt(sb, "taken away, but not certainly: %s", c->revoke_why[s - c->slot]);
     else if (s->vm >= 0)
         sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");
     else if (target >= 0)
@@ -174,6 +176,18 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "was there before the daemon started (see --attach-connected)");
     else
         sb_str(sb, "waiting for a choice of VM");
+}
+
+const char *core_taken(const struct core *c, const struct slot *s, struct sbuf *why) {
+    if (s->vm >= 0 && s->revoke != REVOKE_CERTAIN)
+        return plan_target(c, s) != s->vm ? "not_taken" : NULL;
+    if (s->revoke == REVOKE_CERTAIN)
+        return "revoked";
+    if (s->revoke == REVOKE_UNDER_WAY)
+        sb_str(why, "it is being revoked");
+    else if (s->revoke == REVOKE_UNCERTAIN)
+        sb_str(why, c->revoke_why[s - c->slot]);
+    return why->len > 0 ? "uncertain" : NULL;
 }
 
 /* A claim that no reading bears out keeps the device from nobody. The first one is named. */

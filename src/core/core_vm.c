@@ -40,6 +40,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* a reason may be cut */
     doubt_ends(c, v);
     claims_end(c, v);
+    revoke_vm_down(c, v);
     refusals_end(c, v);
     remembered_resume(st, v); /* a restarted VM is not suspended */
     for (int i = 0; i < c->used; i++) {
@@ -182,8 +183,22 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
             s->choice = v; /* until it is unplugged */
     }
-    if (kind == OP_DETACH && plan_target(st->c, s) < 0)
+    /* A VM that goes on to another one is reset by QEMU, unless QEMU cannot do so any more. */
+    if (kind == OP_DETACH && (plan_target(st->c, s) < 0 || s->revoke == REVOKE_CERTAIN))
         slot_release(st, i, -1);
+}
+
+/* Nothing was sent: that VM did not get a descriptor by this. */
+static void not_sent(struct slot *s, int v, enum op_status status) {
+    if (!s->held_before && (status == OP_LOCAL || status == OP_BUSY || status == OP_REFUSED))
+        s->holders &= ~((vm_set)1 << v);
+}
+
+/* What the VM has is dead, whether it gives it back or not: its id is removed once it is listed. */
+static void taken_without_it(struct step *st, int i, int v) {
+    slot_unassign(st, i);
+    slot_release(st, i, -1);
+    vm_look(st->c, v);
 }
 
 static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
@@ -196,6 +211,11 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
         slot_unassign(st, i);
         claim_slot(st->c, s, v);
     }
+    if (kind == OP_ATTACH)
+        not_sent(s, v, r->status);
+    if (r->status != OP_OK && kind == OP_DETACH && s->revoke == REVOKE_CERTAIN && s->vm == v &&
+        s->state == SLOT_PRESENT)
+        taken_without_it(st, i, v);
     if (r->status == OP_OK) {
         slot_op_ok(st, i, v, kind);
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {

@@ -21,7 +21,7 @@ static bool may_configure;
 
 static bool enter(void) {
     struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
-    box.paths = sandbox_paths_device(&box.npaths, may_configure);
+    box.paths = sandbox_paths_device(&box.npaths);
     return sandbox_enter(&box);
 }
 

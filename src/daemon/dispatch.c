@@ -24,7 +24,7 @@
 #include "vmm/link.h"
 #include "vmm/vm_watch.h"
 
-#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + 2 * VH_MAX_DEVICES + VH_MAX_CLIENTS + 1)
+#define DEFERRED_MAX (VH_MAX_CLIENTS + 4 * VH_MAX_VMS + 3 * VH_MAX_DEVICES + VH_MAX_CLIENTS + 1)
 
 static struct {
     const struct bus *bus;
@@ -50,8 +50,13 @@ static void do_op(const struct action *a) {
     link_op(a->vm, &a->op);
 }
 
-static void on_released(uint64_t token) {
-    struct fact f = {.kind = FACT_RELEASED, .token = (uint32_t)token};
+static void on_released(uint64_t token, bool ok) {
+    struct fact f = {.kind = FACT_RELEASED, .token = (uint32_t)token, .ok = ok};
+    dispatch_fact(&f);
+}
+
+static void on_revoked(uint64_t token, bool ok, const char *why) {
+    struct fact f = {.kind = FACT_REVOKED, .token = (uint32_t)token, .ok = ok, .text = why};
     dispatch_fact(&f);
 }
 
@@ -67,17 +72,24 @@ static void do_offer(const struct action *a) {
         on_offered(a->token, false); /* too much is under way: it is tried again */
 }
 
+static void do_revoke(const struct action *a) {
+    const struct device *d = &dispatch.core.slot[a->slot].dev;
+    log_debug("revocation: device=%s", d->sys_name);
+    if (!dispatch.bus->revoke(d, a->token))
+        on_revoked(a->token, false, "too many orders wait");
+}
+
 static void do_release(const struct action *a) {
     const struct device *d = &dispatch.core.slot[a->slot].dev;
-    log_debug("reset: device=%s", d->sys_name);
-    int pidfd = a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1;
-    if (pidfd >= 0)
-        pidfd = sys_dup(pidfd); /* without it the reset may come a moment too early */
-    if (dispatch.bus->release(d, a->token, pidfd))
+    struct bus_release how = {.pidfd = a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1, .reset = a->reset, .bind = a->bind};
+    log_debug("given back: device=%s reset=%d bind=%d", d->sys_name, a->reset, a->bind);
+    if (how.pidfd >= 0)
+        how.pidfd = sys_dup(how.pidfd); /* without it the reset may come a moment too early */
+    if (dispatch.bus->release(d, a->token, &how))
         return;
     if (log_may_about(LOG_DEVICES, d->sys_name, dispatch.now))
         log_warn("too many resets at once: device=%s is used as it is", d->sys_name);
-    on_released(a->token);
+    on_released(a->token, false); /* what is to be bound is tried again */
 }
 
 /* Told once for each hold, which is seconds long: the lines of the plugs before must not hide it. */
@@ -149,6 +161,9 @@ static void do_action(const struct action *a) {
     case ACT_OFFER:
         do_offer(a);
         break;
+    case ACT_REVOKE:
+        do_revoke(a);
+        break;
     case ACT_SAVE:
         disk_worker_save(&dispatch.core.remembered, dispatch.now);
         break;
@@ -205,7 +220,7 @@ void dispatch_fact(const struct fact *f) {
     if (dispatch.stepping) {
         VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
                   f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED ||
-                  f->kind == FACT_OFFERED);
+                  f->kind == FACT_OFFERED || f->kind == FACT_REVOKED);
         VH_ASSERT(dispatch.ndeferred < DEFERRED_MAX);
         dispatch.deferred[dispatch.ndeferred++] = *f;
         return;
@@ -348,6 +363,7 @@ static const struct bus_calls bus_calls = {
     .opened = on_opened,
     .released = on_released,
     .offered = on_offered,
+    .revoked = on_revoked,
 };
 
 static const struct link_calls link_calls = {

@@ -171,13 +171,31 @@ static const struct device *none_reported(const char *sys_name) {
     return NULL;
 }
 
+/* Opened and not written to: nothing is unbound. */
+static void revocation(const struct conf *c) {
+    int trusted = 0;
+    for (int v = 0; v < c->nvms; v++)
+        trusted += !c->vms[v].revoke;
+    bool able = works(sysfs_open("/sys/bus/usb/drivers/usb/unbind", O_WRONLY)) &&
+                works(sysfs_open("/sys/bus/usb/drivers/usb/bind", O_WRONLY));
+    if (trusted == c->nvms && c->nvms > 0)
+        doctor_say(NOTE, "revocation: no VM wants it (\"revoke\": false): a VM may keep what it has given back");
+    else if (able)
+        doctor_say(FINE, "revocation: what leaves a VM can be taken from it for good");
+    else
+        doctor_say(PROBLEM,
+                   "revocation: /sys/bus/usb/drivers/usb/unbind: %s; a device stays with its first VM (run it as root, "
+                   "with sysfs writable, or trust the VMs: \"revoke\": false)",
+                   strerror(errno));
+}
+
 /* Here, not in a worker: it may wait. */
 static void scan(const struct bus *bus) {
     bus->scan(true);
     device_pool_tick(clock_now());
 }
 
-static void devices(const struct bus *bus) {
+static void devices(const struct bus *bus, const struct conf *c) {
     static const struct bus_calls calls = {.fact = count_device, .reported = none_reported};
     const char *dir = "";
     if (!works(sysfs_open("/sys/bus/usb", O_RDONLY | O_DIRECTORY))) {
@@ -185,6 +203,7 @@ static void devices(const struct bus *bus) {
                             "CONFIG_USB, and sysfs on /sys)");
         return;
     }
+    revocation(c);
     (void)bus->start(&calls);
     device_workers_none();
     seen.verbose = true;
@@ -330,7 +349,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     kernel();
     vsock(c);
     limits();
-    devices(bus);
+    devices(bus, c);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
     enum host_lock held = lock(&holder);

@@ -7,7 +7,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "bus/device_order.h"
 #include "bus/modules.h"
+#include "bus/usb/usb_sysfs.h"
+#include "os/sysfs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +58,28 @@ const struct sandbox_path *sandbox_paths_connector(int *n) {
     return paths;
 }
 
-const struct sandbox_path *sandbox_paths_device(int *n, bool configures) {
-    enum { FIXED = 14, PATHS = FIXED + MODULES_PATHS, CONFIGURING = 2 };
+/* The attribute `authorized` of an interface is below its bus. Landlock knows directories and not names, and what is
+ * plugged in later has no file yet: so this is the smallest directory there is. A bus that comes later has no rule. */
+static int find_buses(struct sandbox_path paths[VH_MAX_BUSES]) {
+    static char names[VH_MAX_BUSES][sizeof USB_DEVICES + VH_SYSNAME_MAX];
+    static struct sysfs_dir d;
+    const char *name;
+    int n = 0;
+    if (!sysfs_dir_open(&d, USB_DEVICES))
+        return 0; /* no bus yet */
+    while (n < VH_MAX_BUSES && (name = sysfs_dir_next(&d)) != NULL) {
+        if (!str_starts(name, "usb") || !device_name_valid(name))
+            continue;
+        (void)str_fmt(names[n], sizeof names[n], USB_DEVICES "/%s", name); /* the name is valid, so it fits */
+        paths[n] = (struct sandbox_path){names[n], SANDBOX_WRITE | SANDBOX_ROOTED};
+        n++;
+    }
+    sysfs_dir_close(&d);
+    return n;
+}
+
+const struct sandbox_path *sandbox_paths_device(int *n) {
+    enum { FIXED = 16, PATHS = FIXED + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
         {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
@@ -73,19 +96,16 @@ const struct sandbox_path *sandbox_paths_device(int *n, bool configures) {
         {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        /* Nodes to open and reset, and the one file to write. Before there is a USB bus its place is not known. */
+        /* Nodes to open and reset, and the files to write. Before there is a USB bus its place is not known. */
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
         {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-    };
-    static const struct sandbox_path configuring[CONFIGURING] = {
         {"/sys/bus/usb/drivers/usb/bind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
         {"/sys/bus/usb/drivers/usb/unbind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
     };
-    static struct sandbox_path paths[PATHS + CONFIGURING];
+    static struct sandbox_path paths[PATHS + VH_MAX_BUSES];
     memcpy(paths, fixed, sizeof fixed);
     for (int i = 0; i < MODULES_PATHS; i++)
         paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
-    memcpy(paths + PATHS, configuring, sizeof configuring);
-    *n = PATHS + (configures ? CONFIGURING : 0);
+    *n = PATHS + find_buses(paths + PATHS);
     return paths;
 }

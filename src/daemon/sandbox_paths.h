@@ -14,8 +14,8 @@
 struct opener_places sandbox_paths_opener(const char *conf_path, const struct conf *conf, const char *uevents);
 /* What a connector may read: the configuration. After sandbox_paths_opener(). Static. */
 const struct sandbox_path *sandbox_paths_connector(int *n);
-/* What a device worker may reach, in its process: by then the module lists are known. configures: the USB driver's
- * `bind` and `unbind`, too. Static. */
-const struct sandbox_path *sandbox_paths_device(int *n, bool configures);
+/* What a device worker may reach, in its process: by then the module lists are known, and the buses that
+ * are there. Static. */
+const struct sandbox_path *sandbox_paths_device(int *n);
 
 #endif

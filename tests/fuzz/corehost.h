@@ -26,9 +26,10 @@ static struct {
     uint64_t incarnation;
     uint32_t gen[HOST_CLIENTS];
     bool asked[HOST_CLIENTS];
-    uint32_t reset[HOST_RESETS]; /* tokens */
-    uint32_t offer[HOST_RESETS]; /* likewise; with quarantine */
-    unsigned resets, offers;
+    uint32_t reset[HOST_RESETS];  /* tokens */
+    uint32_t offer[HOST_RESETS];  /* likewise; with quarantine */
+    uint32_t revoke[HOST_RESETS]; /* likewise */
+    unsigned resets, offers, revokes;
     bool saving;
     void (*acted)(const struct action *a);                     /* sees each action */
     void (*reloads)(const struct conf *fresh, vm_set changed); /* is told before each reload */
@@ -38,9 +39,10 @@ static struct core core;
 static struct actions out;
 static const struct conf *conf;
 
-#define HOST_VMS                                                                                            \
-    "\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": " \
-    "\"qemu\", \"socket\": \"/run/b\"}, {\"name\": \"c\", \"type\": \"qemu\", \"socket\": \"/run/c\"}]"
+#define HOST_VMS                                                                                               \
+    "\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": "    \
+    "\"qemu\", \"revoke\": false, \"socket\": \"/run/b\"}, {\"name\": \"c\", \"type\": \"qemu\", \"socket\": " \
+    "\"/run/c\"}]"
 static const char *const host_confs[] = {
     "{" HOST_VMS ", \"general\": {\"leaseSeconds\": 2, \"onCorruptState\": \"closed\"}, \"usbPassthrough\": ["
     "{\"targetVm\": \"a\", \"tag\": \"t0\", \"allow\": [{\"interfaceClass\": 3}]},"
@@ -73,6 +75,19 @@ static void host_offer(const struct action *a) {
     host.offer[host.offers++ % HOST_RESETS] = a->token;
 }
 
+/* Nobody else may have it, and it is in the middle of nothing. */
+static void host_revoke(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    MUST(s->state == SLOT_PRESENT && s->plug == a->token && s->op == OP_NONE && s->revoke == REVOKE_UNDER_WAY);
+    host.revoke[host.revokes++ % HOST_RESETS] = a->token;
+}
+
+/* A device that goes on to another VM is held by no other one. */
+static void host_attach(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    MUST((s->holders & ~((vm_set)1 << a->vm)) == 0 && !s->unbound && !core_closed(&core));
+}
+
 static void host_step(const struct fact *f) {
     const char *why = "";
     core_step(&core, f, host.now, &out);
@@ -91,7 +106,11 @@ static void host_step(const struct fact *f) {
         if (a->kind == ACT_OFFER)
             host_offer(a);
         MUST(a->kind != ACT_OP || (a->vm >= 0 && a->vm < conf->nvms));
-        MUST(a->kind != ACT_OP || a->op.kind != OP_ATTACH || !core_closed(&core));
+        if (a->kind == ACT_REVOKE)
+            host_revoke(a);
+        if (a->kind == ACT_OP && a->op.kind == OP_ATTACH)
+            host_attach(a);
+        MUST(a->kind != ACT_RELEASE || core.slot[a->slot].holders == 0);
         MUST(a->kind != ACT_EVENT || (a->slot >= 0 && core.slot[a->slot].state != SLOT_FREE));
         MUST(a->kind != ACT_AUDIT || a->audit < sizeof out.audits / sizeof *out.audits);
         if (host.acted != NULL)
@@ -194,6 +213,7 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     dev.nconfigs = core.quarantine != QUARANTINE_OFF;
     dev.config = dev.nconfigs != 0 && devnum < 3; /* the kernel had configured it before its port was held */
     dev.driven = dev.nconfigs != 0 && devnum == 1;
+    dev.binding = (enum binding)(devnum % 3);
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     host_step(&f);
 }
@@ -250,8 +270,13 @@ static void host_op_done(unsigned vm) {
     host_step(&f);
 }
 
-static void host_released(void) {
-    struct fact f = {.kind = FACT_RELEASED, .token = host.reset[below(host.in, HOST_RESETS)]};
+static void host_released(bool ok) {
+    struct fact f = {.kind = FACT_RELEASED, .token = host.reset[below(host.in, HOST_RESETS)], .ok = ok};
+    host_step(&f);
+}
+
+static void host_revoked(bool ok) {
+    struct fact f = {.kind = FACT_REVOKED, .token = host.revoke[below(host.in, HOST_RESETS)], .ok = ok, .text = "no"};
     host_step(&f);
 }
 
@@ -393,8 +418,10 @@ __attribute__((unused)) static void host_fact(void) {
     case 13:
         if ((vm & 3) == 3)
             host_client_gone(vm >> 2);
+        else if ((vm & 1) != 0)
+            host_revoked((vm & 4) == 0);
         else
-            host_released();
+            host_released((vm & 4) == 0);
         break;
     case 14:
         if (vm == 15)

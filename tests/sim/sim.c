@@ -211,7 +211,8 @@ int main(int argc, char **argv) {
         "%llu leases, %llu flapping ports, %llu saves refused, %llu late, %llu requests waited for one, %llu tags "
         "kept away, %llu moves for guests, %llu "
         "devices only seen, %llu silent, %llu claims read, %llu lies, %llu state files lost, %llu starts closed, %llu "
-        "losses acknowledged, %llu times buses renumbered, %llu times at rest\n",
+        "losses acknowledged, %llu revocations, %llu that failed, %llu done late, %llu devices kept unbound, "
+        "%llu times buses renumbered, %llu times at rest\n",
         (unsigned long long)sum.facts, (unsigned long long)sum.attaches, (unsigned long long)sum.requests,
         (unsigned long long)sum.reloads, (unsigned long long)sum.restarts, (unsigned long long)sum.stops,
         (unsigned long long)sum.foreign, (unsigned long long)sum.leased, (unsigned long long)sum.flaps,
@@ -219,7 +220,8 @@ int main(int argc, char **argv) {
         (unsigned long long)sum.tag_author, (unsigned long long)sum.guests, (unsigned long long)sum.seen,
         (unsigned long long)sum.silent, (unsigned long long)sum.looks, (unsigned long long)sum.lies,
         (unsigned long long)sum.lost, (unsigned long long)sum.closed, (unsigned long long)sum.acknowledged,
-        (unsigned long long)sum.renumbered, (unsigned long long)sum.rests);
+        (unsigned long long)sum.revoked, (unsigned long long)sum.not_revoked, (unsigned long long)sum.late_revoked,
+        (unsigned long long)sum.kept_away, (unsigned long long)sum.renumbered, (unsigned long long)sum.rests);
     if (world_offers() > 0)
         printf("# with quarantine: %llu offers to the host\n", (unsigned long long)world_offers());
     bool ok = run.chosen || met_everything(&sum);

@@ -41,17 +41,22 @@ struct port_world {
     bool configured, offered;
     unsigned offered_in;
     int failed_offers;
+    /* Who has an open descriptor of this plug, by number of the VM; one of a VM that has ended, and whose process has
+     * not; no driver has it; an unbind is under way although nobody waits for it any more. */
+    uint32_t open;
+    bool escaped, unbound, late;
 };
 
-struct hold { /* a device inside a VM, with the plug it really is */
-    bool used, foreign;
+struct hold { /* a device inside a VM, with the plug it really is; dead: its descriptor is */
+    bool used, foreign, dead;
     uint8_t bus, dev;
     uint64_t incarnation;
 };
 
 struct world_vm {
     bool alive, busy;
-    bool lies; /* lists devices that it does not have, and gives back none that it pretends to have */
+    bool keeps; /* each descriptor, whatever it says */
+    bool lies;  /* lists devices that it does not have, and gives back none that it pretends to have */
     struct hold hold[HOLDS];
     struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
     uint64_t op_incarnation;
@@ -85,11 +90,13 @@ static struct {
     struct {
         uint32_t plug; /* 0 none */
         enum role by;
-    } away[CORE_SLOTS];          /* before the step: who keeps the plug away */
-    enum role attacher;          /* the highest role that may give devices back in this step */
-    uint32_t resets[CORE_SLOTS]; /* tokens of resets under way, 0 free */
-    uint32_t offers[CORE_SLOTS]; /* likewise of offers to the host */
-    unsigned confs;              /* configurations that were in force */
+    } away[CORE_SLOTS];           /* before the step: who keeps the plug away */
+    enum role attacher;           /* the highest role that may give devices back in this step */
+    uint32_t resets[CORE_SLOTS];  /* tokens of resets under way, 0 free */
+    bool binds[CORE_SLOTS];       /* by each of them the device is bound again */
+    uint32_t revokes[CORE_SLOTS]; /* likewise of revocations */
+    uint32_t offers[CORE_SLOTS];  /* likewise of offers to the host */
+    unsigned confs;               /* configurations that were in force */
     struct world_counts counts;
 } w;
 
@@ -159,7 +166,7 @@ static int holders(uint64_t incarnation, bool foreign) {
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
             const struct hold *x = &w.vm[v].hold[h];
-            n += w.vm[v].alive && x->used && x->foreign == foreign && x->incarnation == incarnation;
+            n += w.vm[v].alive && x->used && !x->dead && x->foreign == foreign && x->incarnation == incarnation;
         }
     }
     return n;
@@ -188,11 +195,13 @@ void world_print(void) {
         if (s->state != SLOT_FREE)
             fprintf(stderr,
                     "  slot %d %s %s inc %llu vm %d choice %d op %s@%d req %d->%d doubt %llx target %d rule %d "
-                    "foreign %d lease %d hold %lld reset %d disc %d susp %d\n",
+                    "foreign %d lease %d hold %lld reset %d disc %d susp %d; %s by %llx orphan %d unbound %d cut %d "
+                    "due %d bind %d\n",
                     i, slot_state_name[s->state], s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm,
                     s->choice, op_kind_name[s->op], s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt,
                     plan_target(&core, s), s->rule, s->foreign, s->lease, (long long)s->hold_until, s->releasing,
-                    s->disconnected, s->suspended);
+                    s->disconnected, s->suspended, revoke_state_name[s->revoke], (unsigned long long)s->holders,
+                    s->orphan, s->unbound, s->cut, s->reset_due, s->binding);
     }
     for (int v = 0; v < VMS; v++) {
         int row = row_of(v);
@@ -350,6 +359,80 @@ static bool must_stay_unconfigured(const struct slot *s) {
     return quarantine == QUARANTINE_ALL || given;
 }
 
+/* ---- revocation ---- */
+
+/* VMs that give back what they have, and are trusted to. */
+static bool is_trusted(int v) {
+    return v == 5;
+}
+
+static const char *still_open(const struct port_world *p, int but) {
+    uint32_t mine = but != NOBODY ? 1u << but : 0;
+    return p->escaped || (p->open & ~mine) != 0 ? "a device is given on before its old descriptors are dead" : NULL;
+}
+
+static void check_dead(const struct slot *s, int but) {
+    const struct port_world *p = port_of(s);
+    const char *why = p != NULL ? still_open(p, but) : NULL;
+    if (why != NULL)
+        fail(why);
+}
+
+static void take_token(uint32_t tokens[CORE_SLOTS], uint32_t token) {
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (tokens[i] == token)
+            fail("the same is done twice at once to one plug");
+    }
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (tokens[i] == 0) {
+            tokens[i] = token;
+            return;
+        }
+    }
+    fail("more is under way than there are devices");
+}
+
+static void begin_revoke(const struct action *a) {
+    if (core.slot[a->slot].op != OP_NONE)
+        fail("a revocation during an operation");
+    take_token(w.revokes, a->token);
+}
+
+/* What the kernel does. */
+static void unbind(struct port_world *p) {
+    p->open = 0;
+    p->escaped = p->late = false;
+    p->unbound = true;
+    p->configured = p->offered = p->dev.driven = false;
+    p->dev.config = 0;
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++) {
+            struct hold *x = &w.vm[v].hold[h];
+            bool its = x->used && x->incarnation == p->dev.incarnation;
+            x->dead = x->dead || its;
+            if (its && x->foreign)
+                x->used = false;
+        }
+    }
+}
+
+/* Nothing is open that nobody may have, and nothing is unbound that nobody has taken away. */
+static void check_revoked(void) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        const struct port_world *p = s->state == SLOT_PRESENT ? port_of(s) : NULL;
+        if (p == NULL)
+            continue;
+        if (s->vm < 0)
+            check_dead(s, plan_target(&core, s) >= 0 ? world_of(plan_target(&core, s)) : NOBODY);
+        if (p->unbound && !s->disconnected)
+            fail("at rest: a device is not bound again");
+        if (p->unbound && s->vm >= 0)
+            fail("at rest: a VM has what no driver has");
+        w.counts.kept_away += p->unbound;
+    }
+}
+
 /* It is plugged into a port that is held, or now and then into one that is not held yet. */
 static void plug_quarantined(struct port_world *p) {
     if (quarantine == QUARANTINE_OFF)
@@ -376,8 +459,11 @@ static void begin_offer(const struct action *a) {
         if (w.offers[i] == a->token)
             fail("a second offer of one plug");
     }
+    check_dead(s, NOBODY);
     noffers++;
     struct port_world *p = port_of(s);
+    if (p != NULL && p->unbound)
+        fail("a device without a driver is offered to the host's");
     if (p != NULL)
         p->offered_in = w.confs;
     for (int i = 0; i < CORE_SLOTS; i++) {
@@ -394,7 +480,8 @@ static void check_offered(void) {
     for (int i = 0; i < core.used && quarantine != QUARANTINE_OFF; i++) {
         const struct slot *s = &core.slot[i];
         const struct port_world *p = s->state == SLOT_PRESENT ? port_of(s) : NULL;
-        bool usable = p != NULL && !s->dev.unauthorised && !s->dev.unresponsive && s->vm < 0 && s->foreign < 0;
+        bool usable = p != NULL && !s->dev.unauthorised && !s->dev.unresponsive && s->vm < 0 && s->foreign < 0 &&
+                      !(p->unbound && s->disconnected);
         if (usable && !must_stay_unconfigured(s) && !p->configured)
             fail("at rest: a device of the host's is not configured");
         if (p != NULL && p->offered && p->offered_in == w.confs && must_stay_unconfigured(s))
@@ -434,6 +521,9 @@ static void check_attach(const struct action *a) {
     if (core.stopping)
         fail("attaching at the end");
     const struct port_world *p = port_of(s);
+    check_dead(s, world_of(a->vm));
+    if (p != NULL && p->unbound && !p->late)
+        fail("attaching what no driver has");
     if (p != NULL && p->offered && p->offered_in == w.confs)
         fail("attaching a device that the host's drivers have seen");
     if (s->offering)
@@ -531,17 +621,17 @@ static void reply(const struct action *a) {
 }
 
 static void begin_reset(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    if (a->bind && s->disconnected)
+        fail("what somebody has taken away is bound again");
+    if (!a->reset && !a->bind)
+        fail("a device is given back, and nothing is to be done");
+    check_dead(s, NOBODY);
+    take_token(w.resets, a->token);
     for (int i = 0; i < CORE_SLOTS; i++) {
         if (w.resets[i] == a->token)
-            fail("a second reset of one plug");
+            w.binds[i] = a->bind;
     }
-    for (int i = 0; i < CORE_SLOTS; i++) {
-        if (w.resets[i] == 0) {
-            w.resets[i] = a->token;
-            return;
-        }
-    }
-    fail("more resets than devices");
 }
 
 /* The disk is to hold what the codec makes of it now. */
@@ -587,6 +677,9 @@ static void do_action(const struct action *a) {
         break;
     case ACT_RELEASE:
         begin_reset(a);
+        break;
+    case ACT_REVOKE:
+        begin_revoke(a);
         break;
     case ACT_OFFER:
         begin_offer(a);
@@ -798,6 +891,8 @@ static void remove_device(int p) {
     if (w.port[p].present)
         drop_foreign(w.port[p].dev.incarnation);
     w.port[p].present = w.port[p].unread = false;
+    w.port[p].open = 0;
+    w.port[p].escaped = w.port[p].unbound = w.port[p].late = false;
 }
 
 static void identify(struct device *d) {
@@ -842,6 +937,7 @@ static void make_device(int p) {
 static void tell_device(int p) {
     uint64_t plug = w.port[p].dev.incarnation;
     w.port[p].dev.claimed = holders(plug, false) != 0 || holders(plug, true) != 0;
+    w.port[p].dev.binding = w.port[p].unbound ? BINDING_NONE : BINDING_DRIVER;
     struct fact f = {.kind = FACT_DEVICE, .device = &w.port[p].dev, .coldplug = w.coldplug || w.port[p].unread};
     if (chance(20))
         f.driver = chance(50) ? "usbhid" : "";
@@ -991,14 +1087,21 @@ static void done(int v, enum op_status status, const struct vmm_found *found, in
 
 static bool execute_attach(int v) {
     struct world_vm *vm = &w.vm[v];
-    bool there = false;
-    for (int p = 0; p < PORTS; p++)
-        there = there || (w.port[p].present && w.port[p].dev.incarnation == vm->op_incarnation);
+    struct port_world *there = NULL;
+    for (int p = 0; p < PORTS; p++) {
+        if (w.port[p].present && w.port[p].dev.incarnation == vm->op_incarnation)
+            there = &w.port[p];
+    }
     struct hold *h = hold_free(v);
-    if (!there || h == NULL || hold_find(v, vm->op.busnum, vm->op.devnum) != NULL)
+    if (there != NULL && there->late)
+        unbind(there); /* opening waits for that */
+    if (there != NULL && vm->keeps)
+        there->open |= 1u << v; /* even if it says that it refuses */
+    if (there == NULL || h == NULL || hold_find(v, vm->op.busnum, vm->op.devnum) != NULL)
         return false;
     if (holders(vm->op_incarnation, false) != 0)
         fail("a device given to a second VM");
+    there->open |= 1u << v;
     *h = (struct hold){.used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .incarnation = vm->op_incarnation};
     return true;
 }
@@ -1018,6 +1121,10 @@ static bool execute(int v) {
     if (h == NULL)
         return !vm->lies; /* not found counts as success */
     h->used = false;
+    for (int p = 0; p < PORTS && !vm->keeps; p++) {
+        if (w.port[p].present && w.port[p].dev.incarnation == h->incarnation)
+            w.port[p].open &= ~(1u << v);
+    }
     return true;
 }
 
@@ -1094,7 +1201,11 @@ static void tell_vm(enum fact_kind kind, int v) {
 
 static void stop_vm(int v) {
     struct world_vm *vm = &w.vm[v];
-    vm->alive = vm->busy = vm->lies = vm->waiting_in_line = false;
+    for (int p = 0; p < PORTS; p++) {
+        w.port[p].escaped = w.port[p].escaped || (vm->keeps && (w.port[p].open >> v & 1) != 0);
+        w.port[p].open &= ~(1u << v);
+    }
+    vm->alive = vm->busy = vm->lies = vm->waiting_in_line = vm->keeps = false;
     memset(vm->hold, 0, sizeof vm->hold);
     if (chance(50) && vm->op.kind != OP_NONE)
         done(v, OP_UNKNOWN, NULL, 0);
@@ -1125,6 +1236,8 @@ static void vm_event(void) {
         vm->busy = vm->op.kind == OP_NONE;
     } else if (chance(20)) {
         vm->lies = !vm->lies;
+    } else if (chance(20)) {
+        vm->keeps = !is_trusted(v);
     } else if (chance(30)) {
         tell_vm(FACT_VM_SOCKET, v); /* a false alarm */
     }
@@ -1154,12 +1267,68 @@ static void foreign_event(void) {
     w.counts.foreign++;
 }
 
+static struct port_world *plug_of(uint32_t token) {
+    for (int i = 0; i < core.used; i++) {
+        if (core.slot[i].plug == token && core.slot[i].state == SLOT_PRESENT)
+            return port_of(&core.slot[i]);
+    }
+    return NULL;
+}
+
+/* The kernel refuses, or takes too long: then it may do it later all the same, and before anything else. */
+static void end_revoke(uint32_t token) {
+    struct fact f = {.kind = FACT_REVOKED, .token = token, .ok = true, .text = ""};
+    struct port_world *p = plug_of(token);
+    if (fault(25)) {
+        f.ok = false;
+        f.text = "the kernel says no";
+        w.counts.not_revoked++;
+        if (p != NULL && chance(50))
+            p->late = true;
+    } else if (p != NULL) {
+        unbind(p);
+        w.counts.revoked++;
+    }
+    step(&f);
+}
+
+static void late_event(void) {
+    for (int p = 0; p < PORTS; p++) {
+        if (!w.port[p].late || fault(50))
+            continue;
+        if (w.port[p].present)
+            unbind(&w.port[p]);
+        w.counts.late_revoked++;
+        tell_device(p);
+    }
+}
+
+static void revoke_event(void) {
+    int i = (int)rnd(CORE_SLOTS);
+    late_event();
+    for (int n = 0; n < CORE_SLOTS; n++, i = (i + 1) % CORE_SLOTS) {
+        uint32_t token = w.revokes[i];
+        if (token == 0)
+            continue;
+        w.revokes[i] = 0;
+        end_revoke(token);
+        return;
+    }
+}
+
 static void reset_event(void) {
     int i = (int)rnd(CORE_SLOTS);
     for (int n = 0; n < CORE_SLOTS; n++, i = (i + 1) % CORE_SLOTS) {
         if (w.resets[i] == 0)
             continue;
-        struct fact f = {.kind = FACT_RELEASED, .token = w.resets[i]};
+        struct fact f = {.kind = FACT_RELEASED, .token = w.resets[i], .ok = true};
+        struct port_world *p = plug_of(f.token);
+        if (p != NULL && p->late)
+            unbind(p); /* orders about one device come one after the other */
+        if (w.binds[i] && fault(20))
+            f.ok = false;
+        else if (w.binds[i] && p != NULL)
+            p->unbound = false;
         w.resets[i] = 0;
         step(&f);
         return;
@@ -1268,6 +1437,7 @@ static void client_event(void) {
 /* ---- configurations ---- */
 
 #define VM(n) "{\"name\": \"vm" n "\", \"type\": \"qemu\", \"socket\": \"/run/" n "\"}"
+#define TRUSTED(n) "{\"name\": \"vm" n "\", \"type\": \"qemu\", \"socket\": \"/run/" n "\", \"revoke\": false}"
 #define ALLOW(pid) "\"allow\": [{\"vendorId\": \"1000\", \"productId\": \"000" pid "\"}]"
 
 /* The last one is for worlds with quarantine. */
@@ -1289,7 +1459,7 @@ static const char *const texts[] = {
                                         "[{\"vendorId\": \"1000\", "
                                         "\"productId\": \"0007\"}]}]}",
 
-    "{\"vms\": [" VM("5") ", " VM("4") ", " VM("3") ", " VM("2") ", " VM(
+    "{\"vms\": [" TRUSTED("5") ", " VM("4") ", " VM("3") ", " VM("2") ", " VM(
         "1") "], \"general\": {\"leaseSeconds\": 3, \"onCorruptState\": \"closed\", "
              "\"releaseOnExit\": true}, \"usbPassthrough\": ["
              "{\"targetVm\": \"vm3\", \"allow\": [{\"connector\": [\"a/2:2\", \"b/2:3\"]}]},"
@@ -1428,7 +1598,7 @@ static void check_disk(void) {
 
 static bool resets_under_way(void) {
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (w.resets[i] != 0 || w.offers[i] != 0)
+        if (w.resets[i] != 0 || w.offers[i] != 0 || w.revokes[i] != 0)
             return true;
     }
     return false;
@@ -1439,6 +1609,7 @@ static void round_of_answers(void) {
         advance_op(v);
     for (int p = 0; p < PORTS; p++)
         look_event(p);
+    revoke_event();
     reset_event();
     if (quarantine != QUARANTINE_OFF)
         offer_event();
@@ -1485,6 +1656,7 @@ void world_rest(void) {
     check_decided();
     check_disk();
     check_offered();
+    check_revoked();
     for (int k = 0; k < CLIENTS; k++) {
         if (w.client[k].asked)
             fail("at rest: a request was never answered");
@@ -1507,6 +1679,16 @@ static void no_reuse(void) {
     }
 }
 
+/* If nothing is noted, each device is revoked once before it is given to a VM, if that can be done. This world does not
+ * look at it. */
+static void forget_held(void) {
+    no_reuse();
+    for (int p = 0; p < PORTS; p++) {
+        w.port[p].open = 0;
+        w.port[p].escaped = false;
+    }
+}
+
 /* A VM that the new configuration does not name is not the daemon's any more: its user has emptied it. */
 static void forget_unnamed(void) {
     for (int v = 0; v < VMS; v++) {
@@ -1514,6 +1696,8 @@ static void forget_unnamed(void) {
             if (!w.vm[v].hold[h].foreign)
                 w.vm[v].hold[h].used = false;
         }
+        for (int p = 0; row_of(v) == NOBODY && p < PORTS; p++)
+            w.port[p].open &= ~(1u << v);
     }
 }
 
@@ -1550,7 +1734,7 @@ static void load(const struct conf *old) {
     if (noted)
         core_earlier(&core, old != NULL ? rows : NULL, n);
     else
-        no_reuse();
+        forget_held();
     core.persist = chance(90);
     if (!core.persist)
         return;
@@ -1584,6 +1768,12 @@ static void restart(void) {
     }
     memset(w.resets, 0, sizeof w.resets);
     memset(w.offers, 0, sizeof w.offers);
+    for (int i = 0; i < CORE_SLOTS; i++) { /* a worker that has begun finishes */
+        struct port_world *p = w.revokes[i] != 0 ? plug_of(w.revokes[i]) : NULL;
+        if (p != NULL && chance(50))
+            unbind(p);
+    }
+    memset(w.revokes, 0, sizeof w.revokes);
     if ((w.saving || w.late) && chance(50))
         disk = on_its_way; /* it arrives although nobody waits for it any more */
     w.saving = w.late = false;
@@ -1659,8 +1849,10 @@ void world_event(uint64_t number) {
         save_event();
     else if (what < 940)
         time_passes((int64_t)rnd(2000) * VH_NSEC_PER_MSEC);
-    else if (what < 980)
+    else if (what < 960)
         reset_event();
+    else if (what < 980)
+        revoke_event();
     else if (what < 988)
         foreign_event();
     else if (what < 994)

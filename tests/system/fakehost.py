@@ -43,11 +43,13 @@ class Host:
         self.trash = 0
         self.controllers = {}
         for d in ("proc/sys/kernel/random", "proc/self", "proc/net", "sys/bus/usb/devices", "sys/class/block", "sys/class/net",
-                  "sys/dev/block", "dev/bus/usb", "lib/modules", "run", "trash"):
+                  "sys/dev/block", "sys/bus/usb/drivers/usb", "dev/bus/usb", "lib/modules", "run", "trash"):
             os.makedirs(os.path.join(root, d))
         for name, text in (("self/mountinfo", "1 1 0:1 / / rw - tmpfs tmpfs rw\n"), ("swaps", "Filename Type Size\n"),
                            ("sys/kernel/random/boot_id", "boot-1\n"), ("net/route", "Iface\tDestination\tGateway\n"), ("net/ipv6_route", "")):
             self.write("proc/" + name, text)
+        for name in ("bind", "unbind"):
+            self.write(f"sys/bus/usb/drivers/usb/{name}", "")
         self.bus(1)
 
     def path(self, *parts):

@@ -20,15 +20,15 @@ void no_diag(const struct diag *d, void *arg) {
         printf("# %u:%u %s: %s\n", d->line, d->column, d->path, d->text);
 }
 
-static const char text[] =
-    "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": \"qemu\", "
-    "\"socket\": \"/run/b\"}],"
-    " \"usbPassthrough\": ["
-    "{\"description\": \"hid\", \"targetVm\": \"a\", \"tag\": \"input\", \"allow\": [{\"interfaceClass\": 3}]},"
-    "{\"description\": \"stick\", \"allowedVms\": [\"a\", \"b\"], \"tag\": \"disk\", \"allow\": [{\"interfaceClass\": "
-    "8}]},"
-    "{\"description\": \"skip\", \"targetVm\": \"b\", \"skipOnSuspend\": true, \"allow\": [{\"interfaceClass\": "
-    "14}]}]}";
+static const char text[] = "{\"vms\": [" VM("a") ", " VM(
+    "b") "],"
+         " \"usbPassthrough\": ["
+         "{\"description\": \"hid\", \"targetVm\": \"a\", \"tag\": \"input\", \"allow\": [{\"interfaceClass\": 3}]},"
+         "{\"description\": \"stick\", \"allowedVms\": [\"a\", \"b\"], \"tag\": \"disk\", \"allow\": "
+         "[{\"interfaceClass\": "
+         "8}]},"
+         "{\"description\": \"skip\", \"targetVm\": \"b\", \"skipOnSuspend\": true, \"allow\": [{\"interfaceClass\": "
+         "14}]}]}";
 
 void begin(bool attach_connected) {
     if (conf.nvms == 0 && !conf_parse(&conf, text, sizeof text - 1, no_diag, NULL))

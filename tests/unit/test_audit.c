@@ -39,7 +39,8 @@ static const char *as_event(const struct audit_entry *e) {
 }
 
 static struct audit detach(void) {
-    struct audit a = {.asked = {.kind = REQ_DETACH, .who = root, .vm = "vm 1", .id = "\"x\""}, .devices = 2};
+    struct audit a = {
+        .asked = {.kind = REQ_DETACH, .who = root, .vm = "vm 1", .id = "\"x\""}, .devices = 2, .taken = "uncertain"};
     a.asked.sel = (struct selector){.by_tag = true, .tag = "k=b"};
     snprintf(a.device, sizeof a.device, "1-2");
     a.vid = 0x46d;
@@ -55,11 +56,13 @@ static void a_decision_in_both_forms(void) {
     CHECK_STR(
         as_line(&e, VH_AUDIT_MAX),
         "audit: by=\"unix uid=0 gid=0 pid=12\" role=admin action=usb_detach asked=\"tag 'k\\u003db'\" vm=\"vm 1\" "
-        "request=\"\\\"x\\\"\" device=1-2 id=046d:c31c devices=2 outcome=failed reason=\"no \\u003d \\\"room\\\"\"");
+        "request=\"\\\"x\\\"\" device=1-2 id=046d:c31c devices=2 taken_away=uncertain outcome=failed reason=\"no "
+        "\\u003d \\\"room\\\"\"");
     CHECK_STR(as_event(&e),
               "{\"event\": \"audit\", \"by\": \"unix uid=0 gid=0 pid=12\", \"role\": \"admin\", \"action\": "
               "\"usb_detach\", \"asked\": \"tag 'k=b'\", \"vm\": \"vm 1\", \"request\": \"\\\"x\\\"\", \"device\": "
-              "\"1-2\", \"id\": \"046d:c31c\", \"devices\": 2, \"outcome\": \"failed\", \"reason\": \"no = "
+              "\"1-2\", \"id\": \"046d:c31c\", \"devices\": 2, \"taken_away\": \"uncertain\", \"outcome\": \"failed\", "
+              "\"reason\": \"no = "
               "\\\"room\\\"\"}\n");
 }
 

@@ -146,9 +146,21 @@ static void on_opened(uint64_t token, int fd, const char *why) {
     nopened++;
 }
 
-static void on_released(uint64_t token) {
+static void on_released(uint64_t token, bool ok) {
+    (void)ok;
     CHECK(token == TOKEN);
     nreleased++;
+}
+
+static int nrevoked;
+static bool revoked_ok;
+static char revoked_why[VH_TEXT_MAX];
+
+static void on_revoked(uint64_t token, bool ok, const char *why) {
+    CHECK_INT(token, TOKEN);
+    nrevoked++;
+    revoked_ok = ok;
+    (void)snprintf(revoked_why, sizeof revoked_why, "%s", why);
 }
 
 static bool wanted_now; /* a VM is to get the device that is read */
@@ -168,20 +180,21 @@ static const struct bus_calls calls = {.wanted = wanted,
                                        .fact = hear,
                                        .reported = reported,
                                        .opened = on_opened,
-                                       .released = on_released};
+                                       .released = on_released,
+                                       .revoked = on_revoked};
 
 /* ---- the workers' part ---- */
 
-static int norders[DEVICE_RELEASE + 1]; /* carried out, by kind */
-static void (*before_list)(void);       /* what happens before the next list of devices */
-static const char *silent = "";         /* the device, or the kind of list, whose orders end without an answer */
+static int norders[DEVICE_KINDS]; /* carried out, by kind */
+static void (*before_list)(void); /* what happens before the next list of devices */
+static const char *silent = "";   /* the device, or the kind of list, whose orders end without an answer */
 static bool silent_lists, silent_uses;
 static bool doubles; /* each row of a list comes twice */
 
 static size_t carry_out(const void *order, int fd, void *result, int out[WORKER_FDS]) {
     uint32_t kind = ((const struct device_order *)order)->head.kind;
-    CHECK(kind <= DEVICE_RELEASE);
-    norders[kind <= DEVICE_RELEASE ? kind : 0]++;
+    CHECK(kind < DEVICE_KINDS);
+    norders[kind < DEVICE_KINDS ? kind : 0]++;
     if (kind == DEVICE_LIST && before_list != NULL) {
         before_list();
         before_list = NULL;
@@ -252,11 +265,21 @@ static int open_node(const struct device *dev) {
 }
 
 static void release(const struct device *dev) {
+    static const struct bus_release how = {.pidfd = -1, .reset = true};
     nreleased = 0;
-    CHECK(bus_usb.release(dev, TOKEN, -1));
+    CHECK(bus_usb.release(dev, TOKEN, &how));
     CHECK_INT(nreleased, 0);
     pump();
     CHECK_INT(nreleased, 1);
+}
+
+static bool revoke_it(const struct device *dev) {
+    nrevoked = 0;
+    CHECK(bus_usb.revoke(dev, TOKEN));
+    CHECK_INT(nrevoked, 0);
+    pump();
+    CHECK_INT(nrevoked, 1);
+    return revoked_ok;
 }
 
 static void note_event(const char *action, const char *name) {
@@ -702,6 +725,57 @@ static void lists_that_do_not_come_are_asked_for_again(void) {
     CHECK_INT(bus_usb.deadline(), VH_NEVER);
 }
 
+static const char *content(const char *name) {
+    static char text[64];
+    int fd = open(at(name), O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    CHECK(fd >= 0 && n >= 0 && close(fd) == 0);
+    text[n < 0 ? 0 : n] = '\0';
+    return text;
+}
+
+static void a_revocation_ends_transfers_and_then_all_of_it(void) {
+    int files = open_files();
+    make_file("sys/bus/usb/drivers/usb/bind", "");
+    make_file("sys/bus/usb/drivers/usb/unbind", "");
+    make_file("sys/bus/usb/devices/1-2/1-2:1.0/authorized", "1");
+    make_file("sys/bus/usb/devices/1-2/1-2:1.1/authorized", "1");
+    CHECK(revoke_it(&last));
+    CHECK_STR(content("sys/bus/usb/devices/1-2/1-2:1.0/authorized"), "0");
+    CHECK_STR(content("sys/bus/usb/devices/1-2/1-2:1.1/authorized"), "0");
+    CHECK_STR(content("sys/bus/usb/drivers/usb/unbind"), "1-2");
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "");
+    static const struct bus_release how = {.pidfd = -1, .bind = true};
+    int before = resets;
+    CHECK(bus_usb.release(&last, TOKEN, &how));
+    pump();
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "1-2");
+    CHECK_INT(resets, before);
+    CHECK_INT(open_files(), files);
+}
+
+static void a_revocation_that_fails_says_why(void) {
+    struct device other = last; /* another device has its name */
+    other.incarnation++;
+    make_file("sys/bus/usb/drivers/usb/unbind", "");
+    CHECK(!revoke_it(&other));
+    CHECK_STR(revoked_why, "the device is gone");
+    CHECK_STR(content("sys/bus/usb/drivers/usb/unbind"), "");
+    CHECK(unlink(at("sys/bus/usb/drivers/usb/unbind")) == 0);
+    CHECK(!revoke_it(&last));
+    CHECK_STR(revoked_why, "/sys/bus/usb/drivers/usb/unbind: No such file or directory");
+    make_file("sys/bus/usb/drivers/usb/unbind", "");
+    fail_call("write", 3, ENODEV); /* after those of two interfaces */
+    CHECK(!revoke_it(&last));
+    CHECK_STR(revoked_why, "its driver is not the kernel's own");
+    heal();
+    attribute("1-2", "bConfigurationValue", "");
+    fail_call("write", 3, ENODEV);
+    CHECK(revoke_it(&last)); /* an earlier attempt has done it */
+    heal();
+    CHECK(unlink(at("sys/bus/usb/devices/1-2/bConfigurationValue")) == 0);
+}
+
 static void a_full_queue_is_survived(void) {
     struct device other = last;
     struct device_pool_stats stats;
@@ -711,7 +785,9 @@ static void a_full_queue_is_survived(void) {
     while (asked <= VH_MAX_ORDERS && bus_usb.open_node(&other, TOKEN))
         asked++;
     CHECK_INT(asked, VH_MAX_ORDERS);
-    CHECK(!bus_usb.release(&other, TOKEN, dup(0)));
+    const struct bus_release how = {.pidfd = dup(0), .reset = true};
+    CHECK(!bus_usb.release(&other, TOKEN, &how));
+    CHECK(!bus_usb.revoke(&other, TOKEN));
     note_event("change", "1-2");
     CHECK(bus_usb.deadline() != VH_NEVER);
     bus_usb.scan(false);
@@ -811,6 +887,8 @@ int main(void) {
     RUN(one_that_never_answered_is_told_of_too);
     RUN(a_node_that_does_not_open_in_time_is_said);
     RUN(lists_that_do_not_come_are_asked_for_again);
+    RUN(a_revocation_ends_transfers_and_then_all_of_it);
+    RUN(a_revocation_that_fails_says_why);
     RUN(a_full_queue_is_survived);
     RUN(what_finds_no_room_in_a_scan_is_seen);
     remove_tree();

@@ -381,12 +381,13 @@ static void nothing_is_decided_about_a_device_whose_identity_cannot_be_read(void
 
 static struct conf *lease_conf(void) {
     static struct conf c;
-    static const char json[] =
-        "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, {\"name\": \"b\", \"type\": "
-        "\"qemu\", \"socket\": \"/run/b\"}], \"general\": {\"leaseSeconds\": 5}, \"usbPassthrough\": ["
-        "{\"targetVm\": \"a\", \"tag\": \"cam\", \"allow\": [{\"interfaceClass\": 3}], \"deny\": [{\"interfaceClass\": "
-        "224}]},"
-        "{\"allowedVms\": [\"a\", \"b\"], \"allow\": [{\"interfaceClass\": 8}]}]}";
+    static const char json[] = "{\"vms\": [" VM(
+        "a") ", {\"name\": \"b\", \"type\": "
+             "\"qemu\", \"socket\": \"/run/b\"}], \"general\": {\"leaseSeconds\": 5}, \"usbPassthrough\": ["
+             "{\"targetVm\": \"a\", \"tag\": \"cam\", \"allow\": [{\"interfaceClass\": 3}], \"deny\": "
+             "[{\"interfaceClass\": "
+             "224}]},"
+             "{\"allowedVms\": [\"a\", \"b\"], \"allow\": [{\"interfaceClass\": 8}]}]}";
     if (c.nvms == 0 && !conf_parse(&c, json, sizeof json - 1, no_diag, NULL))
         exit(1);
     return &c;

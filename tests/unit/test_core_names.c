@@ -41,6 +41,7 @@ static void the_readme_names_every_state(void) {
     check_table("\n## Question\n", question_state_name, QUESTION_STATES);
     check_table("\n## VM\n", vm_state_name, VM_STATES);
     check_table("\n## Operation\n", op_kind_name, OP_KINDS);
+    check_table("\n## Revocation\n", revoke_state_name, REVOKE_STATES);
 }
 
 static void names_belong_to_their_values(void) {
@@ -58,6 +59,10 @@ static void names_belong_to_their_values(void) {
     CHECK_STR(op_kind_name[OP_LIST], "list");
     CHECK_STR(op_kind_name[OP_ATTACH], "attach");
     CHECK_STR(op_kind_name[OP_DETACH], "detach");
+    CHECK_STR(revoke_state_name[REVOKE_NONE], "none");
+    CHECK_STR(revoke_state_name[REVOKE_UNDER_WAY], "under way");
+    CHECK_STR(revoke_state_name[REVOKE_CERTAIN], "certain");
+    CHECK_STR(revoke_state_name[REVOKE_UNCERTAIN], "uncertain");
 }
 
 /* ---- why a device stays with the host ---- */

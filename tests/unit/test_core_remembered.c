@@ -209,9 +209,10 @@ static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
 /* The device has a lease and no rule: only a decision about the device itself keeps it away. */
 static void a_decision_about_a_leased_device_is_lifted(void) {
     static struct conf leasing;
-    const char json[] = "{\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}], \"general\": "
-                        "{\"leaseSeconds\": 5}, \"usbPassthrough\": [{\"targetVm\": \"a\", \"allow\": "
-                        "[{\"interfaceClass\": 3}]}]}";
+    const char json[] =
+        "{\"vms\": [" VM("a") "], \"general\": "
+                              "{\"leaseSeconds\": 5}, \"usbPassthrough\": [{\"targetVm\": \"a\", \"allow\": "
+                              "[{\"interfaceClass\": 3}]}]}";
     if (leasing.nvms == 0 && !conf_parse(&leasing, json, sizeof json - 1, no_diag, NULL))
         exit(1);
     begin(false);

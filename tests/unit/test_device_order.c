@@ -66,7 +66,7 @@ static void an_order_has_a_kind_and_a_name(void) {
     for (uint32_t kind = 0; kind < 300; kind++) {
         bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI;
         bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_HUB ||
-                     kind == DEVICE_OFFER;
+                     kind == DEVICE_OFFER || kind == DEVICE_REVOKE;
         make_order(kind, "1-2.3");
         CHECK(device_order_valid(&order) == named);
         make_order(kind, "");
@@ -390,6 +390,7 @@ static void a_descriptor_comes_where_a_node_was_opened(void) {
     BROKEN(make_done(DEVICE_OPEN), answer.done.result = DEVICE_REFUSED);
     BROKEN(make_done(DEVICE_OPEN), answer.done.result = DEVICE_GONE);
     BROKEN(make_done(DEVICE_OFFER), with_fd = true);
+    BROKEN(make_done(DEVICE_REVOKE), with_fd = true);
     BROKEN(make_done(DEVICE_HUB), with_fd = false);
     BROKEN(make_done(DEVICE_HUB), (answer.done.ports = 0, with_fd = false));
     BROKEN(make_done(DEVICE_HUB), answer.done.result = DEVICE_REFUSED);
@@ -407,7 +408,7 @@ static void a_descriptor_comes_where_a_node_was_opened(void) {
 /* The answer to one kind of order is none to another. */
 /* Is its answer a struct device_done, with a descriptor at most where it succeeded? */
 static bool is_done(uint32_t kind) {
-    return kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_OFFER;
+    return kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_OFFER || kind == DEVICE_REVOKE;
 }
 
 static void each_order_has_its_own_answer(void) {

@@ -221,13 +221,26 @@ static void devices_are_told_of_one_by_one(void) {
     CHECK_INT(visit(), FINE);
     CHECK(told("ok", "usbfs: ", "1 of them hubs"));
     CHECK(!says("stays with the host"));
-    fail_call("openat", 2, EACCES); /* the first one is /sys/bus/usb */
+    fail_call("openat", 4, EACCES); /* before it: /sys/bus/usb, and what revokes */
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "usbfs: 1 of 1 nodes cannot be opened: ", strerror(EACCES)));
-    fail_call("openat", 3, ENOENT);
+    fail_call("openat", 5, ENOENT);
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "usbfs: ", "no /dev/bus/usb"));
     CHECK(!says("libusb:"));
+}
+
+static void where_nothing_can_be_revoked_is_said(void) {
+    healthy();
+    conf.vms[0].revoke = true;
+    CHECK_INT(visit(), FINE);
+    CHECK(told("ok", "revocation: ", "taken from it for good"));
+    fail_call("openat", 2, EROFS);
+    CHECK_INT(visit(), WRONG);
+    CHECK(told("problem", "revocation: ", strerror(EROFS)));
+    conf.vms[0].revoke = false;
+    CHECK_INT(visit(), FINE);
+    CHECK(told("note", "revocation: ", "no VM wants it"));
 }
 
 static void libusb_has_a_second_opinion(void) {
@@ -382,7 +395,7 @@ static void whether_a_daemon_runs_is_said(void) {
     CHECK(told("note", "daemon: ", "no such socket: is vhotplug running?"));
     int listener = sock_listen_unix(sock_path, 0600, -1, -1);
     give_call("poll", 0, 0);        /* it does not answer; nobody waits for that here */
-    fail_call("openat", 3, ENOENT); /* libusb, which polls, is not started: another problem */
+    fail_call("openat", 5, ENOENT); /* libusb, which polls, is not started: another problem */
     CHECK_INT(visit(), WRONG);
     CHECK(told("ok", "daemon: ", "somebody listens"));
     CHECK(told("problem", "daemon: ", "no answer within 5 s (is it stopped?"));
@@ -547,6 +560,7 @@ int main(void) {
     RUN(vsock_matters_to_who_wants_it);
     RUN(too_few_open_files_are_a_problem);
     RUN(devices_are_told_of_one_by_one);
+    RUN(where_nothing_can_be_revoked_is_said);
     RUN(libusb_has_a_second_opinion);
     RUN(a_monitor_that_greets_is_a_vm);
     RUN(a_monitor_of_another_user_is_a_problem);

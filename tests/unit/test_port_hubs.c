@@ -79,7 +79,8 @@ static void on_offered(uint64_t token, bool ok) {
     noffered++;
     last_ok = ok;
 }
-static void on_released(uint64_t token) {
+static void on_released(uint64_t token, bool ok) {
+    (void)ok;
     (void)token;
     nfreed++;
 }

@@ -80,6 +80,16 @@ static void make_tree(void) {
         "root/sys/bus/",
         "root/sys/bus/usb/",
         "root/sys/bus/usb/drivers_probe",
+        "root/sys/bus/usb/drivers/",
+        "root/sys/bus/usb/drivers/usb/",
+        "root/sys/bus/usb/drivers/usb/bind",
+        "root/sys/bus/usb/drivers/usb/unbind",
+        "root/sys/bus/usb/drivers/usb/uevent",
+        "root/sys/bus/usb/drivers/x",
+        "root/sys/bus/usb/devices/",
+        "root/sys/bus/usb/devices/usb1/",
+        "root/sys/bus/usb/devices/usb1/authorized",
+        "root/sys/bus/usb/devices/x",
         "root/sys/devices/",
         "root/sys/devices/x",
         "root/sys/class/",
@@ -132,7 +142,7 @@ static void enter(enum sandbox_role role) {
     struct sandbox box = {.role = role, .keep_override = role == SANDBOX_CONNECTOR}; /* the daemon has no path */
     box.configures = configures;
     if (role == SANDBOX_DEVICE) {
-        box.paths = sandbox_paths_device(&box.npaths, false); /* the real ones: all of them are below the root */
+        box.paths = sandbox_paths_device(&box.npaths); /* the real ones: all of them are below the root */
     } else if (role == SANDBOX_DISK) {
         box.paths = disk;
         box.npaths = sizeof disk / sizeof *disk;
@@ -379,8 +389,10 @@ static int probe_drivers(void) {
     return open_one("root/sys/bus/usb/drivers_probe", O_WRONLY) | open_one("root/dev/bus/usb/001", O_RDWR);
 }
 
-static int unbind(void) {
-    return open_one("root/sys/bus/usb/unbind", O_WRONLY);
+static int revoke_one(void) {
+    return open_one("root/sys/bus/usb/drivers/usb/bind", O_WRONLY) |
+           open_one("root/sys/bus/usb/drivers/usb/unbind", O_WRONLY) |
+           open_one("root/sys/bus/usb/devices/usb1/authorized", O_WRONLY);
 }
 
 static int read_a_node_of_others(void) {
@@ -398,7 +410,7 @@ static int read_what_devices_say(void) {
 static void a_device_worker_may_offer_interfaces_and_open_nodes(void) {
     CHECK_INT(try_in(SANDBOX_DEVICE, probe_drivers), 0);
     CHECK_INT(try_in(SANDBOX_DEVICE, read_what_devices_say), 0);
-    CHECK_INT(try_in(SANDBOX_DEVICE, unbind), EACCES);
+    CHECK_INT(try_in(SANDBOX_DEVICE, revoke_one), 0);
     CHECK_INT(try_in(SANDBOX_DEVICE, read_a_node_of_others), EACCES);
 }
 
@@ -417,6 +429,13 @@ static const struct forbidden worker_forbidden[] = {
     {"root/sys/class/x", O_WRONLY},
     {"root/sys/dev/x", O_WRONLY},
     {"root/sys/devices/new", O_WRONLY | O_CREAT},
+    {"root/sys/devices/x", O_WRONLY},
+    {"root/sys/bus/usb/unbind", O_WRONLY},
+    {"root/sys/bus/usb/devices/x", O_WRONLY},
+    {"root/sys/bus/usb/devices/usb1/new", O_WRONLY | O_CREAT},
+    {"root/sys/bus/usb/drivers/x", O_WRONLY},
+    {"root/sys/bus/usb/drivers/usb/uevent", O_WRONLY},
+    {"root/sys/bus/usb/drivers/usb/new", O_WRONLY | O_CREAT},
     {"root/proc", O_RDONLY},
     {"root/proc/swaps", O_WRONLY},
     {"root/proc/net/route", O_WRONLY},

@@ -53,11 +53,17 @@ static bool usb_open_node(const struct device *dev, uint64_t token) {
     return device_pool_order(&o, token, -1);
 }
 
-static bool usb_release(const struct device *dev, uint64_t token, int pidfd) {
-    struct device_order o = {.head.kind = DEVICE_RELEASE};
+static bool usb_release(const struct device *dev, uint64_t token, const struct bus_release *how) {
+    struct device_order o = {.head.kind = DEVICE_RELEASE, .reset = how->reset, .bind = how->bind};
     of_device(&o, dev);
     o.keep = port_hubs_on(); /* an offer of its own follows, if it is the host's */
-    return device_pool_order(&o, token, pidfd);
+    return device_pool_order(&o, token, how->pidfd);
+}
+
+static bool usb_revoke(const struct device *dev, uint64_t token) {
+    struct device_order o = {.head.kind = DEVICE_REVOKE};
+    of_device(&o, dev);
+    return device_pool_order(&o, token, -1);
 }
 
 static bool usb_offer(const struct device *dev, uint64_t token) {
@@ -87,6 +93,23 @@ static void on_offered(const struct device_order *o, uint64_t token, const struc
         port_hub_bound(o);
     }
     port_turn_offered(o, token, d);
+}
+
+/* Whoever is late may still do it: what is there then is read. */
+static void on_revoked(const struct device_order *o, uint64_t token, const struct device_done *d) {
+    bool ok = d != NULL && d->result == DEVICE_SAME;
+    if (d == NULL)
+        usb_scan_later();
+    if (!ok && log_may_about(LOG_DEVICES, o->sys_name, clock_now()))
+        log_warn("not revoked: device=%s error=\"%s\"", o->sys_name, d != NULL ? d->why : "no answer in time");
+    usb_calls()->revoked(token, ok, d != NULL ? d->why : "the kernel has not done it in time");
+}
+
+static void on_released(const struct device_order *o, uint64_t token, const struct device_done *d) {
+    bool ok = d != NULL && d->result == DEVICE_SAME;
+    if (d != NULL && !ok && log_may_about(LOG_DEVICES, o->sys_name, clock_now()))
+        log_warn("not bound again: device=%s error=\"%s\"", o->sys_name, d->why);
+    usb_calls()->released(token, ok);
 }
 
 /* ---- what the host uses ---- */
@@ -184,8 +207,11 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
     case DEVICE_OFFER:
         on_offered(o, token, a != NULL ? &a->done : NULL);
         break;
+    case DEVICE_REVOKE:
+        on_revoked(o, token, a != NULL ? &a->done : NULL);
+        break;
     default:
-        usb_calls()->released(token);
+        on_released(o, token, a != NULL ? &a->done : NULL);
         break;
     }
     usb_scan_end();
@@ -301,6 +327,7 @@ const struct bus bus_usb = {
     .look = usb_look,
     .open_node = usb_open_node,
     .release = usb_release,
+    .revoke = usb_revoke,
     .offer = usb_offer,
     .hold_ports = usb_hold_ports,
     .quarantine = port_hubs_status,

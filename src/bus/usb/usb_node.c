@@ -10,6 +10,7 @@
 #include "bus/host_use.h"
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_reset.h"
+#include "bus/usb/usb_revoke.h"
 #include "bus/usb/usb_sysfs.h"
 #include "codec/usb_place.h"
 #include "os/sys.h"
@@ -39,17 +40,8 @@ void usb_node_start(void) {
 
 /* ---- opening ---- */
 
-/* The directory of this plug, if the device of this name still is this plug; else -1. During a reset its number reads
- * 0. */
 static int open_dir(const struct device_order *o) {
-    struct sys_stat st;
-    int dir = usb_sysfs_open(o->sys_name);
-    if (dir < 0)
-        return -1;
-    if (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == o->incarnation)
-        return dir;
-    (void)close(dir);
-    return -1;
+    return usb_sysfs_open_plug(o->sys_name, o->incarnation);
 }
 
 static int open_path(const struct device_order *o, char node[VH_NODE_MAX]) {
@@ -188,23 +180,29 @@ bool usb_node_offer(const struct device_order *o, char *why, size_t cap) {
     return ok;
 }
 
-void usb_node_release(const struct device_order *o) {
+/* A device that no driver has can be reset, too; then its drivers never see what the VM left in it. */
+static void reset(const struct device_order *o) {
     char why[VH_TEXT_MAX] = "", node[VH_NODE_MAX];
-    if (!sysfs_root_is_real()) { /* a test's replacement cannot be reset */
-        if (o->keep == 0)
-            usb_driver_offer(o->sys_name);
-        return;
-    }
-    int dir = open_dir(o);
-    if (dir < 0)
-        return; /* unplugged meanwhile, and perhaps another device has its number */
-    (void)close(dir);
-    int fd = open_path(o, node);
+    int fd = sysfs_root_is_real() ? open_path(o, node) : -1; /* a test's replacement cannot be reset */
     if (fd < 0)
         return;
     if (is_node_of(fd, o) && !usb_reset(fd, why, sizeof why))
         log_info("reset failed: device=%s error=%s", o->sys_name, why);
     (void)close(fd);
+}
+
+bool usb_node_release(const struct device_order *o, char *why, size_t cap) {
+    int dir = open_dir(o);
+    if (dir < 0) { /* unplugged meanwhile, and perhaps another device has its number */
+        (void)str_copy(why, cap, "the device is gone");
+        return false;
+    }
+    (void)close(dir);
+    if (o->reset != 0)
+        reset(o);
+    if (o->bind != 0 && !usb_revoke_undo(o, why, cap))
+        return false;
     if (o->keep == 0)
         usb_driver_offer(o->sys_name);
+    return true;
 }

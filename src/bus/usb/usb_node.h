@@ -13,9 +13,9 @@ void usb_node_start(void); /* before the sandbox */
 /* In a worker. Opens the node, read-write, after checking that the order's device still is that plug and that nobody
  * uses it. The descriptor, or -1 with `why` filled for an error reply. */
 int usb_node_open(const struct device_order *o, char *why, size_t cap);
-/* Resets the device, if its node still is that of the order, and offers its interfaces to host drivers. Logs failures.
- */
-void usb_node_release(const struct device_order *o);
+/* Resets the device and binds it again, as the order says, if it still is that plug, and offers its interfaces to host
+ * drivers. False with `why` filled if it is not bound; logs why a reset failed. */
+bool usb_node_release(const struct device_order *o, char *why, size_t cap);
 /* Opens the node of a hub that the kernel drives; *ports: how many it has. -1 as above. */
 int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t cap);
 /* Configures the device if it is not, and offers its interfaces to host drivers: this takes as long as their probing.

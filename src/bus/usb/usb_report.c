@@ -120,6 +120,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
         dev->unauthorised = r->unauthorised != 0;
         dev->claimed = r->claimed != 0;
         dev->driven = r->driven != 0;
+        dev->binding = (enum binding)r->binding;
         dev->settled = r->strings != 0;
         take_drivers(dev, r->drivers);
         return true;
@@ -131,6 +132,7 @@ static bool merge(struct device *dev, const char *name, const struct device_read
     dev->unauthorised = r->unauthorised != 0;
     dev->claimed = r->claimed != 0;
     dev->driven = r->driven != 0;
+    dev->binding = (enum binding)r->binding;
     if (r->result == DEVICE_NAMES)
         take_names(dev, r);
     return true;

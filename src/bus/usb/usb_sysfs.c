@@ -12,6 +12,7 @@
 #include "codec/usb_desc.h"
 #include "codec/usb_names.h"
 #include "codec/usb_place.h"
+#include "os/sys.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
@@ -24,6 +25,15 @@ int usb_sysfs_open(const char *sys_name) {
     bool ok = str_fmt(path, sizeof path, USB_DEVICES "/%s", sys_name);
     VH_ASSERT(ok); /* usb_sysfs_is_device() bounds the name */
     return sysfs_open(path, O_RDONLY | O_DIRECTORY);
+}
+
+int usb_sysfs_open_plug(const char *sys_name, uint64_t incarnation) {
+    struct sys_stat st;
+    int dir = usb_sysfs_open(sys_name);
+    if (dir < 0 || (sys_stat(dir, "", AT_EMPTY_PATH, &st) && st.ino == incarnation))
+        return dir;
+    (void)close(dir);
+    return -1;
 }
 
 /* A string of the device as valid UTF-8. "" if it has none, or one that is longer than USB allows (then false): two
@@ -94,6 +104,14 @@ static void read_removable(int dir, struct device *dev) {
 uint8_t usb_sysfs_config(int dir) {
     uint64_t v = 0;
     return sysfs_uint(dir, "bConfigurationValue", 10, 255, &v) ? (uint8_t)v : 0;
+}
+
+/* While the kernel's driver probes the device, its link is there already. */
+enum binding usb_sysfs_binding(int dir, const char *sys_name) {
+    char path[VH_PATH_MAX], driver[VH_PATH_MAX], config[8];
+    if (str_fmt(path, sizeof path, USB_DEVICES "/%s/driver", sys_name) && sysfs_link(path, driver, sizeof driver) > 0)
+        return BINDING_DRIVER;
+    return sysfs_text(dir, "bConfigurationValue", config, sizeof config) == 0 ? BINDING_NONE : BINDING_UNKNOWN;
 }
 
 uint8_t usb_sysfs_number(int dir) {

@@ -10,6 +10,7 @@
 #include "bus/modules.h"
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_node.h"
+#include "bus/usb/usb_revoke.h"
 #include "bus/usb/usb_sysfs.h"
 #include "codec/usb_names.h"
 #include "os/pages.h"
@@ -122,6 +123,7 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     r->unauthorised = usb_sysfs_unauthorised(dir);
     r->claimed = usb_driver_look(dir, o->sys_name, driver);
     r->driven = driver[0] != '\0';
+    r->binding = r->strings != 0 ? (uint8_t)usb_sysfs_binding(dir, o->sys_name) : BINDING_UNKNOWN;
     if (o->given != 0)
         memcpy(r->driver, driver, sizeof driver);
     r->dev.settled = r->strings != 0;
@@ -205,8 +207,7 @@ static void open_hub(const struct device_order *o, struct device_done *d, int ou
 static void release(const struct device_order *o, int pidfd, struct device_done *d) {
     if (pidfd >= 0)
         wait_for_process(pidfd); /* before it has ended it still holds the interfaces */
-    usb_node_release(o);
-    d->result = DEVICE_SAME;
+    d->result = usb_node_release(o, d->why, sizeof d->why) ? DEVICE_SAME : DEVICE_REFUSED;
 }
 
 size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
@@ -236,6 +237,10 @@ size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     case DEVICE_OFFER:
         memset(&a->done, 0, sizeof a->done);
         a->done.result = usb_node_offer(o, a->done.why, sizeof a->done.why) ? DEVICE_SAME : DEVICE_REFUSED;
+        break;
+    case DEVICE_REVOKE:
+        memset(&a->done, 0, sizeof a->done);
+        a->done.result = usb_revoke(o, a->done.why, sizeof a->done.why) ? DEVICE_SAME : DEVICE_REFUSED;
         break;
     default:
         memset(&a->done, 0, sizeof a->done);
