@@ -14,20 +14,20 @@ static void make_order(uint32_t kind) {
     memset(&order, 0, sizeof order);
     order.head = (struct worker_head){.serial = 1, .kind = kind};
     memcpy(order.hub, "1-2.3", 6);
-    order.ports = kind == PORT_HOLD ? 4 : 0;
+    order.ports = kind == PORT_KEEP || kind == PORT_HOLD ? 4 : 0;
     order.port = kind == PORT_CLAIM || kind == PORT_RELEASE ? 4 : 0;
 }
 
 static bool order_valid(void) {
-    return port_order_valid(&order, order.head.kind == PORT_HOLD);
+    return port_order_valid(&order, order.head.kind == PORT_KEEP);
 }
 
 static void an_order_has_a_kind_a_hub_and_its_ports(void) {
     for (uint32_t kind = 0; kind < 300; kind++) {
-        bool known = kind >= PORT_HOLD && kind <= PORT_DROP;
+        bool known = kind >= PORT_KEEP && kind <= PORT_DROP;
         make_order(kind);
         CHECK(order_valid() == known);
-        CHECK(!port_order_valid(&order, kind != PORT_HOLD));
+        CHECK(!port_order_valid(&order, kind != PORT_KEEP));
         order.hub[0] = '\0';
         CHECK(!order_valid());
         make_order(kind);
@@ -38,9 +38,22 @@ static void an_order_has_a_kind_a_hub_and_its_ports(void) {
         CHECK(!order_valid());
         make_order(kind);
         order.ports = order.ports == 0;
-        CHECK(order_valid() == (known && kind == PORT_HOLD && order.ports != 0));
+        CHECK(!order_valid());
         make_order(kind);
         order.port = order.port == 0;
+        CHECK(!order_valid());
+        make_order(kind);
+        order.again = 1;
+        CHECK(order_valid() == known);
+        order.again = 2;
+        CHECK(!order_valid());
+        make_order(kind);
+        port_set(order.held, 4, true);
+        CHECK(order_valid() == (known && order.ports != 0));
+        port_set(order.held, 5, true);
+        CHECK(!order_valid());
+        make_order(kind);
+        port_set(order.held, 0, true);
         CHECK(!order_valid());
     }
     make_order(UINT32_MAX);
@@ -53,7 +66,7 @@ static void an_order_has_a_kind_a_hub_and_its_ports(void) {
 static void make_answer(uint32_t kind) {
     make_order(kind);
     memset(&answer, 0, sizeof answer);
-    for (uint8_t port = 1; port <= order.ports; port++)
+    for (uint8_t port = 1; kind == PORT_HOLD && port <= order.ports; port++)
         port_set(answer.held, port, true);
 }
 
@@ -62,7 +75,7 @@ static bool valid(void) {
 }
 
 static void an_answer_says_which_ports_are_held_or_why_not(void) {
-    for (uint32_t kind = PORT_HOLD; kind <= PORT_DROP; kind++) {
+    for (uint32_t kind = PORT_KEEP; kind <= PORT_DROP; kind++) {
         make_answer(kind);
         CHECK(valid());
         CHECK(!port_answer_valid(&order, &answer, sizeof answer - 1));
@@ -89,6 +102,8 @@ static void an_answer_says_which_ports_are_held_or_why_not(void) {
     CHECK(!valid()); /* not held, and no reason */
     answer.error = 16;
     CHECK(valid());
+    port_set(order.held, 2, true);
+    CHECK(!valid()); /* it was held before */
 }
 
 static void a_port_is_a_bit(void) {

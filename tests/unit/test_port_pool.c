@@ -92,7 +92,7 @@ static int taker(void) {
 static void make_answer(void) {
     memset(&answer, 0, sizeof answer);
     answer.a.head = taken.head;
-    for (uint8_t port = 1; port <= taken.ports; port++)
+    for (uint8_t port = 1; taken.head.kind == PORT_HOLD && port <= taken.ports; port++)
         port_set(answer.a.held, port, true);
     size = sizeof answer.a;
 }

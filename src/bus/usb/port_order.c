@@ -32,7 +32,8 @@ bool port_order_valid(const struct port_order *o, bool with_fd) {
         return false;
     if (!keep && !all && !one && o->head.kind != PORT_DROP)
         return false;
-    return keep == with_fd && all == (o->ports != 0) && one == (o->port != 0) && o->again <= 1 && held_are_there(o);
+    return keep == with_fd && (keep || all) == (o->ports != 0) && one == (o->port != 0) && o->again <= 1 &&
+           held_are_there(o);
 }
 
 bool port_answer_valid(const struct port_order *o, const struct port_answer *a, size_t n) {

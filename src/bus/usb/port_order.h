@@ -29,7 +29,7 @@ enum port_order_kind {
 struct port_order {
     struct worker_head head;
     char hub[VH_SYSNAME_MAX]; /* "usb1", "1-2.3" */
-    uint8_t ports;            /* HOLD: how many the hub has */
+    uint8_t ports;            /* KEEP, HOLD: how many the hub has */
     uint8_t port;             /* CLAIM, RELEASE: from 1 */
     uint8_t again;            /* 0 or 1: a worker that has ended since may have done it, or a part of it */
     uint8_t held[PORT_BYTES]; /* HOLD: claimed already */

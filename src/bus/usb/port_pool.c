@@ -207,13 +207,19 @@ static int room(void) {
     return n;
 }
 
+static struct entry *free_row(void) {
+    for (int i = 0; i < VH_MAX_PORT_ORDERS; i++) {
+        if (!pool.entry[i].used)
+            return &pool.entry[i];
+    }
+    return NULL;
+}
+
 /* There is room. */
 static void add(const struct port_order *o, uint64_t token, int worker, int fd) {
-    int i = 0;
-    while (i < VH_MAX_PORT_ORDERS && pool.entry[i].used)
-        i++;
-    VH_ASSERT(i < VH_MAX_PORT_ORDERS);
-    pool.entry[i] = (struct entry){
+    struct entry *e = free_row();
+    VH_ASSERT(e != NULL);
+    *e = (struct entry){
         .used = true, .worker = worker, .fd = fd, .token = token, .number = pool.next_number++, .order = *o};
 }
 
@@ -239,7 +245,7 @@ static void drop(struct owned *mine) {
 
 /* The node goes to each worker that is not waiting for the kernel. With little room one has to do. */
 static bool keep(const struct port_order *o, int fd) {
-    struct port_order to = {.head.kind = PORT_KEEP};
+    struct port_order to = {.head.kind = PORT_KEEP, .ports = o->ports};
     int n = 0;
     memcpy(to.hub, o->hub, sizeof to.hub);
     for (int w = 0; w < workers(); w++) {
