@@ -174,6 +174,7 @@ enum vh_limit {
     X(VH_T_PORT, 5000,                                                                                                \
       "claim of a port, until its hub is late: the kernel holds a hub's lock while it reads a device")                \
     X(VH_T_STOP, 10000, "wait of releaseOnExit: devices that have not left their VMs by then stay there")             \
+    X(VH_T_LEAVE, 30000, "after the daemon's end: ports that a hanging process holds are waited for to be let go")    \
     X(VH_T_FLAP_COST, 3000, "time until one plug on a port is forgotten: nobody replugs faster for long")             \
     X(VH_T_FLAP_BURST, 24000, "sum of VH_T_FLAP_COST above which a port flaps: nine plugs at once")                   \
     X(VH_T_FLAP_HOLD, 1000, "first time that a device on a flapping port must stay before use; doubles")              \

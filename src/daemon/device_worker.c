@@ -1,6 +1,6 @@
 /*
  * device_worker.c - what a device worker may do, and the memory of its orders and answers. Owns both; the orders are
- * carried out by usb_work.c and pci_sysfs.c.
+ * carried out by usb_work.c and pci_sysfs.c, and what it does last by usb_leave.c.
  */
 #include "daemon/device_worker.h"
 
@@ -9,9 +9,11 @@
 #include "bus/device_pool.h"
 #include "bus/pci_sysfs.h"
 #include "bus/usb/bus_usb.h"
+#include "bus/usb/usb_leave.h"
 #include "bus/usb/usb_work.h"
 #include "daemon/pci_list.h"
 #include "daemon/sandbox_paths.h"
+#include "os/outlive.h"
 #include "os/pages.h"
 #include "os/sandbox.h"
 
@@ -20,6 +22,8 @@ static _Alignas(4096) union device_answer answer; /* whole pages, which are give
 static bool may_configure;
 
 static bool enter(void) {
+    if (may_configure)
+        outlive_watch();
     struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
     box.paths = sandbox_paths_device(&box.npaths);
     return sandbox_enter(&box);
@@ -47,6 +51,11 @@ static void idle(void) {
     pages_give_back(&answer, sizeof answer);
 }
 
+static void leave(void) {
+    if (may_configure)
+        usb_leave();
+}
+
 static const struct worker_job job = {
     .name = "vhotplug-device",
     .order_size = sizeof order,
@@ -56,6 +65,7 @@ static const struct worker_job job = {
     .enter = enter,
     .handle = handle,
     .idle = idle,
+    .leave = leave,
 };
 
 bool device_workers_start(bool configures) {

@@ -18,6 +18,7 @@
 #include "daemon/record.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
+#include "os/outlive.h"
 #include "os/sys.h"
 #include "server/server.h"
 #include "vmm/connector.h"
@@ -196,12 +197,26 @@ static void warn_of_lost_tags(void) {
     }
 }
 
+/* What the host's drivers may not see, after the daemon's end either. */
+static void note_guests(void) {
+    const struct core *c = &dispatch.core;
+    static int noted; /* rows above have none */
+    int used = c->quarantine != QUARANTINE_OFF ? c->used : 0;
+    for (int i = 0; i < used || i < noted; i++) {
+        const struct slot *s = &c->slot[i];
+        bool guests = i < used && s->state == SLOT_PRESENT && (core_keeps_from_host(c, s) || core_may_have(c, i) != 0);
+        outlive_note(i, guests ? s->dev.incarnation : 0);
+    }
+    noted = used;
+}
+
 static void step(const struct fact *f) {
     dispatch.stepping = true;
     if (f->kind == FACT_RELOAD)
         record_names(f->conf); /* before a row means a VM that is new */
     core_step(&dispatch.core, f, dispatch.now, &dispatch.actions);
     record_sync(&dispatch.core);
+    note_guests();
     for (int i = 0; i < dispatch.actions.n; i++)
         do_action(&dispatch.actions.a[i]);
     dispatch.stepping = false;
@@ -420,8 +435,11 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     dispatch.calls = calls;
     dispatch.bus = bus;
     bool holds = conf->quarantine != QUARANTINE_OFF;
-    if (!bus->start(&bus_calls) || !device_workers_start(holds) || (holds && !port_workers_start()))
+    _Static_assert((int)CORE_SLOTS <= (int)OUTLIVE_ROWS, "a row for each slot");
+    if (!bus->start(&bus_calls) || (holds && !outlive_start()) || !device_workers_start(holds) ||
+        (holds && !port_workers_start()))
         return false; /* first: they inherit no descriptor opened below */
+    outlive_drop();
     if (holds)
         bus->hold_ports();
     core_init(&dispatch.core, conf, attach_connected);

@@ -8,12 +8,14 @@
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/port_pool.h"
 #include "bus/usb/port_work.h"
+#include "os/outlive.h"
 #include "os/sandbox.h"
 
 static struct port_order order;
 static struct port_answer answer;
 
 static bool enter(void) {
+    outlive_hold();
     const struct sandbox box = {.role = SANDBOX_PORT};
     return sandbox_enter(&box);
 }
@@ -26,6 +28,7 @@ static const struct worker_job job = {
     .answer = &answer,
     .enter = enter,
     .handle = port_work,
+    .leave = port_work_leave,
 };
 
 bool port_workers_start(void) {

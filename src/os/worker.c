@@ -50,6 +50,7 @@ static bool do_one(const struct worker_job *job, int sock, bool *end) {
     }
     memcpy(job->answer, job->order, sizeof(struct worker_head));
     ssize_t sent = sock_send_fds(sock, job->answer, n, out, WORKER_FDS);
+    *end = sent < 0 && errno == EPIPE; /* it ended meanwhile */
     close_all(out);
     return sent == (ssize_t)n;
 }

@@ -4,6 +4,7 @@ The kernel's uevents say so: each `bind` of an interface names its driver, and n
 """
 import json
 import os
+import random
 
 from rig import HID, STORAGE, BoardWorld, conf, main, scaled
 from board import Uevents, until
@@ -78,6 +79,25 @@ class Quarantine(BoardWorld):
     def port_workers(self):
         """Those that run; ps puts the name of what has ended in other brackets."""
         return [line.split()[0] for line in self.board.run("ps").splitlines() if "{vhotplug-port}" in line]
+
+    def processes(self):
+        """Their numbers, by name; that of the loop is "vhotplug"."""
+        found = {}
+        for line in self.board.run("ps").splitlines():
+            words = line.split()
+            names = [n for n in words if n.startswith("{vhotplug")] or [n for n in words if n == "/usr/bin/vhotplug"]
+            if names:
+                found.setdefault(names[0].strip("{}").rsplit("/", 1)[-1], []).append(words[0])
+        return found
+
+    def dies(self):
+        """The loop was killed: waits for whoever outlives it."""
+        for api in self.clients:
+            api.close()
+        self.clients.clear()
+        _, out = self.daemon.wait(scaled(30))
+        self.story += out
+        self.daemon = None
 
     def configuration(self, name):
         return self.board.read(f"/sys/bus/usb/devices/{name}/bConfigurationValue").strip()
@@ -239,6 +259,73 @@ def a_daemon_that_is_killed_leaves_a_host_that_works(w):
     w.plug("usb-kbd", "kbd")
     fresh = until(lambda: set(w.board.usb()) - before, scaled(10), "the keyboard in sysfs").pop()
     until(lambda: w.driver(fresh) == "usbhid", scaled(10), "the host's driver of what comes later")
+
+
+ROUNDS = int(os.environ.get("VH_TEST_ROUNDS", "10"))
+MOMENTS_MS = 400  # from before the plug to after its end
+TABLET = {**HID, "interfaceProtocol": 0}
+KILLED = [["vhotplug"], ["vhotplug"], ["vhotplug"], ["vhotplug-port"], ["vhotplug-device"], ["vhotplug-opener", "vhotplug-connec"],
+          ["vhotplug", "vhotplug-port"], ["vhotplug", "vhotplug-device"], ["all"]]
+
+
+@test
+def what_was_not_decided_when_the_daemon_died_is_the_hosts(w):
+    w.begin()
+    before = set(w.board.usb())
+    loop = w.processes()["vhotplug"][0]
+    w.board.run(f"kill -STOP {loop}")
+    w.plug("usb-mouse", "mouse")
+    fresh = until(lambda: set(w.board.usb()) - before, scaled(20), "the mouse in sysfs").pop()
+    until(lambda: w.board.exists(f"/sys/bus/usb/devices/{fresh}/driver"), scaled(20), "the kernel done with it")
+    equal((w.configuration(fresh), w.driver(fresh)), ("", None))
+    w.board.run(f"kill -9 {loop}")
+    w.dies()
+    until(lambda: w.driver(fresh) == "usbhid", scaled(20), "the host's driver")
+
+
+@test
+def whoever_is_killed_whenever_leaves_the_host_its_mouse_and_guests_their_devices(w):
+    """A mouse of the host's is plugged in while somebody is killed. A keyboard in its VM and a tablet whose VM does not run are there."""
+    seed = int(os.environ.get("VH_TEST_SEED", "1"))
+    rules = [{"targetVm": "vm1", "allow": [KEYBOARD]}, {"targetVm": "vm3", "allow": [TABLET]}]
+    for number in range(ROUNDS):
+        chance = random.Random(seed + number)
+        names, moment = chance.choice(KILLED), chance.randrange(MOMENTS_MS)
+        print(f"# seed {seed + number}: {' and '.join(names)} at {moment} ms")
+        api = w.begin(rules, vms=("vm1", "vm2", "vm3"))
+        w.record()
+        w.plug("usb-kbd", "kbd", port="1")
+        api.told("usb_attached", vm="vm1", timeout=scaled(20))
+        w.plug("usb-tablet", "tablet", port="2")
+        shut = until(lambda: [d for d in api.devices(all=True) if d["quarantined"]], scaled(20), "the tablet shut")
+        tablet = shut[0]["sys_name"]
+        running = w.processes()
+        victims = [p for ps in running.values() for p in ps] if names == ["all"] else \
+            [p for n in names for p in (running[n] if n != "vhotplug-device" else running[n][:3])]
+        before = set(w.board.usb())
+        killer = w.board.spawn(f"sleep 0.{moment:03}; kill -9 {' '.join(victims)}")
+        w.plug("usb-mouse", "mouse", port="3")
+        killer.wait(scaled(20))
+        if "vhotplug" in names or names == ["all"]:
+            w.dies()
+        if names == ["all"]:
+            api = w.begin(rules, vms=("vm1", "vm2", "vm3"))
+        fresh = until(lambda: set(w.board.usb()) - before, scaled(20), "the mouse in sysfs").pop()
+        until(lambda: w.driver(fresh) == "usbhid", scaled(20), f"the host's mouse in use (seed {seed + number})", every=0.2)
+        equal(w.driver(tablet), None)
+        for name in ("mouse", "tablet", "kbd"):
+            w.unplug(name)
+        if w.daemon:
+            until(lambda: not w.vm("vm1").devices(), scaled(20), "the keyboard out of vm1")
+            for api in w.clients:
+                api.close()
+            w.clients.clear()
+            w.stop()
+        until(lambda: set(w.board.usb()) == before - {n for n in before if not n.startswith("usb")}, scaled(20), "all unplugged")
+        equal(w.drivers(), [(f"{fresh}:1.0", "usbhid")])
+        w.begin(rules, vms=("vm1", "vm2", "vm3"))  # takes what a VM still lists out of it
+        until(lambda: not w.vm("vm1").devices(), scaled(30), "the keyboard out of vm1")
+        w.stop()
 
 
 @test

@@ -47,9 +47,13 @@ def figures(api):
     return api.ok("stats")["quarantine"]
 
 
-def node(w, device):
-    with open(w.host.path(device.node), encoding="ascii") as f:
+def text(path):
+    with open(path, encoding="ascii") as f:
         return f.read()
+
+
+def node(w, device):
+    return text(w.host.path(device.node))
 
 
 def is_configured(w, device):
@@ -124,6 +128,24 @@ def without_all_of_them_quarantine_is_off_and_the_rest_goes_on(w):
     w.qemu("vm1")
     api.await_event("usb_attached", device_node=guests.node)
     equal(node(w, guests), "configured 1\n")
+
+
+@test
+def a_daemon_that_is_killed_leaves_its_guests_devices_and_configures_the_rest(w):
+    daemon, api = begin(w)
+    chosen = w.host.path("sys/bus/usb/drivers/usb/bind")
+    os.makedirs(os.path.dirname(chosen))
+    for name in ("bind", "unbind"):
+        with open(os.path.join(os.path.dirname(chosen), name), "w", encoding="ascii"):
+            pass
+    guests = w.host.plug("1-2", pid=2)
+    api.await_event("usb_connected", device_node=guests.node)
+    w.rest(api)
+    unknown = w.host.place("1-3", pid=3)  # no event of it has come yet
+    daemon.stop(signal.SIGKILL)
+    w.daemons.remove(daemon)
+    until(lambda: text(chosen) == "1-3", "the kernel asked to choose its configuration")
+    equal((node(w, guests), node(w, unknown)), ("", ""))
 
 
 @test

@@ -145,6 +145,18 @@ static void without_a_descriptor_or_a_row_nothing_is_held(void) {
     CHECK_INT(open_files(), files);
 }
 
+static void whoever_leaves_releases_all_ports(void) {
+    work(PORT_KEEP, "usb1", 2);
+    work(PORT_KEEP, "1-2", 1);
+    work(PORT_DROP, "usb1", 0);
+    work(PORT_KEEP, "usb2", 2);
+    (void)was_asked();
+    port_work_leave();
+    CHECK_STR(was_asked(), "R1 R2 R1 "); /* in the rows of usb2 and 1-2 */
+    work(PORT_DROP, "usb2", 0);
+    work(PORT_DROP, "1-2", 0);
+}
+
 static void what_is_no_order_is_not_done(void) {
     int out[WORKER_FDS] = {-1, -1};
     memset(&order, 0, sizeof order);
@@ -164,6 +176,7 @@ int main(void) {
     RUN(a_port_that_another_program_has_is_told);
     RUN(what_is_done_again_knows_a_claim_of_its_own);
     RUN(without_a_descriptor_or_a_row_nothing_is_held);
+    RUN(whoever_leaves_releases_all_ports);
     RUN(what_is_no_order_is_not_done);
     TEST_MAIN_END;
 }

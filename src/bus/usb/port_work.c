@@ -5,6 +5,7 @@
 #include "bus/usb/port_work.h"
 
 #include "base/str.h"
+#include "os/outlive.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -20,6 +21,7 @@
 
 static struct held {
     char hub[VH_SYSNAME_MAX]; /* "" free */
+    uint8_t ports;
     int fd;
 } table[VH_MAX_HUBS];
 
@@ -55,6 +57,7 @@ static int keep(const struct port_order *o, int fd) {
     if (copy < 0)
         return h != NULL ? errno : ENOSPC;
     h->fd = copy;
+    h->ports = o->ports;
     memcpy(h->hub, o->hub, sizeof h->hub);
     return 0;
 }
@@ -95,6 +98,15 @@ static int on_kept(const struct port_order *o, struct port_answer *a) {
         return claim(h->fd, o->port, o->again != 0);
     default:
         return command(h->fd, USBDEVFS_RELEASE_PORT, o->port);
+    }
+}
+
+void port_work_leave(void) {
+    bool backwards = outlive_turn() % 2 == 1;
+    for (int i = 0; i < VH_MAX_HUBS; i++) {
+        const struct held *h = &table[backwards ? VH_MAX_HUBS - 1 - i : i];
+        for (unsigned port = 1; h->hub[0] != '\0' && port <= h->ports; port++)
+            (void)command(h->fd, USBDEVFS_RELEASE_PORT, (uint8_t)port);
     }
 }
 

@@ -149,7 +149,7 @@ int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t
 
 /* Of several configurations the kernel chooses one, by what it has drivers for, when its own driver is bound. A device
  * without that driver may have been left so by an earlier attempt. */
-static bool configure_by_kernel(const struct device_order *o, char *why, size_t cap) {
+bool usb_node_bind(const struct device_order *o, char *why, size_t cap) {
     int driver = sysfs_open("/sys/bus/usb/drivers/usb", O_PATH | O_DIRECTORY);
     bool ok = driver >= 0 && (sysfs_write(driver, "unbind", o->sys_name) || errno == ENODEV) &&
               sysfs_write(driver, "bind", o->sys_name);
@@ -168,7 +168,7 @@ bool usb_node_offer(const struct device_order *o, char *why, size_t cap) {
     if (!there)
         (void)str_copy(why, cap, "the device is gone");
     if (idle && o->several != 0) {
-        ok = configure_by_kernel(o, why, cap);
+        ok = usb_node_bind(o, why, cap);
     } else if (idle) {
         int fd = open_node(o, why, cap);
         ok = fd >= 0 && configure(fd, o, why, cap);

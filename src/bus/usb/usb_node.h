@@ -18,6 +18,9 @@ int usb_node_open(const struct device_order *o, char *why, size_t cap);
 bool usb_node_release(const struct device_order *o, char *why, size_t cap);
 /* Opens the node of a hub that the kernel drives; *ports: how many it has. -1 as above. */
 int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t cap);
+/* Has the kernel choose a configuration, by o->sys_name alone; in a held port it chooses none. False with `why` filled.
+ */
+bool usb_node_bind(const struct device_order *o, char *why, size_t cap);
 /* Configures the device if it is not, and offers its interfaces to host drivers: this takes as long as their probing.
  * False with `why` filled. */
 bool usb_node_offer(const struct device_order *o, char *why, size_t cap);
