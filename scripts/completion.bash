@@ -61,7 +61,8 @@ _vhotplug() {
             _vhotplugcli
         else
             mapfile -t COMPREPLY < <(compgen -W "doctor cli --config --attach-connected --no-attach-connected --debug \
-                --no-debug --check --strict --live --connectors --limits --no-sandbox --ready-fd --root --uevents --version \
+                --no-debug --check --strict --live --connectors --limits --quarantine --no-sandbox --ready-fd --root \
+                --uevents --version \
                 --help" -- "$cur")
         fi
         ;;

@@ -17,6 +17,7 @@
 #include "daemon/conf_load.h"
 #include "daemon/doctor.h"
 #include "daemon/doctor_connectors.h"
+#include "daemon/doctor_quarantine.h"
 #include "daemon/loop.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/scratch.h"
@@ -53,7 +54,7 @@ struct options {
     const char *uevents;
     const char *ready_fd;
     const char *live_socket; /* of --live; NULL: that of the configuration */
-    bool attach_connected, debug, check, strict, live, doctor, connectors, no_sandbox;
+    bool attach_connected, debug, check, strict, live, doctor, connectors, quarantine, no_sandbox;
 };
 
 static const struct conf *conf; /* as read at start; the loop has a later one */
@@ -65,6 +66,7 @@ static const char help[] =
     "Usage: vhotplug [OPTION]...\n"
     "       vhotplug doctor [-c FILE]      is this host fit for it? plain advice for what is not\n"
     "       vhotplug doctor --connectors   the host's USB sockets, as a configuration\n"
+    "       vhotplug doctor --quarantine   which ports and devices general.quarantine would touch; touches none\n"
     "       vhotplug cli ...               the client, as vhotplugcli\n"
     "Gives USB devices to virtual machines as they are plugged in, by the rules of its configuration, and serves a "
     "JSON API.\n"
@@ -254,6 +256,7 @@ enum {
     OPT_LIVE,
     OPT_LIMITS,
     OPT_CONNECTORS,
+    OPT_QUARANTINE,
     OPT_VERSION
 };
 
@@ -272,6 +275,7 @@ static const struct option long_options[] = {
     {"live", optional_argument, NULL, OPT_LIVE},
     {"connectors", no_argument, NULL, OPT_CONNECTORS},
     {"limits", no_argument, NULL, OPT_LIMITS},
+    {"quarantine", no_argument, NULL, OPT_QUARANTINE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -319,6 +323,9 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         case OPT_CONNECTORS:
             o->connectors = true;
             break;
+        case OPT_QUARANTINE:
+            o->quarantine = true;
+            break;
         case OPT_LIMITS:
             print_limits();
             return true;
@@ -345,6 +352,10 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
         *status = usage("--strict goes with --check");
     else if (o->connectors && !o->doctor)
         *status = usage("--connectors goes with doctor");
+    else if (o->quarantine && !o->doctor)
+        *status = usage("--quarantine goes with doctor");
+    else if (o->connectors && o->quarantine)
+        *status = usage("--connectors and --quarantine are two questions");
     else if (o->live && !o->check)
         *status = usage("--live goes with --check");
     else if (o->uevents != NULL && o->root == NULL)
@@ -385,6 +396,8 @@ static int serve(int argc, char **argv) {
     }
     if (given.connectors)
         return doctor_connectors(conf) == 0 ? EXIT_OK : EXIT_FAILED;
+    if (given.quarantine)
+        return doctor_quarantine(conf, &bus_usb) ? EXIT_OK : EXIT_FAILED;
     if (given.doctor)
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     if (!host_lock_take()) /* before anything is opened, made or begun that is the other one's */

@@ -174,6 +174,12 @@ static bool one_matches(const struct conf *c, const struct device *dev, uint16_t
     return false;
 }
 
+bool policy_keeps_from_host(enum quarantine q, const struct rule *r) {
+    if (q == QUARANTINE_OFF || (r != NULL && r->host))
+        return false;
+    return q == QUARANTINE_ALL || (r != NULL && r->nvms > 0);
+}
+
 bool policy_denies(const struct conf *c, const struct device *dev) {
     for (int i = 0; i < c->nrules; i++) {
         const struct rule *rule = &c->rules[i];

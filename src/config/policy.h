@@ -26,6 +26,9 @@
 void policy_index(struct conf *c);
 /* The deciding rule's index, or -1 if none applies. */
 int policy_rule(const struct conf *c, const struct device *dev);
+/* With general.quarantine: do the host's drivers never see a device with that rule (NULL: none)? No hub is asked about.
+ */
+bool policy_keeps_from_host(enum quarantine q, const struct rule *r);
 /* Does a deny entry of any enabled rule match? For devices without a rule: "unknown" is not "forbidden". */
 bool policy_denies(const struct conf *c, const struct device *dev);
 /* In the configured reading. Ignores whether the device is malformed; policy_rule() checks that. */

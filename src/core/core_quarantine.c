@@ -5,6 +5,7 @@
  * A device that comes while ports are held is unconfigured: it is shut. So is one that a VM gives back. The plan offers
  * a shut device that is the host's, once; whatever changes the policy brings up the same comparison again.
  */
+#include "config/policy.h"
 #include "core/core_internal.h"
 
 enum { OFFERS_MAX = 3 }; /* a device that fails as often fails for a reason of its own */
@@ -13,7 +14,7 @@ bool core_keeps_from_host(const struct core *c, const struct slot *s) {
     const struct rule *r = s->rule >= 0 ? &c->conf->rules[s->rule] : NULL;
     if (c->quarantine == QUARANTINE_OFF || s->hub || (r != NULL && r->host))
         return false;
-    return c->quarantine == QUARANTINE_ALL || (r != NULL && r->nvms > 0) || s->lease >= 0;
+    return policy_keeps_from_host(c->quarantine, r) || s->lease >= 0;
 }
 
 bool core_quarantined(const struct slot *s) {

@@ -1,11 +1,13 @@
 """general.quarantine with the static binary and a made-up sysfs: whose device is configured, when, and what is told. A node of a made-up
 device shows what its ioctl would have been: "configured 1"."""
+import json
 import os
 import signal
+import subprocess
 import time
 
 from tap import check, contains, equal, run, scaled, test
-from world import KEYBOARD, World, rule
+from world import BINARY, KEYBOARD, World, rule
 
 PORT = "vhotplug-port"
 WORKERS = 3  # VH_PORT_WORKERS
@@ -167,6 +169,34 @@ def off_is_as_if_there_were_no_such_thing(w):
     equal(("driven" in seen, "quarantined" in seen, "quarantine" in api.ok("stats")), (False, False, False))
     w.rest(api)
     equal((node(w, device), port_workers(daemon)), ("", []))
+
+
+def doctor(w, conf):
+    path = os.path.join(w.dir, "doctor.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(conf, f)
+    return subprocess.run([BINARY, "doctor", "--quarantine", "-c", path, "--root", w.host.root], capture_output=True, text=True,
+                          timeout=scaled(20), check=False)
+
+
+@test
+def the_doctor_tells_what_would_be_touched_and_touches_nothing(w):
+    hub = w.host.devices["usb1"]
+    w.host.write(f"{hub.directory}/maxchild", "4\n")
+    keyboard, stick = w.host.place("1-1", pid=0x9999, product="Evil\x1b[2J"), w.host.place("1-2", pid=2, **STICK)
+    rules = [rule("vm1", KEYBOARD), {"host": True, "allow": [{"interfaceClass": 8}]}]
+    done = doctor(w, w.conf(rules))
+    equal((done.returncode, done.stderr), (0, ""))
+    told = done.stdout
+    contains(told, 'general.quarantine is "off"; this is what "rules" means, and nothing of it is done now\n')
+    contains(told, f"hub usb1: a device worker would open {hub.node}, the port workers would claim its 4 ports\n")
+    contains(told, "device 1-1 046d:9999 Evil?[2J: no driver of the host would see it: usbPassthrough[0] (line 1) gives it to vm1\n")
+    contains(told, "would configure it for the host: usbPassthrough[1] (line 1) leaves it to the host\n")
+    contains(told, "in all: 4 ports of 1 hubs would be claimed; the host would be kept from 1 devices\n")
+    equal((node(w, keyboard), node(w, stick)), ("", ""))
+    contains(doctor(w, w.conf([], quarantine="all")).stdout, "no driver of the host would see it: no rule leaves it to the host\n")
+    contains(doctor(w, w.conf([], quarantine="rules")).stdout, "would configure it for the host: no rule gives it to a VM\n")
+    equal(subprocess.run([BINARY, "--quarantine"], capture_output=True, timeout=scaled(10), check=False).returncode, 2)
 
 
 run(World)
