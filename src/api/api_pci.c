@@ -1,5 +1,6 @@
 /*
- * api_pci.c - PCI devices as the older daemons list them. Owns the wording; no VM has any of them yet.
+ * api_pci.c - PCI devices as the older daemons list them. Owns the wording; policy_pci.c says what becomes of a device,
+ * and no VM has one yet.
  */
 #include "api/api_pci.h"
 
@@ -8,67 +9,120 @@
 
 #include <string.h>
 
-enum { CLASS_BRIDGE = 6 };
+/* ---- which, and in what order ---- */
 
-/* A bridge is given to nobody, as a hub. */
-static const struct device_pci_row *next_listed(const struct device_pci *l, bool all, uint64_t cursor) {
-    const struct device_pci_row *best = NULL;
-    uint64_t lowest = UINT64_MAX;
-    for (uint32_t i = 0; i < l->n; i++) {
-        uint64_t place = pci_address_order(&l->row[i].address) + 1;
-        if (place < cursor || place >= lowest || (!all && l->row[i].cls == CLASS_BRIDGE))
-            continue;
-        best = &l->row[i];
-        lowest = place;
+/* A list is of what goes to a VM by the rules. */
+static bool is_listed(const struct conf *c, const struct pci_host *h, const struct request *r, int i) {
+    const struct pci_fate *f = &h->fate[i];
+    bool goes = f->way == PCI_BY_RULE || f->way == PCI_ALONG;
+    if (r->sel.by_tag)
+        return goes && str_eq(c->pci_rules[f->rule].tag, r->sel.tag);
+    return goes || r->all;
+}
+
+enum { LAST_ENTRY = INT16_MAX }; /* what no rule decides for comes last */
+_Static_assert((int)VH_MAX_PCI_ENTRIES < (int)LAST_ENTRY, "every entry has its place");
+
+/* Grows with the entry by which the rule decides, then with the address; never 0. */
+static uint64_t place_of(const struct pci_host *h, int i) {
+    uint64_t entry = h->fate[i].entry >= 0 ? (uint64_t)h->fate[i].entry : LAST_ENTRY;
+    return (entry << 48 | pci_address_order(&h->row[i].address)) + 1;
+}
+
+/* -1 after the last. */
+static int next_listed(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t cursor) {
+    int best = -1;
+    for (int i = 0; i < h->n; i++) {
+        uint64_t place = place_of(h, i);
+        if (place >= cursor && (best < 0 || place < place_of(h, best)) && is_listed(c, h, r, i))
+            best = i;
     }
     return best;
 }
+
+/* ---- one device ---- */
 
 static void hex4(struct sbuf *sb, const char *name, const char *before, uint16_t v) {
     member(sb, name);
     sb_fmt(sb, "\"%s%04x\"", before, (unsigned)v);
 }
 
-/* The names are those of the Rust daemon: there is no room for a table of all that were ever made. */
-static void device(struct sbuf *sb, const struct device_pci_row *r) {
-    sb_str(sb, "{\"address\": \"");
-    pci_address_print(sb, &r->address);
+static void address(struct sbuf *sb, const char *name, const struct pci_address *a) {
+    member(sb, name);
     sb_char(sb, '"');
-    member_text_or_null(sb, "driver", r->driver);
-    member_uint(sb, "vendor_id", r->vendor);
-    member_uint(sb, "device_id", r->device);
-    hex4(sb, "vid", "", r->vendor);
-    hex4(sb, "did", "", r->device);
-    hex4(sb, "vendor_name", "PCI vendor ", r->vendor);
-    hex4(sb, "device_name", "PCI device ", r->device);
-    member_uint(sb, "pci_class", r->cls);
-    member_uint(sb, "pci_subclass", r->sub);
-    member_uint(sb, "pci_prog_if", r->prog_if);
-    hex4(sb, "pci_subsystem_vendor_id", "", r->sub_vendor);
-    hex4(sb, "pci_subsystem_id", "", r->sub_device);
-    member(sb, "iommu_group");
-    if (r->grouped != 0)
-        sb_uint(sb, r->group);
+    pci_address_print(sb, a);
+    sb_char(sb, '"');
+}
+
+/* The names are those of the Rust daemon: there is no room for a table of all that were ever made. */
+static void identity(struct sbuf *sb, const struct pci_device *d) {
+    sb_str(sb, "{\"address\": \"");
+    pci_address_print(sb, &d->address);
+    sb_char(sb, '"');
+    member_text_or_null(sb, "driver", d->driver);
+    member_uint(sb, "vendor_id", d->vendor);
+    member_uint(sb, "device_id", d->device);
+    hex4(sb, "vid", "", d->vendor);
+    hex4(sb, "did", "", d->device);
+    hex4(sb, "vendor_name", "PCI vendor ", d->vendor);
+    hex4(sb, "device_name", "PCI device ", d->device);
+    member_uint(sb, "pci_class", d->cls);
+    member_uint(sb, "pci_subclass", d->sub);
+    member_uint(sb, "pci_prog_if", d->prog_if);
+    hex4(sb, "pci_subsystem_vendor_id", "", d->sub_vendor);
+    hex4(sb, "pci_subsystem_id", "", d->sub_device);
+}
+
+/* What the host needs, only those may know who see everything. */
+static void kept(struct sbuf *sb, const struct conf *c, const struct pci_host *h, int i) {
+    char text[VH_TEXT_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    (void)policy_pci_kept(c, h, i, &why);
+    member_text_or_null(sb, "protected", text);
+}
+
+static void device(struct sbuf *sb, const struct conf *c, const struct pci_host *h, const struct request *r, int i) {
+    const struct pci_device *d = &h->row[i];
+    const struct pci_fate *f = &h->fate[i];
+    int vm = policy_pci_vm(c, h, i);
+    identity(sb, d);
+    if (d->grouped != 0)
+        member_uint(sb, "iommu_group", d->group);
     else
-        sb_str(sb, "null");
-    sb_str(sb, ", \"allowed_vms\": [], \"vm\": null, \"disconnected\": false}");
+        member_text_or_null(sb, "iommu_group", "");
+    if (f->way == PCI_ALONG)
+        member_bool(sb, "iommu_member", true);
+    sb_str(sb, ", \"allowed_vms\": [");
+    if (vm >= 0)
+        sb_json(sb, c->vms[vm].name);
+    sb_str(sb, "], \"vm\": null, \"disconnected\": false");
+    member_text_or_null(sb, "tag", f->rule >= 0 ? c->pci_rules[f->rule].tag : "");
+    if (d->behind != 0)
+        address(sb, "parent", &d->parent);
+    else
+        member_text_or_null(sb, "parent", "");
+    if (r->who.role >= ROLE_OPERATOR)
+        kept(sb, c, h, i);
+    sb_char(sb, '}');
 }
 
 /* The cursor is 1 and the place after that of the last device. */
-bool api_pci_part(const struct device_pci *l, const struct request *r, uint64_t *cursor, struct sbuf *sb) {
+bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
+                  struct sbuf *sb) {
     bool first = *cursor == 0;
-    const struct device_pci_row *row = next_listed(l, r->all, *cursor);
+    int i = next_listed(c, h, r, *cursor);
     if (first)
         sb_str(sb, "{\"result\": \"ok\", \"pci_devices\": [");
-    if (row == NULL) {
+    if (i < 0) {
         sb_char(sb, ']');
-        if (l->whole == 0)
+        if (!whole)
             member_bool(sb, "incomplete", true);
         reply_end(sb, r->id);
         return false;
     }
     sb_str(sb, first ? "" : ", ");
-    device(sb, row);
-    *cursor = pci_address_order(&row->address) + 2;
+    device(sb, c, h, r, i);
+    *cursor = place_of(h, i) + 1;
     return true;
 }

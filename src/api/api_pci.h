@@ -1,17 +1,19 @@
 /*
- * api_pci.h - the reply to `pci_list`: what the host's sysfs showed. Pure.
+ * api_pci.h - the reply to `pci_list`: what the host's sysfs showed, and what the rules say of it. Pure.
  */
 #ifndef VHOTPLUG_API_PCI_H
 #define VHOTPLUG_API_PCI_H
 
 #include "base/model.h"
 #include "base/str.h"
-#include "bus/device_order.h"
+#include "config/policy_pci.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Part by part like usb_list, by address: the list may be another one between two parts. */
-bool api_pci_part(const struct device_pci *l, const struct request *r, uint64_t *cursor, struct sbuf *sb);
+/* Part by part like usb_list, in the order of rules, then of addresses: the list may be another one between two parts.
+ * whole: nothing is missing in it. */
+bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
+                  struct sbuf *sb);
 
 #endif

@@ -107,8 +107,9 @@ static bool pci_valid(const struct device_pci *l) {
     if (!is_flag(l->whole))
         return false;
     for (uint32_t i = 0; i < l->n; i++) {
-        const struct device_pci_row *r = &l->row[i];
-        if (!ENDS(r->driver) || !is_text(r->driver) || !is_flag(r->grouped))
+        const struct pci_device *r = &l->row[i];
+        if (!ENDS(r->driver) || !is_text(r->driver) || !is_flag(r->grouped) || !is_flag(r->behind) || !ENDS(r->why) ||
+            r->uses >= PCI_USES || (r->uses != 0) != (r->why[0] != '\0'))
             return false;
         for (uint32_t k = 0; k < i; k++) {
             if (pci_address_order(&l->row[k].address) == pci_address_order(&r->address))

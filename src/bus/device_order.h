@@ -10,7 +10,7 @@
 
 #include "base/limits.h"
 #include "base/model.h"
-#include "codec/pci_address.h"
+#include "codec/pci_device.h"
 #include "os/worker.h"
 
 #include <stdbool.h>
@@ -81,20 +81,11 @@ struct device_uses {
     struct device_use row[VH_MAX_DEVICES];
 };
 
-struct device_pci_row {
-    struct pci_address address;
-    uint16_t vendor, device, sub_vendor, sub_device; /* 0: not known */
-    uint8_t cls, sub, prog_if;
-    uint8_t grouped; /* it is in IOMMU group `group` */
-    uint32_t group;
-    char driver[VH_IFNAME_MAX]; /* "" none */
-};
-
 struct device_pci {
     struct worker_head head;
     uint32_t n;
     uint8_t whole; /* else something could not be read, or there are more */
-    struct device_pci_row row[VH_MAX_PCI];
+    struct pci_device row[VH_MAX_PCI];
 };
 
 enum device_result {

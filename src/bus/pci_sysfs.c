@@ -4,6 +4,7 @@
 #include "bus/pci_sysfs.h"
 
 #include "base/str.h"
+#include "bus/pci_use.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
@@ -39,7 +40,20 @@ static bool read_link(const char *device, const char *name, char *dst, size_t ca
     return false;
 }
 
-static bool read_row(int dir, const char *name, struct device_pci_row *r) {
+/* The bridge is the component before the device in its path: .../0000:00:1c.0/0000:01:00.0. */
+static void read_parent(const char *device, struct pci_device *r) {
+    char path[VH_PATH_MAX], target[VH_PATH_MAX];
+    if (!str_fmt(path, sizeof path, PCI_DEVICES "/%s", device) || sysfs_link(path, target, sizeof target) < 0)
+        return;
+    char *slash = strrchr(target, '/');
+    if (slash == NULL)
+        return;
+    *slash = '\0';
+    slash = strrchr(target, '/');
+    r->behind = slash != NULL && pci_address_parse(slash + 1, &r->parent);
+}
+
+static bool read_row(int dir, const char *name, struct pci_device *r) {
     uint32_t v = 0;
     uint64_t group = 0;
     char link[VH_IFNAME_MAX];
@@ -54,6 +68,7 @@ static bool read_row(int dir, const char *name, struct device_pci_row *r) {
         r->sub = (uint8_t)(v >> 8 & 0xff);
         r->prog_if = (uint8_t)(v & 0xff);
     }
+    read_parent(name, r);
     (void)read_link(name, "driver", r->driver, sizeof r->driver); /* "" if it has none */
     if (read_link(name, "iommu_group", link, sizeof link) && str_uint(link, strlen(link), UINT32_MAX, &group)) {
         r->grouped = 1;
@@ -63,7 +78,7 @@ static bool read_row(int dir, const char *name, struct device_pci_row *r) {
 }
 
 static void add(struct device_pci *l, const char *name, const struct pci_address *a) {
-    struct device_pci_row *r = &l->row[l->n];
+    struct pci_device *r = &l->row[l->n];
     char path[VH_PATH_MAX];
     bool fits = str_fmt(path, sizeof path, PCI_DEVICES "/%s", name);
     int dir = fits ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
@@ -95,7 +110,9 @@ void pci_sysfs_list(struct device_pci *l) {
         }
         add(l, name, &a);
     }
+    sysfs_dir_close(&d);
+    if (l->n > 0)
+        pci_use_add(l);
     if (d.failed || sysfs_troubles() != troubles)
         l->whole = 0;
-    sysfs_dir_close(&d);
 }

@@ -68,54 +68,55 @@ int policy_pci_rule(const struct conf *c, const struct pci_device *d, int *entry
     return -1;
 }
 
-/* Is the device meant by its address, and not only by what it is? */
-static bool is_named(const struct conf *c, const struct pci_device *d) {
-    int entry = -1, rule = policy_pci_rule(c, d, &entry);
-    const struct pci_rule *r = rule >= 0 ? &c->pci_rules[rule] : NULL;
-    for (int i = 0; r != NULL && i < r->nallow; i++) {
-        const struct pci_entry *e = &c->pci_entries[r->allow + i];
-        if ((e->fields & PF_ADDRESS) != 0 && (policy_pci_misses(e, d) & PF_ADDRESS) == 0 && policy_pci_matches(c, e, d))
-            return true;
-    }
-    return false;
-}
-
 /* ---- groups ---- */
 
-static bool is_mate(const struct pci_hosts *h, int i, int k) {
-    return i != k && h->row[i].grouped != 0 && h->row[k].grouped != 0 && h->row[i].group == h->row[k].group;
+static bool is_mate(const struct pci_device *row, int i, int k) {
+    return i != k && row[i].grouped != 0 && row[k].grouped != 0 && row[i].group == row[k].group;
 }
 
-static bool is_shared(const struct pci_hosts *h, int i) {
-    for (int k = 0; k < h->n; k++) {
-        if (is_mate(h, i, k))
+static bool is_shared(const struct pci_device *row, int n, int i) {
+    for (int k = 0; k < n; k++) {
+        if (is_mate(row, i, k))
             return true;
     }
     return false;
 }
 
 /* What its own rule says of it. */
-static struct pci_fate own_fate(const struct conf *c, const struct pci_hosts *h, int i) {
+static struct pci_fate own_fate(const struct conf *c, const struct pci_device *row, int n, int i) {
     struct pci_fate f = {.way = PCI_NO_RULE, .with = -1};
-    f.rule = policy_pci_rule(c, &h->row[i], &f.entry);
+    f.rule = policy_pci_rule(c, &row[i], &f.entry);
     if (f.rule >= 0)
-        f.way = c->pci_rules[f.rule].skip_if_shared && is_shared(h, i) ? PCI_SHARED : PCI_BY_RULE;
+        f.way = c->pci_rules[f.rule].skip_if_shared && is_shared(row, n, i) ? PCI_SHARED : PCI_BY_RULE;
     return f;
 }
 
-/* Bridges go nowhere, so not along either. Of several devices that would take it along, the first in the order of
- * entries does. */
-struct pci_fate policy_pci_fate(const struct conf *c, const struct pci_hosts *h, int i) {
-    struct pci_fate own = own_fate(c, h, i);
-    if (own.way != PCI_NO_RULE || (h->row[i].uses & PCI_BRIDGE) != 0)
-        return own;
-    for (int k = 0; k < h->n; k++) {
-        struct pci_fate f = is_mate(h, i, k) ? own_fate(c, h, k) : own;
-        if (f.way != PCI_BY_RULE || !c->pci_rules[f.rule].add_all || (own.with >= 0 && f.entry >= own.entry))
-            continue;
-        own = (struct pci_fate){.way = PCI_ALONG, .rule = f.rule, .entry = f.entry, .with = k};
+/* The device that takes device i along; of several the first in the order of entries. -1 none. */
+static int taken_by(const struct conf *c, const struct pci_device *row, int n, const struct pci_fate *fate, int i) {
+    int by = -1;
+    for (int k = 0; k < n; k++) {
+        if (is_mate(row, i, k) && fate[k].way == PCI_BY_RULE && c->pci_rules[fate[k].rule].add_all &&
+            (by < 0 || fate[k].entry < fate[by].entry))
+            by = k;
     }
-    return own;
+    return by;
+}
+
+/* Bridges go nowhere, so not along either. */
+void policy_pci_judge(const struct conf *c, const struct pci_device *row, int n, struct pci_fate *fate) {
+    for (int i = 0; i < n; i++)
+        fate[i] = own_fate(c, row, n, i);
+    for (int i = 0; i < n; i++) {
+        bool may = fate[i].way == PCI_NO_RULE && (row[i].uses & PCI_BRIDGE) == 0;
+        int by = may ? taken_by(c, row, n, fate, i) : -1;
+        if (by >= 0)
+            fate[i] = (struct pci_fate){.way = PCI_ALONG, .rule = fate[by].rule, .entry = fate[by].entry, .with = by};
+    }
+}
+
+int policy_pci_vm(const struct conf *c, const struct pci_host *h, int i) {
+    bool goes = h->fate[i].way == PCI_BY_RULE || h->fate[i].way == PCI_ALONG;
+    return goes ? c->pci_rules[h->fate[i].rule].vm : -1;
 }
 
 /* ---- what stays with the host ---- */
@@ -135,11 +136,23 @@ static const char *use_text(unsigned use) {
     }
 }
 
+/* Is the device meant by its address, and not only by what it is? */
+static bool is_named(const struct conf *c, const struct pci_host *h, int i) {
+    const struct pci_rule *r = h->fate[i].way == PCI_BY_RULE ? &c->pci_rules[h->fate[i].rule] : NULL;
+    for (int k = 0; r != NULL && k < r->nallow; k++) {
+        const struct pci_entry *e = &c->pci_entries[r->allow + k];
+        if ((e->fields & PF_ADDRESS) != 0 && (policy_pci_misses(e, &h->row[i]) & PF_ADDRESS) == 0 &&
+            policy_pci_matches(c, e, &h->row[i]))
+            return true;
+    }
+    return false;
+}
+
 /* The uses that the rules leave with the host. A keyboard may come and go, so naming the controller's address is a
  * decision; and a VM for the network is what an adapter is often meant for. */
-static unsigned binding_uses(const struct conf *c, const struct pci_device *d) {
-    unsigned uses = d->uses;
-    if ((uses & PCI_KEYBOARD) != 0 && is_named(c, d))
+static unsigned binding_uses(const struct conf *c, const struct pci_host *h, int i) {
+    unsigned uses = h->row[i].uses;
+    if ((uses & PCI_KEYBOARD) != 0 && is_named(c, h, i))
         uses &= ~(unsigned)PCI_KEYBOARD;
     if (!c->protect_uplink)
         uses &= ~(unsigned)PCI_UPLINK;
@@ -151,22 +164,15 @@ static void put_use(const struct pci_device *d, unsigned uses, struct sbuf *why)
     sb_str(why, first == told && d->why[0] != '\0' ? d->why : use_text(first));
 }
 
-/* The VM that the rules send it to, -1 none. */
-static int vm_of(const struct conf *c, const struct pci_hosts *h, int i) {
-    struct pci_fate f = policy_pci_fate(c, h, i);
-    bool goes = f.way == PCI_BY_RULE || f.way == PCI_ALONG;
-    return goes ? c->pci_rules[f.rule].vm : -1;
-}
-
 /* What else in its group keeps it: vfio gives a whole group to one VM. */
-static bool kept_by_mate(const struct conf *c, const struct pci_hosts *h, int i, struct sbuf *why) {
-    int vm = vm_of(c, h, i);
+static bool kept_by_mate(const struct conf *c, const struct pci_host *h, int i, struct sbuf *why) {
+    int vm = policy_pci_vm(c, h, i);
     for (int k = 0; k < h->n; k++) {
         const struct pci_device *mate = &h->row[k];
-        if (!is_mate(h, i, k) || (mate->uses & PCI_BRIDGE) != 0)
+        if (!is_mate(h->row, i, k) || (mate->uses & PCI_BRIDGE) != 0)
             continue;
-        unsigned uses = binding_uses(c, mate);
-        int other = uses == 0 && vm >= 0 ? vm_of(c, h, k) : -1;
+        unsigned uses = binding_uses(c, h, k);
+        int other = uses == 0 && vm >= 0 ? policy_pci_vm(c, h, k) : -1;
         if (uses == 0 && (other < 0 || other == vm))
             continue;
         sb_str(why, "shares its IOMMU group with ");
@@ -181,18 +187,18 @@ static bool kept_by_mate(const struct conf *c, const struct pci_hosts *h, int i,
     return false;
 }
 
-bool policy_pci_kept(const struct conf *c, const struct pci_hosts *h, int i, struct sbuf *why) {
-    unsigned uses = binding_uses(c, &h->row[i]);
+bool policy_pci_kept(const struct conf *c, const struct pci_host *h, int i, struct sbuf *why) {
+    unsigned uses = binding_uses(c, h, i);
     if (uses == 0)
         return kept_by_mate(c, h, i, why);
     put_use(&h->row[i], uses, why);
     return true;
 }
 
-bool policy_pci_loses_route(const struct conf *c, const struct pci_hosts *h, int i) {
+bool policy_pci_loses_route(const struct conf *c, const struct pci_host *h, int i) {
     char text[VH_TEXT_MAX];
     struct sbuf why;
     sb_init(&why, text, sizeof text);
-    return (h->row[i].uses & PCI_UPLINK) != 0 && !c->protect_uplink && vm_of(c, h, i) >= 0 &&
+    return (h->row[i].uses & PCI_UPLINK) != 0 && !c->protect_uplink && policy_pci_vm(c, h, i) >= 0 &&
            !policy_pci_kept(c, h, i, &why);
 }

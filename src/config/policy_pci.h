@@ -36,16 +36,21 @@ struct pci_fate {
     int entry; /* of the allow entry by which the rule decides */
     int with;  /* -1 none */
 };
-struct pci_hosts { /* devices of one host */
+/* Fills fate[] for n devices: all of the host, since a group has to be known whole. */
+void policy_pci_judge(const struct conf *c, const struct pci_device *row, int n, struct pci_fate *fate);
+
+/* Devices with their fates. */
+struct pci_host {
     const struct pci_device *row;
+    const struct pci_fate *fate;
     int n;
 };
-struct pci_fate policy_pci_fate(const struct conf *c, const struct pci_hosts *h, int i);
-
+/* The VM that the rules send it to, -1 none. It may stay with the host all the same. */
+int policy_pci_vm(const struct conf *c, const struct pci_host *h, int i);
 /* Does the device stay with the host whatever the rules say? Then *why says for what: "holds the mounted file system
  * /". Names of VMs are in it if the rules of its group differ. */
-bool policy_pci_kept(const struct conf *c, const struct pci_hosts *h, int i, struct sbuf *why);
+bool policy_pci_kept(const struct conf *c, const struct pci_host *h, int i, struct sbuf *why);
 /* Does the host lose its default route with this device, and the configuration allows that? */
-bool policy_pci_loses_route(const struct conf *c, const struct pci_hosts *h, int i);
+bool policy_pci_loses_route(const struct conf *c, const struct pci_host *h, int i);
 
 #endif

@@ -24,9 +24,10 @@ static void vmm_args(struct step *st, const struct request *r) {
         sb_fmt(&sb, "no rule of pciPassthrough is for VM '%s'", r->vm);
 }
 
-/* No rule gives PCI devices to VMs, so none has a tag, none was taken away, and none is a guest's. */
+/* No PCI device is given to a VM yet, so none was taken away, and none is a guest's. A kill switch asks for a tag:
+ * devices that are in no VM would tell it that they are blocked, and they might be in a VM by somebody else's doing. */
 static bool lists_none(const struct request *r) {
-    return r->sel.by_tag || r->disconnected == TRI_YES || r->who.role == ROLE_GUEST;
+    return (r->sel.by_tag && !r->all) || r->disconnected == TRI_YES || r->who.role == ROLE_GUEST;
 }
 
 void request_pci(struct step *st, const struct request *r) {

@@ -206,7 +206,10 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
     } else if (r->kind == REQ_PCI_LIST) {
-        more = api_pci_part(pci_list_last(), r, cursor, out);
+        struct pci_host h;
+        bool whole = false;
+        pci_list_last(&h, &whole);
+        more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
     } else if (r->kind == REQ_RULES) {
         more = api_rules_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_HISTORY) {
@@ -242,5 +245,6 @@ static const struct server_calls calls = {.line = on_line,
 const struct server_calls *api_handler_start(int64_t now) {
     handler.started_at = now;
     pci_list_start(on_pci_list);
+    pci_list_judge(dispatch_core()->conf);
     return &calls;
 }

@@ -1,6 +1,6 @@
 /*
- * pci_list.c - owns the last list of PCI devices and the clients that wait for the next one. The device workers read it
- * (pci_sysfs.c). Knows nothing of what is asked about it.
+ * pci_list.c - owns the last list of PCI devices, with what becomes of each by the rules, and the clients that wait for
+ * the next one. The device workers read it (pci_sysfs.c). Knows nothing of what is asked about it.
  */
 #include "daemon/pci_list.h"
 
@@ -12,7 +12,9 @@
 
 static struct {
     pci_list_done_fn *done;
+    const struct conf *conf;
     struct device_pci last;
+    struct pci_fate fate[VH_MAX_PCI];
     bool reading;
     int n;
     struct waiter {
@@ -49,10 +51,15 @@ static void answer(bool ok) {
     }
 }
 
+static void judge(void) {
+    policy_pci_judge(list.conf, list.last.row, (int)list.last.n, list.fate);
+}
+
 void pci_list_read(const union device_answer *a) {
     list.reading = false;
     if (a != NULL)
         memcpy(&list.last, &a->pci, device_answer_size(DEVICE_PCI, a));
+    judge();
     answer(a != NULL);
     if (list.n > 0)
         begin();
@@ -76,8 +83,14 @@ void pci_list_client_gone(struct client_ref c) {
     }
 }
 
-const struct device_pci *pci_list_last(void) {
-    return &list.last;
+void pci_list_last(struct pci_host *h, bool *whole) {
+    *h = (struct pci_host){.row = list.last.row, .fate = list.fate, .n = (int)list.last.n};
+    *whole = list.last.whole != 0;
+}
+
+void pci_list_judge(const struct conf *c) {
+    list.conf = c;
+    judge();
 }
 
 void pci_list_start(pci_list_done_fn *done) {

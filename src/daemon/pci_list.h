@@ -7,6 +7,7 @@
 
 #include "base/model.h"
 #include "bus/device_order.h"
+#include "config/policy_pci.h"
 
 #include <stdbool.h>
 
@@ -17,6 +18,8 @@ void pci_list_start(pci_list_done_fn *done);
 void pci_list_ask(struct client_ref c); /* done follows, unless the client goes */
 void pci_list_client_gone(struct client_ref c);
 void pci_list_read(const union device_answer *a); /* the end of the order, as device_done_fn has it */
-const struct device_pci *pci_list_last(void);
+/* What was read last, with the fates by the rules in force; unchanged until the next reading or reload. */
+void pci_list_last(struct pci_host *h, bool *whole);
+void pci_list_judge(const struct conf *c); /* the rules are these from now on */
 
 #endif

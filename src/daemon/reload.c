@@ -11,6 +11,7 @@
 #include "bus/modules.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
+#include "daemon/pci_list.h"
 #include "os/clock.h"
 #include "os/opener.h"
 #include "os/pages.h"
@@ -90,6 +91,7 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
     server_reload(&fresh->api);
     notify_reload(old, fresh, changed);
     dispatch_fact(&f);
+    pci_list_judge(fresh);
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);
     vm_watch_scan();

@@ -88,7 +88,9 @@ static bool pci_fits(const struct pci_entry *e, const struct pci_device *d) {
 }
 
 static void check_pci(void) {
-    const struct pci_hosts h = {.row = host, .n = HOST};
+    struct pci_fate fates[HOST];
+    const struct pci_host h = {.row = host, .fate = fates, .n = HOST};
+    policy_pci_judge(&conf, host, HOST, fates);
     MUST(conf.npci_rules <= VH_MAX_PCI_RULES && conf.npci_entries <= VH_MAX_PCI_ENTRIES);
     for (int i = 0; i < conf.npci_rules; i++) {
         const struct pci_rule *r = &conf.pci_rules[i];
@@ -100,7 +102,7 @@ static void check_pci(void) {
         struct sbuf why;
         for (int e = 0; e < conf.npci_entries; e++)
             MUST(policy_pci_matches(&conf, &conf.pci_entries[e], &host[i]) == pci_fits(&conf.pci_entries[e], &host[i]));
-        struct pci_fate f = policy_pci_fate(&conf, &h, i);
+        struct pci_fate f = fates[i];
         MUST((f.way == PCI_NO_RULE) == (f.rule < 0) && (f.way == PCI_ALONG) == (f.with >= 0));
         MUST(f.rule < 0 || conf.pci_rules[f.rule].enabled);
         sb_init(&why, text, sizeof text);

@@ -114,8 +114,8 @@ static void make_pci(void) {
     memset(&answer, 0, sizeof answer);
     answer.pci.n = 2;
     answer.pci.whole = 1;
-    answer.pci.row[0] = (struct device_pci_row){.address = {.devfn = 16}, .vendor = 0x8086, .driver = "e1000e"};
-    answer.pci.row[1] = (struct device_pci_row){.address = {.domain = UINT32_MAX}, .grouped = 1, .group = 7};
+    answer.pci.row[0] = (struct pci_device){.address = {.devfn = 16}, .vendor = 0x8086, .driver = "e1000e"};
+    answer.pci.row[1] = (struct pci_device){.address = {.domain = UINT32_MAX}, .grouped = 1, .group = 7};
     size = device_answer_size(DEVICE_PCI, &answer);
 }
 

@@ -46,18 +46,24 @@ static void host(void) {
 }
 enum { NET, ISA, SOUND, SMBUS };
 
-static struct pci_hosts all(void) {
-    return (struct pci_hosts){.row = dev, .n = ndev};
+static struct pci_host all(void) {
+    static struct pci_fate fates[8];
+    policy_pci_judge(&c, dev, ndev, fates);
+    return (struct pci_host){.row = dev, .fate = fates, .n = ndev};
 }
 
 static struct pci_fate fate(int i) {
-    struct pci_hosts h = all();
-    return policy_pci_fate(&c, &h, i);
+    return all().fate[i];
+}
+
+static bool loses_route(int i) {
+    struct pci_host h = all();
+    return policy_pci_loses_route(&c, &h, i);
 }
 
 static const char *kept(int i) {
     static char text[VH_TEXT_MAX];
-    struct pci_hosts h = all();
+    struct pci_host h = all();
     struct sbuf why;
     sb_init(&why, text, sizeof text);
     return policy_pci_kept(&c, &h, i, &why) ? text : "";
@@ -292,20 +298,19 @@ static void a_keyboards_controller_goes_if_a_rule_names_its_address(void) {
 
 static void an_uplink_goes_unless_it_is_protected(void) {
     host();
-    struct pci_hosts h = all();
     dev[NET].uses = PCI_UPLINK;
     (void)snprintf(dev[NET].why, sizeof dev[NET].why, "carries the default route by eth0");
     configure(&c, "", NET_RULE("a"));
     CHECK_STR(kept(NET), "");
-    CHECK(policy_pci_loses_route(&c, &h, NET) && !policy_pci_loses_route(&c, &h, SOUND));
+    CHECK(loses_route(NET) && !loses_route(SOUND));
     configure(&c, "\"protectUplink\": true", NET_RULE("a"));
     CHECK_STR(kept(NET), "carries the default route by eth0");
-    CHECK(!policy_pci_loses_route(&c, &h, NET));
+    CHECK(!loses_route(NET));
     configure(&c, "", SOUND_RULE("a", "")); /* no rule sends it */
-    CHECK(!policy_pci_loses_route(&c, &h, NET));
+    CHECK(!loses_route(NET));
     dev[NET].uses |= PCI_STORAGE;
     configure(&c, "", NET_RULE("a"));
-    CHECK(!policy_pci_loses_route(&c, &h, NET));
+    CHECK(!loses_route(NET));
 }
 
 static void what_shares_a_group_with_it_stays_too(void) {
