@@ -105,6 +105,7 @@
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                                \
     X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                                       \
     X(VH_STABLE_PATH_MAX, 192, "a port's stable path with NUL: a controller behind five Thunderbolt docks has 166")    \
+    X(VH_INPUT_PATH, 192, "ID_PATH of an input device, with NUL; behind six hubs it needs 60")                         \
     X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 50")                                         \
     X(VH_STRING_UNITS, 126, "UTF-16 units of a USB string: its descriptor has at most 255 bytes, and a head of two")   \
     X(VH_STRING_MAX, 379, "a USB string or name in UTF-8, with NUL: three bytes for each unit, as sysfs prints them")  \
