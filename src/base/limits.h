@@ -44,6 +44,10 @@
     X(VH_NAMED_CONNECTORS, 128, "connectors that the configuration names: a rack of hubs")                             \
     X(VH_CONNECTOR_PORTS, 512, "ports of connectors in all: a socket has two, that of a laptop dock four")             \
     X(VH_CONNECTOR_PLACES, 1024, "connectors that entries of rules name, in all")                                      \
+    X(VH_MAX_EVDEV_RULES, 64, "rules of evdevPassthrough: one for each VM")                                            \
+    X(VH_MAX_EVDEV_ENTRIES, 256, "allow and deny entries over all rules of evdevPassthrough")                          \
+    X(VH_MAX_ACPI_RULES, 64, "rules of acpiPassthrough: one for each VM")                                              \
+    X(VH_MAX_ACPI_TABLES, 64, "ACPI tables over all rules of acpiPassthrough")                                         \
     X(VH_MAX_CIDS, 64, "members of allowedCids")                                                                       \
     X(VH_MAX_ACCESS, 128, "entries of general.api.clients: twice as many as VMs")                                      \
     X(VH_CONF_MAX, 1048576, "bytes of the configuration file")                                                         \
@@ -105,6 +109,8 @@
     X(VH_NODE_MAX, 32, "/dev/bus/usb/BBB/DDD with NUL")                                                                \
     X(VH_PORTPATH_MAX, 24, "a port path such as 2.3.4 with NUL")                                                       \
     X(VH_STABLE_PATH_MAX, 192, "a port's stable path with NUL: a controller behind five Thunderbolt docks has 166")    \
+    X(VH_INPUT_NAME, 192, "the name of an input device, with NUL: HID has 128 and adds what it is for")                \
+    X(VH_INPUT_PHYS, 96, "the place of an input device as its driver says it, with NUL: HID has 64")                   \
     X(VH_INPUT_PATH, 192, "ID_PATH of an input device, with NUL; behind six hubs it needs 60")                         \
     X(VH_MODALIAS_MAX, 64, "a modalias as the kernel writes it, with NUL: 50")                                         \
     X(VH_STRING_UNITS, 126, "UTF-16 units of a USB string: its descriptor has at most 255 bytes, and a head of two")   \

@@ -1,7 +1,7 @@
 /*
  * conf.c - the configuration as a whole: defaults, the top level, `general` and `vms`. conf_api.c reads general.api,
- * conf_clients.c its clients and limits, conf_rule.c usbPassthrough, conf_pci.c pciPassthrough; conf_lint.c looks for
- * what is valid but odd. Never opens a file.
+ * conf_clients.c its clients and limits, conf_rule.c usbPassthrough, conf_pci.c, conf_evdev.c and conf_acpi.c the
+ * arrays of those names; conf_lint.c looks for what is valid but odd. Never opens a file.
  */
 #include "config/conf.h"
 
@@ -30,7 +30,7 @@ void conf_default(struct conf *c) {
     c->npci_rules = c->npci_entries = 0;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
     c->nconnectors = c->nconnector_ports = c->nplaces = 0;
-    memset(c->other_bus, 0, sizeof c->other_bus);
+    c->nevdev_rules = c->nevdev_entries = c->nacpi_rules = c->nacpi_tables = 0;
     c->nstrings = 0;
     regex_pool_reset(&c->regexes);
     /* 0660: root and the group, if one is given. A client that may connect is admin. */
@@ -48,7 +48,7 @@ void conf_default(struct conf *c) {
 }
 
 int conf_rules(const struct conf *c) {
-    return c->nrules + c->npci_rules;
+    return c->nrules + c->npci_rules + c->nevdev_rules + c->nacpi_rules;
 }
 
 static struct conf_scratch conf_scratch_area;
@@ -291,9 +291,13 @@ bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, 
             conf_read_rules(&r, v[ROOT_USB]);
         if (v[ROOT_PCI] >= 0)
             conf_read_pci(&r, v[ROOT_PCI]);
-        conf_read_other(&r);
+        if (v[ROOT_EVDEV] >= 0)
+            conf_read_evdev(&r, v[ROOT_EVDEV]);
+        if (v[ROOT_ACPI] >= 0)
+            conf_read_acpi(&r, v[ROOT_ACPI]);
         conf_lint(&r);
         conf_lint_pci(&r);
+        conf_lint_evdev(&r);
         if (old != NULL && r.report.count[DIAG_ERROR] == 0)
             conf_lost(&r, old);
         policy_index(c);

@@ -8,7 +8,9 @@
 #include "base/limits.h"
 #include "base/model.h"
 #include "codec/regex.h"
+#include "config/conf_acpi.h"
 #include "config/conf_api.h"
+#include "config/conf_evdev.h"
 #include "config/conf_pci.h"
 #include "config/conf_rule.h"
 
@@ -59,9 +61,6 @@ struct connector {
     uint16_t ports, nports; /* a range in conf.connector_ports */
 };
 
-/* The arrays of the schema that no device is given by yet. */
-enum other_bus { OTHER_EVDEV, OTHER_ACPI, OTHER_BUSES };
-
 struct conf {
     bool rule_match_any; /* general.ruleMatch "any": the reading of the older daemons */
     bool persistency;
@@ -86,7 +85,11 @@ struct conf {
     uint16_t npci_rules, npci_entries;
     struct pci_rule pci_rules[VH_MAX_PCI_RULES];
     struct pci_entry pci_entries[VH_MAX_PCI_ENTRIES];
-    vm_set other_bus[OTHER_BUSES]; /* VMs that their enabled rules are for */
+    uint16_t nevdev_rules, nevdev_entries, nacpi_rules, nacpi_tables;
+    struct evdev_rule evdev_rules[VH_MAX_EVDEV_RULES];
+    struct evdev_entry evdev_entries[VH_MAX_EVDEV_ENTRIES];
+    struct acpi_rule acpi_rules[VH_MAX_ACPI_RULES];
+    struct acpi_table acpi_tables[VH_MAX_ACPI_TABLES];
     struct regex_pool regexes;
     uint32_t nstrings;
     char strings[VH_CONF_STRINGS];

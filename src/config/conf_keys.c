@@ -11,8 +11,14 @@
 #include <string.h>
 
 static const char *const root_keys[] = {
-    [ROOT_USB] = "usbPassthrough", [ROOT_PCI] = "pciPassthrough",      [ROOT_VMS] = "vms",
-    [ROOT_GENERAL] = "general",    [ROOT_DESCRIPTION] = "description", [ROOT_SCHEMA] = "$schema",
+    [ROOT_USB] = "usbPassthrough",
+    [ROOT_PCI] = "pciPassthrough",
+    [ROOT_EVDEV] = "evdevPassthrough",
+    [ROOT_ACPI] = "acpiPassthrough",
+    [ROOT_VMS] = "vms",
+    [ROOT_GENERAL] = "general",
+    [ROOT_DESCRIPTION] = "description",
+    [ROOT_SCHEMA] = "$schema",
 };
 
 static const char *const general_keys[] = {
@@ -137,6 +143,37 @@ static const char *const pci_entry_keys[] = {
     [PENT_DESCRIPTION] = "description", [PENT_ENABLE] = "enable",           [PENT_DISABLE] = "disable",
 };
 
+static const char *const evdev_keys[] = {
+    [EVD_TARGET] = "targetVm",         [EVD_PREFIX] = "pcieBusPrefix", [EVD_RULES] = "rules",
+    [EVD_DESCRIPTION] = "description", [EVD_ENABLE] = "enable",        [EVD_DISABLE] = "disable",
+};
+
+static const char *const evdev_rule_keys[] = {
+    [ERULE_DESCRIPTION] = "description",
+    [ERULE_TARGET] = "targetVm",
+    [ERULE_ALLOW] = "allow",
+    [ERULE_DENY] = "deny",
+    [ERULE_TAG] = "tag",
+    [ERULE_ENABLE] = "enable",
+    [ERULE_DISABLE] = "disable",
+};
+
+static const char *const evdev_entry_keys[] = {
+    [EENT_NAME] = "name",       [EENT_PATH_TAG] = "pathTag",        [EENT_PROPERTY] = "property",
+    [EENT_VALUE] = "value",     [EENT_DESCRIPTION] = "description", [EENT_ENABLE] = "enable",
+    [EENT_DISABLE] = "disable",
+};
+
+static const char *const acpi_rule_keys[] = {
+    [ARULE_DESCRIPTION] = "description", [ARULE_TARGET] = "targetVm", [ARULE_ALLOW] = "allow",
+    [ARULE_ENABLE] = "enable",           [ARULE_DISABLE] = "disable",
+};
+
+static const char *const acpi_entry_keys[] = {
+    [AENT_TABLE] = "acpiTable",         [AENT_USER] = "setUser",  [AENT_GROUP] = "setGroup",
+    [AENT_DESCRIPTION] = "description", [AENT_ENABLE] = "enable", [AENT_DISABLE] = "disable",
+};
+
 static const char *const class_keys[] = {
     [CLS_CLASS] = "interfaceClass",
     [CLS_SUBCLASS] = "interfaceSubclass",
@@ -158,6 +195,12 @@ _Static_assert(sizeof rule_keys / sizeof *rule_keys == RULE_KEYS, "every rule ke
 _Static_assert(sizeof entry_keys / sizeof *entry_keys == ENTRY_KEYS, "every entry key has a name");
 _Static_assert(sizeof pci_rule_keys / sizeof *pci_rule_keys == PCI_RULE_KEYS, "every PCI rule key has a name");
 _Static_assert(sizeof pci_entry_keys / sizeof *pci_entry_keys == PCI_ENTRY_KEYS, "every PCI entry key has a name");
+_Static_assert(sizeof evdev_keys / sizeof *evdev_keys == EVDEV_KEYS, "every key of evdevPassthrough has a name");
+_Static_assert(sizeof evdev_rule_keys / sizeof *evdev_rule_keys == EVDEV_RULE_KEYS, "every evdev rule key has a name");
+_Static_assert(sizeof evdev_entry_keys / sizeof *evdev_entry_keys == EVDEV_ENTRY_KEYS,
+               "every evdev entry key has a name");
+_Static_assert(sizeof acpi_rule_keys / sizeof *acpi_rule_keys == ACPI_RULE_KEYS, "every ACPI rule key has a name");
+_Static_assert(sizeof acpi_entry_keys / sizeof *acpi_entry_keys == ACPI_ENTRY_KEYS, "every ACPI entry key has a name");
 _Static_assert(sizeof class_keys / sizeof *class_keys == CLASS_KEYS, "every class key has a name");
 _Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
 _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
@@ -178,6 +221,11 @@ static const struct {
     [OBJ_CLASS] = {class_keys, CLASS_KEYS, "an element of 'allInterfaces'"},
     [OBJ_PCI_RULE] = {pci_rule_keys, PCI_RULE_KEYS, "a rule of 'pciPassthrough'"},
     [OBJ_PCI_ENTRY] = {pci_entry_keys, PCI_ENTRY_KEYS, "an entry of a rule of 'pciPassthrough'"},
+    [OBJ_EVDEV] = {evdev_keys, EVDEV_KEYS, "'evdevPassthrough' as an object"},
+    [OBJ_EVDEV_RULE] = {evdev_rule_keys, EVDEV_RULE_KEYS, "a rule of 'evdevPassthrough'"},
+    [OBJ_EVDEV_ENTRY] = {evdev_entry_keys, EVDEV_ENTRY_KEYS, "an entry of a rule of 'evdevPassthrough'"},
+    [OBJ_ACPI_RULE] = {acpi_rule_keys, ACPI_RULE_KEYS, "a rule of 'acpiPassthrough'"},
+    [OBJ_ACPI_ENTRY] = {acpi_entry_keys, ACPI_ENTRY_KEYS, "an entry of a rule of 'acpiPassthrough'"},
     [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
     [OBJ_CONNECTOR] = {connector_keys, CONNECTOR_KEYS, "an element of 'general.connectors'"},
@@ -188,10 +236,9 @@ static const struct {
     enum conf_object o;
     const char *name, *what;
 } later_only[] = {
-    {OBJ_ROOT, "evdevPassthrough", "input devices other than USB are not passed yet"},
-    {OBJ_ROOT, "acpiPassthrough", "ACPI tables are not passed yet"},
     {OBJ_ROOT, "usbAuthorization", "the kernel's USB authorization is left as it is"},
     {OBJ_PCI_RULE, "allowedVms", "nobody chooses a VM for a PCI device: 'targetVm' names it"},
+    {OBJ_EVDEV_RULE, "allowedVms", "nobody chooses a VM for an input device: 'targetVm' names it"},
     {OBJ_GENERAL, "modprobe", "drivers are found without it"},
     {OBJ_GENERAL, "modinfo", "drivers are found without it"},
     {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
@@ -224,6 +271,15 @@ static const struct {
     {OBJ_PCI_ENTRY, "class", "deviceClass"},
     {OBJ_PCI_ENTRY, "interfaceClass", "deviceClass"},
     {OBJ_PCI_ENTRY, "deviceProtocol", "deviceProgIf"},
+    {OBJ_EVDEV_RULE, "vm", "targetVm"},
+    {OBJ_EVDEV_RULE, "ignore", "deny"},
+    {OBJ_EVDEV_ENTRY, "path", "pathTag"},
+    {OBJ_EVDEV_ENTRY, "idPathTag", "pathTag"},
+    {OBJ_ACPI_RULE, "vm", "targetVm"},
+    {OBJ_ACPI_ENTRY, "table", "acpiTable"},
+    {OBJ_ACPI_ENTRY, "path", "acpiTable"},
+    {OBJ_ACPI_ENTRY, "user", "setUser"},
+    {OBJ_ACPI_ENTRY, "group", "setGroup"},
     {OBJ_VM, "qmpSocket", "socket"},
     {OBJ_VM, "path", "socket"},
 };
@@ -299,7 +355,21 @@ static const char *nearest(enum conf_object o, const char *key) {
 }
 
 bool keys_decide(enum conf_object o) {
-    return o == OBJ_RULE || o == OBJ_ENTRY || o == OBJ_CLASS || o == OBJ_PCI_RULE || o == OBJ_PCI_ENTRY;
+    switch (o) {
+    case OBJ_RULE:
+    case OBJ_ENTRY:
+    case OBJ_CLASS:
+    case OBJ_PCI_RULE:
+    case OBJ_PCI_ENTRY:
+    case OBJ_EVDEV:
+    case OBJ_EVDEV_RULE:
+    case OBJ_EVDEV_ENTRY:
+    case OBJ_ACPI_RULE:
+    case OBJ_ACPI_ENTRY:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
@@ -316,7 +386,8 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
         fits = str_fmt(dst, cap, ": it belongs in %s", objects[home].place);
     VH_ASSERT(fits); /* only names from these tables */
     if (o == OBJ_ROOT)
-        return right == root_keys[ROOT_USB] || right == root_keys[ROOT_PCI] || right == root_keys[ROOT_VMS];
+        return right == root_keys[ROOT_USB] || right == root_keys[ROOT_PCI] || right == root_keys[ROOT_EVDEV] ||
+               right == root_keys[ROOT_ACPI] || right == root_keys[ROOT_VMS];
     if (!keys_decide(o) || named)
         return false;
     return right != NULL ? strcmp(right, "description") != 0 : home >= 0 && keys_decide((enum conf_object)home);

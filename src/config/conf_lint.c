@@ -244,6 +244,10 @@ void conf_lint(struct reader *r) {
         used |= r->c->rules[i].enabled ? r->c->rules[i].vm_mask : 0;
     for (int i = 0; i < r->c->npci_rules; i++)
         used |= r->c->pci_rules[i].enabled && r->c->pci_rules[i].vm >= 0 ? (vm_set)1 << r->c->pci_rules[i].vm : 0;
+    for (int i = 0; i < r->c->nevdev_rules; i++)
+        used |= r->c->evdev_rules[i].enabled && r->c->evdev_rules[i].vm >= 0 ? (vm_set)1 << r->c->evdev_rules[i].vm : 0;
+    for (int i = 0; i < r->c->nacpi_rules; i++)
+        used |= r->c->acpi_rules[i].enabled && r->c->acpi_rules[i].vm >= 0 ? (vm_set)1 << r->c->acpi_rules[i].vm : 0;
     bool all_read = r->report.count[DIAG_ERROR] == 0; /* else a rule that could not be read may use it */
     for (int vm = 0; vm < r->c->nvms && all_read; vm++) {
         if (!(used >> vm & 1))

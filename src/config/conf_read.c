@@ -292,3 +292,48 @@ bool rd_vm(struct reader *r, int tok, int *out) {
     rd_warn(r, tok, "there is no VM '%s' in 'vms'%s", name, hint);
     return false;
 }
+
+/* The offset in the raw token, opening quote included, of byte `at` of the unescaped text. */
+static size_t raw_offset(const char *s, size_t n, size_t at) {
+    size_t i = 0, done = 0;
+    while (i < n && done < at) {
+        size_t step = 1, bytes = 1;
+        if (s[i] == '\\' && i + 1 < n)
+            step = 2;
+        if (s[i] == '\\' && i + 5 < n && s[i + 1] == 'u') {
+            uint32_t unit = 0;
+            (void)str_hex(s + i + 2, 4, &unit); /* validated JSON */
+            bool pair = unit >= 0xd800 && unit < 0xdc00;
+            step = pair ? 12 : 6;
+            bytes = pair ? 4 : unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
+        }
+        i += step;
+        done += bytes;
+    }
+    return 1 + (i < n ? i : n);
+}
+
+bool rd_pattern(struct reader *r, int tok, struct regex *out) {
+    struct regex_error err = {0};
+    uint32_t mark = r->c->nstrings;
+    size_t n = 0;
+    const char *text = rd_raw(r, tok, &n);
+    const char *pattern = rd_keep(r, tok);
+    r->c->nstrings = mark; /* only the compiled form is kept */
+    if (!pattern)
+        return false;
+    if (*pattern == '\0') {
+        rd_expected(r, tok, "a regular expression (an empty one would match everything)");
+        return false;
+    }
+    if (strlen(pattern) > VH_REGEX_PATTERN_MAX) {
+        rd_error(r, tok, "a regular expression of %zu bytes: at most %d (VH_REGEX_PATTERN_MAX)", strlen(pattern),
+                 VH_REGEX_PATTERN_MAX);
+        return false;
+    }
+    if (!regex_compile(&r->c->regexes, out, pattern, strlen(pattern), &err)) {
+        report_say_within(&r->report, DIAG_ERROR, tok, raw_offset(text, n, err.at), "regular expression: %s", err.why);
+        return false;
+    }
+    return true;
+}

@@ -20,6 +20,7 @@ struct conf_scratch {
     struct problems problems;
     int vm_tok[VH_MAX_VMS], rule_tok[VH_MAX_RULES], entry_tok[VH_MAX_ENTRIES]; /* where each row was read */
     int pci_rule_tok[VH_MAX_PCI_RULES], pci_entry_tok[VH_MAX_PCI_ENTRIES];
+    int evdev_rule_tok[VH_MAX_EVDEV_RULES], evdev_entry_tok[VH_MAX_EVDEV_ENTRIES];
 };
 
 struct reader {
@@ -71,18 +72,21 @@ void rd_tag(struct reader *r, int tok, const char **out);
 /* The VM of this name. False, after a warning with a suggestion, if there is none: one configuration often serves
  * several hosts. */
 bool rd_vm(struct reader *r, int tok, int *out);
+bool rd_pattern(struct reader *r, int tok, struct regex *out);
 
-/* ---- conf_connectors.c, conf_rule.c, conf_pci.c, conf_lint.c, conf_api.c, conf_clients.c ---- */
+/* ---- the other files: one for each part of the configuration ---- */
 void conf_read_connectors(struct reader *r, int array); /* -1: there are none; before the rules, which name them */
 bool conf_read_places(struct reader *r, struct entry *e, int tok); /* `connector` of an entry */
 void conf_read_rules(struct reader *r, int array);
-void conf_read_pci(struct reader *r, int array); /* conf_pci.c; after the VMs */
+void conf_read_pci(struct reader *r, int array);  /* conf_pci.c; after the VMs */
+void conf_read_evdev(struct reader *r, int tok);  /* conf_evdev.c; after the VMs */
+void conf_read_acpi(struct reader *r, int array); /* conf_acpi.c; after the VMs */
 void conf_read_api(struct reader *r, int object);
 void conf_read_limits(struct reader *r, int object);
 void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */
-void conf_read_other(struct reader *r);                   /* conf_other.c; after the VMs */
 void conf_lint(struct reader *r);
 void conf_lint_pci(struct reader *r);                     /* conf_pci_lint.c */
+void conf_lint_evdev(struct reader *r);                   /* conf_evdev_lint.c */
 void conf_lost(struct reader *r, const struct conf *old); /* conf_lost.c; when nothing else is wrong */
 
 #endif

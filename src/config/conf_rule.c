@@ -114,51 +114,6 @@ static bool read_serial(struct reader *r, int tok, const char **out) {
     return s != NULL;
 }
 
-/* The offset in the raw token, opening quote included, of byte `at` of the unescaped text. */
-static size_t raw_offset(const char *s, size_t n, size_t at) {
-    size_t i = 0, done = 0;
-    while (i < n && done < at) {
-        size_t step = 1, bytes = 1;
-        if (s[i] == '\\' && i + 1 < n)
-            step = 2;
-        if (s[i] == '\\' && i + 5 < n && s[i + 1] == 'u') {
-            uint32_t unit = 0;
-            (void)str_hex(s + i + 2, 4, &unit); /* validated JSON */
-            bool pair = unit >= 0xd800 && unit < 0xdc00;
-            step = pair ? 12 : 6;
-            bytes = pair ? 4 : unit < 0x80 ? 1 : unit < 0x800 ? 2 : 3;
-        }
-        i += step;
-        done += bytes;
-    }
-    return 1 + (i < n ? i : n);
-}
-
-static bool read_pattern(struct reader *r, int tok, struct regex *out) {
-    struct regex_error err = {0};
-    uint32_t mark = r->c->nstrings;
-    size_t n = 0;
-    const char *text = rd_raw(r, tok, &n);
-    const char *pattern = rd_keep(r, tok);
-    r->c->nstrings = mark; /* only the compiled form is kept */
-    if (!pattern)
-        return false;
-    if (*pattern == '\0') {
-        rd_expected(r, tok, "a regular expression (an empty one would match everything)");
-        return false;
-    }
-    if (strlen(pattern) > VH_REGEX_PATTERN_MAX) {
-        rd_error(r, tok, "a regular expression of %zu bytes: at most %d (VH_REGEX_PATTERN_MAX)", strlen(pattern),
-                 VH_REGEX_PATTERN_MAX);
-        return false;
-    }
-    if (!regex_compile(&r->c->regexes, out, pattern, strlen(pattern), &err)) {
-        report_say_within(&r->report, DIAG_ERROR, tok, raw_offset(text, n, err.at), "regular expression: %s", err.why);
-        return false;
-    }
-    return true;
-}
-
 /* Subclasses and product ids differ in meaning from one class and vendor to the next. */
 static void lonely_field(struct reader *r, const int *v, enum conf_object o, int key, int whole) {
     if (v[key] >= 0 && v[whole] < 0)
@@ -223,9 +178,9 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
     case ENT_PRODUCT_ID:
         return rd_id(r, tok, &e->pid);
     case ENT_VENDOR_NAME:
-        return read_pattern(r, tok, &e->vendor_name);
+        return rd_pattern(r, tok, &e->vendor_name);
     case ENT_PRODUCT_NAME:
-        return read_pattern(r, tok, &e->product_name);
+        return rd_pattern(r, tok, &e->product_name);
     case ENT_SERIAL:
         return read_serial(r, tok, &e->serial);
     case ENT_BUS:
@@ -247,7 +202,7 @@ static bool read_field(struct reader *r, struct entry *e, enum entry_key key, in
     case ENT_REMOVABLE:
         return read_removable(r, tok, &e->removable);
     case ENT_DRIVER_PATH:
-        return read_pattern(r, tok, &e->driver_path);
+        return rd_pattern(r, tok, &e->driver_path);
     case ENT_ALL_IFACES:
         return read_all_ifaces(r, e, tok);
     case ENT_CONNECTOR:

@@ -68,12 +68,14 @@ static void renumber_pci(struct conf *c, const int where[VH_MAX_VMS]) {
     }
 }
 
-static void renumber_others(struct conf *c, const int where[VH_MAX_VMS], int nvms) {
-    for (int bus = 0; bus < OTHER_BUSES; bus++) {
-        vm_set old = c->other_bus[bus];
-        c->other_bus[bus] = 0;
-        for (int v = 0; v < nvms; v++)
-            c->other_bus[bus] |= (old >> v & 1) << where[v];
+static void renumber_inputs(struct conf *c, const int where[VH_MAX_VMS]) {
+    for (int i = 0; i < c->nevdev_rules; i++) {
+        struct evdev_rule *r = &c->evdev_rules[i];
+        r->vm = r->vm >= 0 ? (int8_t)where[r->vm] : r->vm;
+    }
+    for (int i = 0; i < c->nacpi_rules; i++) {
+        struct acpi_rule *r = &c->acpi_rules[i];
+        r->vm = r->vm >= 0 ? (int8_t)where[r->vm] : r->vm;
     }
 }
 
@@ -107,11 +109,11 @@ bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy) {
         rows[where[v]] = fresh->vms[v];
         n = where[v] >= n ? where[v] + 1 : n;
     }
-    renumber_others(fresh, where, fresh->nvms);
     memcpy(fresh->vms, rows, (size_t)n * sizeof *rows);
     fresh->nvms = (uint16_t)n;
     renumber_rules(fresh, where);
     renumber_pci(fresh, where);
+    renumber_inputs(fresh, where);
     renumber_guests(&fresh->api, where);
     return true;
 }

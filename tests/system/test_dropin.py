@@ -39,7 +39,8 @@ def python_style(w):
              "allow": [{"address": "0000:00:14.3", "deviceId": None, "vendorId": None}]}],
         "evdevPassthrough": {"disable": False, "targetVm": "gui-vm", "pcieBusPrefix": "rp",
                              "rules": [{"description": "mice", "property": "ID_INPUT_MOUSE", "value": "1"}]},
-        "acpiPassthrough": [{"description": "NHLT", "targetVm": "audio-vm", "path": "/sys/firmware/acpi/tables/NHLT"}],
+        "acpiPassthrough": [{"description": "NHLT", "targetVm": "audio-vm",
+                             "allow": [{"acpiTable": "/sys/firmware/acpi/tables/NHLT", "setUser": "microvm"}]}],
         "vms": [
             {"name": "gui-vm", "type": "qemu", "socket": w.vm_path("gui-vm")},
             {"name": "net-vm", "type": "qemu", "socket": w.vm_path("net-vm")},

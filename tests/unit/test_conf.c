@@ -247,22 +247,15 @@ static void a_long_unknown_key_is_shortened(void) {
 }
 
 static void keys_for_later(void) {
-    EXPECT("{\"pciPassthrough\":[  ],\"evdevPassthrough\":{\"targetVm\":\"a\"},\"acpiPassthrough\":[1],"
-           "\"usbAuthorization\":true}",
-           "warning 1:24 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other "
-           "than USB are not passed yet\n"
-           "warning 1:60 acpiPassthrough: 'acpiPassthrough' is accepted but not acted on: ACPI tables are not "
-           "passed yet\n"
-           "warning 1:82 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
+    EXPECT("{\"usbAuthorization\":true}",
+           "warning 1:2 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
            "authorization is left as it is\n");
     /* what asks for nothing needs no warning */
-    EXPECT("{\"pciPassthrough\":[],\"evdevPassthrough\":{\"disable\":true,\"targetVm\":\"a\"},\"acpiPassthrough\":{},"
-           "\"usbAuthorization\":false}",
-           "");
-    EXPECT("{\"evdevPassthrough\":{\"enable\":false}}", "");
-    EXPECT("{\"evdevPassthrough\":{\"enable\":false,\"disable\":false}}",
-           "warning 1:2 evdevPassthrough: 'evdevPassthrough' is accepted but not acted on: input devices other than "
-           "USB are not passed yet\n");
+    EXPECT("{\"pciPassthrough\":[],\"usbAuthorization\":false}", "");
+    EXPECT("{\"usbAuthorization\":{\"enable\":false}}", "");
+    EXPECT("{\"usbAuthorization\":{\"enable\":false,\"disable\":false}}",
+           "warning 1:2 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
+           "authorization is left as it is\n");
     with_notes = true;
     EXPECT(GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
            "note 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"

@@ -41,15 +41,9 @@ static void enabled_rules_are_for_their_vm(void) {
     CHECK_STR(said(PCI("\"targetVm\": \"elsewhere\""), 0), "none");
     CHECK_STR(said(", \"evdevPassthrough\": [{\"targetVm\": \"c\"}]", 2), "evdevPassthrough");
     CHECK_STR(said(", \"acpiPassthrough\": [{\"targetVm\": \"c\"}]", 2), "acpiPassthrough");
-    CHECK_STR(said(", \"acpiPassthrough\": null, \"evdevPassthrough\": 7", 2), "none");
-}
-
-/* One object for one VM, until autumn 2025. */
-static void the_older_form_of_evdev_counts_if_it_has_rules(void) {
+    CHECK_STR(said(", \"acpiPassthrough\": null, \"evdevPassthrough\": {}", 2), "none");
     CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"rules\": [{}]}", 2), "evdevPassthrough");
-    CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"rules\": []}", 2), "none");
     CHECK_STR(said(", \"evdevPassthrough\": {\"targetVm\": \"c\", \"disable\": true, \"rules\": [{}]}", 2), "none");
-    CHECK_STR(said(", \"evdevPassthrough\": {}", 2), "none");
 }
 
 static void rules_follow_their_vm_to_another_row(void) {
@@ -99,7 +93,6 @@ static void what_cannot_be_done_says_so(void) {
 
 int main(void) {
     RUN(enabled_rules_are_for_their_vm);
-    RUN(the_older_form_of_evdev_counts_if_it_has_rules);
     RUN(rules_follow_their_vm_to_another_row);
     RUN(nothing_to_do_is_success);
     RUN(what_cannot_be_done_says_so);
