@@ -24,6 +24,7 @@ _vhotplugcli() {
     -s | --host | -p | --net-port | -c | --cid | --address | --did | --qemu-bus-prefix | --qemu-bus-start-index | --timeout | --bus | --port | --vid | --pid | --serial | --vendor-name | --product-name | --class | --device-class) return ;;
     usb) words="list attach detach suspend resume history rule" ;;
     pci) words="list attach detach suspend resume" ;;
+    evdev) words="list" ;;
     vmm) words="args" ;;
     state) words="acknowledge" ;;
     *)
@@ -38,12 +39,13 @@ _vhotplugcli() {
         *" pci attach "*) words="--address --vid --did --tag --vm" ;;
         *" pci detach "*) words="--address --vid --did --tag" ;;
         *" pci suspend "* | *" pci resume "*) words="--vm" ;;
+        *" evdev list "*) words="--short --tag --all" ;;
         *" vmm args "*) words="--vm --qemu-bus-prefix --qemu-bus-start-index --timeout --require-pci" ;;
         *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
         *" listen "* | *" choose "* | *" rules "* | *" reload "* | *" version "* | *" state acknowledge "*) words="" ;;
-        *) words="usb pci vmm state listen choose rules reload status explain stats version -t -u -s -p -c -d --transport --path --host \
+        *) words="usb pci evdev vmm state listen choose rules reload status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac
         ;;

@@ -132,6 +132,7 @@ static const struct {
     {"pci_detach", REQ_PCI_DETACH},
     {"pci_suspend", REQ_PCI_SUSPEND},
     {"pci_resume", REQ_PCI_RESUME},
+    {"evdev_list", REQ_EVDEV_LIST},
     {"vmm_args", REQ_VMM_ARGS},
     {"state_acknowledge", REQ_ACKNOWLEDGE},
     {"reload", REQ_RELOAD},
@@ -163,8 +164,8 @@ static bool parse_action(struct parse *p) {
     }
     parse_complain(
         p, "action", t,
-        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, enable_notifications, history, rules, explain, "
-        "stats, state_acknowledge, reload or version");
+        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, evdev_list, enable_notifications, history, rules, "
+        "explain, stats, state_acknowledge, reload or version");
     return false;
 }
 
@@ -211,6 +212,7 @@ static void parse_fields(struct parse *p) {
     switch (p->r->kind) {
     case REQ_LIST:
     case REQ_PCI_LIST:
+    case REQ_EVDEV_LIST:
         parse_list(p);
         break;
     case REQ_ATTACH:

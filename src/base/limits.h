@@ -12,6 +12,8 @@
     /* devices */                                                                                                      \
     X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                                 \
     X(VH_MAX_PCI, 256, "PCI devices in one list, bridges included; the rest is left out, and the list says so")        \
+    X(VH_MAX_EVDEV, 128,                                                                                               \
+      "input devices in one list, those on USB included; the rest is left out, and the list says so")                  \
     X(VH_MAX_LEAVING, 64, "unplugged devices that still await removal from a VM")                                      \
     X(VH_MAX_IFACES, 64, "classes over all interfaces of one device, each once; a device with more is unclassifiable") \
     X(VH_MAX_CONFIGS, 8, "configurations of one device: the kernel takes no more")                                     \

@@ -115,6 +115,7 @@ enum request_kind {
     REQ_PCI_DETACH,
     REQ_PCI_SUSPEND,
     REQ_PCI_RESUME,
+    REQ_EVDEV_LIST,
     REQ_VMM_ARGS,
     REQ_ACKNOWLEDGE, /* that the state file was lost */
     REQ_RELOAD,      /* read the configuration again */

@@ -34,10 +34,14 @@ bool device_same_port(const char *sys_name, const char *other) {
     return strcspn(other, ".") == n && memcmp(sys_name, other, n) == 0;
 }
 
+bool device_order_lists(uint32_t kind) {
+    return kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI || kind == DEVICE_EVDEV;
+}
+
 bool device_order_valid(const struct device_order *o) {
     if (!ENDS(o->sys_name))
         return false;
-    if (o->head.kind == DEVICE_LIST || o->head.kind == DEVICE_USES || o->head.kind == DEVICE_PCI)
+    if (device_order_lists(o->head.kind))
         return o->sys_name[0] == '\0';
     return o->head.kind >= DEVICE_READ && o->head.kind < DEVICE_KINDS && device_name_valid(o->sys_name);
 }
@@ -50,6 +54,8 @@ size_t device_answer_size(uint32_t kind, const union device_answer *a) {
         return offsetof(struct device_uses, row) + a->uses.n * sizeof a->uses.row[0];
     case DEVICE_PCI:
         return offsetof(struct device_pci, row) + a->pci.n * sizeof a->pci.row[0];
+    case DEVICE_EVDEV:
+        return offsetof(struct device_evdev, row) + a->evdev.n * sizeof a->evdev.row[0];
     case DEVICE_READ:
         return sizeof a->read;
     default:
@@ -113,6 +119,21 @@ static bool pci_valid(const struct device_pci *l) {
             return false;
         for (uint32_t k = 0; k < i; k++) {
             if (pci_address_order(&l->row[k].address) == pci_address_order(&r->address))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* No node comes twice. */
+static bool evdev_valid(const struct device_evdev *l) {
+    if (!is_flag(l->whole))
+        return false;
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (!input_device_valid(&l->row[i]))
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            if (l->row[k].number == l->row[i].number)
                 return false;
         }
     }
@@ -210,17 +231,28 @@ static bool may_bring_fd(const struct device_order *o, const union device_answer
            a->read.result <= DEVICE_SAME;
 }
 
+/* Are its n bytes as many as the rows that it says it has? */
+static bool size_valid(uint32_t kind, const union device_answer *a, size_t n) {
+    static const struct {
+        size_t head, rows;
+    } lists[DEVICE_KINDS] = {
+        [DEVICE_LIST] = {offsetof(struct device_list, row), VH_MAX_DEVICES},
+        [DEVICE_USES] = {offsetof(struct device_uses, row), VH_MAX_DEVICES},
+        [DEVICE_PCI] = {offsetof(struct device_pci, row), VH_MAX_PCI},
+        [DEVICE_EVDEV] = {offsetof(struct device_evdev, row), VH_MAX_EVDEV},
+    };
+    uint32_t rows = kind == DEVICE_LIST   ? a->list.n
+                    : kind == DEVICE_USES ? a->uses.n
+                    : kind == DEVICE_PCI  ? a->pci.n
+                                          : a->evdev.n;
+    if (lists[kind].rows > 0 && (n < lists[kind].head || rows > lists[kind].rows))
+        return false;
+    return n == device_answer_size(kind, a);
+}
+
 bool device_answer_valid(const struct device_order *o, const union device_answer *a, size_t n, bool with_fd) {
     uint32_t kind = o->head.kind;
-    if ((kind == DEVICE_LIST &&
-         (n < offsetof(struct device_list, row) || a->list.n > sizeof a->list.row / sizeof a->list.row[0])) ||
-        (kind == DEVICE_USES &&
-         (n < offsetof(struct device_uses, row) || a->uses.n > sizeof a->uses.row / sizeof a->uses.row[0])))
-        return false;
-    if (kind == DEVICE_PCI &&
-        (n < offsetof(struct device_pci, row) || a->pci.n > sizeof a->pci.row / sizeof a->pci.row[0]))
-        return false;
-    if (n != device_answer_size(kind, a))
+    if (!size_valid(kind, a, n))
         return false;
     if (with_fd ? !may_bring_fd(o, a) : kind != DEVICE_READ && may_bring_fd(o, a))
         return false;
@@ -231,6 +263,8 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
         return uses_valid(&a->uses);
     case DEVICE_PCI:
         return pci_valid(&a->pci);
+    case DEVICE_EVDEV:
+        return evdev_valid(&a->evdev);
     case DEVICE_READ:
         return read_valid(&a->read, o);
     default:

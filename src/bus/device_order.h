@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/model.h"
+#include "codec/input_device.h"
 #include "codec/pci_device.h"
 #include "os/worker.h"
 
@@ -28,13 +29,14 @@ enum device_order_kind {
     DEVICE_HUB,      /* the node of a hub that the kernel drives, and how many ports it has */
     DEVICE_OFFER,    /* it is the host's: configure it if it is not, and offer it to drivers */
     DEVICE_REVOKE,   /* end every open descriptor of it, and leave it without a driver */
+    DEVICE_EVDEV,    /* the input devices of the host; takes no device's lock */
     DEVICE_KINDS,
 };
 
 /* Flags are 0 or 1, so that any byte is a valid value of the struct. */
 struct device_order {
     struct worker_head head;
-    char sys_name[VH_SYSNAME_MAX]; /* "" for LIST, USES and PCI */
+    char sys_name[VH_SYSNAME_MAX]; /* "" for LIST, USES, PCI and EVDEV */
     uint64_t incarnation;          /* READ: as reported before, 0 if it was not; the others: it must be this plug */
     uint16_t vid, pid;             /* READ: as reported before */
     uint8_t busnum, devnum;        /* READ: as reported before; OPEN, RELEASE: of the node */
@@ -88,6 +90,13 @@ struct device_pci {
     struct pci_device row[VH_MAX_PCI];
 };
 
+struct device_evdev {
+    struct worker_head head;
+    uint32_t n;
+    uint8_t whole; /* else something could not be read, or there are more */
+    struct input_device row[VH_MAX_EVDEV];
+};
+
 enum device_result {
     DEVICE_FULL = 1, /* READ: dev and drivers are filled */
     DEVICE_NAMES,    /* READ: the plug reported before; only its names and its configuration are filled */
@@ -126,10 +135,13 @@ union device_answer {
     struct device_list list;
     struct device_uses uses;
     struct device_pci pci;
+    struct device_evdev evdev;
     struct device_read read;
     struct device_done done;
 };
 
+/* Does the order concern all devices of a kind, and name none? */
+bool device_order_lists(uint32_t kind);
 /* In the worker: is it one of the orders above, with a name that is one? */
 bool device_order_valid(const struct device_order *o);
 /* In the loop: has the answer (n bytes) the form that this order's answers have, and does it come with a descriptor

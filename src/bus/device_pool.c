@@ -111,7 +111,8 @@ static void write_off(struct entry *e) {
                                                    "listing PCI devices",
                                                    "opening a hub",
                                                    "configuring for the host",
-                                                   "revocation"};
+                                                   "revocation",
+                                                   "listing input devices"};
     struct device_order o = e->order;
     uint64_t token = e->token;
     if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
@@ -282,6 +283,8 @@ static bool has_failed(const struct device_order *o, const union device_answer *
         return a->uses.whole == 0;
     case DEVICE_PCI:
         return a->pci.whole == 0;
+    case DEVICE_EVDEV:
+        return a->evdev.whole == 0;
     case DEVICE_READ:
         return a->read.troubled != 0 || a->read.result == DEVICE_FLUX;
     default:

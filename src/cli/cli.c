@@ -37,6 +37,9 @@ static void show(const struct call *c, const struct json *j) {
     case OUT_PCI:
         show_pci(j, c->given & BIT(F_SHORT));
         break;
+    case OUT_EVDEV:
+        show_evdev(j, c->given & BIT(F_SHORT));
+        break;
     case OUT_VERSION:
         text_field(j, 0, "version");
         putchar('\n');

@@ -59,6 +59,7 @@ enum output {
     OUT_LIST,
     OUT_MOVED,
     OUT_PCI,
+    OUT_EVDEV,
     OUT_ARGS,
     OUT_VERSION,
     OUT_EVENTS,

@@ -62,13 +62,28 @@ static void print_python(const struct json *j, int t) {
     putchar(']');
 }
 
+/* The properties of an input device, as udevadm prints them, but in one line. */
+static void print_properties(const struct json *j, int t) {
+    const char *between = "";
+    for (int k = json_first(j, t); k >= 0; k = json_next(j, k)) {
+        fputs(between, stdout);
+        print_scalar(j, k, false);
+        putchar('=');
+        print_scalar(j, json_value(j, k), false);
+        between = " ";
+    }
+}
+
 static void print_members(const struct json *j, int device) {
     for (int k = json_first(j, device); k >= 0; k = json_next(j, k)) {
         char key[VH_NAME_MAX];
         if (!json_string(j, k, key, sizeof key))
             continue;
         printf("  %-16s: ", key);
-        print_python(j, json_value(j, k));
+        if (json_type(j, json_value(j, k)) == JSON_OBJECT)
+            print_properties(j, json_value(j, k));
+        else
+            print_python(j, json_value(j, k));
         putchar('\n');
     }
     putchar('\n');
@@ -93,6 +108,18 @@ void show_pci(const struct json *j, bool brief) {
             text_field(j, d, keys[i]);
             putchar(" :  \n"[i]);
         }
+        if (!brief)
+            print_members(j, d);
+    }
+}
+
+void show_evdev(const struct json *j, bool brief) {
+    int list = json_get(j, 0, "evdev_devices");
+    for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
+        text_field(j, d, "device_node");
+        putchar(' ');
+        text_field(j, d, "name");
+        putchar('\n');
         if (!brief)
             print_members(j, d);
     }

@@ -38,7 +38,7 @@ static const struct {
     {"short", OPT_FIELD + F_SHORT, NULL, "one line a device: ids and names"},
     {"connected", OPT_FIELD + F_CONNECTED, NULL, "not those that somebody took away"},
     {"disconnected", OPT_FIELD + F_DISCONNECTED, NULL, "only those that somebody took away"},
-    {"all", OPT_FIELD + F_ALL, NULL, "also hubs and devices without a rule"},
+    {"all", OPT_FIELD + F_ALL, NULL, "also hubs and devices without a rule; evdev: on USB"},
     {"plain", OPT_FIELD + F_PLAIN, NULL, "on a terminal, too, as into a pipe"},
     {"tree", OPT_FIELD + F_TREE, NULL, "as they are plugged in, hubs included"},
     {"prometheus", OPT_FIELD + F_PROMETHEUS, NULL, "in the text format that Prometheus collects"},

@@ -22,6 +22,7 @@ enum {
  * line. Of lists of USB devices: those that vm has or may have; NULL: all. */
 void show_list(const struct json *j, const char *vm, bool brief);
 void show_pci(const struct json *j, bool brief); /* the same of PCI devices: "address vid:did vendor device" */
+void show_evdev(const struct json *j, bool brief);
 /* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
 bool show_words(const struct json *j);
 

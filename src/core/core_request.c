@@ -220,6 +220,7 @@ static void begin(struct step *st, const struct request *r) {
     case REQ_ACKNOWLEDGE:
         acknowledge(st, r);
         break;
+    case REQ_EVDEV_LIST:
     case REQ_RELOAD:
         step_add(st, ACT_SERVE)->client = r->client;
         break;

@@ -7,6 +7,7 @@
 #include "daemon/api_handler.h"
 
 #include "api/api.h"
+#include "api/api_evdev.h"
 #include "api/api_pci.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@
 #include "core/core.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
+#include "daemon/evdev_list.h"
 #include "daemon/notify.h"
 #include "daemon/pci_list.h"
 #include "daemon/reload.h"
@@ -87,12 +89,21 @@ static void on_pci_list(struct client_ref c, bool ok) {
         reply(c, ACT_REPLY, "the PCI devices could not be read in time");
 }
 
+static void on_evdev_list(struct client_ref c, bool ok) {
+    if (ok)
+        server_reply_parts(c);
+    else
+        reply(c, ACT_REPLY, "the input devices could not be read in time");
+}
+
 /* What the core has no part in. */
 static void api_handler_serve(const struct action *a) {
     const struct request *r = &handler.request[a->client.index];
-    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST);
+    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST || r->kind == REQ_EVDEV_LIST);
     if (r->kind == REQ_PCI_LIST)
         pci_list_ask(a->client);
+    else if (r->kind == REQ_EVDEV_LIST)
+        evdev_list_ask(a->client);
     else if (!reload_ask(a->client, &r->who))
         reply(a->client, ACT_REPLY, "too many requests are under way");
 }
@@ -139,6 +150,7 @@ static void on_closed(struct client_ref c) {
     struct fact f = {.kind = FACT_CLIENT_GONE, .client = c};
     reload_client_gone(c);
     pci_list_client_gone(c);
+    evdev_list_client_gone(c);
     dispatch_fact(&f);
 }
 
@@ -210,6 +222,8 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
         bool whole = false;
         pci_list_last(&h, &whole);
         more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
+    } else if (r->kind == REQ_EVDEV_LIST) {
+        more = api_evdev_part(evdev_list_last(), dispatch_core()->conf, r, cursor, out);
     } else if (r->kind == REQ_RULES) {
         more = api_rules_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_HISTORY) {
@@ -246,5 +260,6 @@ const struct server_calls *api_handler_start(int64_t now) {
     handler.started_at = now;
     pci_list_start(on_pci_list);
     pci_list_judge(dispatch_core()->conf);
+    evdev_list_start(on_evdev_list);
     return &calls;
 }

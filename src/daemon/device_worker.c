@@ -1,16 +1,18 @@
 /*
  * device_worker.c - what a device worker may do, and the memory of its orders and answers. Owns both; the orders are
- * carried out by usb_work.c and pci_sysfs.c, and what it does last by usb_leave.c.
+ * carried out by usb_work.c, pci_sysfs.c and evdev_sysfs.c, and what it does last by usb_leave.c.
  */
 #include "daemon/device_worker.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "bus/device_pool.h"
+#include "bus/evdev_sysfs.h"
 #include "bus/pci_sysfs.h"
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/usb_leave.h"
 #include "bus/usb/usb_work.h"
+#include "daemon/evdev_list.h"
 #include "daemon/pci_list.h"
 #include "daemon/sandbox_paths.h"
 #include "os/outlive.h"
@@ -29,19 +31,24 @@ static bool enter(void) {
     return sandbox_enter(&box);
 }
 
-/* Both buses have the same orders' form and the same workers. */
+/* All buses have the same orders' form and the same workers. */
 static size_t handle(const void *message, int fd, void *reply, int out[WORKER_FDS]) {
     const struct device_order *o = message;
     union device_answer *a = reply;
-    if (o->head.kind != DEVICE_PCI || !device_order_valid(o))
+    if ((o->head.kind != DEVICE_PCI && o->head.kind != DEVICE_EVDEV) || !device_order_valid(o))
         return usb_work(message, fd, reply, out);
-    pci_sysfs_list(&a->pci);
-    return device_answer_size(DEVICE_PCI, a);
+    if (o->head.kind == DEVICE_PCI)
+        pci_sysfs_list(&a->pci);
+    else
+        evdev_sysfs_list(&a->evdev);
+    return device_answer_size(o->head.kind, a);
 }
 
 static void done(const struct device_order *o, uint64_t token, const union device_answer *a, int fd) {
     if (o->head.kind == DEVICE_PCI)
         pci_list_read(a);
+    else if (o->head.kind == DEVICE_EVDEV)
+        evdev_list_read(a);
     else
         bus_usb_done(o, token, a, fd);
 }

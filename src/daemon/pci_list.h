@@ -1,6 +1,5 @@
 /*
- * pci_list.h - the PCI devices of the host, read when a client asks for them. One reading at a time; whoever asks while
- * one is under way is served by the next one.
+ * pci_list.h - the PCI devices of the host, read when a client asks for them.
  */
 #ifndef VHOTPLUG_PCI_LIST_H
 #define VHOTPLUG_PCI_LIST_H
@@ -8,13 +7,11 @@
 #include "base/model.h"
 #include "bus/device_order.h"
 #include "config/policy_pci.h"
+#include "daemon/host_list.h"
 
 #include <stdbool.h>
 
-/* The list that this client asked for was read; false: not in time, or no worker is left. */
-typedef void pci_list_done_fn(struct client_ref c, bool ok);
-
-void pci_list_start(pci_list_done_fn *done);
+void pci_list_start(host_list_done_fn *done);
 void pci_list_ask(struct client_ref c); /* done follows, unless the client goes */
 void pci_list_client_gone(struct client_ref c);
 void pci_list_read(const union device_answer *a); /* the end of the order, as device_done_fn has it */

@@ -100,6 +100,18 @@ static void walk_read(const struct device_read *r) {
     }
 }
 
+static void walk_evdev(const struct device_evdev *l) {
+    char room[VH_INPUT_PATH];
+    MUST(l->n <= VH_MAX_EVDEV && l->whole <= 1);
+    for (uint32_t i = 0; i < l->n; i++) {
+        PRINT(l->row[i].name);
+        PRINT(l->row[i].phys);
+        for (int p = 0; p < INPUT_PROPERTIES; p++)
+            print(input_property_value(&l->row[i], p, room), VH_INPUT_PATH);
+        MUST(input_property_value(&l->row[i], INPUT_ANY, room)[0] == '1');
+    }
+}
+
 static void walk(void) {
     switch (order.head.kind) {
     case DEVICE_LIST:
@@ -121,6 +133,9 @@ static void walk(void) {
             MUST(answer.pci.row[i].grouped <= 1);
         }
         break;
+    case DEVICE_EVDEV:
+        walk_evdev(&answer.evdev);
+        break;
     case DEVICE_READ:
         walk_read(&answer.read);
         break;
@@ -132,7 +147,7 @@ static void walk(void) {
 }
 
 static bool concerns_device(void) {
-    return order.head.kind >= DEVICE_READ && order.head.kind != DEVICE_PCI;
+    return !device_order_lists(order.head.kind);
 }
 
 static void check_order(void) {

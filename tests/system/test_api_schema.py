@@ -81,6 +81,7 @@ WRONG = [  # requests
     {"action": "usb_attach", "device_node": "/dev/sda"}, {"action": "usb_attach", "sys_name": "usb1"}, {"action": "usb_detach", "tag": None},
     {"action": "usb_detach", "tag": "x" * 64}, {"action": "usb_suspend", "vm": 3}, {"action": "explain"}, {"action": "explain", "device": 3},
     {"action": "history", "vid": "x"}, {"action": "pci_list", "disconnected": 0}, {"action": "vmm_args"}, {"action": "vmm_args", "vm": None},
+    {"action": "evdev_list", "all": 1}, {"action": "evdev_list", "tag": 1},
     {"action": "vmm_args", "vm": "vm1", "require_pci": "no"}, {"action": "enable_notifications", "audit": "yes"}, {"action": "version", "id": {}},
     {"action": "stats", "id": True},
 ]
@@ -168,9 +169,10 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
     admin.ask("explain", device={"vid": "1234", "pid": "5678", "interfaces": ":030101:", "port": "2.1", "removable": "fixed"})
     operator.ask("explain", expected="failed", tag="keys")
     for client in (admin, operator):
-        for action in ("stats", "rules", "version", "pci_list", "history"):
+        for action in ("stats", "rules", "version", "pci_list", "evdev_list", "history"):
             client.ask(action)
         client.ask("pci_list", all=True, tag=None)
+        client.ask("evdev_list", all=True, tag=None)
         client.ask("history", sys_name="1-2")
     admin.ask("vmm_args", vm="vm1", require_pci=None)
     for action in ("pci_attach", "pci_detach"):
@@ -210,7 +212,7 @@ def what_a_guest_and_an_observer_are_told_is_valid(w):
     guest.ask("usb_detach", device_node=keyboard.node)
     guest.ask("usb_attach", device_node=keyboard.node)
     for client in (observer, guest):
-        for action in ("usb_list", "pci_list", "history", "version"):
+        for action in ("usb_list", "pci_list", "evdev_list", "history", "version"):
             client.ask(action)
         client.ask("stats", expected="failed")
     w.host.unplug(keyboard)

@@ -416,6 +416,37 @@ def what_users_of_the_older_clients_type(w):
 
 
 @test
+def input_devices_are_listed_with_their_properties(w):
+    device = {"device_node": "/dev/input/event0", "name": "AT keyboard", "bus": None, "properties": {"ID_INPUT": "1", "ID_INPUT_KEY": "1"},
+              "allowed_vms": ["gui-vm"], "vm": None}
+    reply = json.dumps({"result": "ok", "evdev_devices": [device, {**device, "name": None, "properties": {}}]}) + "\n"
+    with Scripted(w, reply) as daemon:
+        equal(daemon.ask("evdev", "list").stdout, """/dev/input/event0 AT keyboard
+  device_node     : /dev/input/event0
+  name            : AT keyboard
+  bus             : None
+  properties      : ID_INPUT=1 ID_INPUT_KEY=1
+  allowed_vms     : ['gui-vm']
+  vm              : None
+
+/dev/input/event0 None
+  device_node     : /dev/input/event0
+  name            : None
+  bus             : None
+  properties      : 
+  allowed_vms     : ['gui-vm']
+  vm              : None
+
+""")
+        equal(json.loads(daemon.asked[0]), {"action": "evdev_list"})
+    with Scripted(w, reply) as daemon:
+        equal(daemon.ask("evdev", "list", "--short", "--all", "--tag", "keys").stdout, "/dev/input/event0 AT keyboard\n/dev/input/event0 None\n")
+        equal(json.loads(daemon.asked[0]), {"action": "evdev_list", "tag": "keys", "all": True})
+    with Scripted(w, '{"result": "ok", "evdev_devices": []}\n') as daemon:
+        equal((daemon.ask("evdev", "list").stdout, daemon.ask("evdev", "lst").returncode), ("", 2))
+
+
+@test
 def pci_devices_and_arguments_of_another_daemon(w):
     device = {"address": "0000:00:1f.3", "driver": None, "vid": "8086", "did": "2930", "vendor_name": "Intel", "device_name": "SMBus", "vm": "vm1"}
     with Scripted(w, json.dumps({"result": "ok", "pci_devices": [device]}) + "\n") as daemon:

@@ -83,6 +83,11 @@ STATS = {"uptime_ms": 65123, "uevents": {"got": 12, "ignored": 0}, "devices": {"
          "plug_to_attached": {"below_ms": [10, 100], "count": [1, 2, 0], "sum_ms": 75}, "state": {"unsaved": 0, "corrupt": 1, "closed": 0},
          "vms": [{"name": "desktop", "state": "up", "connected": True, "busy": False, "devices": 2, "failures": 0, "reason": None},
                  {"name": "media", "state": "down", "connected": False, "busy": False, "devices": 0, "failures": 1, "reason": "no such socket"}]}
+EVDEV = [{"device_node": "/dev/input/event0", "name": "AT Translated Set 2 keyboard", "phys": "isa0060/serio0/input0", "bus": "i8042",
+          "path_tag": "platform-i8042-serio-0", "properties": {"ID_INPUT": "1", "ID_INPUT_KEY": "1", "ID_INPUT_KEYBOARD": "1", "ID_BUS": "i8042"},
+          "allowed_vms": ["desktop"], "vm": None},
+         {"device_node": "/dev/input/event3", "name": None, "phys": None, "bus": None, "path_tag": None, "properties": {"ID_INPUT": "1"},
+          "allowed_vms": [], "vm": None}]
 BLOCKED = {**CAMERA, "claimed": False, "uncertain": None}
 
 # name: the command line, the daemon's answers (a list: of one connection), and what is typed once the prompt is there
@@ -107,6 +112,7 @@ CASES = {
     "usb_rule_serial": (["usb", "rule", "1-2.4.1", "--vm", "media"], [LIST]),
     "usb_rule_hub": (["usb", "rule", "1-2", "--vm", "media"], [LIST]),
     "pci_list": (["pci", "list"], [ok(pci_devices=PCI)]),
+    "evdev_list": (["evdev", "list"], [ok(evdev_devices=EVDEV)]),
     "pci_attach": (["pci", "attach", "--address", "0000:00:1f.3"], [REFUSED]),
     "pci_detach": (["pci", "detach", "--tag", "net"], [REFUSED]),
     "pci_suspend": (["pci", "suspend", "--vm", "net"], [OK]),

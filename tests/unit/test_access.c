@@ -256,7 +256,7 @@ static const struct {
     {REQ_EXPLAIN, "---++"},    {REQ_STATS, "---++"},       {REQ_VERSION, "-++++"},     {REQ_PCI_LIST, "-++++"},
     {REQ_PCI_ATTACH, "--+++"}, {REQ_PCI_DETACH, "--+++"},  {REQ_PCI_SUSPEND, "--+++"}, {REQ_PCI_RESUME, "--+++"},
     {REQ_VMM_ARGS, "---++"},   {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"},      {REQ_HISTORY, "-++++"},
-    {REQ_RULES, "---++"},
+    {REQ_RULES, "---++"},      {REQ_EVDEV_LIST, "-++++"},
 };
 
 static void every_role_and_request(void) {

@@ -64,7 +64,8 @@ static void make_order(uint32_t kind, const char *name) {
 
 static void an_order_has_a_kind_and_a_name(void) {
     for (uint32_t kind = 0; kind < 300; kind++) {
-        bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI;
+        bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI || kind == DEVICE_EVDEV;
+        CHECK(device_order_lists(kind) == listed);
         bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_HUB ||
                      kind == DEVICE_OFFER || kind == DEVICE_REVOKE;
         make_order(kind, "1-2.3");
@@ -117,6 +118,17 @@ static void make_pci(void) {
     answer.pci.row[0] = (struct pci_device){.address = {.devfn = 16}, .vendor = 0x8086, .driver = "e1000e"};
     answer.pci.row[1] = (struct pci_device){.address = {.domain = UINT32_MAX}, .grouped = 1, .group = 7};
     size = device_answer_size(DEVICE_PCI, &answer);
+}
+
+static void make_evdev(void) {
+    make_order(DEVICE_EVDEV, "");
+    memset(&answer, 0, sizeof answer);
+    answer.evdev.n = 2;
+    answer.evdev.whole = 1;
+    answer.evdev.row[0] =
+        (struct input_device){.number = 4, .classes = 1 << INPUT_ANY, .bus = INPUT_I8042, .name = "AT", .phys = "isa"};
+    answer.evdev.row[1] = (struct input_device){.number = 5, .classes = 1 << INPUT_ANY, .path = "platform-i8042"};
+    size = device_answer_size(DEVICE_EVDEV, &answer);
 }
 
 static void make_read(enum device_result result) {
@@ -252,6 +264,32 @@ static void pci(void) {
     CHECK(!valid());
 }
 
+static void evdev(void) {
+    struct input_device *d = answer.evdev.row;
+    make_evdev();
+    only_that_length_is_valid();
+    RIGHT(make_evdev(), (answer.evdev.n = 0, size = offsetof(struct device_evdev, row)));
+    RIGHT(make_evdev(), answer.evdev.whole = 0);
+    RIGHT(make_evdev(), d[1].classes = (1 << INPUT_CLASSES) - 1);
+    BROKEN(make_evdev(), answer.evdev.n = 3);
+    BROKEN(make_evdev(), answer.evdev.n = UINT32_MAX);
+    BROKEN(make_evdev(), answer.evdev.whole = 2);
+    BROKEN(make_evdev(), d[1].number = 4);
+    BROKEN(make_evdev(), d[0].classes = 0);
+    BROKEN(make_evdev(), d[0].classes = 1 << INPUT_CLASSES | 1 << INPUT_ANY);
+    BROKEN(make_evdev(), d[1].bus = INPUT_BUSES);
+    BROKEN(make_evdev(), UNTERMINATED(d[1].name));
+    BROKEN(make_evdev(), UNTERMINATED(d[1].phys));
+    BROKEN(make_evdev(), UNTERMINATED(d[1].path));
+    BROKEN(make_evdev(), d[0].name[1] = '\xff');
+    BROKEN(make_evdev(), d[0].phys[0] = '\xff');
+    BROKEN(make_evdev(), d[1].path[3] = '\xff');
+    make_evdev();
+    answer.evdev.n = VH_MAX_EVDEV + 1;
+    size = device_answer_size(DEVICE_EVDEV, &answer);
+    CHECK(!valid());
+}
+
 static void broken_devices(void) {
     struct device *d = &answer.read.dev;
     struct device_texts *t = &answer.read.texts;
@@ -364,7 +402,7 @@ static void reads(void) {
 
 static void opened_and_released(void) {
     for (uint32_t kind = DEVICE_OPEN; kind < DEVICE_KINDS; kind++) {
-        if (kind == DEVICE_PCI)
+        if (device_order_lists(kind))
             continue;
         make_done(kind);
         only_that_length_is_valid();
@@ -420,6 +458,8 @@ static void each_order_has_its_own_answer(void) {
                 make_uses();
             else if (got == DEVICE_PCI)
                 make_pci();
+            else if (got == DEVICE_EVDEV)
+                make_evdev();
             else if (got == DEVICE_READ)
                 make_read(DEVICE_FULL);
             else
@@ -439,6 +479,7 @@ int main(void) {
     RUN(lists);
     RUN(uses);
     RUN(pci);
+    RUN(evdev);
     RUN(reads);
     RUN(opened_and_released);
     RUN(a_descriptor_comes_where_a_node_was_opened);

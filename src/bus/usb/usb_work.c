@@ -213,7 +213,7 @@ static void release(const struct device_order *o, int pidfd, struct device_done 
 size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     const struct device_order *o = order;
     union device_answer *a = answer;
-    if (!device_order_valid(o) || o->head.kind == DEVICE_PCI)
+    if (!device_order_valid(o) || o->head.kind == DEVICE_PCI || o->head.kind == DEVICE_EVDEV)
         return 0;
     switch (o->head.kind) {
     case DEVICE_LIST:

@@ -1,0 +1,183 @@
+"""`evdev_list`: read-only, from sysfs, by a device worker."""
+import os
+import signal
+import socket
+import struct
+
+from tap import check, contains, equal, run, test
+from world import World, free_port
+
+TCP = (socket.AF_INET, socket.SOCK_STREAM)
+VM = {"name": "gui-vm", "type": "qemu", "socket": "/nowhere/gui.qmp"}
+
+
+def words(codes):
+    """A set of codes as the kernel prints it to this machine's programs."""
+    width = 8 * struct.calcsize("l")
+    value = sum(1 << code for code in codes)
+    parts = []
+    while value or not parts:
+        parts.insert(0, f"{value & (1 << width) - 1:x}")
+        value >>= width
+    return " ".join(parts)
+
+
+def input_device(w, n, name, parents=(), ev=(1,), key=(), rel=(), ab=(), props=(), bustype=0x11):
+    """An input device as the kernel shows it. parents: (name, subsystem), the outermost first."""
+    at = w.host.path("sys/devices")
+    for step, subsystem in (*parents, ("input", None), (f"input{n}", "input"), (f"event{n}", "input")):
+        at = os.path.join(at, step)
+        os.makedirs(at, exist_ok=True)
+        if subsystem and not os.path.lexists(os.path.join(at, "subsystem")):
+            with open(os.path.join(at, "uevent"), "w", encoding="ascii"):
+                pass
+            os.symlink(f"/sys/bus/{subsystem}", os.path.join(at, "subsystem"))
+    device = os.path.dirname(at)
+    for attribute, text in (("name", name), ("phys", f"made/up{n}"), ("properties", words(props)), ("id/bustype", f"{bustype:04x}"),
+                            ("capabilities/ev", words(ev)), ("capabilities/key", words(key)), ("capabilities/rel", words(rel)),
+                            ("capabilities/abs", words(ab))):
+        path = os.path.join(device, attribute)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text + "\n")
+    os.symlink(f"../../input{n}", os.path.join(at, "device"))
+    links = w.host.path("sys/class/input")
+    os.makedirs(links, exist_ok=True)
+    os.symlink(os.path.relpath(at, links), os.path.join(links, f"event{n}"))
+
+
+def keyboard(w):
+    input_device(w, 0, "AT Translated Set 2 keyboard", (("platform", None), ("i8042", "platform"), ("serio0", "serio")), (0, 1, 4, 17), range(1, 84))
+
+
+def touchpad(w):
+    input_device(w, 4, "ELAN0001:00 04F3:3140 Touchpad",
+                 (("pci0000:00", None), ("0000:00:15.1", "pci"), ("i2c_designware.1", "platform"), ("i2c-1", "i2c"), ("i2c-ELAN0001:00", "i2c")),
+                 (0, 1, 3), (0x110, 0x145, 0x14a), (), (0, 1, 0x2f, 0x35, 0x36), (0, 2), 0x18)
+
+
+def usb_mouse(w):
+    input_device(w, 7, "USB Mouse", (("pci0000:00", None), ("0000:00:14.0", "pci"), ("usb1", "usb"), ("1-2", "usb"), ("1-2:1.0", "usb")),
+                 (0, 1, 2), (0x110, 0x111), (0, 1), (), (), 3)
+
+
+def rules(w, *evdev, **general):
+    return {**w.conf(**general), "vms": [VM], "evdevPassthrough": list(evdev)}
+
+
+def workers(daemon):
+    with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children", encoding="ascii") as f:
+        pids = [int(p) for p in f.read().split()]
+    named = []
+    for pid in pids:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+            if f.read() == "vhotplug-device\n":
+                named.append(pid)
+    return named
+
+
+def nodes(api, **fields):
+    return [d["device_node"].removeprefix("/dev/input/") for d in api.ok("evdev_list", **fields)["evdev_devices"]]
+
+
+@test
+def devices_are_read_when_they_are_asked_for(w):
+    w.daemon(rules(w, {"targetVm": "gui-vm", "tag": "pad", "allow": [{"property": "ID_INPUT_TOUCHPAD", "value": "1"}]},
+                   {"targetVm": "gui-vm", "allow": [{"name": "at translated"}], "deny": [{"pathTag": "platform-i8042-serio-0"}]}))
+    api = w.api()
+    equal(api.ok("evdev_list", id=1), {"result": "ok", "evdev_devices": [], "id": 1})  # a host without input devices
+    keyboard(w)
+    touchpad(w)
+    usb_mouse(w)
+    listed = api.ok("evdev_list")["evdev_devices"]
+    equal(listed[0], {"device_node": "/dev/input/event0", "name": "AT Translated Set 2 keyboard", "phys": "made/up0", "bus": "i8042",
+                      "path_tag": "platform-i8042-serio-0", "properties": {
+                          "ID_INPUT": "1", "ID_INPUT_KEY": "1", "ID_INPUT_KEYBOARD": "1", "ID_BUS": "i8042",
+                          "ID_PATH": "platform-i8042-serio-0", "ID_PATH_TAG": "platform-i8042-serio-0"},
+                      "allowed_vms": [], "vm": None})
+    equal(listed[1], {"device_node": "/dev/input/event4", "name": "ELAN0001:00 04F3:3140 Touchpad", "phys": "made/up4", "bus": "i2c",
+                      "path_tag": "pci-0000_00_15_1-platform-i2c_designware_1", "properties": {
+                          "ID_INPUT": "1", "ID_INPUT_TOUCHPAD": "1", "ID_BUS": "i2c", "ID_PATH": "pci-0000:00:15.1-platform-i2c_designware.1",
+                          "ID_PATH_TAG": "pci-0000_00_15_1-platform-i2c_designware_1"},
+                      "allowed_vms": ["gui-vm"], "vm": None})
+    equal(len(listed), 2)
+    equal((nodes(api, tag="pad"), nodes(api, tag="none"), nodes(api, disconnected=True)), (["event4"], [], []))
+    equal((nodes(api, all=True), nodes(api, disconnected=False)), (["event0", "event4", "event7"], ["event0", "event4"]))
+    api.fails("evdev_list", '"all" is', all="yes")
+    os.unlink(w.host.path("sys/class/input/event0"))
+    equal(nodes(api), ["event4"])
+    equal(w.cli("evdev", "list", "--short").stdout, "/dev/input/event4 ELAN0001:00 04F3:3140 Touchpad\n")
+
+
+@test
+def a_reload_decides_anew(w):
+    keyboard(w)
+    daemon = w.daemon(rules(w))
+    api = w.api()
+    equal(api.ok("evdev_list")["evdev_devices"][0]["allowed_vms"], [])
+    daemon.configure(rules(w, {"targetVm": "gui-vm", "allow": [{"property": "ID_INPUT_KEYBOARD", "value": "1"}]}))
+    daemon.wait_log("no input device is given to a VM yet")
+    equal(api.ok("evdev_list")["evdev_devices"][0]["allowed_vms"], ["gui-vm"])
+    contains(daemon.configure(rules(w, {"targetVm": "gui-vm", "allow": [{"property": "ID_INPUT_KEYBOARD", "value": 1}]})), "not reloaded")
+    equal(api.ok("evdev_list")["evdev_devices"][0]["allowed_vms"], ["gui-vm"])
+    check(daemon.process.poll() is None, "the daemon runs")
+
+
+@test
+def who_asks_while_one_is_read_is_served_next(w):
+    daemon = w.daemon(rules(w))
+    keyboard(w)
+    clients = [w.api() for _ in range(4)]
+    stopped = workers(daemon)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    for client in clients:
+        client.send({"action": "evdev_list"})
+    clients[1].close()
+    w.api().ok("version")
+    touchpad(w)
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    for client in (clients[0], clients[2], clients[3]):
+        equal(client.response()["result"], "ok")
+    equal([d["device_node"] for d in clients[3].lines[-1]["evdev_devices"]], ["/dev/input/event0", "/dev/input/event4"])
+
+
+@test
+def workers_that_do_not_answer_fail_it_in_time(w):
+    daemon = w.daemon(rules(w))
+    api = w.api(timeout=20)
+    stopped = workers(daemon)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    api.fails("evdev_list", "the input devices could not be read in time")
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    equal(nodes(api), [])
+    equal(len(workers(daemon)), len(stopped))
+
+
+@test
+def a_guest_is_told_of_what_is_for_its_vm(w):
+    port = free_port()
+    keyboard(w)
+    touchpad(w)
+    vm1 = w.qemu("vm1")
+    conf = w.conf(api={"transports": ["unix", "tcp"], "port": port,
+                       "clients": [{"uid": os.getuid(), "role": "admin"}, {"tcp": "127.0.0.1", "role": "guest", "vm": "vm1"}]})
+    daemon = w.daemon({**conf, "evdevPassthrough": [{"targetVm": "vm1", "allow": [{"name": "ELAN"}]}]})
+    daemon.wait_log("ready")
+    guest = None
+    for _ in range(500):  # until the VM was listed
+        guest = w.api((TCP, ("127.0.0.1", port)))
+        try:
+            guest.ok("version")
+            break
+        except (EOFError, ConnectionError):
+            guest = None
+    check(guest is not None, "the guest was let in")
+    equal((nodes(guest), nodes(w.api())), (["event4"], ["event0", "event4"]))
+    vm1.end()
+
+
+run(World)
