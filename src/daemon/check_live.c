@@ -16,6 +16,7 @@
 #include "codec/json.h"
 #include "config/policy.h"
 #include "daemon/device_worker.h"
+#include "daemon/evdev_unmet.h"
 #include "os/clock.h"
 
 #include <stdio.h>
@@ -223,6 +224,21 @@ static int compare_all(const struct conf *c, const struct json *j) {
     return changed;
 }
 
+/* Rules of input devices move nothing yet; one that fits nothing here is said, as it may be a slip. */
+static void put_unmet(const struct conf *c) {
+    evdev_unmet_read();
+    for (int i = 0; i < c->nevdev_rules; i++) {
+        if (!evdev_unmet(c, i))
+            continue;
+        printf("evdevPassthrough[%d] (line %u", i, (unsigned)c->evdev_rules[i].line);
+        if (c->evdev_rules[i].description[0] != '\0') {
+            printf(": ");
+            put_text(c->evdev_rules[i].description);
+        }
+        printf(") decides for no input device of this host\n");
+    }
+}
+
 static int understand(const struct conf *c, const char *line, size_t len) {
     struct json j;
     struct json_error err;
@@ -255,6 +271,8 @@ int check_live(const struct conf *c, const struct bus *bus, const char *path) {
         cli_receive(&line, &len, ANSWER_MS, why, sizeof why)) {
         read_host(c, bus);
         changed = understand(c, line, len);
+        if (changed >= 0)
+            put_unmet(c);
     } else {
         fprintf(stderr, "vhotplug: the daemon at %s does not answer: %s\n", path, why);
     }

@@ -19,6 +19,7 @@
 #include "daemon/doctor_places.h"
 #include "daemon/doctor_say.h"
 #include "daemon/doctor_taken.h"
+#include "daemon/evdev_unmet.h"
 #include "daemon/state_file.h"
 #include "os/clock.h"
 #include "os/host_lock.h"
@@ -232,6 +233,18 @@ static void devices(const struct bus *bus, const struct conf *c) {
     doctor_say(FINE, "USB names: %s", usb_names_version());
 }
 
+static void input_devices(const struct conf *c) {
+    evdev_unmet_read();
+    for (int i = 0; i < c->nevdev_rules; i++) {
+        const struct evdev_rule *r = &c->evdev_rules[i];
+        if (evdev_unmet(c, i))
+            doctor_say(NOTE,
+                       "input devices: evdevPassthrough[%d] (line %u%s%s) decides for none of this host "
+                       "(vhotplugcli evdev list)",
+                       i, (unsigned)r->line, r->description[0] != '\0' ? ": " : "", r->description);
+    }
+}
+
 /* ---- VMs ---- */
 
 /* A greeting within a second shows that QEMU is there and that nobody else uses its monitor. */
@@ -350,6 +363,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     vsock(c);
     limits();
     devices(bus, c);
+    input_devices(c);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
     enum host_lock held = lock(&holder);

@@ -1,11 +1,13 @@
-"""`evdev_list`: read-only, from sysfs, by a device worker."""
+"""`evdev_list`: read-only, from sysfs, by a device worker; and what --check --live and doctor say of its rules."""
+import json
 import os
 import signal
 import socket
 import struct
+import subprocess
 
-from tap import check, contains, equal, run, test
-from world import World, free_port
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, World, free_port
 
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
 VM = {"name": "gui-vm", "type": "qemu", "socket": "/nowhere/gui.qmp"}
@@ -178,6 +180,30 @@ def a_guest_is_told_of_what_is_for_its_vm(w):
     check(guest is not None, "the guest was let in")
     equal((nodes(guest), nodes(w.api())), (["event4"], ["event0", "event4"]))
     vm1.end()
+
+
+@test
+def rules_without_a_device_are_named(w):
+    keyboard(w)
+    usb_mouse(w)
+    conf = rules(w, {"targetVm": "gui-vm", "allow": [{"name": "AT"}]},
+                 {"description": "Mice", "targetVm": "gui-vm", "allow": [{"property": "ID_INPUT_MOUSE", "value": "1"}]},  # that one is on USB
+                 {"targetVm": "gui-vm", "allow": [{"pathTag": "platform-i8042"}]},  # the first rule has it
+                 {"targetVm": "gui-vm", "disable": True, "allow": [{"name": "x"}]}, {"targetVm": "elsewhere", "allow": [{"name": "y"}]})
+    w.daemon(rules(w))
+    path = os.path.join(w.dir, "new.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(conf, f)
+    doctor = subprocess.run([BINARY, "doctor", "--root", w.host.root, "-c", path], capture_output=True, text=True, timeout=scaled(20), check=False)
+    equal([line for line in doctor.stdout.splitlines() if "input devices:" in line], [
+        "note     input devices: evdevPassthrough[1] (line 1: Mice) decides for none of this host (vhotplugcli evdev list)",
+        "note     input devices: evdevPassthrough[2] (line 1) decides for none of this host (vhotplugcli evdev list)"])
+    live = subprocess.run([BINARY, "--check", f"--live={w.socket}", "--root", w.host.root, "-c", path], capture_output=True, text=True,
+                          timeout=scaled(20), check=False)
+    equal([line for line in live.stdout.splitlines() if "evdevPassthrough" in line], [
+        "evdevPassthrough[1] (line 1: Mice) decides for no input device of this host",
+        "evdevPassthrough[2] (line 1) decides for no input device of this host"])
+    equal(live.returncode, 0, live.stderr)
 
 
 run(World)
