@@ -41,7 +41,7 @@ _vhotplugcli() {
         *" pci suspend "* | *" pci resume "*) words="--vm" ;;
         *" evdev list "*) words="--short --tag --all" ;;
         *" vmm args "*) words="--vm --qemu-bus-prefix --qemu-bus-start-index --timeout --require-pci" ;;
-        *" explain "*) words="$selectors --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
+        *" explain "*) words="$selectors --address --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
         *" listen "* | *" choose "* | *" rules "* | *" reload "* | *" version "* | *" state acknowledge "*) words="" ;;

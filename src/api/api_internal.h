@@ -38,6 +38,8 @@ void member_time(struct sbuf *sb, const char *name, int64_t ms); /* seconds sinc
 void member_bool(struct sbuf *sb, const char *name, bool value);
 /* An object that is still open. */
 void device_identity(struct sbuf *sb, const struct conf *c, const struct device *d, bool serial);
+struct pci_device;
+void pci_identity(struct sbuf *sb, const struct pci_device *d); /* likewise */
 /* A text of any length: cut between two characters if it is too long, and marked with "...". */
 void json_cut(struct sbuf *sb, const char *s);
 void reply_end(struct sbuf *sb, const char *id); /* the id, the brace, the newline */

@@ -55,7 +55,7 @@ static void address(struct sbuf *sb, const char *name, const struct pci_address 
 }
 
 /* The names are those of the Rust daemon: there is no room for a table of all that were ever made. */
-static void identity(struct sbuf *sb, const struct pci_device *d) {
+void pci_identity(struct sbuf *sb, const struct pci_device *d) {
     sb_str(sb, "{\"address\": \"");
     pci_address_print(sb, &d->address);
     sb_char(sb, '"');
@@ -71,6 +71,10 @@ static void identity(struct sbuf *sb, const struct pci_device *d) {
     member_uint(sb, "pci_prog_if", d->prog_if);
     hex4(sb, "pci_subsystem_vendor_id", "", d->sub_vendor);
     hex4(sb, "pci_subsystem_id", "", d->sub_device);
+    if (d->grouped != 0)
+        member_uint(sb, "iommu_group", d->group);
+    else
+        member_text_or_null(sb, "iommu_group", "");
 }
 
 /* What the host needs, only those may know who see everything. */
@@ -86,11 +90,7 @@ static void device(struct sbuf *sb, const struct conf *c, const struct pci_host 
     const struct pci_device *d = &h->row[i];
     const struct pci_fate *f = &h->fate[i];
     int vm = policy_pci_vm(c, h, i);
-    identity(sb, d);
-    if (d->grouped != 0)
-        member_uint(sb, "iommu_group", d->group);
-    else
-        member_text_or_null(sb, "iommu_group", "");
+    pci_identity(sb, d);
     if (f->way == PCI_ALONG)
         member_bool(sb, "iommu_member", true);
     sb_str(sb, ", \"allowed_vms\": [");

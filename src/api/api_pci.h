@@ -1,5 +1,6 @@
 /*
- * api_pci.h - the reply to `pci_list`: what the host's sysfs showed, and what the rules say of it. Pure.
+ * api_pci.h - the replies to `pci_list` and to `explain` of a PCI device: what the host's sysfs showed, and what the
+ * rules say of it. Pure.
  */
 #ifndef VHOTPLUG_API_PCI_H
 #define VHOTPLUG_API_PCI_H
@@ -15,5 +16,10 @@
  * whole: nothing is missing in it. */
 bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
                   struct sbuf *sb);
+int api_pci_find(const struct pci_host *h, const char *address); /* -1: no such device */
+/* api_pci_explain.c: every rule and entry held against the device at r->address, which is there when the first part is
+ * asked for, and what becomes of it. */
+bool api_pci_explain_part(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t *cursor,
+                          struct sbuf *sb);
 
 #endif

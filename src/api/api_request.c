@@ -7,8 +7,10 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "codec/pci_address.h"
 #include "codec/usb_place.h"
 
+#include <ctype.h>
 #include <string.h>
 
 _Static_assert(VH_STABLE_PATH_MAX == 191 + 1, "the text below says so");
@@ -205,6 +207,23 @@ static void parse_vmm_args(struct parse *p) {
         sb_str(&p->error, "no VM named: give \"vm\"");
 }
 
+/* A PCI device is named by its address and nothing else. */
+static void parse_explain(struct parse *p) {
+    static const char expected[] = "the address of a PCI device, such as \"0000:00:14.3\"";
+    struct pci_address a;
+    if (!parse_text(p, "address", p->r->address, sizeof p->r->address, expected)) {
+        parse_selector(p);
+        parse_described(p);
+        if (!p->r->by_hand)
+            require_selector(p);
+        return;
+    }
+    for (char *c = p->r->address; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    if (!pci_address_parse(p->r->address, &a))
+        parse_complain(p, "address", parse_field(p, "address"), expected);
+}
+
 static void parse_fields(struct parse *p) {
     parse_id(p);
     if (!parse_action(p))
@@ -234,10 +253,7 @@ static void parse_fields(struct parse *p) {
         parse_history(p);
         break;
     case REQ_EXPLAIN:
-        parse_selector(p);
-        parse_described(p);
-        if (!p->r->by_hand)
-            require_selector(p);
+        parse_explain(p);
         break;
     case REQ_SUBSCRIBE:
         parse_subscribe(p);

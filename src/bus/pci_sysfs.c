@@ -77,16 +77,24 @@ static bool read_row(int dir, const char *name, struct pci_device *r) {
     return true;
 }
 
+/* Rows are in the order of addresses, whatever that of the directory is. */
 static void add(struct device_pci *l, const char *name, const struct pci_address *a) {
-    struct pci_device *r = &l->row[l->n];
+    struct pci_device d;
     char path[VH_PATH_MAX];
     bool fits = str_fmt(path, sizeof path, PCI_DEVICES "/%s", name);
     int dir = fits ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
     if (dir < 0)
         return; /* unplugged since */
-    memset(r, 0, sizeof *r);
-    r->address = *a;
-    l->n += read_row(dir, name, r);
+    memset(&d, 0, sizeof d);
+    d.address = *a;
+    if (read_row(dir, name, &d)) {
+        uint32_t i = l->n;
+        while (i > 0 && pci_address_order(&l->row[i - 1].address) > pci_address_order(a))
+            i--;
+        memmove(&l->row[i + 1], &l->row[i], (l->n - i) * sizeof l->row[0]);
+        l->row[i] = d;
+        l->n++;
+    }
     (void)close(dir);
 }
 

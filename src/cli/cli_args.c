@@ -6,6 +6,7 @@
 #include "cli/cli_call.h"
 #include "cli/cli_options.h"
 #include "cli/cli_show.h"
+#include "codec/pci_address.h"
 #include "codec/stable_path.h"
 #include "codec/usb_place.h"
 
@@ -143,6 +144,7 @@ static int take_device(struct call *c, const char *word) {
     enum field f = word[0] == '/' ? F_DEVNODE : stable_path_valid(word) ? F_CONNECTOR : F_TAG;
     const char *port = "";
     uint8_t bus = 0;
+    struct pci_address address;
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || c->device != NULL)
         return command_usage(c->command, "unexpected word: %s", word);
     c->device = word;
@@ -152,6 +154,9 @@ static int take_device(struct call *c, const char *word) {
     } else if (usb_name_parse(word, &bus, &port)) {
         VH_ASSERT(str_fmt(c->part[0], sizeof c->part[0], "%u", (unsigned)bus)); /* as typed it may have zeros */
         take_parts(c, F_BUS, F_PORT, port);
+    } else if ((c->command->fields & BIT(F_ADDRESS)) != 0 && pci_address_parse(word, &address)) {
+        c->given |= BIT(F_ADDRESS);
+        c->value[F_ADDRESS] = word;
     } else if ((c->command->fields & BIT(f)) != 0) {
         c->given |= BIT(f);
         c->value[f] = word;
@@ -223,7 +228,11 @@ static int check_fields(const struct call *c) {
         return command_usage(c->command, "either --connected or --disconnected");
     if (c->command->output == OUT_ARGS && (c->given & BIT(F_VM)) == 0)
         return command_usage(c->command, "name the VM by --vm");
-    if ((c->command->fields & BIT(F_ADDRESS)) != 0)
+    if (c->command->output == OUT_EXPLAIN && c->given == BIT(F_ADDRESS))
+        return CLI_OK;
+    if (c->command->output == OUT_EXPLAIN && (c->given & BIT(F_ADDRESS)) != 0)
+        return command_usage(c->command, "a PCI device is named by its address alone");
+    if (c->command->output != OUT_EXPLAIN && (c->command->fields & BIT(F_ADDRESS)) != 0)
         return check_pci_selector(c);
     if ((c->command->fields & BIT(F_DEVNODE)) == 0 || ((c->given & DESCRIPTION) != 0 && !(c->given & BIT(F_DEVNODE))))
         return CLI_OK;

@@ -36,9 +36,7 @@ static void print_rule(const struct json *j, int rule) {
     }
 }
 
-void show_explanation(const struct json *j) {
-    char text[VH_TEXT_MAX];
-    int device = json_get(j, 0, "usb_device"), rules = json_get(j, 0, "rules"), decides = -1;
+static void print_usb(const struct json *j, int device) {
     text_names(j, device);
     if (!text_true(j, 0, "present"))
         puts("  not plugged in: as described");
@@ -51,6 +49,26 @@ void show_explanation(const struct json *j) {
     text_line(j, device, "  note        ", "note");
     text_line(j, device, "  removable   ", "removable");
     text_line(j, device, "  drivers     ", "drivers");
+}
+
+static void print_pci(const struct json *j, int device) {
+    text_pci_names(j, device);
+    text_line(j, device, "  driver      ", "driver");
+    text_line(j, device, "  class       ", "pci_class");
+    text_line(j, device, "  subclass    ", "pci_subclass");
+    text_line(j, device, "  interface   ", "pci_prog_if");
+    text_line(j, device, "  IOMMU group ", "iommu_group");
+    if (json_size(j, json_get(j, 0, "iommu_group_members")) > 0)
+        text_line(j, 0, "  with        ", "iommu_group_members");
+}
+
+void show_explanation(const struct json *j) {
+    char text[VH_TEXT_MAX];
+    int device = json_get(j, 0, "usb_device"), rules = json_get(j, 0, "rules"), decides = -1;
+    if (device >= 0)
+        print_usb(j, device);
+    else
+        print_pci(j, json_get(j, 0, "pci_device"));
     for (int r = json_first(j, rules); r >= 0; r = json_next(j, r)) {
         print_rule(j, r);
         if (str_eq(text_get(j, r, "verdict", text, sizeof text), "decides"))
@@ -65,7 +83,9 @@ void show_explanation(const struct json *j) {
     text_line(j, 0, "target:   ", "target");
     if (text_true(j, 0, "asks"))
         puts("target:   whichever of them is chosen");
+    text_line(j, 0, "along:    with ", "goes_along_with");
     text_line(j, 0, "VM now:   ", "vm");
     text_line(j, 0, "state:    ", "state");
     text_line(j, 0, "because:  ", "reason");
+    text_line(j, 0, "note:     ", "note");
 }

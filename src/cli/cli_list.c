@@ -101,13 +101,9 @@ void show_list(const struct json *j, const char *vm, bool brief) {
 }
 
 void show_pci(const struct json *j, bool brief) {
-    static const char keys[][12] = {"address", "vid", "did", "vendor_name", "device_name"};
     int list = json_get(j, 0, "pci_devices");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-            text_field(j, d, keys[i]);
-            putchar(" :  \n"[i]);
-        }
+        text_pci_names(j, d);
         if (!brief)
             print_members(j, d);
     }

@@ -86,6 +86,14 @@ void text_names(const struct json *j, int device) {
     putchar('\n');
 }
 
+void text_pci_names(const struct json *j, int device) {
+    static const char keys[][12] = {"address", "vid", "did", "vendor_name", "device_name"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        text_field(j, device, keys[i]);
+        putchar(" :  \n"[i]);
+    }
+}
+
 void text_line(const struct json *j, int object, const char *label, const char *key) {
     int t = json_get(j, object, key);
     if (t < 0 || json_type(j, t) == JSON_NULL || (json_type(j, t) == JSON_ARRAY && json_size(j, t) == 0))

@@ -17,7 +17,8 @@ const char *text_of(const struct json *j, int t, char *dst, size_t cap);
 const char *text_get(const struct json *j, int object, const char *key, char *dst, size_t cap); /* of a member */
 void text_value(const struct json *j, int t); /* printed; the elements of an array with commas between them */
 void text_field(const struct json *j, int object, const char *key);
-void text_names(const struct json *j, int device); /* "vid:pid vendor product" and the line's end */
+void text_names(const struct json *j, int device);     /* "vid:pid vendor product" and the line's end */
+void text_pci_names(const struct json *j, int device); /* "address vid:did vendor device", likewise */
 /* A label, a member and the line's end; nothing if the member is missing, null or empty. */
 void text_line(const struct json *j, int object, const char *label, const char *key);
 bool text_true(const struct json *j, int object, const char *key);

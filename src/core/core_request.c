@@ -183,7 +183,10 @@ static void begin(struct step *st, const struct request *r) {
         reply_ok(st, r->client);
         break;
     case REQ_EXPLAIN:
-        explain(st, r);
+        if (r->address[0] != '\0') /* of a PCI device: they are read when they are asked for */
+            step_add(st, ACT_SERVE)->client = r->client;
+        else
+            explain(st, r);
         break;
     case REQ_LIST:
         if (r->verify && access_sees_all(&r->who))

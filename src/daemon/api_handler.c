@@ -83,10 +83,18 @@ void api_handler_reloaded(struct client_ref c, const struct principal *who, cons
 }
 
 static void on_pci_list(struct client_ref c, bool ok) {
-    if (ok)
-        server_reply_parts(c);
-    else
+    const struct request *r = &handler.request[c.index];
+    struct pci_host h;
+    bool whole = false;
+    char error[VH_ERROR_MAX];
+    pci_list_last(&h, &whole);
+    (void)str_fmt(error, sizeof error, "no such PCI device %s", r->address); /* the address is far shorter */
+    if (!ok)
         reply(c, ACT_REPLY, "the PCI devices could not be read in time");
+    else if (r->kind == REQ_EXPLAIN && api_pci_find(&h, r->address) < 0)
+        reply(c, ACT_REPLY, error);
+    else
+        server_reply_parts(c);
 }
 
 static void on_evdev_list(struct client_ref c, bool ok) {
@@ -99,8 +107,8 @@ static void on_evdev_list(struct client_ref c, bool ok) {
 /* What the core has no part in. */
 static void api_handler_serve(const struct action *a) {
     const struct request *r = &handler.request[a->client.index];
-    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST || r->kind == REQ_EVDEV_LIST);
-    if (r->kind == REQ_PCI_LIST)
+    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST || r->kind == REQ_EVDEV_LIST || r->kind == REQ_EXPLAIN);
+    if (r->kind == REQ_PCI_LIST || r->kind == REQ_EXPLAIN)
         pci_list_ask(a->client);
     else if (r->kind == REQ_EVDEV_LIST)
         evdev_list_ask(a->client);
@@ -212,15 +220,17 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     const struct request *r = &handler.request[c.index];
     struct figures f;
     bool more;
-    if (r->kind == REQ_EXPLAIN) {
+    struct pci_host h;
+    bool whole = false;
+    pci_list_last(&h, &whole);
+    if (r->kind == REQ_EXPLAIN && r->address[0] != '\0') {
+        more = api_pci_explain_part(dispatch_core()->conf, &h, r, cursor, out);
+    } else if (r->kind == REQ_EXPLAIN) {
         more = api_explain_part(dispatch_core(), r, &handler.explained[c.index], cursor, out);
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
     } else if (r->kind == REQ_PCI_LIST) {
-        struct pci_host h;
-        bool whole = false;
-        pci_list_last(&h, &whole);
         more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
     } else if (r->kind == REQ_EVDEV_LIST) {
         more = api_evdev_part(evdev_list_last(), dispatch_core()->conf, r, cursor, out);

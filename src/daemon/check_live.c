@@ -16,6 +16,7 @@
 #include "codec/json.h"
 #include "config/policy.h"
 #include "daemon/device_worker.h"
+#include "daemon/doctor_pci.h"
 #include "daemon/evdev_unmet.h"
 #include "os/clock.h"
 
@@ -220,6 +221,7 @@ static int compare_all(const struct conf *c, const struct json *j) {
         changed += compare(c, j, t, d);
         n++;
     }
+    check_live_pci(c);
     printf("%d device%s, %d would change\n", n, n == 1 ? "" : "s", changed);
     return changed;
 }

@@ -16,6 +16,7 @@
 #include "codec/usb_names.h"
 #include "daemon/device_worker.h"
 #include "daemon/doctor_daemon.h"
+#include "daemon/doctor_pci.h"
 #include "daemon/doctor_places.h"
 #include "daemon/doctor_say.h"
 #include "daemon/doctor_taken.h"
@@ -363,6 +364,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     vsock(c);
     limits();
     devices(bus, c);
+    doctor_pci(c);
     input_devices(c);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);

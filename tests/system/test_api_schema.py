@@ -5,6 +5,7 @@ import re
 import socket
 
 from fakehost import HID_KEYBOARD, STORAGE
+from pcihost import pci
 from tap import check, equal, run, test
 from validator import Draft202012Validator
 from world import KEYBOARD, STICK, TOP, World, free_port, rule
@@ -79,7 +80,7 @@ WRONG = [  # requests
     {"action": "usb_attach", "vid": "046d"}, {"action": "usb_attach", "vid": "46d", "pid": "c31c"}, {"action": "usb_attach", "vid": 1133, "pid": 49948},
     {"action": "usb_attach", "bus": 1}, {"action": "usb_attach", "bus": 300, "port": 1}, {"action": "usb_attach", "bus": 1, "port": "x"},
     {"action": "usb_attach", "device_node": "/dev/sda"}, {"action": "usb_attach", "sys_name": "usb1"}, {"action": "usb_detach", "tag": None},
-    {"action": "usb_detach", "tag": "x" * 64}, {"action": "usb_suspend", "vm": 3}, {"action": "explain"}, {"action": "explain", "device": 3},
+    {"action": "usb_detach", "tag": "x" * 64}, {"action": "usb_suspend", "vm": 3}, {"action": "explain"}, {"action": "explain", "device": 3}, {"action": "explain", "address": "1f.3"},
     {"action": "history", "vid": "x"}, {"action": "pci_list", "disconnected": 0}, {"action": "vmm_args"}, {"action": "vmm_args", "vm": None},
     {"action": "evdev_list", "all": 1}, {"action": "evdev_list", "tag": 1},
     {"action": "vmm_args", "vm": "vm1", "require_pci": "no"}, {"action": "enable_notifications", "audit": "yes"}, {"action": "version", "id": {}},
@@ -129,24 +130,18 @@ class Watched:
         return names
 
 
-def pci(w):
-    directory = w.host.path("sys/bus/pci/devices/0000:00:02.0")
-    os.makedirs(directory)
-    for name, value in (("vendor", "0x10de"), ("device", "0x2684"), ("class", "0x030000")):
-        with open(os.path.join(directory, name), "w", encoding="ascii") as f:
-            f.write(value + "\n")
-
-
 @test
 def all_lines_of_a_run_of_every_action_are_valid(w):
     port = free_port()
     state = os.path.join(w.dir, "state.json")
     with open(state, "w", encoding="ascii") as f:
         f.write("{")  # lost: the daemon tells it
-    pci(w)
     w.qemu("vm1"), w.qemu("vm2")
     conf = w.conf([rule("vm1", KEYBOARD, tag="keys", deny=[{"vendorId": "1234"}]), rule(["vm1", "vm2"], STICK), rule("vm1", {"bus": 9}, disable=True)],
                   persistency=True, statePath=state, api={"transports": ["unix", "tcp"], "port": port})
+    conf["pciPassthrough"] = [{"targetVm": "vm2", "tag": "audio", "pciIommuAddAll": True, "allow": [{"deviceClass": 4}], "deny": [{"vendorId": "1234"}]}]
+    pci(w, "0000:00:1f.3", "0x8086", "0x51c8", "0x040300", "snd_hda_intel", "6")
+    pci(w, "0000:00:1f.4", "0x8086", "0x51a3", "0x0c0500", "i801_smbus", "6")
     w.daemon(conf)
     done = set()
     admin = Watched(w.api(), done)
@@ -168,6 +163,9 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
     admin.ask("explain", bus="1", port=2, id="e")
     admin.ask("explain", device={"vid": "1234", "pid": "5678", "interfaces": ":030101:", "port": "2.1", "removable": "fixed"})
     operator.ask("explain", expected="failed", tag="keys")
+    for address in ("0000:00:1f.3", "0000:00:1F.4"):
+        admin.ask("explain", address=address)
+    operator.ask("explain", expected="failed", address="0000:00:1f.5")
     for client in (admin, operator):
         for action in ("stats", "rules", "version", "pci_list", "evdev_list", "history"):
             client.ask(action)

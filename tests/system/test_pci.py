@@ -2,10 +2,11 @@
 import os
 import signal
 import socket
+import subprocess
 
 from pcihost import laptop, pci
-from tap import check, contains, equal, run, test
-from world import World, free_port
+from tap import check, contains, equal, run, scaled, test
+from world import BINARY, World, free_port
 
 TCP = (socket.AF_INET, socket.SOCK_STREAM)
 
@@ -105,6 +106,81 @@ def what_stays_with_the_host_is_told_with_the_reason(w):
     # one group, one VM
     daemon.configure(configured(w, rule("vm2", [{"deviceClass": 4}]), every))
     equal(kept()["0000:00:1f.4"], "shares its IOMMU group with 0000:00:1f.3, which is for VM 'vm2'")
+
+
+def explained(w):
+    laptop(w)
+    return w.daemon(configured(
+        w, rule("vm2", [{"deviceClass": 4, "deviceSubclass": 3}], tag="audio", pciIommuAddAll=True, description="Sound"),
+        rule("vm1", [{"vendorId": "8086", "deviceId": "51f1"}, {"deviceClass": 1}], deny=[{"address": "0000:00:02.0"}]),
+        rule("elsewhere", [{"address": "0000:00:14.0"}]), rule("vm1", [{"deviceClass": 3}], disable=True)))
+
+
+@test
+def explain_holds_each_rule_against_a_device(w):
+    explained(w)
+    api = w.api()
+    said = api.ok("explain", address="0000:00:14.3", id=4)
+    equal((said["present"], said["rule_match"], said["pci_device"]["did"], said["pci_device"]["iommu_group"], said["id"]), (True, "all", "51f1", 5, 4))
+    equal([r["verdict"] for r in said["rules"]], ["no allow entry matches", "decides", "no allow entry matches", "disabled"])
+    equal(said["rules"][0]["entries"], [{"entry": "allow[0]", "line": 1, "matches": False, "misses": ["deviceClass", "deviceSubclass"]}])
+    equal([e["entry"] for e in said["rules"][1]["entries"]], ["allow[0]", "allow[1]", "deny[0]"])
+    equal((said["decides"], said["target"], said["iommu_group_members"], said["reason"], said["note"]),
+          (1, "vm1", [], "no PCI device is given to a VM yet", "the host loses its default route with it"))
+    said = api.ok("explain", address="0000:00:1F.4")
+    equal((said["decides"], said["goes_along_with"], said["target"], said["iommu_group_members"]),
+          (None, "0000:00:1f.3", "vm2", ["0000:00:1f.0", "0000:00:1f.3"]))
+    for address, reason in (("0000:01:00.0", "stays with the host: it holds the mounted file system /"), ("0000:00:1f.0", "stays with the host: it is the ISA bridge"),
+                            ("0000:00:14.0", "its rule names no VM that is configured")):
+        said = api.ok("explain", address=address)
+        equal((said["target"], said["reason"]), (None, reason))
+    api.fails("explain", "no such PCI device 0000:00:1f.7", address="0000:00:1f.7")
+    api.fails("explain", '"address" is "1f.3": expected the address of a PCI device', address="1f.3")
+
+
+@test
+def the_client_explains_by_address(w):
+    explained(w)
+    done = w.cli("explain", "0000:00:1f.4")
+    equal((done.returncode, done.stderr), (0, ""))
+    equal(done.stdout.splitlines()[:6], ["0000:00:1f.4 8086:51a3 PCI vendor 8086 PCI device 51a3", "  driver      i801_smbus", "  class       12",
+                                         "  subclass    5", "  interface   0", "  IOMMU group 6"])
+    contains(done.stdout, "rule 0 (line 1, Sound): no allow entry matches\n")
+    contains(done.stdout, "along:    with 0000:00:1f.3\n")
+    contains(w.cli("explain", "--address", "0000:00:14.3").stdout, "note:     the host loses its default route with it\n")
+    equal(w.cli("explain", "0000:00:1f.7").stderr, "vhotplugcli: no such PCI device 0000:00:1f.7\n")
+    equal([w.cli("explain", *words).returncode for words in (["0000:00:14.3", "--vid", "8086"], ["--address", "0000:00:14.3", "--serial", "x"])], [2, 2])
+
+
+def program(w, *words):
+    path = os.path.join(w.dir, "vhotplug.conf")
+    done = subprocess.run([BINARY, *words, "--root", w.host.root, "-c", path], capture_output=True, text=True, timeout=scaled(20), check=False)
+    return done.stdout
+
+
+@test
+def doctor_and_check_say_what_stays_and_why(w):
+    explained(w).wait_log("ready")
+    said = program(w, "doctor")
+    contains(said, "ok       PCI: 9 devices, 9 of them in IOMMU groups\n")
+    contains(said, "note     PCI device 0000:01:00.0: stays with the host: it holds the mounted file system /\n")
+    contains(said, "note     PCI device 0000:00:14.0: stays with the host: its rule names no VM that is configured\n")
+    contains(said, "note     PCI device 0000:00:14.3: the host loses its default route with it (general.protectUplink)\n")
+    check("0000:00:1f" not in said, said)
+    lines = [line for line in program(w, "--check", "--live").splitlines() if line.startswith("  0000:")]
+    equal(lines, [
+        "  0000:00:14.0 8086:51ed: host, since its rule names no VM that is configured, in spite of pciPassthrough[2] (line 1)",
+        "  0000:00:14.3 8086:51f1: host, until PCI devices are given to VMs; then vm1, by pciPassthrough[1] (line 1); the host loses its default route",
+        "  0000:00:1f.3 8086:51c8: host, until PCI devices are given to VMs; then vm2, by pciPassthrough[0] (line 1: Sound)",
+        "  0000:00:1f.4 8086:51a3: host, until PCI devices are given to VMs; then vm2, by pciPassthrough[0] (line 1: Sound) with 0000:00:1f.3",
+        "  0000:01:00.0 144d:a80a: host, since it holds the mounted file system /, in spite of pciPassthrough[1] (line 1)"])
+
+
+@test
+def without_an_iommu_doctor_says_how_to_get_one(w):
+    pci(w, "0000:00:14.3", "0x8086", "0x51f1", "0x028000")
+    w.daemon(configured(w, ALL)).wait_log("ready")
+    contains(program(w, "doctor"), "note     PCI: 1 devices, none in an IOMMU group; none can be given to a VM (VT-d or AMD-Vi in the firmware;")
 
 
 @test
