@@ -21,7 +21,7 @@
     X(VH_MAX_PORTS, 256, "ports whose leases and flapping are known")                                                  \
     X(VH_DESC_MAX, 65536, "bytes of a device's descriptors file")                                                      \
     X(VH_ATTR_MAX, 4096, "bytes of a sysfs text attribute: one page")                                                  \
-    X(VH_MAX_BUSES, 64, "USB controllers of the host that are told apart when a configuration is checked")             \
+    X(VH_MAX_BUSES, 64, "USB buses of the host: the kernel has no more (USB_MAXBUS)")                                  \
     X(VH_SCAN_ENTRIES, 4096, "entries read of one directory, such as /sys/bus/usb/devices")                            \
     X(VH_TABLE_LINE, 32768, "bytes of one line of a table of /proc: two escaped paths and the options of overlayfs")   \
     X(VH_MAX_LOWER, 64, "network interfaces below one that carries the default route: ports of a bridge, members")     \
@@ -138,7 +138,6 @@
       "processes that connect to VMs: one may hang at one VM's path while the other serves the rest")                  \
     X(VH_DEVICE_WORKERS, 4, "processes that read, open and reset devices: each device can occupy one of them")         \
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
-    X(VH_MAX_BUSES, 64, "USB buses below which a device worker may write: the kernel has no more (USB_MAXBUS)")        \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_PORT_WORKERS, 3, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
     X(VH_MAX_HUBS, 128, "hubs whose ports are held: every second device known is one")                                 \

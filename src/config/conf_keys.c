@@ -378,7 +378,7 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
     bool fits = true, named = strcmp(key, "name") == 0; /* of an entry: often somebody's remark */
     dst[0] = '\0';
     /* "ports" in an entry may be a slip, whatever other object has that key. */
-    if (right == NULL && (home < 0 || (is_rule((int)o) && !is_rule(home))))
+    if (right == NULL && (home < 0 || (keys_decide(o) && !keys_decide((enum conf_object)home))))
         right = nearest(o, key);
     if (right != NULL)
         fits = str_fmt(dst, cap, ": did you mean '%s'?", right);

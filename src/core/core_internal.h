@@ -69,6 +69,8 @@ extern const char core_why_closed[]; /* STAY_CLOSED in words */
 
 /* The first of the reasons asked for (a union of enum stay) that holds. */
 enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked);
+bool slot_held_elsewhere(const struct slot *s, int vm); /* may another VM have a descriptor of it? */
+bool slot_kept_from(const struct slot *s, int vm);      /* from being given to that VM: it is not surely back yet */
 int plan_target(const struct core *c, const struct slot *s);          /* VM where it should be, -1 the host */
 bool plan_allows(const struct core *c, const struct slot *s, int vm); /* by its rule; by its lease without one */
 bool plan_asks(const struct core *c, const struct slot *s);           /* is a choice of VM needed? */
@@ -90,8 +92,6 @@ void revoke_vm_down(struct core *c, int vm);
 void revoke_reload(struct slot *s);                                /* what has failed is tried again */
 bool revoke_due(const struct core *c, const struct slot *s);       /* is it to be revoked, now or later? */
 bool revoke_unsettled(const struct core *c, const struct slot *s); /* due or under way, and has not failed */
-bool revoke_held(const struct slot *s, int vm);                    /* may another VM have a descriptor of it? */
-bool revoke_keeps(const struct slot *s, int vm);                   /* from being given to that VM? */
 bool revoke_busy(const struct core *c, const struct slot *s);      /* due, under way, or not bound again yet */
 bool revoke_waits(const struct core *c, const struct slot *s);     /* the same, and nothing of it has failed */
 int64_t revoke_plan(struct step *st, int i); /* in each step, before operations; when to look again, or VH_NEVER */

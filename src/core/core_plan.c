@@ -75,7 +75,7 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
     if (kind == OP_ATTACH && slot_stays_with_host(c, s, STAY_FOREIGN | STAY_HELD | STAY_CLOSED) != STAY_NO)
         return;
     if (kind == OP_ATTACH &&
-        (s->doubt != 0 || s->releasing || s->offering || id_taken(c, i, vm) || revoke_keeps(s, vm)))
+        (s->doubt != 0 || s->releasing || s->offering || id_taken(c, i, vm) || slot_kept_from(s, vm)))
         return;
     if (s->state == SLOT_PRESENT && s->revoke == REVOKE_UNDER_WAY)
         return;
@@ -236,7 +236,7 @@ static void settle_request(struct step *st, int i) {
     if (s->doubt == 0 && s->foreign >= 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
-    else if (to_vm && s->vm < 0 && s->revoke == REVOKE_UNCERTAIN && revoke_held(s, s->req_vm))
+    else if (to_vm && s->vm < 0 && s->revoke == REVOKE_UNCERTAIN && slot_held_elsewhere(s, s->req_vm))
         (void)str_fmt(text, sizeof text, "another VM may still use it: %s", c->revoke_why[i]);
     else if (to_vm && s->disconnected && s->disconnected_by > asker)
         (void)str_fmt(text, sizeof text, "it was taken away by an %s", role_name(s->disconnected_by));

@@ -82,14 +82,6 @@ bool revoke_unsettled(const struct core *c, const struct slot *s) {
     return s->revoke == REVOKE_UNDER_WAY || (s->revoke == REVOKE_NONE && revoke_due(c, s));
 }
 
-bool revoke_held(const struct slot *s, int vm) {
-    return (s->holders & ~bit(vm)) != 0 || (s->orphan && s->holders != 0);
-}
-
-bool revoke_keeps(const struct slot *s, int vm) {
-    return revoke_held(s, vm) || s->revoke == REVOKE_UNDER_WAY || s->suspect || s->unbound || s->reset_due;
-}
-
 bool revoke_busy(const struct core *c, const struct slot *s) {
     return s->revoke == REVOKE_UNDER_WAY || revoke_due(c, s) || s->reset_due || (s->unbound && !s->disconnected);
 }

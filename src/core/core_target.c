@@ -36,6 +36,15 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
     return (enum stay)(holds & (~holds + 1)); /* the lowest bit is the first reason */
 }
 
+bool slot_held_elsewhere(const struct slot *s, int vm) {
+    vm_set others = s->holders & ~(vm >= 0 ? (vm_set)1 << vm : 0);
+    return others != 0 || (s->orphan && s->holders != 0);
+}
+
+bool slot_kept_from(const struct slot *s, int vm) {
+    return slot_held_elsewhere(s, vm) || s->revoke == REVOKE_UNDER_WAY || s->suspect || s->unbound || s->reset_due;
+}
+
 /* The target by rule and choice; without a rule, by the lease. */
 static int rule_target(const struct core *c, const struct slot *s) {
     if (s->rule < 0)
@@ -74,7 +83,7 @@ bool core_wants_device(const struct core *c, const char *sys_name) {
     int vm = rule_target(c, &c->slot[i]);
     if (vm < 0 || slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) != STAY_NO)
         return false;
-    if (revoke_keeps(&c->slot[i], vm))
+    if (slot_kept_from(&c->slot[i], vm))
         return false;                                                     /* a descriptor of now would be a dead one */
     return c->quarantine == QUARANTINE_OFF || c->vm[vm].state != VM_DOWN; /* opening it configures it then */
 }
