@@ -53,7 +53,6 @@ struct device_order {
     uint8_t reset;     /* RELEASE: reset it */
     uint8_t bind;      /* RELEASE: no driver of the kernel has it: bind it again, after its reset */
     uint8_t idle;      /* READ: it was reported unconfigured, and may not be so any more */
-    uint8_t first;     /* OPEN, OFFER, READ as reported before: bConfigurationValue of its first configuration */
 };
 
 struct device_row {

@@ -9,7 +9,7 @@ import random
 from rig import HID, STORAGE, BoardWorld, conf, main, scaled
 from board import Uevents, until
 from tap import check, contains, equal, test
-from usbip import UsbIp, silent, simple
+from usbip import UsbIp, config, device, interface, silent, simple
 
 KEYBOARD = {**HID, "interfaceProtocol": 1}
 MOUSE = {**HID, "interfaceProtocol": 2}
@@ -205,6 +205,23 @@ def of_two_configurations_the_kernel_chooses_for_the_host_and_a_vm_gets_the_firs
     w.unplug("net")
     until(lambda: not w.vm("vm1").devices(), scaled(10), "the adapter out of vm1")
     equal(w.drivers(), [])
+
+
+@test
+def a_device_that_asks_for_more_than_its_port_gives_is_attached_to_no_vm(w):
+    api = w.begin([{"targetVm": "vm1", "allow": [{"vendorId": f"{VID:04x}"}]}])
+    if Quarantine.usb is None:
+        Quarantine.usb = UsbIp(w.board, scaled(30))
+    w.all_held(api)
+    w.usb.plug(0, device(VID, 1) + config(interface(0, 255), power=250), STRINGS)  # in units of 2 mA
+    api.told("usb_attached", vm="vm1", vid=f"{VID:04x}", timeout=scaled(20))
+    w.usb.unplug(0)
+    api.told("usb_disconnected", timeout=scaled(20))
+    until(lambda: not w.vm("vm1").devices(), scaled(10), "the device out of vm1")
+    w.usb.plug(1, device(VID, 2) + config(interface(0, 255), power=251), STRINGS)
+    seen = until(lambda: [d for d in api.devices(all=True) if d["pid"] == "0002" and d["state"] == "failed"], scaled(20), "a refusal")[0]
+    contains(seen["reason"], "it asks for 502 mA, and its port gives 500 mA")
+    equal((w.configuration(seen["sys_name"]), seen["vm"]), ("", None))
 
 
 @test

@@ -37,7 +37,6 @@ static void of_device(struct device_order *o, const struct device *dev) {
     o->busnum = dev->busnum;
     o->devnum = dev->devnum;
     o->storage = usb_may_back_the_host(dev);
-    o->first = dev->config_value[0];
     o->several = dev->nconfigs > 1;
 }
 

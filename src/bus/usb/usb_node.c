@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "bus/host_use.h"
 #include "bus/usb/usb_driver.h"
+#include "bus/usb/usb_power.h"
 #include "bus/usb/usb_reset.h"
 #include "bus/usb/usb_revoke.h"
 #include "bus/usb/usb_sysfs.h"
@@ -94,8 +95,8 @@ static int open_node(const struct device_order *o, char *why, size_t cap) {
 }
 
 /* The kernel binds drivers to the interfaces that come with a configuration, unless the port is held. */
-static bool configure(int fd, const struct device_order *o, char *why, size_t cap) {
-    unsigned value = o->first;
+static bool configure(int fd, uint8_t to, char *why, size_t cap) {
+    unsigned value = to;
     char text[32];
     bool ok = false;
     if (sysfs_root_is_real()) {
@@ -116,17 +117,20 @@ static bool is_there(int dir, const struct device_order *o) {
 
 int usb_node_open(const struct device_order *o, char *why, size_t cap) {
     int dir = open_dir(o);
-    bool there = is_there(dir, o), idle = false, taken = false;
-    if (!there)
+    bool may = is_there(dir, o), idle = false;
+    uint8_t value = 0;
+    if (!may)
         (void)str_copy(why, cap, "the device is gone");
     else
-        taken = is_taken(dir, o, why, cap);
-    if (there && !taken && o->configure != 0)
+        may = !is_taken(dir, o, why, cap);
+    if (may && o->configure != 0)
         idle = usb_sysfs_config(dir) == 0;
+    if (idle)
+        may = usb_power_choose(dir, o->sys_name, &value, why, cap);
     if (dir >= 0)
         (void)close(dir);
-    int fd = there && !taken ? open_node(o, why, cap) : -1;
-    if (fd < 0 || !idle || configure(fd, o, why, cap))
+    int fd = may ? open_node(o, why, cap) : -1;
+    if (fd < 0 || !idle || configure(fd, value, why, cap))
         return fd;
     (void)close(fd);
     return -1;
@@ -163,15 +167,18 @@ bool usb_node_bind(const struct device_order *o, char *why, size_t cap) {
 bool usb_node_offer(const struct device_order *o, char *why, size_t cap) {
     int dir = open_dir(o);
     bool there = is_there(dir, o), idle = there && usb_sysfs_config(dir) == 0, ok = there;
+    uint8_t value = 0;
+    if (idle && o->several == 0)
+        ok = usb_power_choose(dir, o->sys_name, &value, why, cap);
     if (dir >= 0)
         (void)close(dir);
     if (!there)
         (void)str_copy(why, cap, "the device is gone");
     if (idle && o->several != 0) {
         ok = usb_node_bind(o, why, cap);
-    } else if (idle) {
+    } else if (idle && ok) {
         int fd = open_node(o, why, cap);
-        ok = fd >= 0 && configure(fd, o, why, cap);
+        ok = fd >= 0 && configure(fd, value, why, cap);
         if (fd >= 0)
             (void)close(fd);
     }

@@ -76,7 +76,6 @@ bool usb_order_read(const char *name, enum plug_phase phase, uint64_t token) {
         o.storage = usb_may_back_the_host(last);
         o.given = usb_calls()->given(name);
         o.idle = port_hubs_on() && last->settled && last->config == 0 && last->nconfigs > 0;
-        o.first = last->config_value[0];
         o.open = (phase == PLUG_BOUND || p->settled) && token == OF_UEVENT && usb_calls()->wanted(last);
     }
     o.configure = port_hubs_on();

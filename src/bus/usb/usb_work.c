@@ -159,7 +159,6 @@ static int open_read(const struct device_order *o, const struct device_read *r) 
         of.busnum = r->dev.busnum;
         of.devnum = r->dev.devnum;
         of.storage = 1; /* what was reported before says nothing of this plug */
-        of.first = r->dev.config_value[0];
     }
     return usb_node_open(&of, why, sizeof why);
 }
