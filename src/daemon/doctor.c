@@ -25,16 +25,19 @@
 #include "os/clock.h"
 #include "os/host_lock.h"
 #include "os/netlink.h"
+#include "os/sys.h"
 #include "os/sysfs.h"
 #include "vmm/connector_work.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libusb.h>
+#include <linux/usbdevice_fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -115,11 +118,13 @@ static void limits(void) {
 
 static struct {
     int devices, hubs, unopened, error;
+    int claims;          /* errno of a claim of a port that no hub has: EINVAL where the kernel knows claims */
     bool node[256][128]; /* by bus and address */
     bool verbose;        /* prints notes on single devices */
 } seen;
 
 static void count_device(const struct fact *f) {
+    unsigned no_port = 0;
     if (f->kind != FACT_DEVICE)
         return;
     const struct device *d = f->device;
@@ -134,10 +139,12 @@ static void count_device(const struct fact *f) {
         doctor_say(NOTE, "device %s: its descriptors or strings are odd: %s", d->sys_name, d->note);
     if (d->protect[0] != '\0' && !str_eq(d->protect, "is a hub"))
         doctor_say(NOTE, "device %s: stays with the host: it %s", d->sys_name, d->protect);
-    if (!works(sysfs_open(d->node, O_RDWR | O_NOFOLLOW))) {
-        seen.unopened++;
+    int fd = sysfs_open(d->node, O_RDWR | O_NOFOLLOW);
+    if (fd < 0)
         seen.error = errno;
-    }
+    else if (device_is_hub(d) && sysfs_root_is_real())
+        seen.claims = sys_ioctl(fd, USBDEVFS_CLAIM_PORT, &no_port) == 0 ? 0 : errno;
+    seen.unopened += !works(fd);
 }
 
 /* The thread of libusb allocates when a device is plugged in meanwhile: so heap.c has a lock. */
@@ -244,6 +251,17 @@ static void input_devices(const struct conf *c) {
                        "(vhotplugcli evdev list)",
                        i, (unsigned)r->line, r->description[0] != '\0' ? ": " : "", r->description);
     }
+}
+
+/* Claims are usbfs's, in every kernel that has it; but a node may be a replacement's, and a filter may forbid them. */
+static void claims(const struct conf *c) {
+    if (c->quarantine == QUARANTINE_OFF || seen.claims == 0)
+        return;
+    if (seen.claims == EINVAL)
+        doctor_say(FINE, "quarantine: this kernel knows claims of ports");
+    else
+        doctor_say(PROBLEM, "quarantine: ports cannot be claimed: %s; the host's drivers would see every device",
+                   strerror(seen.claims));
 }
 
 /* ---- VMs ---- */
@@ -366,6 +384,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     devices(bus, c);
     doctor_pci(c);
     input_devices(c);
+    claims(c);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
     enum host_lock held = lock(&holder);

@@ -167,12 +167,19 @@ static bool order_hold(struct hub *h, int fd) {
     return port_pool_order(&o, h->incarnation, fd);
 }
 
+static void say_unopened(const struct hub *h, const struct device_done *d) {
+    if (d != NULL && d->result == DEVICE_REFUSED && log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
+        log_info("ports are not held yet: hub=%s reason=\"%s\"", h->sys_name, d->why);
+}
+
 void port_hub_opened(const struct device_order *o, const struct device_done *d, int fd) {
     struct hub *h = find(o->sys_name);
     bool mine = h != NULL && h->state == HUB_OPENING && h->incarnation == o->incarnation;
     if (!mine || fd < 0) {
         if (fd >= 0)
             (void)close(fd);
+        if (mine)
+            say_unopened(h, d);
         if (mine && (d == NULL || d->result != DEVICE_GONE))
             again(h);
         else if (mine)
