@@ -62,7 +62,7 @@ all:
 # ---- the toolchain ----
 
 # Goals that need no compiler must not fail for want of one.
-NO_CC_GOALS := clean distclean help format unit simulate fuzz lint quick test check tests sim fuzzers coverage memcheck
+NO_CC_GOALS := clean distclean help format unit simulate fuzz lint quick test check tests sim fuzzers coverage memcheck prove
 ifneq ($(filter-out $(NO_CC_GOALS),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(FOREIGN),)
 ifeq ($(wildcard $(CC)),)

@@ -278,6 +278,19 @@ mutate: export MUTATE_FAULTY = $(FAULTY)
 mutate: $(UNIT) $(T)/sim/sim
 	@$(PYTHON) tests/mutate/mutate.py -s $(SEED) -n $(MUTANTS) $(filter src/$(ONLY)%,$(MUTABLE))
 
+# ---- bounded proofs, by cbmc of Debian 13 ----
+
+PROVE_FETCHED := build/download/cbmc/bin
+## where cbmc, goto-cc and goto-instrument (6.6) are; without it, Debian 13's are unpacked below build/download
+PROVE_BIN ?= $(PROVE_FETCHED)
+.PHONY: prove
+## proofs of tests/prove, then each once more with faults planted, which it must see; ONLY=access: those of prove_access.c
+prove: export PROVE_CPPFLAGS = $(TEST_CPPFLAGS)
+prove: export PROVE_BIN := $(PROVE_BIN)
+prove: $(TEST_LIBUSB)
+	$(Q)[ '$(PROVE_BIN)' != '$(PROVE_FETCHED)' ] || scripts/fetch-cbmc.sh $(dir $(PROVE_FETCHED))
+	@$(PYTHON) -B tests/prove/prove.py $(ONLY)
+
 # ---- figures: nothing here passes or fails but bench-smoke, which only looks whether all of them are there ----
 
 # The yardsticks and what presses on them are static, as the daemon is; micro links what the simulation links.
