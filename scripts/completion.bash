@@ -35,7 +35,7 @@ _vhotplugcli() {
         *" usb suspend "* | *" usb resume "*) words="--vm" ;;
         *" usb history "*) words="$selectors --tag" ;;
         *" usb rule "*) words="$selectors --by --vm" ;;
-        *" pci list "*) words="--short --connected --disconnected --tag" ;;
+        *" pci list "*) words="--short --plain --tree --all --connected --disconnected --tag" ;;
         *" pci attach "*) words="--address --vid --did --tag --vm" ;;
         *" pci detach "*) words="--address --vid --did --tag" ;;
         *" pci suspend "* | *" pci resume "*) words="--vm" ;;

@@ -29,13 +29,21 @@ static void show_devices(const struct call *c, const struct json *j) {
         fputs("no devices\n", stderr);
 }
 
+static void show_pci_devices(const struct call *c, const struct json *j) {
+    bool tree = (c->given & BIT(F_TREE)) != 0;
+    if (!tree && ((c->given & (BIT(F_PLAIN) | BIT(F_SHORT))) != 0 || !term_is(stdout)))
+        show_pci(j, c->given & BIT(F_SHORT));
+    else if (!(tree ? show_pci_tree(j) : show_pci_table(j)) && term_is(stdout) && term_is(stderr))
+        fputs("no devices\n", stderr);
+}
+
 static void show(const struct call *c, const struct json *j) {
     switch (c->command->output) {
     case OUT_LIST:
         show_devices(c, j);
         break;
     case OUT_PCI:
-        show_pci(j, c->given & BIT(F_SHORT));
+        show_pci_devices(c, j);
         break;
     case OUT_EVDEV:
         show_evdev(j, c->given & BIT(F_SHORT));

@@ -108,3 +108,25 @@ bool kind_has(const char *interfaces, const int triple[3]) {
     }
     return false;
 }
+
+/* ---- PCI ---- */
+
+/* As the PCI-SIG has the classes. The first row that fits counts. */
+static const struct {
+    int16_t class, subclass;
+    char name[12];
+} pci_kinds[] = {
+    {0x01, ANY, "storage"},   {0x02, ANY, "network"},    {0x03, ANY, "display"},  {0x04, 0x00, "video"},
+    {0x04, ANY, "audio"},     {0x05, ANY, "memory"},     {0x06, ANY, "bridge"},   {0x07, 0x00, "serial"},
+    {0x07, 0x03, "modem"},    {0x08, 0x05, "card slot"}, {0x09, ANY, "input"},    {0x0c, 0x03, "usb"},
+    {0x0c, 0x05, "smbus"},    {0x0d, 0x11, "bluetooth"}, {0x0d, ANY, "wireless"}, {0x10, ANY, "crypto"},
+    {0x12, ANY, "processor"},
+};
+
+const char *kind_of_pci(int class, int subclass) {
+    for (size_t i = 0; i < sizeof pci_kinds / sizeof *pci_kinds; i++) {
+        if (pci_kinds[i].class == class && (pci_kinds[i].subclass == ANY || pci_kinds[i].subclass == subclass))
+            return pci_kinds[i].name;
+    }
+    return "-";
+}

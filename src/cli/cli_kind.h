@@ -13,5 +13,6 @@ const char *kind_of(const char *interfaces, char *dst, size_t cap);
 /* Class, subclass and protocol that say what the device is; -1 for those that do not count. False if nothing does. */
 bool kind_class(const char *interfaces, int triple[3]);
 bool kind_has(const char *interfaces, const int triple[3]); /* has an interface this class? */
+const char *kind_of_pci(int class, int subclass);           /* of a PCI device: "network"; "-" if it has no word */
 
 #endif

@@ -30,6 +30,10 @@ bool show_words(const struct json *j);
 bool show_table(const struct json *j, const char *vm);
 bool show_tree(const struct json *j, const char *vm);
 
+/* cli_pci.c: likewise of PCI devices. */
+bool show_pci_table(const struct json *j);
+bool show_pci_tree(const struct json *j);
+
 /* cli_lines.c: on a terminal for people, elsewhere an object a line. */
 void show_history(const struct json *j);
 void show_rules(const struct json *j);

@@ -4,6 +4,7 @@
  */
 #include "base/limits.h"
 #include "base/str.h"
+#include "cli/cli_cell.h"
 #include "cli/cli_device.h"
 #include "cli/cli_match.h"
 #include "cli/cli_show.h"
@@ -14,15 +15,12 @@
 #include <string.h>
 
 enum column { PORT, ID, KIND, VM, STATE, TAG, CONNECTOR, COLUMNS };
-enum { GAP = 2, DEVICE_MAX = 24, INDENT = 4 };
+enum { DEVICE_MAX = 24, INDENT = 4 };
 
 static const char *const headings[COLUMNS] = {"PORT", "ID", "KIND", "VM", "STATE", "TAG", "CONNECTOR"};
 
 /* What gives way on a narrow terminal, in this order: a column gets narrower down to this, or goes. */
-static const struct {
-    enum column column;
-    int min;
-} yields[] = {{CONNECTOR, 0}, {TAG, 0}, {ID, 0}, {VM, 12}, {KIND, 9}, {KIND, 0}, {VM, 0}};
+static const struct cell_yield yields[] = {{CONNECTOR, 0}, {TAG, 0}, {ID, 0}, {VM, 12}, {KIND, 9}, {KIND, 0}, {VM, 0}};
 
 /* A cell's text. The device's name, which comes last, is no cell. */
 static const char *cell(const struct json *j, int d, enum column column, char dst[DEVICE_TEXT]) {
@@ -67,44 +65,8 @@ static int fit(const struct json *j, const char *vm, int width[COLUMNS]) {
         }
     }
     for (int c = 0; c < COLUMNS; c++)
-        left -= width[c] > 0 ? width[c] + GAP : 0;
-    for (size_t i = 0; i < sizeof yields / sizeof *yields && left < wanted; i++) {
-        int *w = &width[yields[i].column], min = yields[i].min;
-        int less = min == 0 ? *w : *w - min < wanted - left ? *w - min : wanted - left;
-        if (less <= 0)
-            continue;
-        left += less + (min == 0 ? GAP : 0);
-        *w -= less;
-    }
-    return left;
-}
-
-static void print_cell(const char *text, int width, const char *style) {
-    term_style(style);
-    int used = term_print(stdout, text, width);
-    term_style("0");
-    printf("%*s", width - used + GAP, "");
-}
-
-/* On lines of its own, broken at blanks. */
-static void print_wrapped(const char *text) {
-    int room = term_width() - INDENT, used = 0;
-    char word[VH_TEXT_MAX];
-    while (*text != '\0') {
-        size_t len = strcspn(text, " ");
-        (void)str_copyn(word, sizeof word, text, len); /* one that is longer is wider than the terminal, and cut */
-        int columns = term_columns(word);
-        if (used == 0 || used + 1 + columns > room) {
-            printf("\n%*s", INDENT, "");
-            used = 0;
-        } else {
-            putchar(' ');
-            used++;
-        }
-        used += term_print(stdout, word, room - used);
-        text += len;
-        text += strspn(text, " ");
-    }
+        left -= width[c] > 0 ? width[c] + CELL_GAP : 0;
+    return cell_narrow(width, yields, sizeof yields / sizeof *yields, left, wanted);
 }
 
 static void print_row(const struct json *j, int d, const int width[COLUMNS], int left) {
@@ -112,17 +74,17 @@ static void print_row(const struct json *j, int d, const int width[COLUMNS], int
     for (int c = 0; c < COLUMNS; c++) {
         const char *s = cell(j, d, (enum column)c, text);
         if (width[c] > 0)
-            print_cell(s, width[c], c == STATE ? device_colour(s) : "0");
+            cell_print(s, width[c], c == STATE ? device_colour(s) : "0");
     }
     left -= term_print(stdout, device_name(j, d, text), left);
     if (text_get(j, d, "reason", reason, sizeof reason)[0] != '\0') {
         term_style("2");
-        if (term_columns(reason) + GAP + 2 <= left) {
+        if (term_columns(reason) + CELL_GAP + 2 <= left) {
             fputs("  (", stdout);
             text_print(reason);
             putchar(')');
         } else {
-            print_wrapped(reason);
+            cell_wrap(reason, INDENT);
         }
         term_style("0");
     }
@@ -137,7 +99,7 @@ bool show_table(const struct json *j, const char *vm) {
             continue;
         for (int c = 0; c < COLUMNS && !any; c++) {
             if (width[c] > 0)
-                print_cell(headings[c], width[c], "1");
+                cell_print(headings[c], width[c], "1");
         }
         if (!any) {
             term_style("1");

@@ -1,5 +1,6 @@
 /*
- * evdev_unmet.h - rules of evdevPassthrough that decide for no input device of this host, for doctor and --check --live.
+ * evdev_unmet.h - rules of evdevPassthrough that decide for no input device of this host, for doctor and --check
+ * --live.
  */
 #ifndef VHOTPLUG_EVDEV_UNMET_H
 #define VHOTPLUG_EVDEV_UNMET_H

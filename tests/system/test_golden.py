@@ -72,7 +72,22 @@ RULES = [{"bus": "usb", "index": 1, "description": "Keyboards and mice", "target
          {"bus": "usb", "index": 2, "description": "Sticks: ask \u202e☃", "target_vm": None, "allowed_vms": ["desktop", "media", "a-very-long-name-of-a-vm"], "hits": 0,
           "devices": [], "enabled": False}]
 PROBLEMS = [{"severity": "warning", "text": "vhotplug.conf:12:3: rule 2: unknown key 'descripton'"}, {"severity": "note", "text": "vhotplug.conf:14:3: \u001b[2Jred"}]
-PCI = [{"address": "0000:00:1f.3", "driver": None, "vid": "8086", "did": "2930", "vendor_name": "Intel", "device_name": "SMBus", "vm": "net"}]
+def pci(address, ids, name, cls, sub, group, **fields):
+    vid, did = ids.split(":")
+    return {"address": address, "driver": None, "vid": vid, "did": did, "vendor_name": "Intel Corporation", "device_name": name, "pci_class": cls,
+            "pci_subclass": sub, "iommu_group": group, "allowed_vms": [], "vm": None, "disconnected": False, "tag": None, "parent": None, "protected": None,
+            **fields}
+
+
+PCI = [
+    pci("0000:00:14.3", "8086:51f1", "Alder Lake-P PCH CNVi WiFi", 2, 128, 5, driver="iwlwifi", allowed_vms=["net"], tag="net"),
+    pci("0000:00:1f.3", "8086:51c8", "Alder Lake PCH-P High Definition Audio Controller", 4, 3, 6, driver="snd_hda_intel", allowed_vms=["audio"], tag="audio"),
+    pci("0000:00:1f.4", "8086:51a3", "Alder Lake PCH-P SMBus Host Controller", 12, 5, 6, driver="i801_smbus", iommu_member=True, allowed_vms=["audio"], tag="audio"),
+    pci("0000:02:00.0", "144d:a80a", "NVMe SSD Controller \x1b[31mPM9A1", 1, 8, 15, driver="nvme", allowed_vms=["data"], parent="0000:00:06.0",
+        protected="holds the mounted file system /"),
+    pci("0000:00:06.0", "8086:464d", "PCI Express Graphics Port", 6, 4, 2, driver="pcieport", protected="is a bridge"),
+    pci("10000:00:1d.0", "8086:09ab", "Volume Management Device", 8, 128, None),
+]
 EXPLAINED = {"present": True, "rule_match": "all", "usb_device": STICK, "rules": [
     {"rule": 0, "line": 12, "description": "Keyboards", "tag": None, "vms": ["desktop"], "verdict": "no allow entry matches", "entries": [
         {"entry": "allow[0]", "line": 13, "matches": False, "misses": ["interfaceClass"]}]},
@@ -112,6 +127,9 @@ CASES = {
     "usb_rule_serial": (["usb", "rule", "1-2.4.1", "--vm", "media"], [LIST]),
     "usb_rule_hub": (["usb", "rule", "1-2", "--vm", "media"], [LIST]),
     "pci_list": (["pci", "list"], [ok(pci_devices=PCI)]),
+    "pci_list_none": (["pci", "list"], [ok(pci_devices=[])]),
+    "pci_list_plain": (["pci", "list", "--plain", "--short"], [ok(pci_devices=PCI)]),
+    "pci_tree": (["pci", "list", "--tree"], [ok(pci_devices=PCI)]),
     "evdev_list": (["evdev", "list"], [ok(evdev_devices=EVDEV)]),
     "pci_attach": (["pci", "attach", "--address", "0000:00:1f.3"], [REFUSED]),
     "pci_detach": (["pci", "detach", "--tag", "net"], [REFUSED]),
