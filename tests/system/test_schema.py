@@ -11,7 +11,8 @@ from world import World
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # Errors that one value cannot tell, and warnings where the schema is stricter.
-BEYOND = {"api-client-guest-of-none", "api-client-twice", "api-host-name", "api-port-too-large", "entry-pattern-back-reference",
+BEYOND = {"api-client-guest-of-none", "api-client-twice", "api-host-name", "api-port-too-large", "evdev-deny-unknown-property",
+          "evdev-property-misspelt", "entry-pattern-back-reference",
           "entry-pattern-open", "json-key-twice", "pci-any-without-ids", "vm-cid-twice", "vm-name-twice"}
 STRICTER = {"key-resembles-nothing"}
 
