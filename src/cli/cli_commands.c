@@ -43,7 +43,7 @@ static const struct command commands[] = {
     {"pci", "resume", "pci_resume", BIT(F_VM), OUT_NOTHING, "[--vm VM]", "likewise: nothing to do",
      "pci resume --vm net"},
     {"evdev", "list", "evdev_list", BIT(F_SHORT) | BIT(F_TAG) | BIT(F_ALL), OUT_EVDEV, "[OPTION]...",
-     "list input devices that are not on USB, and the VM that each is for", "evdev list --short"},
+     "list input devices but those on USB, and the VM of each", "evdev list --short"},
     {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
      OUT_ARGS, "--vm VM [OPTION]...", "the arguments that VM is to be started with", "vmm args --vm net --timeout 5"},
     {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING, "",

@@ -113,8 +113,10 @@ void show_evdev(const struct json *j, bool brief) {
     int list = json_get(j, 0, "evdev_devices");
     for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
         text_field(j, d, "device_node");
-        putchar(' ');
-        text_field(j, d, "name");
+        if (json_type(j, json_get(j, d, "name")) == JSON_STRING) {
+            putchar(' ');
+            text_field(j, d, "name");
+        }
         putchar('\n');
         if (!brief)
             print_members(j, d);

@@ -21,8 +21,8 @@ enum {
 /* cli_list.c: the list for scripts: "vid:pid vendor product" and, unless brief, one line for each field and an empty
  * line. Of lists of USB devices: those that vm has or may have; NULL: all. */
 void show_list(const struct json *j, const char *vm, bool brief);
-void show_pci(const struct json *j, bool brief); /* the same of PCI devices: "address vid:did vendor device" */
-void show_evdev(const struct json *j, bool brief);
+void show_pci(const struct json *j, bool brief);   /* the same of PCI devices: "address vid:did vendor device" */
+void show_evdev(const struct json *j, bool brief); /* of input devices: "/dev/input/event4 name" */
 /* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
 bool show_words(const struct json *j);
 
