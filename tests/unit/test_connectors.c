@@ -11,9 +11,7 @@
 
 #include <stdlib.h>
 
-#define VMS                                                                     \
-    "\"vms\": [{\"name\": \"a\", \"type\": \"qemu\", \"socket\": \"/run/a\"}, " \
-    "{\"name\": \"b\", \"type\": \"qemu\", \"socket\": \"/run/b\"}]"
+#define VMS "\"vms\": [" VM("a") ", " VM("b") "]"
 #define FRONT "{\"name\": \"front\", \"ports\": [\"pci/2:2\", \"pci/3:5\"]}"
 
 static char said[512]; /* the first error, and its place */
