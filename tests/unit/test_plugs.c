@@ -621,12 +621,12 @@ static void place_below(const char *hub, int port, int devnum) {
     CHECK(system(command) == 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own directory
 }
 
-/* The port that the device is plugged into. */
-static void port(const char *device, const char *location, const char *peer) {
+/* A port, in the directory of its hub's interface. The kernel makes the device's own link to it too late. */
+static void port(const char *directory, const char *location, const char *peer) {
     char path[128];
-    (void)snprintf(path, sizeof path, DEVICES "/%s/port/location", device);
+    (void)snprintf(path, sizeof path, DEVICES "/%s/location", directory);
     put_line(path, location);
-    (void)snprintf(path, sizeof path, DEVICES "/%s/port/peer", device);
+    (void)snprintf(path, sizeof path, DEVICES "/%s/peer", directory);
     make(path, peer);
 }
 
@@ -655,11 +655,11 @@ static void only_firmware_joins_the_sides_of_a_socket(void) {
     put_line(DEVICES "/usb1/speed", "5000\n");
     for (int i = 2; i < 7; i++)
         place_below("platform/xhci/usb1", i, i);
-    port("1-2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
-    port("1-3", "0x00000000\n", "../../../usb2/2-0:1.0/usb2-port3");
-    port("1-4", "80000301\n", "../../../usb2/2-0:1.0/usb2-port4");
-    port("1-5", "0x80000301\n", "../../../usb2/2-0:1.0/none");
-    port("1-6", "0x80000301\n", "../../../usb1/1-0:1.0/usb1-port1"); /* its own root hub */
+    port("1-0:1.0/usb1-port2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
+    port("1-0:1.0/usb1-port3", "0x00000000\n", "../../../usb2/2-0:1.0/usb2-port3");
+    port("1-0:1.0/usb1-port4", "80000301\n", "../../../usb2/2-0:1.0/usb2-port4");
+    port("1-0:1.0/usb1-port5", "0x80000301\n", "../../../usb2/2-0:1.0/none");
+    port("1-0:1.0/usb1-port6", "0x80000301\n", "../../../usb1/1-0:1.0/usb1-port1"); /* its own root hub */
     for (int i = 2; i < 7; i++)
         event("bind", (char[]){'1', '-', (char)('0' + i), '\0'});
     read_noted();
@@ -678,8 +678,8 @@ static void behind_a_hub_the_socket_of_the_hub_counts(void) {
     place_below("platform/xhci/usb1", 2, 5);
     CHECK(rename_as("1-2", "1-2.4.1"));
     text("1-2.4.1", "devpath", "2.4.1\n");
-    port("1-2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
-    port("1-2.4", "0x00000000\n", "../../../usb2/2-2/2-2:1.0/2-2-port4");
+    port("1-0:1.0/usb1-port2", "0x80000301\n", "../../../usb2/2-0:1.0/usb2-port7");
+    port("1-2:1.0/1-2-port4", "0x00000000\n", "../../../usb2/2-2/2-2:1.0/2-2-port4");
     event("bind", "1-2.4.1");
     read_noted();
     CHECK_STR(kept_device("1-2.4.1")->stable_path, "platform-xhci/3:2.4.1");

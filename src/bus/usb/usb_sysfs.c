@@ -151,18 +151,28 @@ static bool is_located(int port) {
            text[2 + strspn(text + 2, "0")] != '\0';
 }
 
-/* The port at the other side of the socket that the device called `name` would be plugged into; false if the firmware
- * does not say. */
+/* The directory of the port that the device called `name` is plugged into, in that of its hub's interface. The device's
+ * own link to the port does not do: the kernel makes that link last, when the device is bound already. The only
+ * configuration of a hub has the number 1, as of every hub that was seen. */
+static void port_directory(const char *name, char *dst, size_t cap) {
+    const char *dash = strchr(name, '-'), *dot = strrchr(name, '.');
+    int hub = (int)((dot != NULL ? dot : dash) - name);
+    bool ok = dot != NULL ? str_fmt(dst, cap, USB_DEVICES "/%.*s:1.0/%.*s-port%s", hub, name, hub, name, dot + 1)
+                          : str_fmt(dst, cap, USB_DEVICES "/%.*s-0:1.0/usb%.*s-port%s", hub, name, hub, name, dash + 1);
+    VH_ASSERT(ok); /* device_name_valid() bounds the name */
+}
+
+/* The port at the other side of the socket that the device called `name` is plugged into; false if the firmware does
+ * not say. */
 static bool read_peer(const char *name, char peer[VH_SYSNAME_MAX]) {
-    char path[VH_PATH_MAX], link[VH_PATH_MAX];
-    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/%s/port", name);
-    VH_ASSERT(ok); /* usb_sysfs_is_device() bounds the name */
-    int port = sysfs_open(path, O_RDONLY | O_DIRECTORY);
+    char dir[VH_PATH_MAX], path[VH_PATH_MAX], link[VH_PATH_MAX];
+    port_directory(name, dir, sizeof dir);
+    int port = sysfs_open(dir, O_RDONLY | O_DIRECTORY);
     bool located = port >= 0 && is_located(port);
     if (port >= 0)
         (void)close(port);
-    return located && str_fmt(path, sizeof path, USB_DEVICES "/%s/port/peer", name) &&
-           sysfs_link(path, link, sizeof link) > 0 && usb_port_device(link, peer);
+    return located && str_fmt(path, sizeof path, "%s/peer", dir) && sysfs_link(path, link, sizeof link) > 0 &&
+           usb_port_device(link, peer);
 }
 
 /* The other side of the socket of its own port, else of the nearest hub before it: the ports of a USB 3 hub have the
@@ -171,7 +181,7 @@ static void read_twin(const struct device *dev, char twin[VH_PORTPATH_MAX]) {
     char name[VH_SYSNAME_MAX], peer[VH_SYSNAME_MAX];
     size_t len = strlen(dev->sys_name);
     memcpy(name, dev->sys_name, sizeof name);
-    while (len > 0) {
+    while (len > 0 && strchr(name, '-') != NULL) { /* a root hub is at no port */
         const char *ports = NULL;
         uint8_t bus = 0;
         if (read_peer(name, peer)) {
