@@ -130,16 +130,22 @@ static void print_connector(const struct conf *c, const struct usb_port *p, int 
     fputs("\"}", stdout);
 }
 
+/* Not more than a configuration may have. */
 static void print_conf(const struct conf *c) {
-    int n = 0;
+    int n = 0, more = 0;
     fputs("{\"general\": {\"connectors\": [", stdout);
     for (int i = 0; i < nports; i++) {
         if (!is_socket(&ports[i]) || is_written(c, i))
+            continue;
+        more += n == VH_NAMED_CONNECTORS;
+        if (n == VH_NAMED_CONNECTORS)
             continue;
         fputs(n > 0 ? ",\n" : "\n", stdout);
         print_connector(c, &ports[i], ++n);
     }
     puts(n > 0 ? "\n]}}" : "]}}");
+    if (more > 0)
+        fprintf(stderr, "(%d more sockets have no name: a configuration has at most %d)\n", more, VH_NAMED_CONNECTORS);
 }
 
 int doctor_connectors(const struct conf *c) {

@@ -188,6 +188,19 @@ def the_sockets_of_the_host_are_a_configuration(w):
 
 
 @test
+def no_more_sockets_are_named_than_a_configuration_may_have(w):
+    buses(w, A, B)
+    for n in range(1, 101):
+        w.host.port(2, n)
+        w.host.port(4, n)
+    done = doctor(w, {}, "--connectors")
+    equal(len(json.loads(done.stdout)["general"]["connectors"]), 128)
+    contains(done.stderr, "(72 more sockets have no name: a configuration has at most 128)")
+    again = doctor(w, json.loads(done.stdout), "--connectors")
+    equal(again.returncode, 0, again.stderr)
+
+
+@test
 def a_host_without_ports_has_no_connectors(w):
     done = doctor(w, {}, "--connectors")
     equal((done.returncode, done.stdout), (1, ""))
