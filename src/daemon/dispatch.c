@@ -197,14 +197,15 @@ static void warn_of_lost_tags(void) {
     }
 }
 
-/* What the host's drivers may not see, after the daemon's end either. */
+/* What the host's drivers may not see, after the daemon's end either; what is revoked among it. */
 static void note_guests(void) {
     const struct core *c = &dispatch.core;
     static int noted; /* rows above have none */
     int used = c->quarantine != QUARANTINE_OFF ? c->used : 0;
     for (int i = 0; i < used || i < noted; i++) {
         const struct slot *s = &c->slot[i];
-        bool guests = i < used && s->state == SLOT_PRESENT && (core_keeps_from_host(c, s) || core_may_have(c, i) != 0);
+        bool guests = i < used && s->state == SLOT_PRESENT &&
+                      (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || s->unbound);
         outlive_note(i, guests ? s->dev.incarnation : 0);
     }
     noted = used;
