@@ -9,7 +9,6 @@
 
 static struct conf old;
 
-#define VM(name) "{\"name\": \"" name "\", \"type\": \"qemu\", \"socket\": \"/run/" name "\"}"
 #define VMS "\"vms\": [" VM("a") ", " VM("b") ", " VM("c") "]"
 
 static void configure(struct conf *c, const char *json) {
