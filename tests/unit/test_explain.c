@@ -480,6 +480,31 @@ static void figures_of_quarantine(void) {
     is("port_workers.ended", "2");
 }
 
+/* Of devices that are there; what a VM says of one that has left counts no more. */
+static void figures_of_claims(void) {
+    struct device d = keyboard();
+    start(rules);
+    plug(&d);
+    CHECK(api_parse(&r, "{\"action\":\"stats\"}", 18, error, sizeof error));
+    collect(true, NULL);
+    is("claims.listed", "0");
+    is("claims.confirmed", "0");
+    core.slot[0].claims = 2;
+    collect(true, NULL);
+    is("claims.listed", "1");
+    is("claims.confirmed", "0");
+    core.slot[0].foreign = 0;
+    core.stats.claims_refused = 6;
+    collect(true, NULL);
+    is("claims.listed", "1");
+    is("claims.confirmed", "1");
+    is("claims.refused", "6");
+    core.slot[0].state = SLOT_LEAVING;
+    collect(true, NULL);
+    is("claims.listed", "0");
+    is("claims.confirmed", "0");
+}
+
 static void figures_of_everything(void) {
     struct device d = keyboard();
     start(rules);
@@ -487,6 +512,7 @@ static void figures_of_everything(void) {
     CHECK(api_parse(&r, "{\"action\":\"stats\",\"id\":3}", 25, error, sizeof error) && r.kind == REQ_STATS);
     core.stats.op_ended[OP_BUSY] = 4;
     core.stats.latency[15] = 9;
+    core.stats.latency_ms = 1234;
     core.vm[1].state = VM_UP;
     collect(true, NULL);
     is("version", VH_VERSION);
@@ -496,6 +522,7 @@ static void figures_of_everything(void) {
     is("plugs.plugged", "1");
     is("operations.monitor_busy", "4");
     is("plug_to_attached.count.15", "9");
+    is("plug_to_attached.sum_ms", "1234");
     is("device_workers.ended", "3");
     is("connectors.running", "2");
     is("connectors.late", "1");
@@ -567,6 +594,7 @@ int main(void) {
     RUN(the_largest_explanation);
     RUN(a_reload_half_way_leaves_it_json);
     RUN(figures_of_quarantine);
+    RUN(figures_of_claims);
     RUN(figures_of_everything);
     TEST_MAIN_END;
 }

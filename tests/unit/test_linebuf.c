@@ -70,6 +70,17 @@ static void a_line_in_pieces(void) {
     CHECK(next_is("two") && next() == LINE_NONE && linebuf_empty(&lb));
 }
 
+/* Else a long line that comes byte by byte costs its square. */
+static void no_byte_is_looked_at_twice(void) {
+    fresh(64);
+    give("abc");
+    CHECK(next() == LINE_NONE);
+    storage[1] = '\n';
+    CHECK(next() == LINE_NONE);
+    give("d\n");
+    CHECK(next_is("a\ncd") && next() == LINE_NONE);
+}
+
 static void empty_lines(void) {
     fresh(8);
     give("\n\na\n\n");
@@ -287,6 +298,7 @@ static void the_last_line_needs_no_newline(void) {
 int main(void) {
     RUN(lines_of_one_chunk);
     RUN(a_line_in_pieces);
+    RUN(no_byte_is_looked_at_twice);
     RUN(empty_lines);
     RUN(one_carriage_return_before_the_newline_goes);
     RUN(bytes_are_taken_as_they_are);
