@@ -2,10 +2,13 @@
 
   name       HARNESS/PROOF: prove_PROOF() of prove_HARNESS.c
   how        "whole": the real code, inputs up to the bound; "step": one step from any state that the claims allow, so any
-             number of steps
+             number of steps; "contract": a loop by its contract, so any number of passes
   bound      up to which size the claims hold
   unwind     of each loop; unwindset: of a loop by its name. Both are complete: cbmc claims it (unwinding assertions)
+  loops      (source, head of a loop, clauses): the loop's contract, put behind its head in a copy; goto-instrument then
+             has cbmc prove that it holds at the begin, that one pass keeps it, and that the loop ends
   small      with the tables of small.h
+  smaller    (source, text, other text): further sizes made smaller, in a copy
   replace    calls of a function go to another one of the harness
   with       further files of tests/prove
   flags      further flags of cbmc
@@ -84,7 +87,7 @@ PROOFS = [
         "name": "orders/port_order",
         "how": "whole",
         "bound": "every order",
-        "unwind": 34,
+        "unwind": 258,
         "with": ["libc.c"],
         "replace": {"device_name_valid": "some_name"},
         "faults": [("bus/usb/port_order.c", "memchr(o->hub, '\\0', sizeof o->hub) == NULL || ", "")],
@@ -123,6 +126,107 @@ PROOFS = [
         "faults": [
             ("codec/usb_desc.c", "    if (p[0] > left)\n", "    if (p[0] > left + 1)\n"),
             ("codec/usb_desc.c", "p[0] < CONFIG_LEN || w->dev->nconfigs == count", "p[0] < CONFIG_LEN"),
+        ],
+    },
+    {
+        "name": "usb_desc/end",
+        "how": "step",
+        "bound": "every state with up to 4 rows and interface numbers below 8, configurations of up to 65536 bytes",
+        "small": True,
+        "smaller": [("codec/usb_desc.c", "uint8_t bound[256];", "uint8_t bound[8];"),
+                    ("codec/usb_desc.c", "bool first[256];", "bool first[8];")],
+        "unwind": 9,
+        "faults": [
+            ("codec/usb_desc.c", "(1u << (w->dev->nconfigs - 1u))", "(1u << w->dev->nconfigs)"),
+            ("codec/usb_desc.c", "for (unsigned i = 0; i < sizeof w->bound; i++)", "for (unsigned i = 1; i < sizeof w->bound; i++)"),
+        ],
+    },
+    {
+        "name": "usb_desc/walk",
+        "how": "contract",
+        "bound": "every file of up to 65536 bytes, any answer about each descriptor",
+        "small": True,
+        "loops": [("codec/usb_desc.c", "for (size_t at = 0; at < n; at += p[at])",
+                   "__CPROVER_assigns(at, __CPROVER_object_whole(w), w->dev->nconfigs)"
+                   "__CPROVER_loop_invariant(at <= n && w->dev == &the_dev && (at > 0 || the_dev.nconfigs == 0))"
+                   "__CPROVER_loop_invariant(at == 0 ? w->config == NULL : BEGUN_WITHIN(w->config, p, at))"
+                   "__CPROVER_decreases(n - at)")],
+        "unwind": 6,
+        "replace": {"parse_one": "some_one", "end_config": "some_end"},
+        "faults": [
+            ("codec/usb_desc.c", "for (size_t at = 0; at < n; at += p[at])", "for (size_t at = 0; at <= n; at += p[at])"),
+            ("codec/usb_desc.c", "if (n > 0 && (n < CONFIG_LEN || p[0] < CONFIG_LEN || p[1] != DT_CONFIG))",
+             "if (n > 0 && (p[0] < CONFIG_LEN || p[1] != DT_CONFIG))"),
+        ],
+    },
+    {
+        "name": "device/name",
+        "how": "whole",
+        "bound": "every name of up to 7 bytes",
+        "small": True,
+        "unwind": 34,
+        "unwindset": {"digits.0": 9, "prove_name.0": 9, "strnlen.0": 9, "strlen.0": 9, "device_name_valid.0": 6},
+        "with": ["libc.c", "../../src/base/str.c"],
+        "replace": {"strspn": "digits"},
+        "faults": [("bus/device_order.c", "if (n == 0 || *rest != '-')", "if (*rest != '-')")],
+    },
+    {
+        "name": "device/order",
+        "how": "whole",
+        "bound": "every order",
+        "small": True,
+        "unwind": 34,
+        "with": ["libc.c"],
+        "replace": {"device_name_valid": "some_name"},
+        "faults": [("bus/device_order.c", "o->head.kind < DEVICE_KINDS &&", "o->head.kind <= DEVICE_KINDS &&")],
+    },
+    {
+        "name": "device/list",
+        "how": "whole",
+        "bound": "every list of up to 2 rows",
+        "small": True,
+        "unwind": 34,
+        "with": ["libc.c"],
+        "replace": {"device_name_valid": "some_name"},
+        "faults": [("bus/device_order.c", "r->devnum > 127 || !is_flag(r->unauthorised)", "!is_flag(r->unauthorised)")],
+    },
+    {
+        "name": "device/drivers",
+        "how": "whole",
+        "bound": "every text of 8 bytes, up to 2 drivers",
+        "small": True,
+        "unwind": 10,
+        "with": ["libc.c"],
+        "faults": [("bus/device_order.c", "end == NULL || ++n > VH_MAX_DRIVERS", "end == NULL || n++ > VH_MAX_DRIVERS")],
+    },
+    {
+        "name": "device/descriptors",
+        "how": "whole",
+        "bound": "every device, tables of up to 4 rows",
+        "small": True,
+        "unwind": 6,
+        "faults": [("bus/device_order.c", "d->bound_in[i] >> d->nconfigs != 0", "d->bound_in[i] >> d->nconfigs > 1")],
+    },
+    {
+        "name": "device/pointer",
+        "how": "whole",
+        "bound": "every device, up to 2 drivers",
+        "small": True,
+        "unwind": 6,
+        "faults": [("bus/device_order.c", "d->protect != NULL ||", "")],
+    },
+    {
+        "name": "device/answer",
+        "how": "whole",
+        "bound": "every kind, length and descriptor of an answer, whatever its form",
+        "small": True,
+        "unwind": 258,
+        "with": ["libc.c"],
+        "replace": {"list_valid": "some_list", "uses_valid": "some_uses", "pci_valid": "some_pci",
+                    "evdev_valid": "some_evdev", "read_valid": "some_read", "is_text": "some_text"},
+        "faults": [
+            ("bus/device_order.c", "rows > lists[kind].rows)", "rows > lists[kind].rows + 1)"),
+            ("bus/device_order.c", "o->open != 0 && a->read.result", "a->read.result"),
         ],
     },
     {
@@ -194,5 +298,100 @@ PROOFS = [
         "replace": {"take": "some_take", "header_agrees": "some_header"},
         "with": ["../../src/base/str.c"],
         "faults": [("codec/uevent.c", "at < len; at += strlen(msg + at) + 1", "at <= len; at += strlen(msg + at) + 1")],
+    },
+    {
+        "name": "modalias/matches",
+        "how": "whole",
+        "bound": "every pattern of up to 3 bytes on every text of up to 2",
+        "unwind": 5,
+        "unwindset": {"modalias_matches.0": 12},
+        "with": ["libc.c", "../../src/base/str.c"],
+        "faults": [("codec/modalias.c", "            t = ++again;", "            t = again;")],
+    },
+    {
+        "name": "modalias/take",
+        "how": "whole",
+        "bound": "every part of a pattern of up to 6 bytes, every character",
+        "unwind": 8,
+        "with": ["libc.c", "../../src/base/str.c"],
+        "faults": [("codec/modalias.c", "if (i + 2 < n - 1 && p[i + 1] == '-')", "if (i + 2 < n && p[i + 1] == '-')")],
+    },
+    {
+        "name": "modalias/counts",
+        "how": "whole",
+        "bound": "every device of up to 4 rows and 3 configurations",
+        "small": True,
+        "unwind": 6,
+        "with": ["libc.c"],
+        "faults": [("codec/modalias.c", "d->ifaces[i].cls != 255)", "d->ifaces[i].cls != 254)"),
+                   ("codec/modalias.c", "end = one >= 0 ? one + 1 :", "end = one > 0 ? one + 1 :")],
+    },
+    {
+        "name": "state_id/form",
+        "how": "whole",
+        "bound": "every serial number of up to 3 bytes",
+        "unwind": 14,
+        "with": ["libc.c", "../../src/base/str.c"],
+        "faults": [("codec/state_id.c", "? *p : '_';", "? *p : *p;")],
+    },
+    {
+        "name": "json/utf8",
+        "how": "whole",
+        "bound": "every sequence of up to 4 bytes, which is the longest",
+        "unwind": 6,
+        "with": ["libc.c"],
+        "faults": [("base/str.c", "lead < 0xc2 ? 0", "lead < 0xc1 ? 0"),
+                   ("base/str.c", "if (len == 0 || len > n)", "if (len == 0)")],
+    },
+    {
+        "name": "json/char",
+        "how": "whole",
+        "bound": "every character of a string, of up to 12 bytes, which is the longest",
+        "unwind": 10,
+        "with": ["libc.c"],
+        "faults": [("codec/json.c", "*c > 0xdbff || n < 12 ||", "*c > 0xdbff || n < 11 ||")],
+    },
+    {
+        "name": "json/number",
+        "how": "whole",
+        "bound": "every text of up to 6 bytes",
+        "unwind": 8,
+        "with": ["libc.c"],
+        "faults": [("codec/json.c", "if (peek(r) == '+' || peek(r) == '-')", "if (peek(r) == '+')")],
+    },
+    {
+        "name": "json/string",
+        "how": "whole",
+        "bound": "every text of up to 6 bytes",
+        "unwind": 9,
+        "with": ["libc.c"],
+        "faults": [("codec/json.c", "if (raw < 0x20)", "if (raw < 0x1f)")],
+    },
+    {
+        "name": "json/text",
+        "how": "whole",
+        "bound": "every text of up to 4 bytes nested up to 2 deep, any scalars and keys",
+        "small": True,
+        "unwind": 6,
+        "with": ["libc.c"],
+        "replace": {"check_scalar": "some_scalar", "check_member": "some_member"},
+        "faults": [("codec/json.c", "if (depth == VH_JSON_DEPTH)", "if (depth > VH_JSON_DEPTH)"),
+                   ("codec/json.c", "if (r->at != r->n)", "if (r->at > r->n)")],
+    },
+    {
+        "name": "state_id/udev",
+        "how": "whole",
+        "bound": "every serial number and every text of up to 2 bytes",
+        "unwind": 14,
+        "with": ["libc.c", "../../src/base/str.c"],
+        "faults": [("codec/state_id.c", "return same && !ignored;", "return same;")],
+    },
+    {
+        "name": "modalias/path",
+        "how": "whole",
+        "bound": "every list of up to 7 bytes, modules of up to 2",
+        "unwind": 9,
+        "with": ["libc.c"],
+        "faults": [("codec/modalias.c", "return n >= module->n + 3 && ", "return ")],
     },
 ]

@@ -15,6 +15,8 @@
 void __CPROVER_assume(bool e);
 void __CPROVER_assert(bool e, const char *why);
 void __CPROVER_havoc_object(void *p);
+bool __CPROVER_same_object(const void *a, const void *b);
+size_t __CPROVER_POINTER_OFFSET(const void *p);
 #endif
 
 /* cbmc gives a function with such a name, and without a body, any result. */
@@ -38,15 +40,6 @@ static inline void *any_bytes(size_t n) {
     void *p = malloc(n);
     ASSUME(p != NULL);
     return p;
-}
-
-/* A text of any length below cap in an object that ends with its NUL. */
-static inline char *any_text(size_t cap) {
-    size_t n = nondet_size();
-    ASSUME(n >= 1 && n <= cap);
-    char *s = any_bytes(n);
-    ASSUME(s[n - 1] == '\0');
-    return s;
 }
 
 #endif

@@ -32,7 +32,7 @@ class Failed(Exception):
 
 
 def program(name):
-    return [os.path.join(os.environ["PROVE_BIN"], name)]
+    return [os.path.join(os.environ.get("PROVE_BIN", "build/download/cbmc/bin"), name)]
 
 
 def run(command, log, limit=LIMIT):
@@ -57,20 +57,24 @@ def replaced(source, old, new):
     return source.replace(old, new)
 
 
-def write_copy(fault, where):
-    """A copy of the source with the fault."""
-    path, old, new = fault
-    with open(f"src/{path}", encoding="utf-8") as f:
-        text = replaced(f.read(), old, new)
-    os.makedirs(os.path.dirname(f"{where}/src/{path}"))
-    with open(f"{where}/src/{path}", "w", encoding="utf-8") as f:
-        f.write(text)
+def write_copies(edits, where):
+    """Copies of the sources that differ in this run: smaller sizes, the fault, contracts of loops behind their heads."""
+    texts = {}
+    for path, old, new in edits:
+        if path not in texts:
+            with open(f"src/{path}", encoding="utf-8") as f:
+                texts[path] = f.read()
+        texts[path] = replaced(texts[path], old, new)
+    for path, text in texts.items():
+        os.makedirs(os.path.dirname(f"{where}/src/{path}"), exist_ok=True)
+        with open(f"{where}/src/{path}", "w", encoding="utf-8") as f:
+            f.write(text)
 
 
 def build(proof, where, log):
     harness, function = proof["name"].split("/")
     goto = f"{where}/proof.gb"
-    # A copy comes first, before the flags' own src.
+    # Copies come first, before the flags' own src.
     command = program("goto-cc") + ["-D__CPROVER", "-iquote", f"{where}/src"]
     command += shlex.split(os.environ["PROVE_CPPFLAGS"]) + ["-iquote", HERE]
     if proof.get("small"):
@@ -79,8 +83,11 @@ def build(proof, where, log):
     status, text = run(command + ["--function", f"prove_{function}", "-o", goto] + sources, log)
     if status != 0:
         raise Failed("goto-cc: " + text.strip()[-300:])
-    for old, new in proof.get("replace", {}).items():
-        status, text = run(program("goto-instrument") + ["--replace-calls", f"{old}:{new}", goto, goto], log)
+    steps = [["--replace-calls", f"{old}:{new}"] for old, new in proof.get("replace", {}).items()]
+    if "loops" in proof:
+        steps.append(["--dfcc", f"prove_{function}", "--apply-loop-contracts"])
+    for step in steps:
+        status, text = run(program("goto-instrument") + step + [goto, goto], log)
         if status != 0:
             raise Failed("goto-instrument: " + text.strip()[-300:])
     return goto
@@ -91,8 +98,9 @@ def prove(proof, fault, where):
     shutil.rmtree(where, ignore_errors=True)
     os.makedirs(where)
     log = f"{where}/log"
-    if fault is not None:
-        write_copy(fault, where)
+    edits = [(path, head, f"{head}\n{clauses}\n") for path, head, clauses in proof.get("loops", ())]
+    edits += list(proof.get("smaller", ())) + ([] if fault is None else [fault])
+    write_copies(edits, where)
     command = program("cbmc") + [build(proof, where, log)] + CHECKS + ["--unwind", str(proof.get("unwind", 2))]
     if "unwindset" in proof:
         command += ["--unwindset", ",".join(f"{k}:{v}" for k, v in proof["unwindset"].items())]

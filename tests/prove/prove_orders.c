@@ -70,8 +70,8 @@ PROOF(connector_answer) {
     uint32_t kind = nondet_u32();
     size_t n = nondet_size();
     bool connected = kind == CONNECTOR_CONNECT && a.status == CONNECTOR_OK;
-    bool form = n == sizeof a && a.status < CONNECTOR_ANSWERS && a.there <= 1 && a.watched <= 1 && a.error >= 0 &&
-                a.error <= WORKER_ERRNO_MAX && ends(a.text, sizeof a.text);
+    bool form = n == sizeof a && a.status < CONNECTOR_ANSWERS && a.there <= 1 && a.watched <= 1 && a.packets <= 1 &&
+                a.error >= 0 && a.error <= WORKER_ERRNO_MAX && ends(a.text, sizeof a.text);
     CLAIM(connector_answer_valid(kind, &a, n, fds) == (form && (connected ? fds[0] >= 0 : fds[0] < 0 && fds[1] < 0)));
 }
 
@@ -103,11 +103,14 @@ PROOF(port_order) {
     struct port_order o;
     __CPROVER_havoc_object(&o);
     name_says = nondet_bool();
+    uint8_t port = nondet_u8();
     bool with_fd = nondet_bool(), valid = port_order_valid(&o, with_fd);
     CLAIM(!valid || (ends(o.hub, sizeof o.hub) && name_says));
-    CLAIM(!valid || (o.head.kind >= PORT_HOLD && o.head.kind <= PORT_DROP));
-    CLAIM(!valid || with_fd == (o.head.kind == PORT_HOLD));
-    CLAIM(!valid || (o.ports != 0) == (o.head.kind == PORT_HOLD));
+    CLAIM(!valid || (o.head.kind >= PORT_KEEP && o.head.kind <= PORT_DROP));
+    CLAIM(!valid || with_fd == (o.head.kind == PORT_KEEP));
+    CLAIM(!valid || (o.ports != 0) == (o.head.kind == PORT_KEEP || o.head.kind == PORT_HOLD));
+    CLAIM(!valid || o.again <= 1);
+    CLAIM(!valid || !port_is_set(o.held, port) || (port >= 1 && port <= o.ports));
     CLAIM(!valid || (o.port != 0) == (o.head.kind == PORT_CLAIM || o.head.kind == PORT_RELEASE));
 }
 
@@ -122,7 +125,7 @@ PROOF(port_answer) {
     bool asked = o.head.kind == PORT_HOLD && port >= 1 && port <= o.ports;
     CLAIM(!valid || (n == sizeof a && a.error >= 0 && a.error <= WORKER_ERRNO_MAX));
     CLAIM(!valid || !held || asked);
-    CLAIM(!valid || !asked || held || a.error != 0);
+    CLAIM(!valid || !asked || held || (a.error != 0 && !port_is_set(o.held, port)));
 }
 
 /* Of any set, any port is set and cleared, and no other one is changed. */

@@ -7,6 +7,11 @@
 
 #include "base/limits.h"
 
+#define VH_JSON_DEPTH 2
 #define VH_MAX_IFACES 4
+#define VH_MAX_DEVICES 2
+#define VH_MAX_PCI 3
+#define VH_MAX_DRIVERS 2
+#define VH_DRIVERS_TEXT 8
 
 #endif
