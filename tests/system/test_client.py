@@ -157,15 +157,23 @@ def status_answers_the_kill_switch_question(w):
     equal((done.returncode, done.stdout, done.stderr), (1, "", "vhotplugcli: no rule has the tag 'nothing'\n"))
 
 
-@test
-def a_camera_that_its_vm_does_not_let_go_is_not_blocked(w):
+def camera_that_is_not_let_go(w, **vm_options):
     vm = w.qemu("vm1")
-    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")]))
+    w.daemon(w.conf([rule("vm1", CAMERA, tag="cam")], vm_options={"vm1": vm_options}))
     camera = w.host.plug("1-1", 0xfff0, 3, [VIDEO])
     w.api().list_until(lambda l: l and l[camera.node]["vm"] == "vm1")
     vm.hooks["device_del"] = lambda _: vm.error("not now")
-    equal(w.cli("usb", "detach", "--tag", "cam").returncode, 1)
-    equal(w.cli("status", "--tag", "cam").returncode, 3)
+    return w.cli("usb", "detach", "--tag", "cam").returncode, w.cli("status", "--tag", "cam").returncode
+
+
+@test
+def a_camera_that_a_trusted_vm_does_not_let_go_is_not_blocked(w):
+    equal(camera_that_is_not_let_go(w, revoke=False), (1, 3))
+
+
+@test
+def a_camera_is_blocked_whatever_its_vm_says(w):
+    equal(camera_that_is_not_let_go(w), (0, 0))
 
 
 @test
