@@ -28,6 +28,11 @@ static int16_t named(const struct conf *c, const struct usb_port *p) {
     return connector_of(c, &d);
 }
 
+/* Of a stable path: '2' or '3'. */
+static char half_of(const struct usb_port *p) {
+    return p->path[strcspn(p->path, "/") + 1];
+}
+
 static const struct usb_port *other_side(const struct usb_port *p) {
     char path[VH_STABLE_PATH_MAX];
     if (p->other[0] == '\0' || !stable_path_other(path, p->path, p->other))
@@ -52,7 +57,7 @@ static void print_row(const struct conf *c, const struct usb_port *p, int width)
     char location[16] = "-", other[VH_PORTPATH_MAX + 8] = "-";
     bool fits = p->location == 0 || str_fmt(location, sizeof location, "0x%08x", (unsigned)p->location);
     if (p->other[0] != '\0')
-        fits = fits && str_fmt(other, sizeof other, "%c:%s%s", strchr(p->path, '/')[1] == '2' ? '3' : '2', p->other,
+        fits = fits && str_fmt(other, sizeof other, "%c:%s%s", half_of(p) == '2' ? '3' : '2', p->other,
                                joined(p) != NULL ? "" : "?");
     (void)fits; /* both have their room */
     fprintf(stderr, "%-*s  %-9s  %-10s  %-10s  %-8s  %s\n", width, p->path, p->type, location, other,
@@ -75,7 +80,7 @@ static void print_table(const struct conf *c) {
  * joined one. */
 static bool is_socket(const struct usb_port *p) {
     const char *path = stable_path_ports(p->path);
-    bool second = joined(p) != NULL && strchr(p->path, '/')[1] == '3';
+    bool second = joined(p) != NULL && half_of(p) == '3';
     return strchr(path, '.') == NULL && !str_eq(p->type, "not used") && !second;
 }
 
@@ -144,6 +149,7 @@ static void print_conf(const struct conf *c) {
         print_connector(c, &ports[i], ++n);
     }
     puts(n > 0 ? "\n]}}" : "]}}");
+    (void)fflush(stdout); /* main() looks for errors of standard output */
     if (more > 0)
         fprintf(stderr, "(%d more sockets have no name: a configuration has at most %d)\n", more, VH_NAMED_CONNECTORS);
 }
