@@ -403,10 +403,11 @@ class Vm:
 
 
 class Board:
-    def __init__(self, logs, daemon=None, config="{}", options="-c /etc/vhotplug.conf", console=False, files=(), memory=2048):
-        """daemon: the binary (None: a board without). files: more for the initramfs, (path on the board, path here)."""
+    def __init__(self, logs, daemon=None, config="{}", options="-c /etc/vhotplug.conf", console=False, files=(), memory=2048, devices=()):
+        """daemon: the binary (None: a board without). files: more for the initramfs, (path on the board, path here). devices: as for
+        QEMU's -device, behind the others."""
         self.logs, self.daemon, self.config, self.options = logs, daemon, config, options
-        self.console, self.files, self.memory = console, list(files), memory
+        self.console, self.files, self.memory, self.devices = console, list(files), memory, list(devices)
         self.streams, self.next_stream = {}, 1
         self.lock = threading.Lock()
         self.qemu = self.qmp = self.sock = None
@@ -487,6 +488,8 @@ class Board:
         argv += ["-chardev", f"socket,id=agent,path={self.run_dir}/agent,server=on,wait=off"]
         argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent,nr=1"]
         argv += ["-device", USB_CONTROLLER, "-audiodev", f"none,id={SILENCE}"]
+        for device in self.devices:
+            argv += ["-device", device]
         with open(os.path.join(self.logs, "qemu.log"), "w", encoding="utf-8") as log:
             log.write(shlex.join(argv) + "\n")
             log.flush()
@@ -639,10 +642,11 @@ class Board:
     # ---- the world outside: its hands at the board's USB ports
 
     def plug(self, driver, name, **properties):
-        """Plugs an emulated device in: driver usb-kbd, usb-mouse, usb-tablet, usb-hub, ...; port="3" or "3.1" behind a hub."""
+        """Plugs an emulated device in: driver usb-kbd, usb-mouse, usb-tablet, usb-hub, ...; port="3" or "3.1" behind a hub; bus="xhci2.0"
+        on another controller."""
         if driver == "usb-audio":
             properties.setdefault("audiodev", SILENCE)
-        self.qmp.execute("device_add", driver=driver, id=name, bus="xhci.0", **properties)
+        self.qmp.execute("device_add", driver=driver, id=name, **{"bus": "xhci.0", **properties})
 
     def plug_stick(self, name, size=8 << 20, **properties):
         """Plugs a storage stick in, with an empty image of its own."""

@@ -44,6 +44,8 @@ class Shared:
 class BoardWorld:
     """One test: its daemon, its API connections, its plugs. The board lives on."""
 
+    devices = ()  # of the board, beside those that it always has
+
     def __init__(self):
         self.daemon = None
         self.clients, self.plugged, self.extra_vms = [], [], []  # what ends with the test
@@ -53,7 +55,7 @@ class BoardWorld:
     @property
     def board(self):
         if Shared.board is None:
-            board = Board(LOGS, daemon=BINARY, config=BOOT_CONF, options="-d -c /etc/vhotplug.conf")
+            board = Board(LOGS, daemon=BINARY, config=BOOT_CONF, options="-d -c /etc/vhotplug.conf", devices=self.devices)
             board.boot(scaled(60))
             Shared.board = board
             self.booted(board)
