@@ -24,8 +24,7 @@ static _Alignas(4096) union device_answer answer; /* whole pages, which are give
 static bool may_configure;
 
 static bool enter(void) {
-    if (may_configure)
-        outlive_watch();
+    outlive_watch();
     struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
     box.paths = sandbox_paths_device(&box.npaths);
     return sandbox_enter(&box);
@@ -59,8 +58,7 @@ static void idle(void) {
 }
 
 static void leave(void) {
-    if (may_configure)
-        usb_leave();
+    usb_leave(may_configure);
 }
 
 static const struct worker_job job = {

@@ -197,18 +197,21 @@ static void warn_of_lost_tags(void) {
     }
 }
 
-/* What the host's drivers may not see, after the daemon's end either; what is revoked among it. */
+/* What the host's drivers may not see, after the daemon's end either: what somebody has taken away, and with quarantine
+ * what is a guest's. */
+static bool is_no_hosts(const struct core *c, int i) {
+    const struct slot *s = &c->slot[i];
+    bool guests =
+        c->quarantine != QUARANTINE_OFF && (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || s->unbound);
+    return s->state == SLOT_PRESENT && (guests || (s->disconnected && s->revoke != REVOKE_NONE));
+}
+
 static void note_guests(void) {
     const struct core *c = &dispatch.core;
     static int noted; /* rows above have none */
-    int used = c->quarantine != QUARANTINE_OFF ? c->used : 0;
-    for (int i = 0; i < used || i < noted; i++) {
-        const struct slot *s = &c->slot[i];
-        bool guests = i < used && s->state == SLOT_PRESENT &&
-                      (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || s->unbound);
-        outlive_note(i, guests ? s->dev.incarnation : 0);
-    }
-    noted = used;
+    for (int i = 0; i < c->used || i < noted; i++)
+        outlive_note(i, i < c->used && is_no_hosts(c, i) ? c->slot[i].dev.incarnation : 0);
+    noted = c->used;
 }
 
 static void step(const struct fact *f) {
@@ -437,8 +440,7 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     dispatch.bus = bus;
     bool holds = conf->quarantine != QUARANTINE_OFF;
     _Static_assert((int)CORE_SLOTS <= (int)OUTLIVE_ROWS, "a row for each slot");
-    if (!bus->start(&bus_calls) || (holds && !outlive_start()) || !device_workers_start(holds) ||
-        (holds && !port_workers_start()))
+    if (!bus->start(&bus_calls) || !outlive_start() || !device_workers_start(holds) || (holds && !port_workers_start()))
         return false; /* first: they inherit no descriptor opened below */
     outlive_drop();
     if (holds)

@@ -49,7 +49,7 @@ static int in_a_process(int (*what)(void)) {
 
 static int leave(void) {
     outlive_watch();
-    usb_leave();
+    usb_leave(true);
     return 0;
 }
 
@@ -57,7 +57,7 @@ static void without_a_start_nothing_is_held_and_nothing_is_taken(void) {
     outlive_note(0, 5);
     CHECK(!outlive_noted(5) && !outlive_take(5) && outlive_free(1000) && outlive_turn() == 0);
     place("1-1", "\n");
-    usb_leave();
+    usb_leave(true);
     CHECK_STR(asked("drivers/usb/bind"), "");
 }
 
@@ -118,6 +118,25 @@ static void what_is_no_guests_is_configured_once(void) {
     CHECK_STR(asked("drivers/usb/bind"), "1-4"); /* 1-2 was taken on as a guest's */
 }
 
+static int leave_what_was_revoked(void) {
+    outlive_watch();
+    usb_leave(false);
+    return 0;
+}
+
+/* Another worker may still be at it: what has a driver is not taken on. */
+static void without_quarantine_what_was_revoked_is_bound(void) {
+    place("1-7", "1\n");
+    CHECK_INT(in_a_process(leave_what_was_revoked), 0);
+    CHECK_STR(asked("drivers/usb/bind"), "");
+    uint64_t kept = place("1-8", "");
+    outlive_note(3, kept);
+    place("1-7", "");
+    CHECK_INT(in_a_process(leave_what_was_revoked), 0);
+    CHECK_STR(asked("drivers/usb/bind"), "1-7");
+    outlive_note(3, 0);
+}
+
 static void an_interface_without_any_driver_is_offered(void) {
     place("1-5", "1\n");
     attribute("1-5/1-5:1.0", "x", "");
@@ -161,6 +180,7 @@ int main(void) {
     RUN(of_all_processes_one_takes_a_number);
     RUN(what_the_loop_notes_nobody_else_can_change);
     RUN(what_is_no_guests_is_configured_once);
+    RUN(without_quarantine_what_was_revoked_is_bound);
     RUN(an_interface_without_any_driver_is_offered);
     RUN(what_is_held_is_waited_for);
     remove_tree();

@@ -1,7 +1,8 @@
 /*
- * usb_leave.c - after the end of the loop: configures for the host what its held ports kept unconfigured, and is no
- * guest's. Owns the list of what this process has taken on. Decides nothing: what the loop has noted (os/outlive.h) is
- * a guest's, and anything else is the host's, because a host without its keyboard is the worst outcome.
+ * usb_leave.c - after the end of the loop: configures for the host what its held ports kept unconfigured, or what was
+ * revoked, and is no guest's. Owns the list of what this process has taken on. Decides nothing: what the loop has noted
+ * (os/outlive.h) is a guest's, and anything else is the host's, because a host without its keyboard is the worst
+ * outcome.
  *
  * Each device is taken on by one process before a question about it may block, so a device that never answers costs the
  * others nothing. The ports are the port workers' until these have ended; a device in a port that is still held stays
@@ -30,6 +31,7 @@ static struct mine {
     bool done;
 } mine[VH_MAX_DEVICES];
 static int nmine;
+static bool configures; /* with quarantine; else only what has no driver is looked at, because it was revoked */
 
 static struct mine *take(uint64_t incarnation) {
     for (int i = 0; i < nmine; i++) {
@@ -61,7 +63,9 @@ static void leave_device(const char *name, bool *again) {
     int dir = usb_sysfs_open(name);
     if (dir < 0)
         return;
-    struct mine *m = sys_stat(dir, "", AT_EMPTY_PATH, &st) ? take(st.ino) : NULL;
+    /* What has a driver now may lose it to an order that another process still carries out: that one takes it on. */
+    bool looks = configures || usb_sysfs_binding(dir, name) == BINDING_NONE;
+    struct mine *m = looks && sys_stat(dir, "", AT_EMPTY_PATH, &st) ? take(st.ino) : NULL;
     if (m != NULL && !m->done) {
         m->done = is_left(name, st.ino, dir);
         *again = *again || !m->done;
@@ -84,7 +88,12 @@ static bool leave_devices(void) {
     return again;
 }
 
-void usb_leave(void) {
+void usb_leave(bool all) {
+    configures = all;
+    if (!all) { /* no port is held */
+        (void)leave_devices();
+        return;
+    }
     bool free = outlive_free(WAIT_MS), again = leave_devices();
     for (int i = 0; i < TRIES && !free; i++) { /* one look after the last port worker has ended is enough */
         free = outlive_free(WAIT_MS);

@@ -4,8 +4,11 @@
 #ifndef VHOTPLUG_USB_LEAVE_H
 #define VHOTPLUG_USB_LEAVE_H
 
-/* Returns when each device that this process has taken on is the host's, or cannot be: after VH_T_LEAVE at the latest,
- * but for a device that keeps the kernel waiting. */
-void usb_leave(void);
+#include <stdbool.h>
+
+/* all: with quarantine; else only devices that no driver has, because they were revoked. Returns when each device that
+ * this process has taken on is the host's, or cannot be: after VH_T_LEAVE at the latest, but for a device that keeps
+ * the kernel waiting. */
+void usb_leave(bool all);
 
 #endif
