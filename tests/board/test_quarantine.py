@@ -254,9 +254,16 @@ def a_hub_with_a_device_in_it_is_in_time_too(w):
     equal((listed(api, f"{bus}-4.1")["driven"], listed(api, f"{bus}-4.1")["quarantined"]), (True, False))  # it was there before
     w.record()
     path = f"/sys/bus/usb/devices/{bus}-0:1.0/usb{bus}-port4/disable"
-    w.board.write(path, "1")
-    api.told("usb_disconnected", timeout=scaled(20))
-    w.board.write(path, "0")
+    if w.board.exists(path):
+        w.board.write(path, "1")
+        api.told("usb_disconnected", timeout=scaled(20))
+        w.board.write(path, "0")
+    else:  # before Linux 6.0: the keyboard is in the hub before the kernel has looked at the hub
+        w.unplug("kbd")
+        w.unplug("hub")
+        api.told("usb_disconnected", timeout=scaled(20))
+        w.plug("usb-hub", "hub", port="4")
+        w.plug("usb-kbd", "kbd", port="4.1")
     api.told("usb_attached", vm="vm1", timeout=scaled(30))
     w.unplug("kbd")
     equal([d for d in w.drivers() if d[1] != "hub"], [])
@@ -282,6 +289,7 @@ def a_daemon_that_is_killed_leaves_a_host_that_works(w):
 ROUNDS = int(os.environ.get("VH_TEST_ROUNDS", "10"))
 MOMENTS_MS = 400  # from before the plug to after its end
 TABLET = {**HID, "interfaceProtocol": 0}
+SPARED = {"vhotplug-device": -1, "vhotplug-connec": -1}  # one of them goes on: somebody has to configure, and to reach VMs
 KILLED = [["vhotplug"], ["vhotplug"], ["vhotplug"], ["vhotplug-port"], ["vhotplug-device"], ["vhotplug-opener", "vhotplug-connec"],
           ["vhotplug", "vhotplug-port"], ["vhotplug", "vhotplug-device"], ["all"]]
 
@@ -319,7 +327,7 @@ def whoever_is_killed_whenever_leaves_the_host_its_mouse_and_guests_their_device
         tablet = shut[0]["sys_name"]
         running = w.processes()
         victims = [p for ps in running.values() for p in ps] if names == ["all"] else \
-            [p for n in names for p in (running[n] if n != "vhotplug-device" else running[n][:3])]
+            [p for n in names for p in running[n][:SPARED.get(n, None)]]
         before = set(w.board.usb())
         killer = w.board.spawn(f"sleep 0.{moment:03}; kill -9 {' '.join(victims)}")
         w.plug("usb-mouse", "mouse", port="3")
@@ -349,6 +357,7 @@ def whoever_is_killed_whenever_leaves_the_host_its_mouse_and_guests_their_device
 @test
 def while_one_port_worker_lives_what_is_held_stays_held(w):
     api = w.begin()
+    w.all_held(api)
     ports = w.held(api)["ports"]
     w.record()
     workers = w.port_workers()
