@@ -35,6 +35,8 @@ DOCDIR ?= $(PREFIX)/share/doc/vhotplug
 STRIP_INSTALLED ?= yes
 ## names of USB devices: a usb.ids file, or "no" to leave the table out
 USB_IDS ?= $(firstword $(wildcard /usr/share/misc/usb.ids /usr/share/hwdata/usb.ids) no)
+## names of PCI devices: a pci.ids file, "fetch" for Debian's, or "no" to leave the table out
+PCI_IDS ?= $(firstword $(wildcard /usr/share/misc/pci.ids /usr/share/hwdata/pci.ids) no)
 ## position-independent (yes, no); auto: if the toolchain's static libraries are, as a link of them tells
 PIE ?= yes
 ## warnings are errors; "no" for compilers that are not known here
@@ -175,13 +177,13 @@ HDR := $(sort $(wildcard src/*.h src/*/*.h src/*/*/*.h))
 RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% daemon/conf_load daemon/doctor% os/helper main codec/state_format codec/state_read os/opener_work \
 	os/sandbox% daemon/sandbox_paths daemon/state_file bus/usb/usb_reset)
 OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
-# The table of USB names is made, not committed: it follows the usb.ids of the machine that builds.
-ifneq ($(USB_IDS),no)
-NAMES := $(GEN)/usb_names_table.c
-OBJ += $(B)/obj/usb_names_table.o
-else
-BASE_CPPFLAGS += -DUSB_IDS_NONE
-endif
+# The tables of names are made, not committed: they follow the usb.ids and the pci.ids of the machine that builds.
+PCI_IDS_FETCHED := build/download/pci.ids
+override PCI_IDS := $(if $(filter fetch,$(PCI_IDS)),$(PCI_IDS_FETCHED),$(PCI_IDS))
+NAMES := $(if $(filter no,$(USB_IDS)),,usb_ids_table) $(if $(filter no,$(PCI_IDS)),,pci_ids_table)
+NAMES_CPPFLAGS := $(if $(filter no,$(USB_IDS)),-DUSB_IDS_NONE) $(if $(filter no,$(PCI_IDS)),-DPCI_IDS_NONE)
+OBJ += $(NAMES:%=$(B)/obj/%.o)
+BASE_CPPFLAGS += $(NAMES_CPPFLAGS)
 
 # build/vhotplug is always one that runs here.
 all: $(B)/vhotplug
@@ -190,7 +192,7 @@ all: $(B)/vhotplug
 # Rebuilds everything when the commands change. The file's time moves only then.
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK) | $(LIBUSB_LIBS) | $(USB_IDS))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK) | $(LIBUSB_LIBS) | $(USB_IDS) | $(PCI_IDS))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 .PHONY: FORCE
 FORCE:
@@ -200,17 +202,24 @@ $(B)/obj/%.o: src/%.c $(B)/flags | $(LIBUSB_A) $(SYSINCLUDE)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-ifneq ($(NAMES),)
-$(NAMES): $(USB_IDS) scripts/usbids.py
+$(GEN)/usb_ids_table.c: $(filter-out no,$(USB_IDS)) scripts/ids.py
 	@mkdir -p $(@D)
 	$(call say,NAMES,$(USB_IDS))
-	$(Q)$(PYTHON) scripts/usbids.py $(USB_IDS) $@
+	$(Q)$(PYTHON) scripts/ids.py usb $(USB_IDS) $@
 
-$(B)/obj/usb_names_table.o: $(NAMES) $(B)/flags
+$(GEN)/pci_ids_table.c: $(filter-out no,$(PCI_IDS)) scripts/ids.py
+	@mkdir -p $(@D)
+	$(call say,NAMES,$(PCI_IDS))
+	$(Q)$(PYTHON) scripts/ids.py pci $(PCI_IDS) $@
+
+$(PCI_IDS_FETCHED):
+	$(call say,FETCH,$@)
+	$(Q)scripts/fetch-pci-ids.sh $@
+
+$(B)/obj/%_ids_table.o: $(GEN)/%_ids_table.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
-endif
 
 $(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags
 	$(call say,LINK,$@)

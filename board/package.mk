@@ -42,7 +42,7 @@ sbom: $(B)/vhotplug.spdx.json
 $(B)/vhotplug.spdx.json: all FORCE
 	$(call say,SBOM,$@)
 	$(Q)$(PYTHON) scripts/sbom.py --version '$(VERSION)' --binary $(B)/vhotplug --map $(B)/vhotplug.full.map \
-		--usb-ids '$(USB_IDS)' --jsmn '$(or $(JSMN),/usr/include/jsmn.h)' --cc '$(CC)' -o $@
+		--usb-ids '$(USB_IDS)' --pci-ids '$(PCI_IDS)' --jsmn '$(or $(JSMN),/usr/include/jsmn.h)' --cc '$(CC)' -o $@
 
 ## source archive with its checksum
 dist:

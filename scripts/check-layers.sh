@@ -49,7 +49,7 @@ if [ -s "$tmp/twice" ]; then
 fi
 
 if [ $# -ge 1 ]; then
-    find "$1" -name '*.o' ! -name 'usb_names_table.o' | sort >"$tmp/objects"
+    find "$1" -name '*.o' ! -name '*_ids_table.o' | sort >"$tmp/objects"
     # shellcheck disable=SC2046 # one object a line, no blanks in them
     "${NM:-nm}" -A -g $(cat "$tmp/objects") | sed "s|^$1/||; s/\.o:/ /" >"$tmp/names"
     awk '$(NF - 1) != "U" { where[$NF] = $1; next } { wanted[++n] = $1 " " $NF }
@@ -78,7 +78,7 @@ if [ $# -ge 1 ]; then
         { allowed[$NF] = 1 }
         END {
             for (name in wanted)
-                if (!(name in allowed) && name !~ /^usb_names_/) { # the table of names, made by the build
+                if (!(name in allowed) && name !~ /^(usb|pci)_ids_table$/) { # the table of names, made by the build
                     print "check-layers: not pure:" wanted[name] " calls " name > "/dev/stderr"
                     bad = 1
                 }

@@ -48,7 +48,7 @@ export PATH
 scripts/need.sh build board || exit 1
 
 is_current() {
-    [ -x build/vhotplug ] && [ -z "$(find -H src Makefile scripts/usbids.py -newer build/vhotplug | head -n 1)" ]
+    [ -x build/vhotplug ] && [ -z "$(find -H src Makefile scripts/ids.py -newer build/vhotplug | head -n 1)" ]
 }
 if ! is_current; then
     echo "building build/vhotplug"

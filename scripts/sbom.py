@@ -3,7 +3,7 @@
 which licence. What is in it is read from the build itself: the linker's map names every archive that gave something. Equal
 builds give equal bytes (SOURCE_DATE_EPOCH is the date).
 
-usage: sbom.py --version V --binary FILE --map FILE --usb-ids FILE|no --jsmn jsmn.h --cc CC -o FILE
+usage: sbom.py --version V --binary FILE --map FILE --usb-ids FILE|no --pci-ids FILE|no --jsmn jsmn.h --cc CC -o FILE
 """
 import argparse
 import datetime
@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 LICENSES = {"libusb": "LGPL-2.1-or-later", "musl": "MIT", "libgcc": "GPL-3.0-or-later WITH GCC-exception-3.1", "jsmn": "MIT",
-            "usb.ids": "GPL-2.0-or-later OR BSD-3-Clause"}
+            "usb.ids": "GPL-2.0-or-later OR BSD-3-Clause", "pci.ids": "GPL-2.0-or-later OR BSD-3-Clause"}
 
 
 def sha256(path):
@@ -58,7 +58,7 @@ def pkg_config_version():
         return None
 
 
-def usb_ids_date(path):
+def ids_date(path):
     with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
             date = re.match(r"#\s*(?:Version|Date):\s*(\S+)", line)
@@ -85,7 +85,7 @@ def package(name, version, relation, **more):
 
 def main():
     parser = argparse.ArgumentParser()
-    for option in ("version", "binary", "map", "usb-ids", "jsmn", "cc"):
+    for option in ("version", "binary", "map", "usb-ids", "pci-ids", "jsmn", "cc"):
         parser.add_argument("--" + option, required=True)
     parser.add_argument("-o", required=True)
     a = parser.parse_args()
@@ -101,9 +101,9 @@ def main():
     if "libgcc.a" in linked:
         packages.append(package("libgcc", compiler, "STATIC_LINK"))
     packages.append(package("jsmn", debian_version(a.jsmn) or "1.1.0", "CONTAINS"))
-    if a.usb_ids != "no":
-        packages.append(package("usb.ids", usb_ids_date(a.usb_ids), "CONTAINS",
-                                checksums=[{"algorithm": "SHA256", "checksumValue": sha256(a.usb_ids)}]))
+    for name, path in (("usb.ids", a.usb_ids), ("pci.ids", a.pci_ids)):
+        if path != "no":
+            packages.append(package(name, ids_date(path), "CONTAINS", checksums=[{"algorithm": "SHA256", "checksumValue": sha256(path)}]))
     for name in ("libusb", "musl"):
         if not any(p["name"] == name for p, _ in packages):
             sys.exit(f"sbom: the map {a.map} names no {name}")

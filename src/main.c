@@ -10,6 +10,7 @@
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/usb_ports.h"
 #include "cli/cli.h"
+#include "codec/pci_names.h"
 #include "codec/usb_names.h"
 #include "config/conf.h"
 #include "config/conf_print.h"
@@ -330,7 +331,8 @@ static bool parse_options(int argc, char **argv, struct options *o, int *status)
             print_limits();
             return true;
         case OPT_VERSION:
-            printf("vhotplug %s (USB names: %s)\n", VH_VERSION, usb_names_version());
+            printf("vhotplug %s (USB names: %s, PCI names: %s)\n", VH_VERSION, usb_names_version(),
+                   pci_names_version());
             return true;
         case 'h':
             fputs(help, stdout);

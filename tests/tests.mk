@@ -25,7 +25,7 @@ TEST_MK := Makefile tests/tests.mk
 TEST_LIBUSB := $(T)/libusb/lib/libusb-1.0.a
 # HEAP_OWN_NAMES: the sanitizers and the machine's C library keep their own malloc.
 TEST_CPPFLAGS := $(STD) -iquote src -DHEAP_OWN_NAMES -DVH_VERSION='"$(VERSION)"' \
-	-isystem $(T)/libusb/include/libusb-1.0 $(if $(NAMES),,-DUSB_IDS_NONE)
+	-isystem $(T)/libusb/include/libusb-1.0 $(NAMES_CPPFLAGS)
 TEST_CFLAGS := -g -fno-omit-frame-pointer $(filter-out -Werror,$(WARNINGS))
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_CC = $(TEST_CC) $(TEST_CPPFLAGS) $(TEST_CFLAGS) -O1 $(SANITIZE)
@@ -49,13 +49,13 @@ TEST_SHARED := $(filter-out tests/unit/test_%,$(sort $(wildcard tests/unit/*.c))
 # All of src/ but main.c, and what tests share, as an archive, four times: sanitized, fast, and instrumented for the
 # fuzzers, twice.
 members = $(TEST_SRC:src/%.c=$(T)/$(1)/obj/%.o) $(TEST_SHARED:tests/unit/%.c=$(T)/$(1)/shared/%.o) \
-	$(if $(NAMES),$(T)/$(1)/obj/usb_names_table.o)
+	$(NAMES:%=$(T)/$(1)/obj/%.o)
 define variant
 $(T)/$(1)/obj/%.o: src/%.c $(TEST_MK) | $(TEST_LIBUSB)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)$$($(2)) -MMD -MP -c -o $$@ $$<
-$(T)/$(1)/obj/usb_names_table.o: $(NAMES) $(TEST_MK)
+$(T)/$(1)/obj/%_ids_table.o: $(GEN)/%_ids_table.c $(TEST_MK)
 	@mkdir -p $$(@D)
 	$$(Q)$$($(2)) -c -o $$@ $$<
 $(T)/$(1)/shared/%.o: tests/unit/%.c $(TEST_MK)

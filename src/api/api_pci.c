@@ -6,6 +6,7 @@
 
 #include "api/api_internal.h"
 #include "base/limits.h"
+#include "codec/pci_names.h"
 
 #include <string.h>
 
@@ -47,6 +48,14 @@ static void hex4(struct sbuf *sb, const char *name, const char *before, uint16_t
     sb_fmt(sb, "\"%s%04x\"", before, (unsigned)v);
 }
 
+/* What no table knows has the name that the Rust daemon gives. */
+static void name(struct sbuf *sb, const char *key, const char *known, const char *before, uint16_t id) {
+    if (known[0] != '\0')
+        member_text(sb, key, known);
+    else
+        hex4(sb, key, before, id);
+}
+
 static void address(struct sbuf *sb, const char *name, const struct pci_address *a) {
     member(sb, name);
     sb_char(sb, '"');
@@ -54,7 +63,6 @@ static void address(struct sbuf *sb, const char *name, const struct pci_address 
     sb_char(sb, '"');
 }
 
-/* The names are those of the Rust daemon: there is no room for a table of all that were ever made. */
 void pci_identity(struct sbuf *sb, const struct pci_device *d) {
     sb_str(sb, "{\"address\": \"");
     pci_address_print(sb, &d->address);
@@ -64,8 +72,8 @@ void pci_identity(struct sbuf *sb, const struct pci_device *d) {
     member_uint(sb, "device_id", d->device);
     hex4(sb, "vid", "", d->vendor);
     hex4(sb, "did", "", d->device);
-    hex4(sb, "vendor_name", "PCI vendor ", d->vendor);
-    hex4(sb, "device_name", "PCI device ", d->device);
+    name(sb, "vendor_name", pci_names_vendor(d->vendor), "PCI vendor ", d->vendor);
+    name(sb, "device_name", pci_names_device(d->vendor, d->device), "PCI device ", d->device);
     member_uint(sb, "pci_class", d->cls);
     member_uint(sb, "pci_subclass", d->sub);
     member_uint(sb, "pci_prog_if", d->prog_if);

@@ -1,5 +1,5 @@
 /*
- * usb_names.c - see usb_names.h: two binary searches in a compiled-in table. Owns no state.
+ * usb_names.c - see usb_names.h: looks into a compiled-in table. Owns no state.
  */
 #include "codec/usb_names.h"
 
@@ -28,56 +28,22 @@ const void *usb_names_table(int part, size_t *size) {
 
 #else
 
-#include "codec/usb_names_table.h"
-
-#include <stddef.h>
-
-static const struct usb_names_vendor *find(uint16_t vid) {
-    uint32_t low = 0, high = usb_names_nvendors;
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        if (usb_names_vendors[mid].vid == vid)
-            return &usb_names_vendors[mid];
-        if (usb_names_vendors[mid].vid < vid)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
+#include "codec/id_table.h"
 
 const char *usb_names_vendor(uint16_t vid) {
-    const struct usb_names_vendor *v = find(vid);
-    return v != NULL ? usb_names_text + v->name : "";
+    return id_table_vendor(&usb_ids_table, vid);
 }
 
 const char *usb_names_product(uint16_t vid, uint16_t pid) {
-    const struct usb_names_vendor *v = find(vid);
-    if (v == NULL)
-        return "";
-    uint32_t low = v->first, high = v->first + v->count;
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        if (usb_names_pids[mid] == pid)
-            return usb_names_text + usb_names_products[mid];
-        if (usb_names_pids[mid] < pid)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return "";
+    return id_table_device(&usb_ids_table, vid, pid);
 }
 
 const char *usb_names_version(void) {
-    return usb_names_date;
+    return usb_ids_table.date;
 }
 
 const void *usb_names_table(int part, size_t *size) {
-    const void *const parts[] = {usb_names_vendors, usb_names_pids, usb_names_products, usb_names_text};
-    if (part < 0 || part >= 4)
-        return NULL;
-    *size = usb_names_sizes[part];
-    return parts[part];
+    return id_table_part(&usb_ids_table, part, size);
 }
 
 #endif

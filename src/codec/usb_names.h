@@ -1,5 +1,5 @@
 /*
- * usb_names.h - names from the USB ID database, compiled in as a compact sorted table, which scripts/usbids.py makes
+ * usb_names.h - names from the USB ID database, compiled in as a compact sorted table, which scripts/ids.py makes
  * from usb.ids. In a build without the table every lookup is "". Two binary searches at most, no decoding state. Pure.
  */
 #ifndef VHOTPLUG_USB_NAMES_H

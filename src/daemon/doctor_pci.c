@@ -5,6 +5,7 @@
 
 #include "bus/pci_sysfs.h"
 #include "cli/cli_text.h"
+#include "codec/pci_names.h"
 #include "config/policy_pci.h"
 #include "daemon/doctor_say.h"
 
@@ -68,6 +69,7 @@ void doctor_pci(const struct conf *c) {
     if (h.n == 0)
         return;
     say_groups(&h, wanted);
+    doctor_say(FINE, "PCI names: %s", pci_names_version());
     for (int i = 0; i < h.n; i++) {
         if (h.fate[i].way == PCI_NO_RULE)
             continue;

@@ -5,6 +5,7 @@
 #include "daemon/scratch.h"
 
 #include "codec/json.h"
+#include "codec/pci_names.h"
 #include "codec/state_format.h"
 #include "codec/usb_names.h"
 #include "config/conf.h"
@@ -20,5 +21,7 @@ void scratch_give_back(void) {
     }
     /* Names are looked up at plugs; the scan at start has touched most of the table. */
     for (int part = 0; (p = usb_names_table(part, &size)) != NULL; part++)
+        pages_give_back(p, size);
+    for (int part = 0; (p = pci_names_table(part, &size)) != NULL; part++)
         pages_give_back(p, size);
 }

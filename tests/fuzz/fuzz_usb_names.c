@@ -8,24 +8,26 @@
 #include <string.h>
 
 #ifndef USB_IDS_NONE
-#include "codec/usb_names_table.h"
+#include "codec/id_table.h"
+
+#define TABLE usb_ids_table
 
 /* By vid, the last one of that number in the whole table; looked through once. */
-static const struct usb_names_vendor *by_vid[0x10000];
+static const struct id_vendor *by_vid[0x10000];
 
-static const char *plain_vendor(uint16_t vid, const struct usb_names_vendor **v) {
+static const char *plain_vendor(uint16_t vid, const struct id_vendor **v) {
     static bool looked;
-    for (uint32_t i = 0; !looked && i < usb_names_nvendors; i++)
-        by_vid[usb_names_vendors[i].vid] = &usb_names_vendors[i];
+    for (uint32_t i = 0; !looked && i < TABLE.nvendors; i++)
+        by_vid[TABLE.vendors[i].id] = &TABLE.vendors[i];
     looked = true;
     *v = by_vid[vid];
-    return *v != NULL ? usb_names_text + (*v)->name : "";
+    return *v != NULL ? TABLE.text + (*v)->name : "";
 }
 
-static const char *plain_product(const struct usb_names_vendor *v, uint16_t pid) {
+static const char *plain_product(const struct id_vendor *v, uint16_t pid) {
     for (uint32_t i = 0; v != NULL && i < v->count; i++) {
-        if (usb_names_pids[v->first + i] == pid)
-            return usb_names_text + usb_names_products[v->first + i];
+        if (TABLE.ids[v->first + i] == pid)
+            return TABLE.text + TABLE.names[v->first + i];
     }
     return "";
 }
@@ -37,7 +39,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         const char *vendor = usb_names_vendor(vid), *product = usb_names_product(vid, pid);
         MUST(vendor != NULL && product != NULL && (vendor[0] != '\0' || product[0] == '\0'));
 #ifndef USB_IDS_NONE
-        const struct usb_names_vendor *v;
+        const struct id_vendor *v;
         MUST(strcmp(plain_vendor(vid, &v), vendor) == 0 && strcmp(plain_product(v, pid), product) == 0);
 #endif
     }

@@ -1,5 +1,6 @@
 """`pci_list`: read-only, from sysfs, by a device worker."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,14 +43,14 @@ def devices_are_read_when_they_are_asked_for(w):
     daemon = w.daemon(configured(w, ALL))
     api = w.api()
     equal(api.ok("pci_list", id=1), {"result": "ok", "pci_devices": [], "id": 1})  # a host without PCI
-    pci(w, "0000:00:1f.3", "0x8086", "0x2930", "0x0c0500", "i801_smbus", "14")
+    pci(w, "0000:00:1f.3", "0xfff1", "0x2930", "0x0c0500", "i801_smbus", "14")  # a vendor that no table knows
     pci(w, "0000:00:02.0", "0x10de", "0x2684", "0x030000")
     pci(w, "0000:00:00.0", "0x8086", "0x29c0", "0x060000")
     listed = api.ok("pci_list")["pci_devices"]
     equal([d["address"] for d in listed], ["0000:00:02.0", "0000:00:1f.3"])
     equal(list(listed[1].items()), [
-        ("address", "0000:00:1f.3"), ("driver", "i801_smbus"), ("vendor_id", 32902), ("device_id", 10544), ("vid", "8086"), ("did", "2930"),
-        ("vendor_name", "PCI vendor 8086"), ("device_name", "PCI device 2930"), ("pci_class", 12), ("pci_subclass", 5), ("pci_prog_if", 0),
+        ("address", "0000:00:1f.3"), ("driver", "i801_smbus"), ("vendor_id", 65521), ("device_id", 10544), ("vid", "fff1"), ("did", "2930"),
+        ("vendor_name", "PCI vendor fff1"), ("device_name", "PCI device 2930"), ("pci_class", 12), ("pci_subclass", 5), ("pci_prog_if", 0),
         ("pci_subsystem_vendor_id", "1af4"), ("pci_subsystem_id", "1100"), ("iommu_group", 14), ("allowed_vms", ["vm1"]), ("vm", None),
         ("disconnected", False), ("tag", None), ("parent", None), ("protected", None)])
     equal((listed[0]["driver"], listed[0]["iommu_group"]), (None, None))
@@ -61,6 +62,18 @@ def devices_are_read_when_they_are_asked_for(w):
     equal(addresses(api), ["0000:00:1f.3"])
     daemon.configure(configured(w))
     equal(addresses(api), [])
+
+
+@test
+def names_are_those_of_the_table_if_there_is_one(w):
+    w.daemon(configured(w, ALL))
+    pci(w, "0000:00:1f.3", "0x8086", "0x2930", "0x0c0500")
+    pci(w, "0000:00:1f.4", "0x8086", "0xfff7", "0x0c0500")
+    names = [(d["vendor_name"], d["device_name"]) for d in w.api().ok("pci_list")["pci_devices"]]
+    if "PCI names: none" in subprocess.run([BINARY, "--version"], capture_output=True, text=True, timeout=scaled(5), check=True).stdout:
+        equal(names, [("PCI vendor 8086", "PCI device 2930"), ("PCI vendor 8086", "PCI device fff7")])
+    else:
+        equal(names, [("Intel Corporation", "82801I (ICH9 Family) SMBus Controller"), ("Intel Corporation", "PCI device fff7")])
 
 
 @test
@@ -143,8 +156,8 @@ def the_client_explains_by_address(w):
     explained(w)
     done = w.cli("explain", "0000:00:1f.4")
     equal((done.returncode, done.stderr), (0, ""))
-    equal(done.stdout.splitlines()[:6], ["0000:00:1f.4 8086:51a3 PCI vendor 8086 PCI device 51a3", "  driver      i801_smbus", "  class       12",
-                                         "  subclass    5", "  interface   0", "  IOMMU group 6"])
+    check(re.match(r"0000:00:1f\.4 8086:51a3 (PCI vendor 8086 PCI device 51a3|Intel Corporation .*SMBus.*)$", done.stdout.splitlines()[0]), done.stdout)
+    equal(done.stdout.splitlines()[1:6], ["  driver      i801_smbus", "  class       12", "  subclass    5", "  interface   0", "  IOMMU group 6"])
     contains(done.stdout, "rule 0 (line 1, Sound): no allow entry matches\n")
     contains(done.stdout, "along:    with 0000:00:1f.3\n")
     contains(w.cli("explain", "--address", "0000:00:14.3").stdout, "note:     the host loses its default route with it\n")

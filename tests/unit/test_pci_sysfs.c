@@ -116,7 +116,7 @@ static void configure(const char *rules) {
 static void a_device_is_listed_as_the_older_daemons_do(void) {
     struct request r = {.kind = REQ_PCI_LIST, .id = "3"};
     configure("{\"targetVm\": \"vm1\", \"allow\": [{\"deviceClass\": 12}]}");
-    device("0000:00:1f.3", "0x8086\n", "0x0c0510\n");
+    device("0000:00:1f.3", "0xfff1\n", "0x0c0510\n"); /* which no table knows */
     attribute("0000:00:1f.3", "subsystem_vendor", "0x1af4\n");
     attribute("0000:00:1f.3", "subsystem_device", "0x1100\n");
     link_of("0000:00:1f.3", "driver", "../../../bus/pci/drivers/i801_smbus");
@@ -125,8 +125,8 @@ static void a_device_is_listed_as_the_older_daemons_do(void) {
     CHECK_STR(
         told(&r),
         "{\"result\": \"ok\", \"pci_devices\": [{\"address\": \"0000:00:1f.3\", \"driver\": \"i801_smbus\", "
-        "\"vendor_id\": 32902, \"device_id\": 10544, \"vid\": \"8086\", \"did\": \"2930\", \"vendor_name\": \"PCI "
-        "vendor 8086\", \"device_name\": \"PCI device 2930\", \"pci_class\": 12, \"pci_subclass\": 5, "
+        "\"vendor_id\": 65521, \"device_id\": 10544, \"vid\": \"fff1\", \"did\": \"2930\", \"vendor_name\": \"PCI "
+        "vendor fff1\", \"device_name\": \"PCI device 2930\", \"pci_class\": 12, \"pci_subclass\": 5, "
         "\"pci_prog_if\": 16, \"pci_subsystem_vendor_id\": \"1af4\", \"pci_subsystem_id\": \"1100\", "
         "\"iommu_group\": 14, \"allowed_vms\": [\"vm1\"], \"vm\": null, \"disconnected\": false, \"tag\": null, "
         "\"parent\": null}], \"id\": 3}\n");

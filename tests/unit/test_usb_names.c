@@ -23,7 +23,9 @@ int main(void) {
 
 #include "base/limits.h"
 #include "base/str.h"
-#include "codec/usb_names_table.h"
+#include "codec/id_table.h"
+
+#define TABLE usb_ids_table
 
 /* Whole characters, none of them a control character, not longer than a device's name may be. */
 static bool presentable(const char *s) {
@@ -42,29 +44,29 @@ static bool presentable(const char *s) {
 }
 
 static void every_vendor_is_found(void) {
-    CHECK(usb_names_nvendors > 0);
-    for (uint32_t i = 0; i < usb_names_nvendors; i++) {
-        const struct usb_names_vendor *v = &usb_names_vendors[i];
-        CHECK(i == 0 || v->vid > usb_names_vendors[i - 1].vid);
-        CHECK(usb_names_vendor(v->vid) == usb_names_text + v->name);
-        CHECK(presentable(usb_names_vendor(v->vid)));
+    CHECK(TABLE.nvendors > 0);
+    for (uint32_t i = 0; i < TABLE.nvendors; i++) {
+        const struct id_vendor *v = &TABLE.vendors[i];
+        CHECK(i == 0 || v->id > TABLE.vendors[i - 1].id);
+        CHECK(usb_names_vendor(v->id) == TABLE.text + v->name);
+        CHECK(presentable(usb_names_vendor(v->id)));
     }
 }
 
 static void every_product_is_found(void) {
     uint32_t first = 0;
-    for (uint32_t i = 0; i < usb_names_nvendors; i++) {
-        const struct usb_names_vendor *v = &usb_names_vendors[i];
+    for (uint32_t i = 0; i < TABLE.nvendors; i++) {
+        const struct id_vendor *v = &TABLE.vendors[i];
         CHECK_INT(v->first, first); /* one vendor's after the other's */
         first += v->count;
         for (uint32_t k = v->first; k < v->first + v->count; k++) {
-            CHECK(k == v->first || usb_names_pids[k] > usb_names_pids[k - 1]);
-            CHECK(usb_names_product(v->vid, usb_names_pids[k]) == usb_names_text + usb_names_products[k]);
-            CHECK(presentable(usb_names_product(v->vid, usb_names_pids[k])));
+            CHECK(k == v->first || TABLE.ids[k] > TABLE.ids[k - 1]);
+            CHECK(usb_names_product(v->id, TABLE.ids[k]) == TABLE.text + TABLE.names[k]);
+            CHECK(presentable(usb_names_product(v->id, TABLE.ids[k])));
         }
     }
-    CHECK_INT(usb_names_sizes[1], first * sizeof usb_names_pids[0]);
-    CHECK_INT(usb_names_sizes[2], first * sizeof usb_names_products[0]);
+    CHECK_INT(TABLE.size[1], first * sizeof TABLE.ids[0]);
+    CHECK_INT(TABLE.size[2], first * sizeof TABLE.names[0]);
 }
 
 static void unknown_numbers_have_no_name(void) {
@@ -77,32 +79,32 @@ static void unknown_numbers_have_no_name(void) {
             CHECK_STR(usb_names_product((uint16_t)id, UINT16_MAX), "");
         }
     }
-    CHECK_INT(known, usb_names_nvendors);
+    CHECK_INT(known, TABLE.nvendors);
 }
 
 static void a_known_vendors_unknown_products_have_no_name(void) {
-    for (uint32_t i = 0; i < usb_names_nvendors; i += 1 + usb_names_nvendors / 50) {
-        const struct usb_names_vendor *v = &usb_names_vendors[i];
+    for (uint32_t i = 0; i < TABLE.nvendors; i += 1 + TABLE.nvendors / 50) {
+        const struct id_vendor *v = &TABLE.vendors[i];
         uint32_t known = 0;
         for (uint32_t id = 0; id <= UINT16_MAX; id++)
-            known += usb_names_product(v->vid, (uint16_t)id)[0] != '\0';
+            known += usb_names_product(v->id, (uint16_t)id)[0] != '\0';
         CHECK_INT(known, v->count);
     }
 }
 
 static void the_parts_of_the_table_are_all_of_it(void) {
     size_t size = 0;
-    const void *const parts[] = {usb_names_vendors, usb_names_pids, usb_names_products, usb_names_text};
+    const void *const parts[] = {TABLE.vendors, TABLE.ids, TABLE.names, TABLE.text};
     for (int i = 0; i < 4; i++) {
         CHECK(usb_names_table(i, &size) == parts[i]);
-        CHECK_INT(size, usb_names_sizes[i]);
+        CHECK_INT(size, TABLE.size[i]);
     }
-    CHECK_INT(usb_names_sizes[0], usb_names_nvendors * sizeof usb_names_vendors[0]);
-    CHECK(usb_names_sizes[3] > 0 && usb_names_text[usb_names_sizes[3] - 1] == '\0');
-    for (uint32_t i = 0; i < usb_names_nvendors; i++)
-        CHECK(usb_names_vendors[i].name < usb_names_sizes[3]);
-    for (size_t i = 0; i < usb_names_sizes[2] / sizeof usb_names_products[0]; i++)
-        CHECK(usb_names_products[i] < usb_names_sizes[3]);
+    CHECK_INT(TABLE.size[0], TABLE.nvendors * sizeof TABLE.vendors[0]);
+    CHECK(TABLE.size[3] > 0 && TABLE.text[TABLE.size[3] - 1] == '\0');
+    for (uint32_t i = 0; i < TABLE.nvendors; i++)
+        CHECK(TABLE.vendors[i].name < TABLE.size[3]);
+    for (size_t i = 0; i < TABLE.size[2] / sizeof TABLE.names[0]; i++)
+        CHECK(TABLE.names[i] < TABLE.size[3]);
     CHECK(usb_names_table(4, &size) == NULL && usb_names_table(-1, &size) == NULL);
 }
 

@@ -39,9 +39,9 @@ VHOTPLUG_MAKE_OPTS = \
 # The table is made by a script that any Python 3 runs.
 ifeq ($(BR2_PACKAGE_VHOTPLUG_NAMES),y)
 VHOTPLUG_DEPENDENCIES += $(BR2_PYTHON3_HOST_DEPENDENCY) hwdata
-VHOTPLUG_MAKE_OPTS += USB_IDS=$(STAGING_DIR)/usr/share/hwdata/usb.ids
+VHOTPLUG_MAKE_OPTS += USB_IDS=$(STAGING_DIR)/usr/share/hwdata/usb.ids PCI_IDS=no
 else
-VHOTPLUG_MAKE_OPTS += USB_IDS=no
+VHOTPLUG_MAKE_OPTS += USB_IDS=no PCI_IDS=no
 endif
 
 define VHOTPLUG_BUILD_CMDS

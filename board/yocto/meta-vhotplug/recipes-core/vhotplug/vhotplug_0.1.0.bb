@@ -34,7 +34,7 @@ VHOTPLUG_USB_IDS ?= "no"
 
 # PIE=auto: position-independent if libusb and musl are; their compiler decides (GCCPIE of security_flags.inc).
 EXTRA_OEMAKE = "ARCH=${TARGET_ARCH} LIBUSB=system PIE=auto WERROR=no STRIP_INSTALLED=no PYTHON=python3 \
-    USB_IDS=${VHOTPLUG_USB_IDS} PREFIX=${prefix} SBINDIR=${sbindir} BINDIR=${bindir} DOCDIR=${docdir}/${BPN} \
+    USB_IDS=${VHOTPLUG_USB_IDS} PCI_IDS=no PREFIX=${prefix} SBINDIR=${sbindir} BINDIR=${bindir} DOCDIR=${docdir}/${BPN} \
     MANDIR=${mandir} SYSCONFDIR=${sysconfdir} COMPLETIONDIR=${datadir}/bash-completion/completions"
 
 do_compile() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Turns usb.ids into C: sorted vendors, their products, one text with every distinct name once.
+"""Turns usb.ids or pci.ids into C: sorted vendors, their devices, one text with every distinct name once.
 
-usage: usbids.py USB_IDS OUTPUT.c
+usage: ids.py usb|pci FILE OUTPUT.c
 """
 import re
 import sys
@@ -11,7 +11,7 @@ def read(path):
     vendors, date, vendor = {}, "unknown", None
     with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
-            found = re.match(r"# Date:\s*(\S+)", line)
+            found = re.match(r"#\s*Date:\s*(\S+)", line)
             if found:
                 date = found.group(1)
             if not line.strip() or line.startswith("#"):
@@ -48,30 +48,30 @@ def numbers(f, values):
 
 
 def main():
-    vendors, date = read(sys.argv[1])
+    bus, source, output = sys.argv[1:]
+    vendors, date = read(source)
     if not vendors:
-        sys.exit(f"{sys.argv[1]}: no vendors found")
-    text, rows, pids, names = Text(), [], [], []
-    for vid in sorted(vendors):
-        name, products = vendors[vid]
-        rows.append((vid, len(products), len(pids), text.add(name)))
-        for pid in sorted(products):
-            pids.append(pid)
-            names.append(text.add(products[pid]))
-    with open(sys.argv[2], "w", encoding="ascii") as f:
-        f.write('/* Made from usb.ids by scripts/usbids.py. */\n#include "codec/usb_names_table.h"\n\n')
-        f.write(f"const uint32_t usb_names_nvendors = {len(rows)};\n")
-        f.write("const struct usb_names_vendor usb_names_vendors[] = {\n")
+        sys.exit(f"{source}: no vendors found")
+    text, rows, ids, names = Text(), [], [], []
+    for vendor in sorted(vendors):
+        name, devices = vendors[vendor]
+        rows.append((vendor, len(devices), len(ids), text.add(name)))
+        for device in sorted(devices):
+            ids.append(device)
+            names.append(text.add(devices[device]))
+    with open(output, "w", encoding="ascii") as f:
+        f.write(f'/* Made from {bus}.ids by scripts/ids.py. */\n#include "codec/id_table.h"\n\n')
+        f.write("static const struct id_vendor vendors[] = {\n")
         f.writelines(f"    {{{v}, {n}, {first}, {at}}},\n" for v, n, first, at in rows)
-        f.write("};\nconst uint16_t usb_names_pids[] = {\n")
-        numbers(f, pids or [0])
-        f.write("};\nconst uint32_t usb_names_products[] = {\n")
+        f.write("};\nstatic const uint16_t ids[] = {\n")
+        numbers(f, ids or [0])
+        f.write("};\nstatic const uint32_t names[] = {\n")
         numbers(f, names or [0])
-        f.write("};\nconst char usb_names_text[] = {\n")
+        f.write("};\nstatic const char text[] = {\n")
         # A character constant is right whether char is signed (x86) or not (Arm).
         numbers(f, [b if b < 128 else f"'\\x{b:02x}'" for b in b"".join(text.parts)])
-        f.write(f'}};\nconst char usb_names_date[] = "{date}";\n')
-        f.write("const size_t usb_names_sizes[] = {sizeof usb_names_vendors, sizeof usb_names_pids, sizeof usb_names_products, sizeof usb_names_text};\n")
+        f.write(f'}};\nconst struct id_table {bus}_ids_table = {{{len(rows)}, vendors, ids, names, text, "{date}",\n')
+        f.write("    {sizeof vendors, sizeof ids, sizeof names, sizeof text}};\n")
 
 
 if __name__ == "__main__":
