@@ -124,8 +124,9 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
     if (s == NULL || ((s->doubt | s->adoptable) >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub ||
         !plan_allows(c, s, v)) {
         (void)str_copy(c->vm[v].stale, sizeof c->vm[v].stale, f->id); /* same bound */
-        if (s != NULL && !s->hub)
-            claim_slot(c, s, v); /* it may have the device all the same, until the id is removed */
+        /* It may have the device all the same, until the id is removed; unless the kernel has ended what it had. */
+        if (s != NULL && !s->hub && s->revoke != REVOKE_CERTAIN)
+            claim_slot(c, s, v);
         return;
     }
     s->vm_busnum = f->busnum;

@@ -160,6 +160,7 @@ static void a_vm_that_is_silent_does_not_stand_against_it(void) {
     static const struct vmm_found ours = {.id = "vhp-usb-1-5", .ours = true, .busnum = 1, .devnum = 5};
     done_with(0, OP_OK, "", &ours, 1);
     CHECK(op(OP_DETACH, 0) != NULL && core.slot[0].vm == -1);
+    CHECK(core.slot[0].claims == 0); /* what is dead is no claim */
 }
 
 static void a_vm_that_dies_is_revoked_too(void) {

@@ -57,6 +57,8 @@ static const char *below(const char *path) {
 static void healthy(void) {
     static const char descriptors[] = {18, 1, 0,  2, 0, 0, 0, 64,         1,  2, 3, 4, 0, 1, 0, 0, 0, 1,
                                        9,  2, 18, 0, 1, 1, 0, (char)0x80, 50, 9, 4, 0, 0, 0, 3, 0, 0, 0};
+    make_bytes("sys/bus/usb/drivers/usb/bind", "", 0);
+    make_bytes("sys/bus/usb/drivers/usb/unbind", "", 0);
     make_bytes("sys/bus/usb/devices/1-2/busnum", "1\n", 2);
     make_bytes("sys/bus/usb/devices/1-2/devnum", "5\n", 2);
     make_bytes("sys/bus/usb/devices/1-2/speed", "480\n", 4);

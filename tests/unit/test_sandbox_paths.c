@@ -77,6 +77,7 @@ static void a_device_worker_writes_to_nodes_and_what_revokes(void) {
     static const char *const files[] = {"/sys/bus/usb/drivers_probe", "/sys/bus/usb/drivers/usb/bind",
                                         "/sys/bus/usb/drivers/usb/unbind"};
     int n = 0, written = 0;
+    CHECK(sysfs_root("/"));
     const struct sandbox_path *paths = sandbox_paths_device(&n);
     CHECK(n > MODULES_PATHS && find(paths, n, "/sys/devices") != NULL && find(paths, n, "/sys/bus") != NULL);
     for (int i = 0; i < n; i++) {
