@@ -64,6 +64,7 @@ static void rule(struct sbuf *sb, const struct conf *c, int i, const struct pci_
 }
 
 static void entry(struct sbuf *sb, const struct conf *c, const struct pci_rule *r, int k, const struct pci_device *d) {
+    VH_ASSERT(r != NULL); /* only a rule has entries */
     bool allow = k < r->nallow;
     const struct pci_entry *e = &c->pci_entries[allow ? r->allow + k : r->deny + k - r->nallow];
     bool matches = policy_pci_matches(c, e, d);
