@@ -5,7 +5,7 @@ keeper.py stands for such a VM: it answers as QEMU does, and tries everything wi
 import os
 import time
 
-from rig import HID, SOCKET, STORAGE, BoardWorld, conf, main, scaled
+from rig import HID, STORAGE, BoardWorld, conf, main, scaled
 from board import Uevents, until
 from tap import check, contains, equal, test
 
@@ -259,10 +259,9 @@ def a_daemon_that_is_killed_at_any_moment(w):
     w.begin()
     for moment in (0, 2, 5, 10, 20, 40, 80, 160):
         api = w.clients[-1]
-        waiting = w.board.spawn(["vhotplugcli", "-p", SOCKET, "usb", "attach", "--vid", "46f4", "--pid", "0001", "--vm", "vm1"])
+        api.send({"action": "usb_attach", "vid": "46f4", "pid": "0001", "vm": "vm1"})
         time.sleep(moment / 1000)
         w.stop(signal=9)
-        waiting.wait(scaled(10))
         api.close()
         w.clients.remove(api)
         w.start(w.text())
@@ -281,10 +280,11 @@ def workers_that_are_killed_in_the_middle(w):
     for pid in workers(w)[:3]:
         w.board.run(f"kill -STOP {pid}")
     stopped = workers(w)[:3]
-    waiting = w.board.spawn(["vhotplugcli", "-p", SOCKET, "usb", "detach", "--vid", "46f4", "--pid", "0001"])
+    api.send({"action": "usb_detach", "vid": "46f4", "pid": "0001"})
+    time.sleep(0.2)
     for pid in stopped:
         w.board.run(f"kill -9 {pid}")
-    waiting.wait(scaled(30))
+    api = w.api(notifications=False)  # the first one gets the answer to its request
     until(lambda: w.taken(api, name) == "revoked", scaled(30), "it revoked by the worker that is left")
     nothing_is_left(w, api, name)
 
@@ -305,19 +305,18 @@ def what_somebody_has_taken_away_stays_so_without_a_daemon(w):
 
 @test
 def the_hosts_keyboard_works_a_moment_after_a_kill(w):
-    """It comes back from a VM, and the daemon is killed before it has its driver again."""
+    """It comes back from a VM, and the daemon is killed the moment that it has no driver: before the VM is asked for it."""
     api, _ = w.begin([{"targetVm": "evil", "allow": [HID]}], mode="off", stick=False)
     w.plug("usb-kbd", "kbd")
     name = api.told("usb_attached", vm="evil", timeout=scaled(20))["usb_device"]["sys_name"]
-    pids = " ".join(workers(w))
-    w.board.run(f"kill -STOP {pids}")
-    waiting = w.board.spawn(["vhotplugcli", "-p", SOCKET, "usb", "suspend", "--vm", "evil"])
-    time.sleep(0.3)
+    contains(w.keeper.line(scaled(10)), "added")
+    killer = w.board.spawn(f"while [ -e /sys/bus/usb/devices/{name}/driver ]; do :; done; kill -9 {w.daemon.pid}")
+    api.send({"action": "usb_suspend", "vm": "evil"})
+    equal(killer.wait(scaled(20))[0], 0)
     api.close()
     w.clients.remove(api)
-    w.stop(signal=9)
-    waiting.wait(scaled(10))
-    w.board.run(f"kill -CONT {pids}", check=False)  # they finish what they had begun, and end
+    w.daemon.wait(scaled(10))
+    w.daemon = None
     until(lambda: not workers(w), scaled(20), "the workers gone")
     until(lambda: w.driver(name) == "usbhid", scaled(10), "the keyboard in use by the host, without a daemon")
     contains(w.tries(), "control=ENODEV")
