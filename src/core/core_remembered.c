@@ -515,10 +515,11 @@ void remembered_restore(struct step *st, struct slot *s, enum role by) {
 }
 
 void remembered_stays(struct step *st, struct slot *s, enum role before) {
+    struct core *c = st->c;
     if (s->disconnected_by >= before)
         return;
     remembered_restore(st, s, before);
-    remembered_refresh(st->c, s);
+    remembered_refresh(c, s);
 }
 
 static int free_tags(const struct core *c) {

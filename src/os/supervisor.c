@@ -60,7 +60,7 @@ static int64_t watchdog_interval(void) {
         log_warn("WATCHDOG_USEC is no time: '%s': the service manager gets no sign of life", span);
         return 0;
     }
-    if (usec < VH_T_WATCHDOG_MIN * 1000) {
+    if (usec < (uint64_t)VH_T_WATCHDOG_MIN * 1000) {
         log_warn("WATCHDOG_USEC is shorter than %d ms: the service manager gets no sign of life", VH_T_WATCHDOG_MIN);
         return 0;
     }
