@@ -37,19 +37,6 @@ PROOFS = [
         "faults": [("config/access.c", "(7 - i % 8)", "(6 - i % 8)")],
     },
     {
-        "name": "access/judge",
-        "how": "whole",
-        "bound": "every peer of up to 3 groups, every configuration of up to 3 clients and 3 CIDs, every set of VMs",
-        "unwind": 5,
-        "unwindset": {"memcmp.0": 17},
-        "replace": {"in_net": "some_net"},
-        "faults": [
-            ("config/access.c", "f->transport == TRANSPORT_TCP)\n        p->role = ROLE_OPERATOR;",
-             "f->transport == TRANSPORT_UNIX)\n        p->role = ROLE_OPERATOR;"),
-            ("config/access.c", "(alive >> p->vm & 1) == 0", "alive == 0"),
-        ],
-    },
-    {
         "name": "orders/opener_order",
         "how": "whole",
         "bound": "every order, 32-bit kinds",
