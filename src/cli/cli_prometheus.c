@@ -60,8 +60,6 @@ static const struct metric metrics[] = {
     {"revocation", "revoked", COUNTER, "Devices that were taken from a VM so that nothing is left of its access."},
     {"revocation", "failed", COUNTER, "Attempts to do so that failed."},
     {"revocation", "uncertain", GAUGE, "Devices that a VM has given back and may still use."},
-    {"revocation", "sum_ms", COUNTER, "Milliseconds that this took in all."},
-    {"revocation", "max_ms", GAUGE, "Milliseconds that it took at most."},
     {"clients", "connected", GAUGE, "API clients that are connected."},
     {"clients", "subscribers", GAUGE, "API clients that get events."},
     {"clients", "accepted", COUNTER, "Connections of API clients that were accepted."},
@@ -140,12 +138,19 @@ static bool is_name(const char *s) {
     return s[0] != '\0' && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && str_eq(s + n - m, end);
+}
+
 static void group_of(const struct json *j, int key) {
     char group[VH_NAME_MAX], key_name[VH_NAME_MAX], name[2 * VH_NAME_MAX + 16], value[32];
     if (!is_name(text_of(j, key, group, sizeof group)))
         return;
     for (int m = json_first(j, json_value(j, key)); m >= 0; m = json_next(j, m)) {
         if (!is_name(text_of(j, m, key_name, sizeof key_name)) || json_type(j, json_value(j, m)) != JSON_NUMBER)
+            continue;
+        if (ends_with(key_name, "_ms")) /* in seconds: one_time() */
             continue;
         begin(group, key_name, name, sizeof name);
         printf("vhotplug_%s %s\n", name, text_of(j, json_value(j, m), value, sizeof value));
@@ -176,6 +181,21 @@ static void latency(const struct json *j, int group) {
     fputs("vhotplug_plug_to_attached_seconds_sum ", stdout);
     print_seconds(n);
     printf("\nvhotplug_plug_to_attached_seconds_count %lld\n", (long long)sum);
+}
+
+static void one_time(const struct json *j, int group, const char *key, const char *name, const char *type,
+                     const char *help) {
+    int64_t ms = 0;
+    (void)json_int(j, json_get(j, group, key), 0, INT64_MAX, &ms);
+    head(name, type, help);
+    printf("vhotplug_%s ", name);
+    print_seconds(ms);
+    putchar('\n');
+}
+
+static void revocation(const struct json *j, int group) {
+    one_time(j, group, "sum_ms", "revocation_sum_seconds_total", "counter", "Time that revocations took in all.");
+    one_time(j, group, "max_ms", "revocation_max_seconds", "gauge", "Time that a revocation took at most.");
 }
 
 static void print_label(const char *s) {
@@ -239,6 +259,8 @@ void show_prometheus(const struct json *j) {
             latency(j, json_value(j, k));
         else
             group_of(j, k);
+        if (json_string_is(j, k, "revocation"))
+            revocation(j, json_value(j, k));
     }
     reload_failing(j);
     for (size_t i = 0; i < METRICS; i++) {

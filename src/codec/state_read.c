@@ -134,7 +134,7 @@ static bool read_port(const struct json *j, int object, char port[VH_STABLE_PATH
         return false;
     if (port[0] != '\0')
         return stable_path_valid(port);
-    return optional(j, object, "port", port, VH_SYSNAME_MAX);
+    return optional(j, object, "port", port, VH_SYSNAME_MAX) && strchr(port, '/') == NULL;
 }
 
 /* The incarnation of a plug. Bus and device number ("1-5", as it once was) name no plug: numbers come again. */

@@ -127,7 +127,8 @@ class Story:
             os.makedirs(os.path.dirname(world.host.path(name)), exist_ok=True)
             world.host.write(name, text)
         conf = world.conf([rule("vm1", STICK), rule("vm1", KEYBOARD)], persistency=True, statePath=self.state_path(),
-                          vms=("vm1", "vm2"), api={"transports": ["unix", "tcp"], "host": "127.0.0.1", "port": free_port()})
+                          vms=("vm1", "vm2"), vm_options={"vm1": {"revoke": False}},
+                          api={"transports": ["unix", "tcp"], "host": "127.0.0.1", "port": free_port()})
         self.conf = conf
         self.daemon = world.daemon(conf, "-a", ready=False, under=[LAUNCH, *self.options, "--"])
         self.started = self.until(lambda: any("ready:" in line for line in self.daemon.log), must=True)

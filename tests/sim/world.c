@@ -41,10 +41,10 @@ struct port_world {
     bool configured, offered;
     unsigned offered_in;
     int failed_offers;
-    /* Who has an open descriptor of this plug, by number of the VM; one of a VM that has ended, and whose process has
-     * not; no driver has it; an unbind is under way although nobody waits for it any more. */
-    uint32_t open;
-    bool escaped, unbound, late;
+    /* Who has an open descriptor of this plug, by number of the VM; which VMs have ended and left one in a process that
+     * has not; no driver has it; an unbind is under way although nobody waits for it any more. */
+    uint32_t open, escaped;
+    bool unbound, late;
 };
 
 struct hold { /* a device inside a VM, with the plug it really is; dead: its descriptor is */
@@ -368,7 +368,8 @@ static bool is_trusted(int v) {
 
 static const char *still_open(const struct port_world *p, int but) {
     uint32_t mine = but != NOBODY ? 1u << but : 0;
-    return p->escaped || (p->open & ~mine) != 0 ? "a device is given on before its old descriptors are dead" : NULL;
+    return p->escaped != 0 || (p->open & ~mine) != 0 ? "a device is given on before its old descriptors are dead"
+                                                     : NULL;
 }
 
 static void check_dead(const struct slot *s, int but) {
@@ -401,7 +402,8 @@ static void begin_revoke(const struct action *a) {
 /* What the kernel does. */
 static void unbind(struct port_world *p) {
     p->open = 0;
-    p->escaped = p->late = false;
+    p->escaped = 0;
+    p->late = false;
     p->unbound = true;
     p->configured = p->offered = p->dev.driven = false;
     p->dev.config = 0;
@@ -892,7 +894,8 @@ static void remove_device(int p) {
         drop_foreign(w.port[p].dev.incarnation);
     w.port[p].present = w.port[p].unread = false;
     w.port[p].open = 0;
-    w.port[p].escaped = w.port[p].unbound = w.port[p].late = false;
+    w.port[p].escaped = 0;
+    w.port[p].unbound = w.port[p].late = false;
 }
 
 static void identify(struct device *d) {
@@ -1202,7 +1205,7 @@ static void tell_vm(enum fact_kind kind, int v) {
 static void stop_vm(int v) {
     struct world_vm *vm = &w.vm[v];
     for (int p = 0; p < PORTS; p++) {
-        w.port[p].escaped = w.port[p].escaped || (vm->keeps && (w.port[p].open >> v & 1) != 0);
+        w.port[p].escaped |= vm->keeps ? w.port[p].open & 1u << v : 0;
         w.port[p].open &= ~(1u << v);
     }
     vm->alive = vm->busy = vm->lies = vm->waiting_in_line = vm->keeps = false;
@@ -1685,7 +1688,7 @@ static void forget_held(void) {
     no_reuse();
     for (int p = 0; p < PORTS; p++) {
         w.port[p].open = 0;
-        w.port[p].escaped = false;
+        w.port[p].escaped = 0;
     }
 }
 
@@ -1696,8 +1699,10 @@ static void forget_unnamed(void) {
             if (!w.vm[v].hold[h].foreign)
                 w.vm[v].hold[h].used = false;
         }
-        for (int p = 0; row_of(v) == NOBODY && p < PORTS; p++)
+        for (int p = 0; row_of(v) == NOBODY && p < PORTS; p++) {
             w.port[p].open &= ~(1u << v);
+            w.port[p].escaped &= ~(1u << v);
+        }
     }
 }
 
@@ -1774,6 +1779,12 @@ static void restart(void) {
             unbind(p);
     }
     memset(w.revokes, 0, sizeof w.revokes);
+    for (int p = 0; p < PORTS; p++) { /* one that is late outlives the daemon: it finishes, and binds again */
+        if (w.port[p].present && w.port[p].late) {
+            unbind(&w.port[p]);
+            w.port[p].unbound = false;
+        }
+    }
     if ((w.saving || w.late) && chance(50))
         disk = on_its_way; /* it arrives although nobody waits for it any more */
     w.saving = w.late = false;

@@ -517,7 +517,7 @@ def moving_devices_costs_more_and_a_new_connection_does_not_help(w):
 
 @test
 def every_decision_is_told_who_what_which_and_how_it_ended(w):
-    w.up()
+    w.up(vm_options={"b": {"revoke": False}})
     listener = w.api()
     listener.ok("enable_notifications", audit=True)
     w.connect(4).fails("enable_notifications", "not allowed", audit=True)
@@ -537,7 +537,7 @@ def every_decision_is_told_who_what_which_and_how_it_ended(w):
             f'by="tcp {NET}.2" role=guest of="a" action=usb_attach {node} outcome=refused reason="{stick.node} is not free"',
             f'by="tcp {NET}.5" role=observer action=usb_detach {node} outcome=refused reason="not allowed',
             rf'by="tcp {NET}.2" role=guest of="a" action=usb_suspend vm="b\\" outcome\\u003dok x\\u003d\\"" outcome=refused',
-            f'by="tcp {NET}.4" role=operator action=usb_detach {node} device=1-2 id=0951:1666 devices=1 outcome=failed reason="it is stuck"',
+            f'by="tcp {NET}.4" role=operator action=usb_detach {node} device=1-2 id=0951:1666 devices=1 taken_away=not_taken outcome=failed reason="it is stuck"',
             f'by="tcp {NET}.66" role=none action=connect outcome=refused reason="not allowed"'):
         w.d.wait_log("audit: " + line)
     seen = []

@@ -569,7 +569,7 @@ def thousands_of_plugs_leave_descriptors_and_memory_as_they_were(w):
         (vm2 if n % 2 else vm1).wait_device(vhp(device), there=False)
         w.host.forget_trash(64)
 
-    for n in range(200):  # whatever is touched first is touched here
+    for n in range(600):  # whatever is touched first is touched here: each port, and more than the table of ports has
         cycle(n)
     before = (descriptors_of(pid), resident(pid))
     for n in range(cycles):

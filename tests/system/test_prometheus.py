@@ -71,7 +71,7 @@ def each_figure_has_a_type_and_a_help_of_its_own(w):
     stats = json.loads(w.cli("--json", "stats").stdout)
     figures = [(group, name) for group, members in stats.items() if isinstance(members, dict) and group != "plug_to_attached" for name in members]
     for group, name in figures:
-        check(any(re.fullmatch(rf"vhotplug_{group}_{name}(_total|_bytes|_lines_total)?", m) for m in metrics), f"{group}.{name}")
+        check(any(re.fullmatch(rf"vhotplug_{group}_{name.replace('_ms', '_seconds')}(_total|_bytes|_lines_total)?", m) for m in metrics), f"{group}.{name}")
     equal(len({m.help for m in metrics.values()}), len(metrics), "each HELP says something else")
 
 

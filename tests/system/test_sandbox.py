@@ -101,7 +101,7 @@ def each_process_holds_its_own_files_alone(w):
     wanted = {
         "vhotplug-log": ["pair", "pipe", "pipe"],
         "vhotplug-opener": every + ["pair"],
-        DEVICE: every + ["pair"] + pinned,
+        DEVICE: every + ["pair", "pipe"] + pinned,  # the pipe's other end is the loop's: its end is the daemon's
         DISK: every + ["pair"],
         CONNECTOR: every + ["pair", "anon_inode:inotify"],
         # A socket of uevents and one of clients; the watch over the VMs' directories, which the connectors fill; the table of mounts, which

@@ -235,9 +235,9 @@ def what_is_ours_is_adopted_or_removed_and_the_rest_left_alone(w):
 
 
 @test
-def a_move_that_cannot_leave_changes_nothing(w):
+def a_move_that_cannot_leave_a_trusted_vm_changes_nothing(w):
     vm1, vm2 = w.qemu("vm1"), w.qemu("vm2")
-    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)]))
+    w.daemon(w.conf([rule(["vm1", "vm2"], STICK)], vm_options={"vm1": {"revoke": False}}))
     api = w.api(events=True)
     stick = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE])
     api.await_event("usb_select_vm")
