@@ -10,11 +10,15 @@
 
 #include <string.h>
 
-/* What the VM has is known now: it is listed, or down. */
+/* What the VM has is known now: it is listed, or down. What an earlier daemon gave it and it does not list, an earlier
+ * process of it may hold. */
 static void doubt_ends(struct core *c, int v) {
+    vm_set bit = (vm_set)1 << v;
     for (int i = 0; i < c->used; i++) {
-        c->slot[i].doubt &= ~((vm_set)1 << v);
-        c->slot[i].adoptable &= ~((vm_set)1 << v);
+        struct slot *s = &c->slot[i];
+        s->orphan = s->orphan || ((s->adoptable & s->holders & bit) != 0 && s->vm != v);
+        s->doubt &= ~bit;
+        s->adoptable &= ~bit;
     }
 }
 
