@@ -356,7 +356,7 @@ def a_hub_pulled_with_six_devices_behind_it(w):
 @test
 def what_stands_on_a_stick_protects_it(w):
     w.vm("vm1")
-    w.start(conf([{"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}]))
+    w.start(conf([{"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}], options={"vm1": {"revoke": False}}))  # the host gets it back
     api = w.api()
     w.plug_stick("stick", size=64 << 20)
     node = api.told("usb_select_vm")["usb_device"]["device_node"]
