@@ -177,7 +177,7 @@ def a_rule_that_goes(w):
 def a_lease_that_ends(w):
     """A device without a rule, which its VM has because of what was on its port before."""
     keyboard, mouse = {**HID, "interfaceProtocol": 1}, {**HID, "interfaceProtocol": 2}
-    api, _ = w.begin([{"targetVm": "evil", "allow": [keyboard]}], leaseSeconds=30, stick=False)
+    api, _ = w.begin([{"targetVm": "evil", "allow": [keyboard]}], leaseSeconds=300, stick=False)
     w.plug("usb-kbd", "kbd", port="3")
     api.told("usb_attached", vm="evil", timeout=scaled(20))
     w.unplug("kbd")
@@ -187,7 +187,7 @@ def a_lease_that_ends(w):
     w.board.write("/run/test.conf", w.text([{"targetVm": "vm1", "allow": [mouse]}]), create=True)
     api.ok("reload", timeout=scaled(20))
     until(lambda: w.vm("vm1").devices(), scaled(20), "the mouse in vm1")
-    equal(w.seen(api, name)["vm"], "vm1")
+    until(lambda: w.seen(api, name)["vm"] == "vm1", scaled(10), "the daemon to know it")
     equal(w.tries(), " ".join([DEAD, DEAD]))
 
 
