@@ -264,7 +264,7 @@ static const struct server_calls calls = {.line = on_line,
                                           .closed = on_closed,
                                           .part = on_part,
                                           .stamp = on_stamp,
-                                          .quiet = scratch_give_back};
+                                          .quiet = scratch_requests_give_back};
 
 const struct server_calls *api_handler_start(int64_t now) {
     handler.started_at = now;

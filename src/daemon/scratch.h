@@ -1,9 +1,11 @@
 /*
- * scratch.h - static memory that only start-up, a reload and requests use.
+ * scratch.h - static memory that start-up, reloads and requests leave touched.
  */
 #ifndef VHOTPLUG_SCRATCH_H
 #define VHOTPLUG_SCRATCH_H
 
-void scratch_give_back(void); /* its pages go back to the kernel until they are used again */
+/* Its pages go back to the kernel until they are used again. */
+void scratch_give_back(void);
+void scratch_requests_give_back(void); /* what requests alone use */
 
 #endif
