@@ -173,9 +173,11 @@ LINK = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(BASE_LDFLAGS) $(LDFLAGS) $(STARTFILES)
 
 SRC := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 HDR := $(sort $(wildcard src/*.h src/*/*.h src/*/*/*.h))
-# First, side by side: code that only the client, start and a reload need. The daemon gives it back (pages.c).
-RARE := $(patsubst %,src/%.c,api/api_explain api/api_stats cli/% config/conf% daemon/conf_load daemon/doctor% os/helper main codec/state_format codec/state_read os/opener_work \
-	os/sandbox% daemon/sandbox_paths daemon/state_file bus/usb/usb_reset)
+# First, side by side: code that only the client, start, a reload and rare requests need. The daemon gives it back (pages.c).
+RARE := $(patsubst %,src/%.c,api/api_explain api/api_pci% api/api_evdev api/api_stats bus/evdev_sysfs bus/pci_% bus/usb/usb_leave \
+	bus/usb/usb_reset cli/% codec/input_% codec/state_format codec/state_read config/conf% config/policy_evdev config/policy_pci \
+	daemon/check_live daemon/conf_load daemon/doctor% daemon/evdev_unmet daemon/sandbox_paths daemon/state_file main os/helper \
+	os/opener_work os/sandbox%)
 OBJ := $(patsubst src/%.c,$(B)/obj/%.o,$(filter $(RARE),$(SRC)) $(filter-out $(RARE),$(SRC)))
 # The tables of names are made, not committed: they follow the usb.ids and the pci.ids of the machine that builds.
 PCI_IDS_FETCHED := build/download/pci.ids
