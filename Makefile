@@ -184,7 +184,8 @@ PCI_IDS_FETCHED := build/download/pci.ids
 override PCI_IDS := $(if $(filter fetch,$(PCI_IDS)),$(PCI_IDS_FETCHED),$(PCI_IDS))
 NAMES := $(if $(filter no,$(USB_IDS)),,usb_ids_table) $(if $(filter no,$(PCI_IDS)),,pci_ids_table)
 NAMES_CPPFLAGS := $(if $(filter no,$(USB_IDS)),-DUSB_IDS_NONE) $(if $(filter no,$(PCI_IDS)),-DPCI_IDS_NONE)
-OBJ += $(NAMES:%=$(B)/obj/%.o)
+# In front, too: no constant that is always needed lies in the same 64 KiB, of which the kernel maps all or nothing.
+OBJ := $(NAMES:%=$(B)/obj/%.o) $(OBJ)
 BASE_CPPFLAGS += $(NAMES_CPPFLAGS)
 
 # build/vhotplug is always one that runs here.
