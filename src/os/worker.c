@@ -27,7 +27,6 @@ static void close_all(int fds[WORKER_FDS]) {
     }
 }
 
-/* *end: the loop's end is closed; any other failure is the worker's own. */
 /* Memory is given back when nothing is to be done, not between the orders of a scan. */
 static void wait_idle(const struct worker_job *job, int sock) {
     struct pollfd p = {.fd = sock, .events = POLLIN};
@@ -36,6 +35,7 @@ static void wait_idle(const struct worker_job *job, int sock) {
         job->idle();
 }
 
+/* *end: the loop's end is closed; any other failure is the worker's own, or the loop has dismissed it. */
 static bool do_one(const struct worker_job *job, int sock, bool *end) {
     int in[WORKER_FDS], out[WORKER_FDS] = {-1, -1};
     ssize_t got = sock_recv_fds(sock, job->order, job->order_size, in, WORKER_FDS);
@@ -50,9 +50,9 @@ static bool do_one(const struct worker_job *job, int sock, bool *end) {
     }
     memcpy(job->answer, job->order, sizeof(struct worker_head));
     ssize_t sent = sock_send_fds(sock, job->answer, n, out, WORKER_FDS);
-    *end = sent < 0 && errno == EPIPE; /* it ended meanwhile */
+    bool unheard = sent < 0 && errno == EPIPE; /* the next message, or that there is none, tells why */
     close_all(out);
-    return sent == (ssize_t)n;
+    return unheard || sent == (ssize_t)n;
 }
 
 static void serve(int sock, const void *arg) {
@@ -82,8 +82,13 @@ bool worker_start(struct worker *w, const struct worker_job *job) {
     return true;
 }
 
+/* It may run on: then it is told, by what is no order, that the loop does. It must not take on what is left to those
+ * that outlive the loop. */
 static void ended(struct worker *w, const char *why) {
+    static const int none[WORKER_FDS] = {-1, -1};
     log_error("worker ended: name=%s reason=\"%s\"", w->job->name, why);
+    VH_ASSERT(w->job->order_size > 1);
+    (void)sock_send_fds(w->sock, "", 1, none, WORKER_FDS); /* fails if it is gone, or has not read its last order */
     worker_stop(w);
 }
 

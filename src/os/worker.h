@@ -42,7 +42,7 @@ struct worker_job {
      * no order, and the process ends. */
     size_t (*handle)(const void *order, int fd, void *answer, int out[WORKER_FDS]);
     void (*idle)(void);  /* NULL, or once when no order has come for VH_T_IDLE after one */
-    void (*leave)(void); /* NULL, or the last thing it does when the loop's end was closed */
+    void (*leave)(void); /* NULL, or the last thing it does when the loop has ended; not when the loop ended it */
 };
 
 struct worker {

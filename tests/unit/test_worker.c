@@ -60,6 +60,12 @@ static const struct worker_job job = {.name = "good",
                                       .handle = handle};
 static struct worker other; /* lives through all of it */
 
+enum { LEFT = 9 }; /* the exit status of one that has left */
+
+static void leave(void) {
+    _exit(LEFT);
+}
+
 static bool give(struct worker *w, const char *text, int fd) {
     struct text o = {.text = ""};
     memcpy(o.text, text, strlen(text) + 1);
@@ -289,6 +295,34 @@ static void a_job_may_find_that_it_is_no_order(void) {
     }
 }
 
+static int status_of_the_last(void) {
+    int status = 0;
+    CHECK(waitpid(-1, &status, 0) > 0 && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* What is left to do after the loop's end is not done while the loop lives, whatever became of the worker. */
+static void only_the_loops_end_makes_one_leave(void) {
+    struct worker_job leaves = job;
+    struct worker w;
+    leaves.leave = leave;
+    CHECK(worker_start(&w, &leaves));
+    worker_stop(&w);
+    CHECK_INT(status_of_the_last(), LEFT);
+    CHECK(worker_start(&w, &leaves) && give(&w, "wait", -1));
+    worker_stop(&w); /* while it works: its answer finds nobody */
+    CHECK(write(gate[1], "", 1) == 1);
+    CHECK_INT(status_of_the_last(), LEFT);
+    CHECK(worker_start(&w, &leaves) && give(&w, "none", -1));
+    CHECK_INT(get_none(&w), WORKER_ENDED); /* its own fault */
+    CHECK_INT(status_of_the_last(), 0);
+    CHECK(worker_start(&w, &leaves) && give(&w, "plain", -1));
+    w.head.serial++; /* as if it answered what nobody asked */
+    CHECK_INT(get_none(&w), WORKER_ENDED);
+    CHECK_INT(status_of_the_last(), 0);
+    heal();
+}
+
 /* ---- workers that are late ---- */
 
 static void one_that_never_answers_is_late_once(void) {
@@ -460,6 +494,7 @@ int main(void) {
     RUN(whoever_does_wrong_is_ended);
     RUN(an_order_to_one_that_has_ended_fails);
     RUN(a_job_may_find_that_it_is_no_order);
+    RUN(only_the_loops_end_makes_one_leave);
     RUN(one_that_never_answers_is_late_once);
     RUN(what_comes_late_is_closed);
     RUN(a_moment_without_memory_ends_no_worker);
