@@ -7,6 +7,7 @@ initramfs) or root="host" (chrooted into /mnt); /proc, /sys, /dev and /run are t
 Standard library only. One thread reads what the board's agent (agent.py) sends; everything waits with a deadline.
 """
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
@@ -422,7 +423,13 @@ class Board:
     # ---- booting
 
     def prepare(self):
-        """Kernel and initramfs, as far as they are not there yet."""
+        """Kernel and initramfs, as far as they are not there yet. Of several boards that boot at once, one makes them."""
+        os.makedirs(BUILD, exist_ok=True)
+        with open(os.path.join(BUILD, "lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.prepare_locked()
+
+    def prepare_locked(self):
         sh("fetch-kernel.sh", BUILD)
         release = open(os.path.join(BUILD, "release"), encoding="ascii").read().strip()
         digest = hashlib.sha256(release.encode())
