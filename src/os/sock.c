@@ -371,3 +371,14 @@ ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
     errno = EMSGSIZE;
     return -1;
 }
+
+bool sock_ended(int fd) {
+    char first;
+    struct iovec iov = {.iov_base = &first, .iov_len = 1};
+    struct mmsghdr m = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+    int messages;
+    do {
+        messages = recvmmsg(fd, &m, 1, MSG_PEEK | MSG_DONTWAIT, NULL);
+    } while (messages < 0 && errno == EINTR);
+    return messages == 1 && m.msg_len == 0;
+}

@@ -41,5 +41,7 @@ ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds);
 /* One message of exactly n bytes, with the descriptor that came with it or -1. A message of another length is -1 with
  * EMSGSIZE, and its descriptor is closed. */
 ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed);
+/* Whether the other end of a socket of messages is closed and no message is left. Never waits. */
+bool sock_ended(int fd);
 
 #endif

@@ -50,9 +50,9 @@ static bool do_one(const struct worker_job *job, int sock, bool *end) {
     }
     memcpy(job->answer, job->order, sizeof(struct worker_head));
     ssize_t sent = sock_send_fds(sock, job->answer, n, out, WORKER_FDS);
-    bool unheard = sent < 0 && errno == EPIPE; /* the next message, or that there is none, tells why */
+    *end = sent < 0 && errno == EPIPE && sock_ended(sock); /* a message is left if the loop has dismissed it */
     close_all(out);
-    return unheard || sent == (ssize_t)n;
+    return sent == (ssize_t)n;
 }
 
 static void serve(int sock, const void *arg) {
