@@ -114,7 +114,7 @@ static enum netlink_result read_batch(int fd) {
         return NETLINK_EMPTY;
     prepare_batch();
     do {
-        n = recvmmsg(fd, batch.header, VH_UEVENT_READ, 0, NULL);
+        n = recvmmsg(fd, batch.header, VH_UEVENT_READ, MSG_DONTWAIT, NULL);
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         batch.n = n;

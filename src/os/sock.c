@@ -287,7 +287,7 @@ ssize_t sock_send_fds(int fd, const void *p, size_t n, const int fds[], int nfds
     }
     ssize_t sent;
     do {
-        sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+        sent = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
 }
@@ -304,19 +304,34 @@ ssize_t sock_write(int fd, const void *p, size_t n) {
     return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : sent;
 }
 
+/* As uevents are read, so that recvmsg() need not be allowed as well. Whether it waits is the caller's word and no flag
+ * of the open socket, which whoever passed it may still change. */
+static int receive(int fd, struct mmsghdr *m, bool wait) {
+    int messages;
+    do { /* the C libraries differ in the type of flags: a constant is of any */
+        messages = wait ? recvmmsg(fd, m, 1, MSG_CMSG_CLOEXEC, NULL)
+                        : recvmmsg(fd, m, 1, MSG_CMSG_CLOEXEC | MSG_DONTWAIT, NULL);
+    } while (messages < 0 && errno == EINTR);
+    if (messages < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    VH_ASSERT(messages == 1);
+    return 1;
+}
+
 ssize_t sock_recv(int fd, void *p, size_t n) {
-    ssize_t got;
-    do {
-        got = read(fd, p, n);
-    } while (got < 0 && errno == EINTR);
-    if (got == 0) {
+    struct iovec iov = {.iov_base = p, .iov_len = n};
+    struct mmsghdr m = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+    int messages = receive(fd, &m, false);
+    if (messages <= 0)
+        return messages;
+    if (m.msg_len == 0) {
         errno = 0;
         return -1;
     }
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 0 : got;
+    return (ssize_t)m.msg_len;
 }
 
-ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds) {
+static ssize_t receive_fds(int fd, void *p, size_t n, int fds[], int nfds, bool wait) {
     union {
         char buf[CMSG_SPACE(SOCK_MAX_FDS * sizeof(int))];
         struct cmsghdr align;
@@ -326,15 +341,12 @@ ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds) {
                                     .msg_iovlen = 1,
                                     .msg_control = control.buf,
                                     .msg_controllen = (socklen_t)CMSG_SPACE((size_t)nfds * sizeof(int))}};
-    int messages;
     VH_ASSERT(nfds > 0 && nfds <= SOCK_MAX_FDS);
     for (int i = 0; i < nfds; i++)
         fds[i] = -1;
-    do { /* as uevents are read, so that recvmsg() need not be allowed as well */
-        messages = recvmmsg(fd, &m, 1, MSG_CMSG_CLOEXEC, NULL);
-    } while (messages < 0 && errno == EINTR);
-    if (messages < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    int messages = receive(fd, &m, wait);
+    if (messages <= 0)
+        return messages;
     const struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
     /* Room for two may be room for a third by alignment: what is more than asked for is closed. */
     if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
@@ -361,15 +373,12 @@ ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds) {
     return -1;
 }
 
-ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed) {
-    ssize_t got = sock_recv_fds(fd, p, n, passed, 1);
-    if (got <= 0 || got == (ssize_t)n)
-        return got;
-    if (*passed >= 0)
-        (void)close(*passed);
-    *passed = -1;
-    errno = EMSGSIZE;
-    return -1;
+ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds) {
+    return receive_fds(fd, p, n, fds, nfds, false);
+}
+
+ssize_t sock_wait_fds(int fd, void *p, size_t n, int fds[], int nfds) {
+    return receive_fds(fd, p, n, fds, nfds, true);
 }
 
 bool sock_ended(int fd) {

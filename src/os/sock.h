@@ -1,6 +1,6 @@
 /*
- * sock.h - sockets that are non-blocking and close-on-exec. Owns nothing: the caller closes each descriptor. Never
- * waits.
+ * sock.h - sockets that are non-blocking and close-on-exec. Owns nothing: the caller closes each descriptor. Waits where
+ * that is said, and nowhere else.
  */
 #ifndef VHOTPLUG_SOCK_H
 #define VHOTPLUG_SOCK_H
@@ -28,9 +28,9 @@ bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port);
 /* The numeric address. IPv4 is mapped into IPv6 in `address` and stays IPv4 in `text`. */
 bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap);
 
-/* Below: bytes, 0 if the call would block, -1 with errno. */
+/* Below: bytes, 0 if the call would block, -1 with errno. But for the last two none waits, whatever the flags of the open
+ * socket: whoever passed it may change those. */
 ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd); /* without SIGPIPE; pass_fd -1: no descriptor */
-ssize_t sock_write(int fd, const void *p, size_t n);             /* by write(): SIGPIPE must be ignored */
 ssize_t sock_recv(int fd, void *p, size_t n);                    /* the end of the stream is -1 with errno 0 */
 #define SOCK_MAX_FDS 2
 /* One message with nfds descriptors, at most SOCK_MAX_FDS. Sending: those that are -1 are left out. Receiving: fds[]
@@ -38,10 +38,10 @@ ssize_t sock_recv(int fd, void *p, size_t n);                    /* the end of t
  * left. */
 ssize_t sock_send_fds(int fd, const void *p, size_t n, const int fds[], int nfds);
 ssize_t sock_recv_fds(int fd, void *p, size_t n, int fds[], int nfds);
-/* One message of exactly n bytes, with the descriptor that came with it or -1. A message of another length is -1 with
- * EMSGSIZE, and its descriptor is closed. */
-ssize_t sock_recv_fd(int fd, void *p, size_t n, int *passed);
-/* Whether the other end of a socket of messages is closed and no message is left. Never waits. */
+/* Whether the other end of a socket of messages is closed and no message is left. */
 bool sock_ended(int fd);
+/* As sock_recv_fds(), for a worker, that waits for its next order. */
+ssize_t sock_wait_fds(int fd, void *p, size_t n, int fds[], int nfds);
+ssize_t sock_write(int fd, const void *p, size_t n); /* by write(): SIGPIPE must be ignored */
 
 #endif

@@ -38,7 +38,7 @@ static void wait_idle(const struct worker_job *job, int sock) {
 /* *end: the loop's end is closed; any other failure is the worker's own, or the loop has dismissed it. */
 static bool do_one(const struct worker_job *job, int sock, bool *end) {
     int in[WORKER_FDS], out[WORKER_FDS] = {-1, -1};
-    ssize_t got = sock_recv_fds(sock, job->order, job->order_size, in, WORKER_FDS);
+    ssize_t got = sock_wait_fds(sock, job->order, job->order_size, in, WORKER_FDS);
     *end = got < 0 && errno == 0;
     if (got != (ssize_t)job->order_size)
         return false;

@@ -309,7 +309,7 @@ static void a_break_before_anything_went_out_is_ours_and_after_it_unknown(void) 
     pass();
     CHECK(close(listener) == 0);
     listener = -1;
-    fail_call("read", 1, ECONNRESET);
+    fail_call("recvmmsg", 1, ECONNRESET);
     say("ok\n");
     CHECK(heard_first("unknown "));
     stop();

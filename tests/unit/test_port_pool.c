@@ -71,11 +71,11 @@ static bool ask(uint32_t kind, const char *hub, uint64_t token) {
     return port_pool_order(&o, token, kind == PORT_HOLD ? dup(0) : -1);
 }
 
-/* The worker that has an order now, which is then in `taken`; NOBODY. */
+/* The worker that has an order now, which is then in `taken`; NOBODY. A byte tells one that it is dismissed. */
 static int taker_of(int from) {
     int fds[WORKER_FDS];
     for (int i = from; i < VH_PORT_WORKERS; i++) {
-        if (hand[i] == NOBODY || mute[i] || sock_recv_fds(hand[i], &taken, sizeof taken, fds, WORKER_FDS) <= 0)
+        if (hand[i] == NOBODY || mute[i] || sock_recv_fds(hand[i], &taken, sizeof taken, fds, WORKER_FDS) <= 1)
             continue;
         CHECK((fds[0] >= 0) == (taken.head.kind == PORT_KEEP) && fds[1] < 0);
         if (fds[0] >= 0)

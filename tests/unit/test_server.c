@@ -162,7 +162,7 @@ static void who_is_gone_is_written_to_no_more(void) {
 static void a_connection_that_breaks_is_closed(void) {
     start();
     int fd = call();
-    fail_call("read", 1, ECONNRESET);
+    fail_call("recvmmsg", 1, ECONNRESET);
     say(fd, "request\n");
     CHECK_STR(heard(), "closed ");
     CHECK(close(fd) == 0);

@@ -136,11 +136,11 @@ static void an_interrupted_call_is_made_again(void) {
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     fail_call("sendmsg", 1, EINTR);
     CHECK_INT(sock_send(pair[0], "abc", 3, -1), 3);
-    fail_call("read", 1, EINTR);
+    fail_call("recvmmsg", 1, EINTR);
     CHECK_INT(sock_recv(pair[1], buf, sizeof buf), 3);
     CHECK_INT(sock_send(pair[0], "abcd", 4, -1), 4);
     fail_call("recvmmsg", 1, EINTR);
-    CHECK_INT(sock_recv_fd(pair[1], buf, sizeof buf, &passed), 4);
+    CHECK_INT(sock_recv_fds(pair[1], buf, sizeof buf, &passed, 1), 4);
     CHECK(all_failed());
     heal();
     place("accept");
@@ -158,32 +158,54 @@ static void nothing_there_and_an_error_are_told_apart(void) {
     char buf[4];
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     CHECK_INT(sock_recv(pair[1], buf, sizeof buf), 0);
-    CHECK_INT(sock_recv_fd(pair[1], buf, sizeof buf, &passed), 0);
+    CHECK_INT(sock_recv_fds(pair[1], buf, sizeof buf, &passed, 1), 0);
     fail_call("sendmsg", 1, EAGAIN);
     CHECK_INT(sock_send(pair[0], "a", 1, -1), 0);
     heal();
     fail_call("sendmsg", 1, EPIPE);
-    fail_call("read", 1, ECONNRESET);
     fail_call("recvmmsg", 1, ECONNRESET);
     CHECK(sock_send(pair[0], "a", 1, -1) == -1 && errno == EPIPE);
     CHECK(sock_recv(pair[1], buf, sizeof buf) == -1 && errno == ECONNRESET);
-    CHECK(sock_recv_fd(pair[1], buf, sizeof buf, &passed) == -1 && errno == ECONNRESET);
+    heal();
+    fail_call("recvmmsg", 1, ECONNRESET);
+    CHECK(sock_recv_fds(pair[1], buf, sizeof buf, &passed, 1) == -1 && errno == ECONNRESET);
     heal();
     CHECK(close(pair[0]) == 0);
     CHECK(sock_recv(pair[1], buf, sizeof buf) == -1 && errno == 0);
-    CHECK(sock_recv_fd(pair[1], buf, sizeof buf, &passed) == -1 && errno == 0);
+    CHECK(sock_recv_fds(pair[1], buf, sizeof buf, &passed, 1) == -1 && errno == 0);
     CHECK(close(pair[1]) == 0);
 }
 
-static void a_descriptor_with_a_message_of_another_length_is_closed(void) {
+/* Whoever passed a socket shares its flags, and may take O_NONBLOCK back. */
+static void on_a_socket_that_blocks_nothing_waits(void) {
+    int pair[2], passed = -1;
+    char buf[4];
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    CHECK_INT(sock_recv(pair[1], buf, sizeof buf), 0);
+    CHECK_INT(sock_recv_fds(pair[1], buf, sizeof buf, &passed, 1), 0);
+    CHECK(!sock_ended(pair[1]));
+    int sent = 0;
+    while (sent < 100000 && sock_send(pair[0], "a", 1, -1) == 1)
+        sent++;
+    CHECK(sent > 0 && sent < 100000); /* the queue is full */
+    CHECK_INT(sock_send(pair[0], "a", 1, -1), 0);
+    CHECK(close(pair[0]) == 0 && !sock_ended(pair[1]));
+    while (sock_recv(pair[1], buf, sizeof buf) == 1)
+        sent--;
+    CHECK_INT(sent, 0);
+    CHECK(sock_ended(pair[1]));
+    CHECK(close(pair[1]) == 0);
+}
+
+static void a_descriptor_with_a_message_that_is_too_long_is_closed(void) {
     int pair[2], passed = -1, files = open_files();
     char buf[4];
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
     CHECK_INT(sock_send(pair[0], "abcd", 4, 0), 4);
-    CHECK_INT(sock_recv_fd(pair[1], buf, 4, &passed), 4);
+    CHECK_INT(sock_recv_fds(pair[1], buf, 4, &passed, 1), 4);
     CHECK(passed >= 0 && close(passed) == 0);
-    CHECK_INT(sock_send(pair[0], "abc", 3, 0), 3);
-    CHECK(sock_recv_fd(pair[1], buf, 4, &passed) == -1 && errno == EMSGSIZE);
+    CHECK_INT(sock_send(pair[0], "abcde", 5, 0), 5);
+    CHECK(sock_recv_fds(pair[1], buf, 4, &passed, 1) == -1 && errno == EMSGSIZE);
     CHECK_INT(passed, -1);
     CHECK(close(pair[0]) == 0 && close(pair[1]) == 0);
     CHECK_INT(open_files(), files);
@@ -205,10 +227,10 @@ static void only_descriptors_are_taken_for_descriptors(void) {
     int passed = -1;
     on_message = with_control;
     level = SOL_SOCKET, type = SCM_CREDENTIALS;
-    CHECK_INT(sock_recv_fd(0, buf, sizeof buf, &passed), 4);
+    CHECK_INT(sock_recv_fds(0, buf, sizeof buf, &passed, 1), 4);
     CHECK_INT(passed, -1);
     level = IPPROTO_IP, type = SCM_RIGHTS;
-    CHECK_INT(sock_recv_fd(0, buf, sizeof buf, &passed), 4);
+    CHECK_INT(sock_recv_fds(0, buf, sizeof buf, &passed, 1), 4);
     CHECK_INT(passed, -1);
     on_message = NULL;
 }
@@ -293,7 +315,8 @@ int main(void) {
     RUN(a_tcp_or_vsock_listener_that_fails_leaves_nothing);
     RUN(an_interrupted_call_is_made_again);
     RUN(nothing_there_and_an_error_are_told_apart);
-    RUN(a_descriptor_with_a_message_of_another_length_is_closed);
+    RUN(on_a_socket_that_blocks_nothing_waits);
+    RUN(a_descriptor_with_a_message_that_is_too_long_is_closed);
     RUN(only_descriptors_are_taken_for_descriptors);
     RUN(who_cannot_be_asked_for_is_nobody);
     RUN(a_peer_of_another_family_is_nobody);

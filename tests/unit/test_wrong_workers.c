@@ -269,11 +269,12 @@ static void answer_right(int i) {
     send_answer(i);
 }
 
-/* The process that has an order, which is then in `order`; NOBODY. */
+/* The process that has an order, which is then in `order`; NOBODY. A byte is no order: it tells one that it is
+ * dismissed. */
 static int taker(void) {
     int fds[WORKER_FDS];
     for (int i = 0; i < now->workers; i++) {
-        if (hand[i] != NOBODY && sock_recv_fds(hand[i], &order, sizeof order, fds, WORKER_FDS) > 0) {
+        if (hand[i] != NOBODY && sock_recv_fds(hand[i], &order, sizeof order, fds, WORKER_FDS) > 1) {
             CHECK(fds[0] < 0 && fds[1] < 0);
             return i;
         }
