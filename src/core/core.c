@@ -59,7 +59,7 @@ static void slot_judge_again(struct step *st, struct slot *s) {
     enum role before = s->disconnected_by;
     slot_judge(st->c, s);
     if (s->dev.settled)
-        remembered_stays(st, s, before);
+        saving_stays(st, s, before);
 }
 
 /* The same for a new plug, or when its serial number is known: also filters, selection and lease. */

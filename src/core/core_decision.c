@@ -41,7 +41,7 @@ static void unmark_all(struct core *c) {
 void request_meant_gone(struct core *c, struct slot *s) {
     VH_ASSERT(c->saving && s->meant);
     if (s->lifts)
-        remembered_spare(c, s);
+        saving_spare(c, s);
     unmark(s);
     c->meant_gone = true;
 }
@@ -206,7 +206,7 @@ static bool lift(struct core *c, const struct request *r, struct slot *s, bool *
     if (!s->disconnected || attach_check(c, r, s, &why) < 0)
         return true;
     *lifted = s->lifts = true;
-    return remembered_decide(c, &s->dev, ROLE_NONE) && (request_is_tag(r) || remembered_exempt(c, s, r->who.role));
+    return saving_decide(c, &s->dev, ROLE_NONE) && (request_is_tag(r) || saving_exempt(c, s, r->who.role));
 }
 
 static bool refuse_decided_tag(struct step *st, const struct request *r, enum role by) {
@@ -234,13 +234,13 @@ void request_attach(struct step *st, const struct request *r) {
             room = false;
     }
     if (tag_author != ROLE_NONE)
-        (void)remembered_decide_tag(c, r->sel.tag, ROLE_NONE);
+        (void)saving_decide_tag(c, r->sel.tag, ROLE_NONE);
     if (lifted && room) {
-        if (remembered_decided(st, r))
+        if (saving_decided(st, r))
             request_saved(st, r, NULL);
         return;
     }
-    remembered_refuse(c);
+    saving_undo(c);
     if (room) {
         attach_go(st, r, false);
         return;
@@ -301,7 +301,7 @@ static const char *decide_devices(struct core *c, const struct request *r) {
         const char *obstacle = detach_obstacle(c, r, s);
         if (obstacle != NULL)
             error = obstacle;
-        else if (!remembered_decide(c, &s->dev, higher(remembered_decision(c, &s->dev), r->who.role)))
+        else if (!saving_decide(c, &s->dev, higher(remembered_decision(c, &s->dev), r->who.role)))
             return too_many;
         else
             any = true;
@@ -318,15 +318,15 @@ void request_detach(struct step *st, const struct request *r) {
     mark_meant(c, r);
     if (!request_is_tag(r))
         error = decide_devices(c, r);
-    else if (!remembered_decide_tag(c, r->sel.tag, higher(remembered_tag_decision(c, r->sel.tag), r->who.role)))
+    else if (!saving_decide_tag(c, r->sel.tag, higher(remembered_tag_decision(c, r->sel.tag), r->who.role)))
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
-        remembered_refuse(c);
+        saving_undo(c);
         unmark_all(c);
         reply_failed_text(st, r, error);
         return;
     }
-    if (remembered_decided(st, r))
+    if (saving_decided(st, r))
         request_saved(st, r, NULL);
 }
 

@@ -178,29 +178,43 @@ void remembered_refresh(struct core *c, struct slot *s); /* decision and suspens
 int remembered_selection(const struct core *c, const struct device *dev); /* VM of the selection, -1 none */
 /* VM that a role above this one selected and that the rules still allow; -1 none. */
 int remembered_chosen_above(const struct core *c, const struct slot *s, enum role role);
-enum role remembered_tag_decision(const struct core *c, const char *tag); /* author, or ROLE_NONE */
-/* A decision is noted by the next four, and ends with remembered_decided(), or remembered_refuse() if it is given up.
- * None of it holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
-bool remembered_decide(struct core *c, const struct device *dev, enum role by);
-bool remembered_decide_tag(struct core *c, const char *tag, enum role by);
-bool remembered_exempt(struct core *c, const struct slot *s, enum role by); /* from its tag decision, for this plug */
-void remembered_spare(struct core *c, const struct slot *s);                /* does not lift its decision after all */
+enum role remembered_tag_decision(const struct core *c, const char *tag);      /* author, or ROLE_NONE */
 enum role remembered_decision(const struct core *c, const struct device *dev); /* highest author, or ROLE_NONE */
 /* The highest author of the decisions that keep this device away, by device and by tag; ROLE_NONE if there is none. */
 enum role remembered_keeps(const struct core *c, const struct slot *s);
-/* No decision about the device has been lifted, and it was kept away by `before`: it stays so, whatever has changed. */
-void remembered_stays(struct step *st, struct slot *s, enum role before);
-bool remembered_decided(struct step *st, const struct request *r); /* true: it holds now, else at FACT_SAVED */
-void remembered_refuse(struct core *c);
-/* After a failed attach: the exemption ends, and the decision by `by` (ROLE_NONE: none) holds again at once. */
-void remembered_restore(struct step *st, struct slot *s, enum role by);
 /* Selections and suspensions hold at once and are saved as soon as possible. */
 bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
 void remembered_suspend(struct step *st, struct slot *s, int vm);
 void remembered_wake(struct step *st, struct slot *s); /* attached: no longer suspended */
 void remembered_resume(struct step *st, int vm);
-bool remembered_acknowledge(struct step *st);    /* holds at once, too; false: nothing was lost */
-void remembered_save(struct step *st);           /* ACT_SAVE */
-bool remembered_saved(struct step *st, bool ok); /* true: it was that of the decision */
+bool remembered_acknowledge(struct step *st); /* holds at once, too; false: nothing was lost */
+/* Rows of the table, for core_saving.c. */
+struct remembered *remembered_find(struct core *c, const struct device *dev); /* NULL none */
+/* What is remembered of the device at its port, made if there is nothing. NULL: there is no room. */
+struct remembered *remembered_row(struct core *c, const struct device *dev, enum role by);
+bool remembered_applies(const struct core *c, const struct remembered *m,
+                        const struct device *dev);   /* is it about it? */
+bool remembered_settled(const struct remembered *m); /* false while a decision about it is being saved */
+bool remembered_decides(const struct remembered *m); /* a decision that holds or is being saved */
+int remembered_free_rows(const struct core *c);
+bool remembered_tag_free(const struct tag_decision *l);
+void remembered_tidy(struct remembered *m); /* frees a row that says nothing */
+void remembered_changed(struct step *st);   /* the file no longer says what is remembered */
+
+/* core_saving.c */
+/* A decision is noted by the next four, and ends with saving_decided(), or saving_undo() if it is given up. None of it
+ * holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
+bool saving_decide(struct core *c, const struct device *dev, enum role by);
+bool saving_decide_tag(struct core *c, const char *tag, enum role by);
+bool saving_exempt(struct core *c, const struct slot *s, enum role by); /* from its tag decision, for this plug */
+void saving_spare(struct core *c, const struct slot *s);                /* does not lift its decision after all */
+bool saving_decided(struct step *st, const struct request *r);          /* true: it holds now, else at FACT_SAVED */
+void saving_undo(struct core *c);
+/* No decision about the device has been lifted, and it was kept away by `before`: it stays so, whatever has changed. */
+void saving_stays(struct step *st, struct slot *s, enum role before);
+/* After a failed attach: the exemption ends, and the decision by `by` (ROLE_NONE: none) holds again at once. */
+void saving_restore(struct step *st, struct slot *s, enum role by);
+void saving_begin(struct step *st);          /* ACT_SAVE */
+bool saving_ended(struct step *st, bool ok); /* true: it was that of the decision */
 
 #endif

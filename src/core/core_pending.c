@@ -101,7 +101,7 @@ static const char *guest_error(const struct request *r) {
 
 void attach_undone(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    remembered_restore(st, s, s->restore_by);
+    saving_restore(st, s, s->restore_by);
     s->restore_by = ROLE_NONE;
     remembered_refresh(st->c, s);
 }

@@ -282,7 +282,7 @@ static void save(struct step *st) {
     if (!c->saving && c->save_failures > 0 && c->save_at > st->now)
         wake(c, c->save_at);
     else
-        remembered_save(st);
+        saving_begin(st);
 }
 
 void plan(struct step *st) {

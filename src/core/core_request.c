@@ -264,7 +264,7 @@ void request_save_ended(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     if (c->save == SAVE_NONE)
         return;
-    if (remembered_saved(st, f->ok)) {
+    if (saving_ended(st, f->ok)) {
         struct request r = c->decision;
         request_saved(st, &r, f->ok ? NULL : f->text);
     }
