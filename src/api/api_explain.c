@@ -30,10 +30,10 @@ static void parse_interfaces(struct parse *p, struct device *d) {
     if (!parse_text(p, "interfaces", text, sizeof text, expected))
         return;
     const char *s = text + (text[0] == ':');
-    for (; *s != '\0' && d->nifaces < VH_MAX_IFACES && strlen(s) >= 6 && str_hex(s, 6, &v); s += s[0] == ':') {
-        d->ifaces[d->nifaces] =
-            (struct usb_iface){(uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v, (uint8_t)d->nifaces};
-        d->nifaces++;
+    for (; *s != '\0' && d->usb.nifaces < VH_MAX_IFACES && strlen(s) >= 6 && str_hex(s, 6, &v); s += s[0] == ':') {
+        d->usb.ifaces[d->usb.nifaces] =
+            (struct usb_iface){(uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v, (uint8_t)d->usb.nifaces};
+        d->usb.nifaces++;
         s += 6;
         if (*s != ':' && *s != '\0')
             break;
@@ -47,9 +47,9 @@ static void parse_removable(struct parse *p, struct device *d) {
     if (!parse_text(p, "removable", text, sizeof text, "fixed, removable or unknown"))
         return;
     if (str_eq(text, "removable"))
-        d->removable = REMOVABLE_REMOVABLE;
+        d->usb.removable = REMOVABLE_REMOVABLE;
     else if (str_eq(text, "fixed"))
-        d->removable = REMOVABLE_FIXED;
+        d->usb.removable = REMOVABLE_FIXED;
     else if (!str_eq(text, "unknown"))
         parse_complain(p, "removable", parse_field(p, "removable"), "fixed, removable or unknown");
 }
@@ -78,12 +78,12 @@ static void parse_port(struct parse *p, struct device *d) {
     int t = parse_field(p, "port");
     if (t >= 0 && json_type(p->j, t) == JSON_NUMBER) {
         if (parse_uint(p, "port", 255, &port, expected))
-            (void)str_fmt(d->port_path, sizeof d->port_path, "%u", (unsigned)port);
-    } else if (parse_text(p, "port", d->port_path, sizeof d->port_path, expected) &&
-               !usb_port_path(d->port_path, strlen(d->port_path))) {
+            (void)str_fmt(d->usb.port_path, sizeof d->usb.port_path, "%u", (unsigned)port);
+    } else if (parse_text(p, "port", d->usb.port_path, sizeof d->usb.port_path, expected) &&
+               !usb_port_path(d->usb.port_path, strlen(d->usb.port_path))) {
         parse_complain(p, "port", t, expected);
     }
-    d->root_port = usb_root_port(d->port_path);
+    d->usb.root_port = usb_root_port(d->usb.port_path);
 }
 
 /* By its name, or by the stable path of a port. */
@@ -93,15 +93,15 @@ static void parse_connector(struct parse *p, struct explained *e) {
     if (!parse_text(p, "connector", e->connector, sizeof e->connector, expected) || !stable_path_valid(e->connector))
         return;
     memcpy(e->texts.stable_path, e->connector, sizeof e->texts.stable_path);
-    if (d->port_path[0] == '\0')
-        (void)str_copy(d->port_path, sizeof d->port_path, stable_path_ports(e->connector)); /* of that bound */
+    if (d->usb.port_path[0] == '\0')
+        (void)str_copy(d->usb.port_path, sizeof d->usb.port_path, stable_path_ports(e->connector)); /* of that bound */
 }
 
 static void describe(struct parse *p, struct explained *e) {
     struct device *d = &e->dev;
     (void)parse_hex4(p, "vid", &d->vid);
     (void)parse_hex4(p, "pid", &d->pid);
-    d->busnum = parse_byte(p, "bus");
+    d->usb.busnum = parse_byte(p, "bus");
     parse_port(p, d);
     parse_connector(p, e);
     d->cls = parse_byte(p, "device_class");
@@ -246,8 +246,8 @@ static void entry(struct sbuf *sb, const struct conf *c, const struct rule *r, i
     sb_char(sb, ']');
     int stray = (misses & F_ALL_IFACES) != 0 ? policy_stray_iface(c, e, d) : -1;
     if (stray >= 0)
-        sb_fmt(sb, ", \"interface\": \"%02x%02x%02x\"", d->ifaces[stray].cls, d->ifaces[stray].sub,
-               d->ifaces[stray].proto);
+        sb_fmt(sb, ", \"interface\": \"%02x%02x%02x\"", d->usb.ifaces[stray].cls, d->usb.ifaces[stray].sub,
+               d->usb.ifaces[stray].proto);
     sb_char(sb, '}');
 }
 

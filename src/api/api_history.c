@@ -134,11 +134,11 @@ void history_add(struct history *h, const struct core *c, const struct action *a
         .rule = tagged(c->conf, core_tag(c, s)),
         .kind = (uint8_t)a->event,
         .vm = a->vm >= 0 ? (uint8_t)a->vm : HISTORY_NO_VM,
-        .busnum = s->dev.busnum,
-        .devnum = s->dev.devnum,
+        .busnum = s->dev.usb.busnum,
+        .devnum = s->dev.usb.devnum,
         .why = (uint8_t)why(c, a),
     };
-    bool fits = str_copy(e->port_path, sizeof e->port_path, s->dev.port_path);
+    bool fits = str_copy(e->port_path, sizeof e->port_path, s->dev.usb.port_path);
     VH_ASSERT(fits); /* of the same bound */
     e->place = history_place_keep(h, &s->dev);
     str_shorten(e->name, VH_HISTORY_NAME, s->dev.product_name);

@@ -74,7 +74,7 @@ static void member_hex4(struct sbuf *sb, const char *name, uint16_t value) {
 
 static void member_interfaces(struct sbuf *sb, const struct device *d) {
     member(sb, "interfaces");
-    if (d->nifaces == 0) {
+    if (d->usb.nifaces == 0) {
         sb_str(sb, "null");
         return;
     }
@@ -100,14 +100,14 @@ void device_identity(struct sbuf *sb, const struct conf *c, const struct device 
     member_uint(sb, "device_class", d->cls);
     member_uint(sb, "device_subclass", d->sub);
     member_uint(sb, "device_protocol", d->proto);
-    member_uint(sb, "busnum", d->busnum);
-    member_uint(sb, "devnum", d->devnum);
-    member_uint(sb, "portnum", d->root_port);
-    member_text_or_null(sb, "port_path", d->port_path);
-    member_text_or_null(sb, "speed", d->speed);
+    member_uint(sb, "busnum", d->usb.busnum);
+    member_uint(sb, "devnum", d->usb.devnum);
+    member_uint(sb, "portnum", d->usb.root_port);
+    member_text_or_null(sb, "port_path", d->usb.port_path);
+    member_text_or_null(sb, "speed", d->usb.speed);
     member_text_or_null(sb, "sys_name", d->sys_name);
     connector_name(c, d, connector);
     member_text_or_null(sb, "connector", connector);
     member_text_or_null(sb, "stable_path", d->stable_path);
-    member_text(sb, "removable", removable[d->removable]);
+    member_text(sb, "removable", removable[d->usb.removable]);
 }

@@ -9,8 +9,8 @@
 #include <string.h>
 
 bool device_is_hub(const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
-        if (dev->ifaces[i].cls == 9)
+    for (int i = 0; i < dev->usb.nifaces; i++) {
+        if (dev->usb.ifaces[i].cls == 9)
             return true;
     }
     return dev->cls == 9;

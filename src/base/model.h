@@ -22,6 +22,23 @@ struct usb_iface {
     uint8_t cls, sub, proto, number;
 };
 
+/* Kinds of devices of the host. A device of each kind has the common part of struct device, and one of its own. */
+enum device_kind { KIND_USB, KIND_PCI, KIND_EVDEV };
+
+/* What only a USB device has. */
+struct usb_part {
+    char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
+    char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
+    uint16_t bcd_device;
+    uint8_t busnum, devnum, root_port;
+    uint8_t nifaces, nconfigs;
+    uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
+    enum removable removable;
+    uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
+    uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
+    struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
+};
+
 /* Room for the texts of one device. */
 struct device_texts {
     char serial[VH_STRING_MAX], vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX];
@@ -35,12 +52,10 @@ struct device_texts {
 /* A device of the host as the bus reads it now. Its texts are where whoever fills the struct keeps them: in a struct
  * device_texts, or with the slot (core_texts.c). None of them is NULL. */
 struct device {
-    uint64_t incarnation;            /* differs between two plugs, even on one port: the inode of its sysfs directory */
-    char sys_name[VH_SYSNAME_MAX];   /* "1-2.3" */
-    char node[VH_NODE_MAX];          /* "/dev/bus/usb/001/005" */
-    char port_path[VH_PORTPATH_MAX]; /* "2.3", "0" for a root hub */
-    char speed[8];                   /* Mb/s as sysfs says: "1.5", "480", "5000" */
-    const char *serial;              /* "" if none; whole, never its beginning */
+    uint64_t incarnation;          /* differs between two plugs, even on one port: the inode of its sysfs directory */
+    char sys_name[VH_SYSNAME_MAX]; /* "1-2.3" */
+    char node[VH_NODE_MAX];        /* "/dev/bus/usb/001/005" */
+    const char *serial;            /* "" if none; whole, never its beginning */
     const char *vendor_name, *product_name; /* never "" once it was read */
     const char *protect;                    /* why the host keeps it ("" if it does not): "is a hub", "holds /boot" */
     const char *malformed;                  /* why its descriptors are not trusted, "" if they are */
@@ -50,22 +65,19 @@ struct device {
                          chain of numbers, as in the stable path; "" if the firmware tells of none */
     /* Paths of the modules that would drive its interfaces; the first NULL ends the list. Not owned. */
     const char *driver_path[VH_MAX_DRIVERS];
-    uint16_t vid, pid, bcd_device;
+    enum device_kind kind;
+    uint16_t vid, pid;
     uint8_t cls, sub, proto;
     int16_t connector; /* of the configuration, that it is at or behind (connectors.h); -1 none; from the core only */
-    uint8_t busnum, devnum, root_port;
-    uint8_t nifaces, nconfigs;
-    uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
-    enum removable removable;
     enum binding binding; /* when it was read */
     bool settled;         /* the kernel has finished configuring it (its driver is bound) */
     bool unresponsive;    /* an order about it was not answered in time: given to no VM until one is answered */
     bool unauthorised;    /* its attribute `authorized` reads 0: the kernel lets nobody use it */
     bool claimed;         /* when it was read, a program had claimed an interface through its node, as a VM does */
     bool driven;          /* when it was read, a driver of the host had an interface of it */
-    uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
-    uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
-    struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
+    union {
+        struct usb_part usb; /* KIND_USB */
+    };
 };
 
 /* ---- requests ---- */

@@ -162,10 +162,10 @@ static bool has_pointer(const struct device *d) {
 }
 
 static bool descriptors_valid(const struct device *d) {
-    if (d->nifaces > VH_MAX_IFACES || d->nconfigs > VH_MAX_CONFIGS)
+    if (d->usb.nifaces > VH_MAX_IFACES || d->usb.nconfigs > VH_MAX_CONFIGS)
         return false;
-    for (int i = 0; i < d->nifaces; i++) {
-        if (d->bound_in[i] >> d->nconfigs != 0)
+    for (int i = 0; i < d->usb.nifaces; i++) {
+        if (d->usb.bound_in[i] >> d->usb.nconfigs != 0)
             return false;
     }
     return true;
@@ -173,14 +173,14 @@ static bool descriptors_valid(const struct device *d) {
 
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
-    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->port_path) || !ENDS(d->speed) || !is_bool(&d->settled) ||
-        !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
+    if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->usb.port_path) || !ENDS(d->usb.speed) ||
+        !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
         return false;
-    if (!str_eq(d->sys_name, sys_name) || d->devnum == 0 || d->devnum > 127 || d->busnum == 0 ||
-        (unsigned)d->removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
+    if (!str_eq(d->sys_name, sys_name) || d->usb.devnum == 0 || d->usb.devnum > 127 || d->usb.busnum == 0 ||
+        (unsigned)d->usb.removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
         return false;
-    usb_node_print(node, d->busnum, d->devnum);
-    return str_eq(node, d->node) && is_text(d->speed) && is_text(d->port_path) && descriptors_valid(d);
+    usb_node_print(node, d->usb.busnum, d->usb.devnum);
+    return str_eq(node, d->node) && is_text(d->usb.speed) && is_text(d->usb.port_path) && descriptors_valid(d);
 }
 
 /* Paths come into the state file and into comparisons with the configuration: only what is one. */
@@ -189,7 +189,7 @@ static bool paths_valid(const struct device_texts *t, const struct device *d) {
         return false;
     if (t->stable_path[0] == '\0')
         return t->twin[0] == '\0';
-    return stable_path_valid(t->stable_path) && str_eq(stable_path_ports(t->stable_path), d->port_path) &&
+    return stable_path_valid(t->stable_path) && str_eq(stable_path_ports(t->stable_path), d->usb.port_path) &&
            (t->twin[0] == '\0' || usb_port_path_exact(t->twin, strlen(t->twin)));
 }
 

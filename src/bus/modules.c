@@ -215,7 +215,7 @@ static bool match_part(struct device *d, const struct modalias_list *part, char 
     struct modalias_name pattern, module;
     for (size_t at = 0; modalias_next(part, &at, &pattern, &module);) {
         bool fits = false;
-        for (int f = 0; f < d->nifaces && !fits; f++)
+        for (int f = 0; f < d->usb.nifaces && !fits; f++)
             fits = own[f][0] != '\0' && modalias_matches(pattern.p, pattern.n, own[f]);
         if (fits && !add_module(d, &module, why))
             return false;
@@ -228,7 +228,7 @@ static bool match_lists(struct device *d, const char **why) {
     static char own[VH_MAX_IFACES][VH_MODALIAS_MAX];
     struct reading *r = &modules.patterns;
     bool ok = true;
-    for (int f = 0; f < d->nifaces; f++) {
+    for (int f = 0; f < d->usb.nifaces; f++) {
         own[f][0] = '\0';
         if (modalias_counts(d, f))
             modalias_of(d, f, own[f]);
@@ -247,7 +247,7 @@ static bool match_lists(struct device *d, const char **why) {
 bool modules_of(struct device *d, const char **why) {
     memset(d->driver_path, 0, sizeof d->driver_path);
     modules.found_used = 0;
-    if (d->nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
+    if (d->usb.nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
         return true;
     bool ok = match_lists(d, why);
     pages_give_back(&modules.patterns, sizeof modules.patterns);

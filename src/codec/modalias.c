@@ -13,12 +13,12 @@
 #include <string.h>
 
 static bool is_bound_in(const struct device *d, int iface, int config) {
-    return d->nconfigs == 0 || (d->bound_in[iface] >> config & 1) != 0;
+    return d->usb.nconfigs == 0 || (d->usb.bound_in[iface] >> config & 1) != 0;
 }
 
 static bool by_ids_only_in(const struct device *d, int config) {
-    for (int i = 0; i < d->nifaces; i++) {
-        if (is_bound_in(d, i, config) && d->ifaces[i].cls != 0 && d->ifaces[i].cls != 255)
+    for (int i = 0; i < d->usb.nifaces; i++) {
+        if (is_bound_in(d, i, config) && d->usb.ifaces[i].cls != 0 && d->usb.ifaces[i].cls != 255)
             return false;
     }
     return true;
@@ -26,8 +26,8 @@ static bool by_ids_only_in(const struct device *d, int config) {
 
 /* The configuration that drivers see. The kernel chooses the first one with the value. -1: none of those is active. */
 static int active(const struct device *d) {
-    for (int n = 0; n < d->nconfigs && d->config != 0; n++) {
-        if (d->config_value[n] == d->config)
+    for (int n = 0; n < d->usb.nconfigs && d->usb.config != 0; n++) {
+        if (d->usb.config_value[n] == d->usb.config)
             return n;
     }
     return -1;
@@ -36,7 +36,7 @@ static int active(const struct device *d) {
 /* The configurations where no interface names its driver by a class, as bits: of the active one, or of all of them.
  * A device without configurations is described by hand: its interfaces are of one. */
 static unsigned without_class(const struct device *d) {
-    int one = active(d), end = one >= 0 ? one + 1 : d->nconfigs > 0 ? d->nconfigs : 1;
+    int one = active(d), end = one >= 0 ? one + 1 : d->usb.nconfigs > 0 ? d->usb.nconfigs : 1;
     unsigned found = 0;
     for (int n = one >= 0 ? one : 0; n < end; n++)
         found |= by_ids_only_in(d, n) ? 1u << n : 0;
@@ -48,14 +48,15 @@ bool modalias_by_ids_only(const struct device *d) {
 }
 
 bool modalias_counts(const struct device *d, int iface) {
-    return d->nconfigs == 0 || (d->bound_in[iface] & without_class(d)) != 0;
+    return d->usb.nconfigs == 0 || (d->usb.bound_in[iface] & without_class(d)) != 0;
 }
 
 void modalias_of(const struct device *d, int iface, char dst[VH_MODALIAS_MAX]) {
-    const struct usb_iface *f = &d->ifaces[iface];
+    const struct usb_iface *f = &d->usb.ifaces[iface];
     VH_ASSERT(str_fmt(dst, VH_MODALIAS_MAX, "usb:v%04Xp%04Xd%04Xdc%02Xdsc%02Xdp%02Xic%02Xisc%02Xip%02Xin%02X",
-                      (unsigned)d->vid, (unsigned)d->pid, (unsigned)d->bcd_device, (unsigned)d->cls, (unsigned)d->sub,
-                      (unsigned)d->proto, (unsigned)f->cls, (unsigned)f->sub, (unsigned)f->proto, (unsigned)f->number));
+                      (unsigned)d->vid, (unsigned)d->pid, (unsigned)d->usb.bcd_device, (unsigned)d->cls,
+                      (unsigned)d->sub, (unsigned)d->proto, (unsigned)f->cls, (unsigned)f->sub, (unsigned)f->proto,
+                      (unsigned)f->number));
 }
 
 /* ---- patterns ---- */

@@ -59,13 +59,14 @@ static bool refuse(struct walk *w, const char *why) {
 /* The row of this class of this interface number, made if there is none; -1 if there is no room. */
 static int row_of(struct device *dev, const unsigned char *p) {
     int i = 0;
-    while (i < dev->nifaces && (dev->ifaces[i].number != p[2] || dev->ifaces[i].cls != p[5] ||
-                                dev->ifaces[i].sub != p[6] || dev->ifaces[i].proto != p[7]))
+    while (i < dev->usb.nifaces && (dev->usb.ifaces[i].number != p[2] || dev->usb.ifaces[i].cls != p[5] ||
+                                    dev->usb.ifaces[i].sub != p[6] || dev->usb.ifaces[i].proto != p[7]))
         i++;
     if (i == VH_MAX_IFACES)
         return -1;
-    if (i == dev->nifaces)
-        dev->ifaces[dev->nifaces++] = (struct usb_iface){.cls = p[5], .sub = p[6], .proto = p[7], .number = p[2]};
+    if (i == dev->usb.nifaces)
+        dev->usb.ifaces[dev->usb.nifaces++] =
+            (struct usb_iface){.cls = p[5], .sub = p[6], .proto = p[7], .number = p[2]};
     return i;
 }
 
@@ -95,7 +96,7 @@ static bool end_config(struct walk *w, const unsigned char *end) {
         if (w->bound[i] == 0)
             continue;
         numbers++;
-        w->dev->bound_in[w->bound[i] - 1] |= (uint8_t)(1u << (w->dev->nconfigs - 1u));
+        w->dev->usb.bound_in[w->bound[i] - 1] |= (uint8_t)(1u << (w->dev->usb.nconfigs - 1u));
         w->odd |= w->first[i] ? 0 : ODD_FIRST;
     }
     w->odd |= (unsigned)((has != said ? ODD_TOTAL : 0) | (numbers != w->config[4] ? ODD_NUMBER : 0));
@@ -106,13 +107,13 @@ static bool end_config(struct walk *w, const unsigned char *end) {
 static bool begin_config(struct walk *w, const unsigned char *p, unsigned count) {
     if (w->config != NULL && !end_config(w, p))
         return false;
-    if (p[0] < CONFIG_LEN || w->dev->nconfigs == count)
+    if (p[0] < CONFIG_LEN || w->dev->usb.nconfigs == count)
         return refuse(w, "a configuration inside a configuration");
-    if (w->dev->nconfigs == VH_MAX_CONFIGS)
+    if (w->dev->usb.nconfigs == VH_MAX_CONFIGS)
         return refuse(w, "too many configurations");
     memset(w->bound, 0, sizeof w->bound);
     memset(w->first, 0, sizeof w->first);
-    w->dev->config_value[w->dev->nconfigs++] = p[5];
+    w->dev->usb.config_value[w->dev->usb.nconfigs++] = p[5];
     w->config = p;
     return true;
 }
@@ -138,7 +139,7 @@ static bool parse_configs(struct walk *w, const unsigned char *p, size_t n, unsi
         if (!parse_one(w, p + at, n - at, count))
             return false;
     }
-    if (w->dev->nconfigs < count)
+    if (w->dev->usb.nconfigs < count)
         return refuse(w, "a configuration is missing");
     return end_config(w, p + n);
 }
@@ -154,9 +155,9 @@ static void tell(char note[VH_NOTE_MAX], unsigned odd) {
 }
 
 static void forget(struct device *dev) {
-    dev->nifaces = dev->nconfigs = 0;
-    memset(dev->config_value, 0, sizeof dev->config_value);
-    memset(dev->bound_in, 0, sizeof dev->bound_in);
+    dev->usb.nifaces = dev->usb.nconfigs = 0;
+    memset(dev->usb.config_value, 0, sizeof dev->usb.config_value);
+    memset(dev->usb.bound_in, 0, sizeof dev->usb.bound_in);
 }
 
 bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, char note[VH_NOTE_MAX], const char **why) {
@@ -172,7 +173,7 @@ bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, char n
     dev->proto = p[6];
     dev->vid = le16(p + 8);
     dev->pid = le16(p + 10);
-    dev->bcd_device = le16(p + 12);
+    dev->usb.bcd_device = le16(p + 12);
     if (p[17] == 0)
         w.why = "the device has no configuration";
     if (w.why == NULL && parse_configs(&w, p + DEVICE_LEN, n - DEVICE_LEN, p[17])) {
@@ -185,12 +186,12 @@ bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, char n
 }
 
 void usb_desc_interfaces(struct sbuf *sb, const struct device *dev) {
-    if (dev->nifaces > 0)
+    if (dev->usb.nifaces > 0)
         sb_char(sb, ':');
-    for (int i = 0; i < dev->nifaces; i++) {
-        sb_hex(sb, dev->ifaces[i].cls, 2);
-        sb_hex(sb, dev->ifaces[i].sub, 2);
-        sb_hex(sb, dev->ifaces[i].proto, 2);
+    for (int i = 0; i < dev->usb.nifaces; i++) {
+        sb_hex(sb, dev->usb.ifaces[i].cls, 2);
+        sb_hex(sb, dev->usb.ifaces[i].sub, 2);
+        sb_hex(sb, dev->usb.ifaces[i].proto, 2);
         sb_char(sb, ':');
     }
 }

@@ -28,9 +28,10 @@ static bool driver_matches(const struct conf *c, const struct regex *re, const s
 
 static bool port_matches(const struct conf *c, const char *port, const struct device *dev) {
     size_t n = strlen(port);
-    if (str_eq(port, dev->port_path))
+    if (str_eq(port, dev->usb.port_path))
         return true;
-    return c->rule_match_any && !strchr(port, '.') && strncmp(port, dev->port_path, n) == 0 && dev->port_path[n] == '.';
+    return c->rule_match_any && !strchr(port, '.') && strncmp(port, dev->usb.port_path, n) == 0 &&
+           dev->usb.port_path[n] == '.';
 }
 
 static bool is_of_class(const struct iface_class *want, const struct usb_iface *i) {
@@ -40,9 +41,9 @@ static bool is_of_class(const struct iface_class *want, const struct usb_iface *
 }
 
 int policy_stray_iface(const struct conf *c, const struct entry *e, const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
+    for (int i = 0; i < dev->usb.nifaces; i++) {
         int k = 0;
-        while (k < e->nclasses && !is_of_class(&c->classes[e->classes + k], &dev->ifaces[i]))
+        while (k < e->nclasses && !is_of_class(&c->classes[e->classes + k], &dev->usb.ifaces[i]))
             k++;
         if (k == e->nclasses)
             return i;
@@ -52,7 +53,7 @@ int policy_stray_iface(const struct conf *c, const struct entry *e, const struct
 
 /* What cannot be read might be anything. */
 static bool all_ifaces_match(const struct conf *c, const struct entry *e, const struct device *dev) {
-    return dev->nifaces > 0 && dev->malformed[0] == '\0' && policy_stray_iface(c, e, dev) < 0;
+    return dev->usb.nifaces > 0 && dev->malformed[0] == '\0' && policy_stray_iface(c, e, dev) < 0;
 }
 
 /* One field, other than those of one interface. */
@@ -63,7 +64,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     case F_PID:
         return e->pid == dev->pid;
     case F_BUS:
-        return e->bus == dev->busnum;
+        return e->bus == dev->usb.busnum;
     case F_DEV_CLASS:
         return e->dev_class == dev->cls;
     case F_DEV_SUBCLASS:
@@ -71,7 +72,7 @@ static bool field_matches(const struct conf *c, const struct entry *e, const str
     case F_DEV_PROTOCOL:
         return e->dev_proto == dev->proto;
     case F_REMOVABLE:
-        return e->removable >> dev->removable & 1;
+        return e->removable >> dev->usb.removable & 1;
     case F_PORT:
         return port_matches(c, e->port, dev);
     case F_SERIAL:
@@ -116,8 +117,8 @@ static unsigned iface_misses(const struct entry *e, const struct usb_iface *i) {
 /* The interface fields that fail on the interface where the fewest do; without interfaces all given ones. */
 static unsigned ifaces_miss(const struct entry *e, const struct device *dev) {
     unsigned best = e->fields & F_IFACE;
-    for (int i = 0; i < dev->nifaces && best != 0; i++) {
-        unsigned missed = iface_misses(e, &dev->ifaces[i]);
+    for (int i = 0; i < dev->usb.nifaces && best != 0; i++) {
+        unsigned missed = iface_misses(e, &dev->usb.ifaces[i]);
         if (__builtin_popcount(missed) < __builtin_popcount(best))
             best = missed;
     }

@@ -131,7 +131,7 @@ static void plug(struct step *st, const struct fact *f) {
     s->state = SLOT_PRESENT;
     texts_keep(c, i, f->device);
     s->dev.connector = connector_of(c->conf, &s->dev);
-    c->place[i] = usb_place_order(s->dev.busnum, s->dev.port_path);
+    c->place[i] = usb_place_order(s->dev.usb.busnum, s->dev.usb.port_path);
     s->seen = true;
     s->plug = ++c->next_plug; /* the token of its reset */
     s->plugged_at = st->now;

@@ -13,9 +13,9 @@
 
 static bool fits(const struct vmm_found *f, const struct device *d) {
     bool known = f->busnum != 0 || f->devnum != 0 || f->vid != 0 || f->pid != 0 || f->port[0] != '\0';
-    return known && (f->busnum == 0 || f->busnum == d->busnum) && (f->devnum == 0 || f->devnum == d->devnum) &&
+    return known && (f->busnum == 0 || f->busnum == d->usb.busnum) && (f->devnum == 0 || f->devnum == d->usb.devnum) &&
            (f->vid == 0 || f->vid == d->vid) && (f->pid == 0 || f->pid == d->pid) &&
-           (f->port[0] == '\0' || str_eq(f->port, d->port_path));
+           (f->port[0] == '\0' || str_eq(f->port, d->usb.port_path));
 }
 
 void claims_end(struct core *c, int v) {
@@ -80,7 +80,7 @@ void claim_given_back(struct step *st, int v, const char *id) {
     char own[VH_OPID_MAX];
     for (int i = 0; i < st->c->used; i++) {
         struct slot *s = &st->c->slot[i];
-        vm_id_print(own, s->dev.busnum, s->dev.devnum);
+        vm_id_print(own, s->dev.usb.busnum, s->dev.usb.devnum);
         if (s->state == SLOT_PRESENT && s->foreign == v && s->op == OP_NONE && str_eq(own, id))
             slot_release(st, i, -1);
     }

@@ -41,7 +41,7 @@ static bool id_taken(const struct core *c, int i, int vm) {
     const struct device *d = &c->slot[i].dev;
     for (int k = 0; k < c->used; k++) {
         const struct slot *s = &c->slot[k];
-        if (k != i && s->vm == vm && s->vm_busnum == d->busnum && s->vm_devnum == d->devnum)
+        if (k != i && s->vm == vm && s->vm_busnum == d->usb.busnum && s->vm_devnum == d->usb.devnum)
             return true;
     }
     return false;
@@ -112,8 +112,8 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     s->op = cand->kind;
     s->op_vm = v;
     if (cand->kind == OP_ATTACH) {
-        s->vm_busnum = s->dev.busnum;
-        s->vm_devnum = s->dev.devnum;
+        s->vm_busnum = s->dev.usb.busnum;
+        s->vm_devnum = s->dev.usb.devnum;
         s->held_before = (s->holders >> v & 1) != 0;
         slot_hold(st->c, s, v);
     }

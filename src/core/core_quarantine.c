@@ -23,7 +23,7 @@ bool core_quarantined(const struct slot *s) {
 
 /* Without a configuration there is no interface that a driver could have. */
 void quarantine_plugged(const struct core *c, struct slot *s) {
-    if (s->dev.settled && s->dev.nconfigs > 0 && s->dev.config == 0 && !s->shut)
+    if (s->dev.settled && s->dev.usb.nconfigs > 0 && s->dev.usb.config == 0 && !s->shut)
         slot_shut(c, s);
 }
 

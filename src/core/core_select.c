@@ -37,12 +37,12 @@ bool request_means(const struct core *c, const struct request *r, int i) {
 
 /* Behind a hub, `portnum` of a list is the last number of the port's path only. */
 static bool ends_in_port(const struct device *d, const char *port) {
-    const char *last = strrchr(d->port_path, '.');
+    const char *last = strrchr(d->usb.port_path, '.');
     return last != NULL && str_eq(last + 1, port);
 }
 
 static bool may_name(const struct core *c, const struct request *r, const struct slot *s) {
-    return s->state == SLOT_PRESENT && s->dev.busnum == r->sel.bus && !s->hub &&
+    return s->state == SLOT_PRESENT && s->dev.usb.busnum == r->sel.bus && !s->hub &&
            (r->who.role != ROLE_GUEST || core_guest_sees(c, s, r->who.vm));
 }
 
@@ -53,7 +53,7 @@ void request_find_port(const struct core *c, struct request *r) {
         return;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && s->dev.busnum == r->sel.bus && str_eq(s->dev.port_path, r->sel.port))
+        if (s->state == SLOT_PRESENT && s->dev.usb.busnum == r->sel.bus && str_eq(s->dev.usb.port_path, r->sel.port))
             return; /* it is the root port that it says */
         if (!may_name(c, r, s) || !ends_in_port(&s->dev, r->sel.port))
             continue;
@@ -61,7 +61,7 @@ void request_find_port(const struct core *c, struct request *r) {
         n++;
     }
     if (n == 1)
-        (void)str_copy(r->sel.port, sizeof r->sel.port, found->dev.port_path); /* same bound */
+        (void)str_copy(r->sel.port, sizeof r->sel.port, found->dev.usb.port_path); /* same bound */
 }
 
 void core_describe(struct sbuf *sb, const struct selector *sel) {

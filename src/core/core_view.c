@@ -10,11 +10,11 @@
 
 bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s) {
     const struct device *d = &s->dev;
-    if (sel->by_node && (d->busnum != sel->node_bus || d->devnum != sel->node_dev))
+    if (sel->by_node && (d->usb.busnum != sel->node_bus || d->usb.devnum != sel->node_dev))
         return false;
-    if (sel->by_bus && d->busnum != sel->bus)
+    if (sel->by_bus && d->usb.busnum != sel->bus)
         return false;
-    if (sel->by_port && !str_eq(d->port_path, sel->port))
+    if (sel->by_port && !str_eq(d->usb.port_path, sel->port))
         return false;
     if (sel->by_connector && !connector_has(c->conf, sel->connector, d, false))
         return false;

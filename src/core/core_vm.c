@@ -103,7 +103,7 @@ static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, en
             continue;
         if (s->vm == v && s->vm_busnum == f->busnum && s->vm_devnum == f->devnum)
             return i;
-        if (found < 0 && s->vm != v && s->dev.busnum == f->busnum && s->dev.devnum == f->devnum)
+        if (found < 0 && s->vm != v && s->dev.usb.busnum == f->busnum && s->dev.usb.devnum == f->devnum)
             found = i;
     }
     return found;

@@ -130,7 +130,7 @@ static void count_device(const struct fact *f) {
     const struct device *d = f->device;
     seen.devices++;
     seen.hubs += str_eq(d->protect, "is a hub");
-    seen.node[d->busnum][d->devnum & 127] = true;
+    seen.node[d->usb.busnum][d->usb.devnum & 127] = true;
     if (!seen.verbose)
         return;
     if (d->malformed[0] != '\0')

@@ -264,16 +264,16 @@ static void populate(int ndevices, int vms, int rules) {
         struct device *d = &devices[i];
         device_clear(d);
         d->incarnation = (uint64_t)i + 1;
-        d->busnum = (uint8_t)(1 + i / 100);
-        d->devnum = (uint8_t)(1 + i % 100);
-        (void)snprintf(d->port_path, sizeof d->port_path, "%d", 1 + i % 100);
-        (void)snprintf(d->sys_name, sizeof d->sys_name, "%d-%s", d->busnum, d->port_path);
-        (void)snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03u/%03u", d->busnum, d->devnum);
+        d->usb.busnum = (uint8_t)(1 + i / 100);
+        d->usb.devnum = (uint8_t)(1 + i % 100);
+        (void)snprintf(d->usb.port_path, sizeof d->usb.port_path, "%d", 1 + i % 100);
+        (void)snprintf(d->sys_name, sizeof d->sys_name, "%d-%s", d->usb.busnum, d->usb.port_path);
+        (void)snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03u/%03u", d->usb.busnum, d->usb.devnum);
         d->vendor_name = "Some vendor";
         d->product_name = "Some product";
         d->settled = true;
-        d->nifaces = 1;
-        d->ifaces[0] = (struct usb_iface){.cls = 3, .proto = (uint8_t)(i % (rules < vms ? rules : vms))};
+        d->usb.nifaces = 1;
+        d->usb.ifaces[0] = (struct usb_iface){.cls = 3, .proto = (uint8_t)(i % (rules < vms ? rules : vms))};
         struct fact f = {.kind = FACT_DEVICE, .device = d};
         step(&f);
     }

@@ -210,9 +210,9 @@ static void host_device(unsigned port, unsigned how, bool coldplug) {
     dev.protect = (how & 0x0c) == 0x0c ? "holds /" : "";
     dev.malformed = (how & 0x30) == 0x30 ? "no sense" : "";
     dev.settled = (how & 0xc0) != 0xc0;
-    dev.nconfigs = core.quarantine != QUARANTINE_OFF;
-    dev.config = dev.nconfigs != 0 && devnum < 3; /* the kernel had configured it before its port was held */
-    dev.driven = dev.nconfigs != 0 && devnum == 1;
+    dev.usb.nconfigs = core.quarantine != QUARANTINE_OFF;
+    dev.usb.config = dev.usb.nconfigs != 0 && devnum < 3; /* the kernel had configured it before its port was held */
+    dev.driven = dev.usb.nconfigs != 0 && devnum == 1;
     dev.binding = (enum binding)(devnum % 3);
     struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = coldplug};
     host_step(&f);

@@ -56,7 +56,7 @@ static void check_entry(const struct entry *e, const struct device *dev) {
     if (!conf.rule_match_any && e->enabled && e->fields != 0)
         MUST(is == (misses == 0));
     if ((e->fields & F_ALL_IFACES) != 0) {
-        bool stray = strays(e, &dev->ifaces[0]) || strays(e, &dev->ifaces[1]);
+        bool stray = strays(e, &dev->usb.ifaces[0]) || strays(e, &dev->usb.ifaces[1]);
         MUST(((misses & F_ALL_IFACES) != 0) == stray && (policy_stray_iface(&conf, e, dev) >= 0) == stray);
         MUST(!is || !stray);
     }
@@ -116,8 +116,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct device dev = {
         .vid = 0x046d,
         .pid = 0xc52b,
-        .busnum = 1,
-        .port_path = "2.3",
+        .usb.busnum = 1,
+        .usb.port_path = "2.3",
         .vendor_name = "Logitech",
         .product_name = "Mouse",
         .protect = "",
@@ -125,8 +125,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         .note = "",
         .driver_path = {"/lib/modules/x.ko"},
         .serial = "1",
-        .nifaces = 2,
-        .ifaces = {{255, 1, 2, 0}, {3, 1, 1, 1}},
+        .usb.nifaces = 2,
+        .usb.ifaces = {{255, 1, 2, 0}, {3, 1, 1, 1}},
     };
     bool failed = false;
     length = size;

@@ -60,21 +60,21 @@ static void walk_device(const struct device *from, const struct device_texts *te
     walk_names(texts);
     check_name(dev.sys_name);
     PRINT(dev.node);
-    PRINT(dev.port_path);
-    PRINT(dev.speed);
+    PRINT(dev.usb.port_path);
+    PRINT(dev.usb.speed);
     PRINT(texts->malformed);
     MUST(strcmp(dev.sys_name, order.sys_name) == 0 && dev.protect[0] == '\0');
-    MUST(dev.busnum > 0 && dev.devnum > 0 && dev.devnum <= 127);
-    MUST(dev.removable == REMOVABLE_UNKNOWN || dev.removable == REMOVABLE_FIXED ||
-         dev.removable == REMOVABLE_REMOVABLE);
+    MUST(dev.usb.busnum > 0 && dev.usb.devnum > 0 && dev.usb.devnum <= 127);
+    MUST(dev.usb.removable == REMOVABLE_UNKNOWN || dev.usb.removable == REMOVABLE_FIXED ||
+         dev.usb.removable == REMOVABLE_REMOVABLE);
     bool settled = dev.settled, unresponsive = dev.unresponsive, no = dev.unauthorised; /* UBSan looks at them */
     MUST((settled || !settled) && (unresponsive || !unresponsive) && (no || !no));
     unsigned classes = 0;
-    MUST(dev.nifaces <= VH_MAX_IFACES && dev.nconfigs <= VH_MAX_CONFIGS);
-    for (int i = 0; i < dev.nifaces; i++) {
-        classes |= dev.ifaces[i].cls;
+    MUST(dev.usb.nifaces <= VH_MAX_IFACES && dev.usb.nconfigs <= VH_MAX_CONFIGS);
+    for (int i = 0; i < dev.usb.nifaces; i++) {
+        classes |= dev.usb.ifaces[i].cls;
         for (int n = 0; n < 8; n++)
-            MUST((dev.bound_in[i] >> n & 1) == 0 || n < dev.nconfigs);
+            MUST((dev.usb.bound_in[i] >> n & 1) == 0 || n < dev.usb.nconfigs);
     }
     MUST(classes <= 255);
 }

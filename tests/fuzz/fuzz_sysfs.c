@@ -215,10 +215,12 @@ static const struct device *reported(const char *name) {
 
 /* The files stay as they are: what is told again of a device is the same. Names wait until it is settled. */
 static void again(const struct device *was, const struct device *d) {
-    MUST(d->busnum == was->busnum && d->devnum == was->devnum && d->vid == was->vid && d->pid == was->pid);
-    MUST(strcmp(d->port_path, was->port_path) == 0 && strcmp(d->speed, was->speed) == 0);
-    MUST(strcmp(d->malformed, was->malformed) == 0 && d->nifaces == was->nifaces && d->removable == was->removable);
-    MUST(memcmp(d->ifaces, was->ifaces, d->nifaces * sizeof *d->ifaces) == 0);
+    MUST(d->usb.busnum == was->usb.busnum && d->usb.devnum == was->usb.devnum && d->vid == was->vid &&
+         d->pid == was->pid);
+    MUST(strcmp(d->usb.port_path, was->usb.port_path) == 0 && strcmp(d->usb.speed, was->usb.speed) == 0);
+    MUST(strcmp(d->malformed, was->malformed) == 0 && d->usb.nifaces == was->usb.nifaces &&
+         d->usb.removable == was->usb.removable);
+    MUST(memcmp(d->usb.ifaces, was->usb.ifaces, d->usb.nifaces * sizeof *d->usb.ifaces) == 0);
     MUST(d->settled != was->settled || strcmp(d->serial, was->serial) == 0);
     MUST(d->settled != was->settled || strcmp(d->product_name, was->product_name) == 0);
 }
@@ -231,15 +233,15 @@ static void told(const struct fact *f) {
         return;
     const struct device *d = f->device;
     MUST(d->incarnation == plug && strspn(d->sys_name, "0123456789-.usb") == strlen(d->sys_name));
-    MUST(d->devnum > 0 && d->devnum < 128 && d->port_path[0] != '\0' && d->nifaces <= VH_MAX_IFACES);
+    MUST(d->usb.devnum > 0 && d->usb.devnum < 128 && d->usb.port_path[0] != '\0' && d->usb.nifaces <= VH_MAX_IFACES);
     MUST(is_utf8(d->vendor_name, VH_STRING_MAX) && d->vendor_name[0] != '\0');
     MUST(is_utf8(d->product_name, VH_STRING_MAX) && d->product_name[0] != '\0');
     MUST(is_utf8(d->serial, VH_STRING_MAX));
     MUST(memchr(d->protect, 0, VH_PROTECT_MAX)); /* a mount point, any bytes: printed by those who know of that */
-    MUST(memchr(d->port_path, 0, sizeof d->port_path) && memchr(d->speed, 0, sizeof d->speed));
-    MUST(memchr(d->malformed, 0, VH_MALFORMED_MAX) && (d->malformed[0] == '\0' || d->nifaces == 0));
+    MUST(memchr(d->usb.port_path, 0, sizeof d->usb.port_path) && memchr(d->usb.speed, 0, sizeof d->usb.speed));
+    MUST(memchr(d->malformed, 0, VH_MALFORMED_MAX) && (d->malformed[0] == '\0' || d->usb.nifaces == 0));
     MUST(files[4].there || d->malformed[0] != '\0');
-    MUST(d->removable <= REMOVABLE_REMOVABLE);
+    MUST(d->usb.removable <= REMOVABLE_REMOVABLE);
     const struct device *was = kept_device(d->sys_name);
     if (was != NULL)
         again(was, d);

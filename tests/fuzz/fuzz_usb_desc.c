@@ -20,12 +20,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     bool ok = usb_desc_parse(copy, size, &dev, note, &why);
     dev.note = note;
     if (ok) {
-        MUST(size >= 18 && dev.nifaces <= VH_MAX_IFACES);
+        MUST(size >= 18 && dev.usb.nifaces <= VH_MAX_IFACES);
         MUST(dev.vid == (data[8] | data[9] << 8) && dev.pid == (data[10] | data[11] << 8));
         sb_init(&sb, text, sizeof text);
         usb_desc_interfaces(&sb, &dev);
         MUST(sb_ok(&sb));
-        MUST(dev.nifaces == 0 ? text[0] == '\0' : strlen(text) % 7 == 1);
+        MUST(dev.usb.nifaces == 0 ? text[0] == '\0' : strlen(text) % 7 == 1);
     } else {
         MUST(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);
     }

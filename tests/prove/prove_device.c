@@ -111,9 +111,9 @@ PROOF(descriptors) {
     struct device d;
     uint8_t any = nondet_u8(), config = nondet_u8();
     ASSUME(descriptors_valid(&d) && config < 8);
-    CLAIM(d.nifaces <= VH_MAX_IFACES && d.nconfigs <= VH_MAX_CONFIGS);
-    ASSUME(any < d.nifaces);
-    CLAIM((d.bound_in[any] >> config & 1) == 0 || config < d.nconfigs);
+    CLAIM(d.usb.nifaces <= VH_MAX_IFACES && d.usb.nconfigs <= VH_MAX_CONFIGS);
+    ASSUME(any < d.usb.nifaces);
+    CLAIM((d.usb.bound_in[any] >> config & 1) == 0 || config < d.usb.nconfigs);
 }
 
 PROOF(pointer) {

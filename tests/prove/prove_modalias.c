@@ -92,16 +92,18 @@ PROOF(path) {
 PROOF(counts) {
     struct device d;
     int iface = nondet_int(), first = -1, left_to_ids = 0;
-    ASSUME(d.nifaces <= VH_MAX_IFACES && d.nconfigs >= 1 && d.nconfigs <= 3 && iface >= 0 && iface < d.nifaces);
-    for (int n = d.nconfigs; n-- > 0 && d.config != 0;)
-        first = d.config_value[n] == d.config ? n : first;
+    ASSUME(d.usb.nifaces <= VH_MAX_IFACES && d.usb.nconfigs >= 1 && d.usb.nconfigs <= 3 && iface >= 0 &&
+           iface < d.usb.nifaces);
+    for (int n = d.usb.nconfigs; n-- > 0 && d.usb.config != 0;)
+        first = d.usb.config_value[n] == d.usb.config ? n : first;
     bool counts = false;
-    for (int n = 0; n < d.nconfigs; n++) {
+    for (int n = 0; n < d.usb.nconfigs; n++) {
         bool ids_only = first < 0 || first == n;
-        for (int i = 0; i < d.nifaces; i++)
-            ids_only = ids_only && ((d.bound_in[i] >> n & 1) == 0 || d.ifaces[i].cls == 0 || d.ifaces[i].cls == 255);
+        for (int i = 0; i < d.usb.nifaces; i++)
+            ids_only = ids_only &&
+                       ((d.usb.bound_in[i] >> n & 1) == 0 || d.usb.ifaces[i].cls == 0 || d.usb.ifaces[i].cls == 255);
         left_to_ids += ids_only;
-        counts = counts || (ids_only && (d.bound_in[iface] >> n & 1) != 0);
+        counts = counts || (ids_only && (d.usb.bound_in[iface] >> n & 1) != 0);
     }
     CLAIM(modalias_by_ids_only(&d) == (left_to_ids > 0));
     CLAIM(modalias_counts(&d, iface) == counts);

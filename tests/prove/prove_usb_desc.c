@@ -27,9 +27,9 @@ struct head {
 /* The state between two descriptors; in a configuration or before the first. Of the marks, those of one number:
  * whatever is proved of any one is so of each. */
 static bool sound(uint8_t number) {
-    return w.dev == &the_dev && the_dev.nifaces <= VH_MAX_IFACES && the_dev.nconfigs <= VH_MAX_CONFIGS &&
-           w.bound[number] <= the_dev.nifaces && (w.bound[number] != 0 || !w.first[number]) &&
-           (w.config == NULL || the_dev.nconfigs > 0);
+    return w.dev == &the_dev && the_dev.usb.nifaces <= VH_MAX_IFACES && the_dev.usb.nconfigs <= VH_MAX_CONFIGS &&
+           w.bound[number] <= the_dev.usb.nifaces && (w.bound[number] != 0 || !w.first[number]) &&
+           (w.config == NULL || the_dev.usb.nconfigs > 0);
 }
 
 /* Any sound state in a configuration whose descriptor begins `config`. */
@@ -42,8 +42,9 @@ static void any_state(const unsigned char *config, uint8_t number) {
 }
 
 static bool is_row(int i, const unsigned char *p) {
-    return i >= 0 && i < the_dev.nifaces && the_dev.ifaces[i].number == p[2] && the_dev.ifaces[i].cls == p[5] &&
-           the_dev.ifaces[i].sub == p[6] && the_dev.ifaces[i].proto == p[7];
+    return i >= 0 && i < the_dev.usb.nifaces && the_dev.usb.ifaces[i].number == p[2] &&
+           the_dev.usb.ifaces[i].cls == p[5] && the_dev.usb.ifaces[i].sub == p[6] &&
+           the_dev.usb.ifaces[i].proto == p[7];
 }
 
 /* What the kernel knows of one interface number of a configuration: the row of the first alternate setting, and that of
@@ -60,7 +61,8 @@ static bool agrees(const struct kernel *k, uint8_t number) {
 
 static struct kernel any_kernel(uint8_t number) {
     struct kernel k = {nondet_int(), nondet_int()};
-    ASSUME(k.any >= 0 && k.any <= the_dev.nifaces && k.zero >= 0 && k.zero <= the_dev.nifaces && agrees(&k, number));
+    ASSUME(k.any >= 0 && k.any <= the_dev.usb.nifaces && k.zero >= 0 && k.zero <= the_dev.usb.nifaces &&
+           agrees(&k, number));
     return k;
 }
 
@@ -72,19 +74,19 @@ PROOF(interface) {
     const unsigned char *p = next.p;
     uint8_t number = nondet_u8(), old = nondet_u8();
     any_state(config, number);
-    uint8_t nifaces = the_dev.nifaces;
+    uint8_t nifaces = the_dev.usb.nifaces;
     struct kernel k = any_kernel(number);
     ASSUME(old < VH_MAX_IFACES);
-    struct usb_iface row = the_dev.ifaces[old];
+    struct usb_iface row = the_dev.usb.ifaces[old];
     if (!add_interface(&w, p))
         return; /* refused: the device is unclassifiable, and no rule gives it away */
     int at = 0;
-    while (at < the_dev.nifaces && !is_row(at, p))
+    while (at < the_dev.usb.nifaces && !is_row(at, p))
         at++;
     CLAIM(p[0] >= INTERFACE_LEN && is_row(at, p));
-    CLAIM(old >= nifaces || (row.number == the_dev.ifaces[old].number && row.cls == the_dev.ifaces[old].cls &&
-                             row.sub == the_dev.ifaces[old].sub && row.proto == the_dev.ifaces[old].proto));
-    CLAIM(the_dev.nifaces >= nifaces && the_dev.nifaces <= nifaces + 1);
+    CLAIM(old >= nifaces || (row.number == the_dev.usb.ifaces[old].number && row.cls == the_dev.usb.ifaces[old].cls &&
+                             row.sub == the_dev.usb.ifaces[old].sub && row.proto == the_dev.usb.ifaces[old].proto));
+    CLAIM(the_dev.usb.nifaces >= nifaces && the_dev.usb.nifaces <= nifaces + 1);
     if (p[2] == number) {
         k.any = k.any != 0 ? k.any : at + 1;
         k.zero = k.zero != 0 || p[3] != 0 ? k.zero : at + 1;
@@ -104,12 +106,13 @@ PROOF(end) {
     ASSUME(number < numbers);
     any_state(config, number);
     for (size_t i = 0; i < sizeof w.bound; i++)
-        ASSUME(w.bound[i] <= the_dev.nifaces);
-    ASSUME(the_dev.nconfigs > 0 && row < VH_MAX_IFACES && bit < 8);
-    bool before = (the_dev.bound_in[row] >> bit & 1) != 0, taken = end_config(&w, config + has);
-    bool after = (the_dev.bound_in[row] >> bit & 1) != 0, current = bit == the_dev.nconfigs - 1;
+        ASSUME(w.bound[i] <= the_dev.usb.nifaces);
+    ASSUME(the_dev.usb.nconfigs > 0 && row < VH_MAX_IFACES && bit < 8);
+    bool before = (the_dev.usb.bound_in[row] >> bit & 1) != 0, taken = end_config(&w, config + has);
+    bool after = (the_dev.usb.bound_in[row] >> bit & 1) != 0, current = bit == the_dev.usb.nconfigs - 1;
     CLAIM(taken || (has > (size_t)(config[2] | config[3] << 8) && has > CONFIG_LEN));
-    CLAIM(!taken || w.bound[number] == 0 || (the_dev.bound_in[w.bound[number] - 1] >> (the_dev.nconfigs - 1) & 1) != 0);
+    CLAIM(!taken || w.bound[number] == 0 ||
+          (the_dev.usb.bound_in[w.bound[number] - 1] >> (the_dev.usb.nconfigs - 1) & 1) != 0);
     CLAIM(current || before == after);
     CLAIM(!before || after);
     CLAIM(sound(number));
@@ -133,7 +136,7 @@ PROOF(one) {
     uint8_t number = nondet_u8();
     any_state(begun ? file + from : NULL, number);
     unsigned count = nondet_u8();
-    ASSUME(begun == (at > 0) && begun == (the_dev.nconfigs > 0) && the_dev.nconfigs <= count);
+    ASSUME(begun == (at > 0) && begun == (the_dev.usb.nconfigs > 0) && the_dev.usb.nconfigs <= count);
     ASSUME(begun || (n - at >= CONFIG_LEN && file[at] >= CONFIG_LEN && file[at + 1] == DT_CONFIG));
     bool taken = parse_one(&w, file + at, n - at, count);
     if (!taken) {
@@ -143,7 +146,7 @@ PROOF(one) {
     CLAIM(file[at] >= 2 && file[at] <= n - at);
     CLAIM(file[at + 1] != DT_DEVICE);
     CLAIM(file[at + 1] != DT_CONFIG || w.config == file + at);
-    CLAIM(w.config != NULL && file + at + file[at] - w.config >= CONFIG_LEN && the_dev.nconfigs <= count);
+    CLAIM(w.config != NULL && file + at + file[at] - w.config >= CONFIG_LEN && the_dev.usb.nconfigs <= count);
     CLAIM(sound(number));
 }
 
@@ -159,7 +162,7 @@ bool some_one(struct walk *of, const unsigned char *p, size_t left, unsigned cou
         return refuse(of, "refused");
     if (p[1] == DT_CONFIG) {
         of->config = p;
-        of->dev->nconfigs = nondet_bool() ? 1 : 2;
+        of->dev->usb.nconfigs = nondet_bool() ? 1 : 2;
     }
     return true;
 }
@@ -172,7 +175,7 @@ PROOF(walk) {
     w.dev = &the_dev;
     w.config = NULL;
     w.why = NULL;
-    the_dev.nconfigs = 0;
+    the_dev.usb.nconfigs = 0;
     unsigned count = nondet_u8();
     ASSUME(count > 0);
     bool taken = parse_configs(&w, file, file_size, count);

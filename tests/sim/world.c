@@ -406,7 +406,7 @@ static void unbind(struct port_world *p) {
     p->late = false;
     p->unbound = true;
     p->configured = p->offered = p->dev.driven = false;
-    p->dev.config = 0;
+    p->dev.usb.config = 0;
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
             struct hold *x = &w.vm[v].hold[h];
@@ -439,11 +439,11 @@ static void check_revoked(void) {
 static void plug_quarantined(struct port_world *p) {
     if (quarantine == QUARANTINE_OFF)
         return;
-    p->dev.nconfigs = 1;
-    p->dev.config_value[0] = 1;
-    p->dev.bound_in[0] = 1;
+    p->dev.usb.nconfigs = 1;
+    p->dev.usb.config_value[0] = 1;
+    p->dev.usb.bound_in[0] = 1;
     p->configured = mix(p->dev.incarnation) % 10 == 0;
-    p->dev.config = p->configured;
+    p->dev.usb.config = p->configured;
     p->dev.driven = p->configured;
     p->offered = false;
     p->failed_offers = 0;
@@ -579,7 +579,7 @@ static bool save_has_decision(const struct device *d) {
 static uint64_t plug_meant(const struct request *r) {
     for (int i = 0; i < core.used && r->sel.by_node; i++) {
         const struct slot *s = &core.slot[i];
-        if (s->state == SLOT_PRESENT && s->dev.busnum == r->sel.node_bus && s->dev.devnum == r->sel.node_dev)
+        if (s->state == SLOT_PRESENT && s->dev.usb.busnum == r->sel.node_bus && s->dev.usb.devnum == r->sel.node_dev)
             return s->dev.incarnation;
     }
     return 0;
@@ -872,7 +872,7 @@ static uint8_t free_devnum(int bus) {
         int n = 1 + w.next_devnum++ % 20;
         bool used = false;
         for (int p = 0; p < PORTS; p++)
-            used = used || (w.port[p].present && w.port[p].dev.busnum == bus && w.port[p].dev.devnum == n);
+            used = used || (w.port[p].present && w.port[p].dev.usb.busnum == bus && w.port[p].dev.usb.devnum == n);
         if (!used)
             return (uint8_t)n;
     }
@@ -920,14 +920,14 @@ static void make_device(int p) {
     remove_device(p);
     device_make(d, name, (unsigned)bus, free_devnum(bus), 3);
     d->incarnation = ++w.next_incarnation;
-    d->root_port = (uint8_t)root_port(p);
+    d->usb.root_port = (uint8_t)root_port(p);
     d->stable_path = paths[p];
     d->twin = twin_of(p);
     w.port[p].present = true;
     identify(d);
     d->settled = w.coldplug || chance(50);
     if (chance(4))
-        d->ifaces[0].cls = 9;
+        d->usb.ifaces[0].cls = 9;
     if (chance(3))
         d->malformed = "bLength 0";
     if (chance(4))
@@ -1049,8 +1049,8 @@ static void renumber_event(void) {
         struct device *d = &w.port[p].dev;
         if (p % BUSES != a && p % BUSES != b)
             continue;
-        d->busnum = (uint8_t)w.number[p % BUSES];
-        snprintf(d->sys_name, sizeof d->sys_name, "%u-%d", (unsigned)d->busnum, root_port(p));
+        d->usb.busnum = (uint8_t)w.number[p % BUSES];
+        snprintf(d->sys_name, sizeof d->sys_name, "%u-%d", (unsigned)d->usb.busnum, root_port(p));
         if (chance(40))
             continue;
         make_device(p);
@@ -1137,9 +1137,9 @@ static void lie(struct vmm_found *f) {
     memset(f, 0, sizeof *f);
     f->ours = chance(40);
     f->filter = !f->ours && chance(40);
-    f->busnum = d->busnum;
-    f->devnum = f->filter ? 0 : d->devnum;
-    snprintf(f->id, sizeof f->id, "%s-%d-%d", f->ours ? "vhp-usb" : "usb", d->busnum, d->devnum);
+    f->busnum = d->usb.busnum;
+    f->devnum = f->filter ? 0 : d->usb.devnum;
+    snprintf(f->id, sizeof f->id, "%s-%d-%d", f->ours ? "vhp-usb" : "usb", d->usb.busnum, d->usb.devnum);
     w.counts.lies++;
 }
 
@@ -1265,8 +1265,8 @@ static void foreign_event(void) {
     if (!w.vm[v].alive || !w.port[p].present || h == NULL || holders(d->incarnation, false) != 0 ||
         holders(d->incarnation, true) != 0)
         return;
-    *h =
-        (struct hold){.used = true, .foreign = true, .bus = d->busnum, .dev = d->devnum, .incarnation = d->incarnation};
+    *h = (struct hold){
+        .used = true, .foreign = true, .bus = d->usb.busnum, .dev = d->usb.devnum, .incarnation = d->incarnation};
     w.counts.foreign++;
 }
 
@@ -1349,7 +1349,7 @@ static void end_offer(uint32_t token) {
         p->configured = p->configured || f.ok;
         p->offered = p->offered || f.ok;
         p->dev.driven = p->dev.driven || f.ok;
-        p->dev.config = p->configured;
+        p->dev.usb.config = p->configured;
     }
     step(&f);
 }
@@ -1380,8 +1380,8 @@ static void choose_device(struct request *r) {
     const struct device *d = &w.port[rnd(PORTS)].dev;
     if (chance(60)) {
         r->sel.by_node = true;
-        r->sel.node_bus = d->busnum;
-        r->sel.node_dev = d->devnum;
+        r->sel.node_bus = d->usb.busnum;
+        r->sel.node_dev = d->usb.devnum;
     } else if (chance(50)) {
         r->sel.by_vid = r->sel.by_pid = true;
         r->sel.vid = d->vid;
@@ -1675,7 +1675,7 @@ static void no_reuse(void) {
     for (int p = 0; p < PORTS; p++) {
         const struct device *d = &w.port[p].dev;
         for (int v = 0; w.port[p].present && v < VMS; v++) {
-            struct hold *h = hold_find(v, d->busnum, d->devnum);
+            struct hold *h = hold_find(v, d->usb.busnum, d->usb.devnum);
             if (h != NULL && h->incarnation != d->incarnation)
                 h->used = false;
         }

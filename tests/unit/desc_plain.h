@@ -124,13 +124,14 @@ static void plain_read(struct plain *r, const unsigned char *p, size_t n) {
 
 /* Does usb_desc_parse() say the same? */
 static bool plain_agrees(const struct plain *r, const struct device *d, bool parsed) {
-    if (parsed != r->sound || d->nifaces != r->nifaces || d->nconfigs != r->nconfigs ||
-        memcmp(d->config_value, r->value, (size_t)r->nconfigs) != 0)
+    if (parsed != r->sound || d->usb.nifaces != r->nifaces || d->usb.nconfigs != r->nconfigs ||
+        memcmp(d->usb.config_value, r->value, (size_t)r->nconfigs) != 0)
         return false;
     for (int i = 0; i < r->nifaces; i++) {
-        const struct usb_iface *f = &d->ifaces[i];
+        const struct usb_iface *f = &d->usb.ifaces[i];
         const unsigned char *e = r->ifaces[i];
-        if (f->cls != e[0] || f->sub != e[1] || f->proto != e[2] || f->number != e[3] || d->bound_in[i] != r->bound[i])
+        if (f->cls != e[0] || f->sub != e[1] || f->proto != e[2] || f->number != e[3] ||
+            d->usb.bound_in[i] != r->bound[i])
             return false;
     }
     return memchr(d->note, '\0', VH_NOTE_MAX) != NULL && (strstr(d->note, "wTotalLength") != NULL) == r->total &&

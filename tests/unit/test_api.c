@@ -199,8 +199,8 @@ static void one_device(void) {
     struct device d = {.incarnation = 1,
                        .sys_name = "3-2.1",
                        .node = "/dev/bus/usb/003/078",
-                       .port_path = "2.1",
-                       .speed = "12",
+                       .usb.port_path = "2.1",
+                       .usb.speed = "12",
                        .vendor_name = "Logi\"tech",
                        .product_name = "K\n120",
                        .serial = "",
@@ -212,13 +212,13 @@ static void one_device(void) {
                        .connector = -1,
                        .vid = 0x46d,
                        .pid = 0xc31c,
-                       .busnum = 3,
-                       .devnum = 78,
-                       .root_port = 2,
+                       .usb.busnum = 3,
+                       .usb.devnum = 78,
+                       .usb.root_port = 2,
                        .settled = true,
-                       .removable = REMOVABLE_REMOVABLE,
-                       .nifaces = 2,
-                       .ifaces = {{3, 1, 1, 0}, {3, 0, 0, 1}}};
+                       .usb.removable = REMOVABLE_REMOVABLE,
+                       .usb.nifaces = 2,
+                       .usb.ifaces = {{3, 1, 1, 0}, {3, 0, 0, 1}}};
     struct fact f = {.kind = FACT_DEVICE, .device = &d};
     core_step(&core, &f, 0, &out);
 }
@@ -400,7 +400,7 @@ static void the_largest_device_fits(void) {
     char longest[VH_STRING_UNITS + 1] = "";
     memset(longest, 1, sizeof longest - 1);
     s->dev.vendor_name = s->dev.product_name = s->dev.serial = longest;
-    s->dev.nifaces = VH_MAX_IFACES;
+    s->dev.usb.nifaces = VH_MAX_IFACES;
     s->vm = s->choice = 1;
     s->disconnected = true;
     s->disconnected_by = ROLE_OPERATOR;

@@ -78,7 +78,7 @@ static void a_device_that_becomes_another_ones_counts_for_both(void) {
     begin(false);
     plug("1-2", 5, 3);
     struct device d = dev;
-    d.ifaces[0].cls = 8;
+    d.usb.ifaces[0].cls = 8;
     step(&(struct fact){.kind = FACT_DEVICE, .device = &d});
     CHECK(hits(0) == 1 && devices(0) == 0 && hits(1) == 1 && devices(1) == 1);
 }

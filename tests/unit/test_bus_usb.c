@@ -321,7 +321,7 @@ static void a_node_is_opened_if_it_is_the_devices(void) {
     place("1-2", 5);
     event("bind", "1-2");
     CHECK_STR(heard(), "device=1-2 ");
-    CHECK(last.settled && last.devnum == 5 && last.nifaces == 1);
+    CHECK(last.settled && last.usb.devnum == 5 && last.usb.nifaces == 1);
     minor_of_node = 4; /* (bus - 1) * 128 + device - 1 */
     int fd = open_node(&last);
     CHECK(fd >= 0 && close(fd) == 0);
@@ -346,7 +346,7 @@ static void a_node_is_opened_if_it_is_the_devices(void) {
 
 static void what_is_another_plug_by_now_is_not_opened(void) {
     struct device old = last;
-    old.devnum = 6;
+    old.usb.devnum = 6;
     CHECK_INT(open_node(&old), -1);
     CHECK_STR(opened_why, "the device is gone");
     old = last;
@@ -519,7 +519,7 @@ static void where_it_is_built_in_the_kernel_says(void) {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         attribute("1-2", "removable", ways[i].text);
         event("add", "1-2");
-        CHECK_INT(last.removable, ways[i].is);
+        CHECK_INT(last.usb.removable, ways[i].is);
     }
     (void)heard();
 }
@@ -589,7 +589,7 @@ static void a_rescan_reads_no_device_that_is_as_reported(void) {
     place("1-2", 6); /* a reset */
     scan();
     CHECK_STR(heard(), "begin device=1-2 end ");
-    CHECK(norders[DEVICE_LIST] == 1 && norders[DEVICE_READ] == 1 && last.devnum == 6);
+    CHECK(norders[DEVICE_LIST] == 1 && norders[DEVICE_READ] == 1 && last.usb.devnum == 6);
     keeps = false; /* nobody knows it any more */
     scan();
     CHECK_STR(heard(), "begin device=1-2 end ");
@@ -641,7 +641,7 @@ static void a_device_that_does_not_answer_is_unresponsive_until_it_does(void) {
     silent = "1-2";
     event("change", "1-2");
     CHECK_STR(heard(), "device=1-2 ");
-    CHECK(last.unresponsive && last.settled && last.devnum == 5 && last.vid == 0x46d);
+    CHECK(last.unresponsive && last.settled && last.usb.devnum == 5 && last.vid == 0x46d);
     for (int i = 0; i < 12; i++) {
         int64_t wait = bus_usb.deadline() - clock_now();
         CHECK(wait <= (VH_T_RETRY_MAX + 1000) * VH_NSEC_PER_MSEC);
@@ -675,7 +675,7 @@ static void one_that_never_answered_is_told_of_too(void) {
     silent = "";
     event("bind", "1-3");
     CHECK_STR(heard(), "device=1-3 ");
-    CHECK(!last.unresponsive && last.devnum == 7 && last.settled && last.incarnation != 0);
+    CHECK(!last.unresponsive && last.usb.devnum == 7 && last.settled && last.incarnation != 0);
     tick(bus_usb.deadline());
     CHECK_STR(heard(), "begin device=1-3 end ");
     CHECK_INT(bus_usb.deadline(), VH_NEVER);

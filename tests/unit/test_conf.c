@@ -1446,8 +1446,8 @@ static void the_style_of_the_older_daemons(void) {
     CHECK_INT(c.rules[1].line, 11);
     CHECK_STR(c.rules[0].tag, "hid");
     struct device dev = {.vid = 0x04f2,
-                         .nifaces = 1,
-                         .ifaces = {{14, 1, 0, 0}},
+                         .usb.nifaces = 1,
+                         .usb.ifaces = {{14, 1, 0, 0}},
                          .vendor_name = "x",
                          .product_name = "y",
                          .serial = "",
@@ -1455,7 +1455,7 @@ static void the_style_of_the_older_daemons(void) {
                          .malformed = "",
                          .note = ""};
     CHECK_INT(policy_rule(&c, &dev), 1);
-    dev.ifaces[0] = (struct usb_iface){3, 1, 1, 0};
+    dev.usb.ifaces[0] = (struct usb_iface){3, 1, 1, 0};
     CHECK_INT(policy_rule(&c, &dev), 0);
 }
 
@@ -1503,8 +1503,8 @@ static void the_shipped_file_is_clean(void) {
                          .protect = "",
                          .malformed = "",
                          .note = "",
-                         .nifaces = 1,
-                         .ifaces = {{255, 255, 0, 0}}};
+                         .usb.nifaces = 1,
+                         .usb.ifaces = {{255, 255, 0, 0}}};
     CHECK_INT(policy_rule(&c, &dev), 1);
     dev = (struct device){.vid = 0x046d,
                           .pid = 0xc52b,
@@ -1514,15 +1514,15 @@ static void the_shipped_file_is_clean(void) {
                           .protect = "",
                           .malformed = "",
                           .note = "",
-                          .nifaces = 1,
-                          .ifaces = {{3, 1, 1, 0}}};
+                          .usb.nifaces = 1,
+                          .usb.ifaces = {{3, 1, 1, 0}}};
     CHECK_INT(policy_rule(&c, &dev), -1);
     dev.pid = 1;
     CHECK_INT(policy_rule(&c, &dev), 0);
-    dev.ifaces[0] = (struct usb_iface){8, 6, 80, 0};
-    dev.removable = REMOVABLE_FIXED;
+    dev.usb.ifaces[0] = (struct usb_iface){8, 6, 80, 0};
+    dev.usb.removable = REMOVABLE_FIXED;
     CHECK_INT(policy_rule(&c, &dev), -1);
-    dev.removable = REMOVABLE_REMOVABLE;
+    dev.usb.removable = REMOVABLE_REMOVABLE;
     CHECK_INT(policy_rule(&c, &dev), 3);
 }
 

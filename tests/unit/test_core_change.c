@@ -19,14 +19,14 @@ static void is_nonsense(struct device *d) {
     d->malformed = "bLength 0";
 }
 static void is_a_hub(struct device *d) {
-    d->nifaces = 2; /* the rule still fits it */
-    d->ifaces[1].cls = 9;
+    d->usb.nifaces = 2; /* the rule still fits it */
+    d->usb.ifaces[1].cls = 9;
 }
 static void is_something_else(struct device *d) {
-    d->ifaces[0].cls = 14;
+    d->usb.ifaces[0].cls = 14;
 }
 static void is_unruled(struct device *d) {
-    d->ifaces[0].cls = 2;
+    d->usb.ifaces[0].cls = 2;
 }
 static void is_another_model(struct device *d) {
     d->pid++;

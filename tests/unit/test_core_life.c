@@ -184,9 +184,9 @@ static void plug_again(const char *name, int devnum, const char *its_serial) {
     static uint64_t incarnation = 1000;
     dev.incarnation = ++incarnation;
     snprintf(dev.sys_name, sizeof dev.sys_name, "%s", name);
-    snprintf(dev.port_path, sizeof dev.port_path, "%s", strchr(name, '-') + 1);
+    snprintf(dev.usb.port_path, sizeof dev.usb.port_path, "%s", strchr(name, '-') + 1);
     snprintf(dev.node, sizeof dev.node, "/dev/bus/usb/001/%03d", devnum);
-    dev.devnum = (uint8_t)devnum;
+    dev.usb.devnum = (uint8_t)devnum;
     serial(its_serial);
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);

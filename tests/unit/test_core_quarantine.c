@@ -21,9 +21,9 @@ static void plug_in(const char *name, int devnum, uint8_t cls, uint8_t config) {
     static uint64_t incarnation = 1000;
     device_make(&dev, name, 1, (unsigned)devnum, cls);
     dev.incarnation = ++incarnation;
-    dev.nconfigs = 1;
-    dev.config_value[0] = dev.bound_in[0] = 1;
-    dev.config = config;
+    dev.usb.nconfigs = 1;
+    dev.usb.config_value[0] = dev.usb.bound_in[0] = 1;
+    dev.usb.config = config;
     dev.driven = config != 0;
     struct fact f = {.kind = FACT_DEVICE, .device = &dev};
     step(&f);
@@ -135,7 +135,7 @@ static void what_fails_is_tried_three_times(void) {
 static void what_cannot_be_used_waits(void) {
     begin_with(QUARANTINE_RULES);
     plug_as("1-1", 5, 2, false, false);
-    dev.nconfigs = dev.config_value[0] = 1;
+    dev.usb.nconfigs = dev.usb.config_value[0] = 1;
     tell();
     CHECK(!offered());
     dev.settled = dev.unauthorised = true;

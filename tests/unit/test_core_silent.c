@@ -40,7 +40,7 @@ static void a_device_that_a_scan_sees_stays_as_it_was_reported(void) {
     plug("1-2", 6, 3);
     done(0, OP_OK);
     scan_that_sees("1-1");
-    CHECK(core.slot[0].state == SLOT_PRESENT && core.slot[0].vm == 0 && core.slot[0].dev.devnum == 5);
+    CHECK(core.slot[0].state == SLOT_PRESENT && core.slot[0].vm == 0 && core.slot[0].dev.usb.devnum == 5);
     CHECK(event(EV_DISCONNECTED) != NULL && core_device(&core, "1-2") == NULL);
 }
 

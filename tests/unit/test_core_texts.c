@@ -71,9 +71,9 @@ static void what_has_not_changed_is_not_written_again(void) {
     keep(0);
     uint32_t used = core.pool.used;
     d.settled = false;
-    d.devnum = 9;
+    d.usb.devnum = 9;
     keep(0);
-    CHECK(!core.slot[0].dev.settled && core.slot[0].dev.devnum == 9);
+    CHECK(!core.slot[0].dev.settled && core.slot[0].dev.usb.devnum == 9);
     CHECK(core.pool.used == used && core.pool.waste == 0);
 }
 

@@ -491,7 +491,7 @@ static void a_list_is_as_it_was_until_something_changes(void) {
 static void a_device_is_known_by_its_name(void) {
     hid_in_a();
     const struct device *d = core_device(&core, "1-1");
-    CHECK(d != NULL && d->devnum == 5);
+    CHECK(d != NULL && d->usb.devnum == 5);
     CHECK(core_device(&core, "1-2") == NULL);
     unplug("1-1");
     CHECK(core_device(&core, "1-1") == NULL);

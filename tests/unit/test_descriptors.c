@@ -92,9 +92,9 @@ static void bytes_that_the_kernel_drops_take_nothing_away(void) {
             b[21] = (unsigned char)(said >> 8);
             check(sold[i].name, b, sold[i].n, "says more", more, 0);
             CHECK_STR(dev.note, "wTotalLength is wrong");
-            CHECK(dev.nifaces == honest.nifaces &&
-                  memcmp(dev.ifaces, honest.ifaces, sizeof dev.ifaces[0] * dev.nifaces) == 0);
-            CHECK(memcmp(dev.bound_in, honest.bound_in, sizeof dev.bound_in) == 0);
+            CHECK(dev.usb.nifaces == honest.usb.nifaces &&
+                  memcmp(dev.usb.ifaces, honest.usb.ifaces, sizeof dev.usb.ifaces[0] * dev.usb.nifaces) == 0);
+            CHECK(memcmp(dev.usb.bound_in, honest.usb.bound_in, sizeof dev.usb.bound_in) == 0);
         }
     }
 }

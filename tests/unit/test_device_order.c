@@ -137,16 +137,16 @@ static void make_read(enum device_result result) {
     struct device *d = &answer.read.dev;
     *d = (struct device){.sys_name = "1-2.3",
                          .node = "/dev/bus/usb/001/005",
-                         .port_path = "2.3",
-                         .speed = "480",
-                         .busnum = 1,
-                         .devnum = 5,
-                         .root_port = 2,
-                         .nifaces = VH_MAX_IFACES,
-                         .nconfigs = 3,
-                         .config = 7,
-                         .bound_in = {7, 4},
-                         .removable = REMOVABLE_REMOVABLE,
+                         .usb.port_path = "2.3",
+                         .usb.speed = "480",
+                         .usb.busnum = 1,
+                         .usb.devnum = 5,
+                         .usb.root_port = 2,
+                         .usb.nifaces = VH_MAX_IFACES,
+                         .usb.nconfigs = 3,
+                         .usb.config = 7,
+                         .usb.bound_in = {7, 4},
+                         .usb.removable = REMOVABLE_REMOVABLE,
                          .settled = true};
     answer.read.texts =
         (struct device_texts){.serial = "\xc3\xa4", .vendor_name = "Vendor", .product_name = "Product", .note = "odd"};
@@ -295,8 +295,8 @@ static void broken_devices(void) {
     struct device_texts *t = &answer.read.texts;
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->sys_name));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->node));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->port_path));
-    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->speed));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->usb.port_path));
+    BROKEN(make_read(DEVICE_FULL), UNTERMINATED(d->usb.speed));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->serial));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->vendor_name));
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->product_name));
@@ -311,29 +311,29 @@ static void broken_devices(void) {
     BROKEN(make_read(DEVICE_FULL), t->product_name[6] = '\xc3');          /* cut */
     BROKEN(make_read(DEVICE_FULL), memcpy(t->serial, "\xc0\xaf", 3));     /* overlong */
     BROKEN(make_read(DEVICE_FULL), memcpy(t->serial, "\xed\xa0\x80", 4)); /* a surrogate */
-    BROKEN(make_read(DEVICE_FULL), d->speed[0] = '\x80');
+    BROKEN(make_read(DEVICE_FULL), d->usb.speed[0] = '\x80');
     BROKEN(make_read(DEVICE_FULL), t->malformed[0] = '\xfe');
-    BROKEN(make_read(DEVICE_FULL), d->port_path[0] = '\x80');
+    BROKEN(make_read(DEVICE_FULL), d->usb.port_path[0] = '\x80');
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->settled, 2));
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->unresponsive, 255));
     BROKEN(make_read(DEVICE_FULL), set_byte(&d->unauthorised, 2));
     BROKEN(make_read(DEVICE_SAME), answer.read.unauthorised = 2);
     BROKEN(make_read(DEVICE_SAME), UNTERMINATED(answer.read.driver));
-    BROKEN(make_read(DEVICE_FULL), d->nifaces = VH_MAX_IFACES + 1);
-    BROKEN(make_read(DEVICE_FULL), d->nconfigs = VH_MAX_CONFIGS + 1);
-    BROKEN(make_read(DEVICE_FULL), d->nconfigs = 2); /* bound in a configuration that is not there */
-    BROKEN(make_read(DEVICE_FULL), d->bound_in[VH_MAX_IFACES - 1] = 8);
-    RIGHT(make_read(DEVICE_FULL), (d->nconfigs = VH_MAX_CONFIGS, d->bound_in[0] = 255));
-    RIGHT(make_read(DEVICE_FULL), (d->nifaces = 1, d->bound_in[1] = 255)); /* of no interface */
+    BROKEN(make_read(DEVICE_FULL), d->usb.nifaces = VH_MAX_IFACES + 1);
+    BROKEN(make_read(DEVICE_FULL), d->usb.nconfigs = VH_MAX_CONFIGS + 1);
+    BROKEN(make_read(DEVICE_FULL), d->usb.nconfigs = 2); /* bound in a configuration that is not there */
+    BROKEN(make_read(DEVICE_FULL), d->usb.bound_in[VH_MAX_IFACES - 1] = 8);
+    RIGHT(make_read(DEVICE_FULL), (d->usb.nconfigs = VH_MAX_CONFIGS, d->usb.bound_in[0] = 255));
+    RIGHT(make_read(DEVICE_FULL), (d->usb.nifaces = 1, d->usb.bound_in[1] = 255)); /* of no interface */
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->note));
     BROKEN(make_read(DEVICE_FULL), t->note[0] = '\xfe');
-    BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 0xff, sizeof d->removable));
-    BROKEN(make_read(DEVICE_FULL), memset(&d->removable, 3, 1));
-    BROKEN(make_read(DEVICE_FULL), d->busnum = 0);
-    BROKEN(make_read(DEVICE_FULL), d->busnum = 2); /* of another node */
-    BROKEN(make_read(DEVICE_FULL), d->devnum = 0);
-    BROKEN(make_read(DEVICE_FULL), d->devnum = 6);
-    BROKEN(make_read(DEVICE_FULL), (d->devnum = 128, memcpy(d->node, "/dev/bus/usb/001/128", 21)));
+    BROKEN(make_read(DEVICE_FULL), memset(&d->usb.removable, 0xff, sizeof d->usb.removable));
+    BROKEN(make_read(DEVICE_FULL), memset(&d->usb.removable, 3, 1));
+    BROKEN(make_read(DEVICE_FULL), d->usb.busnum = 0);
+    BROKEN(make_read(DEVICE_FULL), d->usb.busnum = 2); /* of another node */
+    BROKEN(make_read(DEVICE_FULL), d->usb.devnum = 0);
+    BROKEN(make_read(DEVICE_FULL), d->usb.devnum = 6);
+    BROKEN(make_read(DEVICE_FULL), (d->usb.devnum = 128, memcpy(d->node, "/dev/bus/usb/001/128", 21)));
     BROKEN(make_read(DEVICE_FULL), memcpy(d->node, "/dev/bus/usb/001/006", 21));
     BROKEN(make_read(DEVICE_FULL), memcpy(d->node, "/dev/sda", 9));
     BROKEN(make_read(DEVICE_FULL), memcpy(d->sys_name, "1-2.4", 6)); /* another device's answer */

@@ -68,8 +68,8 @@ static void healthy(void) {
     device_clear(&devices[0]);
     device_clear(&devices[1]);
     ndevices = 1;
-    devices[0].busnum = 1;
-    devices[0].devnum = 5;
+    devices[0].usb.busnum = 1;
+    devices[0].usb.devnum = 5;
     (void)snprintf(devices[0].sys_name, sizeof devices[0].sys_name, "1-2");
     (void)snprintf(devices[0].node, sizeof devices[0].node, "/dev/bus/usb/001/005");
     memset(&conf, 0, sizeof conf);
@@ -247,7 +247,7 @@ static void where_nothing_can_be_revoked_is_said(void) {
 
 static void libusb_has_a_second_opinion(void) {
     healthy();
-    devices[0].devnum = 6;
+    devices[0].usb.devnum = 6;
     CHECK_INT(visit(), WRONG);
     CHECK(told("problem", "libusb: ", "has bus 1 device 5, sysfs does not"));
     CHECK(says("1 problem\n"));

@@ -38,9 +38,9 @@ static struct device keyboard(void) {
     d.incarnation = 1;
     d.vid = 0x46d;
     d.pid = 0xc31c;
-    d.root_port = 2;
-    d.ifaces[0].sub = 1;
-    d.ifaces[0].proto = 1;
+    d.usb.root_port = 2;
+    d.usb.ifaces[0].sub = 1;
+    d.usb.ifaces[0].proto = 1;
     return d;
 }
 
@@ -186,7 +186,7 @@ static void who_is_meant(void) {
     plug(&d);
     CHECK(ask("{\"action\":\"explain\",\"bus\":1,\"port\":\"2\"}"));
     d.incarnation = 2;
-    d.devnum = 6;
+    d.usb.devnum = 6;
     strcpy(d.node, "/dev/bus/usb/001/006");
     strcpy(d.sys_name, "1-3");
     plug(&d);
@@ -197,7 +197,7 @@ static void who_is_meant(void) {
     d.cls = 9;
     strcpy(d.node, "/dev/bus/usb/001/007");
     strcpy(d.sys_name, "1-4");
-    d.devnum = 7;
+    d.usb.devnum = 7;
     plug(&d);
     CHECK(ask("{\"action\":\"explain\",\"device_node\":\"/dev/bus/usb/001/007\"}"));
 }
@@ -420,7 +420,7 @@ static void the_largest_explanation(void) {
     char longest[VH_STRING_MAX] = "";
     memset(longest, 1, sizeof longest - 1);
     d.vendor_name = d.product_name = d.serial = longest;
-    d.nifaces = VH_MAX_IFACES;
+    d.usb.nifaces = VH_MAX_IFACES;
     static char path[VH_PATH_MAX];
     memset(path, 1, sizeof path - 1);
     for (int i = 0; i < VH_MAX_DRIVERS; i++)
@@ -464,7 +464,7 @@ static void figures_of_quarantine(void) {
     struct device d = keyboard();
     start(rules);
     core.quarantine = QUARANTINE_RULES;
-    d.nconfigs = 1;
+    d.usb.nconfigs = 1;
     plug(&d);
     CHECK(api_parse(&r, "{\"action\":\"stats\"}", 18, error, sizeof error));
     collect(true, NULL);

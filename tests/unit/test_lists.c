@@ -42,9 +42,9 @@ static void make_tree(void) {
 
 /* The driver of a vendor-specific device 1234:5678, "" if it has none. */
 static const char *driver(void) {
-    struct device d = {.vid = 0x1234, .pid = 0x5678, .cls = 255, .nifaces = 1};
+    struct device d = {.vid = 0x1234, .pid = 0x5678, .cls = 255, .usb.nifaces = 1};
     const char *why = "";
-    d.ifaces[0].cls = 255;
+    d.usb.ifaces[0].cls = 255;
     CHECK(modules_of(&d, &why));
     return d.driver_path[0] != NULL ? d.driver_path[0] : "";
 }

@@ -12,10 +12,10 @@ static void a_device(uint16_t vid, uint16_t pid, uint16_t bcd) {
     memset(&dev, 0, sizeof dev);
     dev.vid = vid;
     dev.pid = pid;
-    dev.bcd_device = bcd;
-    dev.nifaces = 2;
-    dev.ifaces[0] = (struct usb_iface){.cls = 0xff, .sub = 0xff, .proto = 0, .number = 0};
-    dev.ifaces[1] = (struct usb_iface){.cls = 0x03, .sub = 0x01, .proto = 0x02, .number = 0x0a};
+    dev.usb.bcd_device = bcd;
+    dev.usb.nifaces = 2;
+    dev.usb.ifaces[0] = (struct usb_iface){.cls = 0xff, .sub = 0xff, .proto = 0, .number = 0};
+    dev.usb.ifaces[1] = (struct usb_iface){.cls = 0x03, .sub = 0x01, .proto = 0x02, .number = 0x0a};
 }
 
 /* As read from the modalias attributes of a real machine. */
@@ -138,24 +138,24 @@ static void cut_lists_are_read_to_their_end(void) {
 static void only_classes_that_say_nothing_leave_it_to_the_ids(void) {
     a_device(1, 2, 3);
     CHECK(!modalias_by_ids_only(&dev));
-    dev.ifaces[1].cls = 0;
+    dev.usb.ifaces[1].cls = 0;
     CHECK(modalias_by_ids_only(&dev));
-    dev.nifaces = 0;
+    dev.usb.nifaces = 0;
     CHECK(modalias_by_ids_only(&dev));
 }
 
 /* The usual gigabit adapter: its maker's own configuration, one of CDC, and one of both. */
 static void a_device_of_three_configurations(void) {
     a_device(1, 2, 3);
-    dev.nifaces = 4;
-    dev.nconfigs = 3;
-    memcpy(dev.config_value, (const uint8_t[]){1, 5, 5}, 3);
-    dev.ifaces[0] = (struct usb_iface){255, 255, 0, 0};
-    dev.ifaces[1] = (struct usb_iface){2, 6, 0, 0};
-    dev.ifaces[2] = (struct usb_iface){0, 0, 0, 1};
-    dev.ifaces[3] = (struct usb_iface){3, 1, 1, 0}; /* an alternate setting that no driver begins with */
-    memcpy(dev.bound_in, (const uint8_t[]){1 | 4, 2 | 4, 4, 0}, 4);
-    dev.config = 0;
+    dev.usb.nifaces = 4;
+    dev.usb.nconfigs = 3;
+    memcpy(dev.usb.config_value, (const uint8_t[]){1, 5, 5}, 3);
+    dev.usb.ifaces[0] = (struct usb_iface){255, 255, 0, 0};
+    dev.usb.ifaces[1] = (struct usb_iface){2, 6, 0, 0};
+    dev.usb.ifaces[2] = (struct usb_iface){0, 0, 0, 1};
+    dev.usb.ifaces[3] = (struct usb_iface){3, 1, 1, 0}; /* an alternate setting that no driver begins with */
+    memcpy(dev.usb.bound_in, (const uint8_t[]){1 | 4, 2 | 4, 4, 0}, 4);
+    dev.usb.config = 0;
 }
 
 static bool only(bool a, bool b, bool c, bool d) {
@@ -165,11 +165,11 @@ static bool only(bool a, bool b, bool c, bool d) {
 
 static void the_active_configuration_decides(void) {
     a_device_of_three_configurations();
-    dev.config = 1;
+    dev.usb.config = 1;
     CHECK(modalias_by_ids_only(&dev) && only(true, false, false, false));
-    dev.config = 5; /* the kernel takes the first one with this value */
+    dev.usb.config = 5; /* the kernel takes the first one with this value */
     CHECK(!modalias_by_ids_only(&dev) && only(false, false, false, false));
-    dev.ifaces[1].cls = 255;
+    dev.usb.ifaces[1].cls = 255;
     CHECK(modalias_by_ids_only(&dev) && only(false, true, false, false));
 }
 
@@ -177,24 +177,24 @@ static void the_active_configuration_decides(void) {
 static void without_an_active_configuration_each_of_them_may_decide(void) {
     a_device_of_three_configurations();
     for (int value = 0; value <= 255; value++) {
-        dev.config = (uint8_t)value;
+        dev.usb.config = (uint8_t)value;
         if (value != 1 && value != 5)
             CHECK(modalias_by_ids_only(&dev) && only(true, false, false, false));
     }
-    dev.config = 0;
-    dev.bound_in[0] = 4;
-    dev.bound_in[1] |= 1;
+    dev.usb.config = 0;
+    dev.usb.bound_in[0] = 4;
+    dev.usb.bound_in[1] |= 1;
     CHECK(!modalias_by_ids_only(&dev) && only(false, false, false, false));
-    dev.ifaces[1].cls = 0;
+    dev.usb.ifaces[1].cls = 0;
     CHECK(modalias_by_ids_only(&dev) && only(true, true, true, false));
 }
 
 /* A description has no configurations. */
 static void of_a_device_described_by_hand_every_interface_counts(void) {
     a_device(1, 2, 3);
-    dev.ifaces[0].cls = dev.ifaces[1].cls = 255;
+    dev.usb.ifaces[0].cls = dev.usb.ifaces[1].cls = 255;
     CHECK(modalias_by_ids_only(&dev) && modalias_counts(&dev, 0) && modalias_counts(&dev, 1));
-    dev.config = 1;
+    dev.usb.config = 1;
     CHECK(modalias_by_ids_only(&dev) && modalias_counts(&dev, 0) && modalias_counts(&dev, 1));
 }
 

@@ -13,8 +13,8 @@
 
 /* A device without a class that names its driver. */
 static struct device device(unsigned vid) {
-    struct device d = {.nifaces = 1, .vid = (uint16_t)vid, .pid = 0x1666};
-    d.ifaces[0].cls = 255;
+    struct device d = {.usb.nifaces = 1, .vid = (uint16_t)vid, .pid = 0x1666};
+    d.usb.ifaces[0].cls = 255;
     return d;
 }
 
@@ -95,8 +95,8 @@ IN_ITS_OWN_PROCESS(a_driver_is_told_by_its_path) {
     heal();
     struct device sure = device(8), hub = device(8);
     const char *why = "";
-    sure.ifaces[0].cls = 3; /* the class names the driver: no list is read */
-    hub.nifaces = 0;
+    sure.usb.ifaces[0].cls = 3; /* the class names the driver: no list is read */
+    hub.usb.nifaces = 0;
     CHECK(modules_of(&sure, &why) && sure.driver_path[0] == NULL);
     CHECK(modules_of(&hub, &why) && hub.driver_path[0] == NULL);
 }
@@ -109,14 +109,14 @@ IN_ITS_OWN_PROCESS(the_driver_is_that_of_the_active_configuration) {
     make_file("usr/lib/modules/9.9/modules.dep", "kernel/own.ko:\nkernel/cdc.ko:\n");
     modules_open();
     struct device d = device(8);
-    d.nifaces = 2;
-    d.ifaces[1] = (struct usb_iface){.cls = 2};
+    d.usb.nifaces = 2;
+    d.usb.ifaces[1] = (struct usb_iface){.cls = 2};
     CHECK(modules_of(&d, &why) && d.driver_path[0] == NULL); /* of one configuration, with a class */
-    d.nconfigs = 2;
-    d.config_value[0] = d.bound_in[0] = 1;
-    d.config_value[1] = d.bound_in[1] = 2;
+    d.usb.nconfigs = 2;
+    d.usb.config_value[0] = d.usb.bound_in[0] = 1;
+    d.usb.config_value[1] = d.usb.bound_in[1] = 2;
     for (uint8_t config = 0; config < 3; config++) {
-        d.config = config;
+        d.usb.config = config;
         CHECK(modules_of(&d, &why));
         CHECK_STR(d.driver_path[0] != NULL ? d.driver_path[0] : "(none)",
                   config == 2 ? "(none)" : "/usr/lib/modules/9.9/kernel/own.ko");

@@ -187,7 +187,7 @@ static void what_was_bound_before_is_another_plug(void) {
     event("add", "1-2");
     read_noted();
     CHECK_INT(nfacts, 1);
-    CHECK(!kept_device("1-2")->settled && kept_device("1-2")->devnum == 6);
+    CHECK(!kept_device("1-2")->settled && kept_device("1-2")->usb.devnum == 6);
     CHECK_STR(kept_device("1-2")->serial, "");
     event("bind", "1-2");
     read_noted();
@@ -263,9 +263,9 @@ static void what_lasts_is_read_once(void) {
     event("bind", "1-2");
     read_noted();
     CHECK(nreads == 1 && result == DEVICE_NAMES);
-    CHECK_STR(kept_device("1-2")->speed, "480");
+    CHECK_STR(kept_device("1-2")->usb.speed, "480");
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
-    CHECK(kept_device("1-2")->nifaces == 1 && kept_device("1-2")->vid == 0xfff1);
+    CHECK(kept_device("1-2")->usb.nifaces == 1 && kept_device("1-2")->vid == 0xfff1);
     text("1-2", "product", "Another\n");
     event("change", "1-2");
     read_noted();
@@ -290,10 +290,10 @@ static void the_active_configuration_is_known_once_it_settles(void) {
     text("1-2", "bConfigurationValue", "1\n");
     event("add", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 0 && kept_device("1-2")->nconfigs == 1);
+    CHECK(kept_device("1-2")->usb.config == 0 && kept_device("1-2")->usb.nconfigs == 1);
     event("bind", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 1 && result == DEVICE_NAMES); /* its drivers are those of before */
+    CHECK(kept_device("1-2")->usb.config == 1 && result == DEVICE_NAMES); /* its drivers are those of before */
     text("1-2", "bConfigurationValue", "\n");
     event("bind", "1-2");
     read_noted();
@@ -307,29 +307,29 @@ static void a_choice_among_configurations_is_read_with_its_drivers(void) {
     text("1-2", "bConfigurationValue", "\n");
     event("add", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 0 && kept_device("1-2")->nconfigs == 2);
+    CHECK(kept_device("1-2")->usb.config == 0 && kept_device("1-2")->usb.nconfigs == 2);
     text("1-2", "bConfigurationValue", "4\n");
     event("change", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 0 && result == DEVICE_SAME);
+    CHECK(kept_device("1-2")->usb.config == 0 && result == DEVICE_SAME);
     event("bind", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 4 && kept_device("1-2")->settled && result == DEVICE_FULL);
+    CHECK(kept_device("1-2")->usb.config == 4 && kept_device("1-2")->settled && result == DEVICE_FULL);
     CHECK_STR(kept_device("1-2")->product_name, "Thing");
     text("1-2", "bConfigurationValue", "1\n");
     event("change", "1-2"); /* may be about anything: the lock of a device in use is not asked for */
     read_noted();
-    CHECK(kept_device("1-2")->config == 4 && result == DEVICE_SAME);
+    CHECK(kept_device("1-2")->usb.config == 4 && result == DEVICE_SAME);
     event("bind", "1-2"); /* another driver has chosen */
     read_noted();
-    CHECK(kept_device("1-2")->config == 1 && result == DEVICE_FULL);
+    CHECK(kept_device("1-2")->usb.config == 1 && result == DEVICE_FULL);
     event("bind", "1-2");
     read_noted();
     CHECK(result == DEVICE_SAME);
     text("1-2", "bConfigurationValue", "256\n");
     event("bind", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->config == 0 && result == DEVICE_FULL);
+    CHECK(kept_device("1-2")->usb.config == 0 && result == DEVICE_FULL);
 }
 
 static void a_reset_or_a_new_plug_is_read_again(void) {
@@ -345,15 +345,15 @@ static void a_reset_or_a_new_plug_is_read_again(void) {
     text("1-2", "speed", "12\n");
     event("change", "1-2");
     read_noted();
-    CHECK(nfacts == 1 && kept_device("1-2")->devnum == 7 && result == DEVICE_FULL);
-    CHECK_STR(kept_device("1-2")->speed, "12");
+    CHECK(nfacts == 1 && kept_device("1-2")->usb.devnum == 7 && result == DEVICE_FULL);
+    CHECK_STR(kept_device("1-2")->usb.speed, "12");
     CHECK_STR(kept_device("1-2")->node, "/dev/bus/usb/001/007");
     displace("1-2");
     place(2, 7); /* the same number, another plug */
     text("1-2", "speed", "5000\n");
     event("add", "1-2");
     read_noted();
-    CHECK_STR(kept_device("1-2")->speed, "5000");
+    CHECK_STR(kept_device("1-2")->usb.speed, "5000");
     CHECK(!kept_device("1-2")->settled);
 }
 
@@ -407,13 +407,13 @@ static void what_nobody_keeps_is_read_again(void) {
     forgetful = true;
     event("change", "1-2");
     read_noted();
-    CHECK_STR(kept_device("1-2")->speed, "12");
+    CHECK_STR(kept_device("1-2")->usb.speed, "12");
     CHECK(kept_device("1-2")->settled && result == DEVICE_FULL); /* its bind was seen all the same */
     CHECK_STR(kept_device("1-2")->serial, "S1");
     text("1-2", "speed", "\xff\n");
     event("change", "1-2");
     read_noted();
-    CHECK_STR(kept_device("1-2")->speed, "\xef\xbf\xbd");
+    CHECK_STR(kept_device("1-2")->usb.speed, "\xef\xbf\xbd");
 }
 
 static void of_more_devices_than_are_noted_none_is_missed(void) {
@@ -460,7 +460,7 @@ static void an_unauthorised_device_is_read_again_until_it_is_authorised(void) {
     event("add", "1-2");
     event("bind", "1-2");
     read_noted();
-    CHECK(kept_device("1-2")->unauthorised && kept_device("1-2")->nifaces == 1);
+    CHECK(kept_device("1-2")->unauthorised && kept_device("1-2")->usb.nifaces == 1);
     event("change", "1-2");
     read_noted();
     CHECK(result == DEVICE_FULL && kept_device("1-2")->unauthorised);

@@ -16,19 +16,19 @@ static void a_webcam(void) {
         .cls = 0xef,
         .sub = 2,
         .proto = 1,
-        .busnum = 1,
-        .devnum = 5,
-        .root_port = 2,
-        .removable = REMOVABLE_REMOVABLE,
-        .port_path = "2.3",
+        .usb.busnum = 1,
+        .usb.devnum = 5,
+        .usb.root_port = 2,
+        .usb.removable = REMOVABLE_REMOVABLE,
+        .usb.port_path = "2.3",
         .serial = "ABC123",
         .vendor_name = "Logitech, Inc.",
         .product_name = "Webcam C270",
         .protect = "",
         .malformed = "",
         .note = "",
-        .nifaces = 2,
-        .ifaces = {{0x0e, 1, 0, 0}, {0x01, 2, 0, 1}},
+        .usb.nifaces = 2,
+        .usb.ifaces = {{0x0e, 1, 0, 0}, {0x01, 2, 0, 1}},
     };
 }
 
@@ -102,9 +102,9 @@ static const uint32_t fields[] = {
 #define ALL_BUT_DRIVER (uint16_t)(F_DRIVER_PATH - 1)
 
 static void a_vendor_specific_device(void) {
-    dev.nifaces = 2;
-    dev.ifaces[0] = (struct usb_iface){0xff, 1, 0, 0};
-    dev.ifaces[1] = (struct usb_iface){0, 0, 0, 1};
+    dev.usb.nifaces = 2;
+    dev.usb.ifaces[0] = (struct usb_iface){0xff, 1, 0, 0};
+    dev.usb.ifaces[1] = (struct usb_iface){0, 0, 0, 1};
     dev.driver_path[0] = "/lib/modules/6.1/uvcvideo.ko";
 }
 
@@ -179,7 +179,7 @@ static void interface_fields_on_one_interface(void) {
         CHECK(policy_entry_matches(&c, &e, &dev));
         e.if_class = 0x07; /* nearest is now the second interface */
         CHECK_INT(policy_entry_misses(&c, &e, &dev), F_IF_CLASS);
-        dev.nifaces = 0;
+        dev.usb.nifaces = 0;
         e.if_class = 0;
         e.if_sub = 0;
         CHECK(!policy_entry_matches(&c, &e, &dev));
@@ -189,9 +189,9 @@ static void interface_fields_on_one_interface(void) {
 
 /* A device with these classes against the entry; both answers agree. */
 static bool all_of(const struct entry *e, int n, const struct usb_iface *ifaces) {
-    dev.nifaces = (uint8_t)n;
+    dev.usb.nifaces = (uint8_t)n;
     for (int i = 0; i < n; i++)
-        dev.ifaces[i] = ifaces[i];
+        dev.usb.ifaces[i] = ifaces[i];
     bool is = policy_entry_matches(&c, e, &dev);
     CHECK_INT(policy_entry_misses(&c, e, &dev) == 0, is);
     return is;
@@ -254,7 +254,7 @@ static void zero_is_a_value(void) {
         fresh(any);
         struct entry e = {.enabled = true, .fields = F_IF_CLASS | F_IF_PROTOCOL, .if_class = 0x0e, .if_proto = 0};
         CHECK(policy_entry_matches(&c, &e, &dev));
-        dev.ifaces[0].proto = 1;
+        dev.usb.ifaces[0].proto = 1;
         CHECK(!policy_entry_matches(&c, &e, &dev));
         e = (struct entry){.enabled = true, .fields = F_DEV_CLASS, .dev_class = 0};
         CHECK(!policy_entry_matches(&c, &e, &dev));
@@ -266,8 +266,8 @@ static void zero_is_a_value(void) {
 static bool port(bool any, const char *port, const char *path) {
     struct entry e = {.enabled = true, .fields = F_PORT, .port = port};
     c.rule_match_any = any;
-    memset(dev.port_path, 0, sizeof dev.port_path);
-    strcpy(dev.port_path, path);
+    memset(dev.usb.port_path, 0, sizeof dev.usb.port_path);
+    strcpy(dev.usb.port_path, path);
     return policy_entry_matches(&c, &e, &dev);
 }
 
@@ -296,7 +296,7 @@ static void removable_values(void) {
     for (size_t have = 0; have < 3; have++) {
         for (unsigned mask = 0; mask < 8; mask++) {
             struct entry e = {.enabled = true, .fields = F_REMOVABLE, .removable = (uint8_t)mask};
-            dev.removable = all[have];
+            dev.usb.removable = all[have];
             CHECK_INT(policy_entry_matches(&c, &e, &dev), (mask & 1u << all[have]) != 0);
         }
     }
@@ -309,10 +309,10 @@ static void driver_path_only_without_telling_classes(void) {
         e.fields = F_DRIVER_PATH;
         a_vendor_specific_device();
         CHECK(policy_entry_matches(&c, &e, &dev));
-        dev.ifaces[1].cls = 0x0e;
+        dev.usb.ifaces[1].cls = 0x0e;
         CHECK(!policy_entry_matches(&c, &e, &dev));
         CHECK_INT(policy_entry_misses(&c, &e, &dev), F_DRIVER_PATH);
-        dev.nifaces = 0;
+        dev.usb.nifaces = 0;
         CHECK(policy_entry_matches(&c, &e, &dev));
         dev.driver_path[0] = NULL; /* unknown: even .* would not match */
         e.driver_path = pattern(".*");

@@ -231,14 +231,14 @@ static void a_hub_without_a_configuration_is_not_held(void) {
 static void a_device_of_the_hosts_has_its_turn(void) {
     PLACE("1-2", "2\n", 5, mouse);
     event("bind", "1-2");
-    CHECK(kept_device("1-2") != NULL && kept_device("1-2")->config == 0 && !kept_device("1-2")->driven);
+    CHECK(kept_device("1-2") != NULL && kept_device("1-2")->usb.config == 0 && !kept_device("1-2")->driven);
     offer("1-2");
     CHECK(last_ok && port_held("1-2"));
     CHECK_STR(done(), "release usb1 2, claim usb1 2, ");
     CHECK_STR(node_text(5), "configured 1\n");
     attribute("1-2", "bConfigurationValue", "1\n");
     event("change", "1-2");
-    CHECK_INT(kept_device("1-2")->config, 1);
+    CHECK_INT(kept_device("1-2")->usb.config, 1);
     offer("1-2"); /* again: it is configured, and only offered to drivers */
     CHECK(last_ok);
     CHECK_STR(node_text(5), "configured 1\n");

@@ -17,7 +17,7 @@ static bool parse(const unsigned char *p, size_t n) {
     bool ok = desc_parse(p, n, &dev, &why);
     if (!ok) {
         CHECK(why != NULL && why[0] != '\0' && strlen(why) < VH_MALFORMED_MAX);
-        CHECK(dev.nifaces == 0 && dev.nconfigs == 0 && dev.note[0] == '\0');
+        CHECK(dev.usb.nifaces == 0 && dev.usb.nconfigs == 0 && dev.note[0] == '\0');
     }
     return ok;
 }
@@ -69,9 +69,9 @@ static const unsigned char keyboard[] = {
 
 static void a_keyboard(void) {
     CHECK(parse(keyboard, sizeof keyboard));
-    CHECK(dev.vid == 0x046d && dev.pid == 0xc31c && dev.bcd_device == 0x1234);
+    CHECK(dev.vid == 0x046d && dev.pid == 0xc31c && dev.usb.bcd_device == 0x1234);
     CHECK(dev.cls == 0 && dev.sub == 0 && dev.proto == 0);
-    CHECK_INT(dev.nifaces, 2);
+    CHECK_INT(dev.usb.nifaces, 2);
     CHECK_STR(interfaces(), ":030101:030000:");
 }
 
@@ -109,7 +109,7 @@ static void a_webcam_with_associations_and_alternate_settings(void) {
     CHECK(dev.cls == 0xef && dev.sub == 2 && dev.proto == 1);
     CHECK_STR(interfaces(), ":0e0100:0e0200:ffffff:010100:010200:");
     CHECK_STR(dev.note, "");
-    CHECK(dev.bound_in[1] == 1 && dev.bound_in[2] == 0); /* drivers begin with alternate setting 0 */
+    CHECK(dev.usb.bound_in[1] == 1 && dev.usb.bound_in[2] == 0); /* drivers begin with alternate setting 0 */
 }
 
 static void every_configuration_counts(void) {
@@ -124,8 +124,9 @@ static void every_configuration_counts(void) {
     };
     CHECK(parse(phone, sizeof phone));
     CHECK_STR(interfaces(), ":060101:020d00:0a0001:");
-    CHECK(dev.nconfigs == 3 && dev.config_value[0] == 1 && dev.config_value[1] == 2 && dev.config_value[2] == 3);
-    CHECK(dev.bound_in[0] == 1 && dev.bound_in[1] == 2 && dev.bound_in[2] == 2);
+    CHECK(dev.usb.nconfigs == 3 && dev.usb.config_value[0] == 1 && dev.usb.config_value[1] == 2 &&
+          dev.usb.config_value[2] == 3);
+    CHECK(dev.usb.bound_in[0] == 1 && dev.usb.bound_in[1] == 2 && dev.usb.bound_in[2] == 2);
     CHECK_STR(dev.note, "");
 }
 
@@ -143,7 +144,7 @@ static void numbers_need_not_begin_at_zero(void) {
 static void a_device_without_interfaces(void) {
     static const unsigned char bare[] = {DEVICE(255, 1, 2, 1, 2, 1), CONFIG(9, 0, 1)};
     CHECK(parse(bare, sizeof bare));
-    CHECK_INT(dev.nifaces, 0);
+    CHECK_INT(dev.usb.nifaces, 0);
     CHECK_STR(interfaces(), "");
 }
 
@@ -191,7 +192,7 @@ static void an_interface_without_alternate_setting_0_counts(void) {
         ENDPOINT(0x83),
     };
     taken(stick, sizeof stick, ":080650:030101:", "an interface has no alternate setting 0");
-    CHECK(dev.bound_in[1] == 1);
+    CHECK(dev.usb.bound_in[1] == 1);
     static const unsigned char hub[] = {DEVICE(0, 0, 0, 1, 2, 1), CONFIG(18, 1, 1), INTERFACE(0, 7, 0, 9, 0, 0)};
     taken(hub, sizeof hub, ":090000:", "an interface has no alternate setting 0");
     CHECK(device_is_hub(&dev));
@@ -206,10 +207,10 @@ static void every_class_of_an_interface_counts_once(void) {
         INTERFACE(3, 0, 0, 7, 1, 4), INTERFACE(3, 1, 0, 9, 0, 0),
     };
     taken(many, sizeof many, ":070104:ff00ff:070102:070104:090000:", "");
-    CHECK_INT(dev.nifaces, 5);
-    CHECK(dev.ifaces[0].number == 3 && dev.ifaces[3].number == 0);
-    CHECK(dev.bound_in[0] == 2 && dev.bound_in[1] == 1 && dev.bound_in[2] == 0 && dev.bound_in[3] == 1);
-    CHECK(dev.bound_in[4] == 0);
+    CHECK_INT(dev.usb.nifaces, 5);
+    CHECK(dev.usb.ifaces[0].number == 3 && dev.usb.ifaces[3].number == 0);
+    CHECK(dev.usb.bound_in[0] == 2 && dev.usb.bound_in[1] == 1 && dev.usb.bound_in[2] == 0 && dev.usb.bound_in[3] == 1);
+    CHECK(dev.usb.bound_in[4] == 0);
 }
 
 /* The kernel keeps the first of two with one number and drops the other; both count. */
@@ -217,7 +218,7 @@ static void a_setting_that_comes_twice_hides_nothing(void) {
     static const unsigned char twice[] = {DEVICE(0, 0, 0, 1, 2, 1), CONFIG(36, 1, 1), INTERFACE(0, 1, 0, 8, 6, 98),
                                           INTERFACE(0, 0, 0, 8, 6, 80), INTERFACE(0, 0, 0, 3, 1, 1)};
     taken(twice, sizeof twice, ":080662:080650:030101:", "");
-    CHECK(dev.bound_in[0] == 0 && dev.bound_in[1] == 1 && dev.bound_in[2] == 0);
+    CHECK(dev.usb.bound_in[0] == 0 && dev.usb.bound_in[1] == 1 && dev.usb.bound_in[2] == 0);
 }
 
 /* ---- what is odd ---- */
@@ -255,7 +256,7 @@ static void values_of_configurations_are_kept_as_they_are(void) {
     for (size_t i = 0; i < 9; i++)
         memcpy(b + 18 + 9 * i, bare, 9);
     taken(b, sizeof b - 9, "", "");
-    CHECK(dev.nconfigs == 8 && dev.config_value[0] == 7 && dev.config_value[7] == 7);
+    CHECK(dev.usb.nconfigs == 8 && dev.usb.config_value[0] == 7 && dev.usb.config_value[7] == 7);
     b[17] = 9;
     refused(b, sizeof b, "too many configurations");
 }
@@ -309,7 +310,7 @@ static void the_device_descriptors_fields_are_told_anyway(void) {
     memcpy(b, keyboard, sizeof b);
     b[sizeof b - 7] = 0; /* the last endpoint's length */
     refused(b, sizeof b, "a descriptor shorter than its own header");
-    CHECK(dev.vid == 0x046d && dev.pid == 0xc31c && dev.bcd_device == 0x1234 && dev.cls == 0);
+    CHECK(dev.vid == 0x046d && dev.pid == 0xc31c && dev.usb.bcd_device == 0x1234 && dev.cls == 0);
     CHECK_STR(interfaces(), "");
 }
 
@@ -440,8 +441,8 @@ static size_t many_interfaces(unsigned char *b, unsigned n) {
 static void interfaces_are_bounded(void) {
     unsigned char b[27 + 9 * 255];
     CHECK(parse(b, many_interfaces(b, VH_MAX_IFACES)));
-    CHECK_INT(dev.nifaces, VH_MAX_IFACES);
-    CHECK(dev.ifaces[VH_MAX_IFACES - 1].proto == VH_MAX_IFACES - 1);
+    CHECK_INT(dev.usb.nifaces, VH_MAX_IFACES);
+    CHECK(dev.usb.ifaces[VH_MAX_IFACES - 1].proto == VH_MAX_IFACES - 1);
     CHECK_INT(strlen(interfaces()), VH_MAX_IFACES * 7 + 1);
     refused(b, many_interfaces(b, VH_MAX_IFACES + 1), "too many interfaces");
     refused(b, many_interfaces(b, 255), "too many interfaces");
@@ -453,7 +454,7 @@ static void the_bound_counts_all_configurations(void) {
     memcpy(b + n, b + 18, n - 18);
     b[17] = 2;
     CHECK(parse(b, n + n - 18)); /* the same ones again */
-    CHECK_INT(dev.nifaces, 40);
+    CHECK_INT(dev.usb.nifaces, 40);
     for (size_t i = 0; i < 40; i++)
         b[n + 9 + 9 * i + 6] = 2; /* another subclass */
     refused(b, n + n - 18, "too many interfaces");
@@ -466,7 +467,7 @@ static void any_single_damage_is_survived(void) {
             memcpy(b, keyboard, sizeof b);
             b[at] = (unsigned char)value;
             if (parse(b, sizeof b))
-                CHECK(dev.nifaces <= 3); /* a class descriptor that becomes an interface */
+                CHECK(dev.usb.nifaces <= 3); /* a class descriptor that becomes an interface */
         }
     }
 }

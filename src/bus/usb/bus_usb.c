@@ -34,10 +34,10 @@ static struct usb_notes noted;
 static void of_device(struct device_order *o, const struct device *dev) {
     memcpy(o->sys_name, dev->sys_name, sizeof o->sys_name);
     o->incarnation = dev->incarnation;
-    o->busnum = dev->busnum;
-    o->devnum = dev->devnum;
+    o->busnum = dev->usb.busnum;
+    o->devnum = dev->usb.devnum;
     o->storage = usb_may_back_the_host(dev);
-    o->several = dev->nconfigs > 1;
+    o->several = dev->usb.nconfigs > 1;
 }
 
 static bool usb_open_node(const struct device *dev, uint64_t token) {

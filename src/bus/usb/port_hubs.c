@@ -124,8 +124,8 @@ void port_hub_bound(const struct device_order *o) {
 }
 
 void port_hub_seen(const struct device *dev) {
-    struct device_order o = {.incarnation = dev->incarnation, .busnum = dev->busnum, .devnum = dev->devnum};
-    if (!hubs.run || !device_is_hub(dev) || !dev->settled || dev->unresponsive || dev->config == 0)
+    struct device_order o = {.incarnation = dev->incarnation, .busnum = dev->usb.busnum, .devnum = dev->usb.devnum};
+    if (!hubs.run || !device_is_hub(dev) || !dev->settled || dev->unresponsive || dev->usb.config == 0)
         return;
     memcpy(o.sys_name, dev->sys_name, sizeof o.sys_name);
     port_hub_bound(&o);

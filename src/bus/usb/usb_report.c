@@ -44,7 +44,7 @@ static void keep(int fd, const struct device *dev) {
     usb_report_end();
     kept.fd = fd;
     kept.incarnation = dev->incarnation;
-    kept.devnum = dev->devnum;
+    kept.devnum = dev->usb.devnum;
 }
 
 /* By the last snapshot of what the host uses. */
@@ -104,7 +104,7 @@ static void take_names(struct device *dev, const struct device_read *r) {
         device_note(note, r->texts.note);
         dev->note = note;
     }
-    dev->config = r->dev.config;
+    dev->usb.config = r->dev.usb.config;
     dev->settled = true;
 }
 
@@ -189,7 +189,7 @@ void usb_report_silent(const char *name, bool there) {
 
 int usb_report_node(const struct device *dev) {
     int fd = kept.fd;
-    if (fd < 0 || kept.incarnation != dev->incarnation || kept.devnum != dev->devnum)
+    if (fd < 0 || kept.incarnation != dev->incarnation || kept.devnum != dev->usb.devnum)
         return -1;
     kept.fd = -1;
     return fd;

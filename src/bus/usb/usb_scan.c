@@ -46,8 +46,8 @@ int64_t usb_scan_at(void) {
 
 /* Audio, HID, printers, smart cards and video provide no block device and no network interface. */
 bool usb_may_back_the_host(const struct device *dev) {
-    for (int i = 0; i < dev->nifaces; i++) {
-        uint8_t c = dev->ifaces[i].cls;
+    for (int i = 0; i < dev->usb.nifaces; i++) {
+        uint8_t c = dev->usb.ifaces[i].cls;
         if (c != 0x01 && c != 0x03 && c != 0x07 && c != 0x0b && c != 0x0e)
             return true;
     }
@@ -67,15 +67,15 @@ bool usb_order_read(const char *name, enum plug_phase phase, uint64_t token) {
     if (p != NULL && last != NULL && p->incarnation == last->incarnation) {
         o.vid = last->vid;
         o.pid = last->pid;
-        o.busnum = last->busnum;
-        o.devnum = last->devnum;
-        o.several = last->nconfigs > 1;
-        o.config = last->config;
+        o.busnum = last->usb.busnum;
+        o.devnum = last->usb.devnum;
+        o.several = last->usb.nconfigs > 1;
+        o.config = last->usb.config;
         o.complete = p->complete;
         o.named = last->settled;
         o.storage = usb_may_back_the_host(last);
         o.given = usb_calls()->given(name);
-        o.idle = port_hubs_on() && last->settled && last->config == 0 && last->nconfigs > 0;
+        o.idle = port_hubs_on() && last->settled && last->usb.config == 0 && last->usb.nconfigs > 0;
         o.open = (phase == PLUG_BOUND || p->settled) && token == OF_UEVENT && usb_calls()->wanted(last);
     }
     o.configure = port_hubs_on();
@@ -130,7 +130,7 @@ static bool is_as_reported(const struct device_row *r) {
     const struct usb_plug *p = usb_plug_find(r->sys_name);
     const struct device *last = usb_calls()->reported(r->sys_name);
     return p != NULL && last != NULL && p->complete && p->incarnation == r->incarnation &&
-           last->incarnation == r->incarnation && last->devnum == r->devnum && !last->unresponsive &&
+           last->incarnation == r->incarnation && last->usb.devnum == r->devnum && !last->unresponsive &&
            last->unauthorised == (r->unauthorised != 0) && last->settled == p->settled;
 }
 

@@ -92,13 +92,13 @@ static void find_drivers(struct device *dev, struct device_texts *texts) {
 
 static void read_removable(int dir, struct device *dev) {
     char text[16];
-    dev->removable = REMOVABLE_UNKNOWN;
+    dev->usb.removable = REMOVABLE_UNKNOWN;
     if (sysfs_text(dir, "removable", text, sizeof text) <= 0)
         return;
     if (str_eq(text, "removable"))
-        dev->removable = REMOVABLE_REMOVABLE;
+        dev->usb.removable = REMOVABLE_REMOVABLE;
     else if (str_eq(text, "fixed"))
-        dev->removable = REMOVABLE_FIXED;
+        dev->usb.removable = REMOVABLE_FIXED;
 }
 
 uint8_t usb_sysfs_config(int dir) {
@@ -130,14 +130,14 @@ static bool read_place(int dir, struct device *dev) {
     uint8_t devnum = usb_sysfs_number(dir);
     if (devnum == 0 || !sysfs_uint(dir, "busnum", 10, 255, &bus) || bus == 0)
         return false;
-    if (sysfs_text(dir, "devpath", dev->port_path, sizeof dev->port_path) <= 0 ||
-        dev->port_path[strspn(dev->port_path, "0123456789.")] != '\0')
+    if (sysfs_text(dir, "devpath", dev->usb.port_path, sizeof dev->usb.port_path) <= 0 ||
+        dev->usb.port_path[strspn(dev->usb.port_path, "0123456789.")] != '\0')
         return false;
-    dev->busnum = (uint8_t)bus;
-    dev->devnum = devnum;
-    dev->root_port = usb_root_port(dev->port_path);
-    (void)read_string(dir, "speed", dev->speed, sizeof dev->speed); /* unknown is "" */
-    usb_node_print(dev->node, dev->busnum, devnum);
+    dev->usb.busnum = (uint8_t)bus;
+    dev->usb.devnum = devnum;
+    dev->usb.root_port = usb_root_port(dev->usb.port_path);
+    (void)read_string(dir, "speed", dev->usb.speed, sizeof dev->usb.speed); /* unknown is "" */
+    usb_node_print(dev->node, dev->usb.busnum, devnum);
     return true;
 }
 
@@ -185,7 +185,7 @@ static void read_twin(const struct device *dev, char twin[VH_PORTPATH_MAX]) {
         const char *ports = NULL;
         uint8_t bus = 0;
         if (read_peer(name, peer)) {
-            if (!usb_name_parse(peer, &bus, &ports) || bus == dev->busnum ||
+            if (!usb_name_parse(peer, &bus, &ports) || bus == dev->usb.busnum ||
                 !str_fmt(twin, VH_PORTPATH_MAX, "%s%s", ports, dev->sys_name + len))
                 twin[0] = '\0'; /* no USB device has so many hubs before it */
             return;
@@ -199,7 +199,7 @@ static void read_twin(const struct device *dev, char twin[VH_PORTPATH_MAX]) {
 /* Without a stable path, as below a controller whose own path is too long for one, bus and port say where it is. */
 static void read_path(const struct device *dev, struct device_texts *texts) {
     char path[VH_PATH_MAX], link[VH_PATH_MAX], speed[16];
-    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/usb%u", (unsigned)dev->busnum);
+    bool ok = str_fmt(path, sizeof path, USB_DEVICES "/usb%u", (unsigned)dev->usb.busnum);
     VH_ASSERT(ok);
     int hub = sysfs_open(path, O_RDONLY | O_DIRECTORY);
     bool known = hub >= 0 && sysfs_text(hub, "speed", speed, sizeof speed) > 0;
@@ -209,7 +209,7 @@ static void read_path(const struct device *dev, struct device_texts *texts) {
     VH_ASSERT(ok);
     if (!known || sysfs_link(path, link, sizeof link) <= 0)
         return;
-    if (stable_path_make(texts->stable_path, link, dev->busnum, speed, dev->port_path))
+    if (stable_path_make(texts->stable_path, link, dev->usb.busnum, speed, dev->usb.port_path))
         read_twin(dev, texts->twin);
 }
 
@@ -219,7 +219,7 @@ bool usb_sysfs_plug(int dir, struct device *dev, struct device_texts *texts) {
     read_path(dev, texts);
     read_removable(dir, dev);
     read_descriptors(dir, dev, texts);
-    dev->config = dev->settled ? usb_sysfs_config(dir) : 0;
+    dev->usb.config = dev->settled ? usb_sysfs_config(dir) : 0;
     find_drivers(dev, texts);
     return true;
 }

@@ -136,7 +136,7 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     if (same) {
         r->dev.vid = o->vid;
         r->dev.pid = o->pid;
-        r->dev.config = usb_sysfs_config(dir);
+        r->dev.usb.config = usb_sysfs_config(dir);
     } else if (!usb_sysfs_plug(dir, &r->dev, &r->texts)) {
         r->result = DEVICE_FLUX;
         return;
@@ -145,7 +145,7 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     usb_sysfs_names(dir, &r->dev, &r->texts);
     put_drivers(r);
     /* What the kernel was not allowed to read, or to configure, is read again once it is. */
-    r->complete = same || (r->texts.malformed[0] == '\0' && r->dev.nifaces > 0 && r->unauthorised == 0);
+    r->complete = same || (r->texts.malformed[0] == '\0' && r->dev.usb.nifaces > 0 && r->unauthorised == 0);
 }
 
 /* For the plug that was just read. If it cannot be opened, an OPEN of its own will say why. */
@@ -156,8 +156,8 @@ static int open_read(const struct device_order *o, const struct device_read *r) 
         return -1;
     of.incarnation = r->incarnation;
     if (r->result == DEVICE_FULL) {
-        of.busnum = r->dev.busnum;
-        of.devnum = r->dev.devnum;
+        of.busnum = r->dev.usb.busnum;
+        of.devnum = r->dev.usb.devnum;
         of.storage = 1; /* what was reported before says nothing of this plug */
     }
     return usb_node_open(&of, why, sizeof why);
