@@ -21,7 +21,7 @@ void api_ok(struct sbuf *sb, const char *id) {
 
 void api_done(struct sbuf *sb, const struct request *r) {
     sb_str(sb, "{\"result\": \"ok\"");
-    if (r->kind == REQ_PCI_LIST)
+    if (r->kind == REQ_LIST && r->about == KIND_PCI)
         sb_str(sb, ", \"pci_devices\": []");
     if (r->kind == REQ_VMM_ARGS)
         sb_str(sb, ", \"vmm_args\": []");

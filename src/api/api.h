@@ -73,7 +73,7 @@ void api_event(struct sbuf *sb, const struct core *c, const struct principal *wh
                int vm);
 /* One device of a list, as the asker of that list may know it. */
 void api_list_entry(struct sbuf *sb, const struct core *c, const struct request *r, int slot);
-const char *api_request_name(enum request_kind kind);
+const char *api_request_name(const struct request *r);
 void api_state_event(struct sbuf *sb, const struct core *c); /* of the state file's loss, or of its end; for admins */
 const char *api_event_name(enum event_kind kind);
 

@@ -114,36 +114,39 @@ static void parse_list(struct parse *p) {
     parse_connector(p);
 }
 
+/* What may be asked about devices of a kind. */
+#define LISTS(kind, name) \
+    { name "_list", REQ_LIST, kind }
+#define MOVES(kind, name)                                                                                           \
+    {name "_attach", REQ_ATTACH, kind}, {name "_detach", REQ_DETACH, kind}, {name "_suspend", REQ_SUSPEND, kind}, { \
+        name "_resume", REQ_RESUME, kind                                                                            \
+    }
+
 static const struct {
     const char *name;
     enum request_kind kind;
+    enum device_kind about;
 } requests[] = {
-    {"enable_notifications", REQ_SUBSCRIBE},
-    {"disable_notifications", REQ_UNSUBSCRIBE},
-    {"usb_list", REQ_LIST},
-    {"usb_attach", REQ_ATTACH},
-    {"usb_detach", REQ_DETACH},
-    {"usb_suspend", REQ_SUSPEND},
-    {"usb_resume", REQ_RESUME},
-    {"explain", REQ_EXPLAIN},
-    {"stats", REQ_STATS},
-    {"history", REQ_HISTORY},
-    {"rules", REQ_RULES},
-    {"pci_list", REQ_PCI_LIST},
-    {"pci_attach", REQ_PCI_ATTACH},
-    {"pci_detach", REQ_PCI_DETACH},
-    {"pci_suspend", REQ_PCI_SUSPEND},
-    {"pci_resume", REQ_PCI_RESUME},
-    {"evdev_list", REQ_EVDEV_LIST},
-    {"vmm_args", REQ_VMM_ARGS},
-    {"state_acknowledge", REQ_ACKNOWLEDGE},
-    {"reload", REQ_RELOAD},
-    {"version", REQ_VERSION},
+    {"enable_notifications", REQ_SUBSCRIBE, KIND_USB},
+    {"disable_notifications", REQ_UNSUBSCRIBE, KIND_USB},
+    LISTS(KIND_USB, "usb"),
+    MOVES(KIND_USB, "usb"),
+    LISTS(KIND_PCI, "pci"),
+    MOVES(KIND_PCI, "pci"),
+    LISTS(KIND_EVDEV, "evdev"),
+    {"explain", REQ_EXPLAIN, KIND_USB},
+    {"stats", REQ_STATS, KIND_USB},
+    {"history", REQ_HISTORY, KIND_USB},
+    {"rules", REQ_RULES, KIND_USB},
+    {"vmm_args", REQ_VMM_ARGS, KIND_USB},
+    {"state_acknowledge", REQ_ACKNOWLEDGE, KIND_USB},
+    {"reload", REQ_RELOAD, KIND_USB},
+    {"version", REQ_VERSION, KIND_USB},
 };
 
-const char *api_request_name(enum request_kind kind) {
+const char *api_request_name(const struct request *r) {
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
-        if (requests[i].kind == kind)
+        if (requests[i].kind == r->kind && requests[i].about == r->about)
             return requests[i].name;
     }
     return requests[0].name; /* REQ_AUDIT has no name of its own: it subscribes */
@@ -160,6 +163,7 @@ static bool parse_action(struct parse *p) {
         for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
             if (str_eq(requests[i].name, name)) {
                 p->r->kind = requests[i].kind;
+                p->r->about = requests[i].about;
                 return true;
             }
         }
@@ -224,26 +228,28 @@ static void parse_explain(struct parse *p) {
         parse_complain(p, "address", parse_field(p, "address"), expected);
 }
 
+static void parse_move(struct parse *p) {
+    if (p->r->about != KIND_USB)
+        return; /* the fields that choose among PCI devices: there is none to choose */
+    parse_selector(p);
+    parse_vm(p);
+    require_selector(p);
+}
+
 static void parse_fields(struct parse *p) {
     parse_id(p);
     if (!parse_action(p))
         return;
     switch (p->r->kind) {
     case REQ_LIST:
-    case REQ_PCI_LIST:
-    case REQ_EVDEV_LIST:
         parse_list(p);
         break;
     case REQ_ATTACH:
     case REQ_DETACH:
-        parse_selector(p);
-        parse_vm(p);
-        require_selector(p);
+        parse_move(p);
         break;
     case REQ_SUSPEND:
     case REQ_RESUME:
-    case REQ_PCI_SUSPEND:
-    case REQ_PCI_RESUME:
         parse_vm(p);
         break;
     case REQ_VMM_ARGS:
@@ -258,8 +264,6 @@ static void parse_fields(struct parse *p) {
     case REQ_SUBSCRIBE:
         parse_subscribe(p);
         break;
-    case REQ_PCI_ATTACH: /* the fields that choose among PCI devices: there is none to choose */
-    case REQ_PCI_DETACH:
     case REQ_STATS:
     case REQ_RULES:
     case REQ_ACKNOWLEDGE:

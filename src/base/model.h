@@ -122,12 +122,6 @@ enum request_kind {
     REQ_STATS,
     REQ_HISTORY,
     REQ_RULES,
-    REQ_PCI_LIST,
-    REQ_PCI_ATTACH,
-    REQ_PCI_DETACH,
-    REQ_PCI_SUSPEND,
-    REQ_PCI_RESUME,
-    REQ_EVDEV_LIST,
     REQ_VMM_ARGS,
     REQ_ACKNOWLEDGE, /* that the state file was lost */
     REQ_RELOAD,      /* read the configuration again */
@@ -149,6 +143,7 @@ struct selector {
 
 struct request {
     enum request_kind kind;
+    enum device_kind about; /* REQ_LIST, _ATTACH, _DETACH, _SUSPEND, _RESUME: of devices of this kind */
     struct client_ref client;
     struct principal who;
     struct selector sel;

@@ -337,8 +337,8 @@ static handler *const handlers[] = {
 /* May a list differ after this step? A request that only asks changes nothing, but its step also does what has become
  * due: then it has an action that is not for the asker alone. */
 static bool may_change(const struct fact *f, const struct actions *out, bool due) {
-    bool asks = f->kind == FACT_CLIENT_GONE ||
-                (f->kind == FACT_REQUEST && !core_moves(f->request->kind) && !f->request->verify);
+    bool asks =
+        f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request) && !f->request->verify);
     for (int i = 0; i < out->n; i++)
         asks = asks && out->a[i].client.gen != 0;
     return due || !asks;

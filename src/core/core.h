@@ -307,7 +307,7 @@ bool core_wants_vm(const struct core *c, int vm);  /* is an operation on this VM
 bool core_check(const struct core *c, const char **why);
 bool core_at_rest(const struct core *c, const char **why);
 
-bool core_moves(enum request_kind kind); /* may such a request move devices? */
+bool core_moves(const struct request *r); /* may it move devices? */
 
 /* ---- for rendering ---- */
 

@@ -159,7 +159,8 @@ void request_saved(struct step *st, const struct request *r, const char *why);
 void request_meant_gone(struct core *c, struct slot *s); /* a device of the decision that is being saved is unplugged */
 
 /* core_pci.c */
-void request_pci(struct step *st, const struct request *r);
+void request_other_kind(struct step *st, const struct request *r); /* about devices that are not on USB */
+void request_vmm_args(struct step *st, const struct request *r);
 
 /* core_guest.c */
 bool guest_may(const struct core *c, const struct request *r, const struct slot *s); /* move it by this request? */

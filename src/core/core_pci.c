@@ -7,7 +7,7 @@
 #include "core/core_internal.h"
 
 /* The VM's own words for its start: none, unless the configuration gives it something that cannot be given yet. */
-static void vmm_args(struct step *st, const struct request *r) {
+void request_vmm_args(struct step *st, const struct request *r) {
     const struct conf *conf = st->c->conf;
     int vm = conf_vm(conf, r->vm);
     if (vm >= 0 && !conf_other_bus(conf, vm) && !r->require_pci) {
@@ -30,12 +30,10 @@ static bool lists_none(const struct request *r) {
     return (r->sel.by_tag && !r->all) || r->disconnected == TRI_YES || r->who.role == ROLE_GUEST;
 }
 
-void request_pci(struct step *st, const struct request *r) {
-    if (r->kind == REQ_PCI_LIST && !lists_none(r))
+void request_other_kind(struct step *st, const struct request *r) {
+    if (r->kind == REQ_LIST && (r->about == KIND_EVDEV || !lists_none(r)))
         step_add(st, ACT_SERVE)->client = r->client;
-    else if (r->kind == REQ_VMM_ARGS)
-        vmm_args(st, r);
-    else if (r->kind == REQ_PCI_ATTACH || r->kind == REQ_PCI_DETACH)
+    else if (r->kind == REQ_ATTACH || r->kind == REQ_DETACH)
         reply_failed_text(st, r, "not supported yet: PCI devices are not given to VMs");
     else
         reply_ok(st, r->client);

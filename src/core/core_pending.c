@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* Requests that may change something. Only of these the audit reports refusals. */
-bool core_moves(enum request_kind kind) {
-    return kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
+bool core_moves(const struct request *r) {
+    bool moves = r->kind == REQ_ATTACH || r->kind == REQ_DETACH || r->kind == REQ_SUSPEND || r->kind == REQ_RESUME;
+    return moves && r->about == KIND_USB;
 }
 
 void pending_audit(struct step *st, const struct audit *audit, uint16_t text) {
@@ -33,7 +34,7 @@ void reply_ok(struct step *st, struct client_ref client) {
 static char *failed_as(struct step *st, const struct audit *audit) {
     VH_ASSERT(st->out->ntexts < CORE_MAX_TEXTS);
     uint16_t text = (uint16_t)st->out->ntexts++;
-    if (core_moves(audit->asked.kind))
+    if (core_moves(&audit->asked))
         pending_audit(st, audit, text);
     if (audit->asked.client.gen != 0) {
         struct action *a = step_add(st, ACT_REPLY);

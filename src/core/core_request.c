@@ -171,7 +171,15 @@ static void explain(struct step *st, const struct request *r) {
     a->slot = slot;
 }
 
+static bool is_about_devices(enum request_kind kind) {
+    return kind == REQ_LIST || kind == REQ_ATTACH || kind == REQ_DETACH || kind == REQ_SUSPEND || kind == REQ_RESUME;
+}
+
 static void begin(struct step *st, const struct request *r) {
+    if (is_about_devices(r->kind) && r->about != KIND_USB) {
+        request_other_kind(st, r);
+        return;
+    }
     switch (r->kind) {
     case REQ_SUBSCRIBE:
     case REQ_AUDIT:
@@ -212,18 +220,12 @@ static void begin(struct step *st, const struct request *r) {
     case REQ_RESUME:
         suspend_or_resume(st, r);
         break;
-    case REQ_PCI_LIST:
-    case REQ_PCI_ATTACH:
-    case REQ_PCI_DETACH:
-    case REQ_PCI_SUSPEND:
-    case REQ_PCI_RESUME:
     case REQ_VMM_ARGS:
-        request_pci(st, r);
+        request_vmm_args(st, r);
         break;
     case REQ_ACKNOWLEDGE:
         acknowledge(st, r);
         break;
-    case REQ_EVDEV_LIST:
     case REQ_RELOAD:
         step_add(st, ACT_SERVE)->client = r->client;
         break;
@@ -234,7 +236,7 @@ static void begin(struct step *st, const struct request *r) {
 }
 
 static bool may_decide(const struct request *r) {
-    return (r->kind == REQ_ATTACH || r->kind == REQ_DETACH) && r->who.role != ROLE_GUEST;
+    return core_moves(r) && (r->kind == REQ_ATTACH || r->kind == REQ_DETACH) && r->who.role != ROLE_GUEST;
 }
 
 void request_fact(struct step *st, const struct fact *f) {
@@ -242,7 +244,7 @@ void request_fact(struct step *st, const struct fact *f) {
     struct request found = *f->request;
     const struct request *r = &found;
     request_find_port(c, &found);
-    if (core_moves(r->kind) && !pending_has_room(c, &r->who)) { /* before anything changes */
+    if (core_moves(r) && !pending_has_room(c, &r->who)) { /* before anything changes */
         reply_failed_text(st, r, "too many requests are under way");
     } else if (c->saving && may_decide(r)) {
         VH_ASSERT(c->nwaiting < VH_MAX_CLIENTS);

@@ -107,10 +107,10 @@ static void on_evdev_list(struct client_ref c, bool ok) {
 /* What the core has no part in. */
 static void api_handler_serve(const struct action *a) {
     const struct request *r = &handler.request[a->client.index];
-    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_PCI_LIST || r->kind == REQ_EVDEV_LIST || r->kind == REQ_EXPLAIN);
-    if (r->kind == REQ_PCI_LIST || r->kind == REQ_EXPLAIN)
+    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_LIST || r->kind == REQ_EXPLAIN);
+    if (r->kind == REQ_EXPLAIN || (r->kind == REQ_LIST && r->about == KIND_PCI))
         pci_list_ask(a->client);
-    else if (r->kind == REQ_EVDEV_LIST)
+    else if (r->kind == REQ_LIST)
         evdev_list_ask(a->client);
     else if (!reload_ask(a->client, &r->who))
         reply(a->client, ACT_REPLY, "too many requests are under way");
@@ -136,7 +136,7 @@ static void on_line(struct client_ref c, const struct principal *who, char *line
     r->client = c;
     r->who = *who;
     if (ok) {
-        if (core_moves(r->kind))
+        if (core_moves(r))
             server_charge(c, VH_CHANGE_COST - 1); /* the server has charged 1 already */
         struct fact f = {.kind = FACT_REQUEST, .request = r};
         dispatch_fact(&f);
@@ -230,9 +230,9 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
-    } else if (r->kind == REQ_PCI_LIST) {
+    } else if (r->kind == REQ_LIST && r->about == KIND_PCI) {
         more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
-    } else if (r->kind == REQ_EVDEV_LIST) {
+    } else if (r->kind == REQ_LIST && r->about == KIND_EVDEV) {
         more = api_evdev_part(evdev_list_last(), dispatch_core()->conf, r, cursor, out);
     } else if (r->kind == REQ_RULES) {
         more = api_rules_part(dispatch_core(), r, cursor, out);
@@ -248,7 +248,7 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
 /* An unfiltered list is the same for all clients with the same view, until the core counts a change. */
 static uint64_t on_stamp(struct client_ref c) {
     const struct request *r = &handler.request[c.index];
-    unsigned view = r->kind == REQ_LIST ? api_list_view(r) : 0;
+    unsigned view = r->kind == REQ_LIST && r->about == KIND_USB ? api_list_view(r) : 0;
     return view != 0 ? dispatch_core()->changes << 8 | view : 0;
 }
 

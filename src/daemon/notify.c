@@ -138,7 +138,7 @@ static void audit_to_all(const struct core *c, const struct audit_entry *e) {
 
 void notify_audit(const struct core *c, const struct audit *a, const char *reason, int64_t now) {
     const struct audit_entry e = {.who = &a->asked.who,
-                                  .action = a->asked.kind == REQ_AUDIT ? "audit" : api_request_name(a->asked.kind),
+                                  .action = a->asked.kind == REQ_AUDIT ? "audit" : api_request_name(&a->asked),
                                   .outcome = audit_outcome_name(a->outcome),
                                   .reason = a->outcome == AUDIT_OK ? NULL : reason,
                                   .a = a};

@@ -84,7 +84,7 @@ static void reloads(const struct conf *fresh, vm_set changed) {
 static void audit(const struct action *a, struct sbuf *sb) {
     const struct audit *d = &out.audits[a->audit];
     const struct audit_entry e = {.who = &d->asked.who,
-                                  .action = api_request_name(d->asked.kind),
+                                  .action = api_request_name(&d->asked),
                                   .outcome = audit_outcome_name(d->outcome),
                                   .reason = d->outcome == AUDIT_OK ? NULL : out.texts[a->text],
                                   .a = d};

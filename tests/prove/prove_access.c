@@ -28,8 +28,8 @@ PROOF(may) {
     if (kind == REQ_EXPLAIN || kind == REQ_RULES || kind == REQ_STATS || kind == REQ_VMM_ARGS)
         CLAIM(!yes || role >= ROLE_OPERATOR);
     if (role == ROLE_OBSERVER)
-        CLAIM(yes == (kind == REQ_SUBSCRIBE || kind == REQ_UNSUBSCRIBE || kind == REQ_LIST || kind == REQ_PCI_LIST ||
-                      kind == REQ_EVDEV_LIST || kind == REQ_HISTORY || kind == REQ_VERSION));
+        CLAIM(yes == (kind == REQ_SUBSCRIBE || kind == REQ_UNSUBSCRIBE || kind == REQ_LIST || kind == REQ_HISTORY ||
+                      kind == REQ_VERSION));
     if (role == ROLE_ADMIN)
         CLAIM(yes == (kind <= REQ_VERSION));
 }

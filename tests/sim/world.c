@@ -781,7 +781,7 @@ static void check_decisions(void) {
 static void step(const struct fact *f) {
     const char *why = "";
     note_decisions(f);
-    bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request->kind));
+    bool asks = f->kind == FACT_CLIENT_GONE || (f->kind == FACT_REQUEST && !core_moves(f->request));
     int liar = f->kind == FACT_OP_DONE && f->op->nfound > 0 ? f->op->vm : NOBODY;
     int had[CORE_SLOTS];
     uint64_t plugs[CORE_SLOTS];

@@ -251,12 +251,10 @@ static const struct {
     enum request_kind kind;
     const char *may;
 } table[] = {
-    {REQ_SUBSCRIBE, "-++++"},  {REQ_AUDIT, "----+"},       {REQ_UNSUBSCRIBE, "-++++"}, {REQ_LIST, "-++++"},
-    {REQ_ATTACH, "--+++"},     {REQ_DETACH, "--+++"},      {REQ_SUSPEND, "--+++"},     {REQ_RESUME, "--+++"},
-    {REQ_EXPLAIN, "---++"},    {REQ_STATS, "---++"},       {REQ_VERSION, "-++++"},     {REQ_PCI_LIST, "-++++"},
-    {REQ_PCI_ATTACH, "--+++"}, {REQ_PCI_DETACH, "--+++"},  {REQ_PCI_SUSPEND, "--+++"}, {REQ_PCI_RESUME, "--+++"},
-    {REQ_VMM_ARGS, "---++"},   {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"},      {REQ_HISTORY, "-++++"},
-    {REQ_RULES, "---++"},      {REQ_EVDEV_LIST, "-++++"},
+    {REQ_SUBSCRIBE, "-++++"},   {REQ_AUDIT, "----+"},  {REQ_UNSUBSCRIBE, "-++++"}, {REQ_LIST, "-++++"},
+    {REQ_ATTACH, "--+++"},      {REQ_DETACH, "--+++"}, {REQ_SUSPEND, "--+++"},     {REQ_RESUME, "--+++"},
+    {REQ_EXPLAIN, "---++"},     {REQ_STATS, "---++"},  {REQ_VERSION, "-++++"},     {REQ_VMM_ARGS, "---++"},
+    {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"}, {REQ_HISTORY, "-++++"},     {REQ_RULES, "---++"},
 };
 
 static void every_role_and_request(void) {

@@ -450,11 +450,14 @@ static void replies(void) {
 }
 
 static void every_request_has_its_name(void) {
-    CHECK_STR(api_request_name(REQ_ATTACH), "usb_attach");
-    CHECK_STR(api_request_name(REQ_VERSION), "version");
-    CHECK_STR(api_request_name(REQ_ACKNOWLEDGE), "state_acknowledge");
-    CHECK_STR(api_request_name(REQ_SUBSCRIBE), "enable_notifications");
-    CHECK_STR(api_request_name(REQ_AUDIT), "enable_notifications"); /* which it is a way to ask for */
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_ATTACH}), "usb_attach");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_ATTACH, .about = KIND_PCI}), "pci_attach");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_LIST, .about = KIND_EVDEV}), "evdev_list");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_VERSION}), "version");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_ACKNOWLEDGE}), "state_acknowledge");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_SUBSCRIBE}), "enable_notifications");
+    CHECK_STR(api_request_name(&(struct request){.kind = REQ_AUDIT}),
+              "enable_notifications"); /* which it is a way to ask for */
 }
 
 int main(void) {

@@ -59,7 +59,8 @@ static void rules_follow_their_vm_to_another_row(void) {
 
 /* "" if the answer is ok */
 static const char *answer(enum request_kind kind, const char *vm, bool require_pci) {
-    struct request r = {.kind = kind, .client = {.index = 1, .gen = 1}, .who = {.role = ROLE_ADMIN, .vm = -1}};
+    struct request r = {
+        .kind = kind, .about = KIND_PCI, .client = {.index = 1, .gen = 1}, .who = {.role = ROLE_ADMIN, .vm = -1}};
     struct fact f = {.kind = FACT_REQUEST, .request = &r};
     (void)snprintf(r.vm, sizeof r.vm, "%s", vm);
     r.require_pci = require_pci;
@@ -71,19 +72,19 @@ static const char *answer(enum request_kind kind, const char *vm, bool require_p
 static void nothing_to_do_is_success(void) {
     configure(&conf, "{" VMS PCI("\"targetVm\": \"b\"") "}");
     begin(false);
-    CHECK_STR(answer(REQ_PCI_LIST, "", false), "no reply"); /* the devices are read first */
+    CHECK_STR(answer(REQ_LIST, "", false), "no reply"); /* the devices are read first */
     CHECK(action(ACT_SERVE) != NULL && action(ACT_SERVE)->client.index == 1);
-    CHECK_STR(answer(REQ_PCI_SUSPEND, "", false), "");
-    CHECK_STR(answer(REQ_PCI_RESUME, "b", false), "");
-    CHECK_STR(answer(REQ_PCI_RESUME, "unknown", false), "");
+    CHECK_STR(answer(REQ_SUSPEND, "", false), "");
+    CHECK_STR(answer(REQ_RESUME, "b", false), "");
+    CHECK_STR(answer(REQ_RESUME, "unknown", false), "");
     CHECK_STR(answer(REQ_VMM_ARGS, "a", false), "");
 }
 
 static void what_cannot_be_done_says_so(void) {
     configure(&conf, "{" VMS PCI("\"targetVm\": \"b\"") "}");
     begin(false);
-    CHECK_STR(answer(REQ_PCI_ATTACH, "", false), "not supported yet: PCI devices are not given to VMs");
-    CHECK_STR(answer(REQ_PCI_DETACH, "", false), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(answer(REQ_ATTACH, "", false), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(answer(REQ_DETACH, "", false), "not supported yet: PCI devices are not given to VMs");
     CHECK_STR(answer(REQ_VMM_ARGS, "b", false), "not supported yet: pciPassthrough has a rule for VM 'b'");
     CHECK_STR(answer(REQ_VMM_ARGS, "b", true), "not supported yet: pciPassthrough has a rule for VM 'b'");
     CHECK_STR(answer(REQ_VMM_ARGS, "a", true), "no rule of pciPassthrough is for VM 'a'");

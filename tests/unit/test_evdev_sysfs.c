@@ -103,7 +103,7 @@ static const char *told(const struct request *r) {
     return reply;
 }
 
-static const struct request admin = {.kind = REQ_EVDEV_LIST, .who = {.role = ROLE_ADMIN, .vm = -1}};
+static const struct request admin = {.kind = REQ_LIST, .about = KIND_EVDEV, .who = {.role = ROLE_ADMIN, .vm = -1}};
 
 /* ---- reading ---- */
 

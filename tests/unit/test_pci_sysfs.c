@@ -100,7 +100,7 @@ static const char *told(const struct request *r) {
 }
 
 static void a_host_without_pci_has_an_empty_list(void) {
-    struct request r = {.kind = REQ_PCI_LIST};
+    struct request r = {.kind = REQ_LIST, .about = KIND_PCI};
     CHECK(list()->n == 0 && answer.pci.whole == 1);
     CHECK_STR(told(&r), "{\"result\": \"ok\", \"pci_devices\": []}\n");
 }
@@ -114,7 +114,7 @@ static void configure(const char *rules) {
 }
 
 static void a_device_is_listed_as_the_older_daemons_do(void) {
-    struct request r = {.kind = REQ_PCI_LIST, .id = "3"};
+    struct request r = {.kind = REQ_LIST, .about = KIND_PCI, .id = "3"};
     configure("{\"targetVm\": \"vm1\", \"allow\": [{\"deviceClass\": 12}]}");
     device("0000:00:1f.3", "0xfff1\n", "0x0c0510\n"); /* which no table knows */
     attribute("0000:00:1f.3", "subsystem_vendor", "0x1af4\n");
@@ -155,7 +155,7 @@ static void what_is_missing_or_odd_is_unknown(void) {
 }
 
 static void devices_are_in_the_order_of_entries_and_addresses(void) {
-    struct request r = {.kind = REQ_PCI_LIST};
+    struct request r = {.kind = REQ_LIST, .about = KIND_PCI};
     configure("{\"targetVm\": \"vm1\", \"tag\": \"net\", \"allow\": [{\"address\": \"10000:00:00.0\"}, "
               "{\"deviceClass\": 2}]}, "
               "{\"targetVm\": \"none\", \"allow\": [{\"deviceClass\": 12}]}");
@@ -320,7 +320,7 @@ static void the_bridge_above_is_told(void) {
 }
 
 static void more_than_the_list_holds_are_left_out_and_that_is_said(void) {
-    struct request r = {.kind = REQ_PCI_LIST};
+    struct request r = {.kind = REQ_LIST, .about = KIND_PCI};
     char address[16];
     for (unsigned i = 0; i < VH_MAX_PCI; i++) {
         (void)snprintf(address, sizeof address, "0001:%02x:00.0", i);

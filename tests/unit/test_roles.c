@@ -199,8 +199,9 @@ static void check_cell(size_t row, int situation) {
     if (cell == 'o')
         CHECK(strncmp(reply_text, "not allowed", 11) == 0 && strstr(reply_text, "001") == NULL);
     if (before_ok && !test_ok)
-        printf("# %s vm='%s' as %s in situation %d: '%s'\n", api_request_name(table[row].kind), table[row].vm,
-               role_name(table[row].role), situation, reply_text);
+        printf("# %s vm='%s' as %s in situation %d: '%s'\n",
+               api_request_name(&(struct request){.kind = table[row].kind}), table[row].vm, role_name(table[row].role),
+               situation, reply_text);
 }
 
 static void every_role_action_and_situation(void) {
