@@ -8,9 +8,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "codec/usb_place.h"
 #include "config/connectors.h"
-#include "config/policy.h"
 #include "core/core_internal.h"
 
 #include <string.h>
@@ -48,7 +46,7 @@ vm_set core_may_have(const struct core *c, int i) {
 static void slot_judge(struct core *c, struct slot *s) {
     int before = s->rule;
     s->hub = device_is_hub(&s->dev);
-    s->rule = policy_rule(c->conf, &s->dev);
+    s->rule = core_kind(&s->dev)->rule(c->conf, &s->dev);
     if (s->rule >= 0 && s->rule != before && !s->hub)
         c->hits[s->rule]++;
     remembered_refresh(c, s);
@@ -131,7 +129,7 @@ static void plug(struct step *st, const struct fact *f) {
     s->state = SLOT_PRESENT;
     texts_keep(c, i, f->device);
     s->dev.connector = connector_of(c->conf, &s->dev);
-    c->place[i] = usb_place_order(s->dev.usb.busnum, s->dev.usb.port_path);
+    c->place[i] = core_kind(&s->dev)->place(&s->dev);
     s->seen = true;
     s->plug = ++c->next_plug; /* the token of its reset */
     s->plugged_at = st->now;
@@ -144,8 +142,8 @@ static void plug(struct step *st, const struct fact *f) {
         doubt_earlier(c, s);
         revoke_plugged(c, s, noted(c, s));
     }
-    if (f->coldplug && s->managed && s->choice < 0 && s->rule >= 0 && c->conf->rules[s->rule].nvms > 0)
-        s->choice = c->conf->rules[s->rule].vms[0]; /* at start, no client can answer */
+    if (f->coldplug && s->managed && s->choice < 0)
+        s->choice = slot_terms(c, s).first; /* at start, no client can answer */
     slot_announce(st, i);
 }
 
@@ -270,13 +268,13 @@ static void reload_fact(struct step *st, const struct fact *f) {
             s->dev.connector = connector_of(conf, &s->dev);
         if (s->state != SLOT_PRESENT)
             continue;
-        vm_set before = s->rule >= 0 ? old->rules[s->rule].vm_mask : 0;
+        vm_set before = terms_by(old, s).vms;
         s->rule = -1; /* another rule, even in the same place */
         slot_judge_again(st, s);
         port_lease(c, s);
         if (s->req >= 0 && s->req_vm >= 0 && !plan_allows(c, s, s->req_vm))
             request_slot_done(st, i, "a new configuration does not allow it");
-        if (s->vm < 0 && (closed || before != (s->rule >= 0 ? conf->rules[s->rule].vm_mask : 0)))
+        if (s->vm < 0 && (closed || before != slot_terms(c, s).vms))
             s->question = QUESTION_NONE;
         slot_afresh(s);
         quarantine_reload(s);

@@ -107,7 +107,7 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
         sb_fmt(why, "unknown VM '%s'", r->vm);
         return -1;
     }
-    if (s->rule >= 0 ? c->conf->rules[s->rule].nvms == 0 : s->lease < 0) {
+    if (s->rule >= 0 ? slot_terms(c, s).first < 0 : s->lease < 0) {
         sb_fmt(why, "no rule gives %s to any VM", s->dev.node);
         return -1;
     }
@@ -119,7 +119,7 @@ static int attach_vm(const struct core *c, const struct request *r, const struct
         return named;
     if (s->rule < 0)
         return s->lease;
-    return s->choice >= 0 && plan_allows(c, s, s->choice) ? s->choice : c->conf->rules[s->rule].vms[0];
+    return s->choice >= 0 && plan_allows(c, s, s->choice) ? s->choice : slot_terms(c, s).first;
 }
 
 /* Is another request moving the device that this one has to wait for? One of a lower role is pushed aside, because it

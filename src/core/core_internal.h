@@ -7,6 +7,7 @@
 #define VHOTPLUG_CORE_INTERNAL_H
 
 #include "core/core.h"
+#include "core/core_kind.h"
 
 /* One step under way. */
 struct step {

@@ -115,7 +115,7 @@ static void attach_ended(struct step *st, int i, enum role by, bool ok) {
         s->choice = s->vm;
         s->guest_detached = -1;
         remembered_wake(st, s);
-        if (by > ROLE_GUEST && s->rule >= 0 && !c->conf->rules[s->rule].single && !remembered_select(st, s, s->vm, by))
+        if (by > ROLE_GUEST && s->rule >= 0 && !slot_terms(c, s).single && !remembered_select(st, s, s->vm, by))
             c->stats.table_full++; /* attached, but the selection is not remembered for the next plug */
         return;
     }

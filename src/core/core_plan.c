@@ -6,7 +6,6 @@
  */
 #include "base/log.h"
 #include "base/str.h"
-#include "codec/vm_id.h"
 #include "config/access.h"
 #include "core/core_internal.h"
 
@@ -41,7 +40,7 @@ static bool id_taken(const struct core *c, int i, int vm) {
     const struct device *d = &c->slot[i].dev;
     for (int k = 0; k < c->used; k++) {
         const struct slot *s = &c->slot[k];
-        if (k != i && s->vm == vm && s->vm_busnum == d->usb.busnum && s->vm_devnum == d->usb.devnum)
+        if (k != i && s->vm == vm && core_kind(&s->dev)->same_id(s, d))
             return true;
     }
     return false;
@@ -112,14 +111,11 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     s->op = cand->kind;
     s->op_vm = v;
     if (cand->kind == OP_ATTACH) {
-        s->vm_busnum = s->dev.usb.busnum;
-        s->vm_devnum = s->dev.usb.devnum;
+        core_kind(&s->dev)->take_id(s);
         s->held_before = (s->holders >> v & 1) != 0;
         slot_hold(st->c, s, v);
     }
-    op->busnum = s->vm_busnum;
-    op->devnum = s->vm_devnum;
-    vm_id_print(op->id, s->vm_busnum, s->vm_devnum);
+    core_kind(&s->dev)->put_id(s, op);
 }
 
 /* A client waits for this operation: try it although the VM was silent or failed a moment ago. */

@@ -106,7 +106,7 @@ void port_lease(struct core *c, struct slot *s) {
         return;
     if (c->conf->vms[s->lease].retired || (s->rule < 0 && policy_denies(c->conf, &s->dev)))
         s->lease = -1;
-    else if (s->rule >= 0 && (c->conf->rules[s->rule].vm_mask >> s->lease & 1) != 0)
+    else if ((slot_terms(c, s).vms >> s->lease & 1) != 0)
         s->choice = s->lease;
 }
 

@@ -17,7 +17,7 @@
 static bool suspends(const struct core *c, const struct slot *s, int vm) {
     if (s->state != SLOT_PRESENT || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
         return false;
-    return s->rule < 0 || !c->conf->rules[s->rule].skip_on_suspend;
+    return !slot_terms(c, s).skip_on_suspend;
 }
 
 /* A guest resumes only what it suspended itself: suspend_or_resume() checks that. */

@@ -94,10 +94,12 @@ void request_refuse_ambiguous(struct step *st, const struct request *r) {
         if (!request_means(c, r, i))
             continue;
         const struct device *d = &c->slot[i].dev;
-        if (sb.len + 120 < sb.cap)
-            sb_fmt(&sb, " %s (%s, %04x:%04x)", d->node, d->sys_name, (unsigned)d->vid, (unsigned)d->pid);
-        else
+        if (sb.len + 120 >= sb.cap) {
             left++;
+            continue;
+        }
+        sb_char(&sb, ' ');
+        core_kind(d)->describe(&sb, d);
     }
     if (left > 0)
         sb_fmt(&sb, " and %d more", left);

@@ -1,6 +1,6 @@
 /*
  * core_slot.c - the table of slots, and the events that follow from a change of a slot. Never decides where a device
- * goes. With core_texts.c the first file of the core: all others may call it.
+ * goes. With core_texts.c and core_kind.c the first file of the core: all others may call it.
  */
 #include "base/log.h"
 #include "base/str.h"
@@ -123,7 +123,7 @@ void slot_unassign(struct step *st, int i) {
 }
 
 const char *slot_tag(const struct core *c, const struct slot *s) {
-    const char *own = s->rule >= 0 ? c->conf->rules[s->rule].tag : "";
+    const char *own = slot_terms(c, s).tag;
     return own[0] != '\0' || s->lease < 0 ? own : c->lease_tag[s - c->slot];
 }
 
@@ -160,7 +160,7 @@ void slot_assign(struct step *st, int i, int vm) {
 
 void slot_release(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
-    if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !st->c->conf->rules[s->rule].reset_on_release))
+    if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !slot_terms(st->c, s).reset_on_release))
         return;
     s->reset_due = true;
     s->gone_vm = vm;

@@ -49,12 +49,12 @@ bool slot_kept_from(const struct slot *s, int vm) {
 static int rule_target(const struct core *c, const struct slot *s) {
     if (s->rule < 0)
         return s->lease;
-    const struct rule *r = &c->conf->rules[s->rule];
-    if (s->choice >= 0 && (r->vm_mask >> s->choice & 1) != 0)
+    struct terms t = slot_terms(c, s);
+    if (s->choice >= 0 && (t.vms >> s->choice & 1) != 0)
         return s->choice;
-    if (s->vm >= 0 && (r->vm_mask >> s->vm & 1) != 0)
+    if (s->vm >= 0 && (t.vms >> s->vm & 1) != 0)
         return s->vm;
-    return r->single && r->nvms > 0 ? r->vms[0] : -1;
+    return t.single ? t.first : -1;
 }
 
 int plan_target(const struct core *c, const struct slot *s) {
@@ -89,7 +89,7 @@ bool core_wants_device(const struct core *c, const char *sys_name) {
 }
 
 bool plan_allows(const struct core *c, const struct slot *s, int vm) {
-    return s->rule >= 0 ? (c->conf->rules[s->rule].vm_mask >> vm & 1) != 0 : s->lease == vm;
+    return s->rule >= 0 ? (slot_terms(c, s).vms >> vm & 1) != 0 : s->lease == vm;
 }
 
 bool plan_asks(const struct core *c, const struct slot *s) {
@@ -100,6 +100,6 @@ bool plan_asks(const struct core *c, const struct slot *s) {
     /* An announced device is neither held nor, so far, unsettled; one that is being configured again may be chosen. */
     if (slot_stays_with_host(c, s, STAY_DEVICE | STAY_FOREIGN | STAY_UNUSABLE | STAY_CLOSED | STAY_STOPPING) != STAY_NO)
         return false;
-    const struct rule *r = &c->conf->rules[s->rule];
-    return !r->single && r->nvms > 0 && plan_target(c, s) < 0;
+    struct terms t = slot_terms(c, s);
+    return !t.single && t.first >= 0 && plan_target(c, s) < 0;
 }

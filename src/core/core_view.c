@@ -10,11 +10,7 @@
 
 bool core_selects(const struct core *c, const struct selector *sel, const struct slot *s) {
     const struct device *d = &s->dev;
-    if (sel->by_node && (d->usb.busnum != sel->node_bus || d->usb.devnum != sel->node_dev))
-        return false;
-    if (sel->by_bus && d->usb.busnum != sel->bus)
-        return false;
-    if (sel->by_port && !str_eq(d->usb.port_path, sel->port))
+    if (!core_kind(d)->selects(sel, d))
         return false;
     if (sel->by_connector && !connector_has(c->conf, sel->connector, d, false))
         return false;
@@ -164,9 +160,9 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "suspended");
     else if (s->rule < 0)
         sb_str(sb, "no rule applies");
-    else if (c->conf->rules[s->rule].host)
+    else if (slot_terms(c, s).host)
         sb_str(sb, "its rule leaves it to the host");
-    else if (c->conf->rules[s->rule].nvms == 0)
+    else if (slot_terms(c, s).first < 0)
         sb_str(sb, "its rule names no VM that is configured");
     else if (slot_stays_with_host(c, s, STAY_CLOSED) != STAY_NO)
         sb_str(sb, core_why_closed);

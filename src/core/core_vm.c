@@ -101,9 +101,9 @@ static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, en
         const struct slot *s = &c->slot[i];
         if (s->state != state)
             continue;
-        if (s->vm == v && s->vm_busnum == f->busnum && s->vm_devnum == f->devnum)
+        if (s->vm == v && core_kind(&s->dev)->has_id(s, f))
             return i;
-        if (found < 0 && s->vm != v && s->dev.usb.busnum == f->busnum && s->dev.usb.devnum == f->devnum)
+        if (found < 0 && s->vm != v && core_kind(&s->dev)->would_have(&s->dev, f))
             found = i;
     }
     return found;
@@ -133,8 +133,7 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
             claim_slot(c, s, v);
         return;
     }
-    s->vm_busnum = f->busnum;
-    s->vm_devnum = f->devnum;
+    core_kind(&s->dev)->take_id(s); /* found by that */
     kept[i] = true;
     slot_assign(st, i, v);
     s->adopted = true;
