@@ -55,16 +55,6 @@ static void read_tables(struct reader *r, struct acpi_rule *rule, int array) {
     rule->ntables = (uint16_t)(r->c->nacpi_tables - rule->tables);
 }
 
-static void read_target(struct reader *r, struct acpi_rule *rule, int object, int tok) {
-    int vm = -1;
-    if (rd_empty(r, tok)) {
-        rd_warn(r, object, "'targetVm' names no VM: the rule never applies");
-        rule->enabled = false;
-    } else if (rd_vm(r, tok, &vm)) {
-        rule->vm = (int8_t)vm;
-    }
-}
-
 static void read_rule(struct reader *r, int object) {
     int v[CONF_KEYS_MAX];
     struct acpi_rule *rule = &r->c->acpi_rules[r->c->nacpi_rules];
@@ -78,7 +68,7 @@ static void read_rule(struct reader *r, int object) {
     r->c->nstrings = mark; /* checked, not kept */
     rule->enabled = rd_enabled(r, v[ARULE_ENABLE], v[ARULE_DISABLE]);
     if (!misspelt || !rd_empty(r, v[ARULE_TARGET]))
-        read_target(r, rule, object, v[ARULE_TARGET]);
+        rd_target(r, object, v[ARULE_TARGET], NULL, &rule->enabled, &rule->vm);
     read_tables(r, rule, v[ARULE_ALLOW]);
     if (rd_empty(r, v[ARULE_ALLOW]) && !misspelt)
         rd_warn(r, object, "no 'allow' entry: the rule names no table");

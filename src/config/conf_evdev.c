@@ -143,21 +143,6 @@ static void read_entries(struct reader *r, int array, bool denies, uint16_t *fir
 
 /* ---- rules ---- */
 
-/* Without a VM it never decides, as in the older daemons; for a VM that is not there it does, and its devices stay. */
-static void read_target(struct reader *r, struct evdev_rule *rule, int object, int tok) {
-    int vm = -1;
-    if (rd_empty(r, tok)) {
-        rd_warn(r, object, "'targetVm' names no VM: the rule never applies");
-        rule->enabled = false;
-        return;
-    }
-    if (rd_vm(r, tok, &vm))
-        rule->vm = (int8_t)vm;
-    else if (r->report.count[DIAG_ERROR] == 0)
-        rd_warn(r, tok, "the rule goes nowhere: a device that it decides for stays with the host");
-}
-_Static_assert(VH_MAX_VMS <= INT8_MAX, "the index of a VM fits");
-
 static struct evdev_rule *begin_rule(struct reader *r, int object) {
     struct evdev_rule *rule = &r->c->evdev_rules[r->c->nevdev_rules];
     *rule = (struct evdev_rule){.description = "", .tag = "", .vm = -1, .line = rd_line(r, object)};
@@ -175,7 +160,7 @@ static void read_rule(struct reader *r, int object) {
     rule->description = rd_description(r, v[ERULE_DESCRIPTION]);
     rule->enabled = rd_enabled(r, v[ERULE_ENABLE], v[ERULE_DISABLE]);
     if (!misspelt || !rd_empty(r, v[ERULE_TARGET]))
-        read_target(r, rule, object, v[ERULE_TARGET]);
+        rd_target(r, object, v[ERULE_TARGET], GOES_NOWHERE, &rule->enabled, &rule->vm);
     rd_tag(r, v[ERULE_TAG], &rule->tag);
     read_entries(r, v[ERULE_ALLOW], false, &rule->allow, &rule->nallow);
     read_entries(r, v[ERULE_DENY], true, &rule->deny, &rule->ndeny);
@@ -201,7 +186,7 @@ static void read_object(struct reader *r, int object) {
     r->c->nevdev_rules++;
     rule->description = rd_description(r, v[EVD_DESCRIPTION]);
     if (!misspelt || !rd_empty(r, v[EVD_TARGET]))
-        read_target(r, rule, object, v[EVD_TARGET]);
+        rd_target(r, object, v[EVD_TARGET], GOES_NOWHERE, &rule->enabled, &rule->vm);
     read_entries(r, v[EVD_RULES], false, &rule->allow, &rule->nallow);
     if (rule->enabled && rd_empty(r, v[EVD_RULES]) && !misspelt)
         rd_warn(r, object, "an object without 'rules' names no device: the rule never applies");

@@ -132,21 +132,6 @@ static void read_entries(struct reader *r, int array, bool denies, uint16_t *fir
 
 /* ---- rules ---- */
 
-/* Without a VM it never decides, as in the older daemons; for a VM that is not there it does, and its devices stay. */
-static void read_target(struct reader *r, struct pci_rule *rule, int object, int tok) {
-    int vm = -1;
-    if (rd_empty(r, tok)) {
-        rd_warn(r, object, "'targetVm' names no VM: the rule never applies");
-        rule->enabled = false;
-        return;
-    }
-    if (rd_vm(r, tok, &vm))
-        rule->vm = (int8_t)vm;
-    else if (r->report.count[DIAG_ERROR] == 0)
-        rd_warn(r, tok, "the rule goes nowhere: a device that it decides for stays with the host");
-}
-_Static_assert(VH_MAX_VMS <= INT8_MAX, "the index of a VM fits");
-
 static void read_flags(struct reader *r, struct pci_rule *rule, const int *v) {
     (void)rd_bool(r, v[PRULE_SKIP], &rule->skip_on_suspend);
     (void)rd_bool(r, v[PRULE_ADD_ALL], &rule->add_all);
@@ -172,7 +157,7 @@ static void read_rule(struct reader *r, int object) {
     rule->description = rd_description(r, v[PRULE_DESCRIPTION]);
     rule->enabled = rd_enabled(r, v[PRULE_ENABLE], v[PRULE_DISABLE]);
     if (!misspelt || !rd_empty(r, v[PRULE_TARGET]))
-        read_target(r, rule, object, v[PRULE_TARGET]);
+        rd_target(r, object, v[PRULE_TARGET], GOES_NOWHERE, &rule->enabled, &rule->vm);
     rd_tag(r, v[PRULE_TAG], &rule->tag);
     read_flags(r, rule, v);
     read_entries(r, v[PRULE_ALLOW], false, &rule->allow, &rule->nallow);

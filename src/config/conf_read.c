@@ -293,6 +293,19 @@ bool rd_vm(struct reader *r, int tok, int *out) {
     return false;
 }
 
+_Static_assert(VH_MAX_VMS <= INT8_MAX, "the index of a VM fits");
+void rd_target(struct reader *r, int object, int tok, const char *nowhere, bool *enabled, int8_t *vm) {
+    int v = -1;
+    if (rd_empty(r, tok)) {
+        rd_warn(r, object, "'targetVm' names no VM: the rule never applies");
+        *enabled = false;
+    } else if (rd_vm(r, tok, &v)) {
+        *vm = (int8_t)v;
+    } else if (nowhere != NULL && r->report.count[DIAG_ERROR] == 0) {
+        rd_warn(r, tok, "%s", nowhere);
+    }
+}
+
 /* The offset in the raw token, opening quote included, of byte `at` of the unescaped text. */
 static size_t raw_offset(const char *s, size_t n, size_t at) {
     size_t i = 0, done = 0;

@@ -72,6 +72,10 @@ void rd_tag(struct reader *r, int tok, const char **out);
 /* The VM of this name. False, after a warning with a suggestion, if there is none: one configuration often serves
  * several hosts. */
 bool rd_vm(struct reader *r, int tok, int *out);
+/* The only VM of a rule. Without a name the rule never decides, as in the older daemons; with that of a VM that is not
+ * there it does, and its devices stay: `nowhere` says so (NULL: nothing does). */
+void rd_target(struct reader *r, int object, int tok, const char *nowhere, bool *enabled, int8_t *vm);
+#define GOES_NOWHERE "the rule goes nowhere: a device that it decides for stays with the host"
 bool rd_pattern(struct reader *r, int tok, struct regex *out);
 
 /* ---- the other files: one for each part of the configuration ---- */

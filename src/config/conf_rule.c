@@ -317,7 +317,7 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
     rule->single = named || rule->nvms == 1;
     rule->idle = rule->enabled && rule->nvms == 0;
     if (rule->nvms == 0 && r->report.count[DIAG_ERROR] == 0)
-        rd_warn(r, named ? target : allowed, "the rule goes nowhere: a device that it decides for stays with the host");
+        rd_warn(r, named ? target : allowed, GOES_NOWHERE);
 }
 
 static void read_rule(struct reader *r, int object) {
