@@ -197,6 +197,11 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(COMPILE) | $(LINK) | $(LIBUSB_LIBS) | $(USB_IDS) | $(PCI_IDS))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+# Links again when a file was taken out, or the order has changed.
+$(B)/objects: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(OBJ)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 .PHONY: FORCE
 FORCE:
 
@@ -224,7 +229,7 @@ $(B)/obj/%_ids_table.o: $(GEN)/%_ids_table.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) -c -o $@ $<
 
-$(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags
+$(B)/vhotplug.full: $(OBJ) $(LIBUSB_A) $(B)/flags $(B)/objects
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -Wl,-Map=$@.map -o $@ $(OBJ) $(LIBUSB_LIBS) $(ENDFILES)
 
