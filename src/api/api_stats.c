@@ -123,7 +123,8 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
            {"detached", s->detached}, {"flapping", s->flaps}, {"table_full", s->table_full});
     OBJECT(sb, "operations", {"begun", s->ops}, {"ok", s->op_ended[OP_OK]}, {"refused_by_vm", s->op_ended[OP_FAILED]},
            {"vm_down", s->op_ended[OP_REFUSED]}, {"monitor_busy", s->op_ended[OP_BUSY]},
-           {"no_answer", s->op_ended[OP_UNKNOWN]}, {"refused_here", s->op_ended[OP_LOCAL]});
+           {"no_answer", s->op_ended[OP_UNKNOWN]}, {"refused_here", s->op_ended[OP_LOCAL]},
+           {"asked_guest", s->op_ended[OP_ACCEPTED]});
     claims(sb, c);
     revocation(sb, c);
     latency(sb, s);

@@ -171,6 +171,7 @@ enum vh_limit {
     X(VH_T_RETRY_MIN, 250, "first delay before a failed operation is tried again; doubles")                           \
     X(VH_T_RETRY_MAX, 10000, "longest retry delay; bounds how long a device waits after a migration")                 \
     X(VH_T_USES_MAX, 60000, "longest time until a use by the host whose end no event tells is looked for again")      \
+    X(VH_T_EJECT, 10000, "a guest that does not let go of a device is asked again; QEMU cancels after less than 5 s") \
     X(VH_T_REQUEST, 30000, "wait of a request for its VMs and devices; what it has not moved by then has failed")     \
     X(VH_T_VERIFY, 10000, "wait of a list with \"verify\"; it says what is not known by then")                        \
     X(VH_T_ANNOUNCE, 150,                                                                                             \

@@ -176,11 +176,12 @@ struct vmm_op {
 
 enum op_status {
     OP_OK,
-    OP_FAILED,  /* the VMM refused, with its own text; nothing changed there */
-    OP_REFUSED, /* nobody listens: the VM is down */
-    OP_BUSY,    /* the monitor does not greet; nothing was sent */
-    OP_UNKNOWN, /* connection lost or no answer in time, after something was sent: the VM must be listed */
-    OP_LOCAL,   /* could not be begun on the host (node gone, device in use); nothing was sent */
+    OP_FAILED,   /* the VMM refused, with its own text; nothing changed there */
+    OP_REFUSED,  /* nobody listens: the VM is down */
+    OP_BUSY,     /* the monitor does not greet; nothing was sent */
+    OP_UNKNOWN,  /* connection lost or no answer in time, after something was sent: the VM must be listed */
+    OP_LOCAL,    /* could not be begun on the host (node gone, device in use); nothing was sent */
+    OP_ACCEPTED, /* a detach: the VMM asks its guest. The VM has the device until FACT_VM_OUT or a listing tells */
     OP_STATUSES,
 };
 
@@ -231,6 +232,7 @@ enum fact_kind {
     FACT_OFFERED,      /* the ACT_OFFER with this `token` has ended: `ok`, or not */
     FACT_DRIVERS,      /* a driver for USB devices was loaded: devices of the host may want it */
     FACT_REVOKED,      /* the ACT_REVOKE with this `token` has ended: `ok`, or not, which `text` explains */
+    FACT_VM_OUT,       /* by itself the VM says that the device with the id `text` is out, or (`ok` false) stays in */
 };
 
 struct fact {
@@ -244,8 +246,8 @@ struct fact {
     const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
-    bool ok;                       /* FACT_SAVED, FACT_OFFERED, FACT_RELEASED, FACT_REVOKED */
-    const char *text;              /* FACT_SAVED, FACT_REVOKED */
+    bool ok;                       /* FACT_SAVED, FACT_OFFERED, FACT_RELEASED, FACT_REVOKED, FACT_VM_OUT */
+    const char *text;              /* FACT_SAVED, FACT_REVOKED; FACT_VM_OUT: an id */
     uint32_t token;                /* FACT_RELEASED, FACT_OFFERED, FACT_REVOKED */
     const struct conf *conf;       /* FACT_RELOAD */
 };

@@ -54,6 +54,7 @@ static const struct metric metrics[] = {
     {"operations", "monitor_busy", COUNTER, "Commands that failed because somebody else had the VM's monitor."},
     {"operations", "no_answer", COUNTER, "Commands that the VM did not answer, or not in time."},
     {"operations", "refused_here", COUNTER, "Commands that failed on this host before they reached the VM."},
+    {"operations", "asked_guest", COUNTER, "Detaches that wait for the guest to let go of the device."},
     {"claims", "listed", GAUGE, "Devices that a VM lists and did not get from vhotplug."},
     {"claims", "confirmed", GAUGE, "Devices that a VM has by somebody else's doing, confirmed by a reading."},
     {"claims", "refused", COUNTER, "Entries in lists of VMs that were not believed."},

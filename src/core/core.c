@@ -319,6 +319,7 @@ static handler *const handlers[] = {
     [FACT_VM_ANSWERS] = vm_fact,
     [FACT_VM_DOWN] = vm_fact,
     [FACT_OP_DONE] = vm_op_done,
+    [FACT_VM_OUT] = vm_out,
     [FACT_REQUEST] = request_fact,
     [FACT_CLIENT_GONE] = client_gone_fact,
     [FACT_SAVED] = request_save_ended,

@@ -101,6 +101,8 @@ struct slot {
     unsigned revoke_failures; /* in a row, or of being bound again */
     int64_t revoke_at;        /* neither revoked nor bound again before */
     int64_t revoke_since;     /* of the revocation under way; of the last one that was certain, how long it took */
+    bool ejecting;            /* its VM was told to give it back, and has it until the guest lets go of it */
+    int64_t eject_at;         /* not told again before */
     bool releasing;           /* being reset and given back to drivers of the host */
     bool shut;                /* with quarantine: the host's drivers have not been offered it since it came */
     bool offering;            /* being offered to them; no attach before FACT_OFFERED */

@@ -29,6 +29,7 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->op == OP_NONE || c->vm[s->op_vm].op_slot == i, "the VM of a slot's operation names another slot");
     MUST(s->op == OP_NONE || c->vm[s->op_vm].op == s->op, "a slot and its VM have different operations");
     MUST(s->op != OP_ATTACH || s->vm < 0 || s->state == SLOT_LEAVING, "a device that a VM has is being attached");
+    MUST(!s->ejecting || (s->vm >= 0 && s->op != OP_ATTACH), "a device leaves a VM that does not have it");
     MUST(s->state != SLOT_LEAVING || s->vm >= 0 || s->op != OP_NONE,
          "a leaving slot has neither a VM nor an operation");
     MUST(s->state != SLOT_LEAVING || s->req < 0, "a request waits for a leaving slot");
@@ -190,6 +191,7 @@ bool core_at_rest(const struct core *c, const char **why) {
             continue;
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
+        MUST(!s->ejecting, "a guest has not let go of a device");
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
         MUST(!revoke_busy(c, s) && !s->cut, "a device is to be revoked or bound again");
         MUST(!s->offering && !quarantine_due(c, s), "a device of the host's is not offered to its drivers");

@@ -67,7 +67,7 @@ bool guest_may(const struct core *c, const struct request *r, const struct slot 
 
 const char *core_guest_state(const struct core *c, const struct slot *s, int vm) {
     if (s->vm == vm || s->foreign == vm)
-        return s->op != OP_NONE || s->req >= 0 ? "pending" : "attached";
+        return s->op != OP_NONE || s->req >= 0 || s->ejecting ? "pending" : "attached";
     if (s->vm >= 0 || s->foreign >= 0 || plan_target(c, s) != vm)
         return "idle";
     if (s->op != OP_NONE || s->req >= 0)

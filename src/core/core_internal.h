@@ -43,6 +43,7 @@ bool texts_check(const struct core *c);
 /* core_vm.c */
 void vm_fact(struct step *st, const struct fact *f);
 void vm_op_done(struct step *st, const struct fact *f);
+void vm_out(struct step *st, const struct fact *f);
 void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
 
 /* core_target.c */

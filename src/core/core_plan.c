@@ -50,7 +50,7 @@ static bool id_taken(const struct core *c, int i, int vm) {
 static enum op_kind slot_needs(const struct core *c, int i, int *vm) {
     const struct slot *s = &c->slot[i];
     int target = plan_target(c, s);
-    if (s->op != OP_NONE || (s->vm == target && !s->cut))
+    if (s->op != OP_NONE || (s->vm == target && !s->cut && !s->ejecting))
         return OP_NONE;
     *vm = s->vm >= 0 ? s->vm : target;
     return s->vm >= 0 ? OP_DETACH : OP_ATTACH;
@@ -66,8 +66,9 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
     const struct vm *v = &c->vm[vm];
     if (v->state == VM_DOWN || v->op != OP_NONE)
         return;
-    if (s->retry_at > st->now) {
-        wake(c, s->retry_at);
+    int64_t at = s->ejecting && s->eject_at > s->retry_at ? s->eject_at : s->retry_at;
+    if (at > st->now) {
+        wake(c, at);
         return;
     }
     /* The other reasons to stay are in the target; for a slot of a request, settle_request() checks them. */
@@ -197,6 +198,8 @@ static void late(struct step *st, int i) {
         (void)str_copy(text, sizeof text, "the device could not be read in time");
     else if (s->revoke == REVOKE_UNDER_WAY)
         (void)str_copy(text, sizeof text, "it has not been revoked in time");
+    else if (s->ejecting)
+        (void)str_fmt(text, sizeof text, "the guest of VM '%s' has not let go of it in time", c->conf->vms[v].name);
     else if (s->releasing || v < 0)
         (void)str_copy(text, sizeof text, "its reset has not ended in time");
     else
@@ -213,7 +216,7 @@ static void settle_request(struct step *st, int i) {
     if (s->req < 0 || s->op != OP_NONE) /* each operation ends within a time of its own */
         return;
     bool unread = s->vm < 0 && ((s->look != LOOK_NONE && !s->releasing && !s->reset_due) || revoke_unsettled(c, s));
-    if (!unread && s->vm == s->req_vm && s->doubt == 0 && !s->cut) {
+    if (!unread && s->vm == s->req_vm && s->doubt == 0 && !s->cut && !s->ejecting) {
         served(st, i);
         return;
     }

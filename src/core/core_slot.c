@@ -111,6 +111,7 @@ void slot_unassign(struct step *st, int i) {
     int vm = s->vm;
     VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
+    s->ejecting = false;
     driver_forget(st->c, i);
     slot_shut(st->c, s);
     left(st->c, s, vm);

@@ -86,7 +86,7 @@ uint64_t core_place(const struct core *c, int slot) {
 }
 
 const char *core_state_name(const struct core *c, const struct slot *s) {
-    if (s->op != OP_NONE || s->req >= 0)
+    if (s->op != OP_NONE || s->req >= 0 || s->ejecting)
         return "pending";
     if (s->vm >= 0 || s->foreign >= 0)
         return "attached";
@@ -121,6 +121,10 @@ static void reason_foreign(const struct slot *s, struct sbuf *sb) {
 
 static void reason_now(const struct core *c, const struct slot *s, struct sbuf *sb) {
     int target = plan_target(c, s);
+    if (s->ejecting) {
+        sb_fmt(sb, "the guest of VM '%s' has not let go of it yet", c->conf->vms[s->vm].name);
+        return;
+    }
     if (s->vm >= 0 && target == s->vm) {
         const char *driver = c->driver[s - c->slot];
         if (driver[0] != '\0')

@@ -176,20 +176,34 @@ static void slot_failed(struct step *st, struct slot *s, const char *text) {
     (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text);
 }
 
+/* It is out. A VM that goes on to another one is reset by QEMU, unless QEMU cannot do so any more. */
+static void slot_out(struct step *st, int i) {
+    struct slot *s = &st->c->slot[i];
+    if (s->vm >= 0)
+        slot_unassign(st, i);
+    if (plan_target(st->c, s) < 0 || s->revoke == REVOKE_CERTAIN)
+        slot_release(st, i, -1);
+}
+
 static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
     struct slot *s = &st->c->slot[i];
     if (kind == OP_DETACH) {
-        if (s->vm == v)
-            slot_unassign(st, i);
         slot_afresh(s);
+        slot_out(st, i);
     } else {
         slot_assign(st, i, v);
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
             s->choice = v; /* until it is unplugged */
     }
-    /* A VM that goes on to another one is reset by QEMU, unless QEMU cannot do so any more. */
-    if (kind == OP_DETACH && (plan_target(st->c, s) < 0 || s->revoke == REVOKE_CERTAIN))
-        slot_release(st, i, -1);
+}
+
+/* The VMM has told its guest. */
+static void slot_accepted(struct step *st, struct slot *s, int v) {
+    if (s->vm != v)
+        return; /* it is out already, or the VM is down */
+    slot_afresh(s);
+    s->ejecting = true;
+    s->eject_at = st->now + ms_to_ns(VH_T_EJECT);
 }
 
 /* Nothing was sent: that VM did not get a descriptor by this. */
@@ -222,6 +236,8 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
         taken_without_it(st, i, v);
     if (r->status == OP_OK) {
         slot_op_ok(st, i, v, kind);
+    } else if (r->status == OP_ACCEPTED) {
+        slot_accepted(st, s, v);
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
         slot_failed(st, s, r->text);
         if (r->status == OP_FAILED)
@@ -231,7 +247,7 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     }
     if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state == VM_DOWN)
         slot_release(st, i, v); /* it died during the attach: the device may need a reset */
-    if (s->req >= 0 && r->status != OP_OK && (s->vm != s->req_vm || s->doubt != 0))
+    if (s->req >= 0 && r->status != OP_OK && r->status != OP_ACCEPTED && (s->vm != s->req_vm || s->doubt != 0))
         request_slot_done(st, i, r->text);
     if (s->state == SLOT_LEAVING && s->vm < 0)
         s->state = SLOT_DEAD;
@@ -252,15 +268,14 @@ static void vm_op_status(struct step *st, int v, const struct op_result *r) {
         vm_unknown(c, v);
         vm_failed(st, v, r->text);
     }
-    if (r->status == OP_OK) {
+    if (r->status == OP_OK || r->status == OP_ACCEPTED) {
         vm->failures = 0;
         vm->reason[0] = '\0';
     }
 }
 
-void vm_op_done(struct step *st, const struct fact *f) {
+static void op_done(struct step *st, const struct op_result *r) {
     struct core *c = st->c;
-    const struct op_result *r = f->op;
     if (r->vm < 0 || r->vm >= c->conf->nvms || r->serial == 0 || c->vm[r->vm].op_serial != r->serial)
         return; /* an operation given up earlier, or a second answer */
     struct vm *vm = &c->vm[r->vm];
@@ -292,5 +307,56 @@ void vm_op_done(struct step *st, const struct fact *f) {
         vm_unknown(c, r->vm); /* there may be more: list again */
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
         vm_failed(st, r->vm, r->text);
+    } else if (r->status == OP_ACCEPTED) {
+        vm_failed(st, r->vm, "its guest has not let go of an earlier device yet");
+    }
+}
+
+/* A guest has a say in detaches only. */
+void vm_op_done(struct step *st, const struct fact *f) {
+    struct op_result r = *f->op;
+    bool known = r.vm >= 0 && r.vm < st->c->conf->nvms;
+    if (r.status == OP_ACCEPTED && known && st->c->vm[r.vm].op != OP_DETACH)
+        r.status = OP_UNKNOWN;
+    op_done(st, &r);
+}
+
+/* ---- what a VM says by itself ---- */
+
+static int slot_with_id(const struct core *c, int v, const char *id) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        struct vmm_op op;
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
+        if (!there || (s->vm != v && (s->op != OP_ATTACH || s->op_vm != v)))
+            continue;
+        core_kind(&s->dev)->put_id(s, &op);
+        if (str_eq(op.id, id))
+            return i;
+    }
+    return -1;
+}
+
+/* A device that goes out although nobody has told the VM so is the guest's doing: it is not given back at once. */
+void vm_out(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
+    int i = slot_with_id(c, f->vm, f->text);
+    if (i < 0)
+        return;
+    struct slot *s = &c->slot[i];
+    if (s->vm != f->vm) {
+        vm_look(c, f->vm); /* it is just being attached */
+    } else if (!f->ok && s->ejecting) {
+        s->ejecting = false;
+        slot_failed(st, s, "the guest does not let go of it");
+        if (s->req >= 0 && s->op == OP_NONE)
+            request_slot_done(st, i, "the guest does not let go of it");
+    } else if (f->ok) {
+        bool told = s->ejecting || s->op == OP_DETACH;
+        slot_afresh(s);
+        if (!told)
+            slot_failed(st, s, "its guest has let go of it");
+        slot_out(st, i);
     }
 }

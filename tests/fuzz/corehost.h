@@ -259,7 +259,7 @@ static void host_op_done(unsigned vm) {
     static struct vmm_found found[4];
     struct op_result r = {.serial = core.vm[vm].op_serial, .vm = (int)vm, .found = found};
     unsigned how = take(host.in);
-    r.status = (enum op_status)(how % (OP_LOCAL + 1));
+    r.status = (enum op_status)(how % OP_STATUSES);
     if ((how & 0xc0) == 0xc0)
         r.serial -= 1; /* an answer to an earlier operation */
     if (r.status == OP_FAILED || r.status == OP_LOCAL)

@@ -2,9 +2,9 @@
  * sim.c - the core in a simulated world (world.c): millions of seeded random events with faults, invariants after every
  * step, and from time to time everything must come to rest.
  *
- * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-v]: runs SEEDS seeds from SEED on, at least FACTS facts each.
- * A failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is printed
- * with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
+ * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-v]: runs SEEDS seeds from SEED on, at least FACTS facts
+ * each. A failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is
+ * printed with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
  */
 #include "base/str.h"
 #include "world.h"
@@ -188,6 +188,8 @@ int main(int argc, char **argv) {
             run.verbose = true;
         else if (str_eq(argv[i], "-q"))
             world_quarantine();
+        else if (str_eq(argv[i], "-g"))
+            world_guests();
         else if (i + 1 < argc && str_eq(argv[i], "-s"))
             seed = strtoull(argv[++i], NULL, 10);
         else if (i + 1 < argc && str_eq(argv[i], "-n"))
@@ -197,7 +199,7 @@ int main(int argc, char **argv) {
         else if (i + 1 < argc && str_eq(argv[i], "-k") && parse_kept(argv[i + 1]))
             i++;
         else
-            return fprintf(stderr, "usage: sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-v]\n"), 2;
+            return fprintf(stderr, "usage: sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-v]\n"), 2;
     }
     if (run.chosen)
         seeds = 1;
@@ -224,6 +226,9 @@ int main(int argc, char **argv) {
         (unsigned long long)sum.kept_away, (unsigned long long)sum.renumbered, (unsigned long long)sum.rests);
     if (world_offers() > 0)
         printf("# with quarantine: %llu offers to the host\n", (unsigned long long)world_offers());
+    if (world_let_go() > 0)
+        printf("# guests let go of %llu devices, and of %llu they did not\n", (unsigned long long)world_let_go(),
+               (unsigned long long)world_refused());
     bool ok = run.chosen || met_everything(&sum);
     printf("%s 1 - core simulation: %llu seeds from %llu, no invariant broken\n1..1\n", ok ? "ok" : "not ok",
            (unsigned long long)seeds, (unsigned long long)seed);

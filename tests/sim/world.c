@@ -49,6 +49,7 @@ struct port_world {
 
 struct hold { /* a device inside a VM, with the plug it really is; dead: its descriptor is */
     bool used, foreign, dead;
+    bool leaving; /* the guest was asked to let go of it */
     uint8_t bus, dev;
     uint64_t incarnation;
 };
@@ -61,6 +62,7 @@ struct world_vm {
     struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
     uint64_t op_incarnation;
     bool executed; /* the effect has happened, the answer has not been given */
+    bool accepted; /* the effect is that the guest was asked */
     bool waiting_in_line;
 };
 
@@ -101,8 +103,8 @@ static struct {
 } w;
 
 static enum quarantine quarantine; /* in all of the seed */
-static bool with_quarantine;
-static uint64_t noffers;
+static bool with_quarantine, with_guests;
+static uint64_t noffers, nlet_go, nrefused;
 static struct core core;
 static struct actions actions;
 static struct conf confs[2];
@@ -336,6 +338,18 @@ static bool chosen_above(const struct slot *s, enum role role, int vm) {
 
 void world_quarantine(void) {
     with_quarantine = true;
+}
+
+void world_guests(void) {
+    with_guests = true;
+}
+
+uint64_t world_let_go(void) {
+    return nlet_go;
+}
+
+uint64_t world_refused(void) {
+    return nrefused;
 }
 
 uint64_t world_offers(void) {
@@ -1109,11 +1123,20 @@ static bool execute_attach(int v) {
     return true;
 }
 
+static void take_out(int v, struct hold *h) {
+    h->used = false;
+    for (int p = 0; p < PORTS && !w.vm[v].keeps; p++) {
+        if (w.port[p].present && w.port[p].dev.incarnation == h->incarnation)
+            w.port[p].open &= ~(1u << v);
+    }
+}
+
 /* The effect, in the world. False if the VMM refuses. */
 static bool execute(int v) {
     struct world_vm *vm = &w.vm[v];
     unsigned bus = 0, dev = 0;
     vm->executed = true;
+    vm->accepted = false;
     if (vm->op.kind == OP_ATTACH)
         return execute_attach(v);
     if (vm->op.kind != OP_DETACH)
@@ -1123,12 +1146,33 @@ static bool execute(int v) {
     struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
     if (h == NULL)
         return !vm->lies; /* not found counts as success */
-    h->used = false;
-    for (int p = 0; p < PORTS && !vm->keeps; p++) {
-        if (w.port[p].present && w.port[p].dev.incarnation == h->incarnation)
-            w.port[p].open &= ~(1u << v);
-    }
+    vm->accepted = with_guests && !chance(20);
+    if (vm->accepted)
+        h->leaving = true;
+    else
+        take_out(v, h);
     return true;
+}
+
+/* A guest lets go of a device, and the VM says so, or that is lost; or it does not. */
+static void guest_event(int v) {
+    char id[VH_OPID_MAX];
+    int k = (int)rnd(HOLDS);
+    for (int n = 0; n < HOLDS; n++, k = (k + 1) % HOLDS) {
+        struct hold *h = &w.vm[v].hold[k];
+        if (!h->used || h->foreign || !(h->leaving || fault(2)))
+            continue;
+        struct fact f = {.kind = FACT_VM_OUT, .vm = row_of(v), .ok = !fault(20), .text = id};
+        snprintf(id, sizeof id, "vhp-usb-%d-%d", h->bus, h->dev);
+        h->leaving = false;
+        nrefused += !f.ok;
+        nlet_go += f.ok;
+        if (f.ok)
+            take_out(v, h);
+        if (f.vm != NOBODY && !fault(20))
+            step(&f);
+        return;
+    }
 }
 
 /* Any device, as if another tool or the core had given it, or a line of the command line that takes many. */
@@ -1192,7 +1236,7 @@ static void advance_op(int v) {
     } else if (vm->op.kind == OP_LIST) {
         answer_list(v);
     } else {
-        done(v, OP_OK, NULL, 0);
+        done(v, vm->accepted ? OP_ACCEPTED : OP_OK, NULL, 0);
     }
 }
 
@@ -1610,6 +1654,8 @@ static bool resets_under_way(void) {
 static void round_of_answers(void) {
     for (int v = 0; v < VMS; v++)
         advance_op(v);
+    for (int v = 0; v < VMS && with_guests; v++)
+        guest_event(v);
     for (int p = 0; p < PORTS; p++)
         look_event(p);
     revoke_event();
@@ -1843,6 +1889,10 @@ void world_event(uint64_t number) {
     w.rng = mix(w.seed ^ mix(number + 1));
     if (quarantine != QUARANTINE_OFF && chance(5)) {
         quarantine_event();
+        return;
+    }
+    if (with_guests && chance(10)) {
+        guest_event((int)rnd(VMS));
         return;
     }
     uint32_t what = rnd(1000);

@@ -19,6 +19,10 @@ struct world_counts {
 
 /* Before world_begin(): general.quarantine is "rules" or "all", by the seed. What happens without it stays the same. */
 void world_quarantine(void);
+/* Likewise: VMs ask their guests before they give a device back. How often one let go of a device, or did not. */
+void world_guests(void);
+uint64_t world_let_go(void);
+uint64_t world_refused(void);
 uint64_t world_offers(void); /* devices that were offered to the host's drivers, since the start of the program */
 
 /* verbose: prints every fact and action. */
