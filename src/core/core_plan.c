@@ -215,7 +215,8 @@ static void settle_request(struct step *st, int i) {
     struct slot *s = &c->slot[i];
     if (s->req < 0 || s->op != OP_NONE) /* each operation ends within a time of its own */
         return;
-    bool unread = s->vm < 0 && ((s->look != LOOK_NONE && !s->releasing && !s->reset_due) || revoke_unsettled(c, s));
+    bool looks = s->look == LOOK_UNDER_WAY || (s->look == LOOK_DUE && !s->releasing && !s->reset_due);
+    bool unread = s->vm < 0 && (looks || revoke_unsettled(c, s));
     if (!unread && s->vm == s->req_vm && s->doubt == 0 && !s->cut && !s->ejecting) {
         served(st, i);
         return;
