@@ -296,17 +296,18 @@ prove: $(TEST_LIBUSB)
 
 # The yardsticks and what presses on them are static, as the daemon is; micro links what the simulation links.
 BENCH_TOOLS := $(T)/bench/yard $(T)/bench/load $(T)/bench/micro
+BOARD_TOOLS := $(T)/bench/hand
 BENCH_CC = $(or $(if $(WRAPPER),$(if $(FOREIGN),,$(CC))),$(TEST_CC))
-$(T)/bench/%: tests/bench/%.c tests/bench/tool.h $(TEST_MK)
+$(T)/bench/%: tests/bench/%.c tests/bench/tool.h $(TEST_MK) $(SYSINCLUDE)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(BENCH_CC) $(STD) $(filter-out -Werror,$(WARNINGS)) -O2 -static -o $@ $<
+	$(Q)$(BENCH_CC) $(STD) $(SYSCPPFLAGS) $(filter-out -Werror,$(WARNINGS)) -O2 -static -o $@ $<
 $(T)/bench/micro: tests/bench/micro.c tests/bench/tool.h $(T)/sim/libvhotplug.a $(TEST_MK)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(SIM_CC) $(TEST_INCLUDE) -o $@ $< $(T)/sim/libvhotplug.a $(TEST_LIBUSB) -lpthread
 
-.PHONY: bench bench-smoke bench-compare bench-report bench-baseline bench-board
+.PHONY: bench bench-smoke bench-compare bench-report bench-baseline bench-board bench-board-report
 ##@ Figures
 ## figures against yardsticks: build/bench.json
 bench: all $(BENCH_TOOLS)
@@ -328,7 +329,11 @@ bench-report:
 ## keeps the figures of bench for later comparison
 bench-baseline:
 	@$(PYTHON) tests/bench/report.py baseline build/bench.json
-## some of them on the emulated board
-bench-board: all $(BENCH_TOOLS)
-	@$(PYTHON) tests/bench/board.py $(T)/bench build/bench-board.json
+## some of them on the emulated board, and real devices on their way to a real QEMU; ONLY=handover: these
+bench-board: all $(BENCH_TOOLS) $(BOARD_TOOLS)
+	@$(PYTHON) tests/bench/board.py $(T)/bench build/bench-board.json $(ONLY)
+## the board's figures about real devices into docs/performance.md
+bench-board-report:
+	@test -e build/bench-board.json || { echo "no build/bench-board.json: run 'make bench-board' first" >&2; exit 1; }
+	@$(PYTHON) tests/bench/report.py board build/bench-board.json
 

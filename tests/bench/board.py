@@ -3,8 +3,9 @@
 The board's processor is emulated: times are tens of times longer and only ratios mean something. bench.py itself runs on the board, quick,
 with the machine's own Python and programs; left out is what needs strace or a table of symbols. A plug is then a plug: QEMU's monitor
 puts a keyboard in, and both ends are stamped by the board's agent, a Python program whose own delay is in the figure.
+handover.py has the whole way of a real device to a real QEMU.
 
-usage: board.py TOOLS OUT.json [PLUGS]
+usage: board.py TOOLS OUT.json [PART...]      PART: plugs, suite, handover; all without
 """
 import json
 import os
@@ -15,6 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "board/qemu-x86_64"))
 
 from board import Board, Uevents  # noqa: E402
+from handover import handover  # noqa: E402
 
 GREETING = '{"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}}, "capabilities": []}}\n'
 CONF = {"usbPassthrough": [{"targetVm": "vm1", "allow": [{"interfaceClass": 3}]}],
@@ -70,13 +72,16 @@ def suite(board, tools):
 
 
 def main():
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 20
-    with Board(os.path.join(TOP, "build/bench"), daemon=os.path.join(TOP, "build/vhotplug"), config=json.dumps(CONF)) as board:
-        board.boot()
-        plug_ms = plugs(board, rounds)
-        result = suite(board, os.path.abspath(sys.argv[1]))
-    result["plug_ms"] = plug_ms
-    with open(sys.argv[2], "w", encoding="utf-8") as f:
+    tools, out = os.path.abspath(sys.argv[1]), sys.argv[2]
+    parts = {"plugs": ("plug_ms", lambda board: plugs(board, 20)), "suite": ("suite", lambda board: suite(board, tools)),
+             "handover": ("handover", lambda board: handover(board, tools, 3))}
+    result = {}
+    for name in sys.argv[3:] or parts:
+        with Board(os.path.join(TOP, "build/bench"), daemon=os.path.join(TOP, "build/vhotplug"), config=json.dumps(CONF)) as board:
+            board.boot()
+            key, run = parts[name]
+            result[key] = run(board)
+    with open(out, "w", encoding="utf-8") as f:
         json.dump(result, f, indent=1)
 
 

@@ -1,10 +1,10 @@
 """What bench.py found, for people: a table, docs/performance.md and its plots, and a comparison with figures of before.
 
-usage: report.py table|docs|compare|baseline|complete FILE.json
+usage: report.py table|docs|board|compare|baseline|complete FILE.json
 
-table: prints; docs: fills the marked parts of docs/performance.md and draws docs/performance.svg; baseline: keeps the ratios in
-tests/bench/baseline.json; compare: names each ratio that has fallen by more than a fifth since, exit 1 if there is one; complete: is
-every figure there? exit 1 if not.
+table: prints; docs: fills the marked parts of docs/performance.md and draws docs/performance.svg; board: fills those about the emulated
+board; baseline: keeps the ratios in tests/bench/baseline.json; compare: names each ratio that has fallen by more than a fifth since, exit
+1 if there is one; complete: is every figure there? exit 1 if not.
 """
 import json
 import math
@@ -152,6 +152,34 @@ def docs(result):
         f.write(draw(result))
 
 
+# ---- the emulated board ----
+
+
+def span_of(middle, least, most):
+    return f"{number(middle)} ({number(least)} to {number(most)})"
+
+
+def handover_of(rows):
+    lines = ["| | vhotplug, ms | bare program, ms | times | of each |", "| --- | --- | --- | --- | --- |"]
+    for name, f in rows:
+        lines.append(f"| {name} | {span_of(f['ms'], f['least'], f['most'])} | {span_of(f['bare_ms'], f['bare_least'], f['bare_most'])} | "
+                     f"{number(f['ratio'])} | {f['plugs']} |")
+    return lines
+
+
+def board(result):
+    h = result["handover"]
+    with open(DOCUMENT, encoding="utf-8") as f:
+        text = f.read()
+    run = (f"Made by `make bench-board ONLY=handover` and `make bench-board-report` on {h['date']}: Linux {h['linux']}, QEMU {h['qemu']}, "
+           f"emulated (TCG) on {h['cores']} cores with a load of {h['load'][0]:.0f} at the begin and {h['load'][1]:.0f} at the end.")
+    text = fill(text, "board run", textwrap.wrap(run, 120))
+    text = fill(text, "handover", handover_of(h["plugs"].items()))
+    text = fill(text, "at once", handover_of((f"{n} at once", f) for n, f in h["curve"].items()))
+    with open(DOCUMENT, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
 # ---- then and now ----
 
 
@@ -190,4 +218,4 @@ def complete(result):
 
 
 if __name__ == "__main__":
-    {"table": table, "docs": docs, "compare": compare, "baseline": baseline, "complete": complete}[sys.argv[1]](read(sys.argv[2]))
+    {"table": table, "docs": docs, "board": board, "compare": compare, "baseline": baseline, "complete": complete}[sys.argv[1]](read(sys.argv[2]))

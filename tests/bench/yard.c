@@ -142,24 +142,6 @@ static void fan(const char *path, const char *trigger, const char *file) {
 
 /* ---- QMP ---- */
 
-static void send_with_fd(int to, const char *p, size_t n, int fd) {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)p, .iov_len = n};
-    union {
-        struct cmsghdr align;
-        char buf[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
-    memset(&control, 0, sizeof control);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    if (sendmsg(to, &m, MSG_NOSIGNAL) != (ssize_t)n)
-        die("sendmsg");
-}
-
 static void begin(int to, bool attach, const char *node) {
     static const char in[] =
         "{\"execute\": \"add-fd\", \"id\": \"1.1\", \"arguments\": {\"fdset-id\": 760000, \"opaque\": \"x\"}}\n"
