@@ -12,6 +12,7 @@
     /* devices */                                                                                                      \
     X(VH_MAX_DEVICES, 256, "USB devices known at once, hubs included: two full buses")                                 \
     X(VH_MAX_PCI, 256, "PCI devices in one list, bridges included; the rest is left out, and the list says so")        \
+    X(VH_MAX_GROUP, 32, "members of an IOMMU group of which a device goes to a VM: four devices with all functions")   \
     X(VH_MAX_EVDEV, 128,                                                                                               \
       "input devices in one list, those on USB included; the rest is left out, and the list says so")                  \
     X(VH_MAX_LEAVING, 64, "unplugged devices that still await removal from a VM")                                      \
@@ -182,6 +183,8 @@ enum vh_limit {
     X(VH_T_OFFER, 20000, "a device is configured for the host: its drivers may wait for the device as long as this")  \
     X(VH_T_PORT, 5000,                                                                                                \
       "claim of a port, until its hub is late: the kernel holds a hub's lock while it reads a device")                \
+    X(VH_T_VFIO, 30000,                                                                                               \
+      "a PCI device changes its driver: one that does not answer keeps its old driver busy for as long as this")      \
     X(VH_T_STOP, 10000, "wait of releaseOnExit: devices that have not left their VMs by then stay there")             \
     X(VH_T_LEAVE, 30000, "after the daemon's end: ports that a hanging process holds are waited for to be let go")    \
     X(VH_T_FLAP_COST, 3000, "time until one plug on a port is forgotten: nobody replugs faster for long")             \

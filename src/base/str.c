@@ -228,6 +228,13 @@ size_t utf8_len(const char *s, size_t n, uint32_t *codepoint) {
     return len;
 }
 
+bool utf8_valid(const char *s) {
+    size_t len = strlen(s), at = 0, step = 1;
+    while (at < len && (step = utf8_len(s + at, len - at, NULL)) > 0)
+        at += step;
+    return step > 0;
+}
+
 size_t utf16_units(const char *s) {
     size_t n = 0;
     for (; *s != '\0'; s++)

@@ -48,6 +48,7 @@ bool str_uint(const char *s, size_t n, uint64_t max, uint64_t *out);
 bool str_hex(const char *s, size_t n, uint32_t *out);
 /* Length of the valid UTF-8 sequence at s (1..4), 0 if invalid or n is 0. Overlong forms and surrogates are invalid. */
 size_t utf8_len(const char *s, size_t n, uint32_t *codepoint);
+bool utf8_valid(const char *s); /* is the whole text UTF-8? */
 /* Length of a valid UTF-8 text in UTF-16 units, as USB counts. */
 size_t utf16_units(const char *s);
 /* Can this character end a line, control a terminal, hide text or reverse the direction of text? */

@@ -63,18 +63,11 @@ size_t device_answer_size(uint32_t kind, const union device_answer *a) {
     }
 }
 
-static bool is_text(const char *s) {
-    size_t len = strlen(s), at = 0, step = 1;
-    while (at < len && (step = utf8_len(s + at, len - at, NULL)) > 0)
-        at += step;
-    return step > 0;
-}
-
 /* A string of a device, or a name in its place. Replies have room for one that USB allows, each unit escaped. */
 static bool is_string(const char s[VH_STRING_MAX]) {
     char json[6 * VH_STRING_UNITS + 3]; /* with its quotes and NUL */
     struct sbuf sb;
-    if (memchr(s, '\0', VH_STRING_MAX) == NULL || !is_text(s))
+    if (memchr(s, '\0', VH_STRING_MAX) == NULL || !utf8_valid(s))
         return false;
     sb_init(&sb, json, sizeof json);
     sb_json(&sb, s);
@@ -114,8 +107,8 @@ static bool pci_valid(const struct device_pci *l) {
         return false;
     for (uint32_t i = 0; i < l->n; i++) {
         const struct pci_device *r = &l->row[i];
-        if (!ENDS(r->driver) || !is_text(r->driver) || !is_flag(r->grouped) || !is_flag(r->behind) || !ENDS(r->why) ||
-            r->uses >= PCI_USES || (r->uses != 0) != (r->why[0] != '\0'))
+        if (!ENDS(r->driver) || !utf8_valid(r->driver) || !is_flag(r->grouped) || !is_flag(r->behind) ||
+            !ENDS(r->why) || r->uses >= PCI_USES || (r->uses != 0) != (r->why[0] != '\0'))
             return false;
         for (uint32_t k = 0; k < i; k++) {
             if (pci_address_order(&l->row[k].address) == pci_address_order(&r->address))
@@ -149,7 +142,7 @@ static bool is_bool(const bool *b) {
 
 static bool names_valid(const struct device_texts *t) {
     return is_string(t->vendor_name) && is_string(t->product_name) && is_string(t->serial) &&
-           t->vendor_name[0] != '\0' && t->product_name[0] != '\0' && ENDS(t->note) && is_text(t->note);
+           t->vendor_name[0] != '\0' && t->product_name[0] != '\0' && ENDS(t->note) && utf8_valid(t->note);
 }
 
 /* An address that comes from another process must never be read. */
@@ -180,7 +173,7 @@ static bool device_valid(const struct device *d, const char *sys_name) {
         (unsigned)d->usb.removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
         return false;
     usb_node_print(node, d->usb.busnum, d->usb.devnum);
-    return str_eq(node, d->node) && is_text(d->usb.speed) && is_text(d->usb.port_path) && descriptors_valid(d);
+    return str_eq(node, d->node) && utf8_valid(d->usb.speed) && utf8_valid(d->usb.port_path) && descriptors_valid(d);
 }
 
 /* Paths come into the state file and into comparisons with the configuration: only what is one. */
@@ -214,7 +207,7 @@ static bool read_valid(const struct device_read *r, const struct device_order *o
     switch (r->result) {
     case DEVICE_FULL:
         return r->incarnation != 0 && device_valid(&r->dev, o->sys_name) && names_valid(t) && t->protect[0] == '\0' &&
-               ENDS(t->malformed) && is_text(t->malformed) && drivers_valid(r->drivers) && paths_valid(t, &r->dev);
+               ENDS(t->malformed) && utf8_valid(t->malformed) && drivers_valid(r->drivers) && paths_valid(t, &r->dev);
     case DEVICE_NAMES:
         return r->incarnation == o->incarnation && o->complete == 1 && names_valid(t);
     case DEVICE_SAME:
@@ -268,7 +261,7 @@ bool device_answer_valid(const struct device_order *o, const union device_answer
     case DEVICE_READ:
         return read_valid(&a->read, o);
     default:
-        return ENDS(a->done.why) && is_text(a->done.why) && a->done.result >= DEVICE_SAME &&
+        return ENDS(a->done.why) && utf8_valid(a->done.why) && a->done.result >= DEVICE_SAME &&
                a->done.result <= DEVICE_REFUSED && (a->done.ports > 0) == (kind == DEVICE_HUB && with_fd);
     }
 }

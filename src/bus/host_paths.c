@@ -13,6 +13,7 @@
 #include "os/pages.h"
 #include "os/sysfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -341,4 +342,21 @@ unsigned host_paths_walk(host_path_fn *each) {
 
 void host_paths_drop(void) {
     pages_give_back(table.text, sizeof table.text);
+}
+
+/* Neither reading nor writing: such a descriptor can only be asked, and no right to read a disk is needed. */
+#define ASK_ONLY 3
+
+/* Mounts of any namespace and root, swap, LVM, md, zfs and
+ * whatever else has it for itself are found by this. */
+bool host_paths_busy(const char *name) {
+    char node[VH_PATH_MAX];
+    if (!str_fmt(node, sizeof node, "/dev/%s", name))
+        return false;
+    for (char *c = node + strlen("/dev/"); *c != '\0'; c++)
+        *c = *c == '!' ? '/' : *c; /* as the kernel names what lies in a directory */
+    int fd = sysfs_open(node, ASK_ONLY | O_EXCL | O_NONBLOCK | O_NOFOLLOW);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd < 0 && errno == EBUSY;
 }

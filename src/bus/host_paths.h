@@ -22,6 +22,9 @@ typedef void host_path_fn(const char *path, enum host_path kind, const char *wha
  */
 unsigned host_paths_walk(host_path_fn *each);
 bool host_paths_may_warn(void); /* each mount and each new disk leads to a walk, so the log has a limit */
-void host_paths_drop(void);     /* gives back the memory of reading */
+/* Does the kernel refuse the block device ("nvme0n1p1") to a second user? For a moment nobody else can begin to use it.
+ */
+bool host_paths_busy(const char *name);
+void host_paths_drop(void); /* gives back the memory of reading */
 
 #endif

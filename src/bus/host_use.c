@@ -15,10 +15,7 @@
 #include "os/sysfs.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct use {
     char sys_name[VH_SYSNAME_MAX];
@@ -69,23 +66,6 @@ void host_use_read(void) {
         log_warn("the host uses more than %d USB devices: %d uses are not protected", VH_MAX_DEVICES, too_many);
 }
 
-/* Neither reading nor writing: such a descriptor can only be asked, and no right to read a disk is needed. */
-#define ASK_ONLY 3
-
-/* Does the kernel refuse the block device to a second user? Mounts of any namespace and root, swap, LVM, md, zfs and
- * whatever else has it for itself are found by this. */
-static bool is_busy(const char *name) {
-    char node[VH_PATH_MAX];
-    if (!str_fmt(node, sizeof node, "/dev/%s", name))
-        return false;
-    for (char *c = node + strlen("/dev/"); *c != '\0'; c++)
-        *c = *c == '!' ? '/' : *c; /* as the kernel names what lies in a directory */
-    int fd = sysfs_open(node, ASK_ONLY | O_EXCL | O_NONBLOCK | O_NOFOLLOW);
-    if (fd >= 0)
-        (void)close(fd);
-    return fd < 0 && errno == EBUSY;
-}
-
 bool host_use_busy(const char *sys_name, char *why, size_t cap) {
     struct sysfs_dir blocks;
     const char *name;
@@ -96,7 +76,7 @@ bool host_use_busy(const char *sys_name, char *why, size_t cap) {
     while (!busy && (name = sysfs_dir_next(&blocks)) != NULL) {
         bool its = str_fmt(link, sizeof link, "/sys/class/block/%s", name) &&
                    sysfs_link(link, path, sizeof path) >= 0 && usb_device_of(path, of) && str_eq(of, sys_name);
-        busy = its && is_busy(name);
+        busy = its && host_paths_busy(name);
         if (busy)
             (void)str_fmt(why, cap, "is in use on this host: /dev/%s", name);
     }

@@ -5,14 +5,13 @@
 
 #include "base/str.h"
 #include "bus/pci_use.h"
+#include "os/sys.h"
 #include "os/sysfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PCI_DEVICES "/sys/bus/pci/devices"
 
 /* "0x8086". False if there is no such number, or it is larger. */
 static bool read_hex(int dir, const char *name, uint32_t max, uint32_t *v) {
@@ -38,6 +37,21 @@ static bool read_link(const char *device, const char *name, char *dst, size_t ca
         return true;
     dst[0] = '\0'; /* longer than any that the kernel makes */
     return false;
+}
+
+void pci_sysfs_driver(const char *address, char driver[VH_IFNAME_MAX]) {
+    (void)read_link(address, "driver", driver, VH_IFNAME_MAX);
+}
+
+uint64_t pci_sysfs_incarnation(const char *address) {
+    char path[VH_PATH_MAX];
+    struct sys_stat st;
+    bool fits = str_fmt(path, sizeof path, PCI_DEVICES "/%s", address);
+    int dir = fits ? sysfs_open(path, O_RDONLY | O_DIRECTORY) : -1;
+    uint64_t inode = dir >= 0 && sys_stat(dir, "", AT_EMPTY_PATH, &st) ? st.ino : 0;
+    if (dir >= 0)
+        (void)close(dir);
+    return inode;
 }
 
 /* The bridge is the component before the device in its path: .../0000:00:1c.0/0000:01:00.0. */
@@ -69,7 +83,7 @@ static bool read_row(int dir, const char *name, struct pci_device *r) {
         r->prog_if = (uint8_t)(v & 0xff);
     }
     read_parent(name, r);
-    (void)read_link(name, "driver", r->driver, sizeof r->driver); /* "" if it has none */
+    pci_sysfs_driver(name, r->driver);
     if (read_link(name, "iommu_group", link, sizeof link) && str_uint(link, strlen(link), UINT32_MAX, &group)) {
         r->grouped = 1;
         r->group = (uint32_t)group;

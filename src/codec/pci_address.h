@@ -14,8 +14,11 @@ struct pci_address {
     uint8_t bus, devfn; /* devfn: device << 3 | function */
 };
 
+enum { PCI_ADDRESS_TEXT = 24 }; /* the longest has 16 characters */
+
 bool pci_address_parse(const char *name, struct pci_address *a); /* only exactly as the kernel writes it */
 void pci_address_print(struct sbuf *sb, const struct pci_address *a);
+void pci_address_text(char dst[PCI_ADDRESS_TEXT], const struct pci_address *a);
 uint64_t pci_address_order(const struct pci_address *a); /* grows with the address; never UINT64_MAX */
 
 #endif

@@ -10,10 +10,13 @@
 #include "bus/device_order.h"
 #include "bus/modules.h"
 #include "bus/usb/usb_sysfs.h"
+#include "bus/vfio_group.h"
 #include "os/sysfs.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Directories; "" none. */
 static char sockets[VH_PATH_MAX], uevent_dir[VH_PATH_MAX];
@@ -78,24 +81,29 @@ static int find_buses(struct sandbox_path paths[VH_MAX_BUSES]) {
     return n;
 }
 
+/* What a process reads that finds out what the host uses its devices for. */
+enum { USES = 12 };
+static const struct sandbox_path of_uses[USES] = {
+    /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
+    {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
+    {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
+    {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
+    {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
+    /* Each comes with its module. */
+    {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    {"/sys/fs/bcachefs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    {"/sys/fs/ext4", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    {"/sys/fs/f2fs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    {"/sys/fs/xfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
+    /* The mounts of the daemon, and of each worker: /proc/self is another directory in each process. */
+    {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+    {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+    {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
+};
+
 const struct sandbox_path *sandbox_paths_device(int *n) {
-    enum { FIXED = 16, PATHS = FIXED + MODULES_PATHS };
+    enum { FIXED = 4, FIRST = USES + FIXED, PATHS = FIRST + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
-        /* Devices are links from /sys/bus, /sys/class and /sys/dev into /sys/devices. */
-        {"/sys/devices", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/bus", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/class", SANDBOX_READ | SANDBOX_ROOTED},
-        {"/sys/dev", SANDBOX_READ | SANDBOX_ROOTED},
-        /* Each comes with its module. */
-        {"/sys/fs/btrfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        {"/sys/fs/bcachefs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        {"/sys/fs/ext4", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        {"/sys/fs/f2fs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        {"/sys/fs/xfs", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
-        /* The mounts of the daemon, and of each worker: /proc/self is another directory in each process. */
-        {"/proc/self", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        {"/proc/net", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
-        {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
         /* Nodes to open and reset, and the files to write. Before there is a USB bus its place is not known. */
         {"/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
         {"/sys/bus/usb/drivers_probe", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
@@ -103,9 +111,35 @@ const struct sandbox_path *sandbox_paths_device(int *n) {
         {"/sys/bus/usb/drivers/usb/unbind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
     };
     static struct sandbox_path paths[PATHS + VH_MAX_BUSES];
-    memcpy(paths, fixed, sizeof fixed);
+    memcpy(paths, of_uses, sizeof of_uses);
+    memcpy(paths + USES, fixed, sizeof fixed);
     for (int i = 0; i < MODULES_PATHS; i++)
         paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
     *n = PATHS + find_buses(paths + PATHS);
+    return paths;
+}
+
+/* A path that is not there stays out of reach without a word: the kernel has no IOMMU then, or no iommufd. */
+static struct sandbox_path if_there(const char *path, unsigned what) {
+    int fd = sysfs_open(path, O_PATH);
+    if (fd >= 0)
+        (void)close(fd);
+    return (struct sandbox_path){fd >= 0 ? path : "", what | SANDBOX_ROOTED};
+}
+
+const struct sandbox_path *sandbox_paths_vfio(int *n) {
+    enum { FIXED = 3, OPTIONAL = 2 };
+    static const struct sandbox_path fixed[FIXED] = {
+        /* driver_override is an attribute of each device; a driver comes with its module. */
+        {"/sys/devices", SANDBOX_WRITE | SANDBOX_ROOTED},
+        {"/sys/bus/pci", SANDBOX_WRITE | SANDBOX_ROOTED},
+        {"/dev/vfio", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL | SANDBOX_ROOTED},
+    };
+    static struct sandbox_path paths[USES + FIXED + OPTIONAL];
+    memcpy(paths, of_uses, sizeof of_uses);
+    memcpy(paths + USES, fixed, sizeof fixed);
+    paths[USES + FIXED] = if_there(IOMMU_GROUPS, SANDBOX_READ);
+    paths[USES + FIXED + 1] = if_there("/dev/iommu", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL);
+    *n = sizeof paths / sizeof *paths;
     return paths;
 }

@@ -17,5 +17,7 @@ const struct sandbox_path *sandbox_paths_connector(int *n);
 /* What a device worker may reach, in its process: by then the module lists are known, and the buses that
  * are there. Static. */
 const struct sandbox_path *sandbox_paths_device(int *n);
+/* What a VFIO worker may reach, in its process: by then the nodes' directory is there. Static. */
+const struct sandbox_path *sandbox_paths_vfio(int *n);
 
 #endif

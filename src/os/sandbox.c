@@ -204,8 +204,8 @@ static long restrict_paths(const struct sandbox *s) {
 /* ---- all of it ---- */
 
 bool sandbox_enter(const struct sandbox *s) {
-    static const char *const names[] = {"daemon",    "device worker", "opener",     "logger",
-                                        "connector", "disk worker",   "port worker"};
+    static const char *const names[] = {"daemon",    "device worker", "opener",      "logger",
+                                        "connector", "disk worker",   "port worker", "vfio worker"};
     if (disabled)
         return true;
     if (!drop_capabilities(s->keep_override)) {

@@ -14,6 +14,7 @@ enum sandbox_role {
     SANDBOX_CONNECTOR, /* the process of connector_work.h */
     SANDBOX_DISK,      /* the process of disk_worker.h */
     SANDBOX_PORT,      /* the process of port_worker.h */
+    SANDBOX_VFIO,      /* the process of vfio_worker.h */
 };
 
 /* What may be done below a path. */

@@ -19,10 +19,12 @@
 #define SANDBOX_TIME64(X) X(ppoll_time64, any) X(clock_gettime64, any) X(recvmmsg_time64, any)
 #define SANDBOX_CONNECTOR_TIME64(X) X(recvmmsg_time64, any)
 #define SANDBOX_LOGGER_TIME64(X) X(clock_gettime64, any)
+#define SANDBOX_VFIO_TIME64(X) X(recvmmsg_time64, any) X(clock_gettime64, any)
 #else
 #define SANDBOX_TIME64(X)
 #define SANDBOX_CONNECTOR_TIME64(X)
 #define SANDBOX_LOGGER_TIME64(X)
+#define SANDBOX_VFIO_TIME64(X)
 #endif
 #ifdef SYS_fcntl64
 #define SANDBOX_FCNTL64(X, arguments) X(fcntl64, arguments)
@@ -144,6 +146,23 @@
     X(fcntl, duplicate)         \
     X(close, any)               \
     SANDBOX_CONNECTOR_TIME64(X) \
+    X(exit_group, any)
+
+/* The process of vfio_worker.h. A clock is read for what it logs alone. */
+#define SANDBOX_VFIO_CALLS(X) \
+    X(recvmmsg, any)          \
+    X(sendmsg, any)           \
+    X(openat, any)            \
+    X(read, any)              \
+    X(write, any)             \
+    X(close, any)             \
+    X(statx, any)             \
+    X(readlinkat, any)        \
+    X(getdents64, any)        \
+    X(fsetxattr, any)         \
+    X(madvise, give_back)     \
+    X(clock_gettime, any)     \
+    SANDBOX_VFIO_TIME64(X)    \
     X(exit_group, any)
 
 /* The process of logger.h; the timer and the return are of its signal handlers. */

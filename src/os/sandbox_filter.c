@@ -136,6 +136,7 @@ static const struct call logger_calls[] = {SANDBOX_LOGGER_CALLS(X)};
 static const struct call connector_calls[] = {SANDBOX_CONNECTOR_CALLS(X)};
 static const struct call disk_calls[] = {SANDBOX_DISK_CALLS(X)};
 static const struct call port_calls[] = {SANDBOX_PORT_CALLS(X)};
+static const struct call vfio_calls[] = {SANDBOX_VFIO_CALLS(X)};
 #undef X
 
 static const struct {
@@ -149,6 +150,7 @@ static const struct {
     [SANDBOX_CONNECTOR] = {connector_calls, sizeof connector_calls / sizeof *connector_calls},
     [SANDBOX_DISK] = {disk_calls, sizeof disk_calls / sizeof *disk_calls},
     [SANDBOX_PORT] = {port_calls, sizeof port_calls / sizeof *port_calls},
+    [SANDBOX_VFIO] = {vfio_calls, sizeof vfio_calls / sizeof *vfio_calls},
 };
 
 /* ---- the program ---- */

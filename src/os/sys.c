@@ -81,6 +81,10 @@ int sys_fchmod(int fd, unsigned mode) {
     return (int)syscall(SYS_fchmod, fd, mode);
 }
 
+int sys_set_attribute(int fd, const char *name, const void *value, size_t n) {
+    return (int)syscall(SYS_fsetxattr, fd, name, value, n, 0);
+}
+
 int sys_memfd(const char *name) {
     return (int)syscall(SYS_memfd_create, name, MEMFD_CLOEXEC);
 }

@@ -6,6 +6,7 @@
 #define VHOTPLUG_SYS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sys_stat {
@@ -23,7 +24,8 @@ int sys_rename(const char *from, const char *to);
 int sys_unlink(const char *path);
 int sys_dup(int fd); /* close-on-exec */
 int sys_fchmod(int fd, unsigned mode);
-int sys_memfd(const char *name); /* a file in memory */
+int sys_set_attribute(int fd, const char *name, const void *value, size_t n); /* an extended attribute */
+int sys_memfd(const char *name);                                              /* a file in memory */
 int sys_pidfd_open(int32_t pid);
 int sys_ioctl(int fd, unsigned long what, void *argument); /* of a request that fits into 32 bits */
 

@@ -196,6 +196,8 @@ const char *sysfs_dir_next(struct sysfs_dir *d) {
             if (n < 0 && errno == EINTR)
                 continue;
             d->failed = n < 0;
+            if (d->failed)
+                note_trouble();
             if (n <= 0)
                 return NULL;
             d->len = (size_t)n;

@@ -245,6 +245,7 @@ void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t off) {
 }
 
 static const char *(*on_path)(const char *path); /* another one to open, or NULL */
+static int (*on_open)(const char *path);         /* the errno with which the open fails, or 0 */
 
 int __real_openat(int dir, const char *path, int flags, ...);
 int __wrap_openat(int dir, const char *path, int flags, ...);
@@ -253,6 +254,11 @@ int __wrap_openat(int dir, const char *path, int flags, ...) {
     ARGUMENTS(flags, 1);
     if (due("openat", BY_NAME, &result))
         return (int)result;
+    int refused = on_open != NULL ? on_open(path) : 0;
+    if (refused != 0) {
+        errno = refused;
+        return -1;
+    }
     const char *other = on_path != NULL ? on_path(path) : NULL;
     return __real_openat(dir, other != NULL ? other : path, flags, (mode_t)a[0]);
 }
@@ -317,11 +323,14 @@ long __wrap_syscall(long nr, ...) {
     return result;
 }
 
+/* What a test puts in place of the kernel's attributes: true, and the result (-1 with errno) is this. */
+static bool (*on_write)(int fd, const char *text, size_t n, long *result);
+
 ssize_t __real_write(int fd, const void *p, size_t n);
 ssize_t __wrap_write(int fd, const void *p, size_t n);
 ssize_t __wrap_write(int fd, const void *p, size_t n) {
     long result;
-    if (due("write", BY_NAME, &result))
+    if (due("write", BY_NAME, &result) || (on_write != NULL && on_write(fd, p, n, &result)))
         return result;
     if (fd != STDERR_FILENO)
         return __real_write(fd, p, n);

@@ -48,6 +48,7 @@ static const struct process {
     {.name = "logger", .role = SANDBOX_LOGGER},
     {.name = "disk worker", .role = SANDBOX_DISK},
     {.name = "port worker", .role = SANDBOX_PORT},
+    {.name = "VFIO worker", .role = SANDBOX_VFIO},
     {.name = "connector", .role = SANDBOX_CONNECTOR, .own = true, .connects_unix = true},
 };
 enum { PROCESSES = sizeof processes / sizeof *processes };

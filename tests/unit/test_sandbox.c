@@ -110,6 +110,16 @@ static void make_tree(void) {
         "root/sys/module/",
         "root/sys/module/x",
         "root/sys/bus/usb/unbind",
+        "root/sys/bus/pci/",
+        "root/sys/bus/pci/drivers_probe",
+        "root/sys/bus/pci/drivers/",
+        "root/sys/bus/pci/drivers/nvme/",
+        "root/sys/bus/pci/drivers/nvme/unbind",
+        "root/sys/kernel/iommu_groups/",
+        "root/sys/kernel/iommu_groups/x",
+        "root/dev/vfio/",
+        "root/dev/vfio/19",
+        "root/dev/iommu",
     };
     CHECK(mkdtemp(top) != NULL);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -143,6 +153,8 @@ static void enter(enum sandbox_role role) {
     box.configures = configures;
     if (role == SANDBOX_DEVICE) {
         box.paths = sandbox_paths_device(&box.npaths); /* the real ones: all of them are below the root */
+    } else if (role == SANDBOX_VFIO) {
+        box.paths = sandbox_paths_vfio(&box.npaths);
     } else if (role == SANDBOX_DISK) {
         box.paths = disk;
         box.npaths = sizeof disk / sizeof *disk;
@@ -457,6 +469,56 @@ static void a_device_worker_is_denied_the_rest(void) {
     CHECK(try_in(SANDBOX_DEVICE, replace_a_file) != 0);
 }
 
+/* ---- a VFIO worker ---- */
+
+static int bind_one(void) {
+    return open_one("root/sys/bus/pci/drivers_probe", O_WRONLY) |
+           open_one("root/sys/bus/pci/drivers/nvme/unbind", O_WRONLY) | open_one("root/sys/devices/x", O_WRONLY) |
+           open_one("root/dev/vfio/19", O_RDWR) | open_one("root/dev/iommu", O_RDWR) |
+           open_one("root/sys/kernel/iommu_groups/x", O_RDONLY);
+}
+
+static int read_uses(void) {
+    return open_one("root/sys/devices/x", O_RDONLY) | open_one("root/sys/class/x", O_RDONLY) |
+           open_one("root/sys/dev/x", O_RDONLY) | open_one("root/sys/fs/btrfs/x", O_RDONLY) |
+           open_one("root/proc/self/x", O_RDONLY) | open_one("root/proc/net/route", O_RDONLY) |
+           open_one("root/proc/swaps", O_RDONLY) | open_one("root/sys/bus/pci/drivers", O_RDONLY | O_DIRECTORY);
+}
+
+static void a_vfio_worker_may_bind_devices_and_see_what_the_host_uses(void) {
+    CHECK_INT(try_in(SANDBOX_VFIO, bind_one), 0);
+    CHECK_INT(try_in(SANDBOX_VFIO, read_uses), 0);
+}
+
+static const struct forbidden vfio_forbidden[] = {
+    {"state", O_RDONLY},
+    {"state/state.json", O_WRONLY},
+    {"state/new", O_WRONLY | O_CREAT},
+    {"run/not/yet", O_RDONLY},
+    {"root/sys", O_RDONLY},
+    {"root/sys/class/x", O_WRONLY},
+    {"root/sys/dev/x", O_WRONLY},
+    {"root/sys/fs/btrfs/x", O_WRONLY},
+    {"root/sys/kernel/iommu_groups/x", O_WRONLY},
+    {"root/sys/devices/new", O_WRONLY | O_CREAT},
+    {"root/sys/bus/pci/new", O_WRONLY | O_CREAT},
+    {"root/sys/bus/usb/drivers/usb/unbind", O_WRONLY},
+    {"root/dev", O_RDONLY},
+    {"root/dev/vfio/new", O_WRONLY | O_CREAT},
+    {"root/dev/bus/usb/001", O_RDONLY},
+    {"root/proc", O_RDONLY},
+    {"root/proc/swaps", O_WRONLY},
+};
+
+static void a_vfio_worker_is_denied_the_rest(void) {
+    for (which = 0; which < FORBIDDEN; which++) {
+        if (strcmp(forbidden[which].path, "root/sys/devices/x") != 0)
+            must_deny(SANDBOX_VFIO, forbidden);
+    }
+    for (which = 0; which < (int)(sizeof vfio_forbidden / sizeof *vfio_forbidden); which++)
+        must_deny(SANDBOX_VFIO, vfio_forbidden);
+}
+
 /* ---- system calls ---- */
 
 #define CALL(nr)   \
@@ -694,6 +756,23 @@ static const struct trial port_calls[] = {
     CALL_WITH(SYS_ioctl, 0, (long)USBDEVFS_CONNECT),
 };
 
+/* Of a VFIO worker: it makes no ioctl, so it does nothing with what it has opened. */
+static const struct trial vfio_calls[] = {
+    CALL(SYS_ioctl),        CALL(SYS_mmap),
+    CALL(SYS_fchown),       CALL(SYS_fchownat),
+    CALL(SYS_fchmod),       CALL(SYS_setxattr),
+    CALL(SYS_fremovexattr), CALL(SYS_unlinkat),
+    CALL(SYS_mkdirat),      CALL(SYS_renameat2),
+    CALL(SYS_mknodat),      CALL(SYS_ppoll),
+    CALL(SYS_socket),       CALL(SYS_connect),
+    CALL(SYS_accept4),      CALL(SYS_sendto),
+    CALL(SYS_dup3),         CALL(SYS_pidfd_open),
+    CALL(SYS_execve),       CALL(SYS_clone),
+    CALL(SYS_kill),         CALL(SYS_ptrace),
+    CALL(SYS_prlimit64),    CALL(SYS_init_module),
+    CALL(SYS_finit_module), CALL_WITH(SYS_madvise, 0, 0, MADV_WILLNEED),
+};
+
 static const struct trial *trial;
 
 static int call_one(void) {
@@ -720,6 +799,7 @@ static void other_system_calls_kill(void) {
     must_kill(SANDBOX_CONNECTOR, connector_calls, sizeof connector_calls / sizeof *connector_calls);
     must_kill(SANDBOX_DEVICE, device_calls, sizeof device_calls / sizeof *device_calls);
     must_kill(SANDBOX_PORT, port_calls, sizeof port_calls / sizeof *port_calls);
+    must_kill(SANDBOX_VFIO, vfio_calls, sizeof vfio_calls / sizeof *vfio_calls);
 }
 
 /* 0: it was let through, to a descriptor that is no node. */
@@ -754,6 +834,7 @@ static void the_lists_are_short(void) {
     CHECK(sandbox_filter_calls(SANDBOX_LOGGER) <= 6);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_CONNECTOR) <= 14);
     CHECK(!WIDE || sandbox_filter_calls(SANDBOX_PORT) <= 6);
+    CHECK(!WIDE || sandbox_filter_calls(SANDBOX_VFIO) <= 13);
 }
 
 #ifdef __x86_64__
@@ -863,6 +944,8 @@ int main(void) {
     RUN(what_running_needs_is_allowed);
     RUN_PATHS(a_device_worker_may_offer_interfaces_and_open_nodes);
     RUN_PATHS(a_device_worker_is_denied_the_rest);
+    RUN_PATHS(a_vfio_worker_may_bind_devices_and_see_what_the_host_uses);
+    RUN_PATHS(a_vfio_worker_is_denied_the_rest);
     RUN_PATHS(files_and_sockets_stay_in_their_directories);
     RUN_PATHS(the_opener_reads_the_configuration_and_writes_nothing);
     RUN_PATHS(the_connector_connects_and_writes_nothing);
