@@ -25,7 +25,7 @@ _vhotplugcli() {
     usb) words="list attach detach suspend resume history rule" ;;
     pci) words="list attach detach suspend resume" ;;
     evdev) words="list" ;;
-    vmm) words="args" ;;
+    vmm) words="list args" ;;
     state) words="acknowledge" ;;
     *)
         case " ${COMP_WORDS[*]:0:COMP_CWORD} " in
@@ -44,7 +44,7 @@ _vhotplugcli() {
         *" explain "*) words="$selectors --address --serial --vendor-name --product-name --removable --driver-path --class --device-class" ;;
         *" status "*) words="--tag" ;;
         *" stats "*) words="--prometheus" ;;
-        *" listen "* | *" choose "* | *" rules "* | *" reload "* | *" version "* | *" state acknowledge "*) words="" ;;
+        *" listen "* | *" choose "* | *" rules "* | *" reload "* | *" version "* | *" state acknowledge "* | *" vmm list "*) words="" ;;
         *) words="usb pci evdev vmm state listen choose rules reload status explain stats version -t -u -s -p -c -d --transport --path --host \
             --net-port --cid --debug --no-debug --json --help --version" ;;
         esac

@@ -64,6 +64,8 @@ struct figures {
 /* stats, part by part like usb_list. */
 bool api_stats_part(const struct core *c, const struct request *r, const struct figures *f, uint64_t *cursor,
                     struct sbuf *sb);
+/* vmm_list, part by part like usb_list. */
+bool api_vms_part(const struct core *c, const struct request *r, uint64_t *cursor, struct sbuf *sb);
 /* rules, part by part like usb_list. */
 bool api_rules_part(const struct core *c, const struct request *r, uint64_t *cursor, struct sbuf *sb);
 /* May this client see this event? If so, api_event words it for that client: serials, VMs and reasons are only for

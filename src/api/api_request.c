@@ -139,6 +139,7 @@ static const struct {
     {"history", REQ_HISTORY, KIND_USB},
     {"rules", REQ_RULES, KIND_USB},
     {"vmm_args", REQ_VMM_ARGS, KIND_USB},
+    {"vmm_list", REQ_VMM_LIST, KIND_USB},
     {"state_acknowledge", REQ_ACKNOWLEDGE, KIND_USB},
     {"reload", REQ_RELOAD, KIND_USB},
     {"version", REQ_VERSION, KIND_USB},
@@ -168,10 +169,10 @@ static bool parse_action(struct parse *p) {
             }
         }
     }
-    parse_complain(
-        p, "action", t,
-        "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, evdev_list, enable_notifications, history, rules, "
-        "explain, stats, state_acknowledge, reload or version");
+    parse_complain(p, "action", t,
+                   "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, evdev_list, vmm_list, "
+                   "enable_notifications, history, rules, "
+                   "explain, stats, state_acknowledge, reload or version");
     return false;
 }
 
@@ -264,6 +265,7 @@ static void parse_fields(struct parse *p) {
     case REQ_SUBSCRIBE:
         parse_subscribe(p);
         break;
+    case REQ_VMM_LIST:
     case REQ_STATS:
     case REQ_RULES:
     case REQ_ACKNOWLEDGE:

@@ -91,6 +91,11 @@
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                                 \
     X(VH_VM_FILTERS, 4, "filters of one VM by which it takes devices on its own; another VM needs its own share")      \
     X(VH_MAX_FILTERS, 256, "filters over all VMs: VH_VM_FILTERS for each")                                             \
+    X(VH_VM_BUSES, 16, "USB controllers of one VM, companions included; the ports of a VM with more are not known")    \
+    X(VH_VM_HUBS, 8, "USB hubs that somebody gave one VM; the ports of a VM with more are not known")                  \
+    X(VH_VM_PORTS, 96, "USB ports of one VM, those of hubs included; the ports of a VM with more are not known")       \
+    X(VH_VM_PORT_PATH, 16, "the path of a USB port in a VM with NUL: QEMU's own bound")                                \
+    X(VH_VM_USB_TEXT, 16384, "bytes of QEMU's text about the USB devices of a VM: a line of each port")                \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer line is skipped and the link is reset")          \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                       \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one batch of commands to a VMM")                                                 \

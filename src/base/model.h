@@ -7,6 +7,7 @@
 
 #include "base/duration.h"
 #include "base/limits.h"
+#include "base/vm_ports.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -123,6 +124,7 @@ enum request_kind {
     REQ_HISTORY,
     REQ_RULES,
     REQ_VMM_ARGS,
+    REQ_VMM_LIST,
     REQ_ACKNOWLEDGE, /* that the state file was lost */
     REQ_RELOAD,      /* read the configuration again */
     REQ_VERSION,
@@ -203,8 +205,10 @@ struct op_result {
     enum op_status status;
     uint64_t socket; /* which socket the VMM answered at; set by the link */
     char text[VH_TEXT_MAX];
+    int version[3];  /* of the VMM; 0.0.0: not known */
     uint16_t nfound; /* OP_LIST */
     const struct vmm_found *found;
+    const struct vm_ports *ports; /* OP_LIST; NULL: the ports of the VM are not known */
 };
 
 /* ---- facts: what happened ---- */

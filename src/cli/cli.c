@@ -48,6 +48,9 @@ static void show(const struct call *c, const struct json *j) {
     case OUT_EVDEV:
         show_evdev(j, c->given & BIT(F_SHORT));
         break;
+    case OUT_VMS:
+        show_vms(j);
+        break;
     case OUT_VERSION:
         text_field(j, 0, "version");
         putchar('\n');

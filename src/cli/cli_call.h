@@ -61,6 +61,7 @@ enum output {
     OUT_PCI,
     OUT_EVDEV,
     OUT_ARGS,
+    OUT_VMS,
     OUT_VERSION,
     OUT_EVENTS,
     OUT_CHOOSE,

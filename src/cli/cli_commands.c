@@ -44,6 +44,7 @@ static const struct command commands[] = {
      "pci resume --vm net"},
     {"evdev", "list", "evdev_list", BIT(F_SHORT) | BIT(F_TAG) | BIT(F_ALL), OUT_EVDEV, "[OPTION]...",
      "list input devices but those on USB, and the VM of each", "evdev list --short"},
+    {"vmm", "list", "vmm_list", 0, OUT_VMS, "", "the VMs, what they run, and their USB ports", "vmm list"},
     {"vmm", "args", "vmm_args", BIT(F_VM) | BIT(F_BUS_PREFIX) | BIT(F_BUS_INDEX) | BIT(F_REQUIRE_PCI) | BIT(F_TIMEOUT),
      OUT_ARGS, "--vm VM [OPTION]...", "the arguments that VM is to be started with", "vmm args --vm net --timeout 5"},
     {"state", "acknowledge", "state_acknowledge", 0, OUT_NOTHING, "",

@@ -40,6 +40,9 @@ void show_rules(const struct json *j);
 /* Problems go to standard error. True if the error of a reload that failed is among them. */
 bool show_reload(const struct json *j);
 
+/* cli_vms.c: VMs and their ports */
+void show_vms(const struct json *j);
+
 /* cli_explain.c */
 void show_explanation(const struct json *j);
 

@@ -123,7 +123,7 @@ void access_judge(const struct api_conf *c, const struct peer_facts *f, vm_set a
 }
 
 #define MAY(kind) (1u << (kind))
-#define MAY_LIST (MAY(REQ_LIST) | MAY(REQ_HISTORY) | MAY(REQ_VERSION))
+#define MAY_LIST (MAY(REQ_LIST) | MAY(REQ_VMM_LIST) | MAY(REQ_HISTORY) | MAY(REQ_VERSION))
 #define MAY_LISTEN (MAY(REQ_SUBSCRIBE) | MAY(REQ_UNSUBSCRIBE) | MAY_LIST)
 #define MAY_MOVE (MAY(REQ_ATTACH) | MAY(REQ_DETACH) | MAY(REQ_SUSPEND) | MAY(REQ_RESUME))
 /* replies show rules, serials and VMs */

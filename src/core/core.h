@@ -146,6 +146,7 @@ struct vm {
     unsigned failures;
     int64_t retry_at;
     char reason[VH_TEXT_MAX]; /* why no operation succeeds there, "" if none failed */
+    int version[3];           /* of the VMM when it was listed; 0.0.0: not known */
 };
 
 /* What the ACT_SAVE under way writes. */
@@ -250,6 +251,7 @@ struct core {
     char reason[CORE_SLOTS][VH_TEXT_MAX];     /* why the slot's last operation failed, while .failures > 0 */
     char revoke_why[CORE_SLOTS][VH_TEXT_MAX]; /* REVOKE_UNCERTAIN */
     struct vm vm[VH_MAX_VMS];
+    struct vm_ports ports[VH_MAX_VMS]; /* of each VM, as it was listed; not known while it is down */
     struct pending pending[VH_MAX_CLIENTS];
     struct verify verify[VH_MAX_CLIENTS];
     uint64_t questions; /* that were opened */

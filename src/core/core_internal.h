@@ -46,6 +46,9 @@ void vm_op_done(struct step *st, const struct fact *f);
 void vm_out(struct step *st, const struct fact *f);
 void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
 
+/* core_ports.c */
+void ports_given_back(struct core *c, int vm, const struct slot *s); /* the VM does not have it any more */
+
 /* core_target.c */
 /* Why a device stays with the host. The first that holds is reported; what holds follows from the slot alone. */
 enum stay {

@@ -202,6 +202,7 @@ static void begin(struct step *st, const struct request *r) {
         else
             step_add(st, ACT_REPLY_PARTS)->client = r->client;
         break;
+    case REQ_VMM_LIST:
     case REQ_STATS:
     case REQ_HISTORY:
     case REQ_RULES:

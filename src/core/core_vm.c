@@ -41,6 +41,8 @@ static void vm_down(struct step *st, int v, const char *why) {
     vm->stale[0] = '\0';
     vm->failures = 0;
     vm->retry_at = 0;
+    vm->version[0] = vm->version[1] = vm->version[2] = 0;
+    c->ports[v].known = false;
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* a reason may be cut */
     doubt_ends(c, v);
     claims_end(c, v);
@@ -139,9 +141,17 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
     s->adopted = true;
 }
 
+static void told_of_itself(struct core *c, int v, const struct op_result *r) {
+    c->ports[v].known = false;
+    if (r->ports != NULL)
+        c->ports[v] = *r->ports;
+    memcpy(c->vm[v].version, r->version, sizeof r->version);
+}
+
 static void listed(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     bool kept[CORE_SLOTS] = {false};
+    told_of_itself(c, v, r);
     c->vm[v].state = c->vm[v].again ? VM_UNKNOWN : VM_UP;
     c->vm[v].again = false;
     c->vm[v].alive = true;
@@ -189,9 +199,12 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
     struct slot *s = &st->c->slot[i];
     if (kind == OP_DETACH) {
         slot_afresh(s);
+        ports_given_back(st->c, v, s);
         slot_out(st, i);
     } else {
         slot_assign(st, i, v);
+        if (st->c->ports[v].known)
+            vm_unknown(st->c, v); /* which port it has shows a listing */
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
             s->choice = v; /* until it is unplugged */
     }

@@ -234,6 +234,8 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
         more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
     } else if (r->kind == REQ_LIST && r->about == KIND_EVDEV) {
         more = api_evdev_part(evdev_list_last(), dispatch_core()->conf, r, cursor, out);
+    } else if (r->kind == REQ_VMM_LIST) {
+        more = api_vms_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_RULES) {
         more = api_rules_part(dispatch_core(), r, cursor, out);
     } else if (r->kind == REQ_HISTORY) {

@@ -60,6 +60,8 @@ void link_lost(struct link *l, const char *why) {
     if (l->worked && clock_now() - l->connected_at >= ms_to_ns(VH_T_LOST_MAX))
         l->losses = 0; /* one that hangs up after each answer keeps the delay that it has */
     l->losses++;
+    if (l->state == LINK_READY)
+        l->features = l->conv.features; /* what the VMM did not bear */
     link_close(l);
     link_ask_listening(l, why); /* before the report: an attempt to connect comes after it */
     link_finish(l, doubtful ? OP_UNKNOWN : OP_LOCAL, why);

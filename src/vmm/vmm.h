@@ -10,6 +10,7 @@
 #include "base/model.h"
 #include "base/str.h"
 #include "config/conf.h"
+#include "vmm/qemu_ports.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,7 @@ struct vmm_conv {
     /* One for each conversation, because a listing comes in several lines, with those of other VMs in between. Last,
      * and not cleared by reset: only the rows that are used take memory. */
     struct vmm_found found[VH_MAX_FOUND];
+    struct qemu_ports ports; /* cleared by OP_LIST; result.ports points into it */
 };
 
 struct vmm_out {

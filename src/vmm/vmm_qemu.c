@@ -33,13 +33,19 @@ enum step { /* of an operation; also its bit in conv->waiting */
             STEP_HOSTPORT,
             STEP_HOSTDEVICE,
             STEP_ATTACHED,
-            STEP_END
+            STEP_PORTS, /* questions about ports, one after the other */
+            STEP_END = STEP_PORTS + QEMU_ASKED
 };
+_Static_assert(STEP_END <= 32, "a step is a bit");
+enum { QUESTION_ROOM = QEMU_QUESTION_MAX + 80 }; /* with its command and its id */
+_Static_assert(QEMU_ASKED *QUESTION_ROOM < VH_QMP_OUT_MAX, "a batch fits into the buffer");
 
-static const char *const properties[STEP_END - STEP_HOSTBUS] = {"hostbus",  "hostaddr",   "vendorid", "productid",
-                                                                "hostport", "hostdevice", "attached"};
+static const char *const properties[STEP_PORTS - STEP_HOSTBUS] = {"hostbus",  "hostaddr",   "vendorid", "productid",
+                                                                  "hostport", "hostdevice", "attached"};
 
-enum { FEATURE_PROBED = 1, FEATURE_HOSTDEVICE = 2 };
+/* FEATURE_PORTS: the questions about ports are under way. A connection that ends in the middle of them leaves it set:
+ * this QEMU is not asked again, so that its devices can be listed without them. */
+enum { FEATURE_PROBED = 1, FEATURE_HOSTDEVICE = 2, FEATURE_PORTS = 4 };
 
 static jsmntok_t tokens[VH_QMP_TOKENS];
 
@@ -111,6 +117,7 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
     cv->failed = false;
     cv->asked = -1;
     cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = cv->found};
+    memcpy(cv->result.version, cv->version, sizeof cv->version);
     out->pass_fd = false;
     if (!cv->negotiated)
         command(cv, out, STEP_CAPS, "qmp_capabilities", "");
@@ -125,6 +132,8 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
         begin_remove_fd(cv, out); /* a QEMU before 9.1 whose VM did not run at the attach kept it */
         break;
     case OP_LIST:
+        qemu_ports_begin(&cv->ports);
+        cv->ports.unknown = (cv->features & FEATURE_PORTS) != 0;
         command(cv, out, STEP_LIST, "qom-list", "\"path\": \"/machine/peripheral\"");
         command(cv, out, STEP_LIST_ANON, "qom-list", "\"path\": \"/machine/peripheral-anon\"");
         command(cv, out, STEP_FDSETS, "query-fdsets", "");
@@ -143,15 +152,6 @@ static bool qemu_takes_fd(const struct vmm_conv *cv, uint32_t features) {
 
 /* ---- answers ---- */
 
-/* QEMU accepts letters, digits and "-._" in an id, and itself makes ids such as "device[0]". */
-static bool safe_id(const char *id) {
-    for (const char *s = id; *s != '\0'; s++) {
-        if (*s == '"' || *s == '\\' || *s == '/' || (unsigned char)*s < 0x20)
-            return false;
-    }
-    return id[0] != '\0';
-}
-
 static void fail(struct vmm_conv *cv, const char *text) {
     if (cv->failed)
         return; /* later failures follow from the first */
@@ -163,8 +163,13 @@ static void fail(struct vmm_conv *cv, const char *text) {
 static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool anonymous) {
     for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
         struct vmm_found f = {.anonymous = anonymous};
-        if (!json_string_is(j, json_get(j, t, "type"), "child<usb-host>") ||
-            !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id) || !safe_id(f.id))
+        char type[VH_NAME_MAX];
+        if (!json_string(j, json_get(j, t, "type"), type, sizeof type) ||
+            !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id))
+            continue;
+        qemu_ports_entry(&cv->ports, anonymous ? QEMU_ANONYMOUS : QEMU_NAMED, f.id, type);
+        /* QEMU accepts letters, digits and "-._" in an id, and itself makes ids such as "device[0]". */
+        if (!str_eq(type, "child<usb-host>") || !qemu_ports_name_is_safe(f.id))
             continue;
         /* With our prefix but other numbers: ours of another version, removed as stale. */
         f.ours = !anonymous && vm_id_parse(f.id, &f.busnum, &f.devnum);
@@ -221,6 +226,8 @@ static void properties_known(struct vmm_conv *cv) {
  * buffer. False after the last. */
 static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
     char args[VH_OPID_MAX + 96];
+    if (cv->asked >= (int)cv->result.nfound)
+        return false; /* after the last one */
     if (cv->asked >= 0)
         properties_known(cv);
     cv->absent = false;
@@ -229,7 +236,7 @@ static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
         cv->asked++;
     if (cv->asked >= cv->result.nfound)
         return false;
-    for (int step = STEP_HOSTBUS; step < STEP_END; step++) {
+    for (int step = STEP_HOSTBUS; step < STEP_PORTS; step++) {
         const struct vmm_found *f = &cv->found[cv->asked];
         bool ok = str_fmt(args, sizeof args, "\"path\": \"/machine/peripheral%s/%s\", \"property\": \"%s\"",
                           f->anonymous ? "-anon" : "", f->id, properties[step - STEP_HOSTBUS]);
@@ -237,6 +244,29 @@ static bool ask_next(struct vmm_conv *cv, struct vmm_out *out) {
         command(cv, out, (enum step)step, "qom-get", args);
     }
     return true;
+}
+
+/* ---- ports ---- */
+
+/* False after the last question. */
+static bool ask_ports(struct vmm_conv *cv, struct vmm_out *out) {
+    const char *name = NULL;
+    char args[QEMU_QUESTION_MAX];
+    int n = 0;
+    qemu_ports_batch_done(&cv->ports);
+    if (out->text.cap - out->text.len < QEMU_ASKED * QUESTION_ROOM)
+        cv->ports.unknown = true; /* what is removed in the same batch leaves no room: the next listing tells */
+    while (qemu_ports_ask(&cv->ports, &name, args))
+        command(cv, out, (enum step)(STEP_PORTS + n++), name, args);
+    if (n > 0) {
+        cv->features |= FEATURE_PORTS;
+        return true;
+    }
+    if (cv->ports.phase != QEMU_MACHINE)
+        cv->features &= ~(uint32_t)FEATURE_PORTS;
+    if (cv->ports.ports.known)
+        cv->result.ports = &cv->ports.ports;
+    return false;
 }
 
 /* ---- answers about the VMM itself ---- */
@@ -297,7 +327,9 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
     if (value < 0 && error < 0)
         return VMM_BAD;
     cv->waiting &= ~(1u << step);
-    if (error >= 0)
+    if (step >= STEP_PORTS)
+        qemu_ports_answer(&cv->ports, (unsigned)step - STEP_PORTS, j, value);
+    else if (error >= 0)
         fail_step(cv, j, error, (enum step)step);
     else if (step == STEP_CAPS)
         cv->negotiated = true;
@@ -309,7 +341,9 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
         take_fdsets(cv, j, value, out);
     else if (step >= STEP_HOSTBUS)
         take_property(cv, j, value, step);
-    if (cv->waiting != 0 || (cv->op.kind == OP_LIST && !cv->failed && ask_next(cv, out)))
+    if (cv->waiting != 0)
+        return VMM_WAIT;
+    if (cv->op.kind == OP_LIST && !cv->failed && (ask_next(cv, out) || ask_ports(cv, out)))
         return VMM_WAIT;
     cv->op.kind = OP_NONE;
     return VMM_DONE;

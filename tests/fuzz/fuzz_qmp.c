@@ -55,6 +55,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
             for (int i = 0; i < cv.result.nfound; i++)
                 MUST(memchr(cv.result.found[i].id, 0, VH_OPID_MAX) &&
                      strpbrk(cv.result.found[i].id, "\"\\/\n") == NULL);
+            const struct vm_ports *ports = cv.result.ports;
+            for (int i = 0; ports != NULL && i < ports->nports; i++)
+                MUST(ports->nports <= VH_VM_PORTS && ports->port[i].bus < ports->nbuses && ports->port[i].speeds != 0 &&
+                     memchr(ports->port[i].path, 0, VH_VM_PORT_PATH) && ports->port[i].path[0] != '\0');
             done = true;
         }
         MUST(step != VMM_READY || (data[0] & 128) != 0);

@@ -29,7 +29,7 @@ PROOF(may) {
         CLAIM(!yes || role >= ROLE_OPERATOR);
     if (role == ROLE_OBSERVER)
         CLAIM(yes == (kind == REQ_SUBSCRIBE || kind == REQ_UNSUBSCRIBE || kind == REQ_LIST || kind == REQ_HISTORY ||
-                      kind == REQ_VERSION));
+                      kind == REQ_VMM_LIST || kind == REQ_VERSION));
     if (role == ROLE_ADMIN)
         CLAIM(yes == (kind <= REQ_VERSION));
 }

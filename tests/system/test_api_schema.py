@@ -167,7 +167,7 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
         admin.ask("explain", address=address)
     operator.ask("explain", expected="failed", address="0000:00:1f.5")
     for client in (admin, operator):
-        for action in ("stats", "rules", "version", "pci_list", "evdev_list", "history"):
+        for action in ("stats", "rules", "version", "pci_list", "evdev_list", "vmm_list", "history"):
             client.ask(action)
         client.ask("pci_list", all=True, tag=None)
         client.ask("evdev_list", all=True, tag=None)
@@ -210,7 +210,7 @@ def what_a_guest_and_an_observer_are_told_is_valid(w):
     guest.ask("usb_detach", device_node=keyboard.node)
     guest.ask("usb_attach", device_node=keyboard.node)
     for client in (observer, guest):
-        for action in ("usb_list", "pci_list", "evdev_list", "history", "version"):
+        for action in ("usb_list", "pci_list", "evdev_list", "vmm_list", "history", "version"):
             client.ask(action)
         client.ask("stats", expected="failed")
     w.host.unplug(keyboard)

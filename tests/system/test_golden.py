@@ -98,6 +98,17 @@ STATS = {"uptime_ms": 65123, "uevents": {"got": 12, "ignored": 0}, "devices": {"
          "plug_to_attached": {"below_ms": [10, 100], "count": [1, 2, 0], "sum_ms": 75}, "state": {"unsaved": 0, "corrupt": 1, "closed": 0},
          "vms": [{"name": "desktop", "state": "up", "connected": True, "busy": False, "devices": 2, "failures": 0, "reason": None},
                  {"name": "media", "state": "down", "connected": False, "busy": False, "devices": 0, "failures": 1, "reason": "no such socket"}]}
+ALL = ["low", "full", "high", "super"]
+VMS = [
+    {"name": "desktop", "type": "qemu", "state": "up", "version": "9.2.1", "reason": None, "devices": 2, "ports_used": 3, "ports_free": 3,
+     "usb_buses": [{"name": "xhci.0", "controller": "xhci", "ports": [
+         {"port": "1", "speeds": ALL, "used": True}, {"port": "2", "speeds": ALL, "used": False}, {"port": "3", "speeds": ALL, "used": True},
+         {"port": "3.1", "speeds": ["low", "full"], "used": True}, {"port": "3.2", "speeds": ["low", "full"], "used": False}]},
+                   {"name": "usb-bus.0", "controller": "uhci", "ports": [{"port": "1", "speeds": ["low", "full"], "used": False}]}]},
+    {"name": "media", "type": "qemu", "state": "up", "version": None, "reason": "no room", "devices": 0, "ports_used": None,
+     "ports_free": None, "usb_buses": None},
+    {"name": "net", "type": "crosvm", "state": "unsupported", "devices": 0, "ports_used": None, "ports_free": None, "usb_buses": None}]
+
 EVDEV = [{"device_node": "/dev/input/event0", "name": "AT Translated Set 2 keyboard", "phys": "isa0060/serio0/input0", "bus": "i8042",
           "path_tag": "platform-i8042-serio-0", "properties": {"ID_INPUT": "1", "ID_INPUT_KEY": "1", "ID_INPUT_KEYBOARD": "1", "ID_BUS": "i8042"},
           "allowed_vms": ["desktop"], "vm": None},
@@ -135,6 +146,7 @@ CASES = {
     "pci_detach": (["pci", "detach", "--tag", "net"], [REFUSED]),
     "pci_suspend": (["pci", "suspend", "--vm", "net"], [OK]),
     "pci_resume": (["pci", "resume", "--vm", "net"], [OK]),
+    "vmm_list": (["vmm", "list"], [ok(vms=VMS)]),
     "vmm_args": (["vmm", "args", "--vm", "net"], [ok(vmm_args=["-device", "vfio-pci,host=0000:00:1f.3"])]),
     "state_acknowledge": (["state", "acknowledge"], [OK]),
     "listen": (["listen"], [OK + EVENTS, json.dumps({"result": "failed", "error": "that is enough"}) + "\n"]),

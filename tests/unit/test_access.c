@@ -255,6 +255,7 @@ static const struct {
     {REQ_ATTACH, "--+++"},      {REQ_DETACH, "--+++"}, {REQ_SUSPEND, "--+++"},     {REQ_RESUME, "--+++"},
     {REQ_EXPLAIN, "---++"},     {REQ_STATS, "---++"},  {REQ_VERSION, "-++++"},     {REQ_VMM_ARGS, "---++"},
     {REQ_ACKNOWLEDGE, "----+"}, {REQ_RELOAD, "----+"}, {REQ_HISTORY, "-++++"},     {REQ_RULES, "---++"},
+    {REQ_VMM_LIST, "-++++"},
 };
 
 static void every_role_and_request(void) {
