@@ -73,20 +73,31 @@ static bool restore(const struct vfio_order *o, struct vfio_answer *a) {
 
 /* ---- to a VM ---- */
 
+/* The row of one that may be given away, as far as itself is concerned. NULL, with why not. */
+static const struct pci_device *find_member(const struct vfio_member *m, struct vfio_answer *a) {
+    const struct pci_device *d = vfio_group_find(m, a);
+    char name[PCI_ADDRESS_TEXT];
+    pci_address_text(name, &m->address);
+    if (d != NULL && d->grouped == 0) {
+        (void)vfio_refuse(a, VFIO_NO_IOMMU,
+                          "%s is in no IOMMU group: is the IOMMU on, in the firmware and for the kernel?", name);
+        return NULL;
+    }
+    return d != NULL && !vfio_group_used(d, m->despite, a) ? d : NULL;
+}
+
 /* The rows of the order's members, which are all of the group of the first one. */
 static bool find_members(const struct vfio_order *o, const struct pci_device *row[], struct vfio_group *g,
                          struct vfio_answer *a) {
     char name[PCI_ADDRESS_TEXT];
-    for (uint32_t i = 0; i < o->n; i++) {
-        row[i] = vfio_group_find(&o->member[i], a);
+    row[0] = find_member(&o->member[0], a);
+    if (row[0] == NULL || !vfio_group_of(row[0], g, a))
+        return false;
+    for (uint32_t i = 1; i < o->n; i++) {
+        row[i] = find_member(&o->member[i], a);
         if (row[i] == NULL)
             return false;
         pci_address_text(name, &row[i]->address);
-        if (row[i]->grouped == 0)
-            return vfio_refuse(a, VFIO_NO_IOMMU,
-                               "%s is in no IOMMU group: is the IOMMU on, in the firmware and for the kernel?", name);
-        if (vfio_group_used(row[i], o->member[i].despite, a) || (i == 0 && !vfio_group_of(row[0], g, a)))
-            return false;
         if (!vfio_group_has(g, row[i]))
             return vfio_refuse(a, VFIO_GONE, "%s is not in the same IOMMU group any more", name);
     }
@@ -171,7 +182,7 @@ static void undo(const struct vfio_group *g, const struct pci_device *const row[
 }
 
 static bool prepare(const struct vfio_order *o, struct vfio_answer *a, int out[WORKER_FDS]) {
-    const struct pci_device *row[VH_MAX_GROUP];
+    const struct pci_device *row[VH_MAX_GROUP] = {NULL};
     struct vfio_group g;
     uint32_t taken = 0;
     if (!find_members(o, row, &g, a) || !others_allow(o, row, &g, a) || (o->joins != 0 && !may_join(o, row, a)))

@@ -54,7 +54,8 @@ static const char *const names[MAX_CALLS] = {
     SANDBOX_DEVICE_CALLS(X)
 #undef X
 #define X(name) [SYS_##name] = #name
-        X(memfd_create),
+        X(fsetxattr),
+    X(memfd_create),
     X(connect),
     X(accept4),
     X(socket),
