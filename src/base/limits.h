@@ -88,6 +88,7 @@
     X(VH_LIST_KEPT, 262144, "bytes of the list of devices that is kept for all clients until something changes")       \
     X(VH_QUEUE_MAX, 32768, "bytes queued for one API client before events are dropped and counted")                    \
     /* VMMs */                                                                                                         \
+    X(VH_MAX_VM_PCI, 64, "PCI devices of the host in one VM; also its root ports: a bus has 32 slots")                 \
     X(VH_MAX_FOUND, 256, "passed-through devices that a VM may report in one listing")                                 \
     X(VH_VM_FILTERS, 4, "filters of one VM by which it takes devices on its own; another VM needs its own share")      \
     X(VH_MAX_FILTERS, 256, "filters over all VMs: VH_VM_FILTERS for each")                                             \
@@ -166,6 +167,8 @@ enum vh_limit {
     /* VMMs */                                                                                                        \
     X(VH_T_GREETING, 3000, "wait for a VMM's greeting: QEMU answers a second client only after the first has left")   \
     X(VH_T_COMMAND, 10000, "wait for a VMM's answer: device_add was seen to block QEMU for 1.8 s under emulation")    \
+    X(VH_T_ADD_PCI, 60000,                                                                                            \
+      "wait for device_add of a PCI device: QEMU locks all memory of the VM first, in 7 s for 192 MB")                \
     X(VH_T_LINGER, 250, "time that an idle monitor connection stays open; then others can use the monitor")           \
     X(VH_T_CONNECT, 2000, "wait for a connection to a VM, the queue included: only a path that hangs takes long")     \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind() to listen(); doubles")    \
