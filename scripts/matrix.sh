@@ -77,7 +77,7 @@ run_cell() { # QEMU LINUX LOG
 for tool in debootstrap unshare qemu-system-x86_64; do
     command -v $tool >/dev/null || die "no $tool here"
 done
-for file in build/vhotplug build/test/fault/launch; do
+for file in build/vhotplug build/test/fault/launch build/test/board/ejector; do
     [ -x $file ] || die "no $file: run make matrix, or make $file"
 done
 

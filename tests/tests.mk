@@ -211,7 +211,7 @@ test-layers: $(OBJ)
 
 # MATRIX="qemu5.2:linux5.10 ...": these cells. Hours for all.
 ## the board's tests over four versions of QEMU and of the kernel; MATRIX="qemu11.1:linux7.2 qemu5.2:*": some of them
-matrix: all $(T)/fault/launch
+matrix: all $(T)/fault/launch $(T)/board/ejector vfiotool
 	@set -f; scripts/matrix.sh $(MATRIX)
 
 # ---- coverage: the same tests over objects that count, by gcov; minima in tests/coverage/minima ----

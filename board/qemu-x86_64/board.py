@@ -34,6 +34,7 @@ CPU = ["-accel", "tcg", "-cpu", "max"]
 # nokaslr and tsc=reliable: an emulated processor has nothing to hide and no second clock worth comparing with.
 KERNEL_OPTIONS = "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check nokaslr mitigations=off usb-storage.delay_use=0"
 USB_CONTROLLER = "qemu-xhci,id=xhci,p2=15,p3=15"
+IOMMU = "intel-iommu,intremap=on,caching-mode=on,aw-bits=48"
 SILENCE = "silence"  # newer QEMUs have no sound card without a driver for it
 
 
@@ -404,11 +405,13 @@ class Vm:
 
 
 class Board:
-    def __init__(self, logs, daemon=None, config="{}", options="-c /etc/vhotplug.conf", console=False, files=(), memory=2048, devices=()):
+    def __init__(self, logs, daemon=None, config="{}", options="-c /etc/vhotplug.conf", console=False, files=(), memory=2048, devices=(),
+                 iommu=False, more=()):
         """daemon: the binary (None: a board without). files: more for the initramfs, (path on the board, path here). devices: as for
-        QEMU's -device, behind the others."""
+        QEMU's -device, behind the others. more: arguments in front of those, as for what stands behind a device."""
         self.logs, self.daemon, self.config, self.options = logs, daemon, config, options
         self.console, self.files, self.memory, self.devices = console, list(files), memory, list(devices)
+        self.iommu, self.more = iommu, list(more)
         self.streams, self.next_stream = {}, 1
         self.lock = threading.Lock()
         self.qemu = self.qmp = self.sock = None
@@ -484,17 +487,20 @@ class Board:
         console = os.path.join(self.logs, "console.log")
         argv = [QEMU, "-name", "board", "-M", "q35", *CPU, "-m", str(self.memory), "-smp", "2"]
         argv += ["-nodefaults", "-display", "none", "-no-reboot"]
+        if self.iommu:  # before the devices that are behind it
+            argv += ["-device", IOMMU]
         if self.console:
             argv += ["-chardev", f"socket,id=con,path={self.run_dir}/console,server=on,wait=off,logfile={console}"]
         else:
             argv += ["-chardev", f"file,id=con,path={console}"]
         argv += ["-serial", "chardev:con", "-qmp", f"unix:{self.run_dir}/qmp,server=on,wait=off"]
-        argv += ["-kernel", os.path.join(BUILD, "vmlinux"), "-initrd", initramfs, "-append", KERNEL_OPTIONS]
+        argv += ["-kernel", os.path.join(BUILD, "vmlinux"), "-initrd", initramfs, "-append", KERNEL_OPTIONS + (" intel_iommu=on" if self.iommu else "")]
         argv += ["-fsdev", f"local,id=fs0,path={OUTSIDE},security_model=none,readonly=on,multidevs=remap"]
         argv += ["-device", "virtio-9p-pci,fsdev=fs0,mount_tag=hostroot"]
         argv += ["-chardev", f"socket,id=agent,path={self.run_dir}/agent,server=on,wait=off"]
         argv += ["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent,nr=1"]
         argv += ["-device", USB_CONTROLLER, "-audiodev", f"none,id={SILENCE}"]
+        argv += self.more
         for device in self.devices:
             argv += ["-device", device]
         with open(os.path.join(self.logs, "qemu.log"), "w", encoding="utf-8") as log:

@@ -44,7 +44,7 @@ class Shared:
 class BoardWorld:
     """One test: its daemon, its API connections, its plugs. The board lives on."""
 
-    devices = ()  # of the board, beside those that it always has
+    devices, more, iommu = (), (), False  # of the board, beside what it always has: see Board
 
     def __init__(self):
         self.daemon = None
@@ -55,7 +55,8 @@ class BoardWorld:
     @property
     def board(self):
         if Shared.board is None:
-            board = Board(LOGS, daemon=BINARY, config=BOOT_CONF, options="-d -c /etc/vhotplug.conf", devices=self.devices)
+            board = Board(LOGS, daemon=BINARY, config=BOOT_CONF, options="-d -c /etc/vhotplug.conf", devices=self.devices,
+                          more=self.more, iommu=self.iommu)
             board.boot(scaled(60))
             Shared.board = board
             self.booted(board)
