@@ -350,10 +350,10 @@ class LocalStream:
 class Vm:
     """A nested QEMU on the board. The daemon uses NAME.qmp; NAME.look.qmp is for us, since a monitor serves one at a time."""
 
-    def __init__(self, board, name, options=(), machine=("-M", "q35", "-m", "32", "-S"), prefix=(), look=True):
+    def __init__(self, board, name, options=(), machine=("-M", "q35", "-m", "32", "-S"), prefix=(), look=True, usb=USB_CONTROLLER):
         self.board, self.name = board, name
         self.socket = f"/run/{name}.qmp"
-        argv = [*prefix, QEMU, "-name", name, *machine, *CPU, "-nodefaults", "-display", "none", "-device", USB_CONTROLLER]
+        argv = [*prefix, QEMU, "-name", name, *machine, *CPU, "-nodefaults", "-display", "none", "-device", usb]
         argv += ["-qmp", f"unix:{self.socket},server=on,wait=off"]
         if look:
             argv += ["-qmp", f"unix:/run/{name}.look.qmp,server=on,wait=off"]

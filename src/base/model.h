@@ -35,6 +35,7 @@ struct usb_part {
     uint8_t nifaces, nconfigs;
     uint8_t config; /* bConfigurationValue of its active configuration; 0: none, or not known */
     enum removable removable;
+    bool isochronous;                       /* an endpoint of it is, in any setting: it works at its own speed only */
     uint8_t config_value[VH_MAX_CONFIGS];   /* bConfigurationValue of each configuration */
     uint8_t bound_in[VH_MAX_IFACES];        /* bit n: in configuration n the kernel binds drivers to this interface */
     struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
@@ -172,8 +173,9 @@ struct vmm_op {
     uint32_t serial; /* names the operation; 0 is none */
     int vm;
     uint8_t busnum, devnum;
-    char id[VH_OPID_MAX]; /* the device's id in the VM */
-    bool by_fd;           /* set by the link: pass the open node instead of bus and address */
+    char id[VH_OPID_MAX];                         /* the device's id in the VM */
+    char bus[VH_NAME_MAX], port[VH_VM_PORT_PATH]; /* OP_ATTACH: where it goes in the VM, "" if the VMM chooses */
+    bool by_fd;                                   /* set by the link: pass the open node instead of bus and address */
 };
 
 enum op_status {

@@ -167,7 +167,8 @@ static bool descriptors_valid(const struct device *d) {
 static bool device_valid(const struct device *d, const char *sys_name) {
     char node[VH_NODE_MAX];
     if (!ENDS(d->sys_name) || !ENDS(d->node) || !ENDS(d->usb.port_path) || !ENDS(d->usb.speed) ||
-        !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->unauthorised))
+        !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->usb.isochronous) ||
+        !is_bool(&d->unauthorised))
         return false;
     if (!str_eq(d->sys_name, sys_name) || d->usb.devnum == 0 || d->usb.devnum > 127 || d->usb.busnum == 0 ||
         (unsigned)d->usb.removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)

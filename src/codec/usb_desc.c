@@ -26,9 +26,11 @@ enum {
     DT_DEVICE = 1,
     DT_CONFIG = 2,
     DT_INTERFACE = 4,
+    DT_ENDPOINT = 5,
     DEVICE_LEN = 18,
     CONFIG_LEN = 9,
     INTERFACE_LEN = 9,
+    ENDPOINT_LEN = 7,
 };
 
 static uint16_t le16(const unsigned char *p) {
@@ -129,6 +131,8 @@ static bool parse_one(struct walk *w, const unsigned char *p, size_t left, unsig
         return begin_config(w, p, count);
     if (p[1] == DT_DEVICE)
         return refuse(w, "a configuration inside a configuration");
+    if (p[1] == DT_ENDPOINT && p[0] >= ENDPOINT_LEN && (p[3] & 3) == 1) /* bmAttributes: the type of its transfers */
+        w->dev->usb.isochronous = true;
     return p[1] != DT_INTERFACE || add_interface(w, p);
 }
 
@@ -156,6 +160,7 @@ static void tell(char note[VH_NOTE_MAX], unsigned odd) {
 
 static void forget(struct device *dev) {
     dev->usb.nifaces = dev->usb.nconfigs = 0;
+    dev->usb.isochronous = false;
     memset(dev->usb.config_value, 0, sizeof dev->usb.config_value);
     memset(dev->usb.bound_in, 0, sizeof dev->usb.bound_in);
 }

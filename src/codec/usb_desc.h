@@ -12,10 +12,10 @@
 #include <stddef.h>
 
 /*
- * Fills vid, pid, bcd_device, the class triple, the configurations and the interfaces: each class, subclass and
- * protocol of each interface number once, over all alternate settings of all configurations, in order. What is odd, but
- * hides nothing, is said in `note`. False with *why (static text) if it cannot be told which interfaces there are;
- * dev then has none, and the fields of the device descriptor only if that descriptor is sound.
+ * Fills vid, pid, bcd_device, the class triple, isochronous, the configurations and the interfaces: each class,
+ * subclass and protocol of each interface number once, over all alternate settings of all configurations, in order.
+ * What is odd, but hides nothing, is said in `note`. False with *why (static text) if it cannot be told which
+ * interfaces there are; dev then has none, and the fields of the device descriptor only if that descriptor is sound.
  */
 bool usb_desc_parse(const unsigned char *p, size_t n, struct device *dev, char note[VH_NOTE_MAX], const char **why);
 /* The class, subclass and protocol of each row: ":030101:030102:"; nothing without interfaces. */

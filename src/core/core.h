@@ -113,6 +113,7 @@ struct slot {
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     unsigned failures;    /* of operations in a row, at the current target */
     int64_t retry_at;     /* no operation before */
+    bool unplaced;        /* its VM refused it at the port that was free: the VMM chooses one */
     int64_t plugged_at;
     uint32_t plug;                /* number of this plug: order of arrival, and token of its reset */
     uint8_t vm_busnum, vm_devnum; /* the numbers in its id in the VM; they are those at attach time */
@@ -141,6 +142,7 @@ struct vm {
     bool busy;               /* the monitor does not greet; FACT_VM_ANSWERS ends this */
     enum op_kind op;         /* operation under way, OP_NONE if none */
     uint32_t op_serial;      /* serial of that operation */
+    int op_port;             /* row of core.ports that its attach goes to, -1 none */
     int op_slot;             /* slot of that operation, -1 if it concerns none; nothing without an operation */
     char stale[VH_OPID_MAX]; /* id of ours to remove before anything else, "" none */
     unsigned failures;
@@ -252,6 +254,7 @@ struct core {
     char revoke_why[CORE_SLOTS][VH_TEXT_MAX]; /* REVOKE_UNCERTAIN */
     struct vm vm[VH_MAX_VMS];
     struct vm_ports ports[VH_MAX_VMS]; /* of each VM, as it was listed; not known while it is down */
+    int64_t ports_at[VH_MAX_VMS];      /* when that was */
     struct pending pending[VH_MAX_CLIENTS];
     struct verify verify[VH_MAX_CLIENTS];
     uint64_t questions; /* that were opened */

@@ -195,7 +195,8 @@ bool core_at_rest(const struct core *c, const char **why) {
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
         MUST(!revoke_busy(c, s) && !s->cut, "a device is to be revoked or bound again");
         MUST(!s->offering && !quarantine_due(c, s), "a device of the host's is not offered to its drivers");
-        MUST(s->vm == target || s->foreign >= 0 || (target >= 0 && s->vm < 0 && c->vm[target].state == VM_DOWN),
+        MUST(s->vm == target || s->foreign >= 0 ||
+                 (target >= 0 && s->vm < 0 && (c->vm[target].state == VM_DOWN || ports_full(c, s, target))),
              "a device is not at its target");
     }
     return true;

@@ -47,7 +47,16 @@ void vm_out(struct step *st, const struct fact *f);
 void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
 
 /* core_ports.c */
-void ports_given_back(struct core *c, int vm, const struct slot *s); /* the VM does not have it any more */
+struct place {
+    int bus, port; /* rows of core.ports of the VM; -1: the VMM chooses */
+};
+enum usb_speed ports_speed(const struct device *d); /* 0: not known */
+/* Where it goes in this VM, as far as that is known. False: nowhere. */
+bool ports_place(const struct core *c, const struct slot *s, int vm, struct place *to);
+bool ports_full(const struct core *c, const struct slot *s, int vm); /* is the VM up, without a port for it? */
+void ports_why_full(const struct core *c, const struct slot *s, int vm, char why[VH_TEXT_MAX]);
+void ports_taken(struct core *c, int vm, const struct slot *s, int port); /* it is there now */
+void ports_given_back(struct core *c, int vm, const struct slot *s);      /* the VM does not have it any more */
 
 /* core_target.c */
 /* Why a device stays with the host. The first that holds is reported; what holds follows from the slot alone. */

@@ -56,6 +56,18 @@ static enum op_kind slot_needs(const struct core *c, int i, int *vm) {
     return s->vm >= 0 ? OP_DETACH : OP_ATTACH;
 }
 
+/* No port of the VM is free for it: the VM is listed again from time to time, because others may free one. */
+static bool waits_for_port(struct step *st, int i, int vm) {
+    struct core *c = st->c;
+    if (!ports_full(c, &c->slot[i], vm))
+        return false;
+    if (c->ports_at[vm] + ms_to_ns(VH_T_RETRY_MAX) <= st->now)
+        vm_look(c, vm);
+    else
+        wake(c, c->ports_at[vm] + ms_to_ns(VH_T_RETRY_MAX));
+    return true;
+}
+
 static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
@@ -79,6 +91,8 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         return;
     if (s->state == SLOT_PRESENT && s->revoke == REVOKE_UNDER_WAY)
         return;
+    if (kind == OP_ATTACH && waits_for_port(st, i, vm))
+        return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
         best[vm].kind = kind;
@@ -93,7 +107,7 @@ static struct vmm_op *begin(struct step *st, int v, enum op_kind kind) {
         c->next_serial = 1;
     vm->op = kind;
     vm->op_serial = c->next_serial;
-    vm->op_slot = -1;
+    vm->op_slot = vm->op_port = -1;
     struct action *a = step_add(st, ACT_OP);
     a->vm = v;
     memset(&a->op, 0, sizeof a->op);
@@ -102,6 +116,17 @@ static struct vmm_op *begin(struct step *st, int v, enum op_kind kind) {
     a->op.vm = v;
     c->stats.ops++;
     return &a->op;
+}
+
+static void place(struct step *st, int v, const struct slot *s, struct vmm_op *op) {
+    const struct vm_ports *p = &st->c->ports[v];
+    struct place to;
+    (void)ports_place(st->c, s, v, &to); /* consider() has asked */
+    if (to.bus >= 0)
+        memcpy(op->bus, p->bus[to.bus].name, sizeof op->bus);
+    if (to.port >= 0)
+        memcpy(op->port, p->port[to.port].path, sizeof op->port);
+    st->c->vm[v].op_port = to.port;
 }
 
 static void begin_slot(struct step *st, int v, const struct candidate *cand) {
@@ -115,6 +140,7 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
         core_kind(&s->dev)->take_id(s);
         s->held_before = (s->holders >> v & 1) != 0;
         slot_hold(st->c, s, v);
+        place(st, v, s, op);
     }
     core_kind(&s->dev)->put_id(s, op);
 }
@@ -230,10 +256,13 @@ static void settle_request(struct step *st, int i) {
         return;
     bool to_vm = s->req_vm >= 0;
     int vm = s->vm >= 0 ? s->vm : s->req_vm;
+    bool full = to_vm && ports_full(c, s, s->req_vm); /* asked before another VM has given it back */
     enum role asker = c->pending[s->req].audit.asked.who.role;
     int chosen = to_vm ? remembered_chosen_above(c, s, asker) : -1;
     char text[VH_TEXT_MAX + VH_NAME_MAX];
-    if (s->doubt == 0 && s->foreign >= 0)
+    if (full)
+        ports_why_full(c, s, s->req_vm, text);
+    else if (s->doubt == 0 && s->foreign >= 0)
         (void)str_fmt(text, sizeof text, "VM '%s' has it already: somebody else attached it there",
                       c->conf->vms[s->foreign].name);
     else if (to_vm && s->vm < 0 && s->revoke == REVOKE_UNCERTAIN && slot_held_elsewhere(s, s->req_vm))

@@ -131,6 +131,7 @@ const char *slot_tag(const struct core *c, const struct slot *s) {
 void slot_afresh(struct slot *s) {
     s->failures = 0;
     s->retry_at = 0;
+    s->unplaced = false;
 }
 
 static void count_latency(struct core *c, int64_t took) {

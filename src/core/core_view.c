@@ -96,6 +96,12 @@ const char *core_state_name(const struct core *c, const struct slot *s) {
     return target >= 0 || plan_asks(c, s) ? "waiting" : "idle";
 }
 
+static void reason_full(const struct core *c, const struct slot *s, int target, struct sbuf *sb) {
+    char text[VH_TEXT_MAX];
+    ports_why_full(c, s, target, text);
+    sb_str(sb, text);
+}
+
 static void reason_waiting(const struct core *c, const struct slot *s, int target, struct sbuf *sb) {
     const struct vm *vm = &c->vm[target];
     const struct vm_conf *vc = &c->conf->vms[target];
@@ -103,6 +109,8 @@ static void reason_waiting(const struct core *c, const struct slot *s, int targe
         sb_fmt(sb, "VM '%s' is of type '%s', which is not supported yet", vc->name, vc->type);
     else if (vm->state == VM_DOWN)
         sb_fmt(sb, "VM '%s' is not running", vc->name);
+    else if (ports_full(c, s, target))
+        reason_full(c, s, target, sb);
     else if (s->failures > 0)
         sb_str(sb, c->reason[s - c->slot]);
     else if (s->releasing)

@@ -141,8 +141,9 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
     s->adopted = true;
 }
 
-static void told_of_itself(struct core *c, int v, const struct op_result *r) {
+static void told_of_itself(struct core *c, int v, const struct op_result *r, int64_t now) {
     c->ports[v].known = false;
+    c->ports_at[v] = now;
     if (r->ports != NULL)
         c->ports[v] = *r->ports;
     memcpy(c->vm[v].version, r->version, sizeof r->version);
@@ -151,7 +152,7 @@ static void told_of_itself(struct core *c, int v, const struct op_result *r) {
 static void listed(struct step *st, int v, const struct op_result *r) {
     struct core *c = st->c;
     bool kept[CORE_SLOTS] = {false};
-    told_of_itself(c, v, r);
+    told_of_itself(c, v, r, st->now);
     c->vm[v].state = c->vm[v].again ? VM_UNKNOWN : VM_UP;
     c->vm[v].again = false;
     c->vm[v].alive = true;
@@ -203,7 +204,10 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
         slot_out(st, i);
     } else {
         slot_assign(st, i, v);
-        if (st->c->ports[v].known)
+        s->unplaced = false;
+        if (st->c->vm[v].op_port >= 0)
+            ports_taken(st->c, v, s, st->c->vm[v].op_port);
+        else if (st->c->ports[v].known)
             vm_unknown(st->c, v); /* which port it has shows a listing */
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
             s->choice = v; /* until it is unplugged */
@@ -232,6 +236,14 @@ static void taken_without_it(struct step *st, int i, int v) {
     vm_look(st->c, v);
 }
 
+/* Somebody else may have taken the port since the VM was listed, or QEMU counts its ports in another way than we do.
+ * The VM is listed, and the device goes where the VMM puts it. */
+static bool tries_again(struct step *st, struct slot *s, int v, const struct op_result *r) {
+    bool again = r->status == OP_FAILED && st->c->vm[v].op_port >= 0 && s->state == SLOT_PRESENT && !s->unplaced;
+    s->unplaced = s->unplaced || again;
+    return again;
+}
+
 static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
     struct slot *s = &st->c->slot[i];
     VH_ASSERT(s->op == kind && s->op_vm == v);
@@ -251,6 +263,9 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
         slot_op_ok(st, i, v, kind);
     } else if (r->status == OP_ACCEPTED) {
         slot_accepted(st, s, v);
+    } else if (kind == OP_ATTACH && tries_again(st, s, v, r)) {
+        vm_unknown(st->c, v);
+        return;
     } else if (r->status == OP_FAILED || r->status == OP_LOCAL) {
         slot_failed(st, s, r->text);
         if (r->status == OP_FAILED)

@@ -86,24 +86,35 @@ static void begin_remove_fd(struct vmm_conv *cv, struct vmm_out *out) {
     command(cv, out, STEP_REMOVE_FD, "remove-fd", args);
 }
 
-static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
+/* Without a port QEMU takes the first one that is free; the last one it makes a full-speed hub. */
+static void begin_add(struct vmm_conv *cv, struct vmm_out *out) {
     const struct vmm_op *op = &cv->op;
-    char args[256];
-    bool ok;
-    if (!op->by_fd) {
-        ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostbus\": %u, \"hostaddr\": %u",
-                     op->id, (unsigned)op->busnum, (unsigned)op->devnum); /* integers: strings are refused since 9.2 */
-        VH_ASSERT(ok);
-        command(cv, out, STEP_ADD, "device_add", args);
+    char args[384];
+    struct sbuf sb;
+    sb_init(&sb, args, sizeof args);
+    sb_fmt(&sb, "\"driver\": \"usb-host\", \"id\": \"%s\"", op->id);
+    if (op->bus[0] != '\0')
+        sb_fmt(&sb, ", \"bus\": \"%s\"", op->bus);
+    if (op->port[0] != '\0')
+        sb_fmt(&sb, ", \"port\": \"%s\"", op->port);
+    if (op->by_fd)
+        sb_fmt(&sb, ", \"hostdevice\": \"/dev/fdset/%u\"", FDSET);
+    else /* integers: strings are refused since 9.2 */
+        sb_fmt(&sb, ", \"hostbus\": %u, \"hostaddr\": %u", (unsigned)op->busnum, (unsigned)op->devnum);
+    VH_ASSERT(sb_ok(&sb));
+    command(cv, out, STEP_ADD, "device_add", args);
+}
+
+static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
+    char args[64];
+    if (!cv->op.by_fd) {
+        begin_add(cv, out);
         return;
     }
-    ok = str_fmt(args, sizeof args, "\"fdset-id\": %u, \"opaque\": \"vhotplug\"", FDSET);
-    VH_ASSERT(ok);
+    if (!str_fmt(args, sizeof args, "\"fdset-id\": %u, \"opaque\": \"vhotplug\"", FDSET))
+        VH_ASSERT(false);
     command(cv, out, STEP_ADD_FD, "add-fd", args);
-    ok = str_fmt(args, sizeof args, "\"driver\": \"usb-host\", \"id\": \"%s\", \"hostdevice\": \"/dev/fdset/%u\"",
-                 op->id, FDSET);
-    VH_ASSERT(ok);
-    command(cv, out, STEP_ADD, "device_add", args);
+    begin_add(cv, out);
     /* QEMU has its own duplicate by now. A descriptor that stays in the set would keep the node open after an unplug.
      */
     begin_remove_fd(cv, out);

@@ -51,6 +51,7 @@ struct hold { /* a device inside a VM, with the plug it really is; dead: its des
     bool used, foreign, dead;
     bool leaving; /* the guest was asked to let go of it */
     uint8_t bus, dev;
+    uint8_t port; /* of a VM with few ports; 0: none was free */
     uint64_t incarnation;
 };
 
@@ -935,6 +936,7 @@ static void make_device(int p) {
     device_make(d, name, (unsigned)bus, free_devnum(bus), 3);
     d->incarnation = ++w.next_incarnation;
     d->usb.root_port = (uint8_t)root_port(p);
+    snprintf(d->usb.speed, sizeof d->usb.speed, "%s", p % 3 == 0 ? "12" : "480");
     d->stable_path = paths[p];
     d->twin = twin_of(p);
     w.port[p].present = true;
@@ -1090,11 +1092,59 @@ static void plug_event(void) {
 
 /* ---- VMs ---- */
 
+/* One VM of every second seed has few ports, and says so. */
+enum { FEW_PORTS = 3, FEW_VM = 1 };
+
+static bool has_few(int v) {
+    return v == FEW_VM && (w.seed & 1) != 0;
+}
+
+static bool port_used(int v, unsigned port) {
+    for (int h = 0; h < HOLDS; h++) {
+        if (w.vm[v].hold[h].used && w.vm[v].hold[h].port == port)
+            return true;
+    }
+    return false;
+}
+
+/* Where a device goes that asks for this port, or for none. 0: nowhere. */
+static uint8_t port_taken_by(int v, const char *wanted) {
+    unsigned port = (unsigned)atoi(wanted);
+    for (unsigned n = 1; n <= FEW_PORTS && port == 0; n++)
+        port = port_used(v, n) ? 0 : n;
+    return (uint8_t)(port <= FEW_PORTS && !port_used(v, port) ? port : 0);
+}
+
+static const struct vm_ports *few_ports(int v) {
+    static struct vm_ports p;
+    memset(&p, 0, sizeof p);
+    p.known = true;
+    p.nbuses = 1;
+    p.bus[0].controller = VM_XHCI;
+    snprintf(p.bus[0].name, sizeof p.bus[0].name, "xhci.0");
+    for (unsigned n = 1; n <= FEW_PORTS; n++) {
+        struct vm_port *port = &p.port[p.nports++];
+        snprintf(port->path, sizeof port->path, "%u", n);
+        port->speeds = USB_SPEED_LOW | USB_SPEED_FULL | USB_SPEED_HIGH;
+        port->used = port_used(v, n);
+        for (int h = 0; h < HOLDS && port->used; h++) {
+            const struct hold *x = &w.vm[v].hold[h];
+            if (x->used && !x->foreign && x->port == n) {
+                port->busnum = x->bus;
+                port->devnum = x->dev;
+            }
+        }
+    }
+    return &p;
+}
+
 static void done(int v, enum op_status status, const struct vmm_found *found, int n) {
     struct world_vm *vm = &w.vm[v];
     struct op_result r = {
         .serial = vm->op.serial, .vm = vm->op.vm, .status = status, .found = found, .nfound = (uint16_t)n};
     snprintf(r.text, sizeof r.text, "status %d", status);
+    if (vm->op.kind == OP_LIST && status == OP_OK && has_few(v))
+        r.ports = few_ports(v);
     vm->op.kind = OP_NONE;
     struct fact f = {.kind = FACT_OP_DONE, .op = &r};
     step(&f);
@@ -1118,8 +1168,12 @@ static bool execute_attach(int v) {
         return false;
     if (holders(vm->op_incarnation, false) != 0)
         fail("a device given to a second VM");
+    uint8_t port = port_taken_by(v, vm->op.port);
+    if (has_few(v) && port == 0)
+        return false;
     there->open |= 1u << v;
-    *h = (struct hold){.used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .incarnation = vm->op_incarnation};
+    *h = (struct hold){
+        .used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .port = port, .incarnation = vm->op_incarnation};
     return true;
 }
 
@@ -1311,6 +1365,7 @@ static void foreign_event(void) {
         return;
     *h = (struct hold){
         .used = true, .foreign = true, .bus = d->usb.busnum, .dev = d->usb.devnum, .incarnation = d->incarnation};
+    h->port = port_taken_by(v, "");
     w.counts.foreign++;
 }
 

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from fakehost import HID_KEYBOARD, STORAGE
+from fakehost import HID_KEYBOARD, STORAGE, VIDEO, descriptors
 from portqemu import HUB, PortQemu
 from tap import Failed, check, contains, equal, run, scaled, test
 from world import KEYBOARD, STICK, World, free_port, rule, vhp
@@ -89,6 +89,76 @@ def two_buses_are_told_apart_by_a_device_on_each(w):
     api = w.api()
     listed = until(api, known)
     equal((ports(listed, "a.0"), ports(listed, "b.0")), ("1* 2", "1 2*"))
+
+
+def sticks(w, api, n, **attributes):
+    """Plugs n sticks in, one after the other; each is given away before the next comes."""
+    there = []
+    for i in range(n):
+        there.append(w.host.plug(f"1-{i + 1}", 0x0951, 0x1666, [STORAGE], **attributes))
+        api.given("vm1", there[-1])
+    return there
+
+
+@test
+def each_fast_device_has_a_port_and_one_too_many_is_refused(w):
+    vm1 = port_vm(w)
+    w.daemon(w.conf(ANY))
+    api = w.api()
+    until(api, known)
+    there = sticks(w, api, 4)
+    equal([vm1.asked_for[vhp(d)] for d in there], [("xhci.0", str(n)) for n in range(1, 5)])
+    equal(vm1.count("human-monitor-command"), 1)  # what has changed since is known
+    late = w.host.plug("1-9", 0x0951, 0x1666, [STORAGE])
+    why = "VM 'vm1' has no free USB port for 480 Mb/s: xhci.0 1, 2, 3, 4 in use"
+    equal(api.list_until(lambda listed: listed[late.node]["reason"] == why)[late.node]["state"], "waiting")
+    api.fails("usb_attach", why, device_node=late.node)
+    equal(vm1.count("device_add"), 4)
+    w.host.unplug(there[1])
+    api.given("vm1", late)
+    equal(vm1.asked_for[vhp(late)], ("xhci.0", "2"))
+
+
+@test
+def slow_devices_share_the_last_port(w):
+    vm1 = port_vm(w, xhci={"xhci": (2, 2)})
+    w.daemon(w.conf(ANY))
+    api = w.api()
+    until(api, known)
+    there = sticks(w, api, 4, speed="12")
+    equal([vm1.asked_for[vhp(d)] for d in there], [("xhci.0", "1"), ("xhci.0", None), ("xhci.0", "2.2"), ("xhci.0", "2.3")])
+    fast = w.host.plug("1-9", 0x0951, 0x1666, [STORAGE])
+    api.list_until(lambda listed: "no free USB port for 480 Mb/s: xhci.0 1, 2, 2.1, 2.2, 2.3 in use, 2.4, 2.5, 2.6, 2.7, 2.8 too slow"
+                   in (listed[fast.node]["reason"] or ""))
+
+
+@test
+def a_fast_device_is_not_put_onto_a_slow_port(w):
+    vm1 = port_vm(w, xhci={"xhci": (2, 1)})
+    w.daemon(w.conf([rule("vm1", KEYBOARD, STICK, {"interfaceClass": 14})]))
+    api = w.api()
+    until(api, known)
+    first = w.host.plug("1-1", 0x0951, 0x1666, [STORAGE], speed="5000")
+    api.given("vm1", first)
+    equal(vm1.asked_for[vhp(first)], ("xhci.0", "1"))
+    second = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE], speed="10000")
+    api.list_until(lambda listed: listed[second.node]["reason"] == "VM 'vm1' has no free USB port for 10000 Mb/s: xhci.0 1 in use, 2 too slow")
+    data = descriptors(0x046d, 0x0825, [VIDEO]).replace(b"\x07\x05\x81\x03", b"\x07\x05\x81\x01")
+    camera = w.host.plug("1-3", 0x046d, 0x0825, [VIDEO], descriptors=data)
+    api.given("vm1", camera)
+    equal(vm1.asked_for[vhp(camera)], ("xhci.0", "2"))
+
+
+@test
+def a_port_that_somebody_else_took_costs_one_attempt(w):
+    vm1 = port_vm(w)
+    w.daemon(w.conf(ANY))
+    api = w.api()
+    until(api, known)
+    vm1.plug("kbd", "1")
+    there = sticks(w, api, 1)
+    equal((vm1.count("device_add"), vm1.asked_for[vhp(there[0])]), (2, (None, None)))
+    equal(until(api, lambda vm: vm["ports_used"] == 2)["reason"], None)
 
 
 def works_without(w, name, reply, times=1):
