@@ -74,8 +74,9 @@ struct bus {
      * False as above. */
     bool (*release)(const struct device *dev, uint64_t token, const struct bus_release *how);
     /* Ends every open descriptor of the device and leaves it without the kernel's driver, which binds nothing else by
-     * itself. calls.revoked follows. False as above. */
-    bool (*revoke)(const struct device *dev, uint64_t token);
+     * itself. bind: it may have been opened while that driver did not have it. calls.revoked follows. False as
+     * above. */
+    bool (*revoke)(const struct device *dev, uint64_t token, bool bind);
     /* The device is the host's: configures it if it is not, and lets host drivers bind. calls.offered follows. False as
      * above. */
     bool (*offer)(const struct device *dev, uint64_t token);

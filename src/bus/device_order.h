@@ -49,9 +49,11 @@ struct device_order {
     uint8_t given;                 /* READ: a VM has it: is a driver of the host on one of its interfaces? */
     uint8_t storage;   /* OPEN, READ with open: it may hold storage or be an adapter of the host: look once more */
     uint8_t configure; /* OPEN, READ with open: configure it first if it is not, because its port is or was held */
+    uint8_t drive;     /* OPEN: if no driver of the kernel has it, bind it first; else it is not opened */
     uint8_t keep;      /* RELEASE: it is not to be offered to drivers */
     uint8_t reset;     /* RELEASE: reset it */
-    uint8_t bind;      /* RELEASE: no driver of the kernel has it: bind it again, after its reset */
+    uint8_t bind;      /* RELEASE: no driver of the kernel has it: bind it again, after its reset; REVOKE: bind it first
+                          if none has it, for it may have been opened so */
     uint8_t idle;      /* READ: it was reported unconfigured, and may not be so any more */
 };
 

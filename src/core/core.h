@@ -91,6 +91,7 @@ struct slot {
     enum revoke_state revoke;
     bool orphan;              /* a holder has lost it, or has ended: revoked whatever its target is */
     bool suspect;             /* an earlier daemon may have given it to any VM: revoked before it is given to one */
+    bool loose;               /* a holder may have opened it while it had no driver, whose loss would end that */
     bool tried;               /* to revoke it, during this plug */
     bool held_before;         /* it was one of its holders before the attach under way */
     bool cut;                 /* revoked, or tried to, since its VM got it: that VM cannot go on with it */

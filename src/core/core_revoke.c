@@ -27,24 +27,27 @@ static bool any_is_revoked(const struct conf *conf) {
 static void certain(struct slot *s) {
     s->revoke = REVOKE_CERTAIN;
     s->holders = s->doubt = s->adoptable = 0;
-    s->orphan = s->suspect = false;
+    s->orphan = s->suspect = s->loose = false;
     s->unbound = true;
     s->revoke_failures = 0;
     s->revoke_at = 0;
 }
 
-/* Without a driver it has been revoked, perhaps by a daemon that ended then. */
+/* Without a driver it has been revoked, perhaps by a daemon that ended then: what a VM says of it is not believed. But
+ * nothing shows that no node of it was opened since. */
 void revoke_plugged(struct core *c, struct slot *s, vm_set noted) {
-    if (s->dev.binding == BINDING_NONE) {
-        certain(s);
-        return;
-    }
     s->suspect = c->earlier == EARLIER_UNKNOWN && any_is_revoked(c->conf);
     for (int v = 0; v < c->conf->nvms; v++) {
         if (c->conf->vms[v].revoke)
             s->holders |= noted & bit(v);
     }
-    s->orphan = (s->holders & ~s->doubt) != 0; /* of a VM that is down */
+    if (s->dev.binding == BINDING_NONE) {
+        s->unbound = s->loose = true;
+        s->doubt = s->adoptable = 0;
+        if (s->holders == 0 && !s->suspect)
+            certain(s);
+    }
+    s->orphan = (s->holders & ~s->doubt) != 0; /* of a VM that is down, or is not believed */
 }
 
 void revoke_vm_down(struct core *c, int v) {
@@ -123,13 +126,15 @@ void revoke_fact(struct step *st, const struct fact *f) {
  * bound. */
 void revoke_seen(struct step *st, struct slot *s, const struct fact *f) {
     (void)st;
+    if (!f->unread && f->device->binding == BINDING_DRIVER)
+        s->loose = false; /* it can lose that */
     if (f->unread || !s->tried || s->releasing || s->revoke == REVOKE_UNDER_WAY)
         return;
     if (f->device->binding == BINDING_DRIVER)
         s->unbound = false;
     if (f->device->binding != BINDING_NONE)
         return;
-    if (s->revoke == REVOKE_UNCERTAIN && s->op == OP_NONE && s->holders != 0)
+    if (s->revoke == REVOKE_UNCERTAIN && s->op == OP_NONE && s->holders != 0 && !s->loose)
         certain(s); /* all of them were opened before */
     s->unbound = true;
     s->cut = s->cut || s->vm >= 0;
@@ -164,6 +169,7 @@ static int64_t revoke(struct step *st, int i) {
     struct action *a = step_add(st, ACT_REVOKE);
     a->slot = i;
     a->token = s->plug;
+    a->bind = s->loose;
     return VH_NEVER;
 }
 

@@ -76,7 +76,7 @@ static void do_offer(const struct action *a) {
 static void do_revoke(const struct action *a) {
     const struct device *d = &dispatch.core.slot[a->slot].dev;
     log_debug("revocation: device=%s", d->sys_name);
-    if (!dispatch.bus->revoke(d, a->token))
+    if (!dispatch.bus->revoke(d, a->token, a->bind))
         on_revoked(a->token, false, "too many orders wait");
 }
 

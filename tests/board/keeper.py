@@ -129,7 +129,7 @@ class Keeper:
         elif what == "device_add":
             self.kept.append(self.passed.pop(0))
             self.devices[a["id"]] = self.kept[-1]
-            claim(self.kept[-1])
+            outcome(lambda: claim(self.kept[-1]))  # of an unconfigured device there is nothing to claim yet
             print("added", a["id"], flush=True)
         elif what == "device_del":
             self.devices.pop(a["id"], None)

@@ -246,6 +246,37 @@ def a_vm_that_resets_the_device_all_the_time_does_not_delay_it(w):
     contains(w.keeper.line(scaled(20)), "kept storm ends: ENODEV")
 
 
+# ---- devices without a driver ----
+# The loss of the kernel's driver ends descriptors. A device that has none when its node is opened cannot lose it.
+
+
+def unbound_by_hand(w, mode):
+    api, _ = w.begin(mode=mode, stick=False)
+    w.plug_stick("stick")
+    name = api.told("usb_select_vm", timeout=scaled(20))["usb_device"]["sys_name"]
+    w.board.write("/sys/bus/usb/drivers/usb/unbind", name)
+    w.attach(api, "evil")
+    contains(w.keeper.line(scaled(10)), "added")
+    return api, name
+
+
+@test
+def one_without_a_driver_in_a_held_port(w):
+    api, name = unbound_by_hand(w, "rules")
+    contains(w.tries(), "claim=ok control=ok bulk=ok")
+    api.ok("usb_detach", vid="46f4", pid="0001", timeout=scaled(30))
+    nothing_is_left(w, api, name)
+    w.works_in_vm1(api)
+    equal(w.tries(), DEAD)
+
+
+@test
+def one_without_a_driver(w):
+    api, name = unbound_by_hand(w, "off")
+    api.ok("usb_detach", vid="46f4", pid="0001", timeout=scaled(30))
+    nothing_is_left(w, api, name)
+
+
 # ---- processes that are killed ----
 
 

@@ -213,7 +213,8 @@ int main(int argc, char **argv) {
         "%llu leases, %llu flapping ports, %llu saves refused, %llu late, %llu requests waited for one, %llu tags "
         "kept away, %llu moves for guests, %llu "
         "devices only seen, %llu silent, %llu claims read, %llu lies, %llu state files lost, %llu starts closed, %llu "
-        "losses acknowledged, %llu revocations, %llu that failed, %llu done late, %llu devices kept unbound, "
+        "losses acknowledged, %llu revocations, %llu that failed, %llu done late, %llu nodes opened without a driver, "
+        "%llu devices kept unbound, "
         "%llu times buses renumbered, %llu times at rest\n",
         (unsigned long long)sum.facts, (unsigned long long)sum.attaches, (unsigned long long)sum.requests,
         (unsigned long long)sum.reloads, (unsigned long long)sum.restarts, (unsigned long long)sum.stops,
@@ -223,7 +224,8 @@ int main(int argc, char **argv) {
         (unsigned long long)sum.silent, (unsigned long long)sum.looks, (unsigned long long)sum.lies,
         (unsigned long long)sum.lost, (unsigned long long)sum.closed, (unsigned long long)sum.acknowledged,
         (unsigned long long)sum.revoked, (unsigned long long)sum.not_revoked, (unsigned long long)sum.late_revoked,
-        (unsigned long long)sum.kept_away, (unsigned long long)sum.renumbered, (unsigned long long)sum.rests);
+        (unsigned long long)sum.loose, (unsigned long long)sum.kept_away, (unsigned long long)sum.renumbered,
+        (unsigned long long)sum.rests);
     if (world_offers() > 0)
         printf("# with quarantine: %llu offers to the host\n", (unsigned long long)world_offers());
     if (world_let_go() > 0)

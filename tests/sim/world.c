@@ -42,9 +42,10 @@ struct port_world {
     unsigned offered_in;
     int failed_offers;
     /* Who has an open descriptor of this plug, by number of the VM; which VMs have ended and left one in a process that
-     * has not; no driver has it; an unbind is under way although nobody waits for it any more. */
-    uint32_t open, escaped;
-    bool unbound, late;
+     * has not; which of them were opened while no driver had it, so that only a loss that is to come ends them; no
+     * driver has it; an unbind is under way although nobody waits for it any more, and binds it first. */
+    uint32_t open, escaped, loose;
+    bool unbound, late, late_binds;
 };
 
 struct hold { /* a device inside a VM, with the plug it really is; dead: its descriptor is */
@@ -98,6 +99,7 @@ static struct {
     uint32_t resets[CORE_SLOTS];  /* tokens of resets under way, 0 free */
     bool binds[CORE_SLOTS];       /* by each of them the device is bound again */
     uint32_t revokes[CORE_SLOTS]; /* likewise of revocations */
+    bool first_binds[CORE_SLOTS]; /* by each of them the device is bound first if no driver has it */
     uint32_t offers[CORE_SLOTS];  /* likewise of offers to the host */
     unsigned confs;               /* configurations that were in force */
     struct world_counts counts;
@@ -412,13 +414,18 @@ static void begin_revoke(const struct action *a) {
     if (core.slot[a->slot].op != OP_NONE)
         fail("a revocation during an operation");
     take_token(w.revokes, a->token);
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.revokes[i] == a->token)
+            w.first_binds[i] = a->bind;
+    }
 }
 
-/* What the kernel does. */
-static void unbind(struct port_world *p) {
-    p->open = 0;
-    p->escaped = 0;
-    p->late = false;
+/* What the kernel does: the loss of a driver ends what was opened before it. */
+static void unbind(struct port_world *p, bool bind) {
+    p->loose = p->unbound && !bind ? p->loose : 0;
+    p->open &= p->loose;
+    p->escaped &= p->loose;
+    p->late = p->late_binds = false;
     p->unbound = true;
     p->configured = p->offered = p->dev.driven = false;
     p->dev.usb.config = 0;
@@ -910,7 +917,8 @@ static void remove_device(int p) {
     w.port[p].present = w.port[p].unread = false;
     w.port[p].open = 0;
     w.port[p].escaped = 0;
-    w.port[p].unbound = w.port[p].late = false;
+    w.port[p].loose = 0;
+    w.port[p].unbound = w.port[p].late = w.port[p].late_binds = false;
 }
 
 static void identify(struct device *d) {
@@ -1161,7 +1169,9 @@ static bool execute_attach(int v) {
     }
     struct hold *h = hold_free(v);
     if (there != NULL && there->late)
-        unbind(there); /* opening waits for that */
+        unbind(there, there->late_binds); /* opening waits for that */
+    if (there != NULL)
+        there->unbound = false; /* opening binds what has no driver */
     if (there != NULL && vm->keeps)
         there->open |= 1u << v; /* even if it says that it refuses */
     if (there == NULL || h == NULL || hold_find(v, vm->op.busnum, vm->op.devnum) != NULL)
@@ -1378,17 +1388,19 @@ static struct port_world *plug_of(uint32_t token) {
 }
 
 /* The kernel refuses, or takes too long: then it may do it later all the same, and before anything else. */
-static void end_revoke(uint32_t token) {
+static void end_revoke(uint32_t token, bool bind) {
     struct fact f = {.kind = FACT_REVOKED, .token = token, .ok = true, .text = ""};
     struct port_world *p = plug_of(token);
     if (fault(25)) {
         f.ok = false;
         f.text = "the kernel says no";
         w.counts.not_revoked++;
-        if (p != NULL && chance(50))
+        if (p != NULL && chance(50)) {
             p->late = true;
+            p->late_binds = bind;
+        }
     } else if (p != NULL) {
-        unbind(p);
+        unbind(p, bind);
         w.counts.revoked++;
     }
     step(&f);
@@ -1399,7 +1411,7 @@ static void late_event(void) {
         if (!w.port[p].late || fault(50))
             continue;
         if (w.port[p].present)
-            unbind(&w.port[p]);
+            unbind(&w.port[p], w.port[p].late_binds);
         w.counts.late_revoked++;
         tell_device(p);
     }
@@ -1413,7 +1425,7 @@ static void revoke_event(void) {
         if (token == 0)
             continue;
         w.revokes[i] = 0;
-        end_revoke(token);
+        end_revoke(token, w.first_binds[i]);
         return;
     }
 }
@@ -1426,7 +1438,7 @@ static void reset_event(void) {
         struct fact f = {.kind = FACT_RELEASED, .token = w.resets[i], .ok = true};
         struct port_world *p = plug_of(f.token);
         if (p != NULL && p->late)
-            unbind(p); /* orders about one device come one after the other */
+            unbind(p, p->late_binds); /* orders about one device come one after the other */
         if (w.binds[i] && fault(20))
             f.ok = false;
         else if (w.binds[i] && p != NULL)
@@ -1790,6 +1802,7 @@ static void forget_held(void) {
     for (int p = 0; p < PORTS; p++) {
         w.port[p].open = 0;
         w.port[p].escaped = 0;
+        w.port[p].loose = 0;
     }
 }
 
@@ -1803,6 +1816,7 @@ static void forget_unnamed(void) {
         for (int p = 0; row_of(v) == NOBODY && p < PORTS; p++) {
             w.port[p].open &= ~(1u << v);
             w.port[p].escaped &= ~(1u << v);
+            w.port[p].loose &= ~(1u << v);
         }
     }
 }
@@ -1863,6 +1877,22 @@ static void load(const struct conf *old) {
     w.counts.closed += core_closed(&core);
 }
 
+/* While no daemon runs, a VM that may have a device opens it by itself, or with the help of an older daemon, although
+ * no driver has it. */
+static void open_without_driver(void) {
+    for (int i = 0; i < core.used; i++) {
+        struct port_world *p = core.slot[i].state == SLOT_PRESENT ? port_of(&core.slot[i]) : NULL;
+        for (int v = 0; p != NULL && p->unbound && v < VMS; v++) {
+            bool may = row_of(v) >= 0 && (core_may_have(&core, i) >> row_of(v) & 1) != 0 && !is_trusted(v);
+            if (!may || !w.vm[v].keeps)
+                continue;
+            p->open |= 1u << v;
+            p->loose |= 1u << v;
+            w.counts.loose++;
+        }
+    }
+}
+
 static void restart(void) {
     for (int v = 0; v < VMS; v++) {
         w.vm[v].op.kind = OP_NONE; /* whatever was executed stays executed */
@@ -1877,15 +1907,16 @@ static void restart(void) {
     for (int i = 0; i < CORE_SLOTS; i++) { /* a worker that has begun finishes */
         struct port_world *p = w.revokes[i] != 0 ? plug_of(w.revokes[i]) : NULL;
         if (p != NULL && chance(50))
-            unbind(p);
+            unbind(p, w.first_binds[i]);
     }
     memset(w.revokes, 0, sizeof w.revokes);
     for (int p = 0; p < PORTS; p++) { /* one that is late outlives the daemon: it finishes, and binds again */
         if (w.port[p].present && w.port[p].late) {
-            unbind(&w.port[p]);
+            unbind(&w.port[p], w.port[p].late_binds);
             w.port[p].unbound = false;
         }
     }
+    open_without_driver();
     if ((w.saving || w.late) && chance(50))
         disk = on_its_way; /* it arrives although nobody waits for it any more */
     w.saving = w.late = false;

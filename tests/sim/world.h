@@ -14,7 +14,7 @@ typedef void world_fail_fn(const char *why); /* does not return */
 struct world_counts {
     uint64_t facts, attaches, requests, rests, reloads, restarts, foreign, leased, flaps, refused_saves, tag_author,
         stops, guests, seen, silent, late_saves, waited, looks, lies, lost, closed, acknowledged, revoked, not_revoked,
-        late_revoked, kept_away, renumbered;
+        late_revoked, loose, kept_away, renumbered;
 };
 
 /* Before world_begin(): general.quarantine is "rules" or "all", by the seed. What happens without it stays the same. */

@@ -33,6 +33,12 @@ static const char *below(const char *path) {
     return NULL;
 }
 
+static const char *at_driver(const char *device) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "sys/bus/usb/devices/%s/driver", device);
+    return at(name);
+}
+
 static void attribute(const char *device, const char *name, const char *text) {
     char path[256];
     (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/%s", device, name);
@@ -54,6 +60,8 @@ static void place(const char *name, unsigned devnum) {
     attribute(name, "speed", "480\n");
     attribute(name, "idVendor", "046d\n");
     attribute(name, "idProduct", "701f\n");
+    (void)unlink(at_driver(name));
+    CHECK(symlink("../../drivers/usb", at_driver(name)) == 0);
     (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/descriptors", name);
     make_bytes(path, descriptors, sizeof descriptors);
     (void)snprintf(path, sizeof path, "dev/bus/usb/001/%03u", devnum);
@@ -273,13 +281,17 @@ static void release(const struct device *dev) {
     CHECK_INT(nreleased, 1);
 }
 
-static bool revoke_it(const struct device *dev) {
+static bool revoke_opened(const struct device *dev, bool without_driver) {
     nrevoked = 0;
-    CHECK(bus_usb.revoke(dev, TOKEN));
+    CHECK(bus_usb.revoke(dev, TOKEN, without_driver));
     CHECK_INT(nrevoked, 0);
     pump();
     CHECK_INT(nrevoked, 1);
     return revoked_ok;
+}
+
+static bool revoke_it(const struct device *dev) {
+    return revoke_opened(dev, false);
 }
 
 static void note_event(const char *action, const char *name) {
@@ -769,11 +781,45 @@ static void a_revocation_that_fails_says_why(void) {
     CHECK(!revoke_it(&last));
     CHECK_STR(revoked_why, "its driver is not the kernel's own");
     heal();
+}
+
+/* Its loss is what ends a descriptor. */
+static void a_revocation_needs_a_driver_to_take_it_from(void) {
+    make_file("sys/bus/usb/drivers/usb/bind", "");
     attribute("1-2", "bConfigurationValue", "");
+    CHECK(unlink(at_driver("1-2")) == 0);
     fail_call("write", 3, ENODEV);
     CHECK(revoke_it(&last)); /* an earlier attempt has done it */
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "");
+    fail_call("write", 3, ENODEV);
+    CHECK(revoke_opened(&last, true));
     heal();
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "1-2");
+    make_file("sys/bus/usb/drivers/usb/bind", "");
+    attribute("1-2", "bConfigurationValue", "1"); /* by somebody who has a descriptor */
+    fail_call("write", 3, ENODEV);
+    CHECK(revoke_it(&last));
+    heal();
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "1-2");
+    CHECK(unlink(at("sys/bus/usb/drivers/usb/bind")) == 0);
+    fail_call("write", 3, ENODEV);
+    CHECK(!revoke_it(&last));
+    heal();
+    CHECK_STR(revoked_why, "no driver had it, and it cannot be bound and unbound: No such file or directory");
     CHECK(unlink(at("sys/bus/usb/devices/1-2/bConfigurationValue")) == 0);
+}
+
+static void a_device_without_a_driver_is_bound_before_it_is_opened(void) {
+    int files = open_files();
+    CHECK_INT(open_node(&last), -1);
+    CHECK_STR(opened_why, "/sys/bus/usb/drivers/usb/bind: No such file or directory");
+    make_file("sys/bus/usb/drivers/usb/bind", "");
+    CHECK_INT(open_node(&last), -1);
+    CHECK_STR(content("sys/bus/usb/drivers/usb/bind"), "1-2");
+    CHECK_STR(opened_why, "no driver of the kernel has it"); /* it has lost it again meanwhile */
+    CHECK(symlink("../../drivers/usb", at_driver("1-2")) == 0);
+    CHECK(open_node(&last) >= 0 && close(opened_fd) == 0);
+    CHECK_INT(open_files(), files);
 }
 
 static void a_full_queue_is_survived(void) {
@@ -787,7 +833,7 @@ static void a_full_queue_is_survived(void) {
     CHECK_INT(asked, VH_MAX_ORDERS);
     const struct bus_release how = {.pidfd = dup(0), .reset = true};
     CHECK(!bus_usb.release(&other, TOKEN, &how));
-    CHECK(!bus_usb.revoke(&other, TOKEN));
+    CHECK(!bus_usb.revoke(&other, TOKEN, false));
     note_event("change", "1-2");
     CHECK(bus_usb.deadline() != VH_NEVER);
     bus_usb.scan(false);
@@ -889,6 +935,8 @@ int main(void) {
     RUN(lists_that_do_not_come_are_asked_for_again);
     RUN(a_revocation_ends_transfers_and_then_all_of_it);
     RUN(a_revocation_that_fails_says_why);
+    RUN(a_revocation_needs_a_driver_to_take_it_from);
+    RUN(a_device_without_a_driver_is_bound_before_it_is_opened);
     RUN(a_full_queue_is_survived);
     RUN(what_finds_no_room_in_a_scan_is_seen);
     remove_tree();

@@ -318,11 +318,46 @@ static void start_again(const struct assigned *rows, int n, bool unknown, enum b
 static void an_unbound_device_is_bound_at_the_start(void) {
     static const struct assigned row = {.sys_name = "1-1", .incarnation = 77, .vms = 1};
     start_again(&row, 1, false, BINDING_NONE);
+    CHECK(revoked_at(0) != NULL && revoked_at(0)->bind && action(ACT_RELEASE) == NULL && core.slot[0].holders == 1);
+    revoked(true);
     CHECK(action(ACT_RELEASE) != NULL && action(ACT_RELEASE)->bind && core.slot[0].holders == 0);
     given_back(true);
     static const struct vmm_found ours = {.id = "vhp-usb-1-5", .ours = true, .busnum = 1, .devnum = 5};
     done_with(0, OP_OK, "", &ours, 1);
     CHECK(core.slot[0].vm == -1 && op(OP_DETACH, 0) != NULL); /* what the VM has is dead */
+    start_again(NULL, 0, false, BINDING_NONE);
+    CHECK(action(ACT_REVOKE) == NULL && action(ACT_RELEASE)->bind); /* nobody had it */
+    CHECK_STR(taken(), "revoked");
+}
+
+/* No loss of a driver is to come that would end what was opened without one. */
+static void a_reading_without_a_driver_shows_nothing_if_none_was_seen(void) {
+    static const struct assigned row = {.sys_name = "1-1", .incarnation = 77, .vms = 2};
+    start_again(&row, 1, false, BINDING_NONE);
+    revoked(false);
+    read_as(BINDING_NONE);
+    CHECK(core.slot[0].holders == 2 && action(ACT_RELEASE) == NULL);
+    CHECK_STR(taken(), "unbind: Permission denied");
+    wait_ms(VH_T_RETRY_MIN);
+    CHECK(revoked_at(0)->bind);
+    revoked(false);
+    read_as(BINDING_DRIVER);
+    wait_ms(VH_T_RETRY_MAX);
+    CHECK(!revoked_at(0)->bind);
+    revoked(false);
+    read_as(BINDING_NONE); /* that loss has ended all of them */
+    CHECK(core.slot[0].holders == 0);
+    CHECK_STR(taken(), "revoked");
+}
+
+static void without_a_record_one_without_a_driver_is_revoked_all_the_same(void) {
+    start_again(NULL, 0, true, BINDING_NONE);
+    CHECK(core.slot[0].suspect && revoked_at(0)->bind);
+    done(0, OP_OK);
+    CHECK(op(OP_ATTACH, 0) == NULL);
+    revoked(true);
+    given_back(true);
+    CHECK(op(OP_ATTACH, 0) != NULL);
 }
 
 static void what_was_noted_is_held_until_it_is_revoked(void) {
@@ -373,6 +408,8 @@ int main(void) {
     RUN(an_answer_that_comes_too_late_counts_when_it_is_seen);
     RUN(what_was_unplugged_needs_nothing);
     RUN(an_unbound_device_is_bound_at_the_start);
+    RUN(a_reading_without_a_driver_shows_nothing_if_none_was_seen);
+    RUN(without_a_record_one_without_a_driver_is_revoked_all_the_same);
     RUN(what_was_noted_is_held_until_it_is_revoked);
     RUN(without_a_record_it_is_revoked_before_it_is_given_away);
     RUN(at_the_end_it_is_bound_first);

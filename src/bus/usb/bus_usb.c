@@ -41,7 +41,7 @@ static void of_device(struct device_order *o, const struct device *dev) {
 }
 
 static bool usb_open_node(const struct device *dev, uint64_t token) {
-    struct device_order o = {.head.kind = DEVICE_OPEN};
+    struct device_order o = {.head.kind = DEVICE_OPEN, .drive = 1};
     int fd = usb_report_node(dev);
     if (fd >= 0) {
         usb_calls()->opened(token, fd, "");
@@ -59,8 +59,8 @@ static bool usb_release(const struct device *dev, uint64_t token, const struct b
     return device_pool_order(&o, token, how->pidfd);
 }
 
-static bool usb_revoke(const struct device *dev, uint64_t token) {
-    struct device_order o = {.head.kind = DEVICE_REVOKE};
+static bool usb_revoke(const struct device *dev, uint64_t token, bool bind) {
+    struct device_order o = {.head.kind = DEVICE_REVOKE, .bind = bind};
     of_device(&o, dev);
     return device_pool_order(&o, token, -1);
 }

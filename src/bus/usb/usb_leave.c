@@ -64,7 +64,7 @@ static void leave_device(const char *name, bool *again) {
     if (dir < 0)
         return;
     /* What has a driver now may lose it to an order that another process still carries out: that one takes it on. */
-    bool looks = configures || usb_sysfs_binding(dir, name) == BINDING_NONE;
+    bool looks = configures || usb_sysfs_binding(dir) == BINDING_NONE;
     struct mine *m = looks && sys_stat(dir, "", AT_EMPTY_PATH, &st) ? take(st.ino) : NULL;
     if (m != NULL && !m->done) {
         m->done = is_left(name, st.ino, dir);

@@ -115,6 +115,31 @@ static bool is_there(int dir, const struct device_order *o) {
     return dir >= 0 && usb_sysfs_number(dir) == o->devnum;
 }
 
+static bool has_driver(int dir) {
+    enum binding binding = usb_sysfs_binding(dir);
+    return binding == BINDING_DRIVER || (binding == BINDING_UNKNOWN && !sysfs_root_is_real());
+}
+
+static bool drive(int dir, const struct device_order *o, char *why, size_t cap) {
+    if (has_driver(dir))
+        return true;
+    if (o->drive != 0)
+        return usb_revoke_undo(o, why, cap);
+    (void)str_copy(why, cap, "no driver of the kernel has it");
+    return false;
+}
+
+/* Only the loss of the kernel's driver ends a descriptor. So the device must have one, and that after its node was
+ * opened: a loss before ends nothing. */
+static int open_driven(int dir, const struct device_order *o, char *why, size_t cap) {
+    int fd = open_node(o, why, cap);
+    if (fd < 0 || has_driver(dir) || !sysfs_root_is_real())
+        return fd;
+    (void)close(fd);
+    (void)str_copy(why, cap, "no driver of the kernel has it");
+    return -1;
+}
+
 int usb_node_open(const struct device_order *o, char *why, size_t cap) {
     int dir = open_dir(o);
     bool may = is_there(dir, o), idle = false;
@@ -122,14 +147,14 @@ int usb_node_open(const struct device_order *o, char *why, size_t cap) {
     if (!may)
         (void)str_copy(why, cap, "the device is gone");
     else
-        may = !is_taken(dir, o, why, cap);
+        may = !is_taken(dir, o, why, cap) && drive(dir, o, why, cap);
     if (may && o->configure != 0)
         idle = usb_sysfs_config(dir) == 0;
     if (idle)
         may = usb_power_choose(dir, o->sys_name, &value, why, cap);
+    int fd = may ? open_driven(dir, o, why, cap) : -1;
     if (dir >= 0)
         (void)close(dir);
-    int fd = may ? open_node(o, why, cap) : -1;
     if (fd < 0 || !idle || configure(fd, value, why, cap))
         return fd;
     (void)close(fd);

@@ -11,7 +11,8 @@
 
 void usb_node_start(void); /* before the sandbox */
 /* In a worker. Opens the node, read-write, after checking that the order's device still is that plug and that nobody
- * uses it. The descriptor, or -1 with `why` filled for an error reply. */
+ * uses it. A driver of the kernel has it after the node was opened: the loss of that ends the descriptor
+ * (usb_revoke.h). The descriptor, or -1 with `why` filled for an error reply. */
 int usb_node_open(const struct device_order *o, char *why, size_t cap);
 /* Resets the device and binds it again, as the order says, if it still is that plug, and offers its interfaces to host
  * drivers. False with `why` filled if it is not bound; logs why a reset failed. */

@@ -5,6 +5,9 @@
  * the device's lock alone, so a hub that is busy with a neighbour does not delay it. But requests to the device as a
  * whole go on. Taking the device from the kernel's driver `usb` ends those: every file that is open then fails with
  * ENODEV from there on (usbdev_remove() in the kernel's devio.c). The device keeps its number and its directory.
+ *
+ * Only the loss of the driver ends files. A node can be opened, and the device be configured and used, while it has no
+ * driver; such a file outlives that, until the device is bound and loses its driver again.
  */
 #include "bus/usb/usb_revoke.h"
 
@@ -58,6 +61,22 @@ static bool is_still_it(const struct device_order *o) {
     return false;
 }
 
+/* The kernel's driver did not have it. */
+static bool end_without_driver(int dir, const struct device_order *o, char *why, size_t cap) {
+    enum binding binding = usb_sysfs_binding(dir);
+    if (binding == BINDING_DRIVER) {
+        (void)str_copy(why, cap, "its driver is not the kernel's own");
+        return false;
+    }
+    /* By an earlier attempt, whose answer came too late. That leaves it unconfigured: else somebody uses it. */
+    if (binding == BINDING_NONE && o->bind == 0)
+        return true;
+    if (write_driver("bind", o->sys_name) && write_driver("unbind", o->sys_name))
+        return true;
+    (void)str_fmt(why, cap, "no driver had it, and it cannot be bound and unbound: %s", strerror(errno));
+    return false;
+}
+
 bool usb_revoke(const struct device_order *o, char *why, size_t cap) {
     int dir = usb_sysfs_open_plug(o->sys_name, o->incarnation);
     if (dir < 0) {
@@ -67,10 +86,8 @@ bool usb_revoke(const struct device_order *o, char *why, size_t cap) {
     end_transfers(dir, o->sys_name);
     bool ok = write_driver("unbind", o->sys_name);
     int error = errno;
-    if (!ok && error == ENODEV && usb_sysfs_binding(dir, o->sys_name) == BINDING_NONE)
-        ok = true; /* by an earlier attempt, whose answer came too late */
-    else if (!ok && error == ENODEV)
-        (void)str_copy(why, cap, "its driver is not the kernel's own");
+    if (!ok && error == ENODEV)
+        ok = end_without_driver(dir, o, why, cap);
     else if (!ok)
         (void)str_fmt(why, cap, USB_DRIVER "/unbind: %s", strerror(error));
     (void)close(dir);
@@ -89,7 +106,7 @@ bool usb_revoke_undo(const struct device_order *o, char *why, size_t cap) {
     }
     bool ok = write_driver("bind", o->sys_name);
     int error = errno;
-    ok = ok || usb_sysfs_binding(dir, o->sys_name) == BINDING_DRIVER; /* somebody else was faster */
+    ok = ok || usb_sysfs_binding(dir) == BINDING_DRIVER; /* somebody else was faster */
     if (!ok)
         (void)str_fmt(why, cap, USB_DRIVER "/bind: %s", strerror(error));
     (void)close(dir);

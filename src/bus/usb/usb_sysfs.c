@@ -107,9 +107,9 @@ uint8_t usb_sysfs_config(int dir) {
 }
 
 /* While the kernel's driver probes the device, its link is there already. */
-enum binding usb_sysfs_binding(int dir, const char *sys_name) {
-    char path[VH_PATH_MAX], driver[VH_PATH_MAX], config[8];
-    if (str_fmt(path, sizeof path, USB_DEVICES "/%s/driver", sys_name) && sysfs_link(path, driver, sizeof driver) > 0)
+enum binding usb_sysfs_binding(int dir) {
+    char driver, config[8];
+    if (readlinkat(dir, "driver", &driver, sizeof driver) > 0) /* cut: that there is one suffices */
         return BINDING_DRIVER;
     return sysfs_text(dir, "bConfigurationValue", config, sizeof config) == 0 ? BINDING_NONE : BINDING_UNKNOWN;
 }

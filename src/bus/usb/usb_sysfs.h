@@ -23,7 +23,7 @@ bool usb_sysfs_unauthorised(int dir);
  * strings: the kernel holds the device's lock before. */
 uint8_t usb_sysfs_config(int dir);
 /* Likewise. */
-enum binding usb_sysfs_binding(int dir, const char *sys_name);
+enum binding usb_sysfs_binding(int dir);
 /* Fills what lasts as long as a plug: numbers, port, speed, descriptors and what follows from them; if it is settled,
  * its active configuration, too. dev and texts must be zero except for sys_name and settled. False if it has no place
  * on a bus, or none any more. */

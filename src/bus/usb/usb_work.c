@@ -123,7 +123,7 @@ static void read_plug(const struct device_order *o, int dir, struct device_read 
     r->unauthorised = usb_sysfs_unauthorised(dir);
     r->claimed = usb_driver_look(dir, o->sys_name, driver);
     r->driven = driver[0] != '\0';
-    r->binding = r->strings != 0 ? (uint8_t)usb_sysfs_binding(dir, o->sys_name) : BINDING_UNKNOWN;
+    r->binding = r->strings != 0 ? (uint8_t)usb_sysfs_binding(dir) : BINDING_UNKNOWN;
     if (o->given != 0)
         memcpy(r->driver, driver, sizeof driver);
     r->dev.settled = r->strings != 0;
