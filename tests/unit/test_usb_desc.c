@@ -75,6 +75,22 @@ static void a_keyboard(void) {
     CHECK_STR(interfaces(), ":030101:030000:");
 }
 
+/* By the type of its transfers; the rest of bmAttributes says how they are timed. */
+static void isochronous_endpoints_are_seen(void) {
+    enum { ATTRIBUTES = 18 + 9 + 9 + 9 + 3 };
+    static const unsigned char types[] = {3, 1, 0x05, 0x0d, 0, 2, 0x3c};
+    unsigned char p[sizeof keyboard];
+    memcpy(p, keyboard, sizeof p);
+    CHECK(p[ATTRIBUTES - 2] == 5);
+    for (size_t i = 0; i < sizeof types; i++) {
+        p[ATTRIBUTES] = types[i];
+        CHECK(parse(p, sizeof p) && dev.usb.isochronous == ((types[i] & 3) == 1));
+    }
+    p[ATTRIBUTES] = 1;
+    p[17] = 2; /* a configuration is missing: nothing is known of it */
+    CHECK(!parse(p, sizeof p) && !dev.usb.isochronous);
+}
+
 static void a_webcam_with_associations_and_alternate_settings(void) {
     static const unsigned char webcam[] = {
         DEVICE(0xef, 2, 1, 0x046d, 0x0825, 1),
@@ -486,6 +502,7 @@ static void the_interfaces_text_says_when_it_does_not_fit(void) {
 
 int main(void) {
     RUN(a_keyboard);
+    RUN(isochronous_endpoints_are_seen);
     RUN(a_webcam_with_associations_and_alternate_settings);
     RUN(every_configuration_counts);
     RUN(numbers_need_not_begin_at_zero);

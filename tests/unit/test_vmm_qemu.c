@@ -247,6 +247,25 @@ static void an_attach_by_path_passes_nothing(void) {
     CHECK(line(&a, "{\"return\": {}, \"id\": \"3.2\"}") == VMM_DONE && a.result.status == OP_OK);
 }
 
+static void an_attach_names_bus_and_port_as_far_as_they_are_chosen(void) {
+    struct vmm_op op = {.kind = OP_ATTACH, .serial = 3, .id = "vhp-usb-1-2", .by_fd = true};
+    fresh(&a);
+    for (int i = 0; i < 2; i++) {
+        snprintf(op.bus, sizeof op.bus, "xhci.0");
+        snprintf(op.port, sizeof op.port, "%s", i > 0 ? "4.1" : "");
+        sb_init(&out.text, text, sizeof text);
+        vmm_qemu.begin(&a, &op, &out);
+        CHECK(strstr(text, i > 0 ? "\"id\": \"vhp-usb-1-2\", \"bus\": \"xhci.0\", \"port\": \"4.1\", \"hostdevice\""
+                                 : "\"id\": \"vhp-usb-1-2\", \"bus\": \"xhci.0\", \"hostdevice\"") != NULL);
+    }
+    memset(op.id, 'i', sizeof op.id - 1); /* the longest of all */
+    memset(op.bus, 'b', sizeof op.bus - 1);
+    memset(op.port, '1', sizeof op.port - 1);
+    sb_init(&out.text, text, sizeof text);
+    vmm_qemu.begin(&a, &op, &out);
+    CHECK(sb_ok(&out.text));
+}
+
 /* Before anything is known of this QEMU it is tried with a descriptor, which needs no rights there. */
 static void a_descriptor_is_passed_unless_it_cannot_be(void) {
     fresh(&a);
@@ -394,6 +413,7 @@ int main(void) {
     RUN(more_than_can_be_listed_fails);
     RUN(our_sets_that_were_left_behind_are_removed_and_no_others);
     RUN(an_attach_by_path_passes_nothing);
+    RUN(an_attach_names_bus_and_port_as_far_as_they_are_chosen);
     RUN(a_descriptor_is_passed_unless_it_cannot_be);
     RUN(an_id_of_ours_says_which_device_it_is);
     RUN(nonsense_in_a_listing_is_passed_over);
