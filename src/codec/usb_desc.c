@@ -145,6 +145,7 @@ static bool parse_configs(struct walk *w, const unsigned char *p, size_t n, unsi
     }
     if (w->dev->usb.nconfigs < count)
         return refuse(w, "a configuration is missing");
+    VH_ASSERT(w->config != NULL); /* count is not 0 */
     return end_config(w, p + n);
 }
 

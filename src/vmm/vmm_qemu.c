@@ -265,7 +265,7 @@ static bool ask_ports(struct vmm_conv *cv, struct vmm_out *out) {
     char args[QEMU_QUESTION_MAX];
     int n = 0;
     qemu_ports_batch_done(&cv->ports);
-    if (out->text.cap - out->text.len < QEMU_ASKED * QUESTION_ROOM)
+    if (out->text.cap - out->text.len < (size_t)QEMU_ASKED * QUESTION_ROOM)
         cv->ports.unknown = true; /* what is removed in the same batch leaves no room: the next listing tells */
     while (qemu_ports_ask(&cv->ports, &name, args))
         command(cv, out, (enum step)(STEP_PORTS + n++), name, args);
