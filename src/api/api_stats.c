@@ -105,7 +105,7 @@ static void revocation(struct sbuf *sb, const struct core *c) {
     uint64_t uncertain = 0;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        uncertain += s->state == SLOT_PRESENT && s->revoke == REVOKE_UNCERTAIN && s->holders != 0;
+        uncertain += s->state == SLOT_PRESENT && s->revoke == REVOKE_UNCERTAIN && (s->holders != 0 || s->stray);
     }
     OBJECT(sb, "revocation", {"revoked", st->revoked}, {"failed", st->revoke_failed}, {"uncertain", uncertain},
            {"sum_ms", st->revoke_ms}, {"max_ms", st->revoke_max_ms});

@@ -40,6 +40,10 @@ vm_set core_may_have(const struct core *c, int i) {
     return vms;
 }
 
+bool core_stray(const struct core *c, int i) {
+    return i < c->used && c->slot[i].state == SLOT_PRESENT && c->slot[i].stray;
+}
+
 /* ---- slots ---- */
 
 /* Looks up the rule and what is remembered of the device. */
@@ -95,20 +99,21 @@ static void unplug(struct step *st, int i) {
     slot_afresh(s);
 }
 
-/* The VMs that an earlier daemon gave the device to. */
-static vm_set noted(const struct core *c, const struct slot *s) {
+/* Whom an earlier daemon gave the device to. */
+static const struct assigned *noted(const struct core *c, const struct slot *s) {
+    static const struct assigned nobody;
     for (int i = 0; i < c->nassigned; i++) {
         const struct assigned *a = &c->assigned[i];
         if (a->incarnation == s->dev.incarnation && str_eq(a->sys_name, s->dev.sys_name))
-            return a->vms;
+            return a;
     }
-    return 0;
+    return &nobody;
 }
 
 /* An earlier daemon may have attached it to a VM that is not down, by other rules. A VM that was listed before the
  * device was read is listed again. If nothing was noted, a VM that has it by our id has it by an older daemon. */
-static void doubt_earlier(struct core *c, struct slot *s) {
-    const vm_set all = ~(vm_set)0, known = noted(c, s);
+static void doubt_earlier(struct core *c, struct slot *s, vm_set known) {
+    const vm_set all = ~(vm_set)0;
     vm_set doubt = c->earlier == EARLIER_UNKNOWN ? all : known;
     vm_set adopt = c->earlier == EARLIER_NOTED ? known : all;
     for (int v = 0; v < c->conf->nvms; v++) {
@@ -138,9 +143,10 @@ static void plug(struct step *st, const struct fact *f) {
     if (!f->coldplug)
         port_plugged(st, i);
     slot_plugged(st, i);
-    if (!s->hub && (f->coldplug || noted(c, s) != 0)) { /* one of the start may be read late */
-        doubt_earlier(c, s);
-        revoke_plugged(c, s, noted(c, s));
+    const struct assigned *earlier = noted(c, s);
+    if (!s->hub && (f->coldplug || earlier->vms != 0 || earlier->gone != 0)) { /* one of the start may be read late */
+        doubt_earlier(c, s, earlier->vms);
+        revoke_plugged(c, s, earlier);
     }
     if (f->coldplug && s->managed && s->choice < 0)
         s->choice = slot_terms(c, s).first; /* at start, no client can answer */

@@ -91,6 +91,7 @@ struct slot {
     enum revoke_state revoke;
     bool orphan;              /* a holder has lost it, or has ended: revoked whatever its target is */
     bool suspect;             /* an earlier daemon may have given it to any VM: revoked before it is given to one */
+    bool stray;               /* a VM that is not configured any more may hold it, too */
     bool loose;               /* a holder may have opened it while it had no driver, whose loss would end that */
     bool tried;               /* to revoke it, during this plug */
     bool held_before;         /* it was one of its holders before the attach under way */
@@ -171,6 +172,7 @@ struct assigned {
     char sys_name[VH_SYSNAME_MAX];
     uint64_t incarnation;
     vm_set vms;
+    uint64_t gone; /* not 0: also a VM that is not configured any more */
 };
 
 /* A request with the devices that it concerned and its outcome. */
@@ -295,6 +297,7 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected);
 void core_earlier(struct core *c, const struct assigned *rows, int n);
 /* What a later daemon has to know of slot i: before the actions of a step are done, the caller notes it. */
 vm_set core_may_have(const struct core *c, int i);
+bool core_stray(const struct core *c, int slot); /* likewise a VM that is not configured any more */
 /* Applies one fact. `out` is emptied first; the caller does its actions in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */

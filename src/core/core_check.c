@@ -43,12 +43,12 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->vm < 0 || s->managed || s->state == SLOT_LEAVING, "a device is assigned to a VM but is not managed");
     MUST(!s->offering || s->op != OP_ATTACH, "a device is offered to the host and attached to a VM");
     vm_set own = s->op == OP_ATTACH ? (vm_set)1 << s->op_vm : s->vm >= 0 ? (vm_set)1 << s->vm : 0;
-    MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || (s->holders & ~own) == 0,
+    MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || ((s->holders & ~own) == 0 && !s->stray),
          "a device is given to a VM before what another VM has of it is dead");
     MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || s->revoke == REVOKE_NONE,
          "a device is given to a VM while it is being taken away");
-    MUST(!s->offering || s->holders == 0, "a device is offered to the host that a VM may hold");
-    MUST(!s->releasing || s->holders == 0, "a device is given back to the host that a VM may hold");
+    MUST(!s->offering || !slot_held(s), "a device is offered to the host that a VM may hold");
+    MUST(!s->releasing || !slot_held(s), "a device is given back to the host that a VM may hold");
     MUST(s->revoke != REVOKE_UNDER_WAY || s->op == OP_NONE || s->state == SLOT_LEAVING,
          "a device is revoked during an operation");
     MUST(s->vm < 0 || !c->conf->vms[s->vm].revoke || s->holders != 0 || s->revoke == REVOKE_CERTAIN || s->cut ||

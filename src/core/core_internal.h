@@ -83,6 +83,7 @@ extern const char core_why_closed[]; /* STAY_CLOSED in words */
 
 /* The first of the reasons asked for (a union of enum stay) that holds. */
 enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsigned asked);
+bool slot_held(const struct slot *s);                   /* may any VM have a descriptor of it? */
 bool slot_held_elsewhere(const struct slot *s, int vm); /* may another VM have a descriptor of it? */
 bool slot_kept_from(const struct slot *s, int vm);      /* from being given to that VM: it is not surely back yet */
 int plan_target(const struct core *c, const struct slot *s);          /* VM where it should be, -1 the host */
@@ -98,7 +99,8 @@ bool quarantine_due(const struct core *c, const struct slot *s); /* is it to be 
 int64_t quarantine_plan(struct step *st, int i);                 /* in each step; when to look again, or VH_NEVER */
 
 /* core_revoke.c */
-void revoke_plugged(struct core *c, struct slot *s, vm_set noted);       /* there at a start: who may hold it? */
+/* There at a start: who may hold it? */
+void revoke_plugged(struct core *c, struct slot *s, const struct assigned *noted);
 void revoke_seen(struct step *st, struct slot *s, const struct fact *f); /* FACT_DEVICE */
 void revoke_fact(struct step *st, const struct fact *f);                 /* FACT_REVOKED */
 void revoke_released(struct step *st, const struct fact *f);             /* FACT_RELEASED */

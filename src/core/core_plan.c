@@ -194,7 +194,7 @@ static void ask(struct step *st, int i) {
 static void served(struct step *st, int i) {
     const struct slot *s = &st->c->slot[i];
     char text[VH_TEXT_MAX + VH_NAME_MAX];
-    if (s->req_vm < 0 && s->holders != 0) {
+    if (s->req_vm < 0 && slot_held(s)) {
         (void)str_fmt(text, sizeof text, "it is taken away, but not certainly: %s", st->c->revoke_why[i]);
         request_slot_done(st, i, text);
         return;

@@ -60,7 +60,7 @@ bool quarantine_due(const struct core *c, const struct slot *s) {
         return false;
     if (s->vm >= 0 || s->op != OP_NONE || s->doubt != 0 || s->releasing || s->foreign >= 0 || s->look != LOOK_NONE)
         return false;
-    if (s->holders != 0 || s->unbound || s->reset_due || s->revoke == REVOKE_UNDER_WAY)
+    if (slot_held(s) || s->unbound || s->reset_due || s->revoke == REVOKE_UNDER_WAY)
         return false;
     return slot_stays_with_host(c, s, STAY_UNUSABLE | STAY_UNSETTLED) == STAY_NO;
 }

@@ -27,7 +27,7 @@ static bool any_is_revoked(const struct conf *conf) {
 static void certain(struct slot *s) {
     s->revoke = REVOKE_CERTAIN;
     s->holders = s->doubt = s->adoptable = 0;
-    s->orphan = s->suspect = s->loose = false;
+    s->orphan = s->suspect = s->stray = s->loose = false;
     s->unbound = true;
     s->revoke_failures = 0;
     s->revoke_at = 0;
@@ -35,16 +35,17 @@ static void certain(struct slot *s) {
 
 /* Without a driver it has been revoked, perhaps by a daemon that ended then: what a VM says of it is not believed. But
  * nothing shows that no node of it was opened since. */
-void revoke_plugged(struct core *c, struct slot *s, vm_set noted) {
+void revoke_plugged(struct core *c, struct slot *s, const struct assigned *noted) {
     s->suspect = c->earlier == EARLIER_UNKNOWN && any_is_revoked(c->conf);
+    s->stray = noted->gone != 0 && any_is_revoked(c->conf);
     for (int v = 0; v < c->conf->nvms; v++) {
         if (c->conf->vms[v].revoke)
-            s->holders |= noted & bit(v);
+            s->holders |= noted->vms & bit(v);
     }
     if (s->dev.binding == BINDING_NONE) {
         s->unbound = s->loose = true;
         s->doubt = s->adoptable = 0;
-        if (s->holders == 0 && !s->suspect)
+        if (!slot_held(s) && !s->suspect)
             certain(s);
     }
     s->orphan = (s->holders & ~s->doubt) != 0; /* of a VM that is down, or is not believed */
@@ -69,10 +70,10 @@ static bool taken_away(const struct slot *s) {
 static bool wanted(const struct core *c, const struct slot *s) {
     int target = plan_target(c, s);
     if (s->vm >= 0)
-        return s->holders != 0 && target != s->vm;
+        return slot_held(s) && target != s->vm;
     if (s->doubt != 0)
-        return s->holders != 0 && taken_away(s);
-    return (s->holders & ~bit(target)) != 0 || (s->orphan && s->holders != 0) || (s->suspect && target >= 0);
+        return slot_held(s) && taken_away(s);
+    return slot_held_elsewhere(s, target) || (s->suspect && target >= 0);
 }
 
 bool revoke_due(const struct core *c, const struct slot *s) {
@@ -134,7 +135,7 @@ void revoke_seen(struct step *st, struct slot *s, const struct fact *f) {
         s->unbound = false;
     if (f->device->binding != BINDING_NONE)
         return;
-    if (s->revoke == REVOKE_UNCERTAIN && s->op == OP_NONE && s->holders != 0 && !s->loose)
+    if (s->revoke == REVOKE_UNCERTAIN && s->op == OP_NONE && slot_held(s) && !s->loose)
         certain(s); /* all of them were opened before */
     s->unbound = true;
     s->cut = s->cut || s->vm >= 0;
@@ -177,8 +178,8 @@ static int64_t revoke(struct step *st, int i) {
 static int64_t give_back(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     bool bind = s->unbound && !s->disconnected;
-    if (s->state != SLOT_PRESENT || s->vm >= 0 || s->holders != 0 || s->releasing || s->offering ||
-        s->op == OP_ATTACH || (!bind && !s->reset_due))
+    if (s->state != SLOT_PRESENT || s->vm >= 0 || slot_held(s) || s->releasing || s->offering || s->op == OP_ATTACH ||
+        (!bind && !s->reset_due))
         return VH_NEVER;
     if (bind && s->revoke_at > st->now)
         return s->revoke_at;

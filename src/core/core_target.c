@@ -36,9 +36,13 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
     return (enum stay)(holds & (~holds + 1)); /* the lowest bit is the first reason */
 }
 
+bool slot_held(const struct slot *s) {
+    return s->holders != 0 || s->stray;
+}
+
 bool slot_held_elsewhere(const struct slot *s, int vm) {
     vm_set others = s->holders & ~(vm >= 0 ? (vm_set)1 << vm : 0);
-    return others != 0 || (s->orphan && s->holders != 0);
+    return others != 0 || s->stray || (s->orphan && s->holders != 0);
 }
 
 bool slot_kept_from(const struct slot *s, int vm) {

@@ -98,7 +98,7 @@ void core_uncertain(const struct core *c, const struct slot *s, struct sbuf *sb)
         else if ((s->claims >> v & 1) != 0 && s->vm != v && s->foreign != v)
             sb_fmt(sb, "%sVM '%s' lists it", sb->len > 0 ? "; " : "", name);
     }
-    if (s->vm < 0 && s->holders != 0)
+    if (s->vm < 0 && slot_held(s))
         sb_fmt(sb, "%sit is not revoked: a VM may still use it", sb->len > 0 ? "; " : "");
     if (s->verify != LOOK_NONE || s->dev.unresponsive)
         sb_fmt(sb, "%sthe device has not answered", sb->len > 0 ? "; " : "");

@@ -158,7 +158,7 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_str(sb, "the device does not answer (its reading or opening was not finished in time)");
     else if (stay == STAY_HELD)
         sb_str(sb, "its port flaps: it has to stay for a while first");
-    else if (s->vm < 0 && s->holders != 0 && s->revoke == REVOKE_UNCERTAIN)
+    else if (s->vm < 0 && slot_held(s) && s->revoke == REVOKE_UNCERTAIN)
         sb_fmt(sb, "taken away, but not certainly: %s", c->revoke_why[s - c->slot]);
     else if (s->vm >= 0)
         sb_fmt(sb, "%s", s->failures > 0 ? c->reason[s - c->slot] : "being taken out of its VM");

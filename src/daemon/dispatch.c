@@ -201,8 +201,8 @@ static void warn_of_lost_tags(void) {
  * what is a guest's. */
 static bool is_no_hosts(const struct core *c, int i) {
     const struct slot *s = &c->slot[i];
-    bool guests =
-        c->quarantine != QUARANTINE_OFF && (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || s->unbound);
+    bool guests = c->quarantine != QUARANTINE_OFF &&
+                  (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || core_stray(c, i) || s->unbound);
     return s->state == SLOT_PRESENT && (guests || (s->disconnected && s->revoke != REVOKE_NONE));
 }
 

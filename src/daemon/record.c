@@ -27,7 +27,7 @@
 
 enum { TMPFS = 0x01021994, RAMFS = 0x858458f6 }; /* linux/magic.h */
 
-static const char magic[] = "vhotplug record 1";
+static const char magic[] = "vhotplug record 2";
 
 struct image {
     char magic[24];
@@ -60,13 +60,14 @@ static bool read_image(int fd, struct image *im) {
            memcmp(im->magic, magic, sizeof magic) == 0 && memchr(im->boot, '\0', sizeof im->boot) != NULL;
 }
 
-/* The VMs of an old row in the new configuration. One that is not configured any more is nobody's concern: if it still
- * has the device, an interface of it is claimed. */
-static vm_set vms_now(const struct image *im, const struct conf *conf, vm_set old) {
+/* The VMs of an old row in the new configuration. *gone: one is not configured any more, but may have kept a
+ * descriptor. */
+static vm_set vms_now(const struct image *im, const struct conf *conf, vm_set old, bool *gone) {
     vm_set vms = 0;
     for (int v = 0; v < VH_MAX_VMS; v++) {
         bool named = (old >> v & 1) != 0 && memchr(im->vm[v], '\0', VH_NAME_MAX) != NULL && im->vm[v][0] != '\0';
         int fresh = named ? conf_vm(conf, im->vm[v]) : -1;
+        *gone = *gone || ((old >> v & 1) != 0 && fresh < 0);
         if (fresh >= 0)
             vms |= (vm_set)1 << fresh;
     }
@@ -75,18 +76,21 @@ static vm_set vms_now(const struct image *im, const struct conf *conf, vm_set ol
 
 /* False if there is no room. */
 static bool add_row(const struct image *im, const struct conf *conf, const struct assigned *row, int *n) {
-    vm_set vms = vms_now(im, conf, row->vms);
-    if (vms == 0 || memchr(row->sys_name, '\0', sizeof row->sys_name) == NULL)
+    bool gone = row->gone != 0;
+    vm_set vms = vms_now(im, conf, row->vms, &gone);
+    if ((vms == 0 && !gone) || memchr(row->sys_name, '\0', sizeof row->sys_name) == NULL)
         return true;
     for (int i = 0; i < *n; i++) {
         if (earlier[i].incarnation == row->incarnation && str_eq(earlier[i].sys_name, row->sys_name)) {
             earlier[i].vms |= vms;
+            earlier[i].gone |= gone;
             return true;
         }
     }
     if (*n == CORE_SLOTS)
         return false;
     earlier[*n] = *row;
+    earlier[*n].gone = gone;
     earlier[(*n)++].vms = vms;
     return true;
 }
@@ -209,25 +213,35 @@ static bool is_of(const struct assigned *a, const struct device *d) {
     return a->incarnation == d->incarnation && strncmp(a->sys_name, d->sys_name, sizeof a->sys_name) == 0;
 }
 
-static void note(struct assigned *row, const struct device *d, vm_set vms) {
-    if (row->vms == vms && (vms == 0 || is_of(row, d)))
+static bool says_nothing(const struct assigned *row) {
+    return row->vms == 0 && row->gone == 0;
+}
+
+static void empty(struct assigned *row) {
+    row->vms = 0;
+    row->gone = 0;
+}
+
+static void note(struct assigned *row, const struct device *d, vm_set vms, bool gone) {
+    if (row->vms == vms && row->gone == gone && (says_nothing(row) || is_of(row, d)))
         return;
     if (!is_of(row, d)) {
-        row->vms = 0;
+        empty(row);
         barrier();
         row->incarnation = d->incarnation;
         memcpy(row->sys_name, d->sys_name, sizeof row->sys_name);
     }
     barrier();
     row->vms = vms;
+    row->gone = gone;
     barrier();
 }
 
 /* From here on the row of the slot says it. */
 static void forget_before(const struct device *d) {
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (file->before[i].vms != 0 && is_of(&file->before[i], d))
-            file->before[i].vms = 0;
+        if (!says_nothing(&file->before[i]) && is_of(&file->before[i], d))
+            empty(&file->before[i]);
     }
 }
 
@@ -240,10 +254,10 @@ void record_sync(const struct core *c) {
     for (int i = 0; i < c->used || i < synced.used; i++) {
         const struct slot *s = &c->slot[i];
         if (i >= c->used || s->state != SLOT_PRESENT) {
-            file->now[i].vms = 0;
+            empty(&file->now[i]);
             continue;
         }
-        note(&file->now[i], &s->dev, core_may_have(c, i));
+        note(&file->now[i], &s->dev, core_may_have(c, i), core_stray(c, i));
         if (any_before && synced.plug[i] != s->plug)
             forget_before(&s->dev);
         synced.plug[i] = s->plug;

@@ -1806,7 +1806,8 @@ static void forget_held(void) {
     }
 }
 
-/* A VM that the new configuration does not name is not the daemon's any more: its user has emptied it. */
+/* A VM that the new configuration does not name is not the daemon's any more: its user has emptied it. But what it kept
+ * it may go on using. */
 static void forget_unnamed(void) {
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; row_of(v) == NOBODY && h < HOLDS; h++) {
@@ -1814,28 +1815,28 @@ static void forget_unnamed(void) {
                 w.vm[v].hold[h].used = false;
         }
         for (int p = 0; row_of(v) == NOBODY && p < PORTS; p++) {
+            w.port[p].escaped |= w.vm[v].keeps ? w.port[p].open & 1u << v : 0;
             w.port[p].open &= ~(1u << v);
-            w.port[p].escaped &= ~(1u << v);
-            w.port[p].loose &= ~(1u << v);
         }
     }
 }
 
-/* What the old daemon has noted of its devices, by the names of its VMs. A VM that is not configured any more is
- * nobody. Now and then nothing could be noted. */
+/* What the old daemon has noted of its devices, by the names of its VMs. Now and then nothing could be noted. */
 static int note_assigned(const struct conf *old, struct assigned *rows) {
     int n = 0;
     for (int i = 0; i < core.used; i++) {
         vm_set before = core_may_have(&core, i);
         struct assigned *a = &rows[n];
-        if (before == 0)
+        if (before == 0 && !core_stray(&core, i))
             continue;
         n++;
         memcpy(a->sys_name, core.slot[i].dev.sys_name, sizeof a->sys_name);
         a->incarnation = core.slot[i].dev.incarnation;
         a->vms = 0;
+        a->gone = core_stray(&core, i);
         for (int v = 0; v < old->nvms; v++) {
             int fresh = conf_vm(conf, old->vms[v].name);
+            a->gone |= (before >> v & 1) != 0 && fresh < 0;
             a->vms |= (vm_set)((before >> v & 1) != 0 && fresh >= 0) << (fresh >= 0 ? fresh : 0);
         }
     }

@@ -369,6 +369,22 @@ static void what_was_noted_is_held_until_it_is_revoked(void) {
     CHECK(core.slot[0].holders == 0 && action(ACT_REVOKE) == NULL && !core.slot[0].suspect);
 }
 
+/* Unlike the loss of the record, this speaks against giving it away before it is certain. */
+static void what_a_vm_had_that_is_configured_no_more_is_held(void) {
+    static const struct assigned row = {.sys_name = "1-1", .incarnation = 77, .gone = 1};
+    start_again(&row, 1, false, BINDING_DRIVER);
+    CHECK(core.slot[0].stray && revoked_at(0) != NULL && core_stray(&core, 0) && core_may_have(&core, 0) == 0);
+    done(0, OP_OK);
+    revoked(false);
+    CHECK(op(OP_ATTACH, 0) == NULL && action(ACT_RELEASE) == NULL);
+    CHECK_STR(taken(), "unbind: Permission denied");
+    wait_ms(VH_T_RETRY_MIN);
+    revoked(true);
+    CHECK(!core.slot[0].stray && action(ACT_RELEASE)->bind);
+    given_back(true);
+    CHECK(op(OP_ATTACH, 0) != NULL);
+}
+
 static void without_a_record_it_is_revoked_before_it_is_given_away(void) {
     start_again(NULL, 0, true, BINDING_DRIVER);
     CHECK(core.slot[0].suspect && action(ACT_REVOKE) == NULL);
@@ -411,6 +427,7 @@ int main(void) {
     RUN(a_reading_without_a_driver_shows_nothing_if_none_was_seen);
     RUN(without_a_record_one_without_a_driver_is_revoked_all_the_same);
     RUN(what_was_noted_is_held_until_it_is_revoked);
+    RUN(what_a_vm_had_that_is_configured_no_more_is_held);
     RUN(without_a_record_it_is_revoked_before_it_is_given_away);
     RUN(at_the_end_it_is_bound_first);
     TEST_MAIN_END;

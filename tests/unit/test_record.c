@@ -163,6 +163,30 @@ static void vms_are_known_by_their_names(void) {
     memset(&core, 0, sizeof core);
     core_init(&core, &turned, true);
     record_start(&turned, &core);
+    CHECK(core.earlier == EARLIER_NOTED && core.nassigned == 1);
+}
+
+/* It may have kept a descriptor: until that is dead, no daemon forgets it. */
+static void a_vm_that_is_configured_no_more_is_not_forgotten(void) {
+    static struct conf without;
+    static const char text[] = "{\"vms\": [{\"name\": \"b\", \"type\": \"qemu\", \"socket\": \"/run/b\"}]}";
+    CHECK(conf_parse(&without, text, sizeof text - 1, no_diag, NULL));
+    afresh();
+    ready(0);
+    place("1-1", 5, 3, false);
+    for (int daemon = 0; daemon < 3; daemon++) {
+        memset(&core, 0, sizeof core);
+        core_init(&core, &without, true);
+        record_start(&without, &core);
+        place("1-1", 5, 3, true);
+        CHECK(core.slot[0].stray && doubt_of("1-1") == 0 && core.slot[0].revoke == REVOKE_UNDER_WAY);
+    }
+    struct fact f = {.kind = FACT_REVOKED, .token = core.slot[0].plug, .ok = true, .text = ""};
+    note(&f);
+    CHECK(!core.slot[0].stray);
+    memset(&core, 0, sizeof core);
+    core_init(&core, &without, true);
+    record_start(&without, &core);
     CHECK(core.earlier == EARLIER_NOTED && core.nassigned == 0);
 }
 
@@ -287,6 +311,7 @@ int main(void) {
     RUN(another_plug_is_another_device);
     RUN(the_record_of_another_boot_is_nothing);
     RUN(vms_are_known_by_their_names);
+    RUN(a_vm_that_is_configured_no_more_is_not_forgotten);
     RUN(vms_of_a_reload_have_names);
     RUN(a_record_that_is_none_says_nothing);
     RUN(without_its_directory_there_is_none);
