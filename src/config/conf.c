@@ -159,6 +159,16 @@ static void read_vm_uid(struct reader *r, int tok, struct vm_conf *vm) {
     vm->uid = (uint32_t)uid;
 }
 
+/* As QEMU names buses: its name stands in commands as it is. */
+static void read_vm_usb_bus(struct reader *r, int tok, struct vm_conf *vm) {
+    static const char what[] = "the name of a USB bus of the VM, such as \"xhci.0\"";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    if (rd_empty(r, tok) || !rd_copy(r, tok, vm->usb_bus, sizeof vm->usb_bus, what))
+        return;
+    if (vm->usb_bus[strspn(vm->usb_bus, allowed)] != '\0')
+        rd_error(r, tok, "expected %s: letters, digits and \"-._\"", what);
+}
+
 static bool read_vm_name(struct reader *r, int object, int tok, struct vm_conf *vm) {
     if (tok < 0) {
         rd_error(r, object, "'name' is missing");
@@ -199,6 +209,7 @@ static void read_vm(struct reader *r, int object) {
         vm->keep_monitor = monitor == 1;
     if (rd_choice(r, v[VMK_PASSING], passings, 3, "\"auto\", \"fd\" or \"path\"", &passing))
         vm->passing = (enum usb_passing)passing;
+    read_vm_usb_bus(r, v[VMK_USB_BUS], vm);
     vm->revoke = true;
     (void)rd_bool(r, v[VMK_REVOKE], &vm->revoke);
     r->vms_unread = r->vms_unread || !named;

@@ -49,7 +49,8 @@ struct vm_conf {
     bool uid_given;    /* only a process of this user may serve the socket */
     uint32_t uid;
     enum usb_passing passing;
-    bool revoke; /* what it had is revoked: its word that it has given it back is not relied on */
+    char usb_bus[VH_NAME_MAX]; /* its USB devices go to this bus, "" any */
+    bool revoke;               /* what it had is revoked: its word that it has given it back is not relied on */
     uint32_t line;
 };
 

@@ -79,6 +79,7 @@ static const char *const vm_keys[] = {
     [VMK_UID] = "uid",
     [VMK_QMP] = "qmp",
     [VMK_PASSING] = "usbPassing",
+    [VMK_USB_BUS] = "usbBus",
     [VMK_REVOKE] = "revoke",
     [VMK_DESCRIPTION] = "description",
 };
@@ -90,6 +91,7 @@ static const char *const rule_keys[] = {
     [RULE_ALLOW] = "allow",
     [RULE_DENY] = "deny",
     [RULE_TAG] = "tag",
+    [RULE_SPEED] = "minSpeed",
     [RULE_SKIP] = "skipOnSuspend",
     [RULE_RESET] = "resetOnRelease",
     [RULE_HOST] = "host",

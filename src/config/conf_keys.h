@@ -85,6 +85,7 @@ enum vm_key {
     VMK_UID,
     VMK_QMP,
     VMK_PASSING,
+    VMK_USB_BUS,
     VMK_REVOKE,
     VMK_DESCRIPTION,
     VM_KEYS
@@ -98,6 +99,7 @@ enum rule_key {
     RULE_ALLOW,
     RULE_DENY,
     RULE_TAG,
+    RULE_SPEED,
     RULE_SKIP,
     RULE_RESET,
     RULE_HOST,

@@ -320,6 +320,13 @@ static void read_rule_vms(struct reader *r, struct rule *rule, int object, int t
         rd_warn(r, named ? target : allowed, GOES_NOWHERE);
 }
 
+static void read_speed(struct reader *r, int tok, struct rule *rule) {
+    static const char *const names[USB_SPEEDS] = {"low", "full", "high", "super"};
+    int n = 0;
+    if (tok >= 0 && rd_choice(r, tok, names, USB_SPEEDS, "\"low\", \"full\", \"high\" or \"super\"", &n))
+        rule->min_speed = (uint8_t)(1u << n);
+}
+
 static void read_rule(struct reader *r, int object) {
     int v[CONF_KEYS_MAX];
     struct rule *rule = &r->c->rules[r->c->nrules];
@@ -340,6 +347,7 @@ static void read_rule(struct reader *r, int object) {
     else if (sound && !rule->host && (!misspelt || !rd_empty(r, v[RULE_TARGET]) || !rd_empty(r, v[RULE_ALLOWED])))
         read_rule_vms(r, rule, object, v[RULE_TARGET], v[RULE_ALLOWED]);
     rd_tag(r, v[RULE_TAG], &rule->tag);
+    read_speed(r, v[RULE_SPEED], rule);
     (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);
     (void)rd_bool(r, v[RULE_RESET], &rule->reset_on_release);
     read_entries(r, v[RULE_ALLOW], false, &rule->allow, &rule->nallow);

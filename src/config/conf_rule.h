@@ -66,6 +66,7 @@ struct entry {
 struct rule {
     const char *description, *tag; /* "" if none */
     bool enabled, skip_on_suspend, reset_on_release;
+    uint8_t min_speed;       /* enum usb_speed: no port of a VM that is slower; 0 if not given */
     bool idle;               /* enabled as written, but no device goes to a VM by it: --check says why */
     bool host;               /* its devices are the host's: no VM is named */
     bool single;             /* targetVm, or only one allowed: nobody has to choose */

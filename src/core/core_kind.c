@@ -19,6 +19,7 @@ static struct terms usb_terms(const struct conf *c, int rule) {
                           .single = r->single,
                           .host = r->host,
                           .skip_on_suspend = r->skip_on_suspend,
+                          .min_speed = r->min_speed,
                           .reset_on_release = r->reset_on_release};
 }
 

@@ -14,6 +14,7 @@ struct terms {
     bool single;     /* nobody has to choose */
     bool host;       /* they are the host's: no VM is named */
     bool skip_on_suspend, reset_on_release;
+    unsigned min_speed; /* enum usb_speed, of ports in a VM; 0: not given */
 };
 
 struct kind {

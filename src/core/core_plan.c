@@ -122,6 +122,8 @@ static void place(struct step *st, int v, const struct slot *s, struct vmm_op *o
     const struct vm_ports *p = &st->c->ports[v];
     struct place to;
     (void)ports_place(st->c, s, v, &to); /* consider() has asked */
+    if (to.bus < 0 && s->dev.kind == KIND_USB)
+        memcpy(op->bus, st->c->conf->vms[v].usb_bus, sizeof op->bus);
     if (to.bus >= 0)
         memcpy(op->bus, p->bus[to.bus].name, sizeof op->bus);
     if (to.port >= 0)

@@ -22,12 +22,26 @@ enum usb_speed ports_speed(const struct device *d) {
     return 0;
 }
 
-/* The slowest port that it may get. One with isochronous endpoints cannot use a slower one, and one for SuperSpeed is
- * ten times slower there. */
-static unsigned least_speed(const struct device *d, unsigned own) {
-    if (own == USB_SPEED_HIGH && !d->usb.isochronous)
-        return USB_SPEED_FULL;
-    return own;
+/* What a device wants of a port. */
+struct wish {
+    unsigned own, least; /* speeds: its own one, and the slowest that it may get */
+    bool hub;            /* it may be behind one */
+    const char *bus;     /* the name of the only bus that it may be on, "" any */
+};
+
+/* One with isochronous endpoints cannot use a slower port, and one for SuperSpeed is ten times slower there: only its
+ * rule may say that this will do. */
+static struct wish wish_of(const struct core *c, const struct slot *s, int vm) {
+    unsigned said = slot_terms(c, s).min_speed, own = ports_speed(&s->dev);
+    struct wish w = {.own = own, .least = own, .bus = c->conf->vms[vm].usb_bus};
+    if (s->dev.usb.isochronous || own <= USB_SPEED_FULL)
+        w.least = own;
+    else if (said != 0)
+        w.least = said < own ? said : own;
+    else if (own == USB_SPEED_HIGH)
+        w.least = USB_SPEED_FULL;
+    w.hub = own <= USB_SPEED_FULL || (said != 0 && w.least <= USB_SPEED_FULL);
+    return w;
 }
 
 static unsigned free_on_bus(const struct vm_ports *p, int bus) {
@@ -53,13 +67,16 @@ static unsigned cost(const struct vm_ports *p, const struct vm_port *port, bool 
     return (last << 16) + (direct << 12) + (rank << 4) + count_speeds(port);
 }
 
-/* own: of the device. A fast one goes behind no hub. */
-static int best_port(const struct vm_ports *p, unsigned speed, unsigned own) {
-    bool slow = own <= USB_SPEED_FULL;
+static bool is_on(const struct vm_ports *p, int bus, const char *name) {
+    return name[0] == '\0' || str_eq(p->bus[bus].name, name);
+}
+
+static int best_port(const struct vm_ports *p, unsigned speed, const struct wish *w) {
+    bool slow = w->own <= USB_SPEED_FULL;
     int best = -1;
     for (int i = 0; i < p->nports; i++) {
         const struct vm_port *port = &p->port[i];
-        if (port->used || (port->speeds & speed) == 0 || (port->behind_hub && !slow))
+        if (port->used || (port->speeds & speed) == 0 || (port->behind_hub && !w->hub) || !is_on(p, port->bus, w->bus))
             continue;
         if (best < 0 || cost(p, port, slow) < cost(p, &p->port[best], slow))
             best = i;
@@ -67,10 +84,9 @@ static int best_port(const struct vm_ports *p, unsigned speed, unsigned own) {
     return best;
 }
 
-static int port_for(const struct vm_ports *p, const struct device *d) {
-    unsigned own = ports_speed(d);
-    for (unsigned speed = own; speed >= least_speed(d, own); speed >>= 1) {
-        int i = best_port(p, speed, own);
+static int port_for(const struct vm_ports *p, const struct wish *w) {
+    for (unsigned speed = w->own; speed >= w->least; speed >>= 1) {
+        int i = best_port(p, speed, w);
         if (i >= 0)
             return i;
     }
@@ -82,7 +98,8 @@ bool ports_place(const struct core *c, const struct slot *s, int vm, struct plac
     *to = (struct place){.bus = -1, .port = -1};
     if (!p->known || ports_speed(&s->dev) == 0)
         return true;
-    int i = port_for(p, &s->dev);
+    struct wish w = wish_of(c, s, vm);
+    int i = port_for(p, &w);
     if (i < 0)
         return false;
     if (s->unplaced)
@@ -115,12 +132,18 @@ void ports_why_full(const struct core *c, const struct slot *s, int vm, char why
     char text[2 * VH_ERROR_MAX];
     struct sbuf sb; /* what does not fit is cut below in any case */
     sb_init(&sb, text, sizeof text);
-    sb_fmt(&sb, "VM '%s' has no free USB port for %s Mb/s:", c->conf->vms[vm].name, s->dev.usb.speed);
+    sb_fmt(&sb, "VM '%s' has no free USB port for %s Mb/s", c->conf->vms[vm].name, s->dev.usb.speed);
+    const char *only = c->conf->vms[vm].usb_bus, *between = ": ";
     for (int b = 0; b < p->nbuses; b++) {
-        sb_fmt(&sb, "%s%s", b == 0 ? " " : "; ", p->bus[b].name);
+        if (!is_on(p, b, only))
+            continue;
+        sb_fmt(&sb, "%s%s", between, p->bus[b].name);
+        between = "; ";
         bool any = list_ports(&sb, p, b, true, " ");
         (void)list_ports(&sb, p, b, false, any ? ", " : " ");
     }
+    if (between[0] == ':')
+        sb_fmt(&sb, ": it has no bus '%s'", only);
     str_shorten(why, VH_TEXT_MAX, text);
 }
 

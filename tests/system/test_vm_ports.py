@@ -150,6 +150,19 @@ def a_fast_device_is_not_put_onto_a_slow_port(w):
 
 
 @test
+def a_rule_lets_a_fast_device_onto_a_slow_port_and_a_vm_names_its_bus(w):
+    vm1 = port_vm(w, xhci={"a": (4, 4), "b": (2, 0)}, command_line=[("k", "usb-kbd", "b.0", "2")])
+    w.daemon(w.conf([rule("vm1", STICK, minSpeed="high")], vm_options={"vm1": {"usbBus": "b.0"}}))
+    api = w.api()
+    until(api, known)
+    stick = w.host.plug("1-1", 0x0951, 0x1666, [STORAGE], speed="5000")
+    api.given("vm1", stick)
+    equal(vm1.asked_for[vhp(stick)], ("b.0", "1"))
+    late = w.host.plug("1-2", 0x0951, 0x1666, [STORAGE], speed="480")
+    api.list_until(lambda listed: listed[late.node]["reason"] == "VM 'vm1' has no free USB port for 480 Mb/s: b.0 1, 2 in use")
+
+
+@test
 def a_port_that_somebody_else_took_costs_one_attempt(w):
     vm1 = port_vm(w)
     w.daemon(w.conf(ANY))

@@ -733,6 +733,14 @@ static void vm_errors(void) {
            "error 2:39 vms[0].qmp: expected \"share\" or \"keep\", found the string \"x\"\n"
            "error 2:56 vms[0].usbPassing: expected \"auto\", \"fd\" or \"path\", found the number 1\n"
            "error 2:64 vms[0].cid: expected a guest's CID, 3 or more, found the number 2\n");
+    EXPECT(
+        VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"usbBus\":\"x\\\"y\""),
+        "error 2:49 vms[0].usbBus: expected the name of a USB bus of the VM, such as \"xhci.0\": letters, digits and "
+        "\"-._\"\n");
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"usbBus\":\"\""), "");
+    CHECK(c.vms[0].usb_bus[0] == '\0');
+    EXPECT(VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"usbBus\":\"xhci.0\""), "");
+    CHECK_STR(c.vms[0].usb_bus, "xhci.0");
     CHECK(!parse(VM("\"name\":\"0123456789012345678901234567890123456789012345678901234567890123\","
                     "\"type\":\"qemu\",\"socket\":\"/a\"")));
     CHECK_STR(seen, "error 2:8 vms[0].name: 64 bytes are too many here: at most 63\n");
@@ -868,6 +876,11 @@ static void rule_errors(void) {
            "error 2:32 usbPassthrough[0].tag: expected a tag, found the number 1\n"
            "error 2:50 usbPassthrough[0].skipOnSuspend: expected true or false, found the string \"yes\"\n"
            "error 2:70 usbPassthrough[0].description: expected a string, found the number 5\n");
+    EXPECT(RULE("\"targetVm\":\"a\",\"minSpeed\":\"fast\""),
+           "error 2:27 usbPassthrough[0].minSpeed: expected \"low\", \"full\", \"high\" or \"super\", found the string "
+           "\"fast\"\n");
+    CHECK(parse(RULE("\"targetVm\":\"a\",\"minSpeed\":\"super\"")));
+    CHECK_INT(c.rules[0].min_speed, USB_SPEED_SUPER);
     EXPECT(RULE("\"targetVm\":\"a\",\"tag\":\"0123456789012345678901234567890123456789012345678901234567890123\""),
            "error 2:22 usbPassthrough[0].tag: 64 bytes are too many here: at most 63\n");
     EXPECT("{\"vms\":[" VM_A "],\"usbPassthrough\":[\n{\"targetVm\":\"a\"},{\"targetVm\":\"a\",\"allow\":[]}]}",

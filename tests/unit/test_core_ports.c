@@ -1,4 +1,5 @@
 /* Where devices go among the ports of a VM, and what happens if none is free. */
+#include "core/core_internal.h"
 #include "core_story.h"
 #include "devices.h"
 
@@ -249,6 +250,70 @@ static void what_is_not_known_keeps_nothing_back(void) {
     CHECK_STR(goes_to(A), " ");
 }
 
+/* What a rule says goes for all but isochronous transfers, which no slower port has. */
+static void a_rule_says_how_slow_a_port_may_be(void) {
+    static const struct {
+        const char *speed;
+        bool isochronous;
+        unsigned least;
+        const char *want;
+    } cases[] = {
+        {"5000", false, USB_SPEED_HIGH, "xhci.0 2"}, {"5000", false, USB_SPEED_SUPER, "none "},
+        {"5000", true, USB_SPEED_LOW, "none "},      {"480", false, USB_SPEED_SUPER, "xhci.0 2"},
+        {"480", false, USB_SPEED_FULL, "xhci.0 2"},  {"1.5", false, USB_SPEED_SUPER, "xhci.0 1.1"},
+        {"12", false, USB_SPEED_LOW, "xhci.0 1.1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fresh();
+        bus("xhci.0", VM_XHCI);
+        has("1", ALL, true);
+        has("1.1", SLOW, false);
+        has("2", USB2, false);
+        has("3", USB2, true);
+        up(A);
+        conf.rules[0].min_speed = (uint8_t)cases[i].least;
+        plug_fast("1-1", 2, 3, cases[i].speed, cases[i].isochronous);
+        CHECK_STR(goes_to(A), cases[i].want);
+    }
+    fresh();
+    bus("xhci.0", VM_XHCI);
+    has("1", ALL, true);
+    has("1.1", SLOW, false);
+    up(A);
+    conf.rules[0].min_speed = USB_SPEED_FULL;
+    plug_fast("1-2", 3, 3, "480", false);
+    CHECK_STR(goes_to(A), "xhci.0 1.1"); /* that will do, it says */
+    conf.rules[0].min_speed = 0;
+}
+
+static void a_vm_may_have_one_bus_for_them(void) {
+    fresh();
+    xhci(1, ALL);
+    bus("other.0", VM_XHCI);
+    has("1", ALL, false);
+    snprintf(conf.vms[A].usb_bus, sizeof conf.vms[A].usb_bus, "other.0");
+    up(A);
+    plug_fast("1-1", 2, 3, "480", false);
+    CHECK_STR(goes_to(A), "other.0 1");
+    done(A, OP_OK);
+    plug_fast("1-2", 3, 3, "480", false);
+    CHECK_STR(goes_to(A), "none ");
+    struct fact gone = {.kind = FACT_GONE, .sys_name = "1-1"};
+    step(&gone);
+    vm_fact_of(FACT_VM_DOWN, A);
+    snprintf(conf.vms[A].usb_bus, sizeof conf.vms[A].usb_bus, "third.0");
+    up(A);
+    CHECK_STR(goes_to(A), "none ");
+    char why[VH_TEXT_MAX];
+    ports_why_full(&core, &core.slot[0], A, why);
+    CHECK(strstr(why, "Mb/s: it has no bus 'third.0'") != NULL);
+    vm_fact_of(FACT_VM_DOWN, A);
+    ports.known = false;
+    up(A);
+    CHECK_STR(goes_to(A), "third.0 "); /* QEMU knows better */
+    conf.vms[A].usb_bus[0] = '\0';
+}
+
 static const struct action *asked(const char *vm, int devnum) {
     struct request r = {.kind = REQ_ATTACH, .client = {.index = 1, .gen = 1}, .who = {.role = ROLE_ADMIN, .vm = -1}};
     snprintf(r.vm, sizeof r.vm, "%s", vm);
@@ -285,6 +350,8 @@ int main(void) {
     RUN(a_full_vm_is_looked_at_again);
     RUN(a_port_that_is_refused_is_left_to_the_vmm);
     RUN(what_is_not_known_keeps_nothing_back);
+    RUN(a_rule_says_how_slow_a_port_may_be);
+    RUN(a_vm_may_have_one_bus_for_them);
     RUN(a_request_is_refused_and_nothing_moves);
     TEST_MAIN_END;
 }
