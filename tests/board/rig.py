@@ -11,7 +11,7 @@ sys.path[:0] = [os.path.join(TOP, "board/qemu-x86_64"), os.path.join(TOP, "tests
 
 os.environ.setdefault("VH_TEST_PATIENCE", "6")  # before the next lines: they read it
 
-from board import Board, Vm, until  # noqa: E402
+from board import Board, Uevents, Vm, until  # noqa: E402
 from tap import check, run, scaled  # noqa: E402
 
 BINARY = os.path.join(TOP, "build/vhotplug")
@@ -49,6 +49,7 @@ class BoardWorld:
     def __init__(self):
         self.daemon = None
         self.clients, self.plugged, self.extra_vms = [], [], []  # what ends with the test
+        self.recorder = None
         self.log_path = "/run/vhotplug.log"
         self.story = ""
 
@@ -124,10 +125,27 @@ class BoardWorld:
         link = f"/sys/bus/usb/devices/{sys_name}:1.0/driver"
         return self.board.readlink(link).rsplit("/", 1)[1] if self.board.exists(link) else None
 
+    def record(self):
+        """From here on drivers() knows what the kernel does."""
+        self.recorder = Uevents(self.board)
+
+    def drivers(self):
+        """What drivers of the host were bound to since record(): (interface, driver). What usbfs binds is a VM's claim."""
+        self.board.run("modprobe -r uinput; modprobe uinput", check=False)  # its event comes after all that were before
+        bound = []
+        while (got := self.recorder.next(scaled(10)))["head"] != "add@/module/uinput":
+            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
+                bound.append((got["DEVPATH"].rsplit("/", 1)[1], got.get("DRIVER", "?")))
+        self.recorder.close()
+        self.recorder = None
+        return [b for b in bound if b[1] != "usbfs"]
+
     def __enter__(self):
         return self
 
     def __exit__(self, kind, value, trace):
+        if self.recorder:
+            self.recorder.close()
         for name in reversed(self.plugged):
             self.board.unplug(name)
         if kind is None:

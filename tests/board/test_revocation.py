@@ -6,7 +6,7 @@ import os
 import time
 
 from rig import HID, STORAGE, BoardWorld, conf, main, scaled
-from board import Uevents, until
+from board import until
 from tap import check, contains, equal, test
 
 DEAD = "claim=ENODEV control=ENODEV bulk=ENODEV setconf=ENODEV connect=ENODEV reset=ENODEV"
@@ -16,7 +16,7 @@ KEEPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "keeper.py")
 
 
 class Revocation(BoardWorld):
-    keeper = recorder = None
+    keeper = None
 
     def text(self, rules=RULES, mode="rules", options=None, **more):
         return conf(rules, vms=("evil", "vm1"), quarantine=mode, api={"clients": CLIENTS}, options=options, **more)
@@ -52,20 +52,6 @@ class Revocation(BoardWorld):
             check(line.startswith(("added", "removed")), line)
         return line.removeprefix("kept").strip()
 
-    def record(self):
-        self.recorder = Uevents(self.board)
-
-    def drivers(self):
-        """Of the host, since record(), of interfaces. What usbfs binds is a VM's claim."""
-        self.board.run("modprobe -r uinput; modprobe uinput", check=False)  # its event comes after all that were before
-        bound = []
-        while (got := self.recorder.next(scaled(10)))["head"] != "add@/module/uinput":
-            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
-                bound.append(got.get("DRIVER", "?"))
-        self.recorder.close()
-        self.recorder = None
-        return [b for b in bound if b != "usbfs"]
-
     def seen(self, api, name):
         return next((d for d in api.devices(all=True) if d["sys_name"] == name), None)
 
@@ -82,8 +68,6 @@ class Revocation(BoardWorld):
         equal(len(self.vm("vm1").devices()), 1)
 
     def __exit__(self, kind, value, trace):
-        if self.recorder:
-            self.recorder.close()
         super().__exit__(kind, value, trace)
         if self.keeper:
             self.keeper.kill(9)
