@@ -453,6 +453,46 @@ def a_device_that_never_answers_holds_up_nobody(w):
     until(lambda: not w.vm("vm1").devices(), scaled(10), "the keyboard out of vm1")
 
 
+def others_are_served(w, api):
+    """A keyboard goes to its VM, a mouse to the host."""
+    api.events.clear()
+    w.plug("usb-kbd", "kbd")
+    api.told("usb_attached", vm="vm1", vid="0627", timeout=scaled(15))
+    w.unplug("kbd")
+    api.told("usb_disconnected", vid="0627", timeout=scaled(15))
+    api.events.clear()
+    w.plug("usb-mouse", "mouse")
+    mouse = api.told("usb_connected", vid="0627", timeout=scaled(15))["usb_device"]["sys_name"]
+    until(lambda: w.driver(mouse) == "usbhid", scaled(15), "the host's driver")
+    w.unplug("mouse")
+
+
+@test
+def devices_that_are_silent_when_they_are_configured_or_reset_hold_up_nobody(w):
+    api = w.begin([{"targetVm": "vm1", "allow": [KEYBOARD]}, {"targetVm": "vm2", "allow": [{"vendorId": f"{VID:04x}", "productId": "0001"}]}])
+    if Quarantine.usb is None:
+        Quarantine.usb = UsbIp(w.board, scaled(30))
+    w.all_held(api)
+    w.usb.plug(0, simple(VID, 1, 255), STRINGS, mute=("configure",))  # the VM's
+    w.usb.plug(1, simple(VID, 2, 255), STRINGS, mute=("configure",))  # the host's
+    until(lambda: w.usb.ignored(0) and w.usb.ignored(1), scaled(20), "both silent")
+    others_are_served(w, api)
+    equal([d["vm"] for d in api.devices(all=True) if d["vid"] == f"{VID:04x}"], [None, None])
+    w.usb.unplug(0)
+    w.usb.unplug(1)
+    w.usb.plug(2, simple(VID, 1, 255), STRINGS)
+    name = api.told("usb_attached", vm="vm2", vid=f"{VID:04x}", timeout=scaled(30))["usb_device"]["sys_name"]
+    asks = w.api(notifications=False)
+    w.usb.freeze()
+    try:
+        asks.send({"action": "usb_detach", "vid": f"{VID:04x}", "pid": "0001"})  # it is revoked and reset, if the kernel gets so far
+        others_are_served(w, api)
+        equal((w.driver(name), listed(api, name)["driven"]), (None, False))
+    finally:
+        w.usb.thaw()
+    check("result" in asks.answer(scaled(60)), "an answer")
+
+
 @test
 def a_hostile_guests_device_is_never_asked_by_the_host(w):
     api = w.begin([{"targetVm": "vm1", "allow": [{"vendorId": f"{VID:04x}"}]}])

@@ -111,7 +111,7 @@ class UsbIp:
         """Returns when the port's state has changed: the kernel has yet to look at the device.
 
         strings: index to str, or to bytes that stand for the whole descriptor. mute: what is never answered: indices of strings,
-        "report" for report descriptors of HID."""
+        "report" for report descriptors of HID, "configure"."""
         dev, configs = cut(descriptors)
         texts = {i: s.hex() if isinstance(s, bytes) else string_descriptor(s).hex() for i, s in dict(strings).items()}
         self._ask(do="plug", port=port, speed=speed, device=dev.hex(), configs=[c.hex() for c in configs], strings=texts,
@@ -205,6 +205,8 @@ class Device:
         if kind == 0x81 and request == GET_INTERFACE:
             return bytes(1)
         if kind == 0 and request == 9:
+            if "configure" in self.mute:
+                return None
             self.configuration = value & 255
         return -errno.EPIPE if kind & 0x80 else b""
 
