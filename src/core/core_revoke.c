@@ -147,11 +147,12 @@ void revoke_released(struct step *st, const struct fact *f) {
         if (s->state != SLOT_PRESENT || s->plug != f->token)
             continue;
         s->releasing = false;
-        if (s->binding && f->ok)
+        if (s->binding && f->ok) {
             s->unbound = false;
-        if (s->binding && f->ok)
             revoke_reload(s);
-        else if (s->binding)
+            slot_shut(st->c, s); /* with quarantine it is without a configuration now, whether a VM had it or not */
+        }
+        if (s->binding && !f->ok)
             failed(st, s);
         s->binding = false;
     }

@@ -193,6 +193,31 @@ static void what_a_vm_may_have_is_not_offered(void) {
     CHECK(!offered());
 }
 
+/* It came configured, and no VM had it for certain; but it was revoked, and that has taken its configuration. */
+static void what_was_revoked_and_is_the_hosts_is_offered(void) {
+    begin_with(QUARANTINE_RULES);
+    vm_up(0);
+    conf.vms[0].revoke = true;
+    plug_in("1-1", 5, 3, 1);
+    CHECK(op(OP_ATTACH, 0) != NULL && !core.slot[0].shut);
+    done(0, OP_UNKNOWN);
+    reload(no_rules);
+    wait_ms(VH_T_RETRY_MAX);
+    CHECK(op(OP_LIST, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(action(ACT_REVOKE) != NULL && core.slot[0].vm == -1);
+    struct fact f = {.kind = FACT_REVOKED, .token = core.slot[0].plug, .ok = true, .text = ""};
+    step(&f);
+    CHECK(action(ACT_RELEASE) != NULL && !offered());
+    dev.usb.config = 0;
+    dev.driven = false;
+    tell();
+    struct fact bound = {.kind = FACT_RELEASED, .token = core.slot[0].plug, .ok = true};
+    step(&bound);
+    CHECK(offered());
+    conf.vms[0].revoke = false;
+}
+
 int main(void) {
     RUN(off_changes_nothing);
     RUN(a_device_without_a_rule_is_the_hosts);
@@ -204,5 +229,6 @@ int main(void) {
     RUN(a_rule_that_goes_makes_it_the_hosts_after_its_reset);
     RUN(a_device_is_not_attached_while_it_is_offered);
     RUN(what_a_vm_may_have_is_not_offered);
+    RUN(what_was_revoked_and_is_the_hosts_is_offered);
     TEST_MAIN_END;
 }
