@@ -163,6 +163,7 @@ simulate: $(T)/sim/sim
 	@scripts/tap.sh sim $(T)/sim/sim -s $(SEED) -n $(SEEDS) -f $(FACTS)
 	@scripts/tap.sh sim-quarantine $(T)/sim/sim -q -s $(SEED) -n 2 -f $(FACTS)
 	@scripts/tap.sh sim-guests $(T)/sim/sim -g -s $(SEED) -n 2 -f $(FACTS)
+	@scripts/tap.sh sim-pci $(T)/sim/sim -p -s $(SEED) -n 2 -f $(FACTS)
 
 # Each system call of a recorded run of the shipped binary made to fail, and killed at; FAULT_TIME=0 tries all of them.
 # Static: the board runs it beside another C library.

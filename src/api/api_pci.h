@@ -17,8 +17,8 @@
 bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
                   struct sbuf *sb);
 int api_pci_find(const struct pci_host *h, const char *address); /* -1: no such device */
-/* api_pci_explain.c: every rule and entry held against the device at r->address, which is there when the first part is
- * asked for, and what becomes of it. */
+/* api_pci_explain.c: every rule and entry held against the device at r->sel.address, which is there when the first part
+ * is asked for, and what becomes of it. */
 bool api_pci_explain_part(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t *cursor,
                           struct sbuf *sb);
 

@@ -164,7 +164,7 @@ _Static_assert((int)VH_MAX_PCI_ENTRIES + 1 < (int)RULE_ROWS, "a rule has room fo
 
 bool api_pci_explain_part(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t *cursor,
                           struct sbuf *sb) {
-    int i = api_pci_find(h, r->address), at = (int)(*cursor - 1) / RULE_ROWS, row = (int)(*cursor - 1) % RULE_ROWS;
+    int i = api_pci_find(h, r->sel.address), at = (int)(*cursor - 1) / RULE_ROWS, row = (int)(*cursor - 1) % RULE_ROWS;
     if (*cursor == 0) { /* the caller has looked for the device */
         VH_ASSERT(i >= 0);
         begin(sb, c, h, i);

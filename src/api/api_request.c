@@ -216,16 +216,16 @@ static void parse_vmm_args(struct parse *p) {
 static void parse_explain(struct parse *p) {
     static const char expected[] = "the address of a PCI device, such as \"0000:00:14.3\"";
     struct pci_address a;
-    if (!parse_text(p, "address", p->r->address, sizeof p->r->address, expected)) {
+    if (!parse_text(p, "address", p->r->sel.address, sizeof p->r->sel.address, expected)) {
         parse_selector(p);
         parse_described(p);
         if (!p->r->by_hand)
             require_selector(p);
         return;
     }
-    for (char *c = p->r->address; *c != '\0'; c++)
+    for (char *c = p->r->sel.address; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
-    if (!pci_address_parse(p->r->address, &a))
+    if (!pci_address_parse(p->r->sel.address, &a))
         parse_complain(p, "address", parse_field(p, "address"), expected);
 }
 

@@ -41,6 +41,13 @@ struct usb_part {
     struct usb_iface ifaces[VH_MAX_IFACES]; /* of all alternate settings of all configurations, each once */
 };
 
+/* What only a PCI device has. */
+struct pci_part {
+    int16_t rule; /* of pciPassthrough, that decides for it among all devices of the host; -1 none */
+    bool grouped; /* it is in IOMMU group `group` */
+    uint32_t group;
+};
+
 /* Room for the texts of one device. */
 struct device_texts {
     char serial[VH_STRING_MAX], vendor_name[VH_STRING_MAX], product_name[VH_STRING_MAX];
@@ -79,6 +86,7 @@ struct device {
     bool driven;          /* when it was read, a driver of the host had an interface of it */
     union {
         struct usb_part usb; /* KIND_USB */
+        struct pci_part pci; /* KIND_PCI */
     };
 };
 
@@ -135,12 +143,13 @@ enum tristate { TRI_ANY, TRI_NO, TRI_YES };
 
 /* The device fields of a request. A device is selected if it matches every field that is given. */
 struct selector {
-    bool by_node, by_bus, by_port, by_vid, by_pid, by_tag, by_connector;
+    bool by_node, by_bus, by_port, by_vid, by_pid, by_tag, by_connector, by_address;
     uint8_t node_bus, node_dev; /* from device_node */
     uint8_t bus;
     char port[VH_PORTPATH_MAX];
     uint16_t vid, pid;
     char tag[VH_NAME_MAX];
+    char address[VH_SYSNAME_MAX];       /* of a PCI device, as the kernel writes it */
     char connector[VH_STABLE_PATH_MAX]; /* a name of the configuration, or a stable path: at it or behind a hub there */
 };
 
@@ -150,12 +159,11 @@ struct request {
     struct client_ref client;
     struct principal who;
     struct selector sel;
-    char vm[VH_NAME_MAX];         /* "" if not given */
-    char address[VH_SYSNAME_MAX]; /* explain: of a PCI device, "" if it is about another kind */
-    enum tristate disconnected;   /* usb_list filter */
-    bool all;                     /* usb_list: hubs and protected devices too */
-    bool verify;                  /* usb_list: VMs are asked and devices read before it is answered */
-    bool require_pci;             /* vmm_args: fails if no PCI rule is for the VM */
+    char vm[VH_NAME_MAX];       /* "" if not given */
+    enum tristate disconnected; /* usb_list filter */
+    bool all;                   /* usb_list: hubs and protected devices too */
+    bool verify;                /* usb_list: VMs are asked and devices read before it is answered */
+    bool require_pci;           /* vmm_args: fails if no PCI rule is for the VM */
     /* explain: a device described by hand, valid until the next line is parsed. With by_hand the question is about that
      * description; else the description is used only if no plugged device has its ids. */
     const struct explained *described;
@@ -216,6 +224,7 @@ struct op_result {
 /* ---- facts: what happened ---- */
 
 struct conf;
+struct pci_host; /* policy_pci.h */
 
 enum fact_kind {
     FACT_SCAN_BEGIN, /* a full scan follows; devices that it does not report are gone */
@@ -239,6 +248,9 @@ enum fact_kind {
     FACT_DRIVERS,      /* a driver for USB devices was loaded: devices of the host may want it */
     FACT_REVOKED,      /* the ACT_REVOKE with this `token` has ended: `ok`, or not, which `text` explains */
     FACT_VM_OUT,       /* by itself the VM says that the device with the id `text` is out, or (`ok` false) stays in */
+    FACT_PCI,          /* all PCI devices of the host, and what becomes of each by the rules */
+    FACT_PREPARED,     /* the ACT_PREPARE with this `token` has ended: `ok`, or not, which `text` explains */
+    FACT_RESTORED,     /* likewise ACT_RESTORE */
 };
 
 struct fact {
@@ -252,10 +264,11 @@ struct fact {
     const struct op_result *op;    /* FACT_OP_DONE */
     const struct request *request; /* FACT_REQUEST */
     struct client_ref client;      /* FACT_CLIENT_GONE */
-    bool ok;                       /* FACT_SAVED, FACT_OFFERED, FACT_RELEASED, FACT_REVOKED, FACT_VM_OUT */
-    const char *text;              /* FACT_SAVED, FACT_REVOKED; FACT_VM_OUT: an id */
-    uint32_t token;                /* FACT_RELEASED, FACT_OFFERED, FACT_REVOKED */
-    const struct conf *conf;       /* FACT_RELOAD */
+    bool ok; /* FACT_SAVED, FACT_OFFERED, FACT_RELEASED, FACT_REVOKED, FACT_VM_OUT, FACT_PREPARED, FACT_RESTORED */
+    const char *text;           /* FACT_SAVED, FACT_REVOKED, FACT_PREPARED, FACT_RESTORED; FACT_VM_OUT: an id */
+    uint32_t token;             /* FACT_RELEASED, FACT_OFFERED, FACT_REVOKED, FACT_PREPARED, FACT_RESTORED */
+    const struct conf *conf;    /* FACT_RELOAD */
+    const struct pci_host *pci; /* FACT_PCI; FACT_RELOAD: by the new configuration, NULL if there is no list */
 };
 
 /* ---- actions: what to do ---- */
@@ -287,6 +300,10 @@ enum action_kind {
     ACT_LOOK,    /* read the device in slot again: FACT_DEVICE, FACT_SEEN or FACT_GONE follows */
     ACT_OFFER,   /* the device in slot is the host's: configure it if it is not, offer it to the host's drivers, then
                     report FACT_OFFERED with `token` */
+    ACT_PREPARE, /* see that no program has the device in slot, and bind it to the driver that VMs use it by; then
+                    report FACT_PREPARED with `token`. `shared`: a VM has another device of its IOMMU group */
+    ACT_RESTORE, /* see that no program has a device of its group, and give the device in slot back to the host's
+                    driver; then report FACT_RESTORED with `token` */
 };
 
 struct action {
@@ -300,7 +317,8 @@ struct action {
     uint16_t audit;         /* ACT_AUDIT */
     uint16_t text;          /* index into actions.texts for ACT_REPLY with !ok */
     bool reset, bind;       /* ACT_RELEASE */
-    uint32_t token;         /* ACT_RELEASE, ACT_OFFER, ACT_REVOKE */
+    bool shared;            /* ACT_PREPARE */
+    uint32_t token;         /* ACT_RELEASE, ACT_OFFER, ACT_REVOKE, ACT_PREPARE, ACT_RESTORE */
     int64_t hold_ms;        /* ACT_FLAPS */
     enum role by;           /* ACT_DROPPED */
     uint16_t vid, pid;      /* ACT_DROPPED: 0 if it is about a tag */

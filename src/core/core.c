@@ -8,7 +8,10 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/pci_address.h"
+#include "codec/pci_names.h"
 #include "config/connectors.h"
+#include "config/policy_pci.h"
 #include "core/core_internal.h"
 
 #include <string.h>
@@ -51,7 +54,7 @@ static void slot_judge(struct core *c, struct slot *s) {
     int before = s->rule;
     s->hub = device_is_hub(&s->dev);
     s->rule = core_kind(&s->dev)->rule(c->conf, &s->dev);
-    if (s->rule >= 0 && s->rule != before && !s->hub)
+    if (s->rule >= 0 && s->rule != before && !s->hub && s->dev.kind == KIND_USB)
         c->hits[s->rule]++;
     remembered_refresh(c, s);
 }
@@ -88,7 +91,8 @@ static void unplug(struct step *st, int i) {
     if (s->req >= 0)
         request_slot_done(st, i, "the device was unplugged");
     st->c->stats.unplugged++;
-    port_unplugged(st, i);
+    if (s->dev.kind == KIND_USB)
+        port_unplugged(st, i);
     if (s->vm >= 0) {
         st->c->stats.detached++;
         step_event(st, EV_DETACHED, i, s->vm);
@@ -213,7 +217,8 @@ static void scan_begin(struct step *st, const struct fact *f) {
 static void scan_end(struct step *st, const struct fact *f) {
     (void)f;
     for (int i = 0; i < st->c->used; i++) {
-        if (st->c->slot[i].state == SLOT_PRESENT && !st->c->slot[i].seen)
+        const struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && !s->seen)
             unplug(st, i);
     }
 }
@@ -230,6 +235,128 @@ static void gone_fact(struct step *st, const struct fact *f) {
     int i = slot_find(st->c, f->sys_name);
     if (i >= 0)
         unplug(st, i);
+}
+
+/* ---- PCI devices ---- */
+
+/* Room for what the texts of a PCI device point to until they are kept. */
+struct pci_texts {
+    char vendor[8], product[8];
+    char why[VH_PROTECT_MAX];
+};
+
+static const char *name_or_id(const char *name, uint16_t id, char text[8]) {
+    (void)str_fmt(text, 8, "%04x", (unsigned)id);
+    return name[0] != '\0' ? name : text;
+}
+
+/* Device i of the list, and what the rules make of it among the others. */
+static void pci_device_of(const struct conf *conf, const struct pci_host *h, int i, struct device *d,
+                          struct pci_texts *t) {
+    const struct pci_device *row = &h->row[i];
+    struct sbuf sb;
+    device_clear(d);
+    d->kind = KIND_PCI;
+    sb_init(&sb, d->sys_name, sizeof d->sys_name);
+    pci_address_print(&sb, &row->address);
+    memcpy(d->node, d->sys_name, sizeof d->node);
+    /* No inode: a device that replaces it at its address is told from it only if it is another model, or if a list came
+     * without any. */
+    d->incarnation = UINT64_C(1) << 63 | pci_address_order(&row->address);
+    d->vid = row->vendor;
+    d->pid = row->device;
+    d->cls = row->cls;
+    d->sub = row->sub;
+    d->proto = row->prog_if;
+    d->vendor_name = name_or_id(pci_names_vendor(row->vendor), row->vendor, t->vendor);
+    d->product_name = name_or_id(pci_names_device(row->vendor, row->device), row->device, t->product);
+    d->settled = true;
+    d->binding = row->driver[0] != '\0' ? BINDING_DRIVER : BINDING_NONE;
+    d->pci = (struct pci_part){.rule = (int16_t)h->fate[i].rule, .grouped = row->grouped != 0, .group = row->group};
+    t->why[0] = '\0';
+    sb_init(&sb, t->why, sizeof t->why); /* a reason may be cut */
+    if (h->fate[i].way == PCI_SHARED)
+        sb_str(&sb, "shares its IOMMU group, which its rule does not want");
+    else
+        (void)policy_pci_kept(conf, h, i, &sb);
+    d->protect = t->why;
+}
+
+static void pci_plug(struct step *st, const struct device *d, bool coldplug) {
+    struct core *c = st->c;
+    int i = slot_alloc(c);
+    if (i < 0)
+        return;
+    struct slot *s = &c->slot[i];
+    s->state = SLOT_PRESENT;
+    texts_keep(c, i, d);
+    c->place[i] = core_kind(d)->place(d);
+    s->plug = ++c->next_plug;
+    s->plugged_at = st->now;
+    s->managed = true; /* it is there from the start, and no client is asked */
+    c->stats.plugged++;
+    slot_plugged(st, i);
+    if (coldplug || noted(c, s) != 0)
+        doubt_earlier(c, s);
+}
+
+/* Is it bound to the driver that VMs use it by? While something is done to it, only the end of that tells. */
+static void pci_see_driver(struct slot *s, const char *driver) {
+    if (s->host != HOST_NONE || s->op != OP_NONE || s->vm >= 0)
+        return;
+    s->bound = str_eq(driver, "vfio-pci");
+    s->ready = s->ready && s->bound;
+}
+
+static void pci_see(struct step *st, const struct pci_host *h, int i, bool coldplug, bool listed[CORE_SLOTS]) {
+    struct core *c = st->c;
+    struct device d;
+    struct pci_texts t;
+    pci_device_of(c->conf, h, i, &d, &t);
+    int slot = slot_find(c, d.sys_name);
+    if (slot >= 0 && !same_plug(&c->slot[slot].dev, &d)) {
+        unplug(st, slot);
+        slot = -1;
+    }
+    if (slot < 0 && d.pci.rule >= 0)
+        pci_plug(st, &d, coldplug);
+    else if (slot >= 0)
+        texts_keep(c, slot, &d);
+    int now = slot_find(c, d.sys_name);
+    if (now < 0)
+        return;
+    listed[now] = true;
+    if (slot >= 0)
+        slot_judge_again(st, &c->slot[now]);
+    pci_see_driver(&c->slot[now], h->row[i].driver);
+}
+
+/* The list is whole: a device that is not in it is gone. One for which no rule decides needs no slot. */
+static void pci_fact(struct step *st, const struct fact *f) {
+    bool listed[CORE_SLOTS] = {false};
+    for (int i = 0; i < f->pci->n; i++)
+        pci_see(st, f->pci, i, f->coldplug, listed);
+    for (int i = 0; i < st->c->used; i++) {
+        const struct slot *s = &st->c->slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_PCI && !listed[i])
+            unplug(st, i);
+    }
+}
+
+/* By the rules of the new configuration. */
+static void pci_reload(struct core *c, const struct pci_host *h) {
+    struct device d;
+    struct pci_texts t;
+    for (int i = 0; i < c->used; i++) {
+        if (c->slot[i].state == SLOT_PRESENT && c->slot[i].dev.kind == KIND_PCI)
+            c->slot[i].dev.pci.rule = -1;
+    }
+    for (int i = 0; h != NULL && i < h->n; i++) {
+        pci_device_of(c->conf, h, i, &d, &t);
+        int slot = slot_find(c, d.sys_name);
+        if (slot >= 0 && same_plug(&c->slot[slot].dev, &d))
+            texts_keep(c, slot, &d);
+    }
 }
 
 /* True if index v names another VM (or none) in the new configuration: choices made for the old VM no longer apply. */
@@ -263,6 +390,7 @@ static void reload_fact(struct step *st, const struct fact *f) {
     const struct conf *old = c->conf, *conf = f->conf;
     bool closed = core_closed(c);
     c->conf = conf;
+    pci_reload(c, f->pci);
     memset(c->hits, 0, sizeof c->hits);
     closed = core_closed(c) != closed;
     if (closed)
@@ -326,6 +454,9 @@ static handler *const handlers[] = {
     [FACT_VM_DOWN] = vm_fact,
     [FACT_OP_DONE] = vm_op_done,
     [FACT_VM_OUT] = vm_out,
+    [FACT_PCI] = pci_fact,
+    [FACT_PREPARED] = host_fact,
+    [FACT_RESTORED] = host_fact,
     [FACT_REQUEST] = request_fact,
     [FACT_CLIENT_GONE] = client_gone_fact,
     [FACT_SAVED] = request_save_ended,

@@ -56,6 +56,13 @@ enum revoke_state {
     REVOKE_STATES,
 };
 
+/* What is done on the host to a device that VMs use by a driver of its own. */
+enum host_order {
+    HOST_NONE,
+    HOST_PREPARING, /* after ACT_PREPARE */
+    HOST_RESTORING, /* after ACT_RESTORE */
+};
+
 /* A device with its decisions and operations. The fields that every step reads come first. */
 struct slot {
     enum slot_state state;
@@ -67,6 +74,7 @@ struct slot {
     int req;         /* index of the pending request that moves it, -1 none */
     int req_vm;      /* target of that request, -1: the host */
     enum question_state question;
+    enum host_order host;     /* order under way */
     uint64_t question_number; /* of all that were opened */
     bool managed;             /* the rules apply: plugged in while the daemon ran, or attached before */
     bool announced;           /* usb_connected was sent */
@@ -75,6 +83,7 @@ struct slot {
     bool hub;
     bool meant;       /* the decision that is being saved is about this plug */
     bool lifts;       /* that decision lifts the one that keeps it away */
+    bool ejecting;    /* its VM was told to give it back, and has it until the guest lets go of it */
     vm_set doubt;     /* VMs that may have it, not known yet: no attach until each of them is listed or down */
     vm_set adoptable; /* VMs not listed since the start: it is theirs if they list it by our id and the rules allow */
     int suspended;    /* VM that usb_suspend took it out of, -1 none */
@@ -83,10 +92,13 @@ struct slot {
     vm_set claims;       /* VMs that list it although they did not get it from us */
     int foreign;         /* one of them, if a program has claimed it that is no VM of ours; else -1 */
     bool adopted;        /* the assignment comes from a listing, not from an attach of ours */
+    bool bound;          /* to the driver that VMs use it by; also if it may be */
+    bool ready;          /* and no program has had it since the last ACT_PREPARE: it may be attached, once */
     enum look_state look;
     enum look_state verify; /* of the same kind, for lists with "verify" */
     int64_t look_at;        /* while a claim keeps it from its target: read again at this time */
     int lease;              /* VM of the device that was at its connector a moment ago, -1 none */
+    unsigned failures;      /* of operations in a row, at the current target */
     vm_set holders;         /* VMs that may have a descriptor of it which is not dead */
     enum revoke_state revoke;
     bool orphan;              /* a holder has lost it, or has ended: revoked whatever its target is */
@@ -103,8 +115,6 @@ struct slot {
     unsigned revoke_failures; /* in a row, or of being bound again */
     int64_t revoke_at;        /* neither revoked nor bound again before */
     int64_t revoke_since;     /* of the revocation under way; of the last one that was certain, how long it took */
-    bool ejecting;            /* its VM was told to give it back, and has it until the guest lets go of it */
-    int64_t eject_at;         /* not told again before */
     bool releasing;           /* being reset and given back to drivers of the host */
     bool shut;                /* with quarantine: the host's drivers have not been offered it since it came */
     bool offering;            /* being offered to them; no attach before FACT_OFFERED */
@@ -113,9 +123,9 @@ struct slot {
     int64_t hold_until;       /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
-    unsigned failures;    /* of operations in a row, at the current target */
     int64_t retry_at;     /* no operation before */
     bool unplaced;        /* its VM refused it at the port that was free: the VMM chooses one */
+    int64_t eject_at;     /* not told again before */
     int64_t plugged_at;
     uint32_t plug;                /* number of this plug: order of arrival, and token of its reset */
     uint8_t vm_busnum, vm_devnum; /* the numbers in its id in the VM; they are those at attach time */
@@ -239,6 +249,7 @@ struct core_stats {
 struct core {
     const struct conf *conf;
     bool attach_connected;
+    bool gives_pci;             /* PCI devices are given to VMs; set by the caller that can carry that out */
     enum quarantine quarantine; /* of the configuration at start */
     enum earlier { EARLIER_UNKNOWN, EARLIER_NONE, EARLIER_NOTED } earlier;
     const struct assigned *assigned; /* EARLIER_NOTED: nassigned rows */

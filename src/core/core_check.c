@@ -51,8 +51,8 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(!s->releasing || !slot_held(s), "a device is given back to the host that a VM may hold");
     MUST(s->revoke != REVOKE_UNDER_WAY || s->op == OP_NONE || s->state == SLOT_LEAVING,
          "a device is revoked during an operation");
-    MUST(s->vm < 0 || !c->conf->vms[s->vm].revoke || s->holders != 0 || s->revoke == REVOKE_CERTAIN || s->cut ||
-             s->state == SLOT_LEAVING,
+    MUST(s->vm < 0 || !core_kind(&s->dev)->revocable || !c->conf->vms[s->vm].revoke || s->holders != 0 ||
+             s->revoke == REVOKE_CERTAIN || s->cut || s->state == SLOT_LEAVING,
          "a VM has a device and is not counted among its holders");
     MUST(c->quarantine != QUARANTINE_OFF || (!s->shut && !s->offering), "without quarantine a device is shut");
     MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
@@ -61,6 +61,28 @@ static bool check_slot(const struct core *c, int i, const char **why) {
          "a device is to go to a VM although none is given away");
     MUST(s->op == OP_NONE || !s->hub || s->state == SLOT_LEAVING || s->op == OP_DETACH,
          "a hub has an operation other than a detach");
+    return true;
+}
+
+/* An IOMMU group is in one VM. */
+static bool check_groups(const struct core *c, const char **why) {
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        vm_set vms = s->vm >= 0 ? (vm_set)1 << s->vm : s->op == OP_ATTACH ? (vm_set)1 << s->op_vm : 0;
+        bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
+        if (!there || s->dev.kind != KIND_PCI)
+            continue;
+        MUST(s->host == HOST_NONE || (s->vm < 0 && s->op == OP_NONE), "a device that a VM has is bound to a driver");
+        MUST(s->op != OP_ATTACH || s->bound, "a device is attached that is not prepared");
+        MUST(!s->ready || s->bound, "a device is ready and not bound");
+        for (int k = i + 1; k < c->used && vms != 0; k++) {
+            const struct slot *m = &c->slot[k];
+            if (host_is_mate(s, m))
+                MUST(m->vm < 0 || vms == (vm_set)1 << m->vm, "an IOMMU group is in two VMs");
+            if (host_is_mate(s, m))
+                MUST(m->op != OP_ATTACH || vms == (vm_set)1 << m->op_vm, "an IOMMU group is given to two VMs");
+        }
+    }
     return true;
 }
 
@@ -85,7 +107,7 @@ static bool check_hits(const struct core *c, const char **why) {
     unsigned now[VH_MAX_RULES] = {0};
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && !s->hub && s->rule >= 0)
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && !s->hub && s->rule >= 0)
             now[s->rule]++;
     }
     for (int r = 0; r < c->conf->nrules; r++)
@@ -123,7 +145,7 @@ static enum role decided_here(const struct core *c, const struct slot *s) {
 
 /* The author of the decision about its tag; ROLE_NONE if somebody of at least that role has exempted this plug. */
 static enum role tag_decided(const struct core *c, const struct slot *s) {
-    enum role by = remembered_tag_decision(c, slot_tag(c, s));
+    enum role by = remembered_tag_decision(c, slot_decided_tag(c, s));
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct kept_away *k = &c->remembered.m[i].now;
         if (c->remembered.m[i].used && k->exempt == s->dev.incarnation && k->exempt_by >= by)
@@ -174,7 +196,8 @@ bool core_check(const struct core *c, const char **why) {
                  "two plugged devices have the same name");
     }
     MUST(texts_check(c), "a text of a device is not its own");
-    return check_pending(c, why) && check_vms(c, why) && check_hits(c, why) && check_remembered(c, why);
+    return check_groups(c, why) && check_pending(c, why) && check_vms(c, why) && check_hits(c, why) &&
+           check_remembered(c, why);
 }
 
 bool core_at_rest(const struct core *c, const char **why) {
@@ -191,6 +214,8 @@ bool core_at_rest(const struct core *c, const char **why) {
             continue;
         int target = plan_target(c, s);
         MUST(s->req < 0, "a request waits");
+        MUST(s->host == HOST_NONE, "a device is being prepared or given back");
+        MUST(!host_wants_back(c, s), "a device is bound for VMs, and none is to have it");
         MUST(!s->ejecting, "a guest has not let go of a device");
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
         MUST(!revoke_busy(c, s) && !s->cut, "a device is to be revoked or bound again");

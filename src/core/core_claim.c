@@ -12,6 +12,8 @@
 #include "core/core_internal.h"
 
 static bool fits(const struct vmm_found *f, const struct device *d) {
+    if (d->kind != KIND_USB)
+        return false;
     bool known = f->busnum != 0 || f->devnum != 0 || f->vid != 0 || f->pid != 0 || f->port[0] != '\0';
     return known && (f->busnum == 0 || f->busnum == d->usb.busnum) && (f->devnum == 0 || f->devnum == d->usb.devnum) &&
            (f->vid == 0 || f->vid == d->vid) && (f->pid == 0 || f->pid == d->pid) &&
@@ -44,6 +46,8 @@ static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
 }
 
 void claim_slot(struct core *c, struct slot *s, int v) {
+    if (s->dev.kind != KIND_USB)
+        return; /* whoever has a PCI device keeps it from being prepared for another VM */
     s->claims |= (vm_set)1 << v;
     s->look = LOOK_DUE;
     c->stats.claims_refused += s->vm >= 0;
@@ -80,8 +84,10 @@ void claim_given_back(struct step *st, int v, const char *id) {
     char own[VH_OPID_MAX];
     for (int i = 0; i < st->c->used; i++) {
         struct slot *s = &st->c->slot[i];
-        vm_id_print(own, s->dev.usb.busnum, s->dev.usb.devnum);
-        if (s->state == SLOT_PRESENT && s->foreign == v && s->op == OP_NONE && str_eq(own, id))
+        if (s->dev.kind == KIND_USB)
+            vm_id_print(own, s->dev.usb.busnum, s->dev.usb.devnum);
+        if (s->dev.kind == KIND_USB && s->state == SLOT_PRESENT && s->foreign == v && s->op == OP_NONE &&
+            str_eq(own, id))
             slot_release(st, i, -1);
     }
 }

@@ -25,6 +25,9 @@ void step_add_first(struct step *st, enum action_kind kind); /* before the other
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
 /* Of its rule; without one, that of the device whose lease it has. "" none. */
 const char *slot_tag(const struct core *c, const struct slot *s);
+/* By which decisions about a tag concern it: those are about devices on USB. "" none. */
+const char *slot_decided_tag(const struct core *c, const struct slot *s);
+void slot_failed(struct step *st, struct slot *s, const char *text); /* the next operation waits; text: why */
 void slot_afresh(struct slot *s); /* forgets failures: the next operation need not wait */
 void slot_shut(const struct core *c,
                struct slot *s);                    /* with quarantine: it is to be offered to the host, or stays shut */
@@ -111,6 +114,17 @@ bool revoke_unsettled(const struct core *c, const struct slot *s); /* due or und
 bool revoke_busy(const struct core *c, const struct slot *s);      /* due, under way, or not bound again yet */
 bool revoke_waits(const struct core *c, const struct slot *s);     /* the same, and nothing of it has failed */
 int64_t revoke_plan(struct step *st, int i); /* in each step, before operations; when to look again, or VH_NEVER */
+
+/* core_host.c */
+bool host_is_mate(const struct slot *a, const struct slot *b);    /* PCI devices of one IOMMU group; also of itself */
+vm_set host_has(const struct slot *s);                            /* VMs that have it, may have it or are getting it */
+bool host_wants_back(const struct core *c, const struct slot *s); /* bound for VMs, and none is to have its group */
+/* Does its detach wait for the order that shows that nobody has it? */
+bool host_unsure(const struct core *c, const struct slot *s);
+/* May it be attached to that VM? If not, what is missing is ordered, or *at becomes the time to look again. */
+bool host_ready(struct step *st, int i, int vm, int64_t *at);
+void host_fact(struct step *st, const struct fact *f); /* FACT_PREPARED, FACT_RESTORED */
+int64_t host_plan(struct step *st, int i);             /* in each step; when to look again, or VH_NEVER */
 
 /* core_claim.c */
 void claims_end(struct core *c, int vm);                            /* all of the VM */

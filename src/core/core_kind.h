@@ -30,7 +30,8 @@ struct kind {
     void (*put_id)(const struct slot *s, struct vmm_op *op);
     bool (*has_id)(const struct slot *s, const struct vmm_found *f);       /* the one that is kept */
     bool (*would_have)(const struct device *d, const struct vmm_found *f); /* the one that it would get now */
-    bool (*same_id)(const struct slot *s, const struct device *d);         /* the one kept is what d would get */
+    bool revocable; /* the kernel can end what a VM has of it while the VM has it */
+    bool (*same_id)(const struct slot *s, const struct device *d); /* the one kept is what d would get */
 };
 
 const struct kind *core_kind(const struct device *d);

@@ -11,7 +11,7 @@
 /* Requests that may change something. Only of these the audit reports refusals. */
 bool core_moves(const struct request *r) {
     bool moves = r->kind == REQ_ATTACH || r->kind == REQ_DETACH || r->kind == REQ_SUSPEND || r->kind == REQ_RESUME;
-    return moves && r->about == KIND_USB;
+    return moves;
 }
 
 void pending_audit(struct step *st, const struct audit *audit, uint16_t text) {

@@ -93,6 +93,11 @@ static void consider(struct step *st, int i, struct candidate best[VH_MAX_VMS]) 
         return;
     if (kind == OP_ATTACH && waits_for_port(st, i, vm))
         return;
+    int64_t again = VH_NEVER;
+    bool ready = kind != OP_ATTACH || host_ready(st, i, vm, &again);
+    wake(c, again);
+    if (!ready || s->host != HOST_NONE)
+        return;
     if (better(c, i, kind, &best[vm])) {
         best[vm].slot = i;
         best[vm].kind = kind;
@@ -140,6 +145,7 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
     s->op_vm = v;
     if (cand->kind == OP_ATTACH) {
         core_kind(&s->dev)->take_id(s);
+        s->ready = false; /* each attach is prepared anew */
         s->held_before = (s->holders >> v & 1) != 0;
         slot_hold(st->c, s, v);
         place(st, v, s, op);
@@ -228,6 +234,8 @@ static void late(struct step *st, int i) {
         (void)str_copy(text, sizeof text, "it has not been revoked in time");
     else if (s->ejecting)
         (void)str_fmt(text, sizeof text, "the guest of VM '%s' has not let go of it in time", c->conf->vms[v].name);
+    else if (s->dev.kind == KIND_PCI && v < 0)
+        (void)str_copy(text, sizeof text, "it has not been given back to the host in time");
     else if (s->releasing || v < 0)
         (void)str_copy(text, sizeof text, "its reset has not ended in time");
     else
@@ -244,7 +252,7 @@ static void settle_request(struct step *st, int i) {
     if (s->req < 0 || s->op != OP_NONE) /* each operation ends within a time of its own */
         return;
     bool looks = s->look == LOOK_UNDER_WAY || (s->look == LOOK_DUE && !s->releasing && !s->reset_due);
-    bool unread = s->vm < 0 && (looks || revoke_unsettled(c, s));
+    bool unread = s->vm < 0 && (looks || revoke_unsettled(c, s) || host_unsure(c, s));
     if (!unread && s->vm == s->req_vm && s->doubt == 0 && !s->cut && !s->ejecting) {
         served(st, i);
         return;
@@ -333,6 +341,7 @@ void plan(struct step *st) {
         wake(c, revoke_plan(st, i));
         consider(st, i, best);
         wake(c, quarantine_plan(st, i));
+        wake(c, host_plan(st, i));
     }
     for (int v = 0; v < c->conf->nvms; v++)
         plan_vm(st, v, &best[v]);
@@ -345,7 +354,8 @@ bool core_holds(const struct core *c) {
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
         bool there = s->state == SLOT_PRESENT || s->state == SLOT_LEAVING;
-        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing || s->offering ||
+        bool restored = s->host != HOST_NONE || (host_wants_back(c, s) && s->failures == 0);
+        if (there && (s->vm >= 0 || s->op != OP_NONE || s->releasing || s->offering || restored ||
                       (s->state == SLOT_PRESENT && revoke_waits(c, s))))
             return true;
     }

@@ -11,8 +11,8 @@
 enum { OFFERS_MAX = 3 }; /* a device that fails as often fails for a reason of its own */
 
 bool core_keeps_from_host(const struct core *c, const struct slot *s) {
-    const struct rule *r = s->rule >= 0 ? &c->conf->rules[s->rule] : NULL;
-    if (c->quarantine == QUARANTINE_OFF || s->hub || (r != NULL && r->host))
+    const struct rule *r = s->rule >= 0 && s->dev.kind == KIND_USB ? &c->conf->rules[s->rule] : NULL;
+    if (c->quarantine == QUARANTINE_OFF || s->hub || s->dev.kind != KIND_USB || (r != NULL && r->host))
         return false;
     return policy_keeps_from_host(c->quarantine, r) || s->lease >= 0;
 }
@@ -23,7 +23,7 @@ bool core_quarantined(const struct slot *s) {
 
 /* Without a configuration there is no interface that a driver could have. */
 void quarantine_plugged(const struct core *c, struct slot *s) {
-    if (s->dev.settled && s->dev.usb.nconfigs > 0 && s->dev.usb.config == 0 && !s->shut)
+    if (s->dev.kind == KIND_USB && s->dev.settled && s->dev.usb.nconfigs > 0 && s->dev.usb.config == 0 && !s->shut)
         slot_shut(c, s);
 }
 

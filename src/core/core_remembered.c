@@ -40,6 +40,8 @@ static bool is_at(const struct core *c, const struct remembered *m, const struct
 }
 
 bool remembered_applies(const struct core *c, const struct remembered *m, const struct device *d) {
+    if (d->kind != KIND_USB && m->port[0] == '\0')
+        return false; /* of an older daemon, about a device on USB */
     if (!m->used || m->vid != d->vid || m->pid != d->pid || !has_serial(m, d))
         return false;
     return m->port[0] == '\0' || is_at(c, m, d) || (d->serial[0] != '\0' && !twin_present(c, d, m->port));
@@ -177,7 +179,7 @@ static enum role exempted_by(const struct core *c, const struct device *d) {
 enum role remembered_keeps(const struct core *c, const struct slot *s) {
     /* Before it is settled, its serial number is not known. */
     enum role by = s->dev.settled ? remembered_decision(c, &s->dev) : ROLE_NONE;
-    enum role tag_by = remembered_tag_decision(c, slot_tag(c, s));
+    enum role tag_by = remembered_tag_decision(c, slot_decided_tag(c, s));
     return tag_by > by && (!s->dev.settled || exempted_by(c, &s->dev) < tag_by) ? tag_by : by;
 }
 

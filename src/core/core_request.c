@@ -15,7 +15,7 @@
 /* ---- suspend and resume ---- */
 
 static bool suspends(const struct core *c, const struct slot *s, int vm) {
-    if (s->state != SLOT_PRESENT || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
+    if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
         return false;
     return !slot_terms(c, s).skip_on_suspend;
 }
@@ -74,7 +74,8 @@ static void guest_refuse(struct step *st, const struct request *r) {
     int n = 0;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && core_guest_sees(c, s, r->who.vm) && core_selects(c, &r->sel, s)) {
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && core_guest_sees(c, s, r->who.vm) &&
+            core_selects(c, &r->sel, s)) {
             found = s;
             n++;
         }
@@ -176,7 +177,9 @@ static bool is_about_devices(enum request_kind kind) {
 }
 
 static void begin(struct step *st, const struct request *r) {
-    if (is_about_devices(r->kind) && r->about != KIND_USB) {
+    bool moves = r->kind == REQ_ATTACH || r->kind == REQ_DETACH;
+    bool given = r->about == KIND_PCI && moves && st->c->gives_pci && r->who.role != ROLE_GUEST && !r->sel.by_tag;
+    if (is_about_devices(r->kind) && r->about != KIND_USB && !given) {
         request_other_kind(st, r);
         return;
     }
@@ -191,7 +194,7 @@ static void begin(struct step *st, const struct request *r) {
         reply_ok(st, r->client);
         break;
     case REQ_EXPLAIN:
-        if (r->address[0] != '\0') /* of a PCI device: they are read when they are asked for */
+        if (r->sel.address[0] != '\0') /* of a PCI device: they are read when they are asked for */
             step_add(st, ACT_SERVE)->client = r->client;
         else
             explain(st, r);
@@ -237,7 +240,7 @@ static void begin(struct step *st, const struct request *r) {
 }
 
 static bool may_decide(const struct request *r) {
-    return core_moves(r) && (r->kind == REQ_ATTACH || r->kind == REQ_DETACH) && r->who.role != ROLE_GUEST;
+    return (r->kind == REQ_ATTACH || r->kind == REQ_DETACH) && r->who.role != ROLE_GUEST;
 }
 
 void request_fact(struct step *st, const struct fact *f) {

@@ -199,7 +199,7 @@ static int64_t give_back(struct step *st, int i) {
 int64_t revoke_plan(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
     int64_t at = VH_NEVER;
-    if (s->vm >= 0 && s->revoke == REVOKE_NONE && st->c->conf->vms[s->vm].revoke)
+    if (core_kind(&s->dev)->revocable && s->vm >= 0 && s->revoke == REVOKE_NONE && st->c->conf->vms[s->vm].revoke)
         s->holders |= bit(s->vm); /* a new configuration may trust it no more */
     if (revoke_due(st->c, s))
         at = revoke(st, i);

@@ -98,7 +98,7 @@ static void end_exemption(struct kept_away *k, const struct device *d) {
 }
 
 bool saving_exempt(struct core *c, const struct slot *s, enum role by) {
-    if (remembered_tag_decision(c, slot_tag(c, s)) == ROLE_NONE)
+    if (remembered_tag_decision(c, slot_decided_tag(c, s)) == ROLE_NONE)
         return true;
     struct remembered *m = note(c, &s->dev, by);
     if (m == NULL)
@@ -161,7 +161,7 @@ bool saving_decide_tag(struct core *c, const char *tag, enum role by) {
         displace_tag(c, by);
     for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
-        bool has = s->state == SLOT_PRESENT && str_eq(slot_tag(c, s), tag);
+        bool has = s->state == SLOT_PRESENT && str_eq(slot_decided_tag(c, s), tag);
         struct remembered *m = has ? remembered_find(c, &s->dev) : NULL;
         if (m != NULL)
             end_exemption(&m->file, &s->dev);

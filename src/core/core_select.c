@@ -13,7 +13,8 @@
 /* The request names a tag only, so it decides about the tag rather than about single devices. */
 bool request_is_tag(const struct request *r) {
     const struct selector *s = &r->sel;
-    return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_connector;
+    return s->by_tag && !s->by_node && !s->by_bus && !s->by_port && !s->by_vid && !s->by_pid && !s->by_connector &&
+           !s->by_address;
 }
 
 /* A decision by a higher role keeps the device: of two devices of one kind, an attach means the other. */
@@ -25,7 +26,7 @@ static bool fits(const struct core *c, const struct request *r, const struct slo
     bool itself = r->sel.by_connector && str_eq(r->sel.connector, s->dev.stable_path);
     bool place = r->sel.by_node || r->sel.by_port || itself;
     bool may = !s->hub || (place && (r->kind == REQ_ATTACH || r->kind == REQ_EXPLAIN));
-    return s->state == SLOT_PRESENT && may && core_selects(c, &r->sel, s);
+    return s->state == SLOT_PRESENT && s->dev.kind == r->about && may && core_selects(c, &r->sel, s);
 }
 
 bool request_means(const struct core *c, const struct request *r, int i) {
@@ -42,7 +43,7 @@ static bool ends_in_port(const struct device *d, const char *port) {
 }
 
 static bool may_name(const struct core *c, const struct request *r, const struct slot *s) {
-    return s->state == SLOT_PRESENT && s->dev.usb.busnum == r->sel.bus && !s->hub &&
+    return s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && s->dev.usb.busnum == r->sel.bus && !s->hub &&
            (r->who.role != ROLE_GUEST || core_guest_sees(c, s, r->who.vm));
 }
 
@@ -53,7 +54,8 @@ void request_find_port(const struct core *c, struct request *r) {
         return;
     for (int i = 0; i < c->used; i++) {
         const struct slot *s = &c->slot[i];
-        if (s->state == SLOT_PRESENT && s->dev.usb.busnum == r->sel.bus && str_eq(s->dev.usb.port_path, r->sel.port))
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && s->dev.usb.busnum == r->sel.bus &&
+            str_eq(s->dev.usb.port_path, r->sel.port))
             return; /* it is the root port that it says */
         if (!may_name(c, r, s) || !ends_in_port(&s->dev, r->sel.port))
             continue;
@@ -74,6 +76,8 @@ void core_describe(struct sbuf *sb, const struct selector *sel) {
         sb_fmt(sb, " bus %u", (unsigned)sel->bus);
     if (sel->by_port)
         sb_fmt(sb, " port %s", sel->port);
+    if (sel->by_address)
+        sb_fmt(sb, " address %s", sel->address);
     if (sel->by_connector)
         sb_fmt(sb, " connector %s", sel->connector);
     if (sel->by_vid)
@@ -122,7 +126,7 @@ static void refuse_none(struct step *st, const struct request *r) {
         sb_fmt(&sb, "no connector '%s' is configured, and it is no stable path", r->sel.connector);
         return;
     }
-    sb_str(&sb, "no such USB device:");
+    sb_fmt(&sb, "no such %s:", r->about == KIND_PCI ? "PCI device that a rule decides for" : "USB device");
     core_describe(&sb, &r->sel);
 }
 

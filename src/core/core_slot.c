@@ -76,7 +76,7 @@ void slots_reap(struct core *c) {
 }
 
 void slot_shut(const struct core *c, struct slot *s) {
-    if (c->quarantine == QUARANTINE_OFF)
+    if (c->quarantine == QUARANTINE_OFF || s->dev.kind != KIND_USB)
         return;
     s->shut = true;
     s->offer_failures = 0;
@@ -88,6 +88,8 @@ static vm_set bit(int v) {
 }
 
 void slot_hold(const struct core *c, struct slot *s, int v) {
+    if (!core_kind(&s->dev)->revocable)
+        return;
     s->cut = s->revoke == REVOKE_UNDER_WAY;
     if (!s->cut)
         s->revoke = REVOKE_NONE;
@@ -97,6 +99,8 @@ void slot_hold(const struct core *c, struct slot *s, int v) {
 
 /* A VM that is trusted has given it back by saying so. Any other one may have kept a descriptor. */
 static void left(struct core *c, struct slot *s, int v) {
+    if (!core_kind(&s->dev)->revocable)
+        return;
     s->cut = false;
     s->orphan = s->orphan || (s->holders & bit(v)) != 0;
     if (s->revoke != REVOKE_NONE || c->conf->vms[v].revoke)
@@ -111,7 +115,7 @@ void slot_unassign(struct step *st, int i) {
     int vm = s->vm;
     VH_ASSERT(vm >= 0 && (s->state == SLOT_PRESENT || s->state == SLOT_LEAVING));
     s->vm = -1;
-    s->ejecting = false;
+    s->ejecting = s->ready = false;
     driver_forget(st->c, i);
     slot_shut(st->c, s);
     left(st->c, s, vm);
@@ -128,10 +132,20 @@ const char *slot_tag(const struct core *c, const struct slot *s) {
     return own[0] != '\0' || s->lease < 0 ? own : c->lease_tag[s - c->slot];
 }
 
+const char *slot_decided_tag(const struct core *c, const struct slot *s) {
+    return s->dev.kind == KIND_USB ? slot_tag(c, s) : "";
+}
+
 void slot_afresh(struct slot *s) {
     s->failures = 0;
     s->retry_at = 0;
     s->unplaced = false;
+}
+
+void slot_failed(struct step *st, struct slot *s, const char *text) {
+    s->failures++;
+    s->retry_at = st->now + backoff(s->failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text); /* a reason may be cut */
 }
 
 static void count_latency(struct core *c, int64_t took) {
@@ -162,7 +176,8 @@ void slot_assign(struct step *st, int i, int vm) {
 
 void slot_release(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
-    if (s->state != SLOT_PRESENT || s->releasing || (s->rule >= 0 && !slot_terms(st->c, s).reset_on_release))
+    if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || s->releasing ||
+        (s->rule >= 0 && !slot_terms(st->c, s).reset_on_release))
         return;
     s->reset_due = true;
     s->gone_vm = vm;
@@ -179,7 +194,7 @@ int slot_find(const struct core *c, const char *sys_name) {
 
 void slot_announce(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->announced || !s->dev.settled || s->hub || s->hold_until != 0)
+    if (s->announced || s->dev.kind != KIND_USB || !s->dev.settled || s->hub || s->hold_until != 0)
         return;
     s->announced = true;
     step_event(st, EV_CONNECTED, i, -1);

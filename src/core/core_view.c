@@ -65,7 +65,8 @@ enum role core_tag_taken(const struct core *c, const char *tag) {
 }
 
 bool core_visible(const struct core *c, const struct slot *s, const struct request *r) {
-    if (s->state != SLOT_PRESENT || (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
+    if (s->state != SLOT_PRESENT || s->dev.kind != r->about ||
+        (r->who.role == ROLE_GUEST && !core_guest_sees(c, s, r->who.vm)))
         return false;
     if ((r->sel.by_tag || r->sel.by_connector) && !core_selects(c, &r->sel, s))
         return false;

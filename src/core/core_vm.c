@@ -119,7 +119,7 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         kept[leaving] = true;
         return;
     }
-    int i = f->busnum != 0 ? slot_by_id(c, v, f, SLOT_PRESENT) : -1;
+    int i = slot_by_id(c, v, f, SLOT_PRESENT);
     if (i >= 0 && c->slot[i].vm == v) {
         kept[i] = true;
         return;
@@ -179,12 +179,6 @@ static void vm_failed(struct step *st, int v, const char *text) {
     vm->failures++;
     vm->retry_at = st->now + backoff(vm->failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
     (void)str_copy(vm->reason, sizeof vm->reason, text);
-}
-
-static void slot_failed(struct step *st, struct slot *s, const char *text) {
-    s->failures++;
-    s->retry_at = st->now + backoff(s->failures, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
-    (void)str_copy(st->c->reason[s - st->c->slot], VH_TEXT_MAX, text);
 }
 
 /* It is out. A VM that goes on to another one is reset by QEMU, unless QEMU cannot do so any more. */
@@ -250,7 +244,8 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     s->op = OP_NONE;
     s->op_vm = -1;
     /* Only its own word says that it has the device, and it does not give the device back. */
-    if (r->status == OP_FAILED && kind == OP_DETACH && s->adopted && s->vm == v && s->state == SLOT_PRESENT) {
+    if (r->status == OP_FAILED && kind == OP_DETACH && s->dev.kind == KIND_USB && s->adopted && s->vm == v &&
+        s->state == SLOT_PRESENT) {
         slot_unassign(st, i);
         claim_slot(st->c, s, v);
     }

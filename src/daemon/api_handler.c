@@ -88,10 +88,10 @@ static void on_pci_list(struct client_ref c, bool ok) {
     bool whole = false;
     char error[VH_ERROR_MAX];
     pci_list_last(&h, &whole);
-    (void)str_fmt(error, sizeof error, "no such PCI device %s", r->address); /* the address is far shorter */
+    (void)str_fmt(error, sizeof error, "no such PCI device %s", r->sel.address); /* the address is far shorter */
     if (!ok)
         reply(c, ACT_REPLY, "the PCI devices could not be read in time");
-    else if (r->kind == REQ_EXPLAIN && api_pci_find(&h, r->address) < 0)
+    else if (r->kind == REQ_EXPLAIN && api_pci_find(&h, r->sel.address) < 0)
         reply(c, ACT_REPLY, error);
     else
         server_reply_parts(c);
@@ -223,7 +223,7 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     struct pci_host h;
     bool whole = false;
     pci_list_last(&h, &whole);
-    if (r->kind == REQ_EXPLAIN && r->address[0] != '\0') {
+    if (r->kind == REQ_EXPLAIN && r->sel.address[0] != '\0') {
         more = api_pci_explain_part(dispatch_core()->conf, &h, r, cursor, out);
     } else if (r->kind == REQ_EXPLAIN) {
         more = api_explain_part(dispatch_core(), r, &handler.explained[c.index], cursor, out);

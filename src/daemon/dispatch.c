@@ -165,6 +165,10 @@ static void do_action(const struct action *a) {
     case ACT_REVOKE:
         do_revoke(a);
         break;
+    case ACT_PREPARE:
+    case ACT_RESTORE:
+        VH_ASSERT(!dispatch.core.gives_pci); /* and so no PCI device has a slot yet */
+        break;
     case ACT_SAVE:
         disk_worker_save(&dispatch.core.remembered, dispatch.now);
         break;

@@ -2,9 +2,9 @@
  * sim.c - the core in a simulated world (world.c): millions of seeded random events with faults, invariants after every
  * step, and from time to time everything must come to rest.
  *
- * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-v]: runs SEEDS seeds from SEED on, at least FACTS facts
- * each. A failure is shrunk: events are left out as long as it still fails for the same reason, and what remains is
- * printed with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
+ * sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-p] [-v]: runs SEEDS seeds from SEED on, at least FACTS
+ * facts each. A failure is shrunk: events are left out as long as it still fails for the same reason, and what remains
+ * is printed with the command that replays it. -k 3,7-9 runs only these events; -v prints every fact and action.
  */
 #include "base/str.h"
 #include "world.h"
@@ -190,6 +190,8 @@ int main(int argc, char **argv) {
             world_quarantine();
         else if (str_eq(argv[i], "-g"))
             world_guests();
+        else if (str_eq(argv[i], "-p"))
+            world_pci();
         else if (i + 1 < argc && str_eq(argv[i], "-s"))
             seed = strtoull(argv[++i], NULL, 10);
         else if (i + 1 < argc && str_eq(argv[i], "-n"))
@@ -199,7 +201,7 @@ int main(int argc, char **argv) {
         else if (i + 1 < argc && str_eq(argv[i], "-k") && parse_kept(argv[i + 1]))
             i++;
         else
-            return fprintf(stderr, "usage: sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-v]\n"), 2;
+            return fprintf(stderr, "usage: sim [-s SEED] [-n SEEDS] [-f FACTS] [-k EVENTS] [-q] [-g] [-p] [-v]\n"), 2;
     }
     if (run.chosen)
         seeds = 1;
@@ -231,6 +233,12 @@ int main(int argc, char **argv) {
     if (world_let_go() > 0)
         printf("# guests let go of %llu devices, and of %llu they did not\n", (unsigned long long)world_let_go(),
                (unsigned long long)world_refused());
+    const struct world_pci_counts *p = world_pci_counts();
+    if (p->prepared > 0)
+        printf("# PCI devices: %llu attached, %llu prepared, %llu in vain, %llu given back, guests let go of %llu, and "
+               "of %llu they did not\n",
+               (unsigned long long)p->attaches, (unsigned long long)p->prepared, (unsigned long long)p->failed,
+               (unsigned long long)p->restored, (unsigned long long)p->let_go, (unsigned long long)p->refused);
     bool ok = run.chosen || met_everything(&sum);
     printf("%s 1 - core simulation: %llu seeds from %llu, no invariant broken\n1..1\n", ok ? "ok" : "not ok",
            (unsigned long long)seeds, (unsigned long long)seed);

@@ -11,6 +11,7 @@
 #include "config/conf.h"
 #include "config/connectors.h"
 #include "config/policy.h"
+#include "config/policy_pci.h"
 #include "core/core.h"
 #include "core/core_internal.h"
 #include "core/core_names.h"
@@ -25,6 +26,7 @@
 #define CLIENTS 8
 #define HOLDS 64
 #define NOBODY (-1)
+#define PCIS 6
 #define BUSES 3
 #define SOCKETS 128
 #define LEASE_MAX_MS 3000 /* of the configurations below */
@@ -63,15 +65,25 @@ struct world_vm {
     struct hold hold[HOLDS];
     struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
     uint64_t op_incarnation;
+    int op_pci;    /* the PCI device that it is about, NOBODY none */
     bool executed; /* the effect has happened, the answer has not been given */
     bool accepted; /* the effect is that the guest was asked */
     bool waiting_in_line;
+};
+
+/* A PCI device. A VM that has one of its group has the group. */
+struct pci_world {
+    bool present, of_vms; /* of_vms: bound to the driver that VMs use it by */
+    uint32_t in, asked;   /* VMs that list it, and whose guests were asked to let go of it */
+    uint32_t kept;        /* VMs that have not let go of it, whatever they list */
+    struct pci_device row;
 };
 
 struct world_client {
     uint32_t gen;
     bool asked, saved; /* saved: what it decided is on the disk */
     bool waits;        /* the core has not begun the request */
+    int pci;           /* number of the PCI device that it is about, NOBODY none */
     uint64_t meant;    /* incarnation that the core took device_node for, 0 none */
     struct request req;
 };
@@ -101,13 +113,17 @@ static struct {
     uint32_t revokes[CORE_SLOTS]; /* likewise of revocations */
     bool first_binds[CORE_SLOTS]; /* by each of them the device is bound first if no driver has it */
     uint32_t offers[CORE_SLOTS];  /* likewise of offers to the host */
-    unsigned confs;               /* configurations that were in force */
+    struct pci_world pci[PCIS];
+    uint32_t prepares[CORE_SLOTS], restores[CORE_SLOTS]; /* likewise of PCI devices */
+    bool shares[CORE_SLOTS];                             /* by each preparation: a VM has another one of the group */
+    unsigned confs;                                      /* configurations that were in force */
     struct world_counts counts;
 } w;
 
 static enum quarantine quarantine; /* in all of the seed */
-static bool with_quarantine, with_guests;
+static bool with_quarantine, with_guests, with_pci;
 static uint64_t noffers, nlet_go, nrefused;
+static struct world_pci_counts npci;
 static struct core core;
 static struct actions actions;
 static struct conf confs[2];
@@ -280,9 +296,266 @@ static void check_leases(const uint64_t before[CORE_SLOTS]) {
 static void note_unplugged(const uint64_t before[CORE_SLOTS], const int had[CORE_SLOTS]) {
     for (int i = 0; i < CORE_SLOTS; i++) {
         const struct slot *s = &core.slot[i];
-        int vm = before[i] != 0 && had[i] >= 0 ? world_of(had[i]) : NOBODY;
+        int vm = s->dev.kind == KIND_USB && before[i] != 0 && had[i] >= 0 ? world_of(had[i]) : NOBODY;
         if (vm != NOBODY && (s->state != SLOT_PRESENT || s->dev.incarnation != before[i]) && s->state != SLOT_FREE)
             w.left[socket_of(port_at(s->dev.stable_path), true)][vm] = w.now;
+    }
+}
+
+/* ---- PCI devices ---- */
+
+static void step(const struct fact *f);
+static void take_token(uint32_t tokens[CORE_SLOTS], uint32_t token);
+
+static struct pci_device pci_rows[PCIS];
+static struct pci_fate pci_fates[PCIS];
+
+/* Those that are there, as the rules of the configuration judge them. */
+static struct pci_host pci_host(const struct conf *by) {
+    int n = 0;
+    for (int p = 0; p < PCIS; p++) {
+        if (!w.pci[p].present)
+            continue;
+        pci_rows[n] = w.pci[p].row;
+        snprintf(pci_rows[n].driver, sizeof pci_rows[n].driver, "%s",
+                 w.pci[p].of_vms ? "vfio-pci"
+                 : p == 4        ? ""
+                                 : "e1000e");
+        n++;
+    }
+    policy_pci_judge(by, pci_rows, n, pci_fates);
+    return (struct pci_host){.row = pci_rows, .fate = pci_fates, .n = n};
+}
+
+/* The VM that the rules send it to, a row; NOBODY: it is the host's. */
+static int pci_vm(int p) {
+    char text[VH_ERROR_MAX];
+    struct sbuf why;
+    struct pci_host h = pci_host(conf);
+    sb_init(&why, text, sizeof text);
+    for (int i = 0; i < h.n; i++) {
+        if (h.row[i].address.bus == p)
+            return policy_pci_kept(conf, &h, i, &why) ? NOBODY : policy_pci_vm(conf, &h, i);
+    }
+    return NOBODY;
+}
+
+static int pci_of(const struct slot *s) {
+    unsigned bus = 0;
+    if (s->dev.kind != KIND_PCI || sscanf(s->dev.sys_name, "0000:%2x:00.0", &bus) != 1)
+        return NOBODY;
+    return (int)bus;
+}
+
+static int pci_of_id(const char *id) {
+    unsigned bus = 0;
+    return sscanf(id, "vhp-pci-0000-%2x-00.0", &bus) == 1 && bus < PCIS ? (int)bus : NOBODY;
+}
+
+static int pci_group(int p) {
+    static const int groups[PCIS] = {0, 1, 1, 2, 2, 3};
+    return groups[p];
+}
+
+static uint32_t group_open(int p) {
+    uint32_t open = 0;
+    for (int q = 0; q < PCIS; q++)
+        open |= pci_group(q) == pci_group(p) ? w.pci[q].in | w.pci[q].kept : 0;
+    return open;
+}
+
+static int pci_of_token(uint32_t token) {
+    for (int i = 0; i < core.used; i++) {
+        if (core.slot[i].plug == token && core.slot[i].state == SLOT_PRESENT)
+            return pci_of(&core.slot[i]);
+    }
+    return NOBODY;
+}
+
+static void check_attach_pci(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    int p = pci_of(s), v = world_of(a->vm);
+    if (s->state != SLOT_PRESENT || pci_vm(p) != a->vm || conf->vms[a->vm].retired)
+        fail("attaching a PCI device against the rules");
+    if ((s->disconnected && s->req < 0) || core.stopping || (conf->closed_on_loss && core.persist && w.lost))
+        fail("attaching a PCI device that stays with the host");
+    if (s->disconnected && core.pending[s->req].audit.asked.who.role < s->disconnected_by)
+        fail("a lower role undid a decision about a PCI device");
+    if ((group_open(p) & ~(1u << v)) != 0)
+        fail("a PCI device is given on before the last VM has let go of its group");
+    if (!w.pci[p].of_vms && w.pci[p].present)
+        fail("attaching a PCI device that the host's driver has");
+    npci.attaches++;
+}
+
+static void begin_prepare(const struct action *a) {
+    int p = pci_of(&core.slot[a->slot]);
+    if (pci_vm(p) < 0)
+        fail("a PCI device is bound that no rule sends away");
+    take_token(w.prepares, a->token);
+    for (int i = 0; i < CORE_SLOTS; i++) {
+        if (w.prepares[i] == a->token)
+            w.shares[i] = a->shared;
+    }
+    npci.prepared++;
+}
+
+static void begin_restore(const struct action *a) {
+    const struct slot *s = &core.slot[a->slot];
+    for (int i = 0; i < core.used; i++) {
+        if (host_is_mate(s, &core.slot[i]) && (core.slot[i].vm >= 0 || core.slot[i].op != OP_NONE))
+            fail("a PCI device is given back while a VM has its group");
+    }
+    take_token(w.restores, a->token);
+    npci.restored++;
+}
+
+/* The worker looks whether anybody has the group before it touches a driver. */
+static void end_prepare(int i) {
+    struct fact f = {.kind = FACT_PREPARED, .token = w.prepares[i], .text = "the group is busy"};
+    int p = pci_of_token(f.token);
+    bool free = p != NOBODY && w.pci[p].present && w.pci[p].in == 0 && (w.shares[i] || group_open(p) == 0);
+    w.prepares[i] = 0;
+    if (free && fault(20)) {
+        f.text = "the kernel says no";
+        w.pci[p].of_vms = w.pci[p].of_vms || chance(50);
+    } else if (free) {
+        f.ok = w.pci[p].of_vms = true;
+    }
+    npci.failed += !f.ok;
+    step(&f);
+}
+
+static void end_restore(int i) {
+    struct fact f = {.kind = FACT_RESTORED, .token = w.restores[i], .text = "the group is busy"};
+    int p = pci_of_token(f.token);
+    w.restores[i] = 0;
+    if (p != NOBODY && group_open(p) == 0 && !fault(20)) {
+        w.pci[p].of_vms = false;
+        f.ok = true;
+    }
+    step(&f);
+}
+
+static void pci_order_event(void) {
+    int i = (int)rnd(CORE_SLOTS);
+    for (int n = 0; n < CORE_SLOTS; n++, i = (i + 1) % CORE_SLOTS) {
+        if (w.prepares[i] != 0)
+            end_prepare(i);
+        else if (w.restores[i] != 0)
+            end_restore(i);
+        else
+            continue;
+        return;
+    }
+}
+
+static void tell_pci(void) {
+    struct pci_host h = pci_host(conf);
+    struct fact f = {.kind = FACT_PCI, .pci = &h, .coldplug = w.coldplug};
+    step(&f);
+}
+
+static void make_pci(int p) {
+    struct pci_device *d = &w.pci[p].row;
+    w.pci[p].present = true;
+    w.pci[p].of_vms = false;
+    *d = (struct pci_device){.address = {.bus = (uint8_t)p}, .vendor = 0x8086, .device = (uint16_t)(0x1000 + p)};
+    d->cls = 2;
+    d->grouped = 1;
+    d->group = (uint32_t)pci_group(p);
+}
+
+/* A device goes only once each VM has let go of it; the host uses only what no VM has. */
+static void pci_event(void) {
+    int p = (int)rnd(PCIS);
+    struct pci_world *x = &w.pci[p];
+    if (!x->present) {
+        make_pci(p);
+    } else if (group_open(p) == 0 && !x->of_vms && chance(50)) {
+        x->row.uses = chance(30) ? PCI_STORAGE : 0;
+        snprintf(x->row.why, sizeof x->row.why, "%s", x->row.uses != 0 ? "holds /boot" : "");
+    } else if (group_open(p) == 0 && chance(50)) {
+        x->present = false;
+    }
+    tell_pci();
+}
+
+static bool execute_attach_pci(int v, int p) {
+    struct pci_world *x = &w.pci[p];
+    if (w.vm[v].keeps && w.faults && x->present && x->of_vms && (group_open(p) & ~(1u << v)) == 0)
+        x->kept |= 1u << v; /* even if it says that it refuses */
+    if (!x->present || !x->of_vms || (x->in & 1u << v) != 0)
+        return false;
+    if ((group_open(p) & ~(1u << v)) != 0)
+        fail("a group is in two VMs");
+    for (int q = 0; q < PCIS; q++) {
+        if (pci_group(q) == pci_group(p) && w.pci[q].present && !w.pci[q].of_vms && q != 4)
+            return false; /* the group is not viable */
+    }
+    x->in |= 1u << v;
+    return true;
+}
+
+static void take_out_pci(int v, int p) {
+    w.pci[p].in &= ~(1u << v);
+    w.pci[p].asked &= ~(1u << v);
+}
+
+static bool execute_detach_pci(int v, int p) {
+    struct world_vm *vm = &w.vm[v];
+    if ((w.pci[p].in & 1u << v) == 0)
+        return true;
+    vm->accepted = chance(80);
+    if (vm->accepted)
+        w.pci[p].asked |= 1u << v;
+    else
+        take_out_pci(v, p);
+    return true;
+}
+
+/* A guest lets go of a device, or says that it does not; or it says nothing for long. */
+static void pci_guest_event(int v) {
+    char id[VH_OPID_MAX];
+    int p = (int)rnd(PCIS);
+    for (int n = 0; n < PCIS; n++, p = (p + 1) % PCIS) {
+        bool asked = (w.pci[p].asked & 1u << v) != 0;
+        if ((w.pci[p].in & 1u << v) == 0 || !(asked || fault(2)) || fault(30))
+            continue;
+        struct fact f = {.kind = FACT_VM_OUT, .vm = row_of(v), .ok = !fault(20), .text = id};
+        snprintf(id, sizeof id, "vhp-pci-0000-%02x-00.0", (unsigned)p);
+        w.pci[p].asked &= ~(1u << v);
+        npci.refused += !f.ok;
+        npci.let_go += f.ok;
+        if (f.ok)
+            take_out_pci(v, p);
+        if (f.vm != NOBODY && !fault(20))
+            step(&f);
+        return;
+    }
+}
+
+/* The VM is gone, or nobody's any more. */
+static void forget_pci(int v) {
+    for (int p = 0; p < PCIS; p++) {
+        take_out_pci(v, p);
+        w.pci[p].kept &= ~(1u << v);
+    }
+}
+
+static void check_pci(void) {
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        int p = s->state == SLOT_PRESENT ? pci_of(s) : NOBODY;
+        if (p == NOBODY)
+            continue;
+        uint32_t in = s->vm >= 0 ? 1u << world_of(s->vm) : 0;
+        for (int v = 0; v < VMS; v++) {
+            if (row_of(v) != NOBODY && ((w.pci[p].in ^ in) >> v & 1) != 0)
+                fail("at rest: a PCI device is not where the core believes");
+        }
+        if (host_wants_back(&core, s) || (w.pci[p].of_vms && !s->bound))
+            fail("at rest: a PCI device is left bound");
     }
 }
 
@@ -302,7 +575,7 @@ static enum role decided_for(const struct slot *s) {
 static void check_decided(void) {
     for (int i = 0; i < core.used; i++) {
         const struct slot *s = &core.slot[i];
-        if (s->state != SLOT_PRESENT || !s->dev.settled || s->dev.serial[0] != '\0')
+        if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || !s->dev.settled || s->dev.serial[0] != '\0')
             continue;
         bool decided = decided_for(s) != ROLE_NONE;
         if (decided && !s->disconnected)
@@ -345,6 +618,14 @@ void world_quarantine(void) {
 
 void world_guests(void) {
     with_guests = true;
+}
+
+void world_pci(void) {
+    with_pci = true;
+}
+
+const struct world_pci_counts *world_pci_counts(void) {
+    return &npci;
 }
 
 uint64_t world_let_go(void) {
@@ -580,7 +861,10 @@ static void begin_op(const struct action *a) {
     struct world_vm *vm = &w.vm[v];
     if (vm->op.kind != OP_NONE)
         fail("a second operation at one VM");
-    if (a->op.kind == OP_ATTACH)
+    vm->op_pci = pci_of_id(a->op.id);
+    if (a->op.kind == OP_ATTACH && vm->op_pci != NOBODY)
+        check_attach_pci(a);
+    else if (a->op.kind == OP_ATTACH)
         check_attach(a);
     vm->op = a->op;
     vm->executed = false;
@@ -640,6 +924,12 @@ static void reply(const struct action *a) {
         fail("a detach said ok and was not saved");
     if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH)
         check_detached(c);
+    if (a->kind == ACT_REPLY && a->ok && c->req.kind == REQ_DETACH && c->pci != NOBODY) {
+        for (int v = 0; v < VMS; v++) {
+            if (row_of(v) != NOBODY && (w.pci[c->pci].in >> v & 1) != 0)
+                fail("a detach said ok and a VM has the PCI device");
+        }
+    }
     if (a->kind == ACT_REPLY && !a->ok && actions.texts[a->text][0] == '\0')
         fail("a failure without a reason");
 }
@@ -707,6 +997,12 @@ static void do_action(const struct action *a) {
         break;
     case ACT_OFFER:
         begin_offer(a);
+        break;
+    case ACT_PREPARE:
+        begin_prepare(a);
+        break;
+    case ACT_RESTORE:
+        begin_restore(a);
         break;
     case ACT_FLAPS:
         w.counts.flaps++;
@@ -1202,9 +1498,11 @@ static bool execute(int v) {
     vm->executed = true;
     vm->accepted = false;
     if (vm->op.kind == OP_ATTACH)
-        return execute_attach(v);
+        return vm->op_pci != NOBODY ? execute_attach_pci(v, vm->op_pci) : execute_attach(v);
     if (vm->op.kind != OP_DETACH)
         return true;
+    if (vm->op_pci != NOBODY)
+        return execute_detach_pci(v, vm->op_pci);
     if (sscanf(vm->op.id, "vhp-usb-%u-%u", &bus, &dev) != 2)
         fail("a strange id");
     struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
@@ -1252,7 +1550,7 @@ static void lie(struct vmm_found *f) {
 }
 
 static void answer_list(int v) {
-    static struct vmm_found found[HOLDS];
+    static struct vmm_found found[HOLDS + PCIS];
     int n = 0;
     memset(found, 0, sizeof found);
     for (int h = 0; h < HOLDS; h++) {
@@ -1264,6 +1562,12 @@ static void answer_list(int v) {
         found[n].devnum = x->dev;
         found[n].ours = !x->foreign;
         n++;
+    }
+    for (int p = 0; p < PCIS; p++) {
+        if ((w.pci[p].in & 1u << v) == 0)
+            continue;
+        snprintf(found[n].id, sizeof found[n].id, "vhp-pci-0000-%02x-00.0", (unsigned)p);
+        found[n++].ours = true;
     }
     for (int k = 0; w.vm[v].lies && k < 6 && n < HOLDS; k++)
         lie(&found[n++]);
@@ -1316,6 +1620,7 @@ static void stop_vm(int v) {
         w.port[p].escaped |= vm->keeps ? w.port[p].open & 1u << v : 0;
         w.port[p].open &= ~(1u << v);
     }
+    forget_pci(v);
     vm->alive = vm->busy = vm->lies = vm->waiting_in_line = vm->keeps = false;
     memset(vm->hold, 0, sizeof vm->hold);
     if (chance(50) && vm->op.kind != OP_NONE)
@@ -1540,6 +1845,17 @@ static void client_event(void) {
         w.lost = false;
     }
     choose_device(r);
+    c->pci = NOBODY;
+    if (with_pci && chance(40) && (r->kind == REQ_ATTACH || r->kind == REQ_DETACH)) {
+        c->pci = (int)rnd(PCIS);
+        r->about = KIND_PCI;
+        memset(&r->sel, 0, sizeof r->sel);
+        r->sel.by_address = true;
+        snprintf(r->sel.address, sizeof r->sel.address, "0000:%02x:00.0", (unsigned)c->pci);
+        r->who = (struct principal){.role = chance(60) ? ROLE_ADMIN : ROLE_OPERATOR, .vm = -1};
+        if (chance(80))
+            r->vm[0] = '\0';
+    }
     c->asked = true;
     c->saved = false;
     c->meant = plug_meant(r);
@@ -1600,6 +1916,21 @@ static const char *const texts[] = {
                                                 "{\"host\": true, \"allow\": [{\"bus\": 3}]}]}",
 };
 
+#define PCI(vm, list) "{\"targetVm\": \"" vm "\", \"allow\": [" list "]}"
+#define AT(n) "{\"address\": \"0000:0" n ":00.0\"}"
+
+/* The same, for PCI devices. */
+static const char *const pci_texts[] = {
+    ", \"pciPassthrough\": [" PCI("vm0", AT("0")) ", {\"targetVm\": \"vm1\", \"pciIommuAddAll\": true, \"allow\": [" AT(
+        "1") "]}, " PCI("vm2", AT("3")) ", " PCI("vm3", AT("4")) ", " PCI("vm1", AT("5")) "]}",
+    ", \"pciPassthrough\": [" PCI("vm1", AT("0")) ", " PCI("vm2", AT("1") ", " AT("2")) ", " PCI(
+        "vm3", AT("3") ", " AT("4")) "]}",
+    ", \"pciPassthrough\": [" PCI("vm0", AT("0")) ", {\"targetVm\": \"vm3\", \"pciIommuSkipIfShared\": true, "
+                                                  "\"allow\": [" AT("1") "]}, " PCI("vm1", AT("3")) ", " PCI(
+                                                      "vm3", AT("5")) "]}",
+    ", \"pciPassthrough\": [" PCI("vm2", AT("0") ", " AT("3") ", " AT("4")) "]}",
+};
+
 static void print_diag(const struct diag *d, void *arg) {
     (void)arg;
     if (d->level == DIAG_ERROR)
@@ -1610,6 +1941,13 @@ static struct conf *read_conf(void) {
     struct conf *fresh = conf == &confs[0] ? &confs[1] : &confs[0];
     w.text = (int)rnd((uint32_t)(sizeof texts / sizeof *texts) - (quarantine == QUARANTINE_OFF));
     const char *text = texts[w.text];
+    static char both[16384];
+    if (with_pci) { /* in place of the last brace */
+        int used = snprintf(both, sizeof both, "%.*s%s", (int)strlen(text) - 1, text, pci_texts[w.text]);
+        if (used < 0 || (size_t)used >= sizeof both)
+            fail("a configuration of our own is too long");
+        text = both;
+    }
     if (!conf_parse(fresh, text, strlen(text), print_diag, NULL))
         fail("a configuration of our own is wrong");
     return fresh;
@@ -1629,7 +1967,8 @@ static void reload_event(void) {
         if (v >= fresh->nvms || !conf_same_vm(&fresh->vms[v], &old->vms[v]))
             step(&f);
     }
-    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    struct pci_host h = with_pci ? pci_host(fresh) : (struct pci_host){0};
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh, .pci = with_pci ? &h : NULL};
     bool known[VMS];
     for (int v = 0; v < VMS; v++)
         known[v] = row_of(v) != NOBODY;
@@ -1659,8 +1998,8 @@ static void check_core_believes_truth(void) {
     int plugged = 0, known = 0;
     for (int i = 0; i < core.used; i++) {
         const struct slot *s = &core.slot[i];
-        known += s->state == SLOT_PRESENT;
-        if (s->state != SLOT_PRESENT || s->vm < 0)
+        known += s->state == SLOT_PRESENT && s->dev.kind == KIND_USB;
+        if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || s->vm < 0)
             continue;
         const struct hold *h = hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum);
         if (h == NULL || h->incarnation != s->dev.incarnation)
@@ -1712,7 +2051,7 @@ static void check_disk(void) {
 
 static bool resets_under_way(void) {
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (w.resets[i] != 0 || w.offers[i] != 0 || w.revokes[i] != 0)
+        if (w.resets[i] != 0 || w.offers[i] != 0 || w.revokes[i] != 0 || w.prepares[i] != 0 || w.restores[i] != 0)
             return true;
     }
     return false;
@@ -1723,6 +2062,10 @@ static void round_of_answers(void) {
         advance_op(v);
     for (int v = 0; v < VMS && with_guests; v++)
         guest_event(v);
+    for (int v = 0; v < VMS && with_pci; v++)
+        pci_guest_event(v);
+    if (with_pci)
+        pci_order_event();
     for (int p = 0; p < PORTS; p++)
         look_event(p);
     revoke_event();
@@ -1740,7 +2083,8 @@ static void end_lies(void) {
         round_of_answers();
     for (int i = 0; i < core.used; i++) {
         const struct slot *s = &core.slot[i];
-        bool kept = s->state == SLOT_PRESENT && s->disconnected && s->vm >= 0 && w.vm[world_of(s->vm)].lies;
+        bool kept = s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && s->disconnected && s->vm >= 0 &&
+                    w.vm[world_of(s->vm)].lies;
         const struct hold *h = kept ? hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum) : NULL;
         if (kept && (h == NULL || h->incarnation != s->dev.incarnation))
             fail("a decision does not stand against a lie");
@@ -1759,6 +2103,10 @@ void world_rest(void) {
     for (int p = 0; p < PORTS; p++)
         w.port[p].dev.settled = true;
     scan();
+    for (int p = 0; p < PCIS; p++)
+        w.pci[p].kept = 0;
+    if (with_pci)
+        tell_pci();
     for (int v = 0; v < VMS; v++)
         end_busy(v);
     end_lies();
@@ -1773,6 +2121,7 @@ void world_rest(void) {
     check_disk();
     check_offered();
     check_revoked();
+    check_pci();
     for (int k = 0; k < CLIENTS; k++) {
         if (w.client[k].asked)
             fail("at rest: a request was never answered");
@@ -1810,6 +2159,8 @@ static void forget_held(void) {
  * it may go on using. */
 static void forget_unnamed(void) {
     for (int v = 0; v < VMS; v++) {
+        if (row_of(v) == NOBODY)
+            forget_pci(v);
         for (int h = 0; row_of(v) == NOBODY && h < HOLDS; h++) {
             if (!w.vm[v].hold[h].foreign)
                 w.vm[v].hold[h].used = false;
@@ -1851,6 +2202,7 @@ static void load(const struct conf *old) {
     memset(&core, 0, sizeof core);
     core_init(&core, conf, chance(50));
     core.quarantine = quarantine;
+    core.gives_pci = with_pci;
     bool noted = chance(80);
     if (noted)
         core_earlier(&core, old != NULL ? rows : NULL, n);
@@ -1911,6 +2263,13 @@ static void restart(void) {
             unbind(p, w.first_binds[i]);
     }
     memset(w.revokes, 0, sizeof w.revokes);
+    for (int i = 0; i < CORE_SLOTS; i++) { /* a worker that has begun finishes */
+        int p = w.prepares[i] != 0 ? pci_of_token(w.prepares[i]) : NOBODY;
+        if (p != NOBODY && group_open(p) == 0 && chance(50))
+            w.pci[p].of_vms = true;
+    }
+    memset(w.prepares, 0, sizeof w.prepares);
+    memset(w.restores, 0, sizeof w.restores);
     for (int p = 0; p < PORTS; p++) { /* one that is late outlives the daemon: it finishes, and binds again */
         if (w.port[p].present && w.port[p].late) {
             unbind(&w.port[p], w.port[p].late_binds);
@@ -1930,6 +2289,8 @@ static void restart(void) {
     for (int p = 0; p < PORTS; p++)
         w.port[p].dev.settled = true;
     scan();
+    if (with_pci)
+        tell_pci();
     w.coldplug = false;
     for (int v = 0; v < VMS; v++)
         tell_vm(w.vm[v].alive ? FACT_VM_SOCKET : FACT_VM_DOWN, v);
@@ -1969,6 +2330,8 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
         w.number[bus] = 1 + bus;
     for (int p = 0; p < PORTS; p++)
         make_device(p);
+    for (int p = 0; p < PCIS; p++)
+        make_pci(p);
     restart();
 }
 
@@ -1976,6 +2339,16 @@ void world_event(uint64_t number) {
     w.rng = mix(w.seed ^ mix(number + 1));
     if (quarantine != QUARANTINE_OFF && chance(5)) {
         quarantine_event();
+        return;
+    }
+    if (with_pci && chance(15)) {
+        uint32_t which = rnd(10);
+        if (which < 5)
+            pci_order_event();
+        else if (which < 8)
+            pci_guest_event((int)rnd(VMS));
+        else
+            pci_event();
         return;
     }
     if (with_guests && chance(10)) {

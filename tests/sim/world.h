@@ -23,6 +23,12 @@ void world_quarantine(void);
 void world_guests(void);
 uint64_t world_let_go(void);
 uint64_t world_refused(void);
+/* Likewise: there are PCI devices. */
+void world_pci(void);
+struct world_pci_counts {
+    uint64_t attaches, prepared, failed, restored, let_go, refused;
+};
+const struct world_pci_counts *world_pci_counts(void);
 uint64_t world_offers(void); /* devices that were offered to the host's drivers, since the start of the program */
 
 /* verbose: prints every fact and action. */
