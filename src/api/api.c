@@ -105,6 +105,8 @@ static void device_situation(struct sbuf *sb, const struct core *c, const struct
         member_bool(sb, "driven", s->dev.driven);
         member_bool(sb, "quarantined", core_quarantined(s));
     }
+    if (c->authorises && access_sees_all(who))
+        member_bool(sb, "authorized", !s->dev.unauthorised);
     if (access_sees_all(who))
         device_taken(sb, c, s);
     if (s->dev.note[0] != '\0' && access_sees_all(who))

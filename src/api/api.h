@@ -58,6 +58,10 @@ struct figures {
      * and those that the kernel is busy with for long; ports that are held, and those that another program holds. */
     const char *quarantine_why;
     uint64_t quarantine_hubs, quarantine_waiting, quarantine_late, quarantine_ports, quarantine_refused;
+    /* With usbAuthorization: why a bus authorises what is plugged in, or all of them; "" or NULL if none does. Buses.
+     */
+    const char *authorization_why;
+    uint64_t authorization_closed, authorization_waiting, authorization_open;
     struct worker_counts port_workers;
     vm_set connected; /* VMs whose monitor the daemon is connected to */
 };

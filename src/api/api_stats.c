@@ -99,6 +99,25 @@ static void quarantine(struct sbuf *sb, const struct core *c, const struct figur
     workers(sb, "port_workers", &f->port_workers);
 }
 
+/* Likewise. devices: those that are not authorised now. */
+static void authorization(struct sbuf *sb, const struct core *c, const struct figures *f) {
+    const char *why = f->authorization_why != NULL ? f->authorization_why : "";
+    uint64_t devices = 0;
+    if (!c->authorises && why[0] == '\0')
+        return;
+    for (int i = 0; i < c->used; i++)
+        devices += c->slot[i].state == SLOT_PRESENT && c->slot[i].dev.unauthorised;
+    member(sb, "usb_authorization");
+    sb_str(sb, "{\"works\": ");
+    sb_str(sb, why[0] == '\0' ? "true" : "false");
+    member_text_or_null(sb, "reason", why);
+    member_uint(sb, "buses", f->authorization_closed);
+    member_uint(sb, "waiting", f->authorization_waiting);
+    member_uint(sb, "open", f->authorization_open);
+    member_uint(sb, "devices", devices);
+    sb_char(sb, '}');
+}
+
 /* uncertain: devices, now. */
 static void revocation(struct sbuf *sb, const struct core *c) {
     const struct core_stats *st = &c->stats;
@@ -141,6 +160,7 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     workers(sb, "opener", &f->opener);
     workers(sb, "disk_worker", &f->disk_worker);
     quarantine(sb, c, f);
+    authorization(sb, c, f);
     OBJECT(sb, "reload", {"ok", f->reloads}, {"failed", f->reloads_failed});
     member_time(sb, "reload_failed_at", f->reload_failed_at);
     member_text_or_null(sb, "reload_error", f->reload_error);

@@ -313,16 +313,16 @@ struct action {
     int slot; /* device slot, or -1 */
     int vm;   /* or -1 */
     struct client_ref client;
-    bool audits;            /* ACT_SUBSCRIBE: to audit events, too */
-    uint16_t audit;         /* ACT_AUDIT */
-    uint16_t text;          /* index into actions.texts for ACT_REPLY with !ok */
-    bool reset, bind;       /* ACT_RELEASE */
-    bool shared;            /* ACT_PREPARE */
-    uint32_t token;         /* ACT_RELEASE, ACT_OFFER, ACT_REVOKE, ACT_PREPARE, ACT_RESTORE */
-    int64_t hold_ms;        /* ACT_FLAPS */
-    enum role by;           /* ACT_DROPPED */
-    uint16_t vid, pid;      /* ACT_DROPPED: 0 if it is about a tag */
-    char name[VH_NAME_MAX]; /* ACT_DROPPED: its port, "" any; or the tag */
+    bool audits;                   /* ACT_SUBSCRIBE: to audit events, too */
+    uint16_t audit;                /* ACT_AUDIT */
+    uint16_t text;                 /* index into actions.texts for ACT_REPLY with !ok */
+    bool reset, bind, deauthorise; /* ACT_RELEASE */
+    bool shared;                   /* ACT_PREPARE */
+    uint32_t token;                /* ACT_RELEASE, ACT_OFFER, ACT_REVOKE, ACT_PREPARE, ACT_RESTORE */
+    int64_t hold_ms;               /* ACT_FLAPS */
+    enum role by;                  /* ACT_DROPPED */
+    uint16_t vid, pid;             /* ACT_DROPPED: 0 if it is about a tag */
+    char name[VH_NAME_MAX];        /* ACT_DROPPED: its port, "" any; or the tag */
     struct vmm_op op;
 };
 

@@ -33,7 +33,7 @@ struct bus_calls {
 
 struct bus_release {
     int pidfd;
-    bool reset, bind;
+    bool reset, bind, deauthorise;
 };
 
 /* What is held of the ports that devices are plugged into, for general.quarantine. */
@@ -42,6 +42,12 @@ struct bus_quarantine {
     char why[VH_TEXT_MAX];        /* if it ran, and runs no more */
     unsigned hubs, waiting, late; /* waiting: not held yet; late: the kernel is busy with them for long */
     unsigned ports, refused;      /* refused: by another program */
+};
+
+/* Of usbAuthorization: at which buses the kernel authorises nothing by itself. */
+struct bus_authorization {
+    unsigned closed, waiting, open; /* open: it does all the same, and why */
+    char why[VH_TEXT_MAX];
 };
 
 struct bus {
@@ -70,7 +76,8 @@ struct bus {
      * within. False if too many orders wait: then nothing follows. */
     bool (*open_node)(const struct device *dev, uint64_t token);
     /* The device came back from a VM: waits for the end of the process behind pidfd (-1: none; it becomes the bus's),
-     * resets the device, binds it to the kernel's driver again and lets host drivers bind. calls.released follows.
+     * resets the device, ends its authorisation, binds it to the kernel's driver again and lets host drivers
+     * bind, as `how` says. calls.released follows.
      * False as above. */
     bool (*release)(const struct device *dev, uint64_t token, const struct bus_release *how);
     /* Ends every open descriptor of the device and leaves it without the kernel's driver, which binds nothing else by
@@ -83,6 +90,7 @@ struct bus {
     /* Once, after start() and before the first scan: from here on the ports of all hubs are held. */
     void (*hold_ports)(void);
     void (*quarantine)(struct bus_quarantine *s);
+    void (*authorization)(struct bus_authorization *s);
 };
 
 #endif

@@ -34,6 +34,11 @@ bool device_same_port(const char *sys_name, const char *other) {
     return strcspn(other, ".") == n && memcmp(sys_name, other, n) == 0;
 }
 
+bool device_same_bus(const char *sys_name, const char *other) {
+    size_t n = strcspn(sys_name, "-");
+    return strcspn(other, "-") == n && memcmp(sys_name, other, n) == 0;
+}
+
 bool device_order_lists(uint32_t kind) {
     return kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI || kind == DEVICE_EVDEV;
 }

@@ -19,17 +19,18 @@
 #include <stdint.h>
 
 enum device_order_kind {
-    DEVICE_LIST = 1, /* the names of all devices; takes no device's lock */
-    DEVICE_USES,     /* which devices the host uses */
-    DEVICE_READ,     /* one device's attributes */
-    DEVICE_OPEN,     /* its node, for a VM */
-    DEVICE_RELEASE,  /* it came back: wait for the process that had it (its pidfd comes along), reset, offer to drivers
-                      */
-    DEVICE_PCI,      /* the PCI devices of the host; takes no device's lock */
-    DEVICE_HUB,      /* the node of a hub that the kernel drives, and how many ports it has */
-    DEVICE_OFFER,    /* it is the host's: configure it if it is not, and offer it to drivers */
-    DEVICE_REVOKE,   /* end every open descriptor of it, and leave it without a driver */
-    DEVICE_EVDEV,    /* the input devices of the host; takes no device's lock */
+    DEVICE_LIST = 1,  /* the names of all devices; takes no device's lock */
+    DEVICE_USES,      /* which devices the host uses */
+    DEVICE_READ,      /* one device's attributes */
+    DEVICE_OPEN,      /* its node, for a VM */
+    DEVICE_RELEASE,   /* it came back: wait for the process that had it (its pidfd comes along), reset, offer to drivers
+                       */
+    DEVICE_PCI,       /* the PCI devices of the host; takes no device's lock */
+    DEVICE_HUB,       /* the node of a hub that the kernel drives, and how many ports it has */
+    DEVICE_OFFER,     /* it is the host's: configure it if it is not, and offer it to drivers */
+    DEVICE_REVOKE,    /* end every open descriptor of it, and leave it without a driver */
+    DEVICE_EVDEV,     /* the input devices of the host; takes no device's lock */
+    DEVICE_CLOSE_BUS, /* with usbAuthorization, of a root hub: nothing there is authorised by itself from here on */
     DEVICE_KINDS,
 };
 
@@ -54,7 +55,9 @@ struct device_order {
     uint8_t reset;     /* RELEASE: reset it */
     uint8_t bind;      /* RELEASE: no driver of the kernel has it: bind it again, after its reset; REVOKE: bind it first
                           if none has it, for it may have been opened so */
-    uint8_t idle;      /* READ: it was reported unconfigured, and may not be so any more */
+    uint8_t authorise; /* OPEN, OFFER: authorise it first if it is not (usbAuthorization) */
+    uint8_t deauthorise; /* RELEASE: its authorisation ends, before it is bound again */
+    uint8_t idle;        /* READ: it was reported unconfigured, and may not be so any more */
 };
 
 struct device_row {
@@ -104,7 +107,7 @@ enum device_result {
     DEVICE_SAME,     /* READ: nothing to add to what was reported; OPEN, RELEASE: done */
     DEVICE_GONE,     /* there is no such device */
     DEVICE_FLUX,     /* READ: there, but not readable now */
-    DEVICE_REFUSED,  /* OPEN, HUB, OFFER, RELEASE, REVOKE: not done; why says why */
+    DEVICE_REFUSED,  /* OPEN, HUB, OFFER, RELEASE, REVOKE, CLOSE_BUS: not done; why says why */
 };
 
 struct device_read {
@@ -124,7 +127,7 @@ struct device_read {
     char drivers[VH_DRIVERS_TEXT]; /* its modules' paths, each with its NUL; an empty one ends them */
 };
 
-struct device_done { /* OPEN, RELEASE, HUB, OFFER, REVOKE */
+struct device_done { /* OPEN, RELEASE, HUB, OFFER, REVOKE, CLOSE_BUS */
     struct worker_head head;
     uint32_t result;
     uint8_t ports; /* HUB: above 0 if its node was opened */
@@ -152,6 +155,7 @@ size_t device_answer_size(uint32_t kind, const union device_answer *a); /* bytes
 
 /* Are both devices behind one root port? Then an order about one may wait for the other. */
 bool device_same_port(const char *sys_name, const char *other);
+bool device_same_bus(const char *sys_name, const char *other); /* of two devices that are no root hubs */
 /* "1-2.3" or "usb1": the only names that are a USB device's in sysfs. */
 bool device_name_valid(const char *sys_name);
 

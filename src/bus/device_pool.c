@@ -112,7 +112,8 @@ static void write_off(struct entry *e) {
                                                    "opening a hub",
                                                    "configuring for the host",
                                                    "revocation",
-                                                   "listing input devices"};
+                                                   "listing input devices",
+                                                   "closing a bus"};
     struct device_order o = e->order;
     uint64_t token = e->token;
     if (log_may_about(LOG_DEVICES, o.sys_name, clock_now()))
@@ -138,12 +139,15 @@ static int count(enum worker_state state) {
 
 /* Does the order under way keep this one from beginning? A revocation waits for its own device alone: its first step
  * ends transfers although the hub is busy with a neighbour. Lists concern no device, but each kind of them is out once
- * at most. */
+ * at most. Of a bus, one device at a time is authorised for a VM. */
 static bool holds_up(const struct device_order *other, const struct device_order *o) {
     if (o->sys_name[0] == '\0' || other->sys_name[0] == '\0')
         return o->sys_name[0] == other->sys_name[0] && o->head.kind == other->head.kind;
     if (o->head.kind == DEVICE_REVOKE)
         return str_eq(other->sys_name, o->sys_name);
+    if (o->authorise != 0 && other->authorise != 0 && o->head.kind == DEVICE_OPEN && other->head.kind == DEVICE_OPEN &&
+        device_same_bus(other->sys_name, o->sys_name))
+        return true;
     return device_same_port(other->sys_name, o->sys_name);
 }
 

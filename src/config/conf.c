@@ -26,6 +26,7 @@ void conf_default(struct conf *c) {
     c->lease_seconds = 0;
     c->release_on_exit = false;
     c->quarantine = QUARANTINE_OFF;
+    c->authorization = (struct authorization){.enabled = false};
     c->protect_uplink = false;
     c->npci_rules = c->npci_entries = 0;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
@@ -300,6 +301,9 @@ bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, 
         conf_read_clients(&r, r.api_object); /* after the VMs: clients and rules name them */
         if (v[ROOT_USB] >= 0)
             conf_read_rules(&r, v[ROOT_USB]);
+        r.foreign = r.foreign || json_get(&r.j, 0, keys_name(OBJ_ROOT, ROOT_AUTHORIZATION)) >= 0;
+        if (v[ROOT_AUTHORIZATION] >= 0)
+            conf_read_authorization(&r, v[ROOT_AUTHORIZATION]);
         if (v[ROOT_PCI] >= 0)
             conf_read_pci(&r, v[ROOT_PCI]);
         if (v[ROOT_EVDEV] >= 0)

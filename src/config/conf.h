@@ -10,6 +10,7 @@
 #include "codec/regex.h"
 #include "config/conf_acpi.h"
 #include "config/conf_api.h"
+#include "config/conf_authorization.h"
 #include "config/conf_evdev.h"
 #include "config/conf_pci.h"
 #include "config/conf_rule.h"
@@ -71,6 +72,7 @@ struct conf {
     uint32_t lease_seconds;
     bool release_on_exit;
     enum quarantine quarantine;
+    struct authorization authorization;
     bool protect_uplink; /* no adapter of a default route goes to a VM */
     struct api_conf api;
     uint16_t nrules, nentries, nclasses, nvms;

@@ -15,6 +15,7 @@ static const char *const root_keys[] = {
     [ROOT_PCI] = "pciPassthrough",
     [ROOT_EVDEV] = "evdevPassthrough",
     [ROOT_ACPI] = "acpiPassthrough",
+    [ROOT_AUTHORIZATION] = "usbAuthorization",
     [ROOT_VMS] = "vms",
     [ROOT_GENERAL] = "general",
     [ROOT_DESCRIPTION] = "description",
@@ -183,6 +184,11 @@ static const char *const class_keys[] = {
     [CLS_DESCRIPTION] = "description",
 };
 
+static const char *const authorization_keys[] = {
+    [AUTH_ENABLE] = "enable",        [AUTH_DISABLE] = "disable",         [AUTH_UNMATCHED] = "deauthorizeUnmatched",
+    [AUTH_HOST_ALLOW] = "hostAllow", [AUTH_DESCRIPTION] = "description",
+};
+
 static const char *const connector_keys[] = {
     [CON_NAME] = "name",
     [CON_PORTS] = "ports",
@@ -206,6 +212,8 @@ _Static_assert(sizeof acpi_entry_keys / sizeof *acpi_entry_keys == ACPI_ENTRY_KE
 _Static_assert(sizeof class_keys / sizeof *class_keys == CLASS_KEYS, "every class key has a name");
 _Static_assert(sizeof client_keys / sizeof *client_keys == CLIENT_KEYS, "every client key has a name");
 _Static_assert(sizeof limit_keys / sizeof *limit_keys == LIMIT_KEYS, "every limit key has a name");
+_Static_assert(sizeof authorization_keys / sizeof *authorization_keys == AUTHORIZATION_KEYS,
+               "every authorization key has a name");
 _Static_assert(sizeof connector_keys / sizeof *connector_keys == CONNECTOR_KEYS, "every connector key has a name");
 _Static_assert(ENTRY_KEYS <= CONF_KEYS_MAX && API_KEYS <= CONF_KEYS_MAX, "value arrays have room for every key");
 
@@ -231,6 +239,7 @@ static const struct {
     [OBJ_CLIENT] = {client_keys, CLIENT_KEYS, "an element of 'general.api.clients'"},
     [OBJ_LIMITS] = {limit_keys, LIMIT_KEYS, "'general.api.limits'"},
     [OBJ_CONNECTOR] = {connector_keys, CONNECTOR_KEYS, "an element of 'general.connectors'"},
+    [OBJ_AUTHORIZATION] = {authorization_keys, AUTHORIZATION_KEYS, "'usbAuthorization'"},
 };
 
 /* Keys of the schema that this version does not read. */
@@ -238,7 +247,6 @@ static const struct {
     enum conf_object o;
     const char *name, *what;
 } later_only[] = {
-    {OBJ_ROOT, "usbAuthorization", "the kernel's USB authorization is left as it is"},
     {OBJ_PCI_RULE, "allowedVms", "nobody chooses a VM for a PCI device: 'targetVm' names it"},
     {OBJ_EVDEV_RULE, "allowedVms", "nobody chooses a VM for an input device: 'targetVm' names it"},
     {OBJ_GENERAL, "modprobe", "drivers are found without it"},
@@ -283,6 +291,8 @@ static const struct {
     {OBJ_ACPI_ENTRY, "user", "setUser"},
     {OBJ_ACPI_ENTRY, "group", "setGroup"},
     {OBJ_VM, "qmpSocket", "socket"},
+    {OBJ_AUTHORIZATION, "enabled", "enable"},
+    {OBJ_AUTHORIZATION, "allow", "hostAllow"},
     {OBJ_VM, "path", "socket"},
 };
 
@@ -368,6 +378,7 @@ bool keys_decide(enum conf_object o) {
     case OBJ_EVDEV_ENTRY:
     case OBJ_ACPI_RULE:
     case OBJ_ACPI_ENTRY:
+    case OBJ_AUTHORIZATION:
         return true;
     default:
         return false;
@@ -389,7 +400,7 @@ bool keys_hint(enum conf_object o, const char *key, char *dst, size_t cap) {
     VH_ASSERT(fits); /* only names from these tables */
     if (o == OBJ_ROOT)
         return right == root_keys[ROOT_USB] || right == root_keys[ROOT_PCI] || right == root_keys[ROOT_EVDEV] ||
-               right == root_keys[ROOT_ACPI] || right == root_keys[ROOT_VMS];
+               right == root_keys[ROOT_ACPI] || right == root_keys[ROOT_AUTHORIZATION] || right == root_keys[ROOT_VMS];
     if (!keys_decide(o) || named)
         return false;
     return right != NULL ? strcmp(right, "description") != 0 : home >= 0 && keys_decide((enum conf_object)home);

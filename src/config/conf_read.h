@@ -82,9 +82,12 @@ bool rd_pattern(struct reader *r, int tok, struct regex *out);
 void conf_read_connectors(struct reader *r, int array); /* -1: there are none; before the rules, which name them */
 bool conf_read_places(struct reader *r, struct entry *e, int tok); /* `connector` of an entry */
 void conf_read_rules(struct reader *r, int array);
-void conf_read_pci(struct reader *r, int array);  /* conf_pci.c; after the VMs */
-void conf_read_evdev(struct reader *r, int tok);  /* conf_evdev.c; after the VMs */
-void conf_read_acpi(struct reader *r, int array); /* conf_acpi.c; after the VMs */
+/* Entries of rules, or of what has entries like them; *n of them from *first on. */
+void conf_read_entries(struct reader *r, int array, bool denies, uint16_t *first, uint16_t *n);
+void conf_read_authorization(struct reader *r, int object); /* conf_authorization.c; after the rules */
+void conf_read_pci(struct reader *r, int array);            /* conf_pci.c; after the VMs */
+void conf_read_evdev(struct reader *r, int tok);            /* conf_evdev.c; after the VMs */
+void conf_read_acpi(struct reader *r, int array);           /* conf_acpi.c; after the VMs */
 void conf_read_api(struct reader *r, int object);
 void conf_read_limits(struct reader *r, int object);
 void conf_read_clients(struct reader *r, int api_object); /* after the VMs; -1: there is no general.api */

@@ -264,7 +264,7 @@ static void read_entry(struct reader *r, int object, bool denies) {
     lonely_field(r, v, OBJ_ENTRY, ENT_IF_SUBCLASS, ENT_IF_CLASS);
 }
 
-static void read_entries(struct reader *r, int array, bool denies, uint16_t *first, uint16_t *n) {
+void conf_read_entries(struct reader *r, int array, bool denies, uint16_t *first, uint16_t *n) {
     *first = r->c->nentries;
     *n = 0;
     if (array < 0 || !rd_array(r, array, "an array of entries"))
@@ -350,8 +350,8 @@ static void read_rule(struct reader *r, int object) {
     read_speed(r, v[RULE_SPEED], rule);
     (void)rd_bool(r, v[RULE_SKIP], &rule->skip_on_suspend);
     (void)rd_bool(r, v[RULE_RESET], &rule->reset_on_release);
-    read_entries(r, v[RULE_ALLOW], false, &rule->allow, &rule->nallow);
-    read_entries(r, v[RULE_DENY], true, &rule->deny, &rule->ndeny);
+    conf_read_entries(r, v[RULE_ALLOW], false, &rule->allow, &rule->nallow);
+    conf_read_entries(r, v[RULE_DENY], true, &rule->deny, &rule->ndeny);
     if (rd_empty(r, v[RULE_ALLOW]) && !misspelt)
         rd_warn(r, object, "no 'allow' entry: the rule never applies");
 }

@@ -175,10 +175,27 @@ static bool one_matches(const struct conf *c, const struct device *dev, uint16_t
     return false;
 }
 
-bool policy_keeps_from_host(enum quarantine q, const struct rule *r) {
+static bool host_allows(const struct conf *c, const struct device *dev) {
+    const struct authorization *a = &c->authorization;
+    if (!a->enabled || dev->kind != KIND_USB || dev->malformed[0] != '\0')
+        return false;
+    for (int i = a->allow; i < a->allow + a->nallow; i++) {
+        if (policy_entry_matches(c, &c->entries[i], dev))
+            return true;
+    }
+    return false;
+}
+
+bool policy_authorises(const struct conf *c, const struct rule *r, const struct device *dev) {
+    if (r != NULL && (r->host || r->nvms > 0))
+        return r->host;
+    return host_allows(c, dev);
+}
+
+bool policy_keeps_from_host(const struct conf *c, enum quarantine q, const struct rule *r, const struct device *dev) {
     if (q == QUARANTINE_OFF || (r != NULL && r->host))
         return false;
-    return q == QUARANTINE_ALL || (r != NULL && r->nvms > 0);
+    return (r != NULL && r->nvms > 0) || (q == QUARANTINE_ALL && !host_allows(c, dev));
 }
 
 bool policy_denies(const struct conf *c, const struct device *dev) {

@@ -26,9 +26,12 @@
 void policy_index(struct conf *c);
 /* The deciding rule's index, or -1 if none applies. */
 int policy_rule(const struct conf *c, const struct device *dev);
-/* With general.quarantine: do the host's drivers never see a device with that rule (NULL: none)? No hub is asked about.
+/* With general.quarantine: do the host's drivers never see this device with that rule (NULL: none)? No hub is asked
+ * about. What usbAuthorization names for the host (hostAllow) is the host's, unless a rule gives it to a VM. */
+bool policy_keeps_from_host(const struct conf *c, enum quarantine q, const struct rule *r, const struct device *dev);
+/* With usbAuthorization: is it one of the devices that are authorised for the host? Else for the VM alone that gets it.
  */
-bool policy_keeps_from_host(enum quarantine q, const struct rule *r);
+bool policy_authorises(const struct conf *c, const struct rule *r, const struct device *dev);
 /* Does a deny entry of any enabled rule match? For devices without a rule: "unknown" is not "forbidden". */
 bool policy_denies(const struct conf *c, const struct device *dev);
 /* In the configured reading. Ignores whether the device is malformed; policy_rule() checks that. */

@@ -20,6 +20,7 @@ void core_init(struct core *c, const struct conf *conf, bool attach_connected) {
     VH_ASSERT(c->conf == NULL);
     c->conf = conf;
     c->quarantine = conf->quarantine;
+    c->authorises = conf->authorization.enabled;
     c->attach_connected = attach_connected;
     c->wake_at = VH_NEVER;
 }
@@ -152,6 +153,7 @@ static void plug(struct step *st, const struct fact *f) {
         doubt_earlier(c, s, earlier->vms);
         revoke_plugged(c, s, earlier);
     }
+    authorize_plugged(c, s, f->coldplug);
     if (f->coldplug && s->managed && s->choice < 0)
         s->choice = slot_terms(c, s).first; /* at start, no client can answer */
     slot_announce(st, i);
@@ -185,9 +187,10 @@ static void device_fact(struct step *st, const struct fact *f) {
     }
     struct slot *s = &st->c->slot[i];
     /* What it is may not have been known before, like its serial number. */
-    bool known_now =
-        (f->device->settled && !s->dev.settled) || (!f->device->unauthorised && s->dev.unauthorised && s->dev.settled);
-    if ((f->device->unresponsive || f->device->unauthorised) && s->question == QUESTION_OPEN)
+    bool known_now = (f->device->settled && !s->dev.settled) ||
+                     (!f->device->unauthorised && s->dev.unauthorised && s->dev.settled && !st->c->authorises);
+    bool unusable = f->device->unresponsive || (f->device->unauthorised && !st->c->authorises);
+    if (unusable && s->question == QUESTION_OPEN)
         s->question = QUESTION_NONE; /* asked anew once it can be used */
     texts_keep(st->c, i, f->device);
     s->dev.connector = connector_of(st->c->conf, &s->dev);
@@ -296,8 +299,9 @@ static void pci_plug(struct step *st, const struct device *d, bool coldplug) {
     s->managed = true; /* it is there from the start, and no client is asked */
     c->stats.plugged++;
     slot_plugged(st, i);
-    if (coldplug || noted(c, s) != 0)
-        doubt_earlier(c, s);
+    const struct assigned *earlier = noted(c, s);
+    if (coldplug || earlier->vms != 0)
+        doubt_earlier(c, s, earlier->vms);
 }
 
 /* Is it bound to the driver that VMs use it by? While something is done to it, only the end of that tells. */

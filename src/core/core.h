@@ -111,16 +111,19 @@ struct slot {
     bool unbound;             /* no driver of the kernel has it, since it was revoked: to be bound again */
     bool reset_due;           /* it came back from a VM: to be reset, once no VM holds it */
     bool binding;             /* the ACT_RELEASE under way binds it again */
+    bool deauthorise;         /* with usbAuthorization: no VM has it any more, so its authorisation is to end */
+    bool deauthorising;       /* the ACT_RELEASE under way ends it */
+    bool unmatched;           /* of the start, with deauthorizeUnmatched: what becomes of it is not known yet */
     int gone_vm;              /* the VM that died with it in this step, -1 none */
     unsigned revoke_failures; /* in a row, or of being bound again */
     int64_t revoke_at;        /* neither revoked nor bound again before */
     int64_t revoke_since;     /* of the revocation under way; of the last one that was certain, how long it took */
     bool releasing;           /* being reset and given back to drivers of the host */
-    bool shut;                /* with quarantine: the host's drivers have not been offered it since it came */
-    bool offering;            /* being offered to them; no attach before FACT_OFFERED */
-    unsigned offer_failures;  /* in a row */
-    int64_t offer_at;         /* not offered again before */
-    int64_t hold_until;       /* its port flaps: neither announced nor attached before; 0 if not held */
+    bool shut;     /* with quarantine or usbAuthorization: the host's drivers have not been offered it since it came */
+    bool offering; /* being offered to them; no attach before FACT_OFFERED */
+    unsigned offer_failures; /* in a row */
+    int64_t offer_at;        /* not offered again before */
+    int64_t hold_until;      /* its port flaps: neither announced nor attached before; 0 if not held */
     enum role disconnected_by;
     enum role restore_by; /* author of the decision to restore if the attach under way fails */
     int64_t retry_at;     /* no operation before */
@@ -251,6 +254,7 @@ struct core {
     bool attach_connected;
     bool gives_pci;             /* PCI devices are given to VMs; set by the caller that can carry that out */
     enum quarantine quarantine; /* of the configuration at start */
+    bool authorises;            /* usbAuthorization, likewise */
     enum earlier { EARLIER_UNKNOWN, EARLIER_NONE, EARLIER_NOTED } earlier;
     const struct assigned *assigned; /* EARLIER_NOTED: nassigned rows */
     int nassigned;
@@ -315,7 +319,8 @@ const struct device *core_device(const struct core *c, const char *sys_name); /*
 bool core_wants_device(const struct core *c, const char *sys_name); /* once it is settled, will a VM get it? */
 bool core_device_given(const struct core *c, const char *sys_name); /* has a VM that device, by us? */
 int64_t core_deadline(const struct core *c); /* when FACT_TIME is due; VH_NEVER if nothing waits for time */
-bool core_keeps_from_host(const struct core *c, const struct slot *s); /* by policy, with quarantine */
+bool core_quarantines(const struct core *c, const struct slot *s);     /* by policy, with quarantine */
+bool core_keeps_from_host(const struct core *c, const struct slot *s); /* the same, or it is not authorised for it */
 /* Is it taken away? "revoked": certainly. "uncertain": core.revoke_why, or what this fills, says why not. "not_taken":
  * its VM has it still. NULL: nobody has taken it away. */
 const char *core_taken(const struct core *c, const struct slot *s, struct sbuf *why);

@@ -48,13 +48,19 @@ static bool check_slot(const struct core *c, int i, const char **why) {
     MUST(s->op != OP_ATTACH || s->state == SLOT_LEAVING || s->revoke == REVOKE_NONE,
          "a device is given to a VM while it is being taken away");
     MUST(!s->offering || !slot_held(s), "a device is offered to the host that a VM may hold");
-    MUST(!s->releasing || !slot_held(s), "a device is given back to the host that a VM may hold");
+    MUST(!s->releasing || s->deauthorising || !slot_held(s), "a device is given back to the host that a VM may hold");
     MUST(s->revoke != REVOKE_UNDER_WAY || s->op == OP_NONE || s->state == SLOT_LEAVING,
          "a device is revoked during an operation");
     MUST(s->vm < 0 || !core_kind(&s->dev)->revocable || !c->conf->vms[s->vm].revoke || s->holders != 0 ||
              s->revoke == REVOKE_CERTAIN || s->cut || s->state == SLOT_LEAVING,
          "a VM has a device and is not counted among its holders");
-    MUST(c->quarantine != QUARANTINE_OFF || (!s->shut && !s->offering), "without quarantine a device is shut");
+    MUST(c->quarantine != QUARANTINE_OFF || c->authorises || (!s->shut && !s->offering),
+         "without quarantine a device is shut");
+    MUST(c->authorises || (!s->deauthorise && !s->deauthorising && !s->unmatched),
+         "without usbAuthorization a device is to lose its authorisation");
+    MUST(!s->deauthorising || s->releasing, "a device loses its authorisation without an action");
+    MUST(s->op != OP_ATTACH || !s->deauthorise || s->state == SLOT_LEAVING,
+         "a device is to lose its authorisation while it is given to a VM");
     MUST(s->hold_until == 0 || !s->announced, "a held device is announced");
     MUST(s->hold_until == 0 || (s->vm < 0 && s->op == OP_NONE), "a held device has a VM or an operation");
     MUST(!core_closed(c) || s->vm >= 0 || s->req >= 0 || plan_target(c, s) < 0,
@@ -218,6 +224,7 @@ bool core_at_rest(const struct core *c, const char **why) {
         MUST(!host_wants_back(c, s), "a device is bound for VMs, and none is to have it");
         MUST(!s->ejecting, "a guest has not let go of a device");
         MUST(!s->releasing && s->hold_until == 0, "a device waits for its reset or is held");
+        MUST(!s->deauthorise || s->vm >= 0, "a device is to lose its authorisation");
         MUST(!revoke_busy(c, s) && !s->cut, "a device is to be revoked or bound again");
         MUST(!s->offering && !quarantine_due(c, s), "a device of the host's is not offered to its drivers");
         MUST(s->vm == target || s->foreign >= 0 ||

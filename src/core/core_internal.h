@@ -28,9 +28,9 @@ const char *slot_tag(const struct core *c, const struct slot *s);
 /* By which decisions about a tag concern it: those are about devices on USB. "" none. */
 const char *slot_decided_tag(const struct core *c, const struct slot *s);
 void slot_failed(struct step *st, struct slot *s, const char *text); /* the next operation waits; text: why */
-void slot_afresh(struct slot *s); /* forgets failures: the next operation need not wait */
-void slot_shut(const struct core *c,
-               struct slot *s);                    /* with quarantine: it is to be offered to the host, or stays shut */
+void slot_afresh(struct slot *s);                     /* forgets failures: the next operation need not wait */
+void slot_shut(const struct core *c, struct slot *s); /* it is to be offered to the host, or stays shut */
+bool slot_authorises(const struct core *c, const struct slot *s); /* is it on USB, with usbAuthorization? */
 void slot_unassign(struct step *st, int i);        /* the VM no longer has it: event; a leaving slot ends */
 void slot_assign(struct step *st, int i, int vm);  /* the VM has it now: event */
 void slot_release(struct step *st, int i, int vm); /* it is back: reset it; vm: the VM if it has died, or -1 */
@@ -125,6 +125,10 @@ bool host_unsure(const struct core *c, const struct slot *s);
 bool host_ready(struct step *st, int i, int vm, int64_t *at);
 void host_fact(struct step *st, const struct fact *f); /* FACT_PREPARED, FACT_RESTORED */
 int64_t host_plan(struct step *st, int i);             /* in each step; when to look again, or VH_NEVER */
+
+/* core_authorize.c */
+void authorize_plugged(const struct core *c, struct slot *s, bool coldplug); /* a new plug */
+void authorize_plan(struct step *st, int i);                                 /* in each step, before revoke_plan() */
 
 /* core_claim.c */
 void claims_end(struct core *c, int vm);                            /* all of the VM */

@@ -148,6 +148,7 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
         s->ready = false; /* each attach is prepared anew */
         s->held_before = (s->holders >> v & 1) != 0;
         slot_hold(st->c, s, v);
+        s->deauthorise = false; /* opening it authorises it */
         place(st, v, s, op);
     }
     core_kind(&s->dev)->put_id(s, op);
@@ -338,6 +339,7 @@ void plan(struct step *st) {
             claim_judge(st, i);
         settle_request(st, i);
         ask(st, i);
+        authorize_plan(st, i);
         wake(c, revoke_plan(st, i));
         consider(st, i, best);
         wake(c, quarantine_plan(st, i));

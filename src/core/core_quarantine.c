@@ -1,20 +1,30 @@
 /*
  * core_quarantine.c - which devices the host's drivers never see, and when the others are offered to them. Owns
- * slot.shut and the offers; knows nothing of ports. With general.quarantine "off" it does nothing.
+ * slot.shut and the offers; knows nothing of ports. Without general.quarantine and usbAuthorization it does nothing.
  *
- * A device that comes while ports are held is unconfigured: it is shut. So is one that a VM gives back. The plan offers
- * a shut device that is the host's, once; whatever changes the policy brings up the same comparison again.
+ * A device that comes while ports are held is unconfigured, and with usbAuthorization it is not authorised: it is shut.
+ * So is one that a VM gives back. The plan offers a shut device that is the host's, once; whatever changes the policy
+ * brings up the same comparison again.
  */
 #include "config/policy.h"
 #include "core/core_internal.h"
 
 enum { OFFERS_MAX = 3 }; /* a device that fails as often fails for a reason of its own */
 
-bool core_keeps_from_host(const struct core *c, const struct slot *s) {
-    const struct rule *r = s->rule >= 0 && s->dev.kind == KIND_USB ? &c->conf->rules[s->rule] : NULL;
+static const struct rule *rule_of(const struct core *c, const struct slot *s) {
+    return s->rule >= 0 && s->dev.kind == KIND_USB ? &c->conf->rules[s->rule] : NULL;
+}
+
+bool core_quarantines(const struct core *c, const struct slot *s) {
+    const struct rule *r = rule_of(c, s);
     if (c->quarantine == QUARANTINE_OFF || s->hub || s->dev.kind != KIND_USB || (r != NULL && r->host))
         return false;
-    return policy_keeps_from_host(c->quarantine, r) || s->lease >= 0;
+    return policy_keeps_from_host(c->conf, c->quarantine, r, &s->dev) || s->lease >= 0;
+}
+
+bool core_keeps_from_host(const struct core *c, const struct slot *s) {
+    bool unauthorised = slot_authorises(c, s) && !s->hub && !policy_authorises(c->conf, rule_of(c, s), &s->dev);
+    return unauthorised || core_quarantines(c, s);
 }
 
 bool core_quarantined(const struct slot *s) {
@@ -23,7 +33,9 @@ bool core_quarantined(const struct slot *s) {
 
 /* Without a configuration there is no interface that a driver could have. */
 void quarantine_plugged(const struct core *c, struct slot *s) {
-    if (s->dev.kind == KIND_USB && s->dev.settled && s->dev.usb.nconfigs > 0 && s->dev.usb.config == 0 && !s->shut)
+    bool idle =
+        c->quarantine != QUARANTINE_OFF && s->dev.kind == KIND_USB && s->dev.usb.nconfigs > 0 && s->dev.usb.config == 0;
+    if (s->dev.settled && (idle || (slot_authorises(c, s) && s->dev.unauthorised)) && !s->shut)
         slot_shut(c, s);
 }
 
@@ -60,7 +72,7 @@ bool quarantine_due(const struct core *c, const struct slot *s) {
         return false;
     if (s->vm >= 0 || s->op != OP_NONE || s->doubt != 0 || s->releasing || s->foreign >= 0 || s->look != LOOK_NONE)
         return false;
-    if (slot_held(s) || s->unbound || s->reset_due || s->revoke == REVOKE_UNDER_WAY)
+    if (slot_held(s) || s->unbound || s->reset_due || s->deauthorise || s->revoke == REVOKE_UNDER_WAY)
         return false;
     return slot_stays_with_host(c, s, STAY_UNUSABLE | STAY_UNSETTLED) == STAY_NO;
 }

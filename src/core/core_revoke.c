@@ -149,12 +149,15 @@ void revoke_released(struct step *st, const struct fact *f) {
         s->releasing = false;
         if (s->binding && f->ok) {
             s->unbound = false;
-            revoke_reload(s);
             slot_shut(st->c, s); /* with quarantine it is without a configuration now, whether a VM had it or not */
         }
-        if (s->binding && !f->ok)
+        bool told = s->binding || s->deauthorising;
+        s->deauthorise = s->deauthorising && !f->ok;
+        if (told && f->ok)
+            revoke_reload(s);
+        else if (told)
             failed(st, s);
-        s->binding = false;
+        s->binding = s->deauthorising = false;
     }
 }
 
@@ -175,23 +178,28 @@ static int64_t revoke(struct step *st, int i) {
     return VH_NEVER;
 }
 
-/* It is out of its VM: reset, and bound again, unless somebody has taken it away. */
+/* It is out of its VM: reset, no longer authorised, and bound again, unless somebody has taken it away. A VM that may
+ * hold it still loses its authorisation alone. */
 static int64_t give_back(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    bool bind = s->unbound && !s->disconnected;
-    if (s->state != SLOT_PRESENT || s->vm >= 0 || slot_held(s) || s->releasing || s->offering || s->op == OP_ATTACH ||
-        (!bind && !s->reset_due))
+    bool held = slot_held(s), bind = s->unbound && !s->disconnected && !held, reset = s->reset_due && !held;
+    if (s->state != SLOT_PRESENT || s->vm >= 0 || s->releasing || s->offering || s->op == OP_ATTACH ||
+        (!bind && !reset && !s->deauthorise))
         return VH_NEVER;
-    if (bind && s->revoke_at > st->now)
+    if ((bind || s->deauthorise) && s->revoke_at > st->now)
         return s->revoke_at;
+    if (slot_authorises(st->c, s) && core_keeps_from_host(st->c, s))
+        s->deauthorise = true; /* also what an earlier daemon gave to a VM */
     struct action *a = step_add(st, ACT_RELEASE);
     a->slot = i;
     a->vm = s->gone_vm;
     a->token = s->plug;
-    a->reset = s->reset_due;
+    a->reset = reset;
     a->bind = s->binding = bind;
+    a->deauthorise = s->deauthorising = s->deauthorise;
     s->releasing = true;
-    s->reset_due = false;
+    s->deauthorise = false;
+    s->reset_due = s->reset_due && held;
     s->gone_vm = -1;
     return VH_NEVER;
 }

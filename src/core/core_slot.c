@@ -75,8 +75,12 @@ void slots_reap(struct core *c) {
         c->used--;
 }
 
+bool slot_authorises(const struct core *c, const struct slot *s) {
+    return c->authorises && s->dev.kind == KIND_USB;
+}
+
 void slot_shut(const struct core *c, struct slot *s) {
-    if (c->quarantine == QUARANTINE_OFF || s->dev.kind != KIND_USB)
+    if (s->dev.kind != KIND_USB || (c->quarantine == QUARANTINE_OFF && !c->authorises))
         return;
     s->shut = true;
     s->offer_failures = 0;
@@ -118,6 +122,7 @@ void slot_unassign(struct step *st, int i) {
     s->ejecting = s->ready = false;
     driver_forget(st->c, i);
     slot_shut(st->c, s);
+    s->deauthorise = slot_authorises(st->c, s);
     left(st->c, s, vm);
     if (s->state == SLOT_PRESENT) {
         st->c->stats.detached++;
@@ -162,6 +167,7 @@ void slot_assign(struct step *st, int i, int vm) {
     driver_forget(st->c, i);
     s->adopted = false;
     s->failures = 0;
+    s->deauthorise = false;
     slot_hold(st->c, s, vm);
     s->cut = s->cut || s->unbound; /* it cannot be used without a driver */
     if (s->state != SLOT_PRESENT)

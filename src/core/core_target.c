@@ -20,7 +20,7 @@ enum stay slot_stays_with_host(const struct core *c, const struct slot *s, unsig
         holds |= STAY_PROTECTED;
     if (s->foreign >= 0 || (s->vm < 0 && s->look != LOOK_NONE))
         holds |= STAY_FOREIGN;
-    if (s->dev.unauthorised)
+    if (s->dev.unauthorised && !c->authorises) /* else it is authorised as it is given away */
         holds |= STAY_UNAUTHORISED;
     if (s->dev.unresponsive)
         holds |= STAY_UNRESPONSIVE;
@@ -87,7 +87,7 @@ bool core_wants_device(const struct core *c, const char *sys_name) {
     int vm = rule_target(c, &c->slot[i]);
     if (vm < 0 || slot_stays_with_host(c, &c->slot[i], ~(unsigned)STAY_UNSETTLED) != STAY_NO)
         return false;
-    if (slot_kept_from(&c->slot[i], vm))
+    if (slot_kept_from(&c->slot[i], vm) || c->slot[i].dev.unauthorised)
         return false;                                                     /* a descriptor of now would be a dead one */
     return c->quarantine == QUARANTINE_OFF || c->vm[vm].state != VM_DOWN; /* opening it configures it then */
 }

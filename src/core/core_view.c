@@ -171,6 +171,8 @@ static void reason_now(const struct core *c, const struct slot *s, struct sbuf *
         sb_fmt(sb, "detached by the guest of VM '%s'", c->conf->vms[s->guest_detached].name);
     else if (s->suspended >= 0)
         sb_str(sb, "suspended");
+    else if (s->rule < 0 && c->authorises && s->dev.unauthorised && core_keeps_from_host(c, s))
+        sb_str(sb, "no rule applies, and hostAllow does not name it: not authorised");
     else if (s->rule < 0)
         sb_str(sb, "no rule applies");
     else if (slot_terms(c, s).host)

@@ -251,6 +251,8 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
     }
     if (kind == OP_ATTACH)
         not_sent(s, v, r->status);
+    if (kind == OP_ATTACH && r->status != OP_OK && r->status != OP_UNKNOWN)
+        s->deauthorise = slot_authorises(st->c, s); /* opening it may have authorised it */
     if (r->status != OP_OK && kind == OP_DETACH && s->revoke == REVOKE_CERTAIN && s->vm == v &&
         s->state == SLOT_PRESENT)
         taken_without_it(st, i, v);

@@ -17,6 +17,7 @@
 #include "bus/usb/port_pool.h"
 #include "config/access.h"
 #include "core/core.h"
+#include "daemon/auth_record.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
 #include "daemon/evdev_list.h"
@@ -174,6 +175,15 @@ static void count_ports(struct figures *f) {
     port_pool_count(&f->port_workers);
 }
 
+static void count_buses(struct figures *f) {
+    static struct bus_authorization a; /* f points into it */
+    dispatch_bus()->authorization(&a);
+    f->authorization_why = auth_record_why()[0] != '\0' ? auth_record_why() : a.why;
+    f->authorization_closed = a.closed;
+    f->authorization_waiting = a.waiting;
+    f->authorization_open = a.open;
+}
+
 static void count(struct figures *f) {
     const struct netlink_stats *n = netlink_stats();
     const struct server_stats *s = server_stats();
@@ -212,6 +222,7 @@ static void count(struct figures *f) {
     opener_count(&f->opener);
     disk_worker_count(&f->disk_worker);
     count_ports(f);
+    count_buses(f);
     for (int v = 0; v < dispatch_core()->conf->nvms; v++)
         f->connected |= (vm_set)link_connected(v) << v;
 }

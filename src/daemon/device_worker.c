@@ -9,6 +9,7 @@
 #include "bus/device_pool.h"
 #include "bus/evdev_sysfs.h"
 #include "bus/pci_sysfs.h"
+#include "bus/usb/auth_default.h"
 #include "bus/usb/bus_usb.h"
 #include "bus/usb/usb_leave.h"
 #include "bus/usb/usb_work.h"
@@ -26,7 +27,7 @@ static bool may_configure;
 static bool enter(void) {
     outlive_watch();
     struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
-    box.paths = sandbox_paths_device(&box.npaths);
+    box.paths = sandbox_paths_device(auth_default_on(), &box.npaths);
     return sandbox_enter(&box);
 }
 

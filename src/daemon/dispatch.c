@@ -10,6 +10,7 @@
 #include "base/log_limit.h"
 #include "base/str.h"
 #include "core/core.h"
+#include "daemon/auth_record.h"
 #include "daemon/conf_load.h"
 #include "daemon/device_worker.h"
 #include "daemon/disk_worker.h"
@@ -82,8 +83,11 @@ static void do_revoke(const struct action *a) {
 
 static void do_release(const struct action *a) {
     const struct device *d = &dispatch.core.slot[a->slot].dev;
-    struct bus_release how = {.pidfd = a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1, .reset = a->reset, .bind = a->bind};
-    log_debug("given back: device=%s reset=%d bind=%d", d->sys_name, a->reset, a->bind);
+    struct bus_release how = {.pidfd = a->vm >= 0 ? vm_watch_pidfd(a->vm) : -1,
+                              .reset = a->reset,
+                              .bind = a->bind,
+                              .deauthorise = a->deauthorise};
+    log_debug("given back: device=%s reset=%d bind=%d deauthorise=%d", d->sys_name, a->reset, a->bind, a->deauthorise);
     if (how.pidfd >= 0)
         how.pidfd = sys_dup(how.pidfd); /* without it the reset may come a moment too early */
     if (dispatch.bus->release(d, a->token, &how))
@@ -202,11 +206,12 @@ static void warn_of_lost_tags(void) {
 }
 
 /* What the host's drivers may not see, after the daemon's end either: what somebody has taken away, and with quarantine
- * what is a guest's. */
+ * what is a guest's. With usbAuthorization alone, what a VM has or is getting is left as it is. */
 static bool is_no_hosts(const struct core *c, int i) {
     const struct slot *s = &c->slot[i];
     bool guests = c->quarantine != QUARANTINE_OFF &&
-                  (core_keeps_from_host(c, s) || core_may_have(c, i) != 0 || core_stray(c, i) || s->unbound);
+                  (core_quarantines(c, s) || core_may_have(c, i) != 0 || core_stray(c, i) || s->unbound);
+    guests = guests || (c->authorises && core_may_have(c, i) != 0);
     return s->state == SLOT_PRESENT && (guests || (s->disconnected && s->revoke != REVOKE_NONE));
 }
 
@@ -444,12 +449,14 @@ bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct
     dispatch.bus = bus;
     bool holds = conf->quarantine != QUARANTINE_OFF;
     _Static_assert((int)CORE_SLOTS <= (int)OUTLIVE_ROWS, "a row for each slot");
+    bool authorises = auth_record_start(conf) && conf->authorization.enabled; /* before the workers: they put it back */
     if (!bus->start(&bus_calls) || !outlive_start() || !device_workers_start(holds) || (holds && !port_workers_start()))
         return false; /* first: they inherit no descriptor opened below */
     outlive_drop();
     if (holds)
         bus->hold_ports();
     core_init(&dispatch.core, conf, attach_connected);
+    dispatch.core.authorises = authorises;
     record_start(conf, &dispatch.core);
     if (conf->persistency) {
         state_file_load(conf->state_path, &dispatch.core.remembered);

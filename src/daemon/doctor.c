@@ -15,6 +15,7 @@
 #include "bus/modules.h"
 #include "codec/usb_names.h"
 #include "daemon/device_worker.h"
+#include "daemon/doctor_authorization.h"
 #include "daemon/doctor_daemon.h"
 #include "daemon/doctor_pci.h"
 #include "daemon/doctor_places.h"
@@ -385,6 +386,7 @@ int doctor(const struct conf *c, const struct bus *bus) {
     doctor_pci(c);
     input_devices(c);
     claims(c);
+    doctor_authorization(c);
     for (int v = 0; v < c->nvms; v++)
         check_vm(&c->vms[v]);
     enum host_lock held = lock(&holder);

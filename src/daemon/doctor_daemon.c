@@ -108,6 +108,25 @@ static void quarantine(const struct json *j) {
                    figure(j, "quarantine", "hubs"));
 }
 
+/* Absent while it is off. */
+static void authorization(const struct json *j) {
+    char why[VH_TEXT_MAX] = "";
+    int a = json_get(j, 0, "usb_authorization");
+    if (a < 0)
+        return;
+    (void)json_string(j, json_get(j, a, "reason"), why, sizeof why); /* null if it works */
+    if (figure(j, "usb_authorization", "open") > 0)
+        doctor_say(PROBLEM, "usbAuthorization: the kernel authorises what is plugged in at %lld buses: %s",
+                   figure(j, "usb_authorization", "open"), why);
+    else if (why[0] != '\0')
+        doctor_say(PROBLEM, "usbAuthorization: off: %s; the kernel authorises what is plugged in", why);
+    else
+        doctor_say(FINE,
+                   "usbAuthorization: at %lld buses the kernel authorises nothing by itself; devices that are not "
+                   "authorised: %lld",
+                   figure(j, "usb_authorization", "buses"), figure(j, "usb_authorization", "devices"));
+}
+
 /* ---- the conversation ---- */
 
 static void judge(const struct json *j) {
@@ -123,6 +142,7 @@ static void judge(const struct json *j) {
     log_lines(j);
     saves(j);
     quarantine(j);
+    authorization(j);
 }
 
 static void understand(const char *line, size_t len) {

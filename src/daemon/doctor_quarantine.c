@@ -73,27 +73,27 @@ static bool name_vms(const struct rule *r, char *dst, size_t cap) {
 }
 
 /* Why it would be kept from the host's drivers, or not. */
-static bool is_kept(int rule, char *why, size_t cap) {
+static bool is_kept(const struct device *d, int rule, char *why, size_t cap) {
     const struct rule *r = rule >= 0 ? &see.conf->rules[rule] : NULL;
     char vms[VH_TEXT_MAX] = "";
-    bool all = see.mode == QUARANTINE_ALL;
-    if (r == NULL) {
-        (void)str_copy(why, cap, all ? "no rule leaves it to the host" : "no rule gives it to a VM");
-        return all;
-    }
-    if (r->host)
+    bool kept = policy_keeps_from_host(see.conf, see.mode, r, d);
+    if (r == NULL && kept)
+        (void)str_copy(why, cap, "no rule leaves it to the host");
+    else if (r == NULL)
+        (void)str_copy(why, cap, policy_authorises(see.conf, r, d) ? "hostAllow names it" : "no rule gives it to a VM");
+    else if (r->host)
         (void)str_fmt(why, cap, "usbPassthrough[%d] (line %u) leaves it to the host", rule, (unsigned)r->line);
     else if (r->nvms == 0)
         (void)str_fmt(why, cap, "usbPassthrough[%d] (line %u) names no VM", rule, (unsigned)r->line);
     else
         (void)str_fmt(why, cap, "usbPassthrough[%d] (line %u) gives it to %s", rule, (unsigned)r->line,
                       name_vms(r, vms, sizeof vms) ? vms : "several VMs");
-    return policy_keeps_from_host(see.mode, r);
+    return kept;
 }
 
 static void tell_device(const struct device *d, const char *driver) {
     char why[VH_ERROR_MAX] = "", name[VH_STRING_MAX], now[VH_TEXT_MAX] = "";
-    bool kept = is_kept(policy_rule(see.conf, d), why, sizeof why); /* an explanation may be cut */
+    bool kept = is_kept(d, policy_rule(see.conf, d), why, sizeof why); /* an explanation may be cut */
     see.kept += kept;
     if (driver != NULL && driver[0] != '\0')
         (void)str_fmt(now, sizeof now, "%s has it until it is plugged in again; ", driver);

@@ -69,6 +69,10 @@ static void warn_of_what_stays(const struct conf *old, const struct conf *fresh)
         warn("general.persistency and general.statePath are read at start only: restart the daemon for them");
     if (fresh->quarantine != old->quarantine)
         warn("general.quarantine is read at start only: restart the daemon for it");
+    if (fresh->authorization.enabled != old->authorization.enabled)
+        warn("usbAuthorization.enable is read at start only: restart the daemon for it");
+    if (fresh->authorization.unmatched != old->authorization.unmatched)
+        warn("usbAuthorization.deauthorizeUnmatched is acted on at start only: restart the daemon for it");
     if (!str_eq(fresh->record_path, old->record_path))
         warn("general.recordPath is read at start only: restart the daemon for it");
 }

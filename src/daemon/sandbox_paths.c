@@ -101,7 +101,15 @@ static const struct sandbox_path of_uses[USES] = {
     {"/proc/swaps", SANDBOX_READ | SANDBOX_ROOTED | SANDBOX_PINNED},
 };
 
-const struct sandbox_path *sandbox_paths_device(int *n) {
+/* With usbAuthorization: `authorized` of whatever is plugged in, `authorized_default` of root hubs that come later,
+ * with controllers of which nobody knows where they will be. */
+static void open_authorization(struct sandbox_path *devices, struct sandbox_path *last) {
+    devices->what |= SANDBOX_WRITE;
+    *last = (struct sandbox_path){"/sys/module/usbcore/parameters/authorized_default",
+                                  SANDBOX_READ | SANDBOX_WRITE | SANDBOX_ROOTED};
+}
+
+const struct sandbox_path *sandbox_paths_device(bool authorises, int *n) {
     enum { FIXED = 4, FIRST = USES + FIXED, PATHS = FIRST + MODULES_PATHS };
     static const struct sandbox_path fixed[FIXED] = {
         /* Nodes to open and reset, and the files to write. Before there is a USB bus its place is not known. */
@@ -110,12 +118,14 @@ const struct sandbox_path *sandbox_paths_device(int *n) {
         {"/sys/bus/usb/drivers/usb/bind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
         {"/sys/bus/usb/drivers/usb/unbind", SANDBOX_WRITE | SANDBOX_ROOTED | SANDBOX_ANCESTOR},
     };
-    static struct sandbox_path paths[PATHS + VH_MAX_BUSES];
+    static struct sandbox_path paths[PATHS + VH_MAX_BUSES + 1];
     memcpy(paths, of_uses, sizeof of_uses);
     memcpy(paths + USES, fixed, sizeof fixed);
     for (int i = 0; i < MODULES_PATHS; i++)
         paths[PATHS - 1 - i] = (struct sandbox_path){modules_path(i), SANDBOX_READ | SANDBOX_ROOTED};
     *n = PATHS + find_buses(paths + PATHS);
+    if (authorises)
+        open_authorization(&paths[0], &paths[(*n)++]);
     return paths;
 }
 

@@ -15,8 +15,8 @@ struct opener_places sandbox_paths_opener(const char *conf_path, const struct co
 /* What a connector may read: the configuration. After sandbox_paths_opener(). Static. */
 const struct sandbox_path *sandbox_paths_connector(int *n);
 /* What a device worker may reach, in its process: by then the module lists are known, and the buses that
- * are there. Static. */
-const struct sandbox_path *sandbox_paths_device(int *n);
+ * are there. authorises: with usbAuthorization. Static. */
+const struct sandbox_path *sandbox_paths_device(bool authorises, int *n);
 /* What a VFIO worker may reach, in its process: by then the nodes' directory is there. Static. */
 const struct sandbox_path *sandbox_paths_vfio(int *n);
 

@@ -85,6 +85,13 @@ bool outlive_take(uint64_t number) {
     return false;
 }
 
+bool outlive_taken(uint64_t number) {
+    bool found = false;
+    for (int i = 0; i < OUTLIVE_ROWS && memory != NULL; i++)
+        found = found || atomic_load(&memory->taken[i]) == number;
+    return found;
+}
+
 unsigned outlive_turn(void) {
     return memory != NULL ? atomic_fetch_add(&memory->turns, 1) : 0;
 }

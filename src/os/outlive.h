@@ -23,7 +23,8 @@ void outlive_note(int row, uint64_t number);
 /* The others', after the loop has ended. */
 bool outlive_noted(uint64_t number);
 bool outlive_take(uint64_t number); /* true for one of all processes; false, too, for one that comes too late */
-unsigned outlive_turn(void);        /* 0, 1, 2...: of each process that asks another one */
-bool outlive_free(int wait_ms);     /* has every process ended that holds something? Waits for that */
+bool outlive_taken(uint64_t number);
+unsigned outlive_turn(void);    /* 0, 1, 2...: of each process that asks another one */
+bool outlive_free(int wait_ms); /* has every process ended that holds something? Waits for that */
 
 #endif

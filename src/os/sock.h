@@ -1,6 +1,6 @@
 /*
- * sock.h - sockets that are non-blocking and close-on-exec. Owns nothing: the caller closes each descriptor. Waits where
- * that is said, and nowhere else.
+ * sock.h - sockets that are non-blocking and close-on-exec. Owns nothing: the caller closes each descriptor. Waits
+ * where that is said, and nowhere else.
  */
 #ifndef VHOTPLUG_SOCK_H
 #define VHOTPLUG_SOCK_H
@@ -28,8 +28,8 @@ bool sock_peer_vsock(int fd, uint32_t *cid, uint32_t *port);
 /* The numeric address. IPv4 is mapped into IPv6 in `address` and stays IPv4 in `text`. */
 bool sock_peer_tcp(int fd, uint8_t address[16], char *text, size_t cap);
 
-/* Below: bytes, 0 if the call would block, -1 with errno. But for the last two none waits, whatever the flags of the open
- * socket: whoever passed it may change those. */
+/* Below: bytes, 0 if the call would block, -1 with errno. But for the last two none waits, whatever the flags of the
+ * open socket: whoever passed it may change those. */
 ssize_t sock_send(int fd, const void *p, size_t n, int pass_fd); /* without SIGPIPE; pass_fd -1: no descriptor */
 ssize_t sock_recv(int fd, void *p, size_t n);                    /* the end of the stream is -1 with errno 0 */
 #define SOCK_MAX_FDS 2

@@ -73,7 +73,8 @@ PROOF(order) {
     bool all = o.head.kind == DEVICE_LIST || o.head.kind == DEVICE_USES || o.head.kind == DEVICE_PCI ||
                o.head.kind == DEVICE_EVDEV;
     bool one = o.head.kind == DEVICE_READ || o.head.kind == DEVICE_OPEN || o.head.kind == DEVICE_RELEASE ||
-               o.head.kind == DEVICE_HUB || o.head.kind == DEVICE_OFFER || o.head.kind == DEVICE_REVOKE;
+               o.head.kind == DEVICE_HUB || o.head.kind == DEVICE_OFFER || o.head.kind == DEVICE_REVOKE ||
+               o.head.kind == DEVICE_CLOSE_BUS;
     CLAIM(valid == (ends(o.sys_name, sizeof o.sys_name) && (all ? o.sys_name[0] == '\0' : one && name_says)));
 }
 

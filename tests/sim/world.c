@@ -48,6 +48,7 @@ struct port_world {
      * driver has it; an unbind is under way although nobody waits for it any more, and binds it first. */
     uint32_t open, escaped, loose;
     bool unbound, late, late_binds;
+    bool given; /* to a VM, since the daemon has started */
 };
 
 struct hold { /* a device inside a VM, with the plug it really is; dead: its descriptor is */
@@ -106,13 +107,14 @@ static struct {
     struct {
         uint32_t plug; /* 0 none */
         enum role by;
-    } away[CORE_SLOTS];           /* before the step: who keeps the plug away */
-    enum role attacher;           /* the highest role that may give devices back in this step */
-    uint32_t resets[CORE_SLOTS];  /* tokens of resets under way, 0 free */
-    bool binds[CORE_SLOTS];       /* by each of them the device is bound again */
-    uint32_t revokes[CORE_SLOTS]; /* likewise of revocations */
-    bool first_binds[CORE_SLOTS]; /* by each of them the device is bound first if no driver has it */
-    uint32_t offers[CORE_SLOTS];  /* likewise of offers to the host */
+    } away[CORE_SLOTS];            /* before the step: who keeps the plug away */
+    enum role attacher;            /* the highest role that may give devices back in this step */
+    uint32_t resets[CORE_SLOTS];   /* tokens of resets under way, 0 free */
+    bool deauthorises[CORE_SLOTS]; /* likewise */
+    bool binds[CORE_SLOTS];        /* by each of them the device is bound again */
+    uint32_t revokes[CORE_SLOTS];  /* likewise of revocations */
+    bool first_binds[CORE_SLOTS];  /* by each of them the device is bound first if no driver has it */
+    uint32_t offers[CORE_SLOTS];   /* likewise of offers to the host */
     struct pci_world pci[PCIS];
     uint32_t prepares[CORE_SLOTS], restores[CORE_SLOTS]; /* likewise of PCI devices */
     bool shares[CORE_SLOTS];                             /* by each preparation: a VM has another one of the group */
@@ -122,6 +124,7 @@ static struct {
 
 static enum quarantine quarantine; /* in all of the seed */
 static bool with_quarantine, with_guests, with_pci;
+static bool authorises; /* usbAuthorization, in some of those worlds */
 static uint64_t noffers, nlet_go, nrefused;
 static struct world_pci_counts npci;
 static struct core core;
@@ -654,7 +657,7 @@ static bool must_stay_unconfigured(const struct slot *s) {
     bool given = s->lease >= 0 || (rule >= 0 && conf->rules[rule].nvms > 0);
     if (device_is_hub(&s->dev) || (rule >= 0 && conf->rules[rule].host))
         return false;
-    return quarantine == QUARANTINE_ALL || given;
+    return authorises || quarantine == QUARANTINE_ALL || given;
 }
 
 /* ---- revocation ---- */
@@ -735,6 +738,9 @@ static void check_revoked(void) {
         if (p->unbound && s->vm >= 0)
             fail("at rest: a VM has what no driver has");
         w.counts.kept_away += p->unbound;
+        bool nowhere = s->vm < 0 && s->foreign < 0 && s->claims == 0 && s->holders == 0;
+        if (authorises && nowhere && p->given && !p->dev.unauthorised && must_stay_unconfigured(s))
+            fail("at rest: a device that came back from a VM is still authorised");
     }
 }
 
@@ -748,8 +754,10 @@ static void plug_quarantined(struct port_world *p) {
     p->configured = mix(p->dev.incarnation) % 10 == 0;
     p->dev.usb.config = p->configured;
     p->dev.driven = p->configured;
-    p->offered = false;
+    p->offered = p->given = false;
     p->failed_offers = 0;
+    if (authorises)
+        p->dev.unauthorised = mix(p->dev.incarnation + 7) % 10 != 0;
 }
 
 static void begin_offer(const struct action *a) {
@@ -785,8 +793,8 @@ static void check_offered(void) {
     for (int i = 0; i < core.used && quarantine != QUARANTINE_OFF; i++) {
         const struct slot *s = &core.slot[i];
         const struct port_world *p = s->state == SLOT_PRESENT ? port_of(s) : NULL;
-        bool usable = p != NULL && !s->dev.unauthorised && !s->dev.unresponsive && s->vm < 0 && s->foreign < 0 &&
-                      !(p->unbound && s->disconnected);
+        bool usable = p != NULL && (authorises || !s->dev.unauthorised) && !s->dev.unresponsive && s->vm < 0 &&
+                      s->foreign < 0 && !(p->unbound && s->disconnected);
         if (usable && !must_stay_unconfigured(s) && !p->configured)
             fail("at rest: a device of the host's is not configured");
         if (p != NULL && p->offered && p->offered_in == w.confs && must_stay_unconfigured(s))
@@ -819,7 +827,7 @@ static void check_attach(const struct action *a) {
         fail("attaching from a port that flaps");
     if (s->dev.unresponsive)
         fail("attaching a device that does not answer");
-    if (s->dev.unauthorised)
+    if (s->dev.unauthorised && !authorises)
         fail("attaching a device that is not authorised");
     if (conf->closed_on_loss && core.persist && w.lost)
         fail("attaching although decisions may be lost");
@@ -938,13 +946,18 @@ static void begin_reset(const struct action *a) {
     const struct slot *s = &core.slot[a->slot];
     if (a->bind && s->disconnected)
         fail("what somebody has taken away is bound again");
-    if (!a->reset && !a->bind)
+    if (!a->reset && !a->bind && !a->deauthorise)
         fail("a device is given back, and nothing is to be done");
-    check_dead(s, NOBODY);
+    if (a->deauthorise && (!authorises || s->vm >= 0 || s->op == OP_ATTACH))
+        fail("a device loses its authorisation that a VM has, or without usbAuthorization");
+    if (a->reset || a->bind)
+        check_dead(s, NOBODY);
     take_token(w.resets, a->token);
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (w.resets[i] == a->token)
-            w.binds[i] = a->bind;
+        if (w.resets[i] != a->token)
+            continue;
+        w.binds[i] = a->bind;
+        w.deauthorises[i] = a->deauthorise;
     }
 }
 
@@ -1325,7 +1338,7 @@ static void change_event(int p) {
         d->protect = chance(50) ? "holds /boot" : "";
     if (chance(20))
         d->unresponsive = !d->unresponsive;
-    if (chance(20))
+    if (chance(20) && !authorises)
         d->unauthorised = !d->unauthorised;
     w.counts.silent += d->unresponsive && w.port[p].present;
     tell_device(p);
@@ -1478,6 +1491,10 @@ static bool execute_attach(int v) {
     if (has_few(v) && port == 0)
         return false;
     there->open |= 1u << v;
+    if (authorises) {
+        there->dev.unauthorised = false; /* as it was opened */
+        there->given = true;
+    }
     *h = (struct hold){
         .used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .port = port, .incarnation = vm->op_incarnation};
     return true;
@@ -1748,8 +1765,12 @@ static void reset_event(void) {
             f.ok = false;
         else if (w.binds[i] && p != NULL)
             p->unbound = false;
+        if (w.deauthorises[i] && f.ok && p != NULL)
+            p->dev.unauthorised = true;
         w.resets[i] = 0;
         step(&f);
+        if (w.deauthorises[i] && p != NULL)
+            tell_device((int)(p - w.port)); /* the bus reads it again */
         return;
     }
 }
@@ -1766,6 +1787,7 @@ static void end_offer(uint32_t token) {
         p->offered = p->offered || f.ok;
         p->dev.driven = p->dev.driven || f.ok;
         p->dev.usb.config = p->configured;
+        p->dev.unauthorised = p->dev.unauthorised && !(authorises && f.ok);
     }
     step(&f);
 }
@@ -2203,6 +2225,9 @@ static void load(const struct conf *old) {
     core_init(&core, conf, chance(50));
     core.quarantine = quarantine;
     core.gives_pci = with_pci;
+    core.authorises = authorises;
+    for (int p = 0; p < PORTS; p++)
+        w.port[p].given = false;
     bool noted = chance(80);
     if (noted)
         core_earlier(&core, old != NULL ? rows : NULL, n);
@@ -2321,6 +2346,7 @@ void world_begin(uint64_t seed, bool verbose, world_fail_fn *fail_fn) {
     w.rng = mix(seed);
     w.verbose = verbose;
     quarantine = !with_quarantine ? QUARANTINE_OFF : mix(seed) % 2 == 0 ? QUARANTINE_RULES : QUARANTINE_ALL;
+    authorises = with_quarantine && mix(seed) / 2 % 2 == 0;
     w.faults = true;
     disk.len = 0;
     conf = NULL;

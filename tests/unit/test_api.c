@@ -281,6 +281,27 @@ static void who_may_use_a_device_on_the_host_is_told(void) {
     CHECK(strstr(text, ", \"driven\": true, \"quarantined\": false") != NULL);
 }
 
+static void whether_a_device_is_authorised_is_told_with_usb_authorization(void) {
+    static const struct principal observer = {.role = ROLE_OBSERVER, .vm = -1};
+    char text[4096];
+    struct sbuf sb;
+    one_device();
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, "authorized") == NULL);
+    core.authorises = true;
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &observer);
+    CHECK(strstr(text, "authorized") == NULL);
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, ", \"authorized\": true") != NULL);
+    core.slot[0].dev.unauthorised = true;
+    sb_init(&sb, text, sizeof text);
+    entry(&sb, &admin);
+    CHECK(strstr(text, ", \"authorized\": false") != NULL);
+}
+
 /* A note is what a device says of itself, and may tell whose it is: it is for those who see serial numbers. */
 static void what_is_odd_is_told_to_those_who_see_everything(void) {
     static const struct {
@@ -471,6 +492,7 @@ int main(void) {
     RUN(half_a_selector_is_refused_unless_it_narrows_another);
     RUN(lists_are_json_to_the_letter);
     RUN(who_may_use_a_device_on_the_host_is_told);
+    RUN(whether_a_device_is_authorised_is_told_with_usb_authorization);
     RUN(what_is_odd_is_told_to_those_who_see_everything);
     RUN(a_list_by_tag_says_how_the_tag_is);
     RUN(what_others_attached_is_told_as_foreign);

@@ -246,16 +246,57 @@ static void a_long_unknown_key_is_shortened(void) {
     CHECK(strstr(seen, "\xc3\xa4...'\n") != NULL);
 }
 
+#define AUTHORIZATION(text) "{\"usbAuthorization\":{" text "}}"
+#define KEYBOARD_ALLOWED "\"hostAllow\":[{\"interfaceClass\":3}]"
+#define NO_KEYBOARD(place)                                                                                   \
+    "warning " place ": without 'hostAllow' the host can use no USB device that is plugged in, nor its own " \
+    "keyboard\n"
+
+/* Their order is the other way round than in rules. */
+static void authorization_by_enable_else_by_disable_else_off(void) {
+    EXPECT("{\"usbAuthorization\":null}", "");
+    CHECK(!c.authorization.enabled);
+    EXPECT(AUTHORIZATION(KEYBOARD_ALLOWED), "");
+    CHECK(!c.authorization.enabled && c.authorization.nallow == 1);
+    EXPECT(AUTHORIZATION("\"enable\":true," KEYBOARD_ALLOWED), "");
+    CHECK(c.authorization.enabled && !c.authorization.unmatched);
+    EXPECT(AUTHORIZATION("\"disable\":false,\"deauthorizeUnmatched\":true," KEYBOARD_ALLOWED), "");
+    CHECK(c.authorization.enabled && c.authorization.unmatched);
+    EXPECT(AUTHORIZATION("\"disable\":true"), "");
+    CHECK(!c.authorization.enabled);
+    EXPECT(AUTHORIZATION("\"enable\":true,\"disable\":true," KEYBOARD_ALLOWED),
+           "warning 1:46 usbAuthorization.disable: 'enable' and 'disable' contradict each other: 'enable' decides\n");
+    CHECK(c.authorization.enabled);
+}
+
+static void authorization_without_a_keyboard_is_warned_of(void) {
+    EXPECT(AUTHORIZATION("\"enable\":true"), NO_KEYBOARD("1:31 usbAuthorization.enable"));
+    EXPECT(AUTHORIZATION("\"enable\":true,\"hostAllow\":[{\"interfaceClass\":3,\"disable\":true}]"),
+           NO_KEYBOARD("1:31 usbAuthorization.enable"));
+    EXPECT("{\"usbPassthrough\":[{\"host\":true,\"allow\":[{\"interfaceClass\":3}]}],"
+           "\"usbAuthorization\":{\"enable\":true}}",
+           "");
+    EXPECT(
+        AUTHORIZATION("\"deauthorizeUnmatched\":true"),
+        "warning 1:45 usbAuthorization.deauthorizeUnmatched: 'deauthorizeUnmatched' means nothing unless 'enable' is "
+        "true\n");
+}
+
+static void authorization_with_a_slip_is_an_error(void) {
+    EXPECT("{\"usbAuthorization\":true}", "error 1:21 usbAuthorization: expected an object, found true\n");
+    EXPECT("{\"usbAuthorisation\":{}}",
+           "error 1:2 usbAuthorisation: unknown key 'usbAuthorisation': did you mean 'usbAuthorization'?\n");
+    EXPECT(AUTHORIZATION("\"enabled\":true"),
+           "error 1:22 usbAuthorization.enabled: unknown key 'enabled': did you mean 'enable'?\n");
+    EXPECT(AUTHORIZATION("\"hostallow\":[]"),
+           "error 1:22 usbAuthorization.hostallow: unknown key 'hostallow': did you mean 'hostAllow'?\n");
+    EXPECT(AUTHORIZATION("\"enable\":\"yes\""),
+           "error 1:31 usbAuthorization.enable: expected true or false, found the string \"yes\"\n");
+    EXPECT(AUTHORIZATION("\"hostAllow\":[{\"vendorld\":\"046d\"}]"),
+           "error 1:36 usbAuthorization.hostAllow[0].vendorld: unknown key 'vendorld': did you mean 'vendorId'?\n");
+}
+
 static void keys_for_later(void) {
-    EXPECT("{\"usbAuthorization\":true}",
-           "warning 1:2 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
-           "authorization is left as it is\n");
-    /* what asks for nothing needs no warning */
-    EXPECT("{\"pciPassthrough\":[],\"usbAuthorization\":false}", "");
-    EXPECT("{\"usbAuthorization\":{\"enable\":false}}", "");
-    EXPECT("{\"usbAuthorization\":{\"enable\":false,\"disable\":false}}",
-           "warning 1:2 usbAuthorization: 'usbAuthorization' is accepted but not acted on: the kernel's USB "
-           "authorization is left as it is\n");
     with_notes = true;
     EXPECT(GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\",\"ovmfCode\":\"o\",\"ovmfVars\":\"v\""),
            "note 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"
@@ -1702,6 +1743,9 @@ int main(void) {
     RUN(digits_in_quotes_are_noted_as_hexadecimal);
     RUN(a_byte_order_mark_is_skipped);
     RUN(a_long_unknown_key_is_shortened);
+    RUN(authorization_by_enable_else_by_disable_else_off);
+    RUN(authorization_without_a_keyboard_is_warned_of);
+    RUN(authorization_with_a_slip_is_an_error);
     RUN(keys_for_later);
     RUN(general_values);
     RUN(api_transports);

@@ -50,6 +50,7 @@ static void a_root_port_is_its_hubs_and_all_behind_it(void) {
     CHECK(!device_same_port("1-1", "1-2") && !device_same_port("1-1", "1-11") && !device_same_port("1-11", "1-1"));
     CHECK(!device_same_port("1-1", "2-1") && !device_same_port("usb1", "1-1") && !device_same_port("usb1", "usb11"));
     CHECK(device_same_port("usb1", "usb1"));
+    CHECK(device_same_bus("1-1", "1-2.3") && !device_same_bus("1-1", "11-1") && !device_same_bus("2-1", "1-1"));
 }
 
 /* ---- orders ---- */
@@ -67,7 +68,7 @@ static void an_order_has_a_kind_and_a_name(void) {
         bool listed = kind == DEVICE_LIST || kind == DEVICE_USES || kind == DEVICE_PCI || kind == DEVICE_EVDEV;
         CHECK(device_order_lists(kind) == listed);
         bool named = kind == DEVICE_READ || kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_HUB ||
-                     kind == DEVICE_OFFER || kind == DEVICE_REVOKE;
+                     kind == DEVICE_OFFER || kind == DEVICE_REVOKE || kind == DEVICE_CLOSE_BUS;
         make_order(kind, "1-2.3");
         CHECK(device_order_valid(&order) == named);
         make_order(kind, "");
@@ -446,7 +447,8 @@ static void a_descriptor_comes_where_a_node_was_opened(void) {
 /* The answer to one kind of order is none to another. */
 /* Is its answer a struct device_done, with a descriptor at most where it succeeded? */
 static bool is_done(uint32_t kind) {
-    return kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_OFFER || kind == DEVICE_REVOKE;
+    return kind == DEVICE_OPEN || kind == DEVICE_RELEASE || kind == DEVICE_OFFER || kind == DEVICE_REVOKE ||
+           kind == DEVICE_CLOSE_BUS;
 }
 
 static void each_order_has_its_own_answer(void) {

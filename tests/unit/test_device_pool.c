@@ -199,6 +199,27 @@ static void one_order_about_a_root_port_at_a_time(void) {
     CHECK_INT(device_pool_deadline(), VH_NEVER);
 }
 
+static void authorise(const char *name) {
+    struct device_order o = {.head = {.kind = DEVICE_OPEN}, .authorise = 1};
+    (void)snprintf(o.sys_name, sizeof o.sys_name, "%s", name);
+    CHECK(device_pool_order(&o, 0, -1));
+}
+
+/* Meanwhile the bus makes interfaces that are not authorised. */
+static void of_a_bus_one_device_at_a_time_is_authorised_for_a_vm(void) {
+    begin(4);
+    authorise("6-1"); /* waits at its gate */
+    authorise("6-2");
+    CHECK(give(DEVICE_OPEN, "6-3", 0, -1)); /* as it is authorised */
+    authorise("4-1");
+    open_gate(3);
+    wait_ends(2);
+    CHECK(stats().waiting == 1);
+    open_gate(1);
+    open_gate(2);
+    wait_ends(2);
+}
+
 static void a_list_of_each_kind_at_a_time(void) {
     begin(4);
     CHECK(give(DEVICE_LIST, "", 1, -1));
@@ -670,6 +691,7 @@ static void in_its_own_process(void) {
 int main(void) {
     (void)signal(SIGPIPE, SIG_IGN);
     RUN_ALONE(one_order_about_a_root_port_at_a_time);
+    RUN_ALONE(of_a_bus_one_device_at_a_time_is_authorised_for_a_vm);
     RUN_ALONE(a_list_of_each_kind_at_a_time);
     RUN_ALONE(a_stuck_device_delays_only_its_port);
     RUN_ALONE(a_late_port_never_takes_the_last_worker);

@@ -538,6 +538,26 @@ static void quarantine_is_judged_where_it_is_on(void) {
     CHECK(told("problem", "quarantine: ", "off: it has ended; the host's drivers see every device"));
 }
 
+static const char *authorising(const char *members) {
+    static char text[4096];
+    const char *all = stats(NULL, 0), *vms = strstr(all, ", \"vms\"");
+    (void)snprintf(text, sizeof text, "%.*s, \"usb_authorization\": {%s}%s", (int)(vms - all), all, members, vms);
+    return text;
+}
+
+static void authorization_is_judged_where_it_is_on(void) {
+    CHECK_INT(visit_daemon(stats(NULL, 0), false), FINE);
+    CHECK(!says("usbAuthorization"));
+    CHECK_INT(visit_daemon(authorising("\"works\": true, \"reason\": null, \"buses\": 3, \"open\": 0, \"devices\": 2"),
+                           false),
+              FINE);
+    CHECK(told("ok", "usbAuthorization: ", "at 3 buses the kernel authorises nothing by itself"));
+    CHECK_INT(visit_daemon(authorising("\"works\": false, \"reason\": \"read-only\", \"open\": 2"), false), WRONG);
+    CHECK(told("problem", "usbAuthorization: ", "authorises what is plugged in at 2 buses: read-only"));
+    CHECK_INT(visit_daemon(authorising("\"works\": false, \"reason\": \"no parameter\", \"open\": 0"), false), WRONG);
+    CHECK(told("problem", "usbAuthorization: ", "off: no parameter"));
+}
+
 static void who_answers_something_else_is_told_apart(void) {
     CHECK_INT(visit_daemon("{\"result\": \"failed\", \"error\": \"\\u001b[2J\"}\n", false), FINE);
     CHECK(told("note", "daemon: ", "ask as an operator or admin") && !says("\x1b"));
@@ -574,6 +594,7 @@ int main(void) {
     RUN(a_daemon_without_trouble_is_said_to_have_none);
     RUN(each_trouble_of_a_daemon_is_told_with_advice);
     RUN(quarantine_is_judged_where_it_is_on);
+    RUN(authorization_is_judged_where_it_is_on);
     RUN(who_answers_something_else_is_told_apart);
     remove_tree();
     TEST_MAIN_END;

@@ -49,23 +49,29 @@ static void plug(const struct device *d) {
     core_step(&core, &f, 0, &out);
 }
 
+static const char *authorization_why;
+
 /* The whole reply, parsed; each part within its bound. `between` is called before each part. */
 static void collect(bool stats, void (*between)(int part)) {
-    static const struct figures figures = {.uptime_ms = 5,
-                                           .connected = 1,
-                                           .workers_ended = 3,
-                                           .connectors = {.running = 2, .late = 1},
-                                           .disk_worker = {.ended = 1},
-                                           .log_dropped = 17,
-                                           .quarantine_why = "it was so",
-                                           .quarantine_hubs = 2,
-                                           .quarantine_waiting = 1,
-                                           .quarantine_late = 6,
-                                           .quarantine_ports = 9,
-                                           .quarantine_refused = 4,
-                                           .port_workers = {.ended = 2},
-                                           .reload_failed_at = 1764457000023,
-                                           .reload_error = "x.conf:1:1: no"};
+    const struct figures figures = {.uptime_ms = 5,
+                                    .connected = 1,
+                                    .workers_ended = 3,
+                                    .connectors = {.running = 2, .late = 1},
+                                    .disk_worker = {.ended = 1},
+                                    .log_dropped = 17,
+                                    .quarantine_why = "it was so",
+                                    .quarantine_hubs = 2,
+                                    .quarantine_waiting = 1,
+                                    .quarantine_late = 6,
+                                    .quarantine_ports = 9,
+                                    .quarantine_refused = 4,
+                                    .port_workers = {.ended = 2},
+                                    .authorization_why = authorization_why,
+                                    .authorization_closed = 3,
+                                    .authorization_waiting = 5,
+                                    .authorization_open = 7,
+                                    .reload_failed_at = 1764457000023,
+                                    .reload_error = "x.conf:1:1: no"};
     struct json_error err;
     uint64_t cursor = 0;
     size_t len = 0;
@@ -480,6 +486,27 @@ static void figures_of_quarantine(void) {
     is("port_workers.ended", "2");
 }
 
+static void figures_of_authorization(void) {
+    struct device d = keyboard();
+    start(rules);
+    core.authorises = true;
+    d.unauthorised = true;
+    plug(&d);
+    CHECK(api_parse(&r, "{\"action\":\"stats\"}", 18, error, sizeof error));
+    authorization_why = "read-only";
+    collect(true, NULL);
+    is("usb_authorization.works", "false");
+    is("usb_authorization.reason", "read-only");
+    authorization_why = NULL;
+    collect(true, NULL);
+    is("usb_authorization.works", "true");
+    is("usb_authorization.reason", "null");
+    is("usb_authorization.buses", "3");
+    is("usb_authorization.waiting", "5");
+    is("usb_authorization.open", "7");
+    is("usb_authorization.devices", "1");
+}
+
 /* Of devices that are there; what a VM says of one that has left counts no more. */
 static void figures_of_claims(void) {
     struct device d = keyboard();
@@ -529,6 +556,7 @@ static void figures_of_everything(void) {
     is("opener.running", "0");
     is("disk_worker.ended", "1");
     is("quarantine", "(missing)"); /* it is off */
+    is("usb_authorization", "(missing)");
     is("port_workers", "(missing)");
     is("log.dropped", "17");
     is("state.failing", "0");
@@ -594,6 +622,7 @@ int main(void) {
     RUN(the_largest_explanation);
     RUN(a_reload_half_way_leaves_it_json);
     RUN(figures_of_quarantine);
+    RUN(figures_of_authorization);
     RUN(figures_of_claims);
     RUN(figures_of_everything);
     TEST_MAIN_END;

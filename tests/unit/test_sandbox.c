@@ -152,7 +152,7 @@ static void enter(enum sandbox_role role) {
     struct sandbox box = {.role = role, .keep_override = role == SANDBOX_CONNECTOR}; /* the daemon has no path */
     box.configures = configures;
     if (role == SANDBOX_DEVICE) {
-        box.paths = sandbox_paths_device(&box.npaths); /* the real ones: all of them are below the root */
+        box.paths = sandbox_paths_device(false, &box.npaths); /* the real ones: all of them are below the root */
     } else if (role == SANDBOX_VFIO) {
         box.paths = sandbox_paths_vfio(&box.npaths);
     } else if (role == SANDBOX_DISK) {

@@ -78,7 +78,7 @@ static void a_device_worker_writes_to_nodes_and_what_revokes(void) {
                                         "/sys/bus/usb/drivers/usb/unbind"};
     int n = 0, written = 0;
     CHECK(sysfs_root("/"));
-    const struct sandbox_path *paths = sandbox_paths_device(&n);
+    const struct sandbox_path *paths = sandbox_paths_device(false, &n);
     CHECK(n > MODULES_PATHS && find(paths, n, "/sys/devices") != NULL && find(paths, n, "/sys/bus") != NULL);
     for (int i = 0; i < n; i++) {
         unsigned changes =
@@ -109,7 +109,7 @@ static void of_the_buses_those_that_are_there(void) {
     make_directory("sys/bus/usb/devices/1-2");
     make_directory("sys/bus/usb/devices/usbx");
     CHECK(sysfs_root(top));
-    const struct sandbox_path *paths = sandbox_paths_device(&n);
+    const struct sandbox_path *paths = sandbox_paths_device(false, &n);
     CHECK(find(paths, n, "/sys/bus/usb/devices/usb1") != NULL && find(paths, n, "/sys/bus/usb/devices/usb12") != NULL);
     CHECK(find(paths, n, "/sys/bus/usb/devices/1-2") == NULL && find(paths, n, "/sys/bus/usb/devices/usbx") == NULL);
     CHECK(sysfs_root("/"));

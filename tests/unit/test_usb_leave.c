@@ -2,6 +2,7 @@
  * test_usb_leave.c - usb_leave.c and os/outlive.c in a made-up tree: what is no guest's is configured by one process,
  * and what is held is waited for.
  */
+#include "bus/usb/auth_default.h"
 #include "bus/usb/usb_leave.h"
 #include "fault.h"
 #include "os/outlive.h"
@@ -152,6 +153,72 @@ static void an_interface_without_any_driver_is_offered(void) {
     CHECK_STR(asked("drivers_probe"), "1-5:1.0");
 }
 
+static const char *value(const char *path) {
+    static char text[16];
+    FILE *f = fopen(at(path), "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = '\0';
+    CHECK(f != NULL && fclose(f) == 0);
+    return text;
+}
+
+#define DEVICE(name, file) value("sys/bus/usb/devices/" name "/" file)
+#define PARAMETER "sys/module/usbcore/parameters/authorized_default"
+
+static uint64_t place_authorized(const char *name, const char *authorized) {
+    uint64_t incarnation = place(name, "1\n");
+    attribute(name, "authorized", authorized);
+    return incarnation;
+}
+
+/* The bus 5 came later. */
+static void what_the_kernel_authorised_is_put_back(void) {
+    static const struct auth_values before = {.parameter = 2, .n = 1, .bus = {{"usb1", 1, 1}}};
+    (void)place_authorized("1-10", "1\n");
+    (void)place_authorized("1-11", "0\n");
+    auth_default_start(&before, false);
+    CHECK(auth_default_on());
+    make_file(PARAMETER, "0\n");
+    attribute("usb1", "authorized_default", "0\n");
+    attribute("usb1", "interface_authorized_default", "0\n");
+    attribute("usb5", "authorized_default", "0\n");
+    attribute("usb5", "interface_authorized_default", "1\n");
+    attribute("1-10", "authorized", "0\n"); /* deauthorizeUnmatched */
+    (void)place_authorized("1-12", "0\n");
+    attribute("1-12/1-12:1.0", "authorized", "0\n");
+    outlive_note(4, place_authorized("1-13", "0\n"));
+    (void)place_authorized("5-1", "0\n");
+    CHECK_INT(in_a_process(leave_what_was_revoked), 0);
+    CHECK_STR(value(PARAMETER), "2\n");
+    CHECK_STR(DEVICE("usb1", "authorized_default"), "1\n");
+    CHECK_STR(DEVICE("usb1", "interface_authorized_default"), "1\n");
+    CHECK_STR(DEVICE("usb5", "authorized_default"), "2\n");
+    CHECK_STR(DEVICE("1-10", "authorized"), "1\n");
+    CHECK_STR(DEVICE("1-11", "authorized"), "0\n"); /* by somebody else */
+    CHECK_STR(DEVICE("1-12", "authorized"), "1\n");
+    CHECK_STR(DEVICE("1-12/1-12:1.0", "authorized"), "1\n");
+    CHECK_STR(DEVICE("1-13", "authorized"), "0\n"); /* a VM's */
+    CHECK_STR(DEVICE("5-1", "authorized"), "1\n");
+    outlive_note(4, 0);
+}
+
+static void values_are_those_of_the_kernel(void) {
+    static struct auth_values v;
+    char why[VH_TEXT_MAX] = "";
+    make_file(PARAMETER, "-1\n");
+    CHECK(auth_default_read(&v, why, sizeof why) && auth_default_is(&v));
+    CHECK(v.parameter == -1 && v.n == 2); /* usb1, usb5 */
+    make_file(PARAMETER, "3\n");
+    CHECK(!auth_default_read(&v, why, sizeof why));
+    CHECK_STR(why, "this kernel has no parameter usbcore.authorized_default");
+    v.n = VH_MAX_BUSES + 1;
+    CHECK(!auth_default_is(&v));
+    v = (struct auth_values){.n = 1, .bus = {{"usb1", 3, 1}}};
+    CHECK(!auth_default_is(&v));
+    v = (struct auth_values){.n = 1, .bus = {{"1-1", 1, 1}}};
+    CHECK(!auth_default_is(&v));
+}
+
 static void what_is_held_is_waited_for(void) {
     int go[2];
     CHECK(pipe(go) == 0);
@@ -182,6 +249,8 @@ int main(void) {
     RUN(what_is_no_guests_is_configured_once);
     RUN(without_quarantine_what_was_revoked_is_bound);
     RUN(an_interface_without_any_driver_is_offered);
+    RUN(what_the_kernel_authorised_is_put_back);
+    RUN(values_are_those_of_the_kernel);
     RUN(what_is_held_is_waited_for);
     remove_tree();
     TEST_MAIN_END;

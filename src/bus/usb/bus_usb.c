@@ -12,6 +12,8 @@
 #include "bus/device_pool.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/auth_buses.h"
+#include "bus/usb/auth_default.h"
 #include "bus/usb/port_hubs.h"
 #include "bus/usb/port_turn.h"
 #include "bus/usb/usb_node.h"
@@ -49,13 +51,15 @@ static bool usb_open_node(const struct device *dev, uint64_t token) {
     }
     of_device(&o, dev);
     o.configure = port_hubs_on();
+    o.authorise = auth_default_on();
     return device_pool_order(&o, token, -1);
 }
 
 static bool usb_release(const struct device *dev, uint64_t token, const struct bus_release *how) {
     struct device_order o = {.head.kind = DEVICE_RELEASE, .reset = how->reset, .bind = how->bind};
     of_device(&o, dev);
-    o.keep = port_hubs_on(); /* an offer of its own follows, if it is the host's */
+    o.deauthorise = how->deauthorise;
+    o.keep = port_hubs_on() || how->deauthorise; /* an offer of its own follows, if it is the host's */
     return device_pool_order(&o, token, how->pidfd);
 }
 
@@ -66,7 +70,7 @@ static bool usb_revoke(const struct device *dev, uint64_t token, bool bind) {
 }
 
 static bool usb_offer(const struct device *dev, uint64_t token) {
-    struct device_order o = {.head.kind = DEVICE_OFFER};
+    struct device_order o = {.head.kind = DEVICE_OFFER, .configure = port_hubs_on(), .authorise = auth_default_on()};
     of_device(&o, dev);
     return port_turn(&o, token);
 }
@@ -79,7 +83,6 @@ static void on_turn(const struct device_order *o, uint64_t token, bool ok) {
 
 static void usb_hold_ports(void) {
     port_hubs_start(usb_scan_later);
-    port_turn_start(on_turn);
 }
 
 static void on_offered(const struct device_order *o, uint64_t token, const struct device_done *d) {
@@ -107,8 +110,10 @@ static void on_revoked(const struct device_order *o, uint64_t token, const struc
 static void on_released(const struct device_order *o, uint64_t token, const struct device_done *d) {
     bool ok = d != NULL && d->result == DEVICE_SAME;
     if (d != NULL && !ok && log_may_about(LOG_DEVICES, o->sys_name, clock_now()))
-        log_warn("not bound again: device=%s error=\"%s\"", o->sys_name, d->why);
+        log_warn("not given back: device=%s error=\"%s\"", o->sys_name, d->why);
     usb_calls()->released(token, ok);
+    if (o->deauthorise != 0) /* no event tells of it, if the device was not configured */
+        (void)usb_order_read(o->sys_name, PLUG_NEW, OF_UEVENT);
 }
 
 /* ---- what the host uses ---- */
@@ -206,6 +211,10 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
     case DEVICE_OFFER:
         on_offered(o, token, a != NULL ? &a->done : NULL);
         break;
+    case DEVICE_CLOSE_BUS:
+        if (!auth_bus_closed(o, a != NULL ? &a->done : NULL))
+            usb_scan_later();
+        break;
     case DEVICE_REVOKE:
         on_revoked(o, token, a != NULL ? &a->done : NULL);
         break;
@@ -242,6 +251,7 @@ const struct port_pool_calls bus_usb_port_calls = {
 static bool usb_start(const struct bus_calls *table) {
     struct sysfs_dir d;
     usb_report_start(table);
+    port_turn_start(on_turn);
     modules_open();
     usb_node_start();
     if (sysfs_dir_open(&d, USB_DEVICES))
@@ -330,4 +340,5 @@ const struct bus bus_usb = {
     .offer = usb_offer,
     .hold_ports = usb_hold_ports,
     .quarantine = port_hubs_status,
+    .authorization = auth_buses_status,
 };

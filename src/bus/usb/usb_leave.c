@@ -11,8 +11,11 @@
 #include "bus/usb/usb_leave.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "bus/device_order.h"
+#include "bus/usb/auth_default.h"
+#include "bus/usb/auth_device.h"
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_sysfs.h"
@@ -44,12 +47,35 @@ static struct mine *take(uint64_t incarnation) {
     return &mine[nmine++];
 }
 
+/* Without the daemon it would be authorised, and it is no guest's. */
+static bool is_to_be_authorised(const char *name, uint64_t incarnation, int dir) {
+    return auth_default_on() && usb_sysfs_unauthorised(dir) && !outlive_noted(incarnation) &&
+           auth_default_was(name, incarnation);
+}
+
+/* By one process, and apart from what follows: another process may only now take its authorisation, and then it is that
+ * one which gives it back. */
+static void authorise(const char *name, uint64_t incarnation, int dir) {
+    const uint64_t of_authorisation = UINT64_C(1) << 63; /* no inode of sysfs has it */
+    char why[VH_TEXT_MAX];
+    if (!auth_default_on() || outlive_noted(incarnation))
+        return;
+    if (is_to_be_authorised(name, incarnation, dir)) {
+        if (outlive_take(incarnation | of_authorisation) && !auth_device_for_host(dir, name, why, sizeof why))
+            log_error("not put back: device=%s error=\"%s\"", name, why);
+    } else if (!usb_sysfs_unauthorised(dir) && auth_device_interfaces(dir, name)) {
+        usb_driver_offer(name); /* a worker was killed while it authorised the device */
+    }
+}
+
 /* True if there is nothing more to do with it. */
 static bool is_left(const char *name, uint64_t incarnation, int dir) {
     struct device_order o = {.incarnation = incarnation};
     char driver[VH_IFNAME_MAX], why[VH_TEXT_MAX];
-    if (outlive_noted(incarnation) || usb_sysfs_unauthorised(dir))
+    if (outlive_noted(incarnation))
         return true;
+    if (usb_sysfs_unauthorised(dir))
+        return !is_to_be_authorised(name, incarnation, dir);
     (void)str_copy(o.sys_name, sizeof o.sys_name, name); /* device_name_valid() has checked its length */
     if (usb_sysfs_config(dir) == 0)
         return usb_node_bind(&o, why, sizeof why) && usb_sysfs_config(dir) != 0;
@@ -65,7 +91,10 @@ static void leave_device(const char *name, bool *again) {
         return;
     /* What has a driver now may lose it to an order that another process still carries out: that one takes it on. */
     bool looks = configures || usb_sysfs_binding(dir) == BINDING_NONE;
-    struct mine *m = looks && sys_stat(dir, "", AT_EMPTY_PATH, &st) ? take(st.ino) : NULL;
+    bool known = sys_stat(dir, "", AT_EMPTY_PATH, &st);
+    if (known)
+        authorise(name, st.ino, dir);
+    struct mine *m = looks && known ? take(st.ino) : NULL;
     if (m != NULL && !m->done) {
         m->done = is_left(name, st.ino, dir);
         *again = *again || !m->done;
@@ -88,8 +117,37 @@ static bool leave_devices(void) {
     return again;
 }
 
+/* What a hub is enumerating came while nothing was authorised, and is not there yet. To read its configuration takes
+ * its lock, which the kernel holds until it has done with that. */
+static void wait_for_hubs(void) {
+    static struct sysfs_dir d;
+    const char *name;
+    uint64_t ports = 0;
+    if (!sysfs_dir_open(&d, USB_DEVICES))
+        return;
+    while ((name = sysfs_dir_next(&d)) != NULL) {
+        int dir = device_name_valid(name) ? usb_sysfs_open(name) : -1;
+        if (dir < 0)
+            continue;
+        if (sysfs_uint(dir, "maxchild", 10, UINT8_MAX, &ports) && ports > 0) {
+            (void)usb_sysfs_config(dir);
+            (void)leave_devices(); /* hubs that wait for a device are no reason for the others to */
+        }
+        (void)close(dir);
+    }
+    sysfs_dir_close(&d);
+}
+
+static void put_back(void) {
+    auth_default_put_back(); /* first: what comes from here on is authorised as ever */
+    (void)leave_devices();
+    wait_for_hubs();
+}
+
 void usb_leave(bool all) {
     configures = all;
+    if (auth_default_on())
+        put_back();
     if (!all) { /* no port is held */
         (void)leave_devices();
         return;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/host_use.h"
+#include "bus/usb/auth_device.h"
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_power.h"
 #include "bus/usb/usb_reset.h"
@@ -70,7 +71,7 @@ static bool is_taken(int dir, const struct device_order *o, char *why, size_t ca
             return true;
         }
     }
-    if (usb_sysfs_unauthorised(dir)) {
+    if (o->authorise == 0 && usb_sysfs_unauthorised(dir)) {
         (void)str_copy(why, cap, "it is not authorised on this host");
         return true;
     }
@@ -140,25 +141,39 @@ static int open_driven(int dir, const struct device_order *o, char *why, size_t 
     return -1;
 }
 
-int usb_node_open(const struct device_order *o, char *why, size_t cap) {
-    int dir = open_dir(o);
-    bool may = is_there(dir, o), idle = false;
+/* Configures it first if it is to be, and is not. */
+static int open_configured(int dir, const struct device_order *o, char *why, size_t cap) {
+    bool idle = o->configure != 0 && usb_sysfs_config(dir) == 0;
     uint8_t value = 0;
-    if (!may)
-        (void)str_copy(why, cap, "the device is gone");
-    else
-        may = !is_taken(dir, o, why, cap) && drive(dir, o, why, cap);
-    if (may && o->configure != 0)
-        idle = usb_sysfs_config(dir) == 0;
-    if (idle)
-        may = usb_power_choose(dir, o->sys_name, &value, why, cap);
-    int fd = may ? open_driven(dir, o, why, cap) : -1;
-    if (dir >= 0)
-        (void)close(dir);
+    if (idle && !usb_power_choose(dir, o->sys_name, &value, why, cap))
+        return -1;
+    int fd = open_driven(dir, o, why, cap);
     if (fd < 0 || !idle || configure(fd, value, why, cap))
         return fd;
     (void)close(fd);
     return -1;
+}
+
+static int open_for_vm(int dir, const struct device_order *o, char *why, size_t cap) {
+    char unsaid[VH_TEXT_MAX];
+    bool authorise = o->authorise != 0 && usb_sysfs_unauthorised(dir);
+    if (authorise && !auth_device_for_vm(dir, o->sys_name, why, cap))
+        return -1;
+    int fd = open_configured(dir, o, why, cap);
+    if (fd < 0 && authorise)
+        (void)auth_device_end(dir, unsaid, sizeof unsaid); /* why it could not be opened says more */
+    return fd;
+}
+
+int usb_node_open(const struct device_order *o, char *why, size_t cap) {
+    int dir = open_dir(o), fd = -1;
+    if (!is_there(dir, o))
+        (void)str_copy(why, cap, "the device is gone");
+    else if (!is_taken(dir, o, why, cap) && drive(dir, o, why, cap))
+        fd = open_for_vm(dir, o, why, cap);
+    if (dir >= 0)
+        (void)close(dir);
+    return fd;
 }
 
 int usb_node_hub(const struct device_order *o, uint8_t *ports, char *why, size_t cap) {
@@ -191,8 +206,12 @@ bool usb_node_bind(const struct device_order *o, char *why, size_t cap) {
 
 bool usb_node_offer(const struct device_order *o, char *why, size_t cap) {
     int dir = open_dir(o);
-    bool there = is_there(dir, o), idle = there && usb_sysfs_config(dir) == 0, ok = there;
+    bool there = is_there(dir, o), idle = false, ok = there;
     uint8_t value = 0;
+    if (there && o->authorise != 0 && usb_sysfs_unauthorised(dir))
+        ok = auth_device_for_host(dir, o->sys_name, why, cap);
+    if (ok && (o->configure != 0 || o->authorise == 0))
+        idle = usb_sysfs_config(dir) == 0;
     if (idle && o->several == 0)
         ok = usb_power_choose(dir, o->sys_name, &value, why, cap);
     if (dir >= 0)
@@ -229,10 +248,11 @@ bool usb_node_release(const struct device_order *o, char *why, size_t cap) {
         (void)str_copy(why, cap, "the device is gone");
         return false;
     }
-    (void)close(dir);
     if (o->reset != 0)
         reset(o);
-    if (o->bind != 0 && !usb_revoke_undo(o, why, cap))
+    bool ended = o->deauthorise == 0 || auth_device_end(dir, why, cap);
+    (void)close(dir);
+    if ((o->bind != 0 && !usb_revoke_undo(o, why, cap)) || !ended)
         return false;
     if (o->keep == 0)
         usb_driver_offer(o->sys_name);

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/auth_buses.h"
 #include "bus/usb/port_hubs.h"
 #include "bus/usb/usb_plugs.h"
 #include "codec/usb_place.h"
@@ -63,6 +64,7 @@ static void report(struct fact *f, struct device *dev) {
     protect(dev);
     calls->fact(f);
     port_hub_seen(dev);
+    auth_buses_seen(dev);
 }
 
 void usb_report(struct device *dev, bool coldplug) {
@@ -74,6 +76,7 @@ static void report_gone(const char *name) {
     struct fact f = {.kind = FACT_GONE, .sys_name = name};
     usb_plug_remove(name);
     port_hub_gone(name);
+    auth_buses_gone(name);
     calls->fact(&f);
 }
 

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "bus/host_use.h"
 #include "bus/modules.h"
+#include "bus/usb/auth_default.h"
 #include "bus/usb/usb_driver.h"
 #include "bus/usb/usb_node.h"
 #include "bus/usb/usb_revoke.h"
@@ -209,9 +210,18 @@ static void release(const struct device_order *o, int pidfd, struct device_done 
     d->result = usb_node_release(o, d->why, sizeof d->why) ? DEVICE_SAME : DEVICE_REFUSED;
 }
 
+static void close_bus(const struct device_order *o, struct device_done *d) {
+    int dir = usb_sysfs_open_plug(o->sys_name, o->incarnation);
+    bool ok = dir >= 0 && auth_default_close(o->sys_name, d->why, sizeof d->why);
+    d->result = ok ? DEVICE_SAME : dir < 0 ? DEVICE_GONE : DEVICE_REFUSED;
+    if (dir >= 0)
+        (void)close(dir);
+}
+
 size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     const struct device_order *o = order;
     union device_answer *a = answer;
+    auth_default_next_order();
     if (!device_order_valid(o) || o->head.kind == DEVICE_PCI || o->head.kind == DEVICE_EVDEV)
         return 0;
     switch (o->head.kind) {
@@ -240,6 +250,10 @@ size_t usb_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     case DEVICE_REVOKE:
         memset(&a->done, 0, sizeof a->done);
         a->done.result = usb_revoke(o, a->done.why, sizeof a->done.why) ? DEVICE_SAME : DEVICE_REFUSED;
+        break;
+    case DEVICE_CLOSE_BUS:
+        memset(&a->done, 0, sizeof a->done);
+        close_bus(o, &a->done);
         break;
     default:
         memset(&a->done, 0, sizeof a->done);
