@@ -291,7 +291,7 @@ static void check_leases(const uint64_t before[CORE_SLOTS]) {
         if (vm == NOBODY)
             continue;
         int64_t left = w.left[socket_of(port_at(s->dev.stable_path), true)][vm];
-        if (left == 0 || w.now - left > (int64_t)LEASE_MAX_MS * VH_NSEC_PER_MSEC)
+        if (left == 0 || w.now - (left - 1) > (int64_t)LEASE_MAX_MS * VH_NSEC_PER_MSEC)
             fail("a lease of another socket");
     }
 }
@@ -301,7 +301,7 @@ static void note_unplugged(const uint64_t before[CORE_SLOTS], const int had[CORE
         const struct slot *s = &core.slot[i];
         int vm = s->dev.kind == KIND_USB && before[i] != 0 && had[i] >= 0 ? world_of(had[i]) : NOBODY;
         if (vm != NOBODY && (s->state != SLOT_PRESENT || s->dev.incarnation != before[i]) && s->state != SLOT_FREE)
-            w.left[socket_of(port_at(s->dev.stable_path), true)][vm] = w.now;
+            w.left[socket_of(port_at(s->dev.stable_path), true)][vm] = w.now + 1; /* 0: never; time begins at 0 */
     }
 }
 
@@ -2079,7 +2079,7 @@ static bool resets_under_way(void) {
     return false;
 }
 
-static void round_of_answers(void) {
+static void answers_come(void) {
     for (int v = 0; v < VMS; v++)
         advance_op(v);
     for (int v = 0; v < VMS && with_guests; v++)
@@ -2095,14 +2095,19 @@ static void round_of_answers(void) {
     if (quarantine != QUARANTINE_OFF)
         offer_event();
     save_event();
+}
+
+static void time_goes_on(void) {
     int64_t next = core_deadline(&core), second = 1000 * VH_NSEC_PER_MSEC;
     time_passes(next != VH_NEVER && next - w.now > second ? next - w.now : second);
 }
 
 /* VMs that lie have had their time. What a decision keeps away is in no VM that only says so; then they stop. */
 static void end_lies(void) {
-    for (int round = 0; round < 100; round++)
-        round_of_answers();
+    for (int round = 0; round < 100; round++) {
+        answers_come();
+        time_goes_on();
+    }
     for (int i = 0; i < core.used; i++) {
         const struct slot *s = &core.slot[i];
         bool kept = s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && s->disconnected && s->vm >= 0 &&
@@ -2135,7 +2140,8 @@ void world_rest(void) {
     for (int round = 0; !core_at_rest(&core, &why) || resets_under_way() || core.dirty; round++) {
         if (round > 5000)
             fail(core.dirty ? "no rest: the state is never saved" : resets_under_way() ? "no rest: resets" : why);
-        round_of_answers();
+        time_goes_on(); /* a VM whose ports are all used is listed now and then also at rest: before its answer */
+        answers_come();
     }
     check_core_believes_truth();
     check_vms();
