@@ -4,6 +4,7 @@ import os
 import re
 import socket
 
+from actions import actions
 from fakehost import HID_KEYBOARD, STORAGE
 from pcihost import pci
 from tap import check, equal, run, test
@@ -33,11 +34,6 @@ def must(name, line):
 def source(path):
     with open(os.path.join(TOP, path), encoding="utf-8") as f:
         return f.read()
-
-
-def actions():
-    """As the table in the source has them."""
-    return re.findall(r'^    \{"(\w+)", REQ_\w+\},$', source("src/api/api_request.c"), re.M)
 
 
 def defined(prefix):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+from actions import actions
 from tap import check, equal, run, scaled, test
 from world import BINARY, CLIENT, TOP, World
 
@@ -58,10 +59,9 @@ def each_key_of_the_configuration_is_explained(_):
 
 @test
 def each_action_and_event_is_in_the_page_of_the_api(_):
-    actions = set(re.findall(r'\{"([a-z_]+)", REQ_\w+', text_of("src/api/api_request.c")))
-    check({"usb_list", "usb_attach", "stats", "explain"} <= actions, str(actions))
+    check({"usb_list", "usb_attach", "stats", "explain"} <= set(actions()), str(actions()))
     page = text_of("docs/api.md")
-    equal([action for action in sorted(actions) if action not in page], [])
+    equal([action for action in sorted(actions()) if action not in page], [])
 
 
 @test
@@ -73,12 +73,12 @@ def the_exit_statuses_of_the_client_are_those_of_its_manual(_):
 
 @test
 def files_of_the_manual_are_those_of_the_program(_):
-    """Paths that are compiled in, and /dev/vhotplug.lock."""
+    """Paths that are compiled in, and /dev/vhotplug.lock; but for the entry that keeps a directory of devices in place."""
     paths = {path for source in glob.glob(os.path.join(TOP, "src/*/*.[ch]")) for path in
              re.findall(r'"(/(?:etc|dev|run|var)/[\w./]*vhotplug[\w./]*)"', re.sub(r"/\*.*?\*/", "", text_of(source), flags=re.S))}
     check("/run/vhotplug.record" in paths, str(paths))
     manual = text_of("docs/vhotplug.8")
-    equal([path for path in sorted(paths) if path not in manual], [])
+    equal([path for path in sorted(paths) if path not in manual and not path.endswith("/.vhotplug")], [])
 
 
 run(World)
