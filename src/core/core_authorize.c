@@ -17,7 +17,7 @@ static bool is_undecided(const struct core *c, const struct slot *s) {
     int target = plan_target(c, s);
     bool gets = target >= 0 && (!c->vm[target].told || c->vm[target].state != VM_DOWN);
     return !s->dev.settled || s->dev.unresponsive || gets || s->op != OP_NONE || s->req >= 0 || s->doubt != 0 ||
-           s->look != LOOK_NONE || s->releasing || s->offering || s->holders != 0 || s->revoke == REVOKE_UNDER_WAY;
+           s->look != LOOK_NONE || s->releasing || s->offering || slot_held(s) || s->revoke == REVOKE_UNDER_WAY;
 }
 
 void authorize_plan(struct step *st, int i) {

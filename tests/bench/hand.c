@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 static char text[1 << 16];
 
@@ -74,9 +75,9 @@ static int words_of(int fd, struct lines *l, const char *word) {
 
 /* ---- the bare program ---- */
 
-/* musl's ioctl() takes an int, and the kernel a number of 32 bits. */
+/* The C libraries differ in the type of the request. */
 static bool ask(int fd, unsigned long request, unsigned value) {
-    return ioctl(fd, (int)request, &value) == 0;
+    return syscall(SYS_ioctl, fd, request, &value) == 0;
 }
 
 static void claim_ports(const char *hub) {
