@@ -285,6 +285,22 @@ static void host_offered(bool ok) {
     host_step(&f);
 }
 
+/* The device workers do what they were asked to. */
+__attribute__((unused)) static void host_orders_end(void) {
+    for (int i = 0; i < core.used; i++) {
+        struct fact f = {.token = core.slot[i].plug, .ok = true, .text = ""};
+        if (core.slot[i].revoke == REVOKE_UNDER_WAY)
+            f.kind = FACT_REVOKED;
+        else if (core.slot[i].releasing)
+            f.kind = FACT_RELEASED;
+        else if (core.slot[i].offering)
+            f.kind = FACT_OFFERED;
+        else
+            continue;
+        host_step(&f);
+    }
+}
+
 /* Any role; a guest belongs to one of the VMs. */
 static struct principal host_principal(unsigned how) {
     static const enum role roles[] = {ROLE_ADMIN, ROLE_OPERATOR, ROLE_GUEST, ROLE_OBSERVER};

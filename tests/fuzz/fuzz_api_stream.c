@@ -127,22 +127,6 @@ static void acted(const struct action *a) {
         answer(a, &sb);
 }
 
-/* The device workers do what they were asked to. */
-static void end_orders(void) {
-    for (int i = 0; i < core.used; i++) {
-        struct fact f = {.token = core.slot[i].plug, .ok = true, .text = ""};
-        if (core.slot[i].revoke == REVOKE_UNDER_WAY)
-            f.kind = FACT_REVOKED;
-        else if (core.slot[i].releasing)
-            f.kind = FACT_RELEASED;
-        else if (core.slot[i].offering)
-            f.kind = FACT_OFFERED;
-        else
-            continue;
-        host_step(&f);
-    }
-}
-
 /* The client's lines are taken one at a time, as the server does: whatever the core waits for ends first. */
 static void end_request(void) {
     for (int i = 0; i < 64 && host.asked[CLIENT]; i++) {
@@ -152,7 +136,7 @@ static void end_request(void) {
             if (core.vm[v].op != OP_NONE)
                 host_step(&f);
         }
-        end_orders();
+        host_orders_end();
         host_vm(FACT_VM_DOWN, (unsigned)i % conf->nvms);
         if (host.saving)
             host_saved();

@@ -6,24 +6,12 @@
 
 enum { MAX_FACTS = 64, MAX_STOP = 400 };
 
-/* Resets, and offers to the host's drivers. */
-static void end_work(void) {
-    for (int i = 0; i < core.used; i++) {
-        struct fact released = {.kind = FACT_RELEASED, .token = core.slot[i].plug};
-        struct fact offered = {.kind = FACT_OFFERED, .token = core.slot[i].plug, .ok = true};
-        if (core.slot[i].state != SLOT_FREE && core.slot[i].releasing)
-            host_step(&released);
-        if (core.slot[i].state != SLOT_FREE && core.slot[i].offering)
-            host_step(&offered);
-    }
-}
-
 static void stop(void) {
     struct fact f = {.kind = FACT_STOP};
     host_step(&f);
     for (int i = 0; i < MAX_STOP && core_holds(&core); i++) {
         bool any = false;
-        end_work();
+        host_orders_end();
         for (int v = 0; v < conf->nvms; v++) {
             if (core.vm[v].op == OP_NONE)
                 continue;

@@ -38,6 +38,9 @@ static void place(const char *name, const char *port, unsigned devnum, const cha
     attribute(name, "devpath", port);
     attribute(name, "speed", "480\n");
     attribute(name, "bConfigurationValue", "\n");
+    (void)snprintf(path, sizeof path, "%s/sys/bus/usb/devices/%s/driver", top, name);
+    (void)unlink(path);
+    CHECK(symlink("../../drivers/usb", path) == 0); /* the kernel's own driver: it keeps it unconfigured */
     (void)snprintf(path, sizeof path, "sys/bus/usb/devices/%s/descriptors", name);
     make_bytes(path, what, n);
     (void)snprintf(path, sizeof path, "dev/bus/usb/001/%03u", devnum);
