@@ -9,8 +9,6 @@
 #include "bus/usb/port_hubs.h"
 #include "bus/usb/port_pool.h"
 
-#include <string.h>
-
 struct turn {
     bool used, held; /* held: its port was, and is to be again */
     bool ok;
@@ -24,7 +22,10 @@ static port_turn_fn *ended;
 
 void port_turn_start(port_turn_fn *fn) {
     ended = fn;
-    memset(turns, 0, sizeof turns);
+    for (int i = 0; i < VH_MAX_DEVICES; i++) {
+        if (turns[i].used) /* none at the program's start: pages that were never written take no memory */
+            turns[i].used = false;
+    }
 }
 
 static void end(struct turn *t, bool ok) {
