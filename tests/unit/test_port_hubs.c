@@ -155,12 +155,16 @@ static void start(void) {
     bus_usb.hold_ports();
 }
 
-static void event(const char *action, const char *name) {
+static void event_comes(const char *action, const char *name) {
     char devpath[128];
     (void)snprintf(devpath, sizeof devpath, "/devices/pci0000:00/usb1/%s", name);
     const struct uevent ev = {.action = action, .devpath = devpath, .subsystem = "usb", .devtype = "usb_device"};
     CHECK(bus_usb.uevent(&ev));
     bus_usb.read_noted();
+}
+
+static void event(const char *action, const char *name) {
+    event_comes(action, name);
     pump();
 }
 
@@ -269,6 +273,32 @@ static void of_several_configurations_the_kernel_chooses(void) {
     CHECK_STR(done(), "release usb1 4, claim usb1 4, ");
     take_away("1-4");
     event("remove", "1-4");
+    heal();
+}
+
+/* The kernel refuses drivers at a port that is claimed before they have probed the device. */
+static void a_device_whose_port_is_claimed_meanwhile_has_another_turn(void) {
+    place_hub("1-3", "3\n", 8);
+    attribute("1-3", "maxchild", "0\n");
+    event("bind", "1-3");
+    PLACE("1-3.1", "3.1\n", 9, mouse);
+    event("add", "1-3.1");
+    CHECK_STR(done(), "");
+    attribute("1-3", "maxchild", "2\n");
+    event_comes("bind", "1-3");
+    device_pool_tick(clock_now()); /* it is read */
+    CHECK(port_coming("1-3.1"));
+    offer("1-3.1");
+    CHECK(!last_ok && port_held("1-3.1") && !port_coming("1-3.1"));
+    CHECK_STR(done(), "hold 1-3 2, ");
+    offer("1-3.1");
+    CHECK(last_ok);
+    CHECK_STR(done(), "release 1-3 1, claim 1-3 1, ");
+    take_away("1-3.1");
+    event("remove", "1-3.1");
+    take_away("1-3");
+    event("remove", "1-3");
+    (void)done();
     heal();
 }
 
@@ -459,6 +489,7 @@ int main(void) {
     RUN(a_hub_without_a_configuration_is_not_held);
     RUN(a_device_of_the_hosts_has_its_turn);
     RUN(of_several_configurations_the_kernel_chooses);
+    RUN(a_device_whose_port_is_claimed_meanwhile_has_another_turn);
     RUN(a_vms_device_is_configured_and_passed);
     RUN(a_driver_that_comes_and_a_driver_that_binds_are_told);
     RUN(a_port_of_another_program_is_told_and_left);

@@ -148,6 +148,13 @@ bool port_held(const char *sys_name) {
     return h != NULL && h->state == HUB_HELD && port_is_set(h->held, port);
 }
 
+bool port_coming(const char *sys_name) {
+    char hub[VH_SYSNAME_MAX];
+    uint8_t port = 0;
+    const struct hub *h = hubs.run && port_above(sys_name, hub, &port) ? find(hub) : NULL;
+    return h != NULL && !h->late && (h->state == HUB_OPENING || h->state == HUB_CLAIMING);
+}
+
 void port_open(const char *sys_name) {
     char hub[VH_SYSNAME_MAX];
     uint8_t port = 0;

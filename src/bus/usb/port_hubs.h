@@ -28,8 +28,9 @@ void port_hub_seen(const struct device *dev);
  */
 void port_hub_bound(const struct device_order *o);
 void port_hub_gone(const char *sys_name);
-bool port_held(const char *sys_name); /* is the port held that this device is plugged into? */
-void port_open(const char *sys_name); /* it was, is not now, and is to be again */
+bool port_held(const char *sys_name);   /* is the port held that this device is plugged into? */
+bool port_coming(const char *sys_name); /* is it about to be held? Not if the kernel is busy with its hub */
+void port_open(const char *sys_name);   /* it was, is not now, and is to be again */
 
 /* The ends of DEVICE_HUB (d: NULL if there was no answer in time; fd: the callee's) and of an order about ports. */
 void port_hub_opened(const struct device_order *o, const struct device_done *d, int fd);

@@ -67,11 +67,17 @@ static void claim_again(struct turn *t, bool ok) {
     end(t, ok);
 }
 
+/* Was its port claimed while it was offered, as at the start of a daemon that comes after one that was killed? Then the
+ * kernel may have refused its drivers. */
+static bool was_claimed(const struct turn *t) {
+    return !t->held && (port_held(t->order.sys_name) || port_coming(t->order.sys_name));
+}
+
 void port_turn_offered(const struct device_order *o, uint64_t token, const struct device_done *d) {
     struct turn *t = &turns[token];
     VH_ASSERT(token < VH_MAX_DEVICES && t->used);
     (void)o;
-    claim_again(t, d != NULL && d->result == DEVICE_SAME);
+    claim_again(t, d != NULL && d->result == DEVICE_SAME && !was_claimed(t)); /* if not: it is offered once more */
 }
 
 /* That waits for the end of this order; NULL if it has ended. Another one may have its token by now. */
