@@ -160,8 +160,8 @@ do_images() {
 
 do_board() {
     need board board && need board test || return
-    part board 2400 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh -c '
-        make build/test/fault/launch build/test/board/ejector vfiotool && BOARD_JOBS='"$jobs"' exec sh tests/board/run.sh'
+    part board 3600 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh -c '
+        make build/test/fault/launch build/test/board/ejector vfiotool && exec sh tests/board/run.sh'
 }
 
 finish() {

@@ -24,7 +24,7 @@ KEYBOARD, MOUSE, STICK = ({"interfaceClass": 3, "interfaceProtocol": 1}, {"inter
 VMS = ("vm1", "vm2")
 PORTS = [str(n) for n in range(1, 7)]
 STEPS_TO_REST = 30
-SETTLES = 60  # seconds, before scaling: a request has 30 s, a VM's back-off 10
+SETTLES = 50  # seconds, before scaling: a request has 30 s, a VM's back-off 10; less than a test may be silent
 GARBAGE = ["\n", "{\n", '{"action": "usb_list"', "GET / HTTP/1.1\r\n\r\n", "\xff\xfe\n", "[" * 3000 + "\n", "x" * 70000 + "\n",
            '{"action": "usb_attach", "vid": "0627", "pid": "0001", "vm": "nobody"}\n', '{"action": "usb_detach", "tag": "none"}\n', "{}" * 500 + "\n"]
 
@@ -292,6 +292,7 @@ class Endurance(BoardWorld):
 
     def rest(self, what):
         self.heal()
+        alive()
         try:
             until(self.is_at_rest, scaled(SETTLES), what, every=0.3)
         except Timeout as e:
