@@ -253,11 +253,12 @@ def a_device_that_answers_at_last_goes_to_its_vm(w):
 # ---- a device that hangs in its reset
 
 
-@test
-def a_device_that_hangs_in_its_reset_holds_up_no_other(w):
+def hangs_on_its_way_back(w, revoke, said):
+    """Its VM ends, and the device does not answer any more; said: what the daemon logs as it begins."""
     vm3 = w.extra_vm("vm3")
     w.vm("vm2")
-    usb, api = w.begin([{"targetVm": "vm3", "allow": [{"vendorId": "f0a5"}]}, {"targetVm": "vm2", "allow": [HID]}], vms=("vm2", "vm3"))
+    usb, api = w.begin([{"targetVm": "vm3", "allow": [{"vendorId": "f0a5"}]}, {"targetVm": "vm2", "allow": [HID]}], vms=("vm2", "vm3"),
+                       options={"vm3": {"revoke": revoke}})
     usb.plug(0, keyboard(VID, 1), STRINGS)
     api.told("usb_attached", vid="f0a5", vm="vm3", timeout=scaled(20))
     w.plug("usb-kbd", "kbd")
@@ -268,7 +269,7 @@ def a_device_that_hangs_in_its_reset_holds_up_no_other(w):
     check(resets > before, "the kernel says when it resets a device")
     usb.freeze()
     vm3.process.kill(9)
-    w.wait_log("reset: device=3-1")
+    w.wait_log(said)
     took = w.out_and_in(api, good["device_node"], "vm2")
     as_usual(took, usual, "out and in again")
     until(lambda: w.resets(good["sys_name"]) - resets >= resets - before, scaled(5), "as many resets of it as always")
@@ -278,6 +279,16 @@ def a_device_that_hangs_in_its_reset_holds_up_no_other(w):
     w.ends_at_once()
     check(f'no answer in time: order="reset" device={good["sys_name"]}' not in w.story, "no reset of it was given up")
     check("is used as it is" not in w.story, "no reset was left out")
+
+
+@test
+def a_device_that_hangs_in_its_reset_holds_up_no_other(w):
+    hangs_on_its_way_back(w, False, "given back: device=3-1 reset=1")
+
+
+@test
+def a_device_that_hangs_while_it_is_revoked_holds_up_no_other(w):
+    hangs_on_its_way_back(w, True, "revocation: device=3-1")
 
 
 # ---- a suspended device that does not wake up
