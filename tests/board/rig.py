@@ -34,6 +34,11 @@ def conf(rules, vms=("vm1", "vm2"), options=None, api=None, **general):
 BOOT_CONF = conf([{"targetVm": "vm1", "allow": [HID]}, {"allowedVms": ["vm1", "vm2"], "allow": [STORAGE]}])
 
 
+def listed(api, name):
+    """The device with that sysfs name, once it is listed."""
+    return until(lambda: [d for d in api.devices(all=True) if d["sys_name"] == name], scaled(10), f"{name} in the list")[0]
+
+
 class Shared:
     """What all tests of a file share: the board and the VMs."""
 
@@ -139,6 +144,39 @@ class BoardWorld:
         self.recorder.close()
         self.recorder = None
         return [b for b in bound if b[1] != "usbfs"]
+
+    def configuration(self, sys_name):
+        return self.board.read(f"/sys/bus/usb/devices/{sys_name}/bConfigurationValue").strip()
+
+    def held(self, api):
+        """Waits until the ports of all hubs are held; the figures."""
+        def whole():
+            q = api.ok("stats")["quarantine"]
+            return q if q["hubs"] > 0 and q["waiting"] == 0 else None
+        return until(whole, scaled(10), "the ports of all hubs held")
+
+    def processes(self):
+        """Numbers of the daemon's processes, by name; that of the loop is "vhotplug"."""
+        found = {}
+        for line in self.board.run("ps").splitlines():
+            words = line.split()
+            names = [n for n in words if n.startswith("{vhotplug")] or [n for n in words if n == "/usr/bin/vhotplug"]
+            if names:
+                found.setdefault(names[0].strip("{}").rsplit("/", 1)[-1], []).append(words[0])
+        return found
+
+    def leave(self):
+        """No more clients."""
+        for api in self.clients:
+            api.close()
+        self.clients.clear()
+
+    def dies(self):
+        """The loop was killed: waits for whoever outlives it."""
+        self.leave()
+        _, out = self.daemon.wait(scaled(30))
+        self.story += out
+        self.daemon = None
 
     def __enter__(self):
         return self

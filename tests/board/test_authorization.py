@@ -6,8 +6,8 @@ import json
 import os
 import random
 
-from rig import HID, STORAGE, BoardWorld, conf, main, scaled
-from board import Uevents, until
+from rig import HID, STORAGE, BoardWorld, conf, listed, main, scaled
+from board import until
 from tap import check, equal, test
 
 KEYBOARD = {**HID, "interfaceProtocol": 1}
@@ -19,8 +19,6 @@ BUSES = "/sys/bus/usb/devices/usb*"
 
 
 class Authorization(BoardWorld):
-    recorder = None
-
     def begin(self, rules=None, *options, host=(MOUSE,), quarantine="off", unmatched=False, wait=True, **more):
         self.vm("vm1")
         self.vm("vm2")
@@ -39,57 +37,6 @@ class Authorization(BoardWorld):
         buses = len(self.board.glob(BUSES))
         return until(lambda: (lambda a: a if a["buses"] == buses and a["waiting"] == 0 else None)(api.ok("stats")["usb_authorization"]),
                      scaled(10), "all buses closed")
-
-    def held(self, api):
-        def whole():
-            q = api.ok("stats")["quarantine"]
-            return q["hubs"] > 0 and q["waiting"] == 0
-        until(whole, scaled(10), "the ports of all hubs held")
-
-    def record(self):
-        self.recorder = Uevents(self.board)
-
-    def drivers(self):
-        """Of the host, as (interface, driver), since record()."""
-        self.board.run("modprobe -r uinput; modprobe uinput", check=False)  # its event comes after all that were before
-        bound = []
-        while (got := self.recorder.next(scaled(10)))["head"] != "add@/module/uinput":
-            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
-                bound.append((got["DEVPATH"].rsplit("/", 1)[1], got.get("DRIVER", "?")))
-        self.recorder.close()
-        self.recorder = None
-        return [b for b in bound if b[1] != "usbfs"]
-
-    def processes(self):
-        """Their numbers, by name; that of the loop is "vhotplug"."""
-        found = {}
-        for line in self.board.run("ps").splitlines():
-            words = line.split()
-            names = [n for n in words if n.startswith("{vhotplug")] or [n for n in words if n == "/usr/bin/vhotplug"]
-            if names:
-                found.setdefault(names[0].strip("{}").rsplit("/", 1)[-1], []).append(words[0])
-        return found
-
-    def leave(self):
-        """No more clients."""
-        for api in self.clients:
-            api.close()
-        self.clients.clear()
-
-    def dies(self):
-        """The loop was killed: waits for whoever outlives it."""
-        self.leave()
-        _, out = self.daemon.wait(scaled(30))
-        self.story += out
-        self.daemon = None
-
-    def configuration(self, name):
-        return self.board.read(f"/sys/bus/usb/devices/{name}/bConfigurationValue").strip()
-
-    def __exit__(self, kind, value, trace):
-        if self.recorder:
-            self.recorder.close()
-        super().__exit__(kind, value, trace)
 
     def defaults(self):
         """Of the kernel: the parameter, those of devices, and those of interfaces."""
@@ -120,10 +67,6 @@ class Authorization(BoardWorld):
 
 
 AS_EVER = ("-1", {"1"}, {"1"})
-
-
-def listed(api, name):
-    return until(lambda: [d for d in api.devices(all=True) if d["sys_name"] == name], scaled(10), f"{name} in the list")[0]
 
 
 def each_way(w, quarantine):

@@ -6,7 +6,7 @@ import json
 import os
 import random
 
-from rig import HID, STORAGE, BoardWorld, conf, main, scaled
+from rig import HID, STORAGE, BoardWorld, conf, listed, main, scaled
 from board import until
 from tap import check, contains, equal, test
 from usbip import UsbIp, config, device, interface, silent, simple
@@ -45,13 +45,6 @@ class Quarantine(BoardWorld):
         self.held(api)
         return api
 
-    def held(self, api):
-        """Waits until the ports of all hubs are held; the figures."""
-        def whole():
-            q = api.ok("stats")["quarantine"]
-            return q if q["hubs"] > 0 and q["waiting"] == 0 else None
-        return until(whole, scaled(10), "the ports of all hubs held")
-
     def all_held(self, api):
         """Waits until each hub is held, also one whose lock the kernel had while it asked a device that never answers."""
         def every():
@@ -63,36 +56,10 @@ class Quarantine(BoardWorld):
         """Those that run; ps puts the name of what has ended in other brackets."""
         return [line.split()[0] for line in self.board.run("ps").splitlines() if "{vhotplug-port}" in line]
 
-    def processes(self):
-        """Their numbers, by name; that of the loop is "vhotplug"."""
-        found = {}
-        for line in self.board.run("ps").splitlines():
-            words = line.split()
-            names = [n for n in words if n.startswith("{vhotplug")] or [n for n in words if n == "/usr/bin/vhotplug"]
-            if names:
-                found.setdefault(names[0].strip("{}").rsplit("/", 1)[-1], []).append(words[0])
-        return found
-
-    def dies(self):
-        """The loop was killed: waits for whoever outlives it."""
-        for api in self.clients:
-            api.close()
-        self.clients.clear()
-        _, out = self.daemon.wait(scaled(30))
-        self.story += out
-        self.daemon = None
-
-    def configuration(self, name):
-        return self.board.read(f"/sys/bus/usb/devices/{name}/bConfigurationValue").strip()
-
     def __exit__(self, kind, value, trace):
         for port in sorted(self.usb.plugged if self.usb else ()):
             self.usb.unplug(port)
         super().__exit__(kind, value, trace)
-
-
-def listed(api, name):
-    return until(lambda: [d for d in api.devices(all=True) if d["sys_name"] == name], scaled(10), f"{name} in the list")[0]
 
 
 @test

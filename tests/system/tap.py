@@ -37,6 +37,14 @@ def scaled(seconds):
     return seconds * float(os.environ.get("VH_TEST_PATIENCE", "3"))
 
 
+def until(condition, what, seconds=5):
+    """Waits for what other processes do."""
+    end = time.monotonic() + scaled(seconds)
+    while not condition():
+        check(time.monotonic() < end, f"never came: {what}")
+        time.sleep(0.01)
+
+
 def watchdog(seconds):
     def bark():
         print(f"# a test hung: no end after {seconds:.0f} s", flush=True)

@@ -4,9 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import time
 
-from tap import check, contains, equal, run, scaled, test
+from tap import contains, equal, run, scaled, test, until
 from world import BINARY, KEYBOARD, World, rule
 
 PARAMETER = "sys/module/usbcore/parameters/authorized_default"
@@ -34,13 +33,6 @@ def begin(w, *options, **more):
     api = w.api(events=True)
     until(lambda: figures(api)["buses"] == 1, "the bus closed")
     return daemon, api
-
-
-def until(condition, what):
-    end = time.monotonic() + scaled(5)
-    while not condition():
-        check(time.monotonic() < end, f"never came: {what}")
-        time.sleep(0.01)
 
 
 def figures(api):

@@ -12,19 +12,12 @@ import termios
 import threading
 import time
 
-from tap import check, contains, equal, run, scaled, test
+from tap import check, contains, equal, run, scaled, test, until
 from world import KEYBOARD, World, rule, vhp
 
 LINE = re.compile(rb"<[3467]>vhotplug: [^\n]+\n")
 DROPPED = re.compile(rb"<4>vhotplug: log lines were dropped: (\d+)\n")
 FULL = 240 * 1024  # of the pipe to the logger, which holds 256 KiB
-
-
-def until(condition, text, seconds=5):
-    end = time.monotonic() + scaled(seconds)
-    while not condition():
-        check(time.monotonic() < end, text)
-        time.sleep(0.005)
 
 
 def children(daemon):

@@ -4,9 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import time
 
-from tap import check, contains, equal, run, scaled, test
+from tap import check, contains, equal, run, scaled, test, until
 from world import BINARY, KEYBOARD, World, rule
 
 PORT = "vhotplug-port"
@@ -24,13 +23,6 @@ def begin(w, mode="rules", rules=None, **more):
     api = w.api(events=True)
     until(lambda: figures(api)["ports"] == 4, "the ports held")
     return daemon, api
-
-
-def until(condition, what):
-    end = time.monotonic() + scaled(5)
-    while not condition():
-        check(time.monotonic() < end, f"never came: {what}")
-        time.sleep(0.01)
 
 
 def port_workers(daemon):

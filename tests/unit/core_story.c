@@ -205,3 +205,12 @@ void reload(const char *json) {
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
     step(&f);
 }
+
+const char *reason_of(const struct slot *s) {
+    static char words[VH_ERROR_MAX];
+    struct sbuf sb;
+    sb_init(&sb, words, sizeof words);
+    core_reason(&core, s, &sb);
+    CHECK(sb_ok(&sb));
+    return words;
+}

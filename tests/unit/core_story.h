@@ -57,4 +57,7 @@ const struct action *op(enum op_kind kind, int vm);
 bool replied(bool ok);     /* to client 3 */
 const char *refusal(void); /* its text, or "(no failure)" */
 
+/* What lists say of the device in a slot, as `reason`; valid until the next call. */
+const char *reason_of(const struct slot *s);
+
 #endif

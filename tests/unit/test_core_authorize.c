@@ -57,14 +57,6 @@ static bool ended(void) {
     return a != NULL && a->deauthorise;
 }
 
-static const char *reason(void) {
-    static char text[VH_ERROR_MAX];
-    struct sbuf sb;
-    sb_init(&sb, text, sizeof text);
-    core_reason(&core, &core.slot[0], &sb);
-    return text;
-}
-
 static void what_the_configuration_names_is_authorised_for_the_host(void) {
     begin_authorising(false, host_audio);
     plug_in("1-1", 1, false, true);
@@ -83,7 +75,7 @@ static void what_the_configuration_names_is_authorised_for_the_host(void) {
     unplug("1-1");
     plug_in("1-1", 8, false, true);
     CHECK(!offered());
-    CHECK_STR(reason(), "no rule applies, and hostAllow does not name it: not authorised");
+    CHECK_STR(reason_of(&core.slot[0]), "no rule applies, and hostAllow does not name it: not authorised");
     plug_in("1-2", 3, false, true); /* hostAllow names it, and a rule gives it to a VM */
     CHECK(!offered());
 }
@@ -109,7 +101,7 @@ static void without_it_an_unauthorised_device_is_nobodys(void) {
 static void a_vms_device_goes_there_unauthorised_and_comes_back_so(void) {
     begin_authorising(false, host_audio);
     plug_in("1-1", 3, false, true);
-    CHECK_STR(reason(), "VM 'a' is not running");
+    CHECK_STR(reason_of(&core.slot[0]), "VM 'a' is not running");
     vm_up(0);
     CHECK(op(OP_ATTACH, 0) != NULL && !core_wants_device(&core, "1-1"));
     done(0, OP_OK);

@@ -21,15 +21,6 @@ static void hid_in_a(void) {
     done(0, OP_OK);
 }
 
-static const char *reason(int slot) {
-    static char text[VH_ERROR_MAX];
-    struct sbuf sb;
-    text[0] = '\0';
-    sb_init(&sb, text, sizeof text);
-    core_reason(&core, &core.slot[slot], &sb);
-    return text;
-}
-
 static void a_claim_does_not_stand_against_a_detach(void) {
     hid_in_a();
     list(1, &its_5, 1);
@@ -59,7 +50,7 @@ static void a_claim_that_a_reading_does_not_bear_out_holds_nothing_up(void) {
     CHECK(action(ACT_LOOK) != NULL && action(ACT_LOOK)->slot == 0);
     vm_up(0);
     CHECK(op(OP_ATTACH, 0) == NULL);
-    CHECK_STR(reason(0), "a VM says that it has it: this is being checked");
+    CHECK_STR(reason_of(&core.slot[0]), "a VM says that it has it: this is being checked");
     read_again(false);
     CHECK(op(OP_ATTACH, 0) != NULL && core.slot[0].foreign == -1);
     done(0, OP_OK);
@@ -81,10 +72,10 @@ static void a_claim_is_told_with_what_it_is_worth(void) {
     plug("1-1", 5, 2);
     list(1, &its_5, 1);
     read_again(false);
-    CHECK_STR(reason(0), "no rule applies; VM 'b' lists it, but no program has claimed it");
+    CHECK_STR(reason_of(&core.slot[0]), "no rule applies; VM 'b' lists it, but no program has claimed it");
     CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
     vm_fact_of(FACT_VM_DOWN, 1);
-    CHECK_STR(reason(0), "no rule applies");
+    CHECK_STR(reason_of(&core.slot[0]), "no rule applies");
 }
 
 /* A program has claimed the device, and lets go of it: no uevent tells that. */

@@ -34,14 +34,6 @@ static void lose(bool closed) {
     saved(true);
 }
 
-static const char *reason(int slot) {
-    static char words[VH_ERROR_MAX];
-    struct sbuf sb;
-    sb_init(&sb, words, sizeof words);
-    core_reason(&core, &core.slot[slot], &sb);
-    return words;
-}
-
 static const char *told(void) {
     static char words[VH_REPLY_MAX];
     struct sbuf sb;
@@ -68,13 +60,13 @@ static void rules_give_nothing_until_it_is_acknowledged(void) {
     plug("1-1", 5, 3);
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL);
     CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
-    CHECK_STR(reason(0), why_closed);
+    CHECK_STR(reason_of(&core.slot[0]), why_closed);
     CHECK(!core_wants_device(&core, "1-1"));
     plug("1-2", 6, 8);
     CHECK(event(EV_SELECT_VM) == NULL);
-    CHECK_STR(reason(1), why_closed);
+    CHECK_STR(reason_of(&core.slot[1]), why_closed);
     plug("1-3", 7, 0xff);
-    CHECK_STR(reason(2), "no rule applies"); /* nor would it get anywhere without the loss */
+    CHECK_STR(reason_of(&core.slot[2]), "no rule applies"); /* nor would it get anywhere without the loss */
     uint64_t changes = core.changes;
     ask(REQ_ACKNOWLEDGE, 0, "");
     CHECK(replied(true) && op(OP_ATTACH, 0) != NULL && event(EV_SELECT_VM) != NULL);
@@ -109,7 +101,7 @@ static void decisions_are_made_meanwhile(void) {
     ask(REQ_DETACH, 5, "");
     saved(true);
     CHECK(replied(true));
-    CHECK_STR(reason(0), "disconnected by an admin");
+    CHECK_STR(reason_of(&core.slot[0]), "disconnected by an admin");
     ask(REQ_ACKNOWLEDGE, 0, "");
     CHECK(op(OP_ATTACH, 0) == NULL && op(OP_ATTACH, 1) != NULL);
 }
@@ -122,14 +114,14 @@ static void what_a_vm_has_it_keeps(void) {
     done_with(0, OP_OK, "", &found, 1);
     CHECK_INT(core.slot[0].vm, 0);
     CHECK(op(OP_DETACH, 0) == NULL);
-    CHECK_STR(reason(0), "");
+    CHECK_STR(reason_of(&core.slot[0]), "");
     ask(REQ_SUSPEND, 0, "a");
     done(0, OP_OK);
     CHECK(replied(true) && core.slot[0].vm < 0);
     released();
     ask(REQ_RESUME, 0, "a");
     CHECK(replied(true) && op(OP_ATTACH, 0) == NULL);
-    CHECK_STR(reason(0), why_closed);
+    CHECK_STR(reason_of(&core.slot[0]), why_closed);
     ask(REQ_ACKNOWLEDGE, 0, "");
     CHECK(op(OP_ATTACH, 0) != NULL);
 }

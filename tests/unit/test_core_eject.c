@@ -9,14 +9,6 @@ static void out_of(int vm, const char *id, bool ok) {
     step(&f);
 }
 
-static void reason_is(const char *expected) {
-    char text[VH_TEXT_MAX];
-    struct sbuf sb;
-    sb_init(&sb, text, sizeof text);
-    core_reason(&core, &core.slot[0], &sb);
-    CHECK_STR(text, expected);
-}
-
 /* The device is in VM a, and a detach was asked for and accepted. */
 static void asked_guest(void) {
     begin(false);
@@ -35,7 +27,7 @@ static void asked_guest(void) {
 static void a_device_stays_in_its_vm_until_the_guest_lets_go(void) {
     asked_guest();
     CHECK_STR(core_state_name(&core, &core.slot[0]), "pending");
-    reason_is("the guest of VM 'a' has not let go of it yet");
+    CHECK_STR(reason_of(&core.slot[0]), "the guest of VM 'a' has not let go of it yet");
     wait_ms(VH_T_EJECT - 1);
     CHECK_INT(out.n, 0);
     CHECK(core.vm[0].state == VM_UP && core.vm[0].op == OP_NONE); /* the VM does other things meanwhile */
@@ -57,7 +49,7 @@ static void a_guest_that_says_no_is_asked_again(void) {
     out_of(0, "vhp-usb-1-5", false);
     CHECK_STR(refusal(), "the guest does not let go of it");
     CHECK(core.slot[0].vm == 0 && core.slot[0].disconnected); /* the decision stands */
-    reason_is("the guest does not let go of it");
+    CHECK_STR(reason_of(&core.slot[0]), "the guest does not let go of it");
     wait_ms(VH_T_RETRY_MIN);
     CHECK(op(OP_DETACH, 0) != NULL);
     done(0, OP_OK);
@@ -148,7 +140,7 @@ static void a_guest_may_let_go_of_what_nobody_wants(void) {
     CHECK(core.slot[0].vm == 0 && out.n == 0);
     out_of(0, "vhp-usb-1-5", true);
     CHECK(core.slot[0].vm < 0 && event(EV_DETACHED) != NULL && op(OP_ATTACH, 0) == NULL);
-    reason_is("its guest has let go of it");
+    CHECK_STR(reason_of(&core.slot[0]), "its guest has let go of it");
     wait_ms(VH_T_RETRY_MIN);
     CHECK(op(OP_ATTACH, 0) != NULL);
     out_of(0, "vhp-usb-1-5", true); /* and lets go of it before the VM has said that it is in */

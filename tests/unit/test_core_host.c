@@ -88,14 +88,6 @@ static void ask_pci(enum request_kind kind, int device) {
     step(&f);
 }
 
-static void reason_is(int device, const char *expected) {
-    char text[VH_TEXT_MAX];
-    struct sbuf sb;
-    sb_init(&sb, text, sizeof text);
-    core_reason(&core, dev_of(device), &sb);
-    CHECK_STR(text, expected);
-}
-
 /* Device 2 is in VM a. */
 static void given(void) {
     begin_pci(CONF(TO("a", AT("2"))));
@@ -137,7 +129,7 @@ static void what_cannot_be_prepared_is_tried_again_later(void) {
     begin_pci(CONF(TO("a", AT("2"))));
     ended(FACT_PREPARED, 2, false);
     CHECK(op(OP_ATTACH, 0) == NULL && action(ACT_PREPARE) == NULL);
-    reason_is(2, "the group is busy");
+    CHECK_STR(reason_of(dev_of(2)), "the group is busy");
     wait_ms(VH_T_RETRY_MIN);
     CHECK(ordered(ACT_PREPARE, 2) != NULL);
     ended(FACT_PREPARED, 2, true);
@@ -173,7 +165,8 @@ static void all_of_a_group_are_prepared_before_the_first(void) {
 static void a_group_with_two_rules_stays_with_the_host(void) {
     begin_pci(CONF(TO("a", AT("0")) ", " TO("b", AT("1"))));
     CHECK(action(ACT_PREPARE) == NULL && dev_of(0)->host == HOST_NONE && dev_of(1)->host == HOST_NONE);
-    reason_is(0, "stays with the host: it shares its IOMMU group with 0000:01:00.0, which is for VM 'b'");
+    CHECK_STR(reason_of(dev_of(0)),
+              "stays with the host: it shares its IOMMU group with 0000:01:00.0, which is for VM 'b'");
 }
 
 static void a_group_leaves_one_vm_before_the_next_gets_it(void) {
@@ -274,7 +267,7 @@ static void what_a_daemon_left_bound_is_given_back(void) {
     rows[2].uses = PCI_STORAGE;
     done(0, OP_FAILED);
     told(false);
-    reason_is(2, "stays with the host: it holds storage in use");
+    CHECK_STR(reason_of(dev_of(2)), "stays with the host: it holds storage in use");
     wait_ms(VH_T_RETRY_MIN);
     CHECK(ordered(ACT_RESTORE, 2) != NULL);
 }

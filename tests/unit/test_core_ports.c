@@ -83,14 +83,6 @@ static const char *goes_to(int vm) {
     return text;
 }
 
-static void reason_is(const char *text) {
-    char room[VH_ERROR_MAX];
-    struct sbuf sb;
-    sb_init(&sb, room, sizeof room);
-    core_reason(&core, &core.slot[0], &sb);
-    CHECK_STR(room, text);
-}
-
 /* Each device gets a port of its own; the last one is no hub for a fast one. */
 static void fast_devices_take_every_port(void) {
     static const char *const want[] = {"xhci.0 1", "xhci.0 2", "xhci.0 3", "xhci.0 4", "none "};
@@ -170,7 +162,8 @@ static void what_would_be_slower_is_refused_by_the_names_of_the_ports(void) {
     up(A);
     plug_fast("1-1", 2, 3, "10000", false);
     CHECK_STR(goes_to(A), "none ");
-    reason_is("VM 'a' has no free USB port for 10000 Mb/s: xhci.0 1, 2, 2.1 in use, 2.2 too slow; uhci.0 1 too slow");
+    CHECK_STR(reason_of(&core.slot[0]),
+              "VM 'a' has no free USB port for 10000 Mb/s: xhci.0 1, 2, 2.1 in use, 2.2 too slow; uhci.0 1 too slow");
     CHECK_STR(core_state_name(&core, &core.slot[0]), "waiting");
     plug_fast("1-1", 3, 3, "480", true);
     CHECK_STR(goes_to(A), "none ");

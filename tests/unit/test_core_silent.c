@@ -10,14 +10,6 @@ static void tell(bool unresponsive) {
     step(&f);
 }
 
-static void reason_is(const char *expected) {
-    char text[VH_TEXT_MAX];
-    struct sbuf sb;
-    sb_init(&sb, text, sizeof text);
-    core_reason(&core, &core.slot[0], &sb);
-    CHECK_STR(text, expected);
-}
-
 static const char does_not_answer[] = "the device does not answer (its reading or opening was not finished in time)";
 
 /* ---- FACT_SEEN ---- */
@@ -58,7 +50,7 @@ static void a_device_that_does_not_answer_is_attached_once_it_does(void) {
     tell(true);
     vm_up(0);
     CHECK(op(OP_ATTACH, 0) == NULL && !core_wants_vm(&core, 0));
-    reason_is(does_not_answer);
+    CHECK_STR(reason_of(&core.slot[0]), does_not_answer);
     CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
     ask(REQ_ATTACH, 5, "");
     CHECK_STR(refusal(), "/dev/bus/usb/001/005 does not answer");
@@ -73,11 +65,11 @@ static void a_device_that_a_vm_has_stays_there(void) {
     done(0, OP_OK);
     tell(true);
     CHECK(out.n == 0 && core.slot[0].vm == 0);
-    reason_is("");
+    CHECK_STR(reason_of(&core.slot[0]), "");
     ask(REQ_DETACH, 5, ""); /* it may still be taken out */
     done(0, OP_OK);
     CHECK(replied(true));
-    reason_is(does_not_answer);
+    CHECK_STR(reason_of(&core.slot[0]), does_not_answer);
 }
 
 static void an_attach_under_way_is_kept_if_it_succeeds(void) {
@@ -167,7 +159,7 @@ static void an_unauthorised_device_is_attached_once_it_is_authorised(void) {
     authorise(false);
     CHECK(event(EV_CONNECTED) != NULL && op(OP_ATTACH, 0) == NULL && !core_wants_vm(&core, 0));
     CHECK(!core_wants_device(&core, "1-1"));
-    reason_is(not_authorised);
+    CHECK_STR(reason_of(&core.slot[0]), not_authorised);
     CHECK_STR(core_state_name(&core, &core.slot[0]), "idle");
     ask(REQ_ATTACH, 5, "");
     CHECK_STR(refusal(), "/dev/bus/usb/001/005 is not authorised on this host");
@@ -212,12 +204,12 @@ static void a_vm_keeps_what_is_no_longer_authorised(void) {
     done(0, OP_OK);
     authorise(false);
     CHECK(op(OP_DETACH, 0) == NULL && core.slot[0].vm == 0);
-    reason_is("not authorised on this host: its VM cannot use it");
+    CHECK_STR(reason_of(&core.slot[0]), "not authorised on this host: its VM cannot use it");
     ask(REQ_DETACH, 5, "");
     done(0, OP_OK);
     CHECK(replied(true));
     released();
-    reason_is(not_authorised);
+    CHECK_STR(reason_of(&core.slot[0]), not_authorised);
 }
 
 static void a_request_for_a_device_that_loses_its_authorisation_fails(void) {
@@ -257,19 +249,19 @@ static void a_driver_of_the_host_on_a_vms_device_is_said(void) {
     driven("usbhid"); /* the attach is under way */
     CHECK(action(ACT_DRIVER) == NULL);
     done(0, OP_OK);
-    reason_is("");
+    CHECK_STR(reason_of(&core.slot[0]), "");
     driven(NULL);
     driven("");
     CHECK(action(ACT_DRIVER) == NULL);
     driven("usbhid");
     CHECK(action(ACT_DRIVER) != NULL && action(ACT_DRIVER)->slot == 0);
-    reason_is("the host's driver 'usbhid' has an interface of it");
+    CHECK_STR(reason_of(&core.slot[0]), "the host's driver 'usbhid' has an interface of it");
     driven("usbhid"); /* it is said once */
     CHECK(action(ACT_DRIVER) == NULL);
     driven(NULL);
-    reason_is("the host's driver 'usbhid' has an interface of it");
+    CHECK_STR(reason_of(&core.slot[0]), "the host's driver 'usbhid' has an interface of it");
     driven("");
-    reason_is("");
+    CHECK_STR(reason_of(&core.slot[0]), "");
     driven("usbhid");
     ask(REQ_DETACH, 5, "");
     done(0, OP_OK);

@@ -25,19 +25,10 @@ static void begin_elsewhere(bool attach_connected) {
     vm_up(0);
 }
 
-static const char *reason(int slot) {
-    static char words[VH_ERROR_MAX];
-    struct sbuf sb;
-    sb_init(&sb, words, sizeof words);
-    core_reason(&core, &core.slot[slot], &sb);
-    CHECK(sb_ok(&sb));
-    return words;
-}
-
 #define READS(slot_, state_, reason_)                                 \
     do {                                                              \
         CHECK_STR(core_state_name(&core, &core.slot[slot_]), state_); \
-        CHECK_STR(reason(slot_), reason_);                            \
+        CHECK_STR(reason_of(&core.slot[slot_]), reason_);             \
     } while (0)
 
 static void hid_in_a(void) {
