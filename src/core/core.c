@@ -130,21 +130,36 @@ static void doubt_earlier(struct core *c, struct slot *s, vm_set known) {
     }
 }
 
-static void plug(struct step *st, const struct fact *f) {
+/* As it was read now. Which connector it is at depends on the configuration. */
+static void keep_device(struct core *c, int i, const struct device *d) {
+    texts_keep(c, i, d);
+    c->slot[i].dev.connector = connector_of(c->conf, &c->slot[i].dev);
+}
+
+/* A new plug of a device of any kind; -1 if there is no room. */
+static int take_slot(struct step *st, const struct device *d) {
     struct core *c = st->c;
     int i = slot_alloc(c);
     if (i < 0)
-        return;
+        return -1;
     struct slot *s = &c->slot[i];
     s->state = SLOT_PRESENT;
-    texts_keep(c, i, f->device);
-    s->dev.connector = connector_of(c->conf, &s->dev);
-    c->place[i] = core_kind(&s->dev)->place(&s->dev);
-    s->seen = true;
-    s->plug = ++c->next_plug; /* the token of its reset */
+    keep_device(c, i, d);
+    c->place[i] = core_kind(d)->place(d);
+    s->plug = ++c->next_plug; /* the token of orders about it */
     s->plugged_at = st->now;
-    s->managed = !f->coldplug || c->attach_connected;
     c->stats.plugged++;
+    return i;
+}
+
+static void plug(struct step *st, const struct fact *f) {
+    struct core *c = st->c;
+    int i = take_slot(st, f->device);
+    if (i < 0)
+        return;
+    struct slot *s = &c->slot[i];
+    s->seen = true;
+    s->managed = !f->coldplug || c->attach_connected;
     if (!f->coldplug)
         port_plugged(st, i);
     slot_plugged(st, i);
@@ -192,8 +207,7 @@ static void device_fact(struct step *st, const struct fact *f) {
     bool unusable = f->device->unresponsive || (f->device->unauthorised && !st->c->authorises);
     if (unusable && s->question == QUESTION_OPEN)
         s->question = QUESTION_NONE; /* asked anew once it can be used */
-    texts_keep(st->c, i, f->device);
-    s->dev.connector = connector_of(st->c->conf, &s->dev);
+    keep_device(st->c, i, f->device);
     s->seen = true;
     see_driver(st, i, f->driver);
     revoke_seen(st, s, f);
@@ -287,17 +301,11 @@ static void pci_device_of(const struct conf *conf, const struct pci_host *h, int
 
 static void pci_plug(struct step *st, const struct device *d, bool coldplug) {
     struct core *c = st->c;
-    int i = slot_alloc(c);
+    int i = take_slot(st, d);
     if (i < 0)
         return;
     struct slot *s = &c->slot[i];
-    s->state = SLOT_PRESENT;
-    texts_keep(c, i, d);
-    c->place[i] = core_kind(d)->place(d);
-    s->plug = ++c->next_plug;
-    s->plugged_at = st->now;
     s->managed = true; /* it is there from the start, and no client is asked */
-    c->stats.plugged++;
     slot_plugged(st, i);
     const struct assigned *earlier = noted(c, s);
     if (coldplug || earlier->vms != 0)
@@ -325,7 +333,7 @@ static void pci_see(struct step *st, const struct pci_host *h, int i, bool coldp
     if (slot < 0 && d.pci.rule >= 0)
         pci_plug(st, &d, coldplug);
     else if (slot >= 0)
-        texts_keep(c, slot, &d);
+        keep_device(c, slot, &d);
     int now = slot_find(c, d.sys_name);
     if (now < 0)
         return;
@@ -359,7 +367,7 @@ static void pci_reload(struct core *c, const struct pci_host *h) {
         pci_device_of(c->conf, h, i, &d, &t);
         int slot = slot_find(c, d.sys_name);
         if (slot >= 0 && same_plug(&c->slot[slot].dev, &d))
-            texts_keep(c, slot, &d);
+            keep_device(c, slot, &d);
     }
 }
 
