@@ -141,24 +141,27 @@ void port_hub_gone(const char *sys_name) {
     (void)port_pool_order(&o, 0, -1); /* not given: its claims have ended with the hub, and the next plug drops it */
 }
 
-bool port_held(const char *sys_name) {
+/* The hub whose port this device is plugged into; NULL if it has none that is known. */
+static struct hub *hub_above(const char *sys_name, uint8_t *port) {
     char hub[VH_SYSNAME_MAX];
+    return port_above(sys_name, hub, port) ? find(hub) : NULL;
+}
+
+bool port_held(const char *sys_name) {
     uint8_t port = 0;
-    const struct hub *h = hubs.run && port_above(sys_name, hub, &port) ? find(hub) : NULL;
+    const struct hub *h = hub_above(sys_name, &port);
     return h != NULL && h->state == HUB_HELD && port_is_set(h->held, port);
 }
 
 bool port_coming(const char *sys_name) {
-    char hub[VH_SYSNAME_MAX];
     uint8_t port = 0;
-    const struct hub *h = hubs.run && port_above(sys_name, hub, &port) ? find(hub) : NULL;
+    const struct hub *h = hub_above(sys_name, &port);
     return h != NULL && !h->late && (h->state == HUB_OPENING || h->state == HUB_CLAIMING);
 }
 
 void port_open(const char *sys_name) {
-    char hub[VH_SYSNAME_MAX];
     uint8_t port = 0;
-    struct hub *h = port_above(sys_name, hub, &port) ? find(hub) : NULL;
+    struct hub *h = hub_above(sys_name, &port);
     if (h == NULL || h->state != HUB_HELD)
         return;
     port_set(h->held, port, false);
