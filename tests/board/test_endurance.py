@@ -266,14 +266,16 @@ class Endurance(BoardWorld):
         until(lambda: self.undo(api), scaled(SETTLES), "the undoing of all that was decided", every=0.5)
 
     def undo(self, api):
-        """True if nothing is left to undo. A device may be on its way, so it is looked again."""
+        """True if nothing is left to undo. A device on its way needs a choice as well once it is there, so it is waited for."""
         api.call("usb_resume", scaled(40))
         left = 0
         for tag in ("desk", "mouse", "stick"):
             if api.ok("usb_list", scaled(20), tag=tag).get("tag_disconnected"):
                 api.call("usb_attach", scaled(40), tag=tag)
                 left += 1
-        for device in api.devices():
+        devices = api.devices()
+        left += abs(len(devices) - self.expected())
+        for device in devices:
             if device["disconnected"] or (device["vm"] is None and len(device["allowed_vms"]) > 1):
                 api.call("usb_attach", scaled(40), sys_name=device["sys_name"], vm=self.loose.choice(device["allowed_vms"]))
                 left += 1
