@@ -23,7 +23,7 @@ static void link_init(struct link *l, const char *type) {
     l->vm = (int)(l - links);
     l->calls = calls;
     l->state = LINK_IDLE;
-    l->fd = l->poll = -1;
+    l->fd = l->poll = l->node = -1;
     l->deadline = l->connect_at = l->linger_until = VH_NEVER;
     l->rechecking = false;
     l->vmm = NULL;
@@ -84,6 +84,10 @@ void link_op(int v, const struct vmm_op *op) {
         else
             link_connect(l);
     }
+    /* While the monitor greets, a worker opens the node: each takes a while. With a pause before, it would be open, and
+     * perhaps configured, for long. */
+    if (op->kind == OP_ATTACH && (l->state == LINK_CONNECTING || l->state == LINK_GREETING))
+        link_ask_node(l);
 }
 
 void link_node(int v, uint32_t op_serial, int fd, const char *why) {
@@ -139,6 +143,13 @@ static bool link_stays(const struct link *l) {
     return l->conf->keep_monitor || !(l->vmm->one_client || l->vmm->one_operation);
 }
 
+/* What the VMM has not read yet would be lost with the connection. */
+static int64_t link_lets_go(const struct link *l) {
+    if (l->state != LINK_READY || l->op.kind != OP_NONE || link_stays(l) || l->linger_until == VH_NEVER)
+        return VH_NEVER;
+    return l->linger_until + (l->conv.waiting != 0 ? ms_to_ns(VH_T_COMMAND) : 0);
+}
+
 int64_t link_deadline(void) {
     int64_t at = link_read_deadline();
     for (int v = 0; v < conf->nvms; v++) {
@@ -151,8 +162,8 @@ int64_t link_deadline(void) {
             continue;
         at = l->deadline < at ? l->deadline : at;
         at = l->connect_at < at ? l->connect_at : at;
-        if (!link_stays(l) && l->op.kind == OP_NONE && l->linger_until < at)
-            at = l->linger_until;
+        int64_t end = link_lets_go(l);
+        at = end < at ? end : at;
     }
     return at;
 }
@@ -186,7 +197,7 @@ static void tick(struct link *l, int64_t now) {
     }
     if (l->state == LINK_GREETING && l->op.kind == OP_NONE && !l->finished && !l->wanted)
         link_close(l);
-    if (l->state == LINK_READY && l->op.kind == OP_NONE && l->linger_until <= now && !link_stays(l)) {
+    if (link_lets_go(l) <= now) {
         link_close(l);
         l->losses = 0;
     }

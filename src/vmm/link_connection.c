@@ -22,6 +22,9 @@ void link_finish(struct link *l, enum op_status status, const char *text) {
     (void)str_copy(l->result.text, sizeof l->result.text, text); /* an explanation may be cut */
     l->op.kind = OP_NONE;
     l->node_wanted = false;
+    if (l->node >= 0)
+        (void)close(l->node);
+    l->node = -1;
     l->finished = true;
     l->deadline = l->connect_at = VH_NEVER;
 }

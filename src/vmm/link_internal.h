@@ -31,7 +31,8 @@ struct link {
     bool rechecking;            /* a connector was asked whether anybody listens */
     char down_why[VH_TEXT_MAX]; /* if nobody does */
     struct vmm_op op;           /* OP_NONE: none */
-    bool node_wanted;           /* LINK_READY: the operation waits for link_node() */
+    bool node_wanted;           /* OP_ATTACH: link_node() has not answered yet */
+    int node;                   /* OP_ATTACH: what it answered, until the link is ready; -1: none */
     bool sent;                  /* the first bytes of the operation went out */
     bool finished;              /* the result waits to be reported */
     bool wanted;                /* wait for the greeting although no operation is under way */
@@ -71,7 +72,8 @@ void link_end(struct link *l); /* the VM is gone */
 
 /* link_operation.c */
 bool link_flush(struct link *l, int pass_fd); /* false with errno if the connection is broken */
-void link_begin(struct link *l);              /* sends the operation; LINK_READY only */
+void link_ask_node(struct link *l);           /* for OP_ATTACH */
+void link_begin(struct link *l);              /* sends the operation, or waits for its node; LINK_READY only */
 void link_node_opened(struct link *l, uint32_t op_serial, int fd, const char *why);
 void link_node_late(struct link *l);
 void link_operation_done(struct link *l);

@@ -26,7 +26,6 @@ bool link_flush(struct link *l, int pass_fd) {
         if (n == 0)
             return true; /* the rest follows at POLLOUT */
         pass_fd = -1;
-        l->sent = true;
         l->out_len -= (size_t)n;
         memmove(l->out, l->out + n, l->out_len);
     }
@@ -44,8 +43,10 @@ static bool is_clear(struct link *l) {
 /* Sends the first bytes of the operation, and its node with them. Closes the node: the daemon's own copy would keep the
  * device claimed after the VM's death. If nothing was sent, the queue of the socket was full. A monitor that reads
  * leaves space for the first bytes of an operation, so the connection ends. */
-static void send_first(struct link *l, int node) {
+static void send_first(struct link *l) {
     struct vmm_out out = {.pass_fd = false};
+    int node = l->node;
+    l->node = -1;
     sb_init(&out.text, l->out, sizeof l->out);
     l->vmm->begin(&l->conv, &l->op, &out);
     VH_ASSERT(sb_ok(&out.text));
@@ -54,6 +55,7 @@ static void send_first(struct link *l, int node) {
     l->deadline = clock_now() + ms_to_ns(l->vmm->answer_ms);
     bool ok = link_flush(l, out.pass_fd ? node : -1);
     const char *why = ok ? "the monitor does not read" : strerror(errno);
+    l->sent = l->out_len < out.text.len;
     if (node >= 0)
         (void)close(node);
     if (!ok || !l->sent)
@@ -62,48 +64,55 @@ static void send_first(struct link *l, int node) {
 
 static void without_node(struct link *l, const char *why) {
     link_finish(l, OP_LOCAL, why);
-    linger(l);
+    if (l->state == LINK_READY)
+        linger(l);
 }
 
 /* The owner of the node has a deadline of its own; the link's is for an answer that never comes. */
-static void ask_for_node(struct link *l) {
+void link_ask_node(struct link *l) {
     char why[VH_TEXT_MAX] = "";
-    enum usb_passing passing = l->conf->passing;
-    struct vmm_op op;
-    l->op.by_fd = passing == PASS_FD || (passing == PASS_AUTO && l->vmm->takes_fd(&l->conv, l->features));
+    struct vmm_op op = l->op;
     l->node_wanted = true; /* before: the answer may come during the call */
-    l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
-    op = l->op;
     if (!l->calls->open_node(&op, why, sizeof why))
         without_node(l, why);
 }
 
+static void begin_attach(struct link *l) {
+    enum usb_passing passing = l->conf->passing;
+    l->op.by_fd = passing == PASS_FD || (passing == PASS_AUTO && l->vmm->takes_fd(&l->conv, l->features));
+    send_first(l);
+}
+
 void link_begin(struct link *l) {
-    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE && !l->node_wanted);
+    VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent);
     if (!is_clear(l))
         return;
     l->linger_until = VH_NEVER;
-    if (l->op.kind == OP_ATTACH)
-        ask_for_node(l);
-    else
-        send_first(l, -1);
+    if (l->op.kind != OP_ATTACH) {
+        send_first(l);
+    } else if (l->node >= 0) {
+        begin_attach(l);
+    } else {
+        l->deadline = clock_now() + ms_to_ns(VH_T_COMMAND);
+        if (!l->node_wanted)
+            link_ask_node(l);
+    }
 }
 
+/* While the link is not ready, the node waits for that. */
 void link_node_opened(struct link *l, uint32_t op_serial, int fd, const char *why) {
     if (!l->node_wanted || l->op.serial != op_serial) {
         if (fd >= 0)
             (void)close(fd);
         return;
     }
-    VH_ASSERT(l->state == LINK_READY && l->op.kind == OP_ATTACH);
+    VH_ASSERT(l->op.kind == OP_ATTACH && l->node < 0);
     l->node_wanted = false;
-    if (fd < 0) {
+    l->node = fd;
+    if (fd < 0)
         without_node(l, why);
-    } else if (is_clear(l)) {
-        send_first(l, fd);
-    } else {
-        (void)close(fd);
-    }
+    else if (l->state == LINK_READY && is_clear(l))
+        begin_attach(l);
 }
 
 void link_node_late(struct link *l) {

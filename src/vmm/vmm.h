@@ -25,10 +25,10 @@ enum vmm_step {
 
 /* One connection's conversation. Owned by the link, reset for each connection. */
 struct vmm_conv {
-    bool greeted, negotiated;
+    bool greeted;
     int version[3];          /* as greeted */
     struct vmm_op op;        /* op.kind is OP_NONE between operations */
-    uint32_t waiting;        /* replies still expected, one bit a step */
+    uint32_t waiting;        /* replies still expected, one bit a step; some may come after the operation's end */
     bool failed;             /* a step failed; result.text holds the first reason */
     uint32_t features;       /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
     int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for */

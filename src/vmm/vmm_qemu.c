@@ -17,8 +17,7 @@
 #include <string.h>
 
 enum step { /* of an operation; also its bit in conv->waiting */
-            STEP_CAPS,
-            STEP_ADD_FD,
+            STEP_ADD_FD = 1,
             STEP_ADD,
             STEP_REMOVE_FD,
             STEP_DEL,
@@ -37,6 +36,7 @@ enum step { /* of an operation; also its bit in conv->waiting */
             STEP_END = STEP_PORTS + QEMU_ASKED
 };
 _Static_assert(STEP_END <= 32, "a step is a bit");
+#define CAPS "caps"                              /* the id of the negotiation, which is no step */
 enum { QUESTION_ROOM = QEMU_QUESTION_MAX + 80 }; /* with its command and its id */
 _Static_assert(QEMU_ASKED *QUESTION_ROOM < VH_QMP_OUT_MAX, "a batch fits into the buffer");
 
@@ -130,8 +130,6 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
     cv->result = (struct op_result){.serial = op->serial, .vm = op->vm, .status = OP_OK, .found = cv->found};
     memcpy(cv->result.version, cv->version, sizeof cv->version);
     out->pass_fd = false;
-    if (!cv->negotiated)
-        command(cv, out, STEP_CAPS, "qmp_capabilities", "");
     switch (op->kind) {
     case OP_ATTACH:
         begin_attach(cv, out);
@@ -330,10 +328,16 @@ static int step_of(const struct vmm_conv *cv, const struct json *j) {
     return (cv->waiting >> step & 1) != 0 ? (int)step : -1;
 }
 
+/* The device is in, or is not, before the set is emptied. */
+static bool is_over(const struct vmm_conv *cv) {
+    uint32_t counts = cv->op.kind == OP_ATTACH ? ~(1u << STEP_REMOVE_FD) : ~0u;
+    return cv->op.kind != OP_NONE && (cv->waiting & counts) == 0;
+}
+
 static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
-    int step = cv->op.kind != OP_NONE ? step_of(cv, j) : -1;
-    if (step < 0)
-        return VMM_WAIT; /* of an operation that was given up, or an error without an id */
+    int step = step_of(cv, j);
+    if (step < 0) /* of an operation that was given up, of the negotiation, or an error without an id */
+        return json_string_is(j, json_get(j, 0, "id"), CAPS) && json_get(j, 0, "error") >= 0 ? VMM_BAD : VMM_WAIT;
     int value = json_get(j, 0, "return"), error = json_get(j, 0, "error");
     if (value < 0 && error < 0)
         return VMM_BAD;
@@ -342,8 +346,6 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
         qemu_ports_answer(&cv->ports, (unsigned)step - STEP_PORTS, j, value);
     else if (error >= 0)
         fail_step(cv, j, error, (enum step)step);
-    else if (step == STEP_CAPS)
-        cv->negotiated = true;
     else if (step == STEP_LIST || step == STEP_LIST_ANON)
         take_list(cv, j, value, step == STEP_LIST_ANON);
     else if (step == STEP_PROPS)
@@ -352,7 +354,7 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
         take_fdsets(cv, j, value, out);
     else if (step >= STEP_HOSTBUS)
         take_property(cv, j, value, step);
-    if (cv->waiting != 0)
+    if (!is_over(cv))
         return VMM_WAIT;
     if (cv->op.kind == OP_LIST && !cv->failed && (ask_next(cv, out) || ask_ports(cv, out)))
         return VMM_WAIT;
@@ -360,7 +362,8 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
     return VMM_DONE;
 }
 
-static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j) {
+/* Negotiates at once, and not with the first operation, because that may still wait for its node. */
+static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
     int version = json_get(j, json_get(j, json_get(j, 0, "QMP"), "version"), "qemu");
     static const char parts[][6] = {"major", "minor", "micro"};
     if (json_type(j, json_get(j, 0, "QMP")) != JSON_OBJECT)
@@ -371,6 +374,7 @@ static enum vmm_step greeting(struct vmm_conv *cv, const struct json *j) {
             cv->version[i] = (int)v;
     }
     cv->greeted = true;
+    sb_str(&out->text, "{\"execute\": \"qmp_capabilities\", \"id\": \"" CAPS "\"}\n");
     return VMM_READY;
 }
 
@@ -382,7 +386,7 @@ static enum vmm_step qemu_message(struct vmm_conv *cv, const char *line, size_t 
     if (!json_parse(&j, line, len, tokens, VH_QMP_TOKENS, &err) || json_type(&j, 0) != JSON_OBJECT)
         return VMM_BAD;
     if (!cv->greeted)
-        return greeting(cv, &j);
+        return greeting(cv, &j, out);
     int event = json_get(&j, 0, "event");
     if (event >= 0)
         return json_string_is(&j, event, "SHUTDOWN") ? VMM_DOWN : VMM_WAIT;

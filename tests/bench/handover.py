@@ -16,7 +16,7 @@ from board import BoardError, Vm, patient, until  # noqa: E402
 from usbip import UsbIp, keyboard  # noqa: E402
 
 SOCKET, CONF, BARE, LOG = "/run/bench.sock", "/run/bench.conf", "/run/bare.sock", "/run/bench.log"
-VMS = ["vm1", "vm2"]
+VMS = ["vm1", "vm2", "vm3"]
 VID = 0xF0A5  # nobody's
 CURVE = [1, 3, 10, 30]
 PORTS = 15  # of the board's own controller; each has its turn, for one alone would flap
@@ -24,8 +24,8 @@ PLUGS = 3  # of each side, before the other has its turn
 
 
 def conf(mode):
-    """Every second false device is the second VM's: QEMU has 15 ports for each speed."""
-    rules = [{"targetVm": VMS[pid % 2], "allow": [{"vendorId": f"{VID:04x}", "productId": f"{pid:04x}"}]} for pid in range(max(CURVE))]
+    """The false devices are dealt out: of 15 ports QEMU makes the last one a slow hub, if it is not asked for by name."""
+    rules = [{"targetVm": VMS[pid % len(VMS)], "allow": [{"vendorId": f"{VID:04x}", "productId": f"{pid:04x}"}]} for pid in range(max(CURVE))]
     rules.append({"targetVm": "vm1", "allow": [{"interfaceClass": 3}, {"interfaceClass": 8}]})
     return json.dumps({"usbPassthrough": rules, "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp"} for n in VMS],
                        "general": {"api": {"transports": ["unix"], "unixSocket": SOCKET}, "persistency": False, "quarantine": mode}})

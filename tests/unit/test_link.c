@@ -23,6 +23,7 @@ static int64_t now;
 /* ---- a protocol of single lines: "hello", "ok", "bad", "more" ---- */
 
 static size_t talk; /* bytes that "more" appends */
+static bool owed;   /* an answer that does not decide the operation comes later: "paid" */
 
 static void reset(struct vmm_conv *cv) {
     cv->greeted = false;
@@ -39,6 +40,7 @@ static enum vmm_step take(struct vmm_conv *cv, const char *line, size_t len, str
         return VMM_BAD;
     for (size_t i = 0; i < talk && is(line, len, "more"); i++)
         sb_char(&out->text, '.');
+    cv->waiting = owed;
     if (!is(line, len, "ok"))
         return VMM_WAIT;
     cv->result = (struct op_result){.serial = cv->op.serial, .status = OP_OK};
@@ -499,6 +501,94 @@ static void a_node_that_comes_too_late_is_closed(void) {
     node_later = false;
 }
 
+/* It is asked for while the monitor has not greeted yet. */
+static void a_node_that_is_there_first_waits_for_the_greeting(void) {
+    for (int later = 0; later < 2; later++) {
+        node_later = later == 1;
+        start();
+        node_serial = 0;
+        ask(OP_ATTACH);
+        CHECK(node_serial != 0);
+        CHECK_STR(heard(), "");
+        answer_call();
+        if (node_later)
+            link_node(0, node_serial, dup(0), "");
+        CHECK(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT) < 0);
+        say("hello\n");
+        CHECK_INT(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT), 3);
+        int files = open_files();
+        say("ok\n");
+        CHECK_STR(heard(), "ok  ");
+        CHECK_INT(open_files(), files); /* our copy was closed before */
+        stop();
+    }
+    node_later = false;
+}
+
+/* The greeting is late, the VM ends, nobody listens: the node is closed with the operation. */
+static void a_node_that_waits_in_vain_is_closed(void) {
+    int files = open_files();
+    for (int way = 0; way < 3; way++) {
+        start();
+        if (way == 2)
+            fail_call("openat", 1, ENOENT);
+        ask(OP_ATTACH);
+        if (way == 2)
+            pass();
+        else
+            answer_call();
+        if (way == 0)
+            link_tick(link_deadline());
+        else if (way == 1)
+            link_drop(0);
+        CHECK(heard_first(way == 0 ? "busy " : way == 1 ? "unknown " : "refused "));
+        stop();
+        CHECK_INT(open_files(), files);
+    }
+}
+
+static void a_node_that_cannot_be_had_ends_the_attach_before_the_greeting(void) {
+    start();
+    node_later = true;
+    ask(OP_ATTACH);
+    answer_call();
+    link_node(0, node_serial, -1, "it is in use");
+    CHECK_STR(heard(), "");
+    turn();
+    CHECK_STR(heard(), "local it is in use ");
+    CHECK(!link_connected(0));
+    turn();
+    CHECK_INT(__real_recv(monitor, (char[64]){0}, 64, MSG_DONTWAIT), 0); /* the monitor is for others again */
+    node_later = false;
+    stop();
+    start();
+    node_error = EBUSY;
+    ask(OP_ATTACH);
+    CHECK_STR(heard(), "");
+    turn();
+    CHECK_STR(heard(), "local no node ");
+    node_error = 0;
+    stop();
+}
+
+/* Else what it has not read yet would be lost with the connection. */
+static void a_link_lingers_while_an_answer_is_owed(void) {
+    ready();
+    int64_t end = link_deadline();
+    owed = true;
+    ask(OP_DETACH);
+    pass();
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    CHECK(link_deadline() >= end + VH_T_COMMAND * VH_NSEC_PER_MSEC);
+    owed = false;
+    say("paid\n");
+    CHECK(link_deadline() < end + VH_T_COMMAND * VH_NSEC_PER_MSEC);
+    link_tick(link_deadline());
+    CHECK(!link_connected(0));
+    stop();
+}
+
 static void a_monitor_that_does_not_answer_ends_the_wait(void) {
     ready();
     ask(OP_DETACH);
@@ -680,6 +770,10 @@ int main(void) {
     RUN(without_a_node_nothing_is_attached);
     RUN(a_node_may_come_later);
     RUN(a_node_that_comes_too_late_is_closed);
+    RUN(a_node_that_is_there_first_waits_for_the_greeting);
+    RUN(a_node_that_waits_in_vain_is_closed);
+    RUN(a_node_that_cannot_be_had_ends_the_attach_before_the_greeting);
+    RUN(a_link_lingers_while_an_answer_is_owed);
     RUN(a_monitor_that_does_not_answer_ends_the_wait);
     RUN(an_operation_may_come_while_the_greeting_is_waited_for);
     RUN(whether_anybody_listens_is_doubted_in_his_favour);

@@ -26,9 +26,15 @@ static const char *answer_to(const char *command) {
         if (strstr(command, a->to) != NULL)
             return a->value;
     }
-    if (strstr(command, "qmp_capabilities") != NULL)
-        return "{}";
     return strstr(command, "\"path\": \"/machine/peripheral\"}") != NULL ? "[]" : NULL;
+}
+
+static void greet(void) {
+    static const char s[] = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 1, \"minor\": 2, \"major\": 7}}}}";
+    memset(&cv, 0, sizeof cv);
+    vmm_qemu.reset(&cv);
+    sb_init(&out.text, text, sizeof text);
+    CHECK(vmm_qemu.message(&cv, s, strlen(s), &out) == VMM_READY);
 }
 
 static enum vmm_step line(const char *s) {
@@ -62,11 +68,8 @@ static const struct vm_ports *list(const struct answer *a, bool again) {
     struct vmm_op op = {.kind = OP_LIST, .serial = 1};
     script = a;
     batches = questions = 0;
-    if (!again) {
-        memset(&cv, 0, sizeof cv);
-        vmm_qemu.reset(&cv);
-        CHECK(line("{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 1, \"minor\": 2, \"major\": 7}}}}") == VMM_READY);
-    }
+    if (!again)
+        greet();
     sb_init(&out.text, text, sizeof text);
     vmm_qemu.begin(&cv, &op, &out);
     while (step == VMM_WAIT && out.text.len > 0)

@@ -30,27 +30,45 @@ static void an_attach_is_one_batch(void) {
     CHECK(out.pass_fd);
     CHECK_STR(
         text,
-        "{\"execute\": \"qmp_capabilities\", \"id\": \"7.0\"}\n"
         "{\"execute\": \"add-fd\", \"id\": \"7.1\", \"arguments\": {\"fdset-id\": 760000, \"opaque\": \"vhotplug\"}}\n"
         "{\"execute\": \"device_add\", \"id\": \"7.2\", \"arguments\": {\"driver\": \"usb-host\", \"id\": "
         "\"vhp-usb-1-2\", \"hostdevice\": \"/dev/fdset/760000\"}}\n"
         "{\"execute\": \"remove-fd\", \"id\": \"7.3\", \"arguments\": {\"fdset-id\": 760000}}\n");
-    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.0\"}") == VMM_WAIT);
     CHECK(line(&a, "{\"return\": {}, \"id\": \"7.1\"}") == VMM_WAIT);
-    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.2\"}") == VMM_WAIT);
-    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.3\"}") == VMM_DONE);
-    CHECK(a.result.status == OP_OK && a.result.serial == 7 && a.negotiated);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.2\"}") == VMM_DONE); /* the device is in; the set is emptied later */
+    CHECK(a.result.status == OP_OK && a.result.serial == 7 && a.waiting != 0);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.3\"}") == VMM_WAIT && a.waiting == 0);
     begin(&a, OP_DETACH, 8, false);
     CHECK(strstr(text, "qmp_capabilities") == NULL && !out.pass_fd);
+}
+
+static void a_late_answer_to_the_one_before_ends_nothing(void) {
+    fresh(&a);
+    begin(&a, OP_ATTACH, 7, true);
+    line(&a, "{\"return\": {}, \"id\": \"7.1\"}");
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.2\"}") == VMM_DONE);
+    begin(&a, OP_DETACH, 8, false);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"7.3\"}") == VMM_WAIT);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"8.4\"}") == VMM_WAIT);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"8.3\"}") == VMM_DONE && a.result.status == OP_OK);
+}
+
+/* Its answer belongs to no operation, but without the negotiation QEMU would refuse each one. */
+static void the_greeting_is_answered_with_the_negotiation(void) {
+    fresh(&a);
+    CHECK_STR(text, "{\"execute\": \"qmp_capabilities\", \"id\": \"caps\"}\n");
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"caps\"}") == VMM_WAIT);
+    begin(&a, OP_DETACH, 1, false);
+    CHECK(line(&a, "{\"return\": {}, \"id\": \"caps\"}") == VMM_WAIT && a.op.kind == OP_DETACH);
+    CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"caps\"}") == VMM_BAD);
 }
 
 static void a_refusal_keeps_the_first_reason(void) {
     fresh(&a);
     begin(&a, OP_ATTACH, 1, true);
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
     line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no room\"}, \"id\": \"1.1\"}");
-    line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such set\"}, \"id\": \"1.2\"}");
-    CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"nor here\"}, \"id\": \"1.3\"}") == VMM_DONE);
+    CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such set\"}, \"id\": \"1.2\"}") ==
+          VMM_DONE);
     CHECK(a.result.status == OP_FAILED);
     CHECK_STR(a.result.text, "no room");
 }
@@ -58,7 +76,6 @@ static void a_refusal_keeps_the_first_reason(void) {
 static void a_refusal_without_words_has_some(void) {
     fresh(&a);
     begin(&a, OP_DETACH, 1, false);
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
     line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"\"}, \"id\": \"1.4\"}");
     CHECK(line(&a, "{\"return\": {}, \"id\": \"1.3\"}") == VMM_DONE);
     CHECK(a.result.status == OP_FAILED && a.result.text[0] != '\0');
@@ -67,7 +84,6 @@ static void a_refusal_without_words_has_some(void) {
 static void out_is_out(void) {
     fresh(&a);
     begin(&a, OP_DETACH, 1, false);
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
     line(&a,
          "{\"error\": {\"class\": \"DeviceNotFound\", \"desc\": \"Device 'vhp-usb-1-2' not found\"}, \"id\": \"1.4\"}");
     CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such set\"}, \"id\": \"1.3\"}") ==
@@ -84,7 +100,6 @@ static void only_its_own_answers_end_an_operation(void) {
     CHECK(line(&a, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"vhp-usb-1-2\"}}") == VMM_WAIT);
     CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"JSON parse error\"}}") == VMM_WAIT);
     CHECK(line(&a, "") == VMM_WAIT);
-    line(&a, "{\"return\": {}, \"id\": \"5.0\"}");
     line(&a, "{\"return\": {}, \"id\": \"5.4\"}");
     CHECK(line(&a, "{\"return\": {}, \"id\": \"5.4\"}") == VMM_WAIT); /* said twice */
     CHECK(line(&a, "{\"return\": {}, \"id\": \"5.3\"}") == VMM_DONE);
@@ -133,7 +148,6 @@ static void list_with(const char *named, const char *anonymous) {
     char reply[512];
     fresh(&a);
     begin(&a, OP_LIST, 1, false);
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
     snprintf(reply, sizeof reply, "{\"return\": [%s], \"id\": \"1.5\"}", named);
     line(&a, reply);
     snprintf(reply, sizeof reply, "{\"return\": [%s], \"id\": \"1.6\"}", anonymous);
@@ -190,7 +204,6 @@ static void more_than_can_be_listed_fails(void) {
         n += (size_t)snprintf(reply + n, sizeof reply - n, "%s" HOST_DEVICE("vhp-usb-%d-%d"), i > 0 ? ", " : "",
                               i / 100 + 1, i % 100 + 1);
     snprintf(reply + n, sizeof reply - n, "]}");
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
     line(&a, reply);
     line(&a, "{\"return\": [], \"id\": \"1.6\"}");
     line(&a, "{\"return\": [], \"id\": \"1.8\"}");
@@ -203,8 +216,6 @@ static void two_listings_at_once_do_not_mix(void) {
     fresh(&b);
     begin(&a, OP_LIST, 1, false);
     begin(&b, OP_LIST, 2, false);
-    line(&a, "{\"return\": {}, \"id\": \"1.0\"}");
-    line(&b, "{\"return\": {}, \"id\": \"2.0\"}");
     line(&a, "{\"return\": [{\"name\": \"vhp-usb-1-2\", \"type\": \"child<usb-host>\"}], \"id\": \"1.5\"}");
     line(&b, "{\"return\": [{\"name\": \"vhp-usb-3-4\", \"type\": \"child<usb-host>\"}, {\"name\": \"own\", \"type\": "
              "\"child<usb-host>\"}], \"id\": \"2.5\"}");
@@ -239,7 +250,6 @@ static void our_sets_that_were_left_behind_are_removed_and_no_others(void) {
 
 static void an_attach_by_path_passes_nothing(void) {
     fresh(&a);
-    a.negotiated = true;
     begin(&a, OP_ATTACH, 3, false);
     CHECK(!out.pass_fd);
     CHECK_STR(text, "{\"execute\": \"device_add\", \"id\": \"3.2\", \"arguments\": {\"driver\": \"usb-host\", \"id\": "
@@ -351,7 +361,7 @@ static void a_device_by_bus_and_address_alone_is_no_filter(void) {
 static void an_answer_that_is_none_ends_the_connection(void) {
     fresh(&a);
     begin(&a, OP_DETACH, 1, false);
-    CHECK(line(&a, "{\"id\": \"1.0\"}") == VMM_BAD);
+    CHECK(line(&a, "{\"id\": \"1.4\"}") == VMM_BAD);
     static const char *const ids[] = {"1", "1.", ".0", "1.x", "1.99", "4294967296.0", "5"};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) { /* ids that we gave nothing */
         char reply[64];
@@ -364,11 +374,10 @@ static void an_answer_that_is_none_ends_the_connection(void) {
 static void a_refusal_that_is_unreadable_has_words_of_ours(void) {
     fresh(&a);
     begin(&a, OP_LIST, 1, false);
-    line(&a, "{\"error\": 5, \"id\": \"1.0\"}");
     line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.6\"}"); /* these do not decide it */
     line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.7\"}");
     line(&a, "{\"error\": {\"desc\": \"no\"}, \"id\": \"1.8\"}");
-    CHECK(line(&a, "{\"return\": [], \"id\": \"1.5\"}") == VMM_DONE && a.result.status == OP_FAILED);
+    CHECK(line(&a, "{\"error\": 5, \"id\": \"1.5\"}") == VMM_DONE && a.result.status == OP_FAILED);
     CHECK_STR(a.result.text, "QEMU refused without a readable reason");
 }
 
@@ -401,6 +410,8 @@ static void a_version_that_is_none_is_nought(void) {
 
 int main(void) {
     RUN(an_attach_is_one_batch);
+    RUN(a_late_answer_to_the_one_before_ends_nothing);
+    RUN(the_greeting_is_answered_with_the_negotiation);
     RUN(a_refusal_keeps_the_first_reason);
     RUN(a_refusal_without_words_has_some);
     RUN(out_is_out);
