@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Looks over the Markdown files: lines of at most 120 columns, links that lead somewhere, names of files that exist.
 
-Rows of tables and blocks of code may be wider, and names in blocks of code are not looked at. Says everything found; exit 1 if
-anything was.
+Rows of tables and blocks of code may be wider. In a block of code only the ways through our own are looked at, which name the C
+file that each goes through: their functions exist. Says everything found; exit 1 if anything was.
 """
 import glob
 import os
@@ -56,14 +56,32 @@ def wrong_name(code, known):
     return None if inside or ("/" not in code and code in known) else f"no such file: {code}"
 
 
-def look_over(document, known):
-    problems, block = [], False
+def words_of_source():
+    found = set()
+    for path in glob.glob(os.path.join(TOP, "src/**/*.[ch]"), recursive=True):
+        with open(path, encoding="utf-8") as f:
+            found.update(re.findall(r"\w+", f.read()))
+    return found
+
+
+def wrong_functions(block, words):
+    """Of a block of numbered lines."""
+    if not any(re.match(r"\w+\.c ", line) for _, line in block):
+        return []
+    return [(number, f"no such function: {word}") for number, line in block
+            for word in re.findall(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b(?!\.)", line) if word not in words]
+
+
+def look_over(document, known, words):
+    problems, block, inside = [], False, []
     with open(document, encoding="utf-8") as f:
         for number, line in enumerate(f.read().split("\n"), 1):
             if line.lstrip().startswith("```"):
-                block = not block
+                problems += wrong_functions(inside, words)
+                block, inside = not block, []
                 continue
             if block:
+                inside.append((number, line))
                 continue
             if len(line) > WIDTH and not line.startswith("|"):
                 problems.append((number, f"{len(line)} columns, at most {WIDTH}"))
@@ -77,9 +95,9 @@ def look_over(document, known):
 def main():
     documents = sorted(glob.glob(os.path.join(TOP, "*.md")) + glob.glob(os.path.join(TOP, "docs/*.md"))
                        + glob.glob(os.path.join(TOP, "src/**/*.md"), recursive=True))
-    known, bad = names(), False
+    known, words, bad = names(), words_of_source(), False
     for document in documents:
-        for number, text in look_over(document, known):
+        for number, text in look_over(document, known, words):
             print(f"{os.path.relpath(document, TOP)}:{number}: {text}", file=sys.stderr)
             bad = True
     sys.exit(bad)
