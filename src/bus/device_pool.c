@@ -345,14 +345,18 @@ static void give_back(void) {
     pool.most = 0;
 }
 
+/* Between two forks nothing is written that the next worker would not share with the one before. */
 bool device_pool_start(int n, const struct worker_job *job, device_done_fn *done) {
+    struct worker started[VH_DEVICE_WORKERS];
+    int running = 0;
     VH_ASSERT(n >= 0 && n <= VH_DEVICE_WORKERS);
     pool.job = job;
     pool.done = done;
-    pool.nworkers = 0;
-    while (pool.nworkers < n && worker_start(&pool.worker[pool.nworkers], job))
-        pool.nworkers++;
-    return pool.nworkers == n;
+    while (running < n && worker_start(&started[running], job))
+        running++;
+    memcpy(pool.worker, started, (size_t)running * sizeof *started);
+    pool.nworkers = running;
+    return running == n;
 }
 
 void device_pool_stop(void) {

@@ -246,9 +246,9 @@ static bool match_lists(struct device *d, const char **why) {
 
 bool modules_of(struct device *d, const char **why) {
     memset(d->driver_path, 0, sizeof d->driver_path);
-    modules.found_used = 0;
     if (d->usb.nifaces == 0 || !modules.there || !modalias_by_ids_only(d))
         return true;
+    modules.found_used = 0;
     bool ok = match_lists(d, why);
     pages_give_back(&modules.patterns, sizeof modules.patterns);
     pages_give_back(&modules.places, sizeof modules.places);

@@ -21,13 +21,11 @@
 #include "os/sandbox.h"
 
 static struct device_order order;
-static _Alignas(4096) union device_answer answer; /* whole pages, which are given back */
-static bool may_configure;
+static _Alignas(4096) union device_answer answer;     /* whole pages, which are given back */
+static struct sandbox box = {.role = SANDBOX_DEVICE}; /* made before they start, so that all share the memory */
 
 static bool enter(void) {
     outlive_watch();
-    struct sandbox box = {.role = SANDBOX_DEVICE, .configures = may_configure};
-    box.paths = sandbox_paths_device(auth_default_on(), &box.npaths);
     return sandbox_enter(&box);
 }
 
@@ -56,10 +54,11 @@ static void done(const struct device_order *o, uint64_t token, const union devic
 static void idle(void) {
     usb_work_idle();
     pages_give_back(&answer, sizeof answer);
+    pages_give_back_stack();
 }
 
 static void leave(void) {
-    usb_leave(may_configure);
+    usb_leave(box.configures);
 }
 
 static const struct worker_job job = {
@@ -75,7 +74,8 @@ static const struct worker_job job = {
 };
 
 bool device_workers_start(bool configures) {
-    may_configure = configures;
+    box.configures = configures;
+    box.paths = sandbox_paths_device(auth_default_on(), &box.npaths);
     return device_pool_start(VH_DEVICE_WORKERS, &job, done);
 }
 

@@ -323,6 +323,7 @@ bool loop_run(const struct loop_options *options) {
                  conf_rules(options->conf));
         reload_tell_ready("");
         pages_give_back_code();
+        pages_give_back_stack();
         while (pass()) {
         }
     }

@@ -18,8 +18,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int ends[VH_MAX_HELPERS]; /* the daemon's, of helpers that run */
-static int nends;
+/* The daemon's, of helpers that run. Written between two forks, so each helper has a copy of this page: that of
+ * initialised data, which each of them writes in any case. */
+static struct {
+    int n;
+    int fd[VH_MAX_HELPERS];
+} ends = {.fd = {-1}};
 static int hidden[VH_MAX_HIDDEN]; /* the daemon's alone */
 static int nhidden;
 
@@ -31,8 +35,8 @@ static _Noreturn void run(const char *name, helper_fn *serve, const int pair[2],
         (void)signal(ignored[i], SIG_IGN);
     for (int i = 0; i < nhidden; i++)
         (void)close(hidden[i]);
-    for (int i = 0; i < nends; i++)
-        (void)close(ends[i]); /* else a helper outlives the daemon for as long as another does */
+    for (int i = 0; i < ends.n; i++)
+        (void)close(ends.fd[i]); /* else a helper outlives the daemon for as long as another does */
     serve(pair[1], arg);
     _exit(0);
 }
@@ -49,8 +53,8 @@ int helper_start(const char *name, helper_fn *serve, const void *arg) {
     int e = errno;
     (void)close(pair[1]);
     if (pid > 0) {
-        VH_ASSERT(nends < VH_MAX_HELPERS);
-        ends[nends++] = pair[0];
+        VH_ASSERT(ends.n < VH_MAX_HELPERS);
+        ends.fd[ends.n++] = pair[0];
         return pair[0];
     }
     log_error("cannot start %s: %s", name, strerror(e));
@@ -65,9 +69,9 @@ void helper_hide(int fd) {
 
 void helper_close(int fd) {
     int i = 0;
-    while (i < nends && ends[i] != fd)
+    while (i < ends.n && ends.fd[i] != fd)
         i++;
-    VH_ASSERT(i < nends);
-    ends[i] = ends[--nends];
+    VH_ASSERT(i < ends.n);
+    ends.fd[i] = ends.fd[--ends.n];
     (void)close(fd);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "os/netlink.h"
+#include "os/pages.h"
 #include "os/sandbox.h"
 #include "os/sock.h"
 #include "os/sys.h"
@@ -128,7 +129,9 @@ static bool enter_sandbox(void) {
                                 .npaths = sizeof paths / sizeof *paths,
                                 .testing = places.uevents[0] != '\0'};
     (void)mkdirat(AT_FDCWD, places.sockets, 0755); /* the loop reports errors */
-    return sandbox_enter(&box);
+    bool ok = sandbox_enter(&box);
+    pages_give_back_stack(); /* no order needs as much of it as start has */
+    return ok;
 }
 
 static void note_made(const struct opener_order *o) {

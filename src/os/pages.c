@@ -74,6 +74,16 @@ void pages_give_back_code(void) {
     pages_give_back(__executable_start, (uintptr_t)etext - (uintptr_t)__executable_start);
 }
 
+/* What the call needs itself lies within KEPT bytes. The kernel keeps other memory further away than DEEPEST. */
+void pages_give_back_stack(void) {
+    enum { KEPT = 1024, DEEPEST = 131072 };
+    size_t page = page_size();
+    char *frame = __builtin_frame_address(0), *end = frame - (uintptr_t)frame % page;
+    if ((uintptr_t)frame % page < KEPT)
+        end -= page;
+    drop(end - DEEPEST / page * page, end);
+}
+
 void pages_give_back(const void *p, size_t size) {
     size_t page = page_size();
     char *from = first_page(p);

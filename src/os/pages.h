@@ -13,5 +13,7 @@ void pages_give_back(const void *p, size_t size);
 /* Gives back the program's code; the kernel reads the code that runs next from the file again. The Makefile places code
  * that only start needs side by side. */
 void pages_give_back_code(void);
+/* What deeper calls have left below the caller's stack frame goes back, too. */
+void pages_give_back_stack(void);
 
 #endif

@@ -175,8 +175,8 @@
     X(rt_sigreturn, any)        \
     X(exit_group, any)
 
-/* The process of connector_work.h. It logs nothing; it reads, and gives back memory, when the configuration is read
- * again. */
+/* The process of connector_work.h. It logs nothing; it reads when the configuration is read again, and gives back
+ * memory then and at its start. */
 #define SANDBOX_CONNECTOR_CALLS(X) \
     X(recvmmsg, any)               \
     X(sendmsg, any)                \

@@ -157,44 +157,47 @@ static const struct {
 
 enum { PROGRAM_MAX = 256 }; /* two instructions a call, and up to five a way */
 
-static struct sock_filter program[PROGRAM_MAX];
-static unsigned short length;
+/* On the stack, which is given back: a static one would cost each process its pages. */
+struct program {
+    unsigned short length;
+    struct sock_filter at[PROGRAM_MAX];
+};
 
-static void put(unsigned code, uint32_t k, unsigned if_true, unsigned if_false) {
-    VH_ASSERT(length < PROGRAM_MAX && if_true < 256 && if_false < 256);
-    program[length++] = (struct sock_filter){(unsigned short)code, (unsigned char)if_true, (unsigned char)if_false, k};
+static void put(struct program *p, unsigned code, uint32_t k, unsigned if_true, unsigned if_false) {
+    VH_ASSERT(p->length < PROGRAM_MAX && if_true < 256 && if_false < 256);
+    p->at[p->length++] = (struct sock_filter){(unsigned short)code, (unsigned char)if_true, (unsigned char)if_false, k};
 }
 
-static void load(size_t offset) {
-    put(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+static void load(struct program *p, size_t offset) {
+    put(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
-static void load_argument(unsigned n) {
+static void load_argument(struct program *p, unsigned n) {
     size_t low = __BYTE_ORDER == __LITTLE_ENDIAN ? 0 : sizeof(uint32_t);
-    load(offsetof(struct seccomp_data, args) + n * sizeof(uint64_t) + low);
+    load(p, offsetof(struct seccomp_data, args) + n * sizeof(uint64_t) + low);
 }
 
-static void give(uint32_t verdict) {
-    put(BPF_RET | BPF_K, verdict, 0, 0);
+static void give(struct program *p, uint32_t verdict) {
+    put(p, BPF_RET | BPF_K, verdict, 0, 0);
 }
 
 /* If the loaded number is not `value`, skips `skip` instructions. */
-static void unless(uint32_t value, unsigned skip) {
-    put(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
+static void unless(struct program *p, uint32_t value, unsigned skip) {
+    put(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
 }
 
-static void put_way(const struct way *w) {
+static void put_way(struct program *p, const struct way *w) {
     bool two = w->b != UNUSED_ARGUMENT;
-    load_argument(w->a);
-    unless(w->va, two ? 3 : 1);
+    load_argument(p, w->a);
+    unless(p, w->va, two ? 3 : 1);
     if (two) {
-        load_argument(w->b);
-        unless(w->vb, 1);
+        load_argument(p, w->b);
+        unless(p, w->vb, 1);
     }
-    give(SECCOMP_RET_ALLOW);
+    give(p, SECCOMP_RET_ALLOW);
 }
 
-static void put_call(const struct call *c, const struct sandbox *s) {
+static void put_call(struct program *p, const struct call *c, const struct sandbox *s) {
     int n = 0;
     while (c->ways[n].a != OTHERS)
         n++;
@@ -203,17 +206,17 @@ static void put_call(const struct call *c, const struct sandbox *s) {
     if (c->ways == usbfs && !s->configures)
         n = USBFS_IN_USE;
     if (n == 0) {
-        unless((uint32_t)c->nr, 1);
-        give(SECCOMP_RET_ALLOW);
+        unless(p, (uint32_t)c->nr, 1);
+        give(p, SECCOMP_RET_ALLOW);
         return;
     }
-    unsigned jump = length;
-    unless((uint32_t)c->nr, 0); /* the number to skip is set below */
+    unsigned jump = p->length;
+    unless(p, (uint32_t)c->nr, 0); /* the number to skip is set below */
     for (int i = 0; i < n; i++)
-        put_way(&c->ways[i]);
-    give(SECCOMP_RET_KILL_PROCESS);
-    VH_ASSERT(length - jump - 1u < 256);
-    program[jump].jf = (unsigned char)(length - jump - 1u);
+        put_way(p, &c->ways[i]);
+    give(p, SECCOMP_RET_KILL_PROCESS);
+    VH_ASSERT(p->length - jump - 1u < 256);
+    p->at[jump].jf = (unsigned char)(p->length - jump - 1u);
 }
 
 int sandbox_filter_calls(enum sandbox_role role) {
@@ -222,20 +225,21 @@ int sandbox_filter_calls(enum sandbox_role role) {
 
 bool sandbox_filter(const struct sandbox *s) {
     enum sandbox_role role = s->role;
+    struct program p;
     if (ARCH == 0) {
         errno = ENOSYS;
         return false;
     }
-    length = 0;
-    load(offsetof(struct seccomp_data, arch));
-    put(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
-    give(SECCOMP_RET_KILL_PROCESS);
-    load(
-        offsetof(struct seccomp_data, nr)); /* stays loaded: the instructions of a call that matches end in a verdict */
+    p.length = 0;
+    load(&p, offsetof(struct seccomp_data, arch));
+    put(&p, BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
+    give(&p, SECCOMP_RET_KILL_PROCESS);
+    /* The number stays loaded: the instructions of a call that matches end in a verdict. */
+    load(&p, offsetof(struct seccomp_data, nr));
     for (int i = 0; i < lists[role].n; i++)
-        put_call(&lists[role].calls[i], s);
-    give(SECCOMP_RET_KILL_PROCESS);
-    struct sock_fprog fprog = {.len = length, .filter = program};
+        put_call(&p, &lists[role].calls[i], s);
+    give(&p, SECCOMP_RET_KILL_PROCESS);
+    struct sock_fprog fprog = {.len = p.length, .filter = p.at};
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog, 0, 0) == 0)
         return true;
     if (errno == EINVAL) /* built without CONFIG_SECCOMP_FILTER */

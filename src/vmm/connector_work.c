@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "os/pages.h"
 #include "os/sandbox.h"
 #include "os/sock.h"
 #include "os/sys.h"
@@ -38,7 +39,9 @@ static bool enter(void) {
         .npaths = work.setup.npaths,
         .keep_override = work.conf->nvms > 0,
     };
-    return sandbox_enter(&box);
+    bool ok = sandbox_enter(&box);
+    pages_give_back_stack(); /* no order needs as much of it as start has */
+    return ok;
 }
 
 /* The VM that is meant, also one of an earlier configuration whose devices are still to be taken back. NULL: none. */

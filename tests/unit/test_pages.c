@@ -73,9 +73,36 @@ static void only_whole_pages_are_given_back(void) {
     CHECK(table[3 * page()] == 7 && table[4 * page() - 1] == 7 && table[4 * page()] == 7);
 }
 
+enum { DEEP = 16 }; /* pages */
+
+static __attribute__((noinline)) void go_deep(uintptr_t *end) {
+    volatile char deep[65536];
+    for (size_t i = 0; i < sizeof deep; i += 64)
+        deep[i] = 1;
+    *end = (uintptr_t)deep;
+}
+
+/* The first `DEEP` pages that whoever calls this does not use. */
+static int resident_below(uintptr_t frame) {
+    uintptr_t end = frame / page() * page() - 2 * page();
+    return resident((const char *)end - DEEP * page(), DEEP * page());
+}
+
+static void the_stack_of_deeper_calls_is_given_back(void) {
+    char mine[64] = "kept";
+    uintptr_t frame = (uintptr_t)__builtin_frame_address(0), deep = 0;
+    go_deep(&deep);
+    if (deep < frame && frame - deep < (DEEP + 4) * 4096) /* else the sanitizer keeps such frames elsewhere */
+        CHECK(resident_below(frame) > DEEP / 2);
+    pages_give_back_stack();
+    CHECK(resident_below(frame) < DEEP / 2);
+    CHECK_STR(mine, "kept");
+}
+
 int main(void) {
     RUN(what_is_zero_goes_back_and_the_rest_stays);
     RUN(a_call_that_fails_costs_memory_alone);
     RUN(only_whole_pages_are_given_back);
+    RUN(the_stack_of_deeper_calls_is_given_back);
     TEST_MAIN_END;
 }

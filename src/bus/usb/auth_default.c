@@ -176,7 +176,8 @@ bool auth_default_close(const char *bus, char *why, size_t cap) {
 }
 
 void auth_default_next_order(void) {
-    just_closed = false;
+    if (just_closed) /* else nothing is written, and the page stays the one of all workers */
+        just_closed = false;
 }
 
 bool auth_default_interfaces(const char *bus, bool closed) {

@@ -15,13 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* On the stack, which an idle worker gives back. */
 struct walk {
     size_t prefix;
     char name[VH_IFNAME_MAX], driver[VH_IFNAME_MAX]; /* of the current interface; driver "" if it has none */
-    struct sysfs_dir dir;                            /* last: the end of its buffer is never written */
+    struct sysfs_dir dir;
 };
-
-static _Alignas(4096) struct walk walk; /* of the call under way */
 
 static bool walk_begin(struct walk *w, const char *sys_name) {
     char path[VH_PATH_MAX];
@@ -52,6 +51,7 @@ static bool walk_next(struct walk *w, const char *sys_name) {
 }
 
 bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_MAX]) {
+    struct walk walk;
     bool claimed = false;
     walk.prefix = strlen(sys_name);
     sysfs_dir_of(&walk.dir, dir);
@@ -63,6 +63,7 @@ bool usb_driver_claimed(int dir, const char *sys_name, char interface[VH_IFNAME_
 }
 
 bool usb_driver_look(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) {
+    struct walk walk;
     bool claimed = false;
     driver[0] = '\0';
     walk.prefix = strlen(sys_name);
@@ -77,6 +78,7 @@ bool usb_driver_look(int dir, const char *sys_name, char driver[VH_IFNAME_MAX]) 
 }
 
 void usb_driver_offer(const char *sys_name) {
+    struct walk walk;
     if (!walk_begin(&walk, sys_name))
         return;
     int bus = sysfs_open("/sys/bus/usb", O_PATH | O_DIRECTORY);

@@ -12,6 +12,7 @@
 #include "codec/usb_desc.h"
 #include "codec/usb_names.h"
 #include "codec/usb_place.h"
+#include "os/pages.h"
 #include "os/sys.h"
 #include "os/sysfs.h"
 
@@ -67,8 +68,13 @@ static void read_own(int dir, const char *attribute, struct device_texts *texts,
     device_note(texts->note, note);
 }
 
+static _Alignas(4096) unsigned char bytes[VH_DESC_MAX]; /* of the device that is being read; whole pages */
+
+void usb_sysfs_drop(void) {
+    pages_give_back(bytes, sizeof bytes);
+}
+
 static void read_descriptors(int dir, struct device *dev, struct device_texts *texts) {
-    static unsigned char bytes[VH_DESC_MAX];
     const char *why = "";
     ssize_t n = sysfs_bytes(dir, "descriptors", bytes, sizeof bytes);
     bool ok = n >= 0 && usb_desc_parse(bytes, (size_t)n, dev, texts->note, &why);

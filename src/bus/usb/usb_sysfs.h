@@ -31,5 +31,6 @@ bool usb_sysfs_plug(int dir, struct device *dev, struct device_texts *texts);
 /* Fills its names, which last as long as the plug. Reads the device's own strings only if it is settled: until then the
  * read may block. */
 void usb_sysfs_names(int dir, const struct device *dev, struct device_texts *texts);
+void usb_sysfs_drop(void); /* gives back the memory that reading has left touched */
 
 #endif

@@ -50,7 +50,7 @@ static void add_row(struct device_list *l, const char *name) {
 
 /* Without the bus's directory there are no devices. One that cannot be read is no list. */
 static void list_devices(struct device_list *l) {
-    static struct sysfs_dir d;
+    struct sysfs_dir d;
     const char *name;
     unsigned troubles = sysfs_troubles();
     l->n = 0;
@@ -267,6 +267,7 @@ void usb_work_idle(void) {
     size_t size = 0;
     const void *p = NULL;
     host_use_drop();
+    usb_sysfs_drop();
     for (int part = 0; (p = usb_names_table(part, &size)) != NULL; part++)
         pages_give_back(p, size);
     pages_give_back_code();
