@@ -240,8 +240,10 @@ static void the_addresses_of_the_loopback_are_one_peer(void) {
     struct peer v6 = peer_of(six), near = peer_of(of_tcp("126.255.255.255", 126, 255, 255, 255));
     six.address[15] = 2; /* ::2 is none of them */
     struct peer two = peer_of(six);
+    six = (struct peer_facts){.transport = TRANSPORT_TCP, .address = {0x20, 1, [12] = 127}, .text = "2001::7f00:0"};
+    struct peer far = peer_of(six); /* 127 means something in an address of IPv4 alone */
     CHECK(access_same_peer(&first, &other) && access_same_peer(&first, &v6));
-    CHECK(!access_same_peer(&first, &near) && !access_same_peer(&first, &two));
+    CHECK(!access_same_peer(&first, &near) && !access_same_peer(&first, &two) && !access_same_peer(&first, &far));
 }
 
 /* ---- kinds of requests ---- */
