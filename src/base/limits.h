@@ -148,6 +148,7 @@
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
     X(VH_PORT_WORKERS, 3, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
     X(VH_MAX_HUBS, 128, "hubs whose ports are held: every second device known is one")                                 \
+    X(VH_PORT_TRIES, 20, "claims of a port, VH_T_RETRY_MIN apart, before whoever has it is no process that ends")      \
     X(VH_MAX_PORT_ORDERS, 512, "orders that wait for a port worker: one of each device, two of each hub")              \
     X(VH_MAX_HELPERS, 16, "processes beside the one that decides")                                                     \
     X(VH_MAX_HIDDEN, 3, "descriptors of no helper: the host's lock, the service manager's socket, --ready-fd")         \

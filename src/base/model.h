@@ -245,7 +245,7 @@ enum fact_kind {
     FACT_STOP,         /* the daemon will end: take every device out of its VM */
     FACT_TIME,         /* a deadline of core_deadline() has passed */
     FACT_OFFERED,      /* the ACT_OFFER with this `token` has ended: `ok`, or not */
-    FACT_DRIVERS,      /* a driver for USB devices was loaded: devices of the host may want it */
+    FACT_DRIVERS,      /* the kernel may bind drivers that it could not before: one was loaded, or a port let go of */
     FACT_REVOKED,      /* the ACT_REVOKE with this `token` has ended: `ok`, or not, which `text` explains */
     FACT_VM_OUT,       /* by itself the VM says that the device with the id `text` is out, or (`ok` false) stays in */
     FACT_PCI,          /* all PCI devices of the host, and what becomes of each by the rules */

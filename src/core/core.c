@@ -169,6 +169,8 @@ static void plug(struct step *st, const struct fact *f) {
         revoke_plugged(c, s, earlier);
     }
     authorize_plugged(c, s, f->coldplug);
+    if (f->coldplug)
+        quarantine_found(c, s);
     if (f->coldplug && s->managed && s->choice < 0)
         s->choice = slot_terms(c, s).first; /* at start, no client can answer */
     slot_announce(st, i);

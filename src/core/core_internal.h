@@ -95,6 +95,7 @@ bool plan_asks(const struct core *c, const struct slot *s);           /* is a ch
 
 /* core_quarantine.c */
 void quarantine_plugged(const struct core *c, struct slot *s);   /* a new plug, or what it is has become known */
+void quarantine_found(const struct core *c, struct slot *s);     /* likewise, of one that was there at the start */
 void quarantine_drivers(struct step *st, const struct fact *f);  /* FACT_DRIVERS */
 void quarantine_offered(struct step *st, const struct fact *f);  /* FACT_OFFERED */
 void quarantine_reload(struct slot *s);                          /* what has failed is tried again */

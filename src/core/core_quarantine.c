@@ -39,7 +39,16 @@ void quarantine_plugged(const struct core *c, struct slot *s) {
         slot_shut(c, s);
 }
 
-/* A driver that was loaded after the offer could not bind: the port was held again. */
+/* It was there before the daemon. A daemon that was killed may have configured it while processes of an earlier one
+ * still held its port: there the kernel refuses drivers. What a program has claimed is left to it. */
+void quarantine_found(const struct core *c, struct slot *s) {
+    bool left = s->dev.settled && s->dev.usb.config != 0 && !s->dev.driven && !s->dev.claimed;
+    if (c->quarantine != QUARANTINE_OFF && !s->hub && left)
+        slot_shut(c, s);
+}
+
+/* A driver that was loaded after the offer could not bind: the port was held again. The same holds for an offer at a
+ * port that another process had claimed. */
 void quarantine_drivers(struct step *st, const struct fact *f) {
     (void)f;
     for (int i = 0; i < st->c->used; i++) {

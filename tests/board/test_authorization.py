@@ -215,8 +215,7 @@ def whoever_is_killed_whenever_leaves_the_host_its_mouse_and_keyboard(w):
         ended = "vhotplug" in names or names == ["all"]
         if ended:
             w.dies()
-        if names == ["all"]:  # the next one knows what is to be put back; claims of ports end with those that hold them
-            until(lambda: not any(w.board.exists(f"/proc/{p}") for p in victims), scaled(20), "the end of all that were killed")
+        if names == ["all"]:  # the next one knows what is to be put back; those that were killed may still hold ports
             w.begin(quarantine=quarantine)
         mouse, tablet = w.named("Mouse"), w.named("Tablet")
         until(lambda: w.driver(mouse) == "usbhid", scaled(20), f"the host's mouse in use (seed {seed + number})", every=0.2)

@@ -389,6 +389,34 @@ def ports_of_another_program_are_told_and_tried_again_and_the_others_are_held(w)
 
 
 @test
+def a_device_whose_driver_was_refused_at_anothers_port_gets_it_later(w):
+    """As after a daemon all of whose processes were killed, while those that held the ports still end."""
+    w.stop_boot_daemon()
+    ports = int(w.board.read("/sys/bus/usb/devices/usb1/maxchild"))
+    for told in (False, True):  # it ends soon, or is another program for all that is known
+        holder = w.board.spawn(["python3", "-ISBc", HOLDER, "/dev/bus/usb/001/001", str(ports)], root="host")
+        equal(holder.line(scaled(20)), f"got {ports}")
+        before = set(w.board.usb())
+        w.plug("usb-mouse", "mouse", port="3")
+        name = until(lambda: set(w.board.usb()) - before, scaled(20), "the mouse in sysfs").pop()
+        check(name.startswith("1-"), name)
+        w.start(conf(GUEST_RULES, quarantine="rules"))
+        api = w.api()
+        until(lambda: w.configuration(name) == "1", scaled(20), "the mouse configured")
+        if told:
+            equal(w.held(api)["refused"], ports)
+        equal(w.driver(name), None)
+        holder.end()
+        holder.wait(scaled(10))
+        until(lambda: w.driver(name) == "usbhid", scaled(30), "the host's driver")
+        equal(w.held(api)["refused"], 0)
+        w.unplug("mouse")
+        w.leave()
+        w.stop()
+    contains(w.story, "another program holds them")
+
+
+@test
 def with_all_only_what_a_rule_leaves_to_the_host_is_the_hosts(w):
     api = w.begin([{"host": True, "allow": [MOUSE]}, *GUEST_RULES], mode="all")
     w.record()

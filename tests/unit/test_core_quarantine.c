@@ -74,6 +74,25 @@ static void a_device_without_a_rule_is_the_hosts(void) {
     CHECK(!offered());
 }
 
+/* It may have been configured while processes of a daemon that was killed still held its port. */
+static void what_was_there_without_a_driver_is_offered(void) {
+    for (int i = 0; i < 4; i++) {
+        begin_with(i == 1 ? QUARANTINE_OFF : QUARANTINE_RULES);
+        device_make(&dev, "1-1", 1, 5, 2);
+        dev.usb.nconfigs = dev.usb.config_value[0] = dev.usb.bound_in[0] = dev.usb.config = 1;
+        dev.driven = i == 2;
+        dev.claimed = i == 3;
+        struct fact f = {.kind = FACT_DEVICE, .device = &dev, .coldplug = true};
+        step(&f);
+        bool any = offered();
+        for (int v = 0; v < conf.nvms; v++) { /* no VM has it */
+            vm_up(v);
+            any = any || offered();
+        }
+        CHECK_INT(any, i == 0);
+    }
+}
+
 static void a_vms_device_is_not(void) {
     begin_with(QUARANTINE_RULES);
     plug_in("1-1", 5, 3, 0);
@@ -221,6 +240,7 @@ static void what_was_revoked_and_is_the_hosts_is_offered(void) {
 int main(void) {
     RUN(off_changes_nothing);
     RUN(a_device_without_a_rule_is_the_hosts);
+    RUN(what_was_there_without_a_driver_is_offered);
     RUN(a_vms_device_is_not);
     RUN(a_hub_is_the_hosts_with_all_too);
     RUN(with_all_a_rule_says_what_is_the_hosts);

@@ -350,20 +350,60 @@ static void a_driver_that_comes_and_a_driver_that_binds_are_told(void) {
 
 /* ---- what fails ---- */
 
-static void a_port_of_another_program_is_told_and_left(void) {
+static void try_again(void) {
+    CHECK(bus_usb.deadline() != VH_NEVER);
+    bus_usb.tick(bus_usb.deadline());
+    pump();
+}
+
+/* As at the start of a daemon while processes of the one before it, which was killed, are still ending. */
+static void a_process_that_ends_is_waited_for_and_its_devices_have_another_turn(void) {
+    ndrivers = 0;
     error = EBUSY;
-    offer("1-2"); /* its release fails, it is tried all the same, and its port is somebody else's now */
-    CHECK(last_ok && !port_held("1-2") && was_said("another program holds them"));
-    CHECK(status().ports == 3 && status().refused == 1);
-    heal();
     place_hub("1-3", "3\n", 8);
     event("bind", "1-3");
-    CHECK(status().hubs == 2 && status().refused == 5 && was_said("ports are not held: hub=1-3 ports=4"));
+    PLACE("1-3.1", "3.1\n", 9, mouse);
+    event("bind", "1-3.1");
+    CHECK(status().hubs == 1 && status().waiting == 1 && status().refused == 0 && port_coming("1-3.1"));
+    offer("1-3.1"); /* the kernel may refuse its drivers */
+    CHECK(!last_ok);
+    for (int i = 1; i < VH_PORT_TRIES; i++) {
+        CHECK_INT(bus_usb.deadline() - clock_now() <= ms_to_ns(VH_T_RETRY_MIN), true);
+        try_again();
+    }
+    CHECK(status().waiting == 1 && ndrivers == 0 && !was_said("ports are not held"));
+    error = 0;
+    try_again();
+    CHECK(status().hubs == 2 && status().waiting == 0 && port_held("1-3.1") && !was_said("ports are held at last"));
+    CHECK_INT(ndrivers, 1);
+    offer("1-3.1");
+    CHECK_INT(last_ok, true);
+    take_away("1-3.1");
+    event("remove", "1-3.1");
+    take_away("1-3");
+    event("remove", "1-3");
+    (void)done();
+    heal();
+}
+
+static void a_port_of_another_program_is_told_and_left(void) {
+    error = EBUSY;
+    ndrivers = 0;
+    offer("1-2"); /* its release fails, it is tried all the same, and its port is somebody else's now */
+    CHECK(last_ok && !port_held("1-2") && !was_said("another program holds them"));
+    place_hub("1-3", "3\n", 8);
+    event("bind", "1-3");
+    CHECK(status().waiting == 2 && status().ports == 3);
+    for (int i = 0; i < 2 * VH_PORT_TRIES && status().waiting > 0; i++)
+        try_again();
+    CHECK(was_said("another program holds them") && was_said("ports are not held: hub=1-3 ports=4"));
+    CHECK(status().ports == 3 && status().hubs == 2 && status().refused == 5);
     heal();
     (void)done();
     offer("1-2");
-    CHECK(last_ok);
+    CHECK(last_ok && !port_coming("1-2"));
     CHECK_STR(done(), ""); /* no port of ours */
+    CHECK_INT(ndrivers, 0);
 }
 
 /* Both hubs of the test before: more and more rarely, and told once. */
@@ -384,6 +424,7 @@ static void ports_that_are_refused_are_tried_again(void) {
         pump();
     }
     CHECK(status().refused == 0 && status().hubs == 2 && status().ports == 8 && port_held("1-2"));
+    CHECK(ndrivers > 0); /* 1-2, whose port was let go of, has its turn again */
     CHECK(was_said("ports are held at last: hub=usb1 ports=4") && was_said("ports are held at last: hub=1-3 ports=4"));
     CHECK_INT(bus_usb.deadline() == VH_NEVER, true);
     heal();
@@ -492,6 +533,7 @@ int main(void) {
     RUN(a_device_whose_port_is_claimed_meanwhile_has_another_turn);
     RUN(a_vms_device_is_configured_and_passed);
     RUN(a_driver_that_comes_and_a_driver_that_binds_are_told);
+    RUN(a_process_that_ends_is_waited_for_and_its_devices_have_another_turn);
     RUN(a_port_of_another_program_is_told_and_left);
     RUN(ports_that_are_refused_are_tried_again);
     RUN(a_late_claim_holds_up_no_turn);

@@ -227,8 +227,14 @@ void bus_usb_done(const struct device_order *o, uint64_t token, const union devi
 
 /* ---- ports ---- */
 
+static void drivers_may_bind(void) {
+    struct fact f = {.kind = FACT_DRIVERS};
+    usb_calls()->fact(&f);
+}
+
 static void on_port(const struct port_order *o, uint64_t token, const struct port_answer *a) {
-    port_hub_answered(o, token, a);
+    if (port_hub_answered(o, token, a) && port_turn_missed())
+        drivers_may_bind();
     if (o->head.kind != PORT_HOLD)
         port_turn_answered(token, o, a);
 }
@@ -279,10 +285,8 @@ static bool usb_uevent(const struct uevent *ev) {
 static void usb_read_noted(void) {
     for (int i = 0; i < noted.n; i++)
         (void)usb_order_read(noted.note[i].name, noted.note[i].phase, OF_UEVENT);
-    if (noted.drivers) {
-        struct fact f = {.kind = FACT_DRIVERS};
-        usb_calls()->fact(&f);
-    }
+    if (noted.drivers)
+        drivers_may_bind();
     if (noted.overflow)
         usb_scan(false);
     else if (noted.uses)

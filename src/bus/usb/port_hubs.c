@@ -25,7 +25,8 @@ struct hub {
     uint64_t incarnation;
     uint8_t ports;
     uint8_t held[PORT_BYTES];
-    unsigned refusals; /* in a row, while a port of it is another program's */
+    unsigned refusals; /* in a row, while a port of it is another process's */
+    bool told;         /* and that was logged: it is no process that is just ending */
     int64_t again_at;  /* then they are tried again at this time */
 };
 
@@ -59,6 +60,11 @@ void port_hubs_lost(const char *why) {
     (void)str_copy(hubs.why, sizeof hubs.why, why); /* an explanation may be cut */
 }
 
+/* The kernel ends the claims of a process that was killed a while after its end was decided. */
+static bool is_unsure(const struct hub *h) {
+    return h->state == HUB_HELD && h->refusals > 0 && !h->told;
+}
+
 static unsigned count(const uint8_t held[PORT_BYTES]) {
     unsigned n = 0;
     for (int i = 0; i < PORT_BYTES; i++)
@@ -72,10 +78,10 @@ void port_hubs_status(struct bus_quarantine *s) {
     (void)str_copy(s->why, sizeof s->why, hubs.why); /* of the same bound */
     for (int i = 0; i < VH_MAX_HUBS; i++) {
         const struct hub *h = &hubs.hub[i];
-        s->hubs += h->state == HUB_HELD;
-        s->waiting += h->state == HUB_OPENING || h->state == HUB_CLAIMING;
+        s->hubs += h->state == HUB_HELD && !is_unsure(h);
+        s->waiting += h->state == HUB_OPENING || h->state == HUB_CLAIMING || is_unsure(h);
         s->ports += h->state == HUB_HELD ? count(h->held) : 0;
-        s->refused += h->state == HUB_HELD ? h->ports - count(h->held) : 0;
+        s->refused += h->state == HUB_HELD && h->told ? h->ports - count(h->held) : 0;
         s->late += h->state != HUB_FREE && h->late;
     }
 }
@@ -156,7 +162,9 @@ bool port_held(const char *sys_name) {
 bool port_coming(const char *sys_name) {
     uint8_t port = 0;
     const struct hub *h = hub_above(sys_name, &port);
-    return h != NULL && !h->late && (h->state == HUB_OPENING || h->state == HUB_CLAIMING);
+    if (h == NULL || h->late)
+        return false;
+    return h->state == HUB_OPENING || h->state == HUB_CLAIMING || (is_unsure(h) && !port_is_set(h->held, port));
 }
 
 void port_open(const char *sys_name) {
@@ -202,34 +210,40 @@ void port_hub_opened(const struct device_order *o, const struct device_done *d, 
         again(h);
 }
 
-/* They are tried again, more and more rarely: whoever has them may end. */
+/* They are tried again: often while it may be a process that is just ending, then more and more rarely. */
 static void refused(struct hub *h, int error) {
-    h->again_at = clock_now() + backoff(++h->refusals, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
-    if (h->refusals > 1 || !log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
+    bool told = h->told;
+    h->refusals++;
+    h->told = told || error != EBUSY || h->refusals > VH_PORT_TRIES;
+    h->again_at = clock_now() + backoff(h->told ? h->refusals : 1, VH_T_RETRY_MIN, VH_T_RETRY_MAX);
+    if (!h->told || told || !log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
         return;
     log_warn("ports are not held: hub=%s ports=%u reason=\"%s\"", h->sys_name, (unsigned)h->ports - count(h->held),
              error == EBUSY ? "another program holds them" : strerror(error));
 }
 
 static void all_are_held(struct hub *h) {
-    if (h->refusals > 0 && log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
+    if (h->told && log_may_about(LOG_DEVICES, h->sys_name, clock_now()))
         log_info("ports are held at last: hub=%s ports=%u", h->sys_name, count(h->held));
     else
         log_debug("ports are held: hub=%s ports=%u", h->sys_name, count(h->held));
     h->refusals = 0;
+    h->told = false;
     h->again_at = VH_NEVER;
 }
 
-static void on_hold(struct hub *h, const struct port_answer *a) {
+/* True if ports are held that were not. */
+static bool on_hold(struct hub *h, const struct port_answer *a) {
+    unsigned before = count(h->held);
     bool none = count(a->held) == 0, known = a->error == EBUSY || a->error == ENODEV || a->error == EINVAL;
     if (none && a->error != 0 && !known) { /* EINVAL: the kernel has let go of the hub meanwhile */
         port_pool_lose(a->error == ENOTTY ? "this kernel knows no claims of ports (USBDEVFS_CLAIM_PORT)"
                                           : strerror(a->error));
-        return;
+        return false;
     }
     if (none && a->error != EBUSY) {
         again(h);
-        return;
+        return false;
     }
     for (int i = 0; i < PORT_BYTES; i++)
         h->held[i] |= a->held[i];
@@ -238,21 +252,24 @@ static void on_hold(struct hub *h, const struct port_answer *a) {
         all_are_held(h);
     else
         refused(h, a->error != 0 ? a->error : EBUSY);
+    return count(h->held) > before;
 }
 
-void port_hub_answered(const struct port_order *o, uint64_t token, const struct port_answer *a) {
+bool port_hub_answered(const struct port_order *o, uint64_t token, const struct port_answer *a) {
     struct hub *h = find(o->hub);
     if (h == NULL || a == NULL)
-        return;
+        return false;
     h->late = false;
     if (o->head.kind == PORT_HOLD && token == h->incarnation && (h->state == HUB_CLAIMING || h->trying)) {
         h->trying = false;
-        on_hold(h, a);
-    } else if (o->head.kind == PORT_CLAIM && a->error != 0) {
+        return on_hold(h, a);
+    }
+    if (o->head.kind == PORT_CLAIM && a->error != 0) {
         port_set(h->held, o->port, false);
         if (a->error != ENODEV && a->error != ENOENT) /* the hub is gone */
             refused(h, a->error);
     }
+    return false;
 }
 
 void port_hub_late(const char *sys_name) {

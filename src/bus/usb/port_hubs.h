@@ -32,9 +32,10 @@ bool port_held(const char *sys_name);   /* is the port held that this device is 
 bool port_coming(const char *sys_name); /* is it about to be held? Not if the kernel is busy with its hub */
 void port_open(const char *sys_name);   /* it was, is not now, and is to be again */
 
-/* The ends of DEVICE_HUB (d: NULL if there was no answer in time; fd: the callee's) and of an order about ports. */
+/* The ends of DEVICE_HUB (d: NULL if there was no answer in time; fd: the callee's) and of an order about ports; true
+ * if ports are held now that were not. */
 void port_hub_opened(const struct device_order *o, const struct device_done *d, int fd);
-void port_hub_answered(const struct port_order *o, uint64_t token, const struct port_answer *a);
+bool port_hub_answered(const struct port_order *o, uint64_t token, const struct port_answer *a);
 void port_hub_late(const char *sys_name);   /* the kernel is busy with it */
 void port_hub_unheld(const char *sys_name); /* its claims have ended with the workers that had its node */
 

@@ -19,6 +19,7 @@ struct turn {
 
 static struct turn turns[VH_MAX_DEVICES];
 static port_turn_fn *ended;
+static bool missed; /* a turn has ended at a port that may have been claimed by another process */
 
 void port_turn_start(port_turn_fn *fn) {
     ended = fn;
@@ -67,6 +68,12 @@ static void claim_again(struct turn *t, bool ok) {
     end(t, ok);
 }
 
+bool port_turn_missed(void) {
+    bool was = missed;
+    missed = false;
+    return was;
+}
+
 /* Was its port claimed while it was offered, as at the start of a daemon that comes after one that was killed? Then the
  * kernel may have refused its drivers. */
 static bool was_claimed(const struct turn *t) {
@@ -77,6 +84,7 @@ void port_turn_offered(const struct device_order *o, uint64_t token, const struc
     struct turn *t = &turns[token];
     VH_ASSERT(token < VH_MAX_DEVICES && t->used);
     (void)o;
+    missed = missed || (!t->held && port_hubs_run());
     claim_again(t, d != NULL && d->result == DEVICE_SAME && !was_claimed(t)); /* if not: it is offered once more */
 }
 
@@ -108,6 +116,7 @@ void port_turn_answered(uint64_t token, const struct port_order *o, const struct
     }
     if (a == NULL)
         t->held = false;
+    missed = missed || a == NULL || a->error != 0;
     if (!offer(t))
         claim_again(t, false);
 }
