@@ -14,6 +14,7 @@
 #include "codec/usb_names.h"
 #include "config/conf.h"
 #include "config/conf_print.h"
+#include "daemon/acpi_tables.h"
 #include "daemon/check_live.h"
 #include "daemon/conf_load.h"
 #include "daemon/doctor.h"
@@ -137,8 +138,18 @@ static void check_owner(const char *key, const char *file, const char *name) {
     int64_t id = 0;
     if (name[0] == '\0' || accounts_id(file, name, &id))
         return;
-    printf("%s: warning: general.api.%s: '%s' is not in %s here\n", conf_load_path(), key, name, file);
+    printf("%s: warning: %s: '%s' is not in %s here\n", conf_load_path(), key, name, file);
     found[DIAG_WARNING]++;
+}
+
+static void check_owners(void) {
+    check_owner("general.api.unixSocketUser", ACCOUNTS_USERS, conf->api.unix_user);
+    check_owner("general.api.unixSocketGroup", ACCOUNTS_GROUPS, conf->api.unix_group);
+    for (int i = 0; i < conf->nacpi_tables; i++) {
+        const struct acpi_table *t = &conf->acpi_tables[i];
+        check_owner("acpiPassthrough: setUser", ACCOUNTS_USERS, t->enabled ? t->user : "");
+        check_owner("acpiPassthrough: setGroup", ACCOUNTS_GROUPS, t->enabled ? t->group : "");
+    }
 }
 
 /* The daemon of this host may find its controllers in another order the next time. */
@@ -163,8 +174,7 @@ static void check_buses(void) {
 static int check(bool strict) {
     bool loaded = conf_load_first(&conf, print_and_count);
     if (loaded) {
-        check_owner("unixSocketUser", ACCOUNTS_USERS, conf->api.unix_user);
-        check_owner("unixSocketGroup", ACCOUNTS_GROUPS, conf->api.unix_group);
+        check_owners();
         check_buses();
     }
     bool ok = loaded && (!strict || found[DIAG_WARNING] == 0);
@@ -404,6 +414,7 @@ static int serve(int argc, char **argv) {
         return doctor(conf, &bus_usb) == 0 ? EXIT_OK : EXIT_FAILED;
     if (!host_lock_take()) /* before anything is opened, made or begun that is the other one's */
         return EXIT_FAILED;
+    acpi_tables_start(conf);
     (void)umask(0); /* files and sockets get exactly the mode that they are made with */
     supervisor_open();
     if (!start_opener())

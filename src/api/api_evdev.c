@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct evdev_rule *rule_of(const struct conf *c, const struct input_device *d) {
-    int rule = policy_evdev_rule(c, d);
+    int entry = -1, rule = policy_evdev_rule(c, d, &entry);
     return rule >= 0 ? &c->evdev_rules[rule] : NULL;
 }
 

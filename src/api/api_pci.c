@@ -21,21 +21,12 @@ static bool is_listed(const struct conf *c, const struct pci_host *h, const stru
     return goes || r->all;
 }
 
-enum { LAST_ENTRY = INT16_MAX }; /* what no rule decides for comes last */
-_Static_assert((int)VH_MAX_PCI_ENTRIES < (int)LAST_ENTRY, "every entry has its place");
-
-/* Grows with the entry by which the rule decides, then with the address; never 0. */
-static uint64_t place_of(const struct pci_host *h, int i) {
-    uint64_t entry = h->fate[i].entry >= 0 ? (uint64_t)h->fate[i].entry : LAST_ENTRY;
-    return (entry << 48 | pci_address_order(&h->row[i].address)) + 1;
-}
-
 /* -1 after the last. */
 static int next_listed(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t cursor) {
     int best = -1;
     for (int i = 0; i < h->n; i++) {
-        uint64_t place = place_of(h, i);
-        if (place >= cursor && (best < 0 || place < place_of(h, best)) && is_listed(c, h, r, i))
+        uint64_t place = policy_pci_place(h, i);
+        if (place >= cursor && (best < 0 || place < policy_pci_place(h, best)) && is_listed(c, h, r, i))
             best = i;
     }
     return best;
@@ -131,6 +122,6 @@ bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, co
     }
     sb_str(sb, first ? "" : ", ");
     device(sb, c, h, r, i);
-    *cursor = place_of(h, i) + 1;
+    *cursor = policy_pci_place(h, i) + 1;
     return true;
 }

@@ -202,9 +202,22 @@ static void parse_subscribe(struct parse *p) {
         p->r->kind = REQ_AUDIT;
 }
 
-/* The names and numbers of QEMU's buses mean nothing without a device. */
+/* The name stands in an option of QEMU, where a comma begins the next one; and a start script splits it into words. */
+static void parse_bus_prefix(struct parse *p) {
+    static const char expected[] = "letters, digits and \"-._\", at most 63 of them";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    char *prefix = p->r->bus_prefix;
+    if (parse_text(p, "qemu_bus_prefix", prefix, sizeof p->r->bus_prefix, expected) &&
+        prefix[strspn(prefix, allowed)] != '\0')
+        parse_complain(p, "qemu_bus_prefix", parse_field(p, "qemu_bus_prefix"), expected);
+}
+
 static void parse_vmm_args(struct parse *p) {
+    uint64_t first = 0;
     int t = parse_field(p, "require_pci");
+    parse_bus_prefix(p);
+    (void)parse_uint(p, "qemu_bus_start_index", UINT16_MAX, &first, "a number from 0 to 65535");
+    p->r->first_index = (uint16_t)first;
     if (t >= 0 && !json_bool(p->j, t, &p->r->require_pci))
         parse_complain(p, "require_pci", t, "true or false");
     parse_vm(p);

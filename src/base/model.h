@@ -159,11 +159,13 @@ struct request {
     struct client_ref client;
     struct principal who;
     struct selector sel;
-    char vm[VH_NAME_MAX];       /* "" if not given */
-    enum tristate disconnected; /* usb_list filter */
-    bool all;                   /* usb_list: hubs and protected devices too */
-    bool verify;                /* usb_list: VMs are asked and devices read before it is answered */
-    bool require_pci;           /* vmm_args: fails if no PCI rule is for the VM */
+    char vm[VH_NAME_MAX];         /* "" if not given */
+    enum tristate disconnected;   /* usb_list filter */
+    bool all;                     /* usb_list: hubs and protected devices too */
+    bool verify;                  /* usb_list: VMs are asked and devices read before it is answered */
+    bool require_pci;             /* vmm_args: fails unless a PCI device is among the arguments */
+    char bus_prefix[VH_NAME_MAX]; /* vmm_args: QEMU's ports for PCI devices without their number, "" none */
+    uint16_t first_index;         /* vmm_args: the number of the first port, and in the first id */
     /* explain: a device described by hand, valid until the next line is parsed. With by_hand the question is about that
      * description; else the description is used only if no plugged device has its ids. */
     const struct explained *described;

@@ -123,6 +123,19 @@ void show_evdev(const struct json *j, bool brief) {
     }
 }
 
+/* Standard output is for the arguments alone. */
+static void show_left_out(const struct json *j) {
+    char text[VH_PATH_MAX];
+    int list = json_get(j, 0, "left_out");
+    for (int d = json_first(j, list); d >= 0; d = json_next(j, d)) {
+        fputs("vhotplugcli: left out: ", stderr);
+        text_safe(stderr, text_get(j, d, "device", text, sizeof text));
+        fputs(" (", stderr);
+        text_safe(stderr, text_get(j, d, "reason", text, sizeof text));
+        fputs(")\n", stderr);
+    }
+}
+
 bool show_words(const struct json *j) {
     char text[VH_PATH_MAX];
     int list = json_get(j, 0, "vmm_args");
@@ -136,5 +149,6 @@ bool show_words(const struct json *j) {
         text_print(text_of(j, a, text, sizeof text));
         between = " ";
     }
+    show_left_out(j);
     return true;
 }

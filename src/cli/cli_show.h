@@ -23,7 +23,8 @@ enum {
 void show_list(const struct json *j, const char *vm, bool brief);
 void show_pci(const struct json *j, bool brief);   /* the same of PCI devices: "address vid:did vendor device" */
 void show_evdev(const struct json *j, bool brief); /* of input devices: "/dev/input/event4 name" */
-/* The arguments of a VMM on one line, without a newline. False, with nothing printed, if one is no single word. */
+/* The arguments of a VMM on one line, without a newline, and on standard error what was left out. False, with nothing
+ * printed, if one is no single word. */
 bool show_words(const struct json *j);
 
 /* cli_table.c, cli_tree.c: the same for a terminal. False if there is no device. */

@@ -28,6 +28,7 @@ void conf_default(struct conf *c) {
     c->quarantine = QUARANTINE_OFF;
     c->authorization = (struct authorization){.enabled = false};
     c->protect_uplink = false;
+    c->ovmf_code = c->ovmf_vars = "";
     c->npci_rules = c->npci_entries = 0;
     c->nrules = c->nentries = c->nclasses = c->nvms = 0;
     c->nconnectors = c->nconnector_ports = c->nplaces = 0;
@@ -59,6 +60,13 @@ void *conf_scratch(size_t *size) {
     return &conf_scratch_area;
 }
 
+/* "" if absent */
+static const char *read_file(struct reader *r, int tok) {
+    char path[VH_PATH_MAX];
+    const char *kept = !rd_empty(r, tok) && rd_path(r, tok, path, sizeof path) ? rd_keep(r, tok) : NULL;
+    return kept != NULL ? kept : "";
+}
+
 static void read_general(struct reader *r, int object) {
     static const char *const matches[] = {"all", "any"}, *const losses[] = {"open", "closed"};
     static const char *const quarantines[] = {
@@ -81,6 +89,8 @@ static void read_general(struct reader *r, int object) {
     if (rd_choice(r, v[GEN_QUARANTINE], quarantines, 3, "\"off\", \"rules\" or \"all\"", &quarantine))
         r->c->quarantine = (enum quarantine)quarantine;
     (void)rd_bool(r, v[GEN_UPLINK], &r->c->protect_uplink);
+    r->c->ovmf_code = read_file(r, v[GEN_OVMF_CODE]);
+    r->c->ovmf_vars = read_file(r, v[GEN_OVMF_VARS]);
     conf_read_connectors(r, v[GEN_CONNECTORS]);
     if (v[GEN_API] >= 0)
         conf_read_api(r, v[GEN_API]);

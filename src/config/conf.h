@@ -73,7 +73,8 @@ struct conf {
     bool release_on_exit;
     enum quarantine quarantine;
     struct authorization authorization;
-    bool protect_uplink; /* no adapter of a default route goes to a VM */
+    bool protect_uplink;               /* no adapter of a default route goes to a VM */
+    const char *ovmf_code, *ovmf_vars; /* "" none */
     struct api_conf api;
     uint16_t nrules, nentries, nclasses, nvms;
     uint16_t nconnectors, nconnector_ports, nplaces;
@@ -121,8 +122,9 @@ bool conf_parse_again(struct conf *c, const struct conf *old, const char *text, 
                       void *arg);
 int conf_vm(const struct conf *c, const char *name); /* index or -1 */
 int conf_rules(const struct conf *c);                /* how many rules, of all kinds of devices */
-/* The first array other than usbPassthrough with an enabled rule for this VM ("pciPassthrough"), or NULL. */
-const char *conf_other_bus(const struct conf *c, int vm);
+/* The arrays other than usbPassthrough with an enabled rule for this VM. */
+enum { OTHER_PCI = 1 << 0, OTHER_EVDEV = 1 << 1, OTHER_ACPI = 1 << 2 };
+unsigned conf_other_rules(const struct conf *c, int vm);
 const char *conf_pci_field_name(int bit); /* of enum pci_field, by the number of its bit: "address" */
 const char *conf_field_name(int bit);     /* of enum entry_field, by the number of its bit: "vendorId" */
 /* Moves the VMs of a freshly parsed configuration to the indices that they have in `old`, the one in force. VMs of old

@@ -75,7 +75,6 @@ static void read_rule(struct reader *r, int object) {
 }
 
 void conf_read_acpi(struct reader *r, int array) {
-    bool any = false;
     if (!rd_array(r, array, "an array of rules"))
         return;
     for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
@@ -85,8 +84,4 @@ void conf_read_acpi(struct reader *r, int array) {
         }
         read_rule(r, t);
     }
-    for (int i = 0; i < r->c->nacpi_rules; i++)
-        any = any || (r->c->acpi_rules[i].enabled && r->c->acpi_rules[i].ntables > 0);
-    if (any)
-        rd_warn(r, array, "rules of 'acpiPassthrough' are read, and no ACPI table is given to a VM yet");
 }

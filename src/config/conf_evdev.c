@@ -213,5 +213,7 @@ void conf_read_evdev(struct reader *r, int tok) {
     for (int i = 0; i < r->c->nevdev_rules; i++)
         any = any || (r->c->evdev_rules[i].enabled && r->c->evdev_rules[i].nallow > 0);
     if (any)
-        rd_warn(r, tok, "rules of 'evdevPassthrough' are read, and no input device is given to a VM yet");
+        rd_warn(r, tok,
+                "rules of 'evdevPassthrough' hold when a VM is started (vmm args): no input device is given to a "
+                "running VM yet");
 }

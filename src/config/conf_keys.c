@@ -34,6 +34,8 @@ static const char *const general_keys[] = {
     [GEN_QUARANTINE] = "quarantine",
     [GEN_UPLINK] = "protectUplink",
     [GEN_CONNECTORS] = "connectors",
+    [GEN_OVMF_CODE] = "ovmfCode",
+    [GEN_OVMF_VARS] = "ovmfVars",
     [GEN_DESCRIPTION] = "description",
 };
 
@@ -252,8 +254,6 @@ static const struct {
     {OBJ_GENERAL, "modprobe", "drivers are found without it"},
     {OBJ_GENERAL, "modinfo", "drivers are found without it"},
     {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
-    {OBJ_GENERAL, "ovmfCode", "VMs are not started from here"},
-    {OBJ_GENERAL, "ovmfVars", "VMs are not started from here"},
 };
 
 /* Names that other tools, older files or the API use for these keys. */

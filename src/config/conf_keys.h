@@ -58,6 +58,8 @@ enum general_key {
     GEN_QUARANTINE,
     GEN_UPLINK,
     GEN_CONNECTORS,
+    GEN_OVMF_CODE,
+    GEN_OVMF_VARS,
     GEN_DESCRIPTION,
     GENERAL_KEYS
 };

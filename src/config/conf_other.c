@@ -3,18 +3,13 @@
  */
 #include "config/conf.h"
 
-const char *conf_other_bus(const struct conf *c, int vm) {
-    for (int i = 0; i < c->npci_rules; i++) {
-        if (c->pci_rules[i].enabled && c->pci_rules[i].vm == vm)
-            return "pciPassthrough";
-    }
-    for (int i = 0; i < c->nevdev_rules; i++) {
-        if (c->evdev_rules[i].enabled && c->evdev_rules[i].vm == vm)
-            return "evdevPassthrough";
-    }
-    for (int i = 0; i < c->nacpi_rules; i++) {
-        if (c->acpi_rules[i].enabled && c->acpi_rules[i].vm == vm)
-            return "acpiPassthrough";
-    }
-    return NULL;
+unsigned conf_other_rules(const struct conf *c, int vm) {
+    unsigned kinds = 0;
+    for (int i = 0; i < c->npci_rules; i++)
+        kinds |= c->pci_rules[i].enabled && c->pci_rules[i].vm == vm ? OTHER_PCI : 0u;
+    for (int i = 0; i < c->nevdev_rules; i++)
+        kinds |= c->evdev_rules[i].enabled && c->evdev_rules[i].vm == vm ? OTHER_EVDEV : 0u;
+    for (int i = 0; i < c->nacpi_rules; i++)
+        kinds |= c->acpi_rules[i].enabled && c->acpi_rules[i].vm == vm ? OTHER_ACPI : 0u;
+    return kinds;
 }

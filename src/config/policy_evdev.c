@@ -31,20 +31,24 @@ bool policy_evdev_entry_matches(const struct conf *c, const struct evdev_entry *
     return c->rule_match_any ? matched > 0 : given > 0 && matched == given;
 }
 
-static bool one_matches(const struct conf *c, const struct input_device *d, uint16_t first, uint16_t n) {
-    for (unsigned i = first; i < (unsigned)first + n; i++) {
+/* The first of n entries from `first` on that matches, -1 none. */
+static int first_match(const struct conf *c, const struct input_device *d, int first, int n) {
+    for (int i = first; i < first + n; i++) {
         if (policy_evdev_entry_matches(c, &c->evdev_entries[i], d))
-            return true;
-    }
-    return false;
-}
-
-int policy_evdev_rule(const struct conf *c, const struct input_device *d) {
-    for (int i = 0; i < c->nevdev_rules && d->bus != INPUT_USB; i++) {
-        const struct evdev_rule *rule = &c->evdev_rules[i];
-        if (rule->enabled && one_matches(c, d, rule->allow, rule->nallow) &&
-            !one_matches(c, d, rule->deny, rule->ndeny))
             return i;
     }
+    return -1;
+}
+
+int policy_evdev_rule(const struct conf *c, const struct input_device *d, int *entry) {
+    for (int i = 0; i < c->nevdev_rules && d->bus != INPUT_USB; i++) {
+        const struct evdev_rule *rule = &c->evdev_rules[i];
+        if (!rule->enabled)
+            continue;
+        *entry = first_match(c, d, rule->allow, rule->nallow);
+        if (*entry >= 0 && first_match(c, d, rule->deny, rule->ndeny) < 0)
+            return i;
+    }
+    *entry = -1;
     return -1;
 }

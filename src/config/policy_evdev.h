@@ -13,8 +13,9 @@
 #include "codec/input_device.h"
 #include "config/conf.h"
 
-/* The deciding rule's index, or -1 if none applies. */
-int policy_evdev_rule(const struct conf *c, const struct input_device *d);
+/* The deciding rule's index, or -1 if none applies. *entry: the allow entry by which it does; entries are numbered in
+ * the order of the file, so what goes in their order goes by this number. */
+int policy_evdev_rule(const struct conf *c, const struct input_device *d, int *entry);
 bool policy_evdev_entry_matches(const struct conf *c, const struct evdev_entry *e, const struct input_device *d);
 
 #endif

@@ -114,6 +114,14 @@ void policy_pci_judge(const struct conf *c, const struct pci_device *row, int n,
     }
 }
 
+enum { LAST_ENTRY = INT16_MAX }; /* what no rule decides for comes last */
+_Static_assert((int)VH_MAX_PCI_ENTRIES < (int)LAST_ENTRY, "every entry has its place");
+
+uint64_t policy_pci_place(const struct pci_host *h, int i) {
+    uint64_t entry = h->fate[i].entry >= 0 ? (uint64_t)h->fate[i].entry : LAST_ENTRY;
+    return (entry << 48 | pci_address_order(&h->row[i].address)) + 1;
+}
+
 int policy_pci_vm(const struct conf *c, const struct pci_host *h, int i) {
     bool goes = h->fate[i].way == PCI_BY_RULE || h->fate[i].way == PCI_ALONG;
     return goes ? c->pci_rules[h->fate[i].rule].vm : -1;

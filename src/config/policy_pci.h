@@ -45,6 +45,8 @@ struct pci_host {
     const struct pci_fate *fate;
     int n;
 };
+/* Where it stands in lists, which go by the entries that match, then by addresses. Never 0. */
+uint64_t policy_pci_place(const struct pci_host *h, int i);
 /* The VM that the rules send it to, -1 none. It may stay with the host all the same. */
 int policy_pci_vm(const struct conf *c, const struct pci_host *h, int i);
 /* Does the device stay with the host whatever the rules say? Then *why says for what: "holds the mounted file system

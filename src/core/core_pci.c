@@ -1,25 +1,28 @@
 /*
  * core_pci.c - requests about PCI devices and about the arguments that a VM starts with, while no device but those on
- * USB is given to a VM. Nothing to do is success, because scripts of the older daemons restart a VM whose resume fails;
- * what cannot be done fails in plain words. Never changes the state.
+ * USB is given to a VM that runs. Nothing to do is success, because scripts of the older daemons restart a VM whose
+ * resume fails; what cannot be done fails in plain words. Never changes the state.
  */
 #include "base/str.h"
 #include "core/core_internal.h"
 
-/* The VM's own words for its start: none, unless the configuration gives it something that cannot be given yet. */
+/* The VM's own words for its start: none, unless the configuration gives it something. */
 void request_vmm_args(struct step *st, const struct request *r) {
     const struct conf *conf = st->c->conf;
     int vm = conf_vm(conf, r->vm);
-    if (vm >= 0 && !conf_other_bus(conf, vm) && !r->require_pci) {
+    unsigned rules = vm >= 0 ? conf_other_rules(conf, vm) : 0;
+    struct sbuf sb;
+    if (vm >= 0 && rules != 0 && (!r->require_pci || (rules & OTHER_PCI) != 0)) {
+        step_add(st, ACT_SERVE)->client = r->client;
+        return;
+    }
+    if (vm >= 0 && !r->require_pci) {
         reply_ok(st, r->client);
         return;
     }
-    struct sbuf sb;
     sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
     if (vm < 0)
         sb_fmt(&sb, "unknown VM '%s'", r->vm);
-    else if (conf_other_bus(conf, vm))
-        sb_fmt(&sb, "not supported yet: %s has a rule for VM '%s'", conf_other_bus(conf, vm), r->vm);
     else
         sb_fmt(&sb, "no rule of pciPassthrough is for VM '%s'", r->vm);
 }

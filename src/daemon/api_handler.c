@@ -7,6 +7,7 @@
 #include "daemon/api_handler.h"
 
 #include "api/api.h"
+#include "api/api_args.h"
 #include "api/api_evdev.h"
 #include "api/api_pci.h"
 #include "base/limits.h"
@@ -17,6 +18,7 @@
 #include "bus/usb/port_pool.h"
 #include "config/access.h"
 #include "core/core.h"
+#include "daemon/acpi_tables.h"
 #include "daemon/auth_record.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
@@ -37,6 +39,7 @@
 static struct {
     struct request request[VH_MAX_CLIENTS]; /* under way, by client slot */
     struct explained explained[VH_MAX_CLIENTS];
+    unsigned read[VH_MAX_CLIENTS]; /* vmm_args: rules whose devices were read for it */
     int64_t started_at;
 } handler;
 
@@ -83,6 +86,61 @@ void api_handler_reloaded(struct client_ref c, const struct principal *who, cons
     server_reply(c, text, sb.len);
 }
 
+/* The rules of the VM that this is about; none if there is no such VM any more. */
+static unsigned rules_of(const struct request *r) {
+    const struct conf *conf = dispatch_core()->conf;
+    int vm = conf_vm(conf, r->vm);
+    return vm >= 0 ? conf_other_rules(conf, vm) : 0;
+}
+
+/* The lists that its rules need were just read. No PCI device is prepared for a start yet. */
+static void reply_args(struct client_ref c) {
+    static char text[VH_REPLY_MAX];
+    const struct request *r = &handler.request[c.index];
+    const struct conf *conf = dispatch_core()->conf;
+    unsigned rules = rules_of(r);
+    struct pci_host h;
+    bool whole = true;
+    const char *tables[VH_MAX_ACPI_TABLES];
+    char error[VH_ERROR_MAX];
+    struct sbuf sb;
+    pci_list_last(&h, &whole);
+    if ((rules & OTHER_PCI) == 0) {
+        h.n = 0;
+        whole = true;
+    }
+    if ((rules & OTHER_EVDEV) != 0)
+        whole = whole && evdev_list_last()->whole != 0;
+    for (int i = 0; i < conf->nacpi_tables; i++)
+        tables[i] = acpi_tables_why(&conf->acpi_tables[i]);
+    const struct args_host args = {
+        .conf = conf, .pci = &h, .evdev = (rules & OTHER_EVDEV) != 0 ? evdev_list_last() : NULL, .tables = tables};
+    sb_init(&sb, text, sizeof text);
+    if (!whole)
+        reply(c, ACT_REPLY, "some devices of the host could not be read: the VM might lack one");
+    else if (!api_args(&args, r, &sb, error, sizeof error))
+        reply(c, ACT_REPLY, error);
+    else
+        server_reply(c, text, sb.len);
+}
+
+/* Reads what its rules are about: PCI devices first, then input devices. A reload may change the rules meanwhile. */
+static void args_go_on(struct client_ref c, unsigned read) {
+    handler.read[c.index] |= read;
+    unsigned missing = rules_of(&handler.request[c.index]) & ~handler.read[c.index];
+    if ((missing & OTHER_PCI) != 0)
+        pci_list_ask(c);
+    else if ((missing & OTHER_EVDEV) != 0)
+        evdev_list_ask(c);
+    else
+        reply_args(c);
+}
+
+static void args_begin(struct client_ref c) {
+    handler.read[c.index] = 0;
+    args_go_on(c, 0);
+}
+
 static void on_pci_list(struct client_ref c, bool ok) {
     const struct request *r = &handler.request[c.index];
     struct pci_host h;
@@ -92,6 +150,8 @@ static void on_pci_list(struct client_ref c, bool ok) {
     (void)str_fmt(error, sizeof error, "no such PCI device %s", r->sel.address); /* the address is far shorter */
     if (!ok)
         reply(c, ACT_REPLY, "the PCI devices could not be read in time");
+    else if (r->kind == REQ_VMM_ARGS)
+        args_go_on(c, OTHER_PCI);
     else if (r->kind == REQ_EXPLAIN && api_pci_find(&h, r->sel.address) < 0)
         reply(c, ACT_REPLY, error);
     else
@@ -99,17 +159,21 @@ static void on_pci_list(struct client_ref c, bool ok) {
 }
 
 static void on_evdev_list(struct client_ref c, bool ok) {
-    if (ok)
-        server_reply_parts(c);
-    else
+    if (!ok)
         reply(c, ACT_REPLY, "the input devices could not be read in time");
+    else if (handler.request[c.index].kind == REQ_VMM_ARGS)
+        args_go_on(c, OTHER_EVDEV);
+    else
+        server_reply_parts(c);
 }
 
 /* What the core has no part in. */
 static void api_handler_serve(const struct action *a) {
     const struct request *r = &handler.request[a->client.index];
-    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_LIST || r->kind == REQ_EXPLAIN);
-    if (r->kind == REQ_EXPLAIN || (r->kind == REQ_LIST && r->about == KIND_PCI))
+    VH_ASSERT(r->kind == REQ_RELOAD || r->kind == REQ_LIST || r->kind == REQ_EXPLAIN || r->kind == REQ_VMM_ARGS);
+    if (r->kind == REQ_VMM_ARGS)
+        args_begin(a->client);
+    else if (r->kind == REQ_EXPLAIN || (r->kind == REQ_LIST && r->about == KIND_PCI))
         pci_list_ask(a->client);
     else if (r->kind == REQ_LIST)
         evdev_list_ask(a->client);

@@ -15,7 +15,8 @@ void evdev_unmet_read(void) {
 bool evdev_unmet(const struct conf *c, int rule) {
     const struct evdev_rule *r = &c->evdev_rules[rule];
     bool met = !r->enabled || r->vm < 0 || host.whole == 0;
+    int entry = -1;
     for (uint32_t i = 0; i < host.n && !met; i++)
-        met = policy_evdev_rule(c, &host.row[i]) == rule;
+        met = policy_evdev_rule(c, &host.row[i], &entry) == rule;
     return !met;
 }

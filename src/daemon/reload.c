@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "bus/modules.h"
+#include "daemon/acpi_tables.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
 #include "daemon/pci_list.h"
@@ -75,6 +76,8 @@ static void warn_of_what_stays(const struct conf *old, const struct conf *fresh)
         warn("usbAuthorization.deauthorizeUnmatched is acted on at start only: restart the daemon for it");
     if (!str_eq(fresh->record_path, old->record_path))
         warn("general.recordPath is read at start only: restart the daemon for it");
+    if (acpi_tables_any_new(fresh))
+        warn("a table of acpiPassthrough is new: restart the daemon for it");
 }
 
 /* Puts the new configuration in force. A row that names another VM than before goes down first: nothing known of the

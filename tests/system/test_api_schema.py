@@ -79,7 +79,8 @@ WRONG = [  # requests
     {"action": "usb_detach", "tag": "x" * 64}, {"action": "usb_suspend", "vm": 3}, {"action": "explain"}, {"action": "explain", "device": 3}, {"action": "explain", "address": "1f.3"},
     {"action": "history", "vid": "x"}, {"action": "pci_list", "disconnected": 0}, {"action": "vmm_args"}, {"action": "vmm_args", "vm": None},
     {"action": "evdev_list", "all": 1}, {"action": "evdev_list", "tag": 1},
-    {"action": "vmm_args", "vm": "vm1", "require_pci": "no"}, {"action": "enable_notifications", "audit": "yes"}, {"action": "version", "id": {}},
+    {"action": "vmm_args", "vm": "vm1", "require_pci": "no"},
+    {"action": "vmm_args", "vm": "vm1", "qemu_bus_prefix": "p,q"}, {"action": "vmm_args", "vm": "vm1", "qemu_bus_start_index": -1}, {"action": "enable_notifications", "audit": "yes"}, {"action": "version", "id": {}},
     {"action": "stats", "id": True},
 ]
 
@@ -135,6 +136,7 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
     w.qemu("vm1"), w.qemu("vm2")
     conf = w.conf([rule("vm1", KEYBOARD, tag="keys", deny=[{"vendorId": "1234"}]), rule(["vm1", "vm2"], STICK), rule("vm1", {"bus": 9}, disable=True)],
                   persistency=True, statePath=state, api={"transports": ["unix", "tcp"], "port": port})
+    conf["acpiPassthrough"] = [{"targetVm": "vm1", "allow": [{"acpiTable": "/none"}]}]
     conf["pciPassthrough"] = [{"targetVm": "vm2", "tag": "audio", "pciIommuAddAll": True, "allow": [{"deviceClass": 4}], "deny": [{"vendorId": "1234"}]}]
     pci(w, "0000:00:1f.3", "0x8086", "0x51c8", "0x040300", "snd_hda_intel", "6")
     pci(w, "0000:00:1f.4", "0x8086", "0x51a3", "0x0c0500", "i801_smbus", "6")
@@ -169,6 +171,9 @@ def all_lines_of_a_run_of_every_action_are_valid(w):
         client.ask("evdev_list", all=True, tag=None)
         client.ask("history", sys_name="1-2")
     admin.ask("vmm_args", vm="vm1", require_pci=None)
+    operator.ask("vmm_args", vm="vm1", qemu_bus_prefix="pci_hotplug_", qemu_bus_start_index=1, id="a")
+    admin.ask("vmm_args", vm="vm1", qemu_bus_prefix=None, qemu_bus_start_index="1")
+    admin.ask("vmm_args", expected="failed", vm="vm2")
     for action in ("pci_attach", "pci_detach"):
         admin.ask(action, expected="failed", tag="net")
     for action in ("pci_suspend", "pci_resume", "usb_suspend", "usb_resume"):

@@ -20,7 +20,7 @@ static void collect(const struct diag *d, void *arg) {
     if (d->level == DIAG_NOTE && !with_notes)
         return;
     /* Every configuration here has rules of which nothing comes yet. */
-    if (strstr(d->text, " is given to a VM yet") != NULL)
+    if (strstr(d->text, " is given to a running VM yet") != NULL)
         return;
     (void)snprintf(seen + n, sizeof seen - n, "%s %u:%u %s: %s\n", names[d->level], d->line, d->column, d->path,
                    d->text);
@@ -66,8 +66,8 @@ static void every_key_of_a_rule(void) {
     CHECK(e[0].enabled && e[0].fields == EF_NAME && !e[1].enabled && e[1].fields == EF_PATH_TAG);
     CHECK(e[2].enabled && e[2].fields == EF_PROPERTY && e[2].property == INPUT_MOUSE);
     CHECK_STR(e[2].value, "1");
-    CHECK_STR(conf_other_bus(&c, 1), "evdevPassthrough");
-    CHECK(conf_other_bus(&c, 0) == NULL);
+    CHECK_INT(conf_other_rules(&c, 1), OTHER_EVDEV);
+    CHECK_INT(conf_other_rules(&c, 0), 0);
     EXPECT(EVDEV("null"), "");
     EXPECT(EVDEV("[]"), "");
     EXPECT(RULES("{\"description\":null,\"targetVm\":\"a\",\"tag\":null,\"enable\":null,\"disable\":null,\"deny\":null,"
@@ -235,7 +235,7 @@ static void every_key_of_an_acpi_table(void) {
     CHECK_STR(t[0].group, "kvm");
     CHECK(t[0].enabled && !t[1].enabled);
     CHECK_STR(t[1].user, "");
-    CHECK_STR(conf_other_bus(&c, 1), "acpiPassthrough");
+    CHECK_INT(conf_other_rules(&c, 1), OTHER_ACPI);
     EXPECT(ACPI(""), "");
     EXPECT(ACPI("{\"targetVm\":\"a\",\"allow\":[{\"acpiTable\":\"NHLT\"},{},{\"acpiTable\":\"/x\",\"setUser\":0},"
                 "{\"disable\":true}]}"),
@@ -319,6 +319,11 @@ static const struct input_device keyboard = {.number = 0,
                                                  .name = "AT Translated Set 2 keyboard",
                                                  .path = "pci-0000:00:14.0-usb-0:2:1.0"};
 
+static int rule_for(const struct input_device *d) {
+    int entry = -1;
+    return policy_evdev_rule(&c, d, &entry);
+}
+
 /* "ok": the entry in the allow list sends the keyboard; "no": it does not. */
 static const char *sends(const char *match, const char *entry, const struct input_device *d) {
     static char text[1024];
@@ -328,7 +333,7 @@ static const char *sends(const char *match, const char *entry, const struct inpu
                    match, entry);
     if (!parse(text))
         return seen;
-    return policy_evdev_rule(&c, d) == 0 ? "ok" : "no";
+    return rule_for(d) == 0 ? "ok" : "no";
 }
 
 #define NAME(x) "\"name\":\"" x "\""
@@ -391,12 +396,15 @@ static void the_first_rule_that_applies_decides(void) {
                       "{\"targetVm\":\"b\",\"allow\":[{\"name\":\"AT\"}],\"deny\":[{\"pathTag\":\"platform-\"}]},"
                       "{\"targetVm\":\"nowhere\",\"allow\":[{\"name\":\"ELAN\"},{\"pathTag\":\"platform-\"}]},"
                       "{\"targetVm\":\"a\",\"allow\":[{\"property\":\"ID_INPUT\",\"value\":\"1\"}]}")));
-    CHECK_INT(policy_evdev_rule(&c, &keyboard), 3); /* its VM is not there, so the device stays */
-    CHECK_INT(policy_evdev_rule(&c, &touchpad), 3);
-    CHECK_INT(policy_evdev_rule(&c, &made_up), 4);
-    CHECK_INT(policy_evdev_rule(&c, &usb_keyboard), -1);
+    CHECK_INT(rule_for(&keyboard), 3); /* its VM is not there, so the device stays */
+    CHECK_INT(rule_for(&touchpad), 3);
+    CHECK_INT(rule_for(&made_up), 4);
+    CHECK_INT(rule_for(&usb_keyboard), -1);
+    int entry = -1;
+    CHECK(policy_evdev_rule(&c, &keyboard, &entry) == 3 && entry == c.evdev_rules[3].allow + 1);
+    CHECK(policy_evdev_rule(&c, &usb_keyboard, &entry) < 0 && entry < 0);
     CHECK(parse(DENY("{\"property\":\"ID_INPUT\",\"value\":\"1\"}")));
-    CHECK_INT(policy_evdev_rule(&c, &keyboard), -1);
+    CHECK_INT(rule_for(&keyboard), -1);
 }
 
 int main(void) {
