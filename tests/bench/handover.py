@@ -1,7 +1,8 @@
 """Real devices on their way to a real QEMU on the emulated board: from the kernel's `add` until the device is attached.
 
 The daemon and the bare program (hand.c) take turns, with quarantine and without; `hand watch` stamps both from the board. QEMU runs
-without a guest, as in the tests. The bare program keeps its monitor open, the daemon connects anew each time, as it does by default.
+without a guest, as in the tests. The bare program keeps its monitor open; so does the daemon with "kept", else it connects anew each
+time, as it does by default.
 """
 import json
 import os
@@ -20,14 +21,15 @@ VMS = ["vm1", "vm2", "vm3"]
 VID = 0xF0A5  # nobody's
 CURVE = [1, 3, 10, 30]
 PORTS = 15  # of the board's own controller; each has its turn, for one alone would flap
+MODES = {"quarantine off": ("off", "share"), "quarantine rules": ("rules", "share"), "quarantine rules, monitor kept": ("rules", "keep")}
 PLUGS = 3  # of each side, before the other has its turn
 
 
-def conf(mode):
+def conf(mode, qmp):
     """The false devices are dealt out: of 15 ports QEMU makes the last one a slow hub, if it is not asked for by name."""
     rules = [{"targetVm": VMS[pid % len(VMS)], "allow": [{"vendorId": f"{VID:04x}", "productId": f"{pid:04x}"}]} for pid in range(max(CURVE))]
     rules.append({"targetVm": "vm1", "allow": [{"interfaceClass": 3}, {"interfaceClass": 8}]})
-    return json.dumps({"usbPassthrough": rules, "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp"} for n in VMS],
+    return json.dumps({"usbPassthrough": rules, "vms": [{"name": n, "type": "qemu", "socket": f"/run/{n}.qmp", "qmp": qmp} for n in VMS],
                        "general": {"api": {"transports": ["unix"], "unixSocket": SOCKET}, "persistency": False, "quarantine": mode}})
 
 
@@ -35,7 +37,8 @@ class Side:
     """One program that hands over, while it has its turn."""
 
     def __init__(self, bench, mode):
-        self.bench, self.board, self.mode = bench, bench.board, mode
+        self.bench, self.board = bench, bench.board
+        self.mode, self.qmp = MODES[mode]
         self.program = self.start()
 
     def end(self):
@@ -50,7 +53,7 @@ class Daemon(Side):
     name, socket = "vhotplug", SOCKET
 
     def start(self):
-        self.board.write(CONF, conf(self.mode), create=True)
+        self.board.write(CONF, conf(self.mode, self.qmp), create=True)
         program = self.board.spawn(f"exec vhotplug -c {CONF} 2>{LOG}")
         until(lambda: self.board.exists(SOCKET), what="the daemon's API")
         api = self.board.api("unix:" + SOCKET)
@@ -141,12 +144,12 @@ def handover(board, tools, turns):
     begun = os.getloadavg()[0]
     result = {"plugs": {}, "curve": {}}
     for stick in (False, True):
-        for mode in ("off", "rules"):
-            name = f"{'stick' if stick else 'keyboard'}, quarantine {mode}"
+        for mode in MODES:
+            name = f"{'stick' if stick else 'keyboard'}, {mode}"
             figure = result["plugs"][name] = bench.sides(mode, lambda watch, stick=stick: bench.one(watch, stick), turns)
             print(f"{name}: " + "  ".join(f"{k}={v:.3g}" for k, v in figure.items()), flush=True)
     for count in CURVE:
-        figure = result["curve"][str(count)] = bench.sides("rules", lambda watch, count=count: bench.many(watch, count), 1, count)
+        figure = result["curve"][str(count)] = bench.sides("quarantine rules", lambda watch, count=count: bench.many(watch, count), 1, count)
         print(f"{count} at once: " + "  ".join(f"{k}={v:.3g}" for k, v in figure.items()), flush=True)
     version = bench.vms[0].look.greeting["QMP"]["version"]["qemu"]
     return result | {"date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count(), "load": [begun, os.getloadavg()[0]],
