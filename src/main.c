@@ -32,6 +32,7 @@
 #include "os/supervisor.h"
 #include "os/sysfs.h"
 #include "server/listener.h"
+#include "vmm/vmm_crosvm.h"
 #include "vmm/vmm_qemu.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static const struct vmm *const vmms[] = {&vmm_qemu, NULL};
+static const struct vmm *const vmms[] = {&vmm_qemu, &vmm_crosvm, NULL};
 
 struct options {
     const char *conf_path; /* NULL: the default one, if it exists */

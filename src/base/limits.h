@@ -99,6 +99,7 @@
     X(VH_VM_USB_TEXT, 16384, "bytes of QEMU's text about the USB devices of a VM: a line of each port")                \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer line is skipped and the link is reset")          \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                       \
+    X(VH_CROSVM_TOKENS, 256, "JSON tokens of one answer of crosvm: its list of 16 ports has 117")                      \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one batch of commands to a VMM")                                                 \
     X(VH_LINK_TURN, 4096, "bytes of lines read from one VMM at once, and the rest of a line; then VH_T_LINK_PAUSE")    \
     X(VH_LINKS_TURN, 16384, "bytes of lines read from all VMMs at once; then all pause: half a millisecond of work")   \
@@ -170,6 +171,7 @@ enum vh_limit {
     X(VH_T_COMMAND, 10000, "wait for a VMM's answer: device_add was seen to block QEMU for 1.8 s under emulation")    \
     X(VH_T_ADD_PCI, 60000,                                                                                            \
       "wait for device_add of a PCI device: QEMU locks all memory of the VM first, in 7 s for 192 MB")                \
+    X(VH_T_CROSVM, 10000, "wait for crosvm's answer: it hands USB requests on to another thread, with 2 s for each")  \
     X(VH_T_LINGER, 250, "time that an idle monitor connection stays open; then others can use the monitor")           \
     X(VH_T_CONNECT, 2000, "wait for a connection to a VM, the queue included: only a path that hangs takes long")     \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind() to listen(); doubles")    \

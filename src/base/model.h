@@ -183,8 +183,10 @@ struct vmm_op {
     uint32_t serial; /* names the operation; 0 is none */
     int vm;
     uint8_t busnum, devnum;
+    uint16_t vid, pid;                            /* of the device */
     char id[VH_OPID_MAX];                         /* the device's id in the VM */
     char bus[VH_NAME_MAX], port[VH_VM_PORT_PATH]; /* OP_ATTACH: where it goes in the VM, "" if the VMM chooses */
+    uint8_t vm_port;                              /* OP_DETACH from a VM that names nothing: its port there */
     bool by_fd;                                   /* set by the link: pass the open node instead of bus and address */
 };
 
@@ -203,6 +205,7 @@ enum op_status {
 struct vmm_found {
     char id[VH_OPID_MAX];
     bool ours, anonymous;   /* the id has our prefix; the VMM made the id up */
+    uint8_t port_in_vm;     /* of a VM that names nothing, with vid and pid: all that it says */
     uint8_t busnum, devnum; /* 0 if it cannot be told */
     /* A filter of the VM instead of one device: the VM may have, or may take later, any device that matches. 0 and ""
      * match all; a filter without any field matches nothing. */
@@ -216,6 +219,8 @@ struct op_result {
     int vm;
     enum op_status status;
     uint64_t socket; /* which socket the VMM answered at; set by the link */
+    bool unnamed;    /* the VM gives devices no ids, only ports: what it lists is matched by port, or by ids */
+    uint8_t port;    /* OP_ATTACH at such a VM: the port */
     char text[VH_TEXT_MAX];
     int version[3];  /* of the VMM; 0.0.0: not known */
     uint16_t nfound; /* OP_LIST */

@@ -15,6 +15,10 @@ void vm_id_print(char id[VH_OPID_MAX], uint8_t bus, uint8_t devnum) {
     VH_ASSERT(str_fmt(id, VH_OPID_MAX, "%s%u-%u", prefix, (unsigned)bus, (unsigned)devnum));
 }
 
+void vm_id_print_port(char id[VH_OPID_MAX], uint8_t port) {
+    VH_ASSERT(str_fmt(id, VH_OPID_MAX, "port %u", (unsigned)port));
+}
+
 /* "01" is no number that vm_id_print() writes: such an id is another program's, and the name of another device. */
 static bool has_leading_zero(const char *s) {
     return s[0] == '0' && s[1] >= '0' && s[1] <= '9';

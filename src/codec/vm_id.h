@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 void vm_id_print(char id[VH_OPID_MAX], uint8_t bus, uint8_t devnum);
+void vm_id_print_port(char id[VH_OPID_MAX], uint8_t port); /* in a VM that names nothing: "port 9" */
 /* True if the id has our prefix and no number with a leading zero, which would be another id than the one that these
  * numbers are printed as. *bus and *devnum stay as they were if the rest is not of this form: an id of another
  * version of this program. */

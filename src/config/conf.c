@@ -100,7 +100,7 @@ static void read_general(struct reader *r, int object) {
 
 const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
     {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, false},
-    {"crosvm", false, VM_KIND_USB | VM_KIND_PCI, true},
+    {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, true},
     {"cloud-hypervisor", false, VM_KIND_PCI, false},
 };
 
@@ -223,6 +223,8 @@ static void read_vm(struct reader *r, int object) {
     read_vm_usb_bus(r, v[VMK_USB_BUS], vm);
     vm->revoke = true;
     (void)rd_bool(r, v[VMK_REVOKE], &vm->revoke);
+    if (vm->by_packets && vm->passing == PASS_PATH)
+        rd_error(r, v[VMK_PASSING], "a VM of type '%s' takes descriptors only", vm->type);
     r->vms_unread = r->vms_unread || !named;
     if (named) /* even with errors: else every rule that names the VM would be reported as well */
         r->scratch->vm_tok[r->c->nvms++] = object;

@@ -253,7 +253,7 @@ static const struct {
     {OBJ_EVDEV_RULE, "allowedVms", "nobody chooses a VM for an input device: 'targetVm' names it"},
     {OBJ_GENERAL, "modprobe", "drivers are found without it"},
     {OBJ_GENERAL, "modinfo", "drivers are found without it"},
-    {OBJ_GENERAL, "crosvm", "crosvm VMs get no devices yet"},
+    {OBJ_GENERAL, "crosvm", "crosvm is asked at its control socket, and not run"},
 };
 
 /* Names that other tools, older files or the API use for these keys. */

@@ -41,7 +41,7 @@ vm_set core_may_have(const struct core *c, int i) {
         vms |= (vm_set)1 << s->vm;
     if (s->op != OP_NONE)
         vms |= (vm_set)1 << s->op_vm;
-    return vms;
+    return vms | s->unshown;
 }
 
 bool core_stray(const struct core *c, int i) {
@@ -117,8 +117,8 @@ static const struct assigned *noted(const struct core *c, const struct slot *s) 
 
 /* An earlier daemon may have attached it to a VM that is not down, by other rules. A VM that was listed before the
  * device was read is listed again. If nothing was noted, a VM that has it by our id has it by an older daemon. */
-static void doubt_earlier(struct core *c, struct slot *s, vm_set known) {
-    const vm_set all = ~(vm_set)0;
+static void doubt_earlier(struct core *c, struct slot *s, const struct assigned *row) {
+    const vm_set all = ~(vm_set)0, known = row->vms;
     vm_set doubt = c->earlier == EARLIER_UNKNOWN ? all : known;
     vm_set adopt = c->earlier == EARLIER_NOTED ? known : all;
     for (int v = 0; v < c->conf->nvms; v++) {
@@ -126,8 +126,12 @@ static void doubt_earlier(struct core *c, struct slot *s, vm_set known) {
             continue;
         s->adoptable |= adopt & (vm_set)1 << v;
         s->doubt |= doubt & (vm_set)1 << v;
+        if (s->dev.kind == KIND_USB)
+            s->unshown |= known & (vm_set)1 << v;
         vm_look(c, v);
     }
+    s->vm_port = row->port;
+    s->vm_socket = row->socket;
 }
 
 /* As it was read now. Which connector it is at depends on the configuration. */
@@ -165,7 +169,7 @@ static void plug(struct step *st, const struct fact *f) {
     slot_plugged(st, i);
     const struct assigned *earlier = noted(c, s);
     if (!s->hub && (f->coldplug || earlier->vms != 0 || earlier->gone != 0)) { /* one of the start may be read late */
-        doubt_earlier(c, s, earlier->vms);
+        doubt_earlier(c, s, earlier);
         revoke_plugged(c, s, earlier);
     }
     authorize_plugged(c, s, f->coldplug);
@@ -229,6 +233,7 @@ static void device_fact(struct step *st, const struct fact *f) {
 
 static void scan_begin(struct step *st, const struct fact *f) {
     (void)f;
+    st->c->unread = false;
     for (int i = 0; i < st->c->used; i++)
         st->c->slot[i].seen = false;
 }
@@ -240,14 +245,21 @@ static void scan_end(struct step *st, const struct fact *f) {
         if (s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && !s->seen)
             unplug(st, i);
     }
+    if (!st->c->unread)
+        vm_match_again(st->c);
 }
 
 static void seen_fact(struct step *st, const struct fact *f) {
     int i = slot_find(st->c, f->sys_name);
-    if (i < 0)
+    if (i < 0) {
+        st->c->unread = true;
         return;
+    }
     st->c->slot[i].seen = true;
-    (void)claim_was_read(st, &st->c->slot[i]); /* it cannot be read now, and no claim holds it up for longer */
+    /* It cannot be read now, and no claim holds it up for longer; but what we gave to a VM, and what looks like
+     * something that the VM has, is taken for claimed until a reading shows that it is not. */
+    if (claim_was_read(st, &st->c->slot[i]) && st->c->slot[i].unshown != 0)
+        st->c->slot[i].dev.claimed = true;
 }
 
 static void gone_fact(struct step *st, const struct fact *f) {
@@ -311,7 +323,7 @@ static void pci_plug(struct step *st, const struct device *d, bool coldplug) {
     slot_plugged(st, i);
     const struct assigned *earlier = noted(c, s);
     if (coldplug || earlier->vms != 0)
-        doubt_earlier(c, s, earlier->vms);
+        doubt_earlier(c, s, earlier);
 }
 
 /* Is it bound to the driver that VMs use it by? While something is done to it, only the end of that tells. */

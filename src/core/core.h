@@ -132,7 +132,13 @@ struct slot {
     int64_t plugged_at;
     uint32_t plug;                /* number of this plug: order of arrival, and token of its reset */
     uint8_t vm_busnum, vm_devnum; /* the numbers in its id in the VM; they are those at attach time */
-    uint32_t texts_at;            /* where its texts are in the pool, 0 if it has none */
+    /* Of a VM that names nothing: the port there (0: not known) and the socket at which the VM said so. Without an
+     * assignment they are what the daemon before has noted. */
+    uint8_t vm_port;
+    uint64_t vm_socket;
+    bool port_sure;    /* in this step: it has just been revoked, and nobody can have been given its port since */
+    vm_set unshown;    /* such VMs, or VMs of the daemon before, that got it from us as far as is known */
+    uint32_t texts_at; /* where its texts are in the pool, 0 if it has none */
     struct device dev;
 };
 
@@ -160,6 +166,9 @@ struct vm {
     int op_port;             /* row of core.ports that its attach goes to, -1 none */
     int op_slot;             /* slot of that operation, -1 if it concerns none; nothing without an operation */
     char stale[VH_OPID_MAX]; /* id of ours to remove before anything else, "" none */
+    bool unnamed;            /* it gave its last list by ports, not by ids */
+    uint8_t stale_port;      /* unnamed: where that is, and of which device */
+    uint16_t stale_vid, stale_pid;
     unsigned failures;
     int64_t retry_at;
     char reason[VH_TEXT_MAX]; /* why no operation succeeds there, "" if none failed */
@@ -186,6 +195,8 @@ struct assigned {
     uint64_t incarnation;
     vm_set vms;
     uint64_t gone; /* not 0: also a VM that is not configured any more */
+    uint8_t port;  /* in a VM that names nothing, as it said at this socket; 0: not known */
+    uint64_t socket;
 };
 
 /* A request with the devices that it concerned and its outcome. */
@@ -259,6 +270,7 @@ struct core {
     const struct assigned *assigned; /* EARLIER_NOTED: nassigned rows */
     int nassigned;
     uint32_t next_serial, next_plug;
+    bool unread;      /* the last scan saw a device that could not be read, and that nothing is known of */
     uint64_t changes; /* grows with each step after which a list may show something else */
     int64_t wake_at;  /* when something waits for time, else VH_NEVER */
     int used;         /* slots in use lie below this index */

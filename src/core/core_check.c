@@ -92,6 +92,17 @@ static bool check_groups(const struct core *c, const char **why) {
     return true;
 }
 
+/* Two devices are never at one port of a VM. */
+static bool check_ports(const struct core *c, const char **why) {
+    for (int i = 0; i < c->used; i++) {
+        for (int k = i + 1; k < c->used && c->slot[i].vm >= 0 && c->slot[i].vm_port != 0; k++)
+            MUST(c->slot[k].vm != c->slot[i].vm || c->slot[k].vm_port != c->slot[i].vm_port ||
+                     c->slot[k].vm_socket != c->slot[i].vm_socket,
+                 "two devices are at one port of a VM");
+    }
+    return true;
+}
+
 static bool check_pending(const struct core *c, const char **why) {
     int waiting[VH_MAX_CLIENTS] = {0};
     for (int i = 0; i < c->used; i++) {
@@ -202,8 +213,8 @@ bool core_check(const struct core *c, const char **why) {
                  "two plugged devices have the same name");
     }
     MUST(texts_check(c), "a text of a device is not its own");
-    return check_groups(c, why) && check_pending(c, why) && check_vms(c, why) && check_hits(c, why) &&
-           check_remembered(c, why);
+    return check_groups(c, why) && check_ports(c, why) && check_pending(c, why) && check_vms(c, why) &&
+           check_hits(c, why) && check_remembered(c, why);
 }
 
 bool core_at_rest(const struct core *c, const char **why) {

@@ -48,6 +48,7 @@ void vm_fact(struct step *st, const struct fact *f);
 void vm_op_done(struct step *st, const struct fact *f);
 void vm_out(struct step *st, const struct fact *f);
 void vm_look(struct core *c, int vm); /* lists the VM again if it is up */
+void vm_match_again(struct core *c);  /* all devices of the host have been read: what was open may be matched now */
 
 /* core_ports.c */
 struct place {
@@ -139,6 +140,14 @@ void claim_plugged(const struct core *c, struct slot *s);           /* a new dev
 bool claim_was_read(struct step *st, struct slot *s);               /* was this reading asked for? */
 void claim_given_back(struct step *st, int vm, const char *id);     /* a stale id was removed */
 void claim_judge(struct step *st, int slot);                        /* in each step, before the plan */
+
+/* core_match.c */
+/* The list of a VM that names nothing: kept[] are the slots that it has, by what it said earlier. */
+void match_listed(struct step *st, int vm, const struct op_result *r, bool kept[CORE_SLOTS]);
+bool match_attached(struct core *c, int slot, const struct op_result *r); /* true: the VM has to be listed again */
+bool match_waits(const struct core *c, int vm);                           /* could not all of its list be matched? */
+void match_drop(struct step *st, int slot); /* before the plan: it was dropped, and its port may be another device's */
+bool match_may_take_out(const struct core *c, int vm); /* vm.stale: is it still certain that it is ours? */
 
 /* core_verify.c */
 void verify_begin(struct step *st, const struct request *r); /* a list with "verify" */

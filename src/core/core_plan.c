@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/vm_id.h"
 #include "config/access.h"
 #include "core/core_internal.h"
 
@@ -150,8 +151,15 @@ static void begin_slot(struct step *st, int v, const struct candidate *cand) {
         slot_hold(st->c, s, v);
         s->deauthorise = false; /* opening it authorises it */
         place(st, v, s, op);
+        s->vm_port = 0;
+        s->unshown = 0; /* no program has claimed it, or the attach ends before the VM is asked */
     }
     core_kind(&s->dev)->put_id(s, op);
+    op->vid = s->dev.vid;
+    op->pid = s->dev.pid;
+    op->vm_port = s->vm_port;
+    if (op->vm_port != 0)
+        vm_id_print_port(op->id, op->vm_port);
 }
 
 /* A client waits for this operation: try it although the VM was silent or failed a moment ago. */
@@ -164,6 +172,8 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
     struct vm *vm = &c->vm[v];
     if (vm->state == VM_DOWN || vm->op != OP_NONE)
         return;
+    if (vm->stale[0] != '\0' && !match_may_take_out(c, v))
+        vm->stale[0] = '\0';
     bool work = vm->state == VM_UNKNOWN || vm->stale[0] != '\0' || cand->slot >= 0;
     if (!work)
         return;
@@ -181,6 +191,9 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
         /* After what is to be taken out: a VM that keeps an id keeps no device by that. */
         struct vmm_op *op = begin(st, v, OP_DETACH);
         memcpy(op->id, vm->stale, sizeof op->id);
+        op->vm_port = vm->stale_port;
+        op->vid = vm->stale_vid;
+        op->pid = vm->stale_pid;
     } else {
         begin_slot(st, v, cand);
     }
@@ -334,6 +347,7 @@ void plan(struct step *st) {
     for (int i = 0; i < c->used; i++) {
         if (c->slot[i].state != SLOT_PRESENT && c->slot[i].state != SLOT_LEAVING)
             continue;
+        match_drop(st, i);
         end_hold(st, i);
         if (c->slot[i].state == SLOT_PRESENT)
             claim_judge(st, i);

@@ -28,7 +28,7 @@ static void certain(struct slot *s) {
     s->revoke = REVOKE_CERTAIN;
     s->holders = s->doubt = s->adoptable = 0;
     s->orphan = s->suspect = s->stray = s->loose = false;
-    s->unbound = true;
+    s->unbound = s->port_sure = true;
     s->revoke_failures = 0;
     s->revoke_at = 0;
 }

@@ -164,6 +164,7 @@ static void count_latency(struct core *c, int64_t took) {
 void slot_assign(struct step *st, int i, int vm) {
     struct slot *s = &st->c->slot[i];
     s->vm = vm;
+    s->unshown &= ~((vm_set)1 << vm);
     driver_forget(st->c, i);
     s->adopted = false;
     s->failures = 0;

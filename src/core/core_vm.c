@@ -22,6 +22,12 @@ static void doubt_ends(struct core *c, int v) {
     }
 }
 
+/* Nothing that it may have had is looked for there any more. */
+static void tries_end(struct core *c, int v) {
+    for (int i = 0; i < c->used; i++)
+        c->slot[i].unshown &= ~((vm_set)1 << v);
+}
+
 /* Another VMM may accept what the last one refused: devices do not wait for the old back-off. */
 static void refusals_end(struct core *c, int v) {
     for (int i = 0; i < c->used; i++) {
@@ -45,6 +51,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     c->ports[v].known = false;
     (void)str_copy(vm->reason, sizeof vm->reason, why); /* a reason may be cut */
     doubt_ends(c, v);
+    tries_end(c, v);
     claims_end(c, v);
     revoke_vm_down(c, v);
     refusals_end(c, v);
@@ -72,6 +79,13 @@ static void vm_unknown(struct core *c, int v) {
 void vm_look(struct core *c, int v) {
     if (c->vm[v].state == VM_UP)
         vm_unknown(c, v);
+}
+
+void vm_match_again(struct core *c) {
+    for (int v = 0; v < c->conf->nvms; v++) {
+        if (match_waits(c, v))
+            vm_look(c, v);
+    }
 }
 
 void vm_fact(struct step *st, const struct fact *f) {
@@ -157,13 +171,18 @@ static void listed(struct step *st, int v, const struct op_result *r) {
     c->vm[v].again = false;
     c->vm[v].alive = true;
     c->vm[v].stale[0] = '\0';
+    c->vm[v].unnamed = r->unnamed;
     claims_end(c, v);
-    for (int k = 0; k < r->nfound; k++) {
+    for (int k = 0; k < r->nfound && !r->unnamed; k++) {
         if (r->found[k].ours)
             found_ours(st, v, &r->found[k], kept);
         else
             claim_take(c, v, &r->found[k]); /* never removed */
     }
+    if (r->unnamed)
+        match_listed(st, v, r, kept);
+    else
+        tries_end(c, v);
     doubt_ends(c, v);
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
@@ -190,7 +209,7 @@ static void slot_out(struct step *st, int i) {
         slot_release(st, i, -1);
 }
 
-static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
+static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind, const struct op_result *r) {
     struct slot *s = &st->c->slot[i];
     if (kind == OP_DETACH) {
         slot_afresh(s);
@@ -199,6 +218,8 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind) {
     } else {
         slot_assign(st, i, v);
         s->unplaced = false;
+        if (match_attached(st->c, i, r))
+            vm_look(st->c, v);
         if (st->c->vm[v].op_port >= 0)
             ports_taken(st->c, v, s, st->c->vm[v].op_port);
         else if (st->c->ports[v].known)
@@ -226,6 +247,7 @@ static void not_sent(struct slot *s, int v, enum op_status status) {
 /* What the VM has is dead, whether it gives it back or not: its id is removed once it is listed. */
 static void taken_without_it(struct step *st, int i, int v) {
     slot_unassign(st, i);
+    st->c->slot[i].unshown |= (vm_set)st->c->vm[v].unnamed << v;
     slot_release(st, i, -1);
     vm_look(st->c, v);
 }
@@ -257,7 +279,7 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
         s->state == SLOT_PRESENT)
         taken_without_it(st, i, v);
     if (r->status == OP_OK) {
-        slot_op_ok(st, i, v, kind);
+        slot_op_ok(st, i, v, kind, r);
     } else if (r->status == OP_ACCEPTED) {
         slot_accepted(st, s, v);
     } else if (kind == OP_ATTACH && tries_again(st, s, v, r)) {
@@ -269,6 +291,7 @@ static void slot_op_end(struct step *st, int i, int v, enum op_kind kind, const 
             vm_unknown(st->c, v); /* it may have other devices than we know, e.g. after a duplicate id */
     } else if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state != VM_DOWN) {
         s->doubt |= (vm_set)1 << v;
+        s->unshown |= (vm_set)st->c->vm[v].unnamed << v;
     }
     if (r->status == OP_UNKNOWN && kind == OP_ATTACH && st->c->vm[v].state == VM_DOWN)
         slot_release(st, i, v); /* it died during the attach: the device may need a reset */

@@ -298,6 +298,9 @@ static void monitor(const struct vm_conf *vm, int fd, uid_t owner) {
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     if (!connector_accepts(vm, peer.uid, owner))
         say_distrusted(vm, &peer, owner);
+    else if (vm->by_packets)
+        doctor_say(FINE, "VM %s: process %d of user %u serves a control socket of type %s", vm->name, (int)peer.pid,
+                   (unsigned)peer.uid, vm->type);
     else if (greets(fd, line, sizeof line))
         doctor_say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
     else if (line[0] != '\0')
@@ -329,7 +332,8 @@ static void check_vm(const struct vm_conf *vm) {
     if (st.st_mode & S_IWOTH)
         doctor_say(PROBLEM, "VM %s: every user of this host can drive it: %s has mode 0%03o (chmod o-w)", vm->name,
                    vm->socket, (unsigned)st.st_mode & 0777);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int type = vm->by_packets ? SOCK_SEQPACKET : SOCK_STREAM;
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     VH_ASSERT(str_copy(a.sun_path, sizeof a.sun_path, vm->socket)); /* the same bound */
     if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
         doctor_say(errno == ECONNREFUSED || errno == EAGAIN ? NOTE : PROBLEM, "VM %s: %s (user %u, mode 0%03o): %s",

@@ -84,6 +84,8 @@ static bool add_row(const struct image *im, const struct conf *conf, const struc
         if (earlier[i].incarnation == row->incarnation && str_eq(earlier[i].sys_name, row->sys_name)) {
             earlier[i].vms |= vms;
             earlier[i].gone |= gone;
+            if (earlier[i].port != row->port || earlier[i].socket != row->socket)
+                earlier[i].port = 0; /* which of them holds is not known */
             return true;
         }
     }
@@ -222,15 +224,34 @@ static void empty(struct assigned *row) {
     row->gone = 0;
 }
 
-static void note(struct assigned *row, const struct device *d, vm_set vms, bool gone) {
-    if (row->vms == vms && row->gone == gone && (says_nothing(row) || is_of(row, d)))
+/* A port without its socket, or the other way round, would be another port. */
+static void note_port(struct assigned *row, uint8_t port, uint64_t socket) {
+    if (row->port == port && (port == 0 || row->socket == socket))
         return;
+    row->port = 0;
+    barrier();
+    row->socket = socket;
+    barrier();
+    row->port = port;
+    barrier();
+}
+
+static void note(struct assigned *row, const struct slot *s, vm_set vms, bool gone) {
+    const struct device *d = &s->dev;
+    if (vms == 0 && !gone) {
+        empty(row);
+        barrier();
+        return;
+    }
     if (!is_of(row, d)) {
         empty(row);
         barrier();
         row->incarnation = d->incarnation;
         memcpy(row->sys_name, d->sys_name, sizeof row->sys_name);
     }
+    note_port(row, s->vm_port, s->vm_socket);
+    if (row->vms == vms && row->gone == gone)
+        return;
     barrier();
     row->vms = vms;
     row->gone = gone;
@@ -257,7 +278,7 @@ void record_sync(const struct core *c) {
             empty(&file->now[i]);
             continue;
         }
-        note(&file->now[i], &s->dev, core_may_have(c, i), core_stray(c, i));
+        note(&file->now[i], s, core_may_have(c, i), core_stray(c, i));
         if (any_before && synced.plug[i] != s->plug)
             forget_before(&s->dev);
         synced.plug[i] = s->plug;

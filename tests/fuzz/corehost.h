@@ -255,6 +255,15 @@ static uint16_t host_found(struct vmm_found *found, unsigned n) {
     return (uint16_t)n;
 }
 
+/* Of a VM that names nothing: ports, each once, and the numbers of devices. */
+static uint16_t host_ports(struct vmm_found *found, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        unsigned how = take(host.in);
+        found[i] = (struct vmm_found){.port_in_vm = (uint8_t)(1 + 4 * i + how % 4), .vid = 0x1234, .pid = how >> 4 & 1};
+    }
+    return (uint16_t)n;
+}
+
 static void host_op_done(unsigned vm) {
     static struct vmm_found found[4];
     struct op_result r = {.serial = core.vm[vm].op_serial, .vm = (int)vm, .found = found};
@@ -264,8 +273,14 @@ static void host_op_done(unsigned vm) {
         r.serial -= 1; /* an answer to an earlier operation */
     if (r.status == OP_FAILED || r.status == OP_LOCAL)
         snprintf(r.text, sizeof r.text, "it said no");
-    if (core.vm[vm].op == OP_LIST && r.status == OP_OK)
+    r.unnamed = (vm & 1) != 0;
+    r.socket = how >> 5 & 1;
+    if (core.vm[vm].op == OP_LIST && r.status == OP_OK && r.unnamed)
+        r.nfound = host_ports(found, below(host.in, 5));
+    else if (core.vm[vm].op == OP_LIST && r.status == OP_OK)
         r.nfound = host_found(found, below(host.in, 5));
+    if (core.vm[vm].op == OP_ATTACH && r.status == OP_OK && r.unnamed)
+        r.port = (uint8_t)(1 + how % 4);
     struct fact f = {.kind = FACT_OP_DONE, .op = &r};
     host_step(&f);
 }

@@ -55,8 +55,11 @@ struct hold { /* a device inside a VM, with the plug it really is; dead: its des
     bool used, foreign, dead;
     bool leaving; /* the guest was asked to let go of it */
     uint8_t bus, dev;
-    uint8_t port; /* of a VM with few ports; 0: none was free */
+    uint8_t port; /* of a VM with few ports, or of one that names nothing; 0: none was free */
     uint64_t incarnation;
+    /* In a VM that names nothing: all that it says, whether nobody has noted it, and whether it was unplugged. */
+    uint16_t vid, pid;
+    bool lost, gone;
 };
 
 struct world_vm {
@@ -64,6 +67,9 @@ struct world_vm {
     bool keeps; /* each descriptor, whatever it says */
     bool lies;  /* lists devices that it does not have, and gives back none that it pretends to have */
     struct hold hold[HOLDS];
+    uint64_t socket;  /* another one with each start */
+    uint8_t port;     /* that the attach under way has got */
+    bool others;      /* somebody else's device was at the port of the detach under way, when it was begun */
     struct vmm_op op; /* kind OP_NONE: none under way; op.vm is the core's row */
     uint64_t op_incarnation;
     int op_pci;    /* the PCI device that it is about, NOBODY none */
@@ -196,6 +202,30 @@ static int holders(uint64_t incarnation, bool foreign) {
     return n;
 }
 
+/* Every other VM names nothing, as crosvm does; it takes no PCI devices. */
+static bool unnamed(int v) {
+    return !with_pci && v % 2 == 1;
+}
+
+enum { VM_PORTS = 16 };
+
+static struct hold *hold_at(int v, uint8_t port) {
+    for (int h = 0; h < HOLDS; h++) {
+        struct hold *x = &w.vm[v].hold[h];
+        if (x->used && x->port == port)
+            return x;
+    }
+    return NULL;
+}
+
+static uint8_t free_port(int v) {
+    for (uint8_t port = 1; port <= VM_PORTS; port++) {
+        if (hold_at(v, port) == NULL)
+            return port;
+    }
+    return 0;
+}
+
 static struct hold *hold_find(int v, uint8_t bus, uint8_t dev) {
     for (int h = 0; h < HOLDS; h++) {
         struct hold *x = &w.vm[v].hold[h];
@@ -220,12 +250,13 @@ void world_print(void) {
             fprintf(stderr,
                     "  slot %d %s %s inc %llu vm %d choice %d op %s@%d req %d->%d doubt %llx target %d rule %d "
                     "foreign %d lease %d hold %lld reset %d disc %d susp %d; %s by %llx orphan %d unbound %d cut %d "
-                    "due %d bind %d\n",
+                    "due %d bind %d id %x:%x port %d unshown %llx claims %llx\n",
                     i, slot_state_name[s->state], s->dev.sys_name, (unsigned long long)s->dev.incarnation, s->vm,
                     s->choice, op_kind_name[s->op], s->op_vm, s->req, s->req_vm, (unsigned long long)s->doubt,
                     plan_target(&core, s), s->rule, s->foreign, s->lease, (long long)s->hold_until, s->releasing,
                     s->disconnected, s->suspended, revoke_state_name[s->revoke], (unsigned long long)s->holders,
-                    s->orphan, s->unbound, s->cut, s->reset_due, s->binding);
+                    s->orphan, s->unbound, s->cut, s->reset_due, s->binding, (unsigned)s->dev.vid, (unsigned)s->dev.pid,
+                    s->vm_port, (unsigned long long)s->unshown, (unsigned long long)s->claims);
     }
     for (int v = 0; v < VMS; v++) {
         int row = row_of(v);
@@ -237,8 +268,9 @@ void world_print(void) {
         for (int h = 0; h < HOLDS; h++) {
             const struct hold *x = &w.vm[v].hold[h];
             if (x->used)
-                fprintf(stderr, " %d-%d/%llu%s", x->bus, x->dev, (unsigned long long)x->incarnation,
-                        x->foreign ? "(foreign)" : "");
+                fprintf(stderr, " %d-%d/%llu@%d %x:%x%s%s%s%s", x->bus, x->dev, (unsigned long long)x->incarnation,
+                        x->port, (unsigned)x->vid, (unsigned)x->pid, x->foreign ? "(foreign)" : "",
+                        x->dead ? "(dead)" : "", x->gone ? "(gone)" : "", x->lost ? "(lost)" : "");
         }
         fprintf(stderr, "\n");
     }
@@ -718,7 +750,9 @@ static void unbind(struct port_world *p, bool bind) {
             struct hold *x = &w.vm[v].hold[h];
             bool its = x->used && x->incarnation == p->dev.incarnation;
             x->dead = x->dead || its;
-            if (its && x->foreign)
+            x->gone =
+                x->gone || (its && unnamed(v)); /* it drops what does not answer any more, now or a little later */
+            if (its && (x->foreign || (x->gone && chance(50))))
                 x->used = false;
         }
     }
@@ -731,8 +765,9 @@ static void check_revoked(void) {
         const struct port_world *p = s->state == SLOT_PRESENT ? port_of(s) : NULL;
         if (p == NULL)
             continue;
+        int has = s->foreign >= 0 ? s->foreign : plan_target(&core, s); /* a VM that cannot say which one it has */
         if (s->vm < 0)
-            check_dead(s, plan_target(&core, s) >= 0 ? world_of(plan_target(&core, s)) : NOBODY);
+            check_dead(s, has >= 0 ? world_of(has) : NOBODY);
         if (p->unbound && !s->disconnected)
             fail("at rest: a device is not bound again");
         if (p->unbound && s->vm >= 0)
@@ -861,6 +896,15 @@ static void check_guest(const struct action *a) {
         fail("a guest undid a decision");
 }
 
+/* Has the core been told that the device of this detach was unplugged, if it was, and of what is at its port now? */
+static bool can_be_known(const struct action *a, const struct hold *there) {
+    bool known = false;
+    for (int i = 0; i < core.used; i++)
+        known = known || (core.slot[i].state == SLOT_PRESENT && core.slot[i].dev.incarnation == there->incarnation);
+    const struct slot *s = a->slot >= 0 ? &core.slot[a->slot] : NULL;
+    return known && (s == NULL || s->state != SLOT_PRESENT || port_of(s) != NULL);
+}
+
 static void begin_op(const struct action *a) {
     check_guest(a);
     int v = world_of(a->vm);
@@ -877,6 +921,8 @@ static void begin_op(const struct action *a) {
     vm->op = a->op;
     vm->executed = false;
     vm->op_incarnation = a->op.kind == OP_ATTACH ? core.slot[a->slot].dev.incarnation : 0;
+    const struct hold *at = a->op.kind == OP_DETACH && unnamed(v) ? hold_at(v, a->op.vm_port) : NULL;
+    vm->others = at != NULL && at->foreign && can_be_known(a, at);
 }
 
 /* Is a decision against this device part of the save? */
@@ -1140,7 +1186,8 @@ static void step(const struct fact *f) {
     check_leases(plugs);
     begin_waiting();
     for (int i = 0; i < CORE_SLOTS; i++) {
-        if (liar != NOBODY && had[i] != NOBODY && had[i] != liar && core.slot[i].vm != had[i])
+        bool dropped = core.slot[i].revoke == REVOKE_CERTAIN; /* it was dead in that VM before */
+        if (liar != NOBODY && had[i] != NOBODY && had[i] != liar && core.slot[i].vm != had[i] && !dropped)
             fail("what a VM listed took a device from another VM");
     }
     if (asked)
@@ -1209,20 +1256,29 @@ static uint8_t free_devnum(int bus) {
     }
 }
 
-/* A device that another tool attached leaves its VM on unplug; the core learns that from the next listing. */
-static void drop_foreign(uint64_t incarnation) {
+/* A device that another tool attached leaves its VM on unplug; the core learns that from the next listing. A VM that
+ * names nothing drops any device that is unplugged, now or a little later. */
+static void drop_unplugged(uint64_t incarnation) {
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
             struct hold *x = &w.vm[v].hold[h];
-            if (x->foreign && x->incarnation == incarnation)
+            if (!x->used || x->incarnation != incarnation)
+                continue;
+            x->gone = unnamed(v);
+            if (x->foreign || (unnamed(v) && chance(70)))
                 x->used = false;
         }
     }
 }
 
+static void drop_gone(int v) {
+    for (int h = 0; h < HOLDS; h++)
+        w.vm[v].hold[h].used = w.vm[v].hold[h].used && !w.vm[v].hold[h].gone;
+}
+
 static void remove_device(int p) {
     if (w.port[p].present)
-        drop_foreign(w.port[p].dev.incarnation);
+        drop_unplugged(w.port[p].dev.incarnation);
     w.port[p].present = w.port[p].unread = false;
     w.port[p].open = 0;
     w.port[p].escaped = 0;
@@ -1459,6 +1515,9 @@ static void done(int v, enum op_status status, const struct vmm_found *found, in
     struct world_vm *vm = &w.vm[v];
     struct op_result r = {
         .serial = vm->op.serial, .vm = vm->op.vm, .status = status, .found = found, .nfound = (uint16_t)n};
+    r.socket = vm->socket;
+    r.unnamed = unnamed(v);
+    r.port = unnamed(v) && vm->op.kind == OP_ATTACH && status == OP_OK ? vm->port : 0;
     snprintf(r.text, sizeof r.text, "status %d", status);
     if (vm->op.kind == OP_LIST && status == OP_OK && has_few(v))
         r.ports = few_ports(v);
@@ -1483,8 +1542,11 @@ static bool execute_attach(int v) {
         there->unbound = false; /* opening binds what has no driver */
     if (there != NULL && vm->keeps)
         there->open |= 1u << v; /* even if it says that it refuses */
-    if (there == NULL || h == NULL || hold_find(v, vm->op.busnum, vm->op.devnum) != NULL)
+    if (there == NULL || h == NULL || (!unnamed(v) && hold_find(v, vm->op.busnum, vm->op.devnum) != NULL))
         return false;
+    vm->port = unnamed(v) ? free_port(v) : 0;
+    if (unnamed(v) && vm->port == 0)
+        return false; /* no_available_port */
     if (holders(vm->op_incarnation, false) != 0)
         fail("a device given to a second VM");
     uint8_t port = port_taken_by(v, vm->op.port);
@@ -1495,8 +1557,13 @@ static bool execute_attach(int v) {
         there->dev.unauthorised = false; /* as it was opened */
         there->given = true;
     }
-    *h = (struct hold){
-        .used = true, .bus = vm->op.busnum, .dev = vm->op.devnum, .port = port, .incarnation = vm->op_incarnation};
+    *h = (struct hold){.used = true,
+                       .bus = vm->op.busnum,
+                       .dev = vm->op.devnum,
+                       .incarnation = vm->op_incarnation,
+                       .port = unnamed(v) ? vm->port : port,
+                       .vid = vm->op.vid,
+                       .pid = vm->op.pid};
     return true;
 }
 
@@ -1506,6 +1573,20 @@ static void take_out(int v, struct hold *h) {
         if (w.port[p].present && w.port[p].dev.incarnation == h->incarnation)
             w.port[p].open &= ~(1u << v);
     }
+}
+
+/* What is in the port is looked at first: another device stays. */
+static bool execute_detach_port(int v) {
+    const struct vmm_op *op = &w.vm[v].op;
+    struct hold *h = op->vm_port != 0 ? hold_at(v, op->vm_port) : NULL;
+    if (op->vm_port == 0)
+        fail("a detach without a port");
+    if (h == NULL || h->vid != op->vid || h->pid != op->pid)
+        return !w.vm[v].lies;
+    if (h->foreign && w.vm[v].others && !w.vm[v].lies) /* what comes there meanwhile nobody can see */
+        fail("somebody else's device was taken out of a VM");
+    take_out(v, h);
+    return true;
 }
 
 /* The effect, in the world. False if the VMM refuses. */
@@ -1520,6 +1601,8 @@ static bool execute(int v) {
         return true;
     if (vm->op_pci != NOBODY)
         return execute_detach_pci(v, vm->op_pci);
+    if (unnamed(v))
+        return execute_detach_port(v);
     if (sscanf(vm->op.id, "vhp-usb-%u-%u", &bus, &dev) != 2)
         fail("a strange id");
     struct hold *h = hold_find(v, (uint8_t)bus, (uint8_t)dev);
@@ -1566,9 +1649,42 @@ static void lie(struct vmm_found *f) {
     w.counts.lies++;
 }
 
+static bool lists_port(const struct vmm_found *found, int n, uint8_t port) {
+    for (int i = 0; i < n; i++) {
+        if (found[i].port_in_vm == port)
+            return true;
+    }
+    return false;
+}
+
+static void answer_ports(int v) {
+    static struct vmm_found found[VM_PORTS];
+    int n = 0;
+    memset(found, 0, sizeof found);
+    if (chance(50))
+        drop_gone(v);
+    for (int h = 0; h < HOLDS; h++) {
+        const struct hold *x = &w.vm[v].hold[h];
+        if (x->used)
+            found[n++] = (struct vmm_found){.port_in_vm = x->port, .vid = x->vid, .pid = x->pid};
+    }
+    for (int k = 0; w.vm[v].lies && k < 6 && n < VM_PORTS; k++) {
+        const struct device *d = &w.port[rnd(PORTS)].dev;
+        uint8_t port = (uint8_t)(1 + rnd(VM_PORTS));
+        if (!lists_port(found, n, port))
+            found[n++] = (struct vmm_found){.port_in_vm = port, .vid = d->vid, .pid = d->pid};
+        w.counts.lies++;
+    }
+    done(v, OP_OK, found, n);
+}
+
 static void answer_list(int v) {
     static struct vmm_found found[HOLDS + PCIS];
     int n = 0;
+    if (unnamed(v)) {
+        answer_ports(v);
+        return;
+    }
     memset(found, 0, sizeof found);
     for (int h = 0; h < HOLDS; h++) {
         const struct hold *x = &w.vm[v].hold[h];
@@ -1660,6 +1776,7 @@ static void vm_event(void) {
         if (vm->op.kind != OP_NONE)
             advance_op(v);
         vm->alive = true;
+        vm->socket++;
         tell_vm(FACT_VM_SOCKET, v);
     } else if (chance(20)) {
         stop_vm(v);
@@ -1692,12 +1809,18 @@ static void foreign_event(void) {
             return;
         }
     }
+    uint8_t port = unnamed(v) ? free_port(v) : 0;
     if (!w.vm[v].alive || !w.port[p].present || h == NULL || holders(d->incarnation, false) != 0 ||
-        holders(d->incarnation, true) != 0)
+        holders(d->incarnation, true) != 0 || (unnamed(v) && port == 0))
         return;
-    *h = (struct hold){
-        .used = true, .foreign = true, .bus = d->usb.busnum, .dev = d->usb.devnum, .incarnation = d->incarnation};
-    h->port = port_taken_by(v, "");
+    *h = (struct hold){.used = true,
+                       .foreign = true,
+                       .bus = d->usb.busnum,
+                       .dev = d->usb.devnum,
+                       .incarnation = d->incarnation,
+                       .port = unnamed(v) ? port : port_taken_by(v, ""),
+                       .vid = d->vid,
+                       .pid = d->pid};
     w.counts.foreign++;
 }
 
@@ -1759,7 +1882,8 @@ static void reset_event(void) {
             continue;
         struct fact f = {.kind = FACT_RELEASED, .token = w.resets[i], .ok = true};
         struct port_world *p = plug_of(f.token);
-        if (p != NULL && p->late)
+        bool late = p != NULL && p->late;
+        if (late)
             unbind(p, p->late_binds); /* orders about one device come one after the other */
         if (w.binds[i] && fault(20))
             f.ok = false;
@@ -1769,8 +1893,8 @@ static void reset_event(void) {
             p->dev.unauthorised = true;
         w.resets[i] = 0;
         step(&f);
-        if (w.deauthorises[i] && p != NULL)
-            tell_device((int)(p - w.port)); /* the bus reads it again */
+        if ((w.deauthorises[i] && p != NULL) || (late && p->unbound))
+            tell_device((int)(p - w.port)); /* the bus reads it again; the kernel tells of it */
         return;
     }
 }
@@ -2016,6 +2140,12 @@ static void time_passes(int64_t by) {
     }
 }
 
+static const struct hold *hold_of(const struct slot *s) {
+    int v = world_of(s->vm);
+    const struct hold *h = unnamed(v) ? hold_at(v, s->vm_port) : hold_find(v, s->vm_busnum, s->vm_devnum);
+    return h != NULL && !h->foreign ? h : NULL;
+}
+
 static void check_core_believes_truth(void) {
     int plugged = 0, known = 0;
     for (int i = 0; i < core.used; i++) {
@@ -2023,7 +2153,7 @@ static void check_core_believes_truth(void) {
         known += s->state == SLOT_PRESENT && s->dev.kind == KIND_USB;
         if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || s->vm < 0)
             continue;
-        const struct hold *h = hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum);
+        const struct hold *h = hold_of(s);
         if (h == NULL || h->incarnation != s->dev.incarnation)
             fail("at rest: the core believes in a device that the VM does not have");
     }
@@ -2042,12 +2172,30 @@ static bool core_knows(int vm, uint64_t incarnation) {
     return false;
 }
 
+/* A VM that names nothing cannot be asked which of two devices it has. Then the core claims nothing, and gives it to
+ * nobody else. */
+static bool cannot_be_told(int v, const struct hold *x) {
+    int alike = 0;
+    bool claimed = false;
+    for (int p = 0; p < PORTS; p++) {
+        const struct device *d = &w.port[p].dev;
+        alike += w.port[p].present && d->vid == x->vid && d->pid == x->pid;
+    }
+    for (int i = 0; i < core.used; i++) {
+        const struct slot *s = &core.slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.incarnation == x->incarnation)
+            claimed = s->hub || (s->vm < 0 && (s->claims >> row_of(v) & 1) != 0);
+    }
+    return unnamed(v) && claimed && (x->lost || alike > 1);
+}
+
 /* A VM that is not in the configuration cannot be asked; one that was is emptied before it is forgotten. */
 static void check_vms(void) {
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
             const struct hold *x = &w.vm[v].hold[h];
-            if (x->used && !x->foreign && w.vm[v].alive && row_of(v) != NOBODY && !core_knows(v, x->incarnation))
+            if (x->used && !x->foreign && w.vm[v].alive && row_of(v) != NOBODY && !core_knows(v, x->incarnation) &&
+                !cannot_be_told(v, x))
                 fail("at rest: a VM has a device that the core does not know of");
         }
     }
@@ -2080,8 +2228,10 @@ static bool resets_under_way(void) {
 }
 
 static void answers_come(void) {
-    for (int v = 0; v < VMS; v++)
+    for (int v = 0; v < VMS; v++) {
+        drop_gone(v);
         advance_op(v);
+    }
     for (int v = 0; v < VMS && with_guests; v++)
         guest_event(v);
     for (int v = 0; v < VMS && with_pci; v++)
@@ -2112,7 +2262,7 @@ static void end_lies(void) {
         const struct slot *s = &core.slot[i];
         bool kept = s->state == SLOT_PRESENT && s->dev.kind == KIND_USB && s->disconnected && s->vm >= 0 &&
                     w.vm[world_of(s->vm)].lies;
-        const struct hold *h = kept ? hold_find(world_of(s->vm), s->vm_busnum, s->vm_devnum) : NULL;
+        const struct hold *h = kept ? hold_of(s) : NULL;
         if (kept && (h == NULL || h->incarnation != s->dev.incarnation))
             fail("a decision does not stand against a lie");
     }
@@ -2143,6 +2293,8 @@ void world_rest(void) {
         time_goes_on(); /* a VM whose ports are all used is listed now and then also at rest: before its answer */
         answers_come();
     }
+    for (int v = 0; v < VMS; v++)
+        drop_gone(v); /* by now it has */
     check_core_believes_truth();
     check_vms();
     check_decided();
@@ -2161,7 +2313,11 @@ void world_rest(void) {
 
 /* If nothing is noted, no number may be used again while no daemon runs: the kernel goes through all 127 first, this
  * world only through 20. */
-static void no_reuse(void) {
+static void nothing_noted(void) {
+    for (int v = 0; v < VMS; v++) {
+        for (int h = 0; h < HOLDS; h++)
+            w.vm[v].hold[h].lost = true;
+    }
     for (int p = 0; p < PORTS; p++) {
         const struct device *d = &w.port[p].dev;
         for (int v = 0; w.port[p].present && v < VMS; v++) {
@@ -2175,7 +2331,7 @@ static void no_reuse(void) {
 /* If nothing is noted, each device is revoked once before it is given to a VM, if that can be done. This world does not
  * look at it. */
 static void forget_held(void) {
-    no_reuse();
+    nothing_noted();
     for (int p = 0; p < PORTS; p++) {
         w.port[p].open = 0;
         w.port[p].escaped = 0;
@@ -2211,6 +2367,8 @@ static int note_assigned(const struct conf *old, struct assigned *rows) {
         n++;
         memcpy(a->sys_name, core.slot[i].dev.sys_name, sizeof a->sys_name);
         a->incarnation = core.slot[i].dev.incarnation;
+        a->port = core.slot[i].vm_port;
+        a->socket = core.slot[i].vm_socket;
         a->vms = 0;
         a->gone = core_stray(&core, i);
         for (int v = 0; v < old->nvms; v++) {
@@ -2337,7 +2495,8 @@ static void stop_event(void) {
         fail("at the end: a device is held");
     for (int v = 0; v < VMS; v++) {
         for (int h = 0; h < HOLDS; h++) {
-            if (w.vm[v].alive && row_of(v) != NOBODY && w.vm[v].hold[h].used && !w.vm[v].hold[h].foreign)
+            const struct hold *x = &w.vm[v].hold[h];
+            if (w.vm[v].alive && row_of(v) != NOBODY && x->used && !x->foreign && !cannot_be_told(v, x))
                 fail("at the end: a VM has a device of ours");
         }
     }

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 
+from fakecrosvm import Crosvm
 from fakehost import Host
 from fakeqemu import Qemu
 from tap import Failed, scaled
@@ -258,6 +259,11 @@ class World:
         qemu = Qemu(self.vm_path(name), **kwargs)
         self.qemus.append(qemu)
         return qemu
+
+    def crosvm(self, name, **kwargs):
+        crosvm = Crosvm(self.vm_path(name), self.host, **kwargs)
+        self.qemus.append(crosvm)
+        return crosvm
 
     def conf(self, rules=(), vms=("vm1", "vm2"), api=None, vm_options=None, **general):
         """A configuration: rules as in usbPassthrough, VMs by name."""

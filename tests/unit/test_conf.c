@@ -301,7 +301,8 @@ static void keys_for_later(void) {
     EXPECT(GENERAL("\"modprobe\":\"m\",\"modinfo\":\"i\",\"crosvm\":\"c\""),
            "note 2:1 general.modprobe: 'modprobe' is accepted but not acted on: drivers are found without it\n"
            "note 2:16 general.modinfo: 'modinfo' is accepted but not acted on: drivers are found without it\n"
-           "note 2:30 general.crosvm: 'crosvm' is accepted but not acted on: crosvm VMs get no devices yet\n");
+           "note 2:30 general.crosvm: 'crosvm' is accepted but not acted on: crosvm is asked at its control socket, "
+           "and not run\n");
     with_notes = false;
 }
 
@@ -747,11 +748,12 @@ static void vm_values(void) {
 static void vm_types(void) {
     EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\"},\n"
            "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}",
-           "warning 1:28 vms[0].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
            "warning 2:20 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet\n");
-    EXPECT("{\"vms\":[" VM_A ",{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"},"
-           "{\"name\":\"c\",\"type\":\"crosvm\",\"socket\":\"/c\"}]}",
-           "warning 1:69 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet: 2 of them\n");
+    EXPECT("{\"vms\":[" VM_A ",{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"},"
+           "{\"name\":\"c\",\"type\":\"cloud-hypervisor\",\"socket\":\"/c\"}]}",
+           "warning 1:69 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet: 2 of them\n");
+    EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\",\"usbPassing\":\"path\"}]}",
+           "error 1:64 vms[0].usbPassing: a VM of type 'crosvm' takes descriptors only\n");
     /* What a type never takes is not sent to it; a rule that is off sends nothing. */
     EXPECT("{\"vms\":[{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}],\"usbPassthrough\":[\n"
            "{\"targetVm\":\"b\",\"allow\":[{\"vendorId\":\"1234\"}]},"
@@ -763,7 +765,7 @@ static void vm_types(void) {
                 "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}"));
     CHECK_INT(c.nvms, 2);
     CHECK_STR(c.vms[1].type, "cloud-hypervisor");
-    CHECK(!c.vms[0].supported && !c.vms[1].supported);
+    CHECK(c.vms[0].supported && c.vms[0].by_packets && !c.vms[1].supported);
     CHECK_INT(c.vms[1].line, 1);
     EXPECT(VM("\"name\":\"a\",\"type\":\"xen\",\"socket\":\"/a\""),
            "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the string \"xen\"\n");
@@ -1247,9 +1249,10 @@ static void notes_on_readings(void) {
            "{\"port\":2}]}]}",
            "note 1:118 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
            "also what is behind a hub there\n");
-    EXPECT("{\"vms\":[" VM_A ",\n{\"name\":\"b\",\"type\":\"crosvm\",\"socket\":\"/b\"}],\"usbPassthrough\":["
-           "{\"allowedVms\":[\"a\",\"b\"],\"allow\":[\n{\"port\":2}]}]}",
-           "warning 2:20 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n"
+    EXPECT("{\"vms\":[" VM_A ",\n{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}],\"usbPassthrough\":["
+           "{\"allowedVms\":[\"a\"],\"allow\":[\n{\"port\":2}]}]}",
+           "note 2:1 vms[1]: no rule uses the VM 'b'\n"
+           "warning 2:20 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet\n"
            "note 3:1 usbPassthrough[0].allow[0]: port 2 is the port itself with \"ruleMatch\": \"all\"; with \"any\" "
            "also what is behind a hub there\n");
     with_notes = false;
@@ -1499,7 +1502,7 @@ static void the_style_of_the_older_daemons(void) {
            "    \"statePath\": \"/var/lib/vhotplug/vhotplug.state\", \"modprobe\": \"/sbin/modprobe\"\n"
            "  }\n"
            "}\n",
-           "warning 19:34 vms[1].type: VMs of type 'crosvm' are accepted but get no devices yet\n");
+           "");
     CHECK_INT(c.nrules, 3);
     CHECK_INT(c.nentries, 7);
     CHECK_INT(c.nvms, 2);

@@ -161,8 +161,8 @@ static void an_answer_to_nothing_says_nothing(void) {
 static void a_fact_about_a_vm_that_we_cannot_drive_changes_nothing(void) {
     begin(false);
     static struct conf other;
-    const char crosvm[] = "{\"vms\": [{\"name\": \"c\", \"type\": \"crosvm\", \"socket\": \"/c\"}]}";
-    if (other.nvms == 0 && !conf_parse(&other, crosvm, sizeof crosvm - 1, no_diag, NULL))
+    const char text[] = "{\"vms\": [{\"name\": \"c\", \"type\": \"cloud-hypervisor\", \"socket\": \"/c\"}]}";
+    if (other.nvms == 0 && !conf_parse(&other, text, sizeof text - 1, no_diag, NULL))
         exit(1);
     core.conf = &other;
     vm_fact_of(FACT_VM_SOCKET, 0);

@@ -96,6 +96,35 @@ static void what_a_vm_has_is_known_to_the_next_daemon(void) {
     CHECK(core.earlier == EARLIER_NOTED && doubt_of("1-1") == 0);
 }
 
+/* The end of an operation of VM a, in the way of a VM that names nothing. */
+static void ends(uint8_t port, uint64_t socket) {
+    struct op_result r = {.serial = core.vm[0].op_serial, .socket = socket, .unnamed = true, .port = port};
+    struct fact f = {.kind = FACT_OP_DONE, .op = &r};
+    note(&f);
+}
+
+static void a_port_is_known_with_its_socket(void) {
+    afresh();
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    record_sync(&core);
+    ends(0, 7);
+    place("1-1", 5, 3, false);
+    ends(9, 7);
+    start(); /* killed at once */
+    place("1-1", 5, 3, true);
+    CHECK(core.slot[0].vm_port == 9 && core.slot[0].vm_socket == 7 && core.slot[0].unshown == 1);
+    start(); /* what was not matched yet is not lost */
+    place("1-1", 5, 3, true);
+    CHECK(core.slot[0].vm_port == 9 && core.slot[0].vm_socket == 7 && core.slot[0].unshown == 1);
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    record_sync(&core);
+    ends(0, 7); /* it lists nothing, and is given the device anew */
+    CHECK(op(OP_ATTACH, 0) != NULL);
+    start(); /* killed before the answer: the old port says nothing any more */
+    place("1-1", 5, 3, true);
+    CHECK(core.slot[0].vm_port == 0 && core.slot[0].unshown == 1);
+}
+
 /* What the daemon before has noted stays until this one has seen the device. */
 static void rows_of_the_daemon_before_last_are_kept(void) {
     afresh();
@@ -306,6 +335,7 @@ int main(void) {
         return 1;
     RUN(at_the_first_start_no_vm_has_anything);
     RUN(what_a_vm_has_is_known_to_the_next_daemon);
+    RUN(a_port_is_known_with_its_socket);
     RUN(rows_of_the_daemon_before_last_are_kept);
     RUN(one_that_is_read_late_is_known_all_the_same);
     RUN(another_plug_is_another_device);
