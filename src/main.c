@@ -205,7 +205,8 @@ static int check_devices(void) {
 
 static bool is_of(const struct vmm *vmm, const struct vm_type *type) {
     bool same = str_eq(vmm->type, type->name);
-    VH_ASSERT(!same || ((vmm->talk == VMM_PACKETS) == type->by_packets && (vmm->kinds & ~type->kinds) == 0));
+    VH_ASSERT(!same ||
+              ((vmm->talk == VMM_PACKETS) == (type->listens == VM_PACKETS) && (vmm->kinds & ~type->kinds) == 0));
     return same;
 }
 
@@ -218,7 +219,7 @@ static void check_types(void) {
         int same = 0;
         for (int i = 0; vmms[i] != NULL; i++)
             same += is_of(vmms[i], &conf_vm_types[t]);
-        VH_ASSERT(same == (conf_vm_types[t].supported ? 1 : 0));
+        VH_ASSERT(same == (conf_vm_types[t].supported && conf_vm_types[t].listens != VM_EITHER ? 1 : 0));
         known += same;
     }
     VH_ASSERT(known == n);

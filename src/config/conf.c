@@ -99,9 +99,10 @@ static void read_general(struct reader *r, int object) {
 /* ---- vms ---- */
 
 const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
-    {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, false},
-    {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, true},
-    {"cloud-hypervisor", false, VM_KIND_PCI, false},
+    {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_STREAM},
+    {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, VM_PACKETS},
+    {"cloud-hypervisor", false, VM_KIND_PCI, VM_STREAM},
+    {"auto", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_EITHER},
 };
 
 /* "a", "b" or "c" */
@@ -131,7 +132,7 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
     VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
     vm->supported = conf_vm_types[type].supported;
     vm->kinds = conf_vm_types[type].kinds;
-    vm->by_packets = conf_vm_types[type].by_packets;
+    vm->listens = conf_vm_types[type].listens;
     r->foreign = r->foreign || !vm->supported;
 }
 
@@ -223,8 +224,9 @@ static void read_vm(struct reader *r, int object) {
     read_vm_usb_bus(r, v[VMK_USB_BUS], vm);
     vm->revoke = true;
     (void)rd_bool(r, v[VMK_REVOKE], &vm->revoke);
-    if (vm->by_packets && vm->passing == PASS_PATH)
-        rd_error(r, v[VMK_PASSING], "a VM of type '%s' takes descriptors only", vm->type);
+    if (vm->listens != VM_STREAM && vm->passing == PASS_PATH)
+        rd_error(r, v[VMK_PASSING], "a VM of type '%s' %s descriptors only", vm->type,
+                 vm->listens == VM_EITHER ? "may take" : "takes");
     r->vms_unread = r->vms_unread || !named;
     if (named) /* even with errors: else every rule that names the VM would be reported as well */
         r->scratch->vm_tok[r->c->nvms++] = object;

@@ -21,14 +21,22 @@
 
 enum vm_kind { VM_KIND_USB = 1 << 0, VM_KIND_PCI = 1 << 1, VM_KIND_EVDEV = 1 << 2 };
 
-/* The one list of VM types. main.c holds its VMM implementations to it at start: one for each supported type. */
+/* Of a VM's control socket. */
+enum vm_socket {
+    VM_STREAM,  /* SOCK_STREAM */
+    VM_PACKETS, /* SOCK_SEQPACKET */
+    VM_EITHER,  /* each connection finds out */
+};
+
+/* The one list of VM types. main.c holds its VMM implementations to it at start: one for each supported type
+ * but that which stands for any of them. */
 struct vm_type {
     const char *name;
-    bool supported;  /* else accepted, but its VMs get no devices */
-    unsigned kinds;  /* of devices that such a VM can take while it runs: a union of enum vm_kind */
-    bool by_packets; /* its control socket is SOCK_SEQPACKET, else SOCK_STREAM */
+    bool supported; /* else accepted, but its VMs get no devices */
+    unsigned kinds; /* of devices that such a VM can take while it runs: a union of enum vm_kind */
+    enum vm_socket listens;
 };
-enum { CONF_VM_TYPES = 3 };
+enum { CONF_VM_TYPES = 4 };
 extern const struct vm_type conf_vm_types[CONF_VM_TYPES];
 
 /* Which devices the host's drivers never see: none; those that a rule may give to a VM; all but those of rules with
@@ -41,9 +49,9 @@ struct vm_conf {
     char name[VH_NAME_MAX];
     char type[24]; /* a name of conf_vm_types[] */
     char socket[VH_SUN_PATH_MAX];
-    bool supported;    /* its type is */
-    unsigned kinds;    /* of devices that its type can take */
-    bool by_packets;   /* its socket is SOCK_SEQPACKET */
+    bool supported; /* its type is */
+    unsigned kinds; /* of devices that its type can take */
+    enum vm_socket listens;
     bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */
     uint32_t cid;      /* 0 if not given */

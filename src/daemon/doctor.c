@@ -291,16 +291,35 @@ static void say_distrusted(const struct vm_conf *vm, const struct ucred *peer, u
                    vm->name, (int)peer->pid, (unsigned)peer->uid, (unsigned)owner, vm->socket);
 }
 
-static void monitor(const struct vm_conf *vm, int fd, uid_t owner) {
+/* A connection to the VM's control socket, or -1. *packets: it is SOCK_SEQPACKET. */
+static int connect_monitor(const struct vm_conf *vm, bool *packets) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    VH_ASSERT(str_copy(a.sun_path, sizeof a.sun_path, vm->socket)); /* the same bound */
+    for (int k = vm->listens == VM_PACKETS ? 1 : 0; k < 2; k++) {
+        int fd = socket(AF_UNIX, (k == 1 ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        *packets = k == 1;
+        if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof a) == 0)
+            return fd;
+        int error = errno;
+        if (fd >= 0)
+            (void)close(fd);
+        errno = error;
+        if (error != EPROTOTYPE || vm->listens != VM_EITHER)
+            return -1;
+    }
+    return -1;
+}
+
+static void monitor(const struct vm_conf *vm, int fd, bool packets, uid_t owner) {
     struct ucred peer = {0};
     socklen_t size = sizeof peer;
     char line[1024] = "";
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     if (!connector_accepts(vm, peer.uid, owner))
         say_distrusted(vm, &peer, owner);
-    else if (vm->by_packets)
-        doctor_say(FINE, "VM %s: process %d of user %u serves a control socket of type %s", vm->name, (int)peer.pid,
-                   (unsigned)peer.uid, vm->type);
+    else if (packets)
+        doctor_say(FINE, "VM %s: process %d of user %u serves a control socket of type crosvm", vm->name, (int)peer.pid,
+                   (unsigned)peer.uid);
     else if (greets(fd, line, sizeof line))
         doctor_say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
     else if (line[0] != '\0')
@@ -313,7 +332,7 @@ static void monitor(const struct vm_conf *vm, int fd, uid_t owner) {
 
 static void check_vm(const struct vm_conf *vm) {
     struct stat st;
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    bool packets = false;
     if (!vm->supported) {
         doctor_say(NOTE, "VM %s: of type %s, which gets no devices yet", vm->name, vm->type);
         return;
@@ -332,15 +351,13 @@ static void check_vm(const struct vm_conf *vm) {
     if (st.st_mode & S_IWOTH)
         doctor_say(PROBLEM, "VM %s: every user of this host can drive it: %s has mode 0%03o (chmod o-w)", vm->name,
                    vm->socket, (unsigned)st.st_mode & 0777);
-    int type = vm->by_packets ? SOCK_SEQPACKET : SOCK_STREAM;
-    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    VH_ASSERT(str_copy(a.sun_path, sizeof a.sun_path, vm->socket)); /* the same bound */
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof a) != 0)
+    int fd = connect_monitor(vm, &packets);
+    if (fd < 0)
         doctor_say(errno == ECONNREFUSED || errno == EAGAIN ? NOTE : PROBLEM, "VM %s: %s (user %u, mode 0%03o): %s",
                    vm->name, vm->socket, (unsigned)st.st_uid, (unsigned)st.st_mode & 0777,
                    errno == ECONNREFUSED ? "not running" : strerror(errno));
     else
-        monitor(vm, fd, st.st_uid);
+        monitor(vm, fd, packets, st.st_uid);
     if (fd >= 0)
         (void)close(fd);
 }

@@ -122,8 +122,13 @@ static int connect_to(const struct vm_conf *vm, int file, struct connector_answe
     char path[32];
     bool ok = str_fmt(path, sizeof path, "/proc/self/fd/%d", file);
     VH_ASSERT(ok);
-    int fd = vm->by_packets ? sock_connect_packets(path) : sock_connect_unix(path);
-    a->packets = fd >= 0 && vm->by_packets;
+    bool packets = vm->listens == VM_PACKETS;
+    int fd = packets ? sock_connect_packets(path) : sock_connect_unix(path);
+    if (fd < 0 && errno == EPROTOTYPE && vm->listens == VM_EITHER) {
+        packets = true;
+        fd = sock_connect_packets(path);
+    }
+    a->packets = fd >= 0 && packets;
     if (fd >= 0)
         return fd;
     if (errno == ECONNREFUSED)

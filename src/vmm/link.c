@@ -19,19 +19,28 @@ static const struct conf *conf;
 static const struct vmm *const *types;
 static const struct link_calls *calls;
 
-static void link_init(struct link *l, const char *type) {
+/* Of VM_EITHER what was found out last is forgotten: lines are tried first. */
+static void choose_type(struct link *l, const struct vm_conf *vm) {
+    l->vmm = l->either[VMM_LINES] = l->either[VMM_PACKETS] = NULL;
+    for (int i = 0; types[i] != NULL; i++) {
+        if (str_eq(types[i]->type, vm->type))
+            l->vmm = types[i];
+        if (vm->listens == VM_EITHER)
+            l->either[types[i]->talk] = types[i];
+    }
+    if (vm->listens == VM_EITHER)
+        l->vmm = l->either[VMM_LINES];
+}
+
+static void link_init(struct link *l, const struct vm_conf *vm) {
     l->vm = (int)(l - links);
     l->calls = calls;
     l->state = LINK_IDLE;
     l->fd = l->poll = l->node = -1;
     l->deadline = l->connect_at = l->linger_until = VH_NEVER;
     l->rechecking = false;
-    l->vmm = NULL;
     l->features = 0;
-    for (int i = 0; types[i] != NULL; i++) {
-        if (str_eq(types[i]->type, type))
-            l->vmm = types[i];
-    }
+    choose_type(l, vm);
 }
 
 void link_start(const struct conf *c, const struct vmm *const *list, const struct link_calls *table) {
@@ -51,7 +60,7 @@ void link_reload(const struct conf *c, vm_set changed) {
     for (int v = 0; v < c->nvms; v++) {
         links[v].conf = &c->vms[v];
         if ((changed >> v & 1) != 0)
-            link_init(&links[v], c->vms[v].type);
+            link_init(&links[v], &c->vms[v]);
     }
     for (int v = 0; v < c->nvms; v++)
         judge_again(&links[v]);

@@ -123,6 +123,15 @@ static void give_up(struct link *l, enum op_status status, const char *before, c
         try_later(l);
 }
 
+/* VM_EITHER: how the socket talks says of which type the VM is now. */
+static void find_type(struct link *l, const struct connector_answer *a) {
+    const struct vmm *found = l->either[a->packets != 0 ? VMM_PACKETS : VMM_LINES];
+    if (found == NULL || found == l->vmm)
+        return;
+    l->vmm = found;
+    l->features = 0;
+}
+
 static void connected(struct link *l, const struct connector_answer *a, int fd, int pidfd) {
     if (!connector_accepts(l->conf, a->uid, a->owner)) { /* a reload has changed the rule meanwhile */
         (void)close(fd);
@@ -131,6 +140,7 @@ static void connected(struct link *l, const struct connector_answer *a, int fd, 
         give_up(l, OP_REFUSED, "VM", "its socket is served by another user than it should be");
         return;
     }
+    find_type(l, a);
     l->fd = fd;
     l->peer_uid = a->uid;
     l->owner = a->owner;

@@ -23,7 +23,8 @@ struct link {
     int vm;
     const struct vm_conf *conf;
     const struct link_calls *calls;
-    const struct vmm *vmm; /* NULL: a type without a driver */
+    const struct vmm *vmm;                     /* NULL: a type without a driver */
+    const struct vmm *either[VMM_PACKETS + 1]; /* VM_EITHER: the types that talk so, chosen from by each connection */
     enum link_state state;
     int fd, poll;
     uint32_t peer_uid, owner;   /* connected: who serves it, and whose socket it is */

@@ -272,4 +272,23 @@ def a_qmp_socket_is_no_crosvm_and_the_other_way_round(w):
     daemon.wait_log(r"vm=vm2 error=\"the monitor of VM 'vm2' is of another type: a control socket of type qemu\"", timeout=15)
 
 
+@test
+def a_vm_of_type_auto_is_what_its_socket_says(w):
+    c = conf(w, [rule("vm1", KEYBOARD)])
+    c["vms"][0]["type"] = "auto"
+    w.daemon(c)
+    api = w.api(events=True)
+    kbd = w.host.plug("1-2")
+    for _ in range(2):
+        crosvm = w.crosvm("vm1")
+        crosvm.wait_ports({1: kbd})
+        crosvm.end()
+        api.await_event("usb_detached", vm="vm1")
+        qemu = w.qemu("vm1")
+        api.await_event("usb_attached", vm="vm1")
+        equal(len(qemu.devices), 1)
+        qemu.end()
+        api.await_event("usb_detached", vm="vm1")
+
+
 run(World)

@@ -754,6 +754,10 @@ static void vm_types(void) {
            "warning 1:69 vms[1].type: VMs of type 'cloud-hypervisor' are accepted but get no devices yet: 2 of them\n");
     EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"crosvm\",\"socket\":\"/a\",\"usbPassing\":\"path\"}]}",
            "error 1:64 vms[0].usbPassing: a VM of type 'crosvm' takes descriptors only\n");
+    EXPECT("{\"vms\":[{\"name\":\"a\",\"type\":\"auto\",\"socket\":\"/a\",\"usbPassing\":\"path\"}]}",
+           "error 1:62 vms[0].usbPassing: a VM of type 'auto' may take descriptors only\n");
+    CHECK(parse("{\"vms\":[{\"name\":\"a\",\"type\":\"auto\",\"socket\":\"/a\"}]}") && c.vms[0].supported &&
+          c.vms[0].listens == VM_EITHER);
     /* What a type never takes is not sent to it; a rule that is off sends nothing. */
     EXPECT("{\"vms\":[{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}],\"usbPassthrough\":[\n"
            "{\"targetVm\":\"b\",\"allow\":[{\"vendorId\":\"1234\"}]},"
@@ -765,10 +769,11 @@ static void vm_types(void) {
                 "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}"));
     CHECK_INT(c.nvms, 2);
     CHECK_STR(c.vms[1].type, "cloud-hypervisor");
-    CHECK(c.vms[0].supported && c.vms[0].by_packets && !c.vms[1].supported);
+    CHECK(c.vms[0].supported && c.vms[0].listens == VM_PACKETS && !c.vms[1].supported);
     CHECK_INT(c.vms[1].line, 1);
     EXPECT(VM("\"name\":\"a\",\"type\":\"xen\",\"socket\":\"/a\""),
-           "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the string \"xen\"\n");
+           "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\", \"cloud-hypervisor\" or \"auto\", found the string "
+           "\"xen\"\n");
 }
 
 static void vm_errors(void) {
@@ -777,13 +782,14 @@ static void vm_errors(void) {
     EXPECT("{\"vms\":[{}]}", "error 1:9 vms[0]: 'name' is missing\n"
                              "error 1:9 vms[0]: 'type' is missing, for instance \"type\": \"qemu\"\n"
                              "error 1:9 vms[0]: 'socket' is missing: the path of the VM's control socket\n");
-    EXPECT(VM("\"name\":\"\",\"type\":1,\"socket\":\"a\",\"qmp\":\"x\",\"usbPassing\":1,\"cid\":2"),
-           "error 2:8 vms[0].name: expected the name of a VM, found the string \"\"\n"
-           "error 2:18 vms[0].type: expected \"qemu\", \"crosvm\" or \"cloud-hypervisor\", found the number 1\n"
-           "error 2:29 vms[0].socket: expected an absolute path, found the string \"a\"\n"
-           "error 2:39 vms[0].qmp: expected \"share\" or \"keep\", found the string \"x\"\n"
-           "error 2:56 vms[0].usbPassing: expected \"auto\", \"fd\" or \"path\", found the number 1\n"
-           "error 2:64 vms[0].cid: expected a guest's CID, 3 or more, found the number 2\n");
+    EXPECT(
+        VM("\"name\":\"\",\"type\":1,\"socket\":\"a\",\"qmp\":\"x\",\"usbPassing\":1,\"cid\":2"),
+        "error 2:8 vms[0].name: expected the name of a VM, found the string \"\"\n"
+        "error 2:18 vms[0].type: expected \"qemu\", \"crosvm\", \"cloud-hypervisor\" or \"auto\", found the number 1\n"
+        "error 2:29 vms[0].socket: expected an absolute path, found the string \"a\"\n"
+        "error 2:39 vms[0].qmp: expected \"share\" or \"keep\", found the string \"x\"\n"
+        "error 2:56 vms[0].usbPassing: expected \"auto\", \"fd\" or \"path\", found the number 1\n"
+        "error 2:64 vms[0].cid: expected a guest's CID, 3 or more, found the number 2\n");
     EXPECT(
         VM("\"name\":\"a\",\"type\":\"qemu\",\"socket\":\"/a\",\"usbBus\":\"x\\\"y\""),
         "error 2:49 vms[0].usbBus: expected the name of a USB bus of the VM, such as \"xhci.0\": letters, digits and "

@@ -66,7 +66,34 @@ static const struct vmm vmm_test = {
     .takes_fd = takes_fd,
 };
 static struct vmm stays;
-static const struct vmm *types[] = {&vmm_test, NULL};
+
+/* A protocol of lines, for VMs of either type: the first line is the greeting. */
+static enum vmm_step take_line(struct vmm_conv *cv, const char *text, size_t len, struct vmm_out *out) {
+    if (is(text, len, "hello") && !cv->greeted) {
+        cv->greeted = true;
+        return VMM_READY;
+    }
+    return take(cv, text, len, out);
+}
+
+static void reset_lines(struct vmm_conv *cv) {
+    cv->op.kind = OP_NONE;
+    cv->greeted = false;
+}
+
+static const struct vmm vmm_lines = {
+    .type = "lines",
+    .talk = VMM_LINES,
+    .most_fds = 1,
+    .answer_ms = 500,
+    .one_client = true,
+    .strange = "who knows",
+    .reset = reset_lines,
+    .message = take_line,
+    .begin = begin,
+    .takes_fd = takes_fd,
+};
+static const struct vmm *types[] = {&vmm_test, &vmm_lines, NULL};
 
 /* ---- what was told ---- */
 
@@ -109,6 +136,8 @@ static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
 
 static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
 static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
+
+static bool either; /* the VM's type is to be found out */
 
 static const char *heard(void) {
     static char text[sizeof told];
@@ -192,8 +221,8 @@ static void open_listener(int type) {
 
 static void start(int type) {
     conf.nvms = 1;
-    conf.vms[0].by_packets = true;
-    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "test");
+    conf.vms[0].listens = either ? VM_EITHER : VM_PACKETS;
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "%s", either ? "auto" : "test");
     hands_start(&conf, -1, NULL, &connector_calls);
     link_start(&conf, types, &calls);
     open_listener(type);
@@ -390,6 +419,35 @@ static void a_monitor_that_serves_many_keeps_its_connection(void) {
     types[0] = &vmm_test;
 }
 
+/* The VM is started anew as one of another type: its socket says so. */
+static void the_type_is_found_out_by_each_connection(void) {
+    static const int kinds[] = {SOCK_SEQPACKET, SOCK_STREAM, SOCK_STREAM, SOCK_SEQPACKET};
+    int files = open_files();
+    either = true;
+    start(kinds[0]);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        ask(OP_ATTACH);
+        answer_call();
+        if (kinds[i] == SOCK_STREAM) {
+            say("hello\n");
+            pass();
+        }
+        expect("do", true);
+        say(kinds[i] == SOCK_STREAM ? "ok\n" : "ok");
+        pass();
+        CHECK_STR(heard(), "ok  ");
+        CHECK(link_connected(0) == (kinds[i] == SOCK_STREAM)); /* one of lines lingers */
+        link_drop(0);
+        (void)heard();
+        hang_up();
+        CHECK(close(listener) == 0 && unlink(conf.vms[0].socket) == 0);
+        open_listener(kinds[(i + 1) % 4]);
+    }
+    stop();
+    either = false;
+    CHECK_INT(open_files(), files);
+}
+
 int main(void) {
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     CHECK(mkdtemp(top) != NULL);
@@ -404,6 +462,7 @@ int main(void) {
     RUN(a_full_queue_that_empties_answers);
     RUN(a_socket_of_another_type_is_named);
     RUN(a_monitor_that_serves_many_keeps_its_connection);
+    RUN(the_type_is_found_out_by_each_connection);
     CHECK(rmdir(top) == 0);
     TEST_MAIN_END;
 }
