@@ -6,10 +6,14 @@
  * has none, so ours are given both. A root port is free if its bus has no child. It may not be any more when device_add
  * comes, or its plugging may be off: then the next one is tried. addr 0 is said, because QEMU would choose a slot that
  * a port does not have if slot 0 is occupied.
+ *
+ * An input device is recognised by its property `evdev`. Whether it is grabbed is not tried: that would take what is
+ * typed meanwhile from the host. Once the host's device has gone, QEMU keeps its own and spins until that is deleted.
  */
 #include "vmm/qemu_pci.h"
 
 #include "base/assert.h"
+#include "codec/vm_input_id.h"
 #include "codec/vm_pci_id.h"
 
 #include <string.h>
@@ -60,6 +64,19 @@ static void get_fd(struct qemu_pci *q, struct qemu_pci_out *out, enum step step,
     out->fd = step == STEP_FD ? QEMU_PCI_DEVICE_FD : QEMU_PCI_IOMMU_FD;
 }
 
+/* QEMU 7.2 to 11.1 take no descriptor in place of the node. */
+static void add_input(struct qemu_pci *q, struct qemu_pci_out *out) {
+    char args[VH_TEXT_MAX * 2], id[VH_OPID_MAX], node[VH_NODE_MAX];
+    vm_input_id_print(id, q->op.number);
+    input_node_print(node, q->op.number);
+    bool ok = str_fmt(args, sizeof args,
+                      "\"driver\": \"virtio-input-host-pci\", \"evdev\": \"%s\", \"id\": \"%s\", \"bus\": \"%s\", "
+                      "\"addr\": \"0\"",
+                      node, id, q->ports[q->port]);
+    VH_ASSERT(ok);
+    command(q, out, STEP_ADD, "device_add", args);
+}
+
 static void add(struct qemu_pci *q, struct qemu_pci_out *out) {
     char args[VH_TEXT_MAX * 2], id[VH_OPID_MAX], host[PCI_ADDRESS_TEXT];
     vm_pci_id_print(id, &q->op.address);
@@ -105,6 +122,11 @@ static const struct meaning {
     {"is already attached", QEMU_PCI_BUSY, NULL},
 };
 
+static const struct meaning meanings_input[] = {
+    {"failed to get exclusive access", QEMU_PCI_BUSY, "another program has grabbed it"},
+    {"Permission denied", QEMU_PCI_DENIED, "QEMU may not open the node of the input device"},
+};
+
 /* The port is of no use now, and another one may be. */
 static bool is_about_the_port(const char *text) {
     static const char *const parts[] = {
@@ -124,8 +146,9 @@ static bool is_about_the_port(const char *text) {
 }
 
 static bool refused(struct qemu_pci *q, const char *text) {
-    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
-        const struct meaning *m = &meanings[i];
+    size_t n = q->op.input ? sizeof meanings_input / sizeof *meanings_input : sizeof meanings / sizeof *meanings;
+    for (size_t i = 0; i < n; i++) {
+        const struct meaning *m = q->op.input ? &meanings_input[i] : &meanings[i];
         if (q->step == STEP_ADD && strstr(text, m->part) != NULL)
             return finish(q, m->end, m->text != NULL ? m->text : text);
     }
@@ -143,18 +166,27 @@ static bool safe_id(const char *id) {
     return id[0] != '\0';
 }
 
+/* Of a device that the operation is about. */
+static const char *type_of(const struct qemu_pci *q) {
+    return q->op.input ? "child<virtio-input-host-pci>" : "child<vfio-pci>";
+}
+
+static bool is_ours(const struct qemu_pci *q, struct qemu_pci_found *f) {
+    return q->op.input ? vm_input_id_parse(f->id, &f->number) : vm_pci_id_parse(f->id, &f->address);
+}
+
 static bool take_list(struct qemu_pci *q, const struct json *j, int array, bool anonymous) {
     for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
         struct qemu_pci_found f = {.anonymous = anonymous};
         int type = json_get(j, t, "type");
-        bool device = json_string_is(j, type, "child<vfio-pci>");
+        bool device = json_string_is(j, type, type_of(q));
         bool port = json_string_is(j, type, "child<pcie-root-port>") || json_string_is(j, type, "child<ioh3420>");
         if ((!device && (!port || anonymous)) || !json_string(j, json_get(j, t, "name"), f.id, sizeof f.id) ||
             !safe_id(f.id))
             continue;
         if ((device ? q->nfound : q->nports) == VH_MAX_VM_PCI)
             return false;
-        f.ours = !anonymous && vm_pci_id_parse(f.id, &f.address);
+        f.ours = !anonymous && is_ours(q, &f);
         f.known = f.ours;
         if (device)
             q->found[q->nfound++] = f;
@@ -164,15 +196,25 @@ static bool take_list(struct qemu_pci *q, const struct json *j, int array, bool 
     return true;
 }
 
-/* "0000:01:00.0"; all ones without one. */
+/* "0000:01:00.0", all ones without one; "/dev/input/event4". */
 static void take_host(struct qemu_pci *q, const struct json *j, int value) {
     struct qemu_pci_found *f = &q->found[q->asked];
     struct pci_address a = {0};
-    char text[PCI_ADDRESS_TEXT];
-    if (!json_string(j, value, text, sizeof text) || !pci_address_parse(text, &a))
+    char text[VH_NODE_MAX];
+    if (!json_string(j, value, text, sizeof text))
         return;
-    f->address = a;
-    f->known = true;
+    if (q->op.input) {
+        f->known = input_node_parse(text, &f->number) || f->known;
+    } else if (pci_address_parse(text, &a)) {
+        f->address = a;
+        f->known = true;
+    }
+}
+
+static bool is_meant(const struct qemu_pci *q, const struct qemu_pci_found *f) {
+    if (q->op.input)
+        return f->known && f->number == q->op.number;
+    return f->known && pci_address_order(&f->address) == pci_address_order(&q->op.address);
 }
 
 static bool has_child(const struct json *j, int array) {
@@ -210,8 +252,7 @@ static bool next_port(struct qemu_pci *q, struct qemu_pci_out *out) {
 /* All hosts are known. */
 static bool decide(struct qemu_pci *q, struct qemu_pci_out *out) {
     q->asked = 0;
-    while (q->asked < q->nfound && (!q->found[q->asked].known || pci_address_order(&q->found[q->asked].address) !=
-                                                                     pci_address_order(&q->op.address)))
+    while (q->asked < q->nfound && !is_meant(q, &q->found[q->asked]))
         q->asked++;
     bool has = q->asked < q->nfound;
     if (q->op.what == QEMU_PCI_LIST || has != (q->op.what == QEMU_PCI_DEL))
@@ -228,7 +269,8 @@ static bool next_host(struct qemu_pci *q, struct qemu_pci_out *out) {
     if (q->asked >= q->nfound)
         return decide(q, out);
     path_of(path, &q->found[q->asked]);
-    bool ok = str_fmt(args, sizeof args, "\"path\": \"%s\", \"property\": \"host\"", path);
+    bool ok =
+        str_fmt(args, sizeof args, "\"path\": \"%s\", \"property\": \"%s\"", path, q->op.input ? "evdev" : "host");
     VH_ASSERT(ok);
     command(q, out, STEP_HOST, "qom-get", args);
     return false;
@@ -237,7 +279,9 @@ static bool next_host(struct qemu_pci *q, struct qemu_pci_out *out) {
 static bool take_port(struct qemu_pci *q, const struct json *j, int value, struct qemu_pci_out *out) {
     if (value < 0 || has_child(j, value))
         return next_port(q, out);
-    if (q->op.by_fd)
+    if (q->op.input)
+        add_input(q, out);
+    else if (q->op.by_fd)
         list(q, out, STEP_OBJECTS, "/objects");
     else
         add(q, out);
@@ -249,7 +293,9 @@ static bool answered(struct qemu_pci *q, const struct json *j, int value, struct
     case STEP_LIST:
     case STEP_LIST_ANON:
         if (!take_list(q, j, value, q->step == STEP_LIST_ANON))
-            return finish(q, QEMU_PCI_FAILED, "the VM has more PCI devices than can be listed");
+            return finish(q, QEMU_PCI_FAILED,
+                          q->op.input ? "the VM has more input devices than can be listed"
+                                      : "the VM has more PCI devices than can be listed");
         if (q->step == STEP_LIST_ANON)
             return next_host(q, out);
         list(q, out, STEP_LIST_ANON, PERIPHERAL "-anon");

@@ -1,9 +1,10 @@
 /*
- * qemu_pci.h - PCI devices of the host in QEMU: which ones it has, one more, one less, as QMP commands and from QMP
- * answers. Pure; the caller moves bytes and descriptors.
+ * qemu_pci.h - PCI devices and input devices of the host in QEMU, where both are PCI devices of the VM: which ones it
+ * has, one more, one less, as QMP commands and from QMP answers. Pure; the caller moves bytes and descriptors.
  *
  * QEMU asks the guest for a device that is to leave. So an operation ends when QEMU has accepted it, and an event tells
- * the rest. Whether the device is out only the kernel knows.
+ * the rest. Whether a PCI device is out only the kernel knows. The number of an input device is used again: what a VM
+ * has of one that is unplugged goes first.
  */
 #ifndef VHOTPLUG_QEMU_PCI_H
 #define VHOTPLUG_QEMU_PCI_H
@@ -23,6 +24,8 @@ struct qemu_pci_op {
     enum qemu_pci_what what;
     struct pci_address address; /* ADD, DEL */
     bool by_fd;                 /* ADD: descriptors go along, as enum qemu_pci_fd says */
+    bool input;                 /* of input devices, which have a number and no address and no descriptor */
+    uint16_t number;            /* ADD, DEL: its node is /dev/input/event4 */
 };
 
 enum qemu_pci_fd { QEMU_PCI_NO_FD, QEMU_PCI_DEVICE_FD, QEMU_PCI_IOMMU_FD };
@@ -36,7 +39,7 @@ enum qemu_pci_end {
     QEMU_PCI_ACCEPTED, /* DEL: the guest is asked */
     QEMU_PCI_NO_PORT,  /* ADD: no root port is free */
     QEMU_PCI_GROUP,    /* ADD: a member of its IOMMU group has a driver of the host */
-    QEMU_PCI_BUSY,     /* ADD: another VM has a member of the group */
+    QEMU_PCI_BUSY,     /* ADD: another VM has a member of the group; some program has the input device for itself */
     QEMU_PCI_DENIED,   /* ADD: QEMU may not open the node */
     QEMU_PCI_MEMLOCK,  /* ADD: QEMU may not lock the VM's memory */
     QEMU_PCI_MODULE,   /* ADD: the kernel lacks a part of VFIO */
@@ -47,6 +50,7 @@ enum qemu_pci_end {
 struct qemu_pci_found {
     char id[VH_OPID_MAX];       /* as QEMU's object is named */
     struct pci_address address; /* if known: by its property `host`, or by our id */
+    uint16_t number;            /* likewise of an input device, by its property `evdev` */
     bool known;
     bool ours; /* its id is one of ours */
     bool anonymous;

@@ -4,6 +4,7 @@ import json
 
 from rig import SOCKET, BoardWorld, conf, main
 from board import until
+from inputs import make
 from tap import check, contains, equal, scaled, test
 
 # name, bus type, event types, keys, relative axes, absolute axes, properties, switches: udev's classes beside ID_INPUT
@@ -21,21 +22,6 @@ MADE = {
     "mouse buttons only": (0x3, (1,), (0x110, 0x111), (), (), (), (), {"MOUSE"}),
     "keyboard": (0x11, (1,), tuple(range(1, 32)), (), (), (), (), {"KEY", "KEYBOARD"}),
 }
-MAKER = """
-import fcntl, json, os, struct, sys, time
-kept = []
-for name, (bus, ev, key, rel, ab, prop, sw) in json.loads(sys.argv[1]).items():
-    fd = os.open("/dev/uinput", os.O_RDWR)
-    for request, codes in ((0x40045564, ev), (0x40045565, key), (0x40045566, rel), (0x40045567, ab), (0x4004556d, sw), (0x4004556e, prop)):
-        for code in codes:
-            fcntl.ioctl(fd, request, code)
-    most = [9 if axis == 0x2f else 1000 if axis in ab else 0 for axis in range(64)]
-    os.write(fd, struct.pack("80sHHHHI", name.encode(), bus, 1, 2, 3, 0) + struct.pack("64i", *most) + struct.pack("192i", *[0] * 192))
-    fcntl.ioctl(fd, 0x5501)
-    kept.append(fd)
-print("made", flush=True)
-time.sleep(3600)
-"""
 
 
 class Inputs(BoardWorld):
@@ -43,9 +29,7 @@ class Inputs(BoardWorld):
 
     def make(self):
         """Devices that a program on the board makes; they are there while it runs."""
-        self.board.run("modprobe evdev; modprobe uinput")
-        self.maker = self.board.spawn(["python3", "-ISuc", MAKER, json.dumps({name: made[:-1] for name, made in MADE.items()})], root="host")
-        equal(self.maker.line(scaled(20)), "made")
+        self.maker = make(self.board, {name: made[:-1] for name, made in MADE.items()})
 
     def __exit__(self, kind, value, trace):
         if self.maker:

@@ -8,6 +8,7 @@ import sys
 
 from rig import LOGS, TOP, BoardWorld, main
 from board import Vm, until
+from inputs import make, node
 from tap import check, contains, equal, scaled, test
 
 sys.path.append(os.path.join(TOP, "tests/fault"))
@@ -293,6 +294,46 @@ def a_device_of_the_command_line_is_known_by_its_host(w):
     until(lambda: w.tool.ask("look", nic).startswith("done"), scaled(10), "the device out of the VM")
     w.tool.must("done", "restore", nic)
     w.on_host(nic, "e1000e")
+
+
+@test
+def an_input_device_goes_to_a_vm_and_back(w):
+    maker = make(w.board, {name: (0x11, (1,), tuple(range(1, 32)), (), (), (), ()) for name in ("left", "right")})
+    left, right = until(lambda: (node(w.board, "left"), node(w.board, "right")) if node(w.board, "right") else None, scaled(10), "both")
+    cold = w.guest("vm1", options=("-device", f"virtio-input-host-pci,evdev=/dev/input/{left},id=vhp-evdev-0"))  # as vmm_args says
+    vm = w.guest("vm2")
+    equal(w.tool.ask("list-input", cold.socket), f"done vhp-evdev-0={left} ")
+    equal(w.tool.ask("list-input", vm.socket), "done ")
+    contains(w.tool.must("busy", "add-input", vm.socket, left), "another program has grabbed it")
+    w.tool.must("done", "add-input", vm.socket, right)
+    w.tool.must("done", "add-input", vm.socket, right)  # it is there
+    equal(w.tool.ask("list-input", vm.socket), f"done vhp-evdev-{right}={right}* ")
+    w.tool.must("accepted", "del-input", vm.socket, right)
+    equal(w.tool.ask("await", int(scaled(20))), f"deleted vhp-evdev-{right}")
+    equal(w.tool.ask("list-input", vm.socket), "done ")
+    w.tool.must("done", "del-input", vm.socket, right)  # it is out
+    w.tool.must("done", "add-input", vm.socket, right)
+    maker.kill()
+    maker.wait(scaled(10))
+    until(lambda: node(w.board, "right") is None, scaled(10), "the host's device gone")
+    equal(w.tool.ask("list-input", vm.socket), f"done vhp-evdev-{right}={right}* ")  # QEMU does not see that
+    w.tool.must("accepted", "del-input", vm.socket, right)
+    equal(w.tool.ask("await", int(scaled(20))), f"deleted vhp-evdev-{right}")
+    contains(w.tool.must("failed", "add-input", vm.socket, right), "No such file or directory")
+
+
+@test
+def a_vm_of_another_user_opens_an_input_device_that_it_was_let(w):
+    maker = make(w.board, {"left": (0x11, (1,), tuple(range(1, 32)), (), (), (), ())})
+    left = until(lambda: node(w.board, "left"), scaled(10), "the device")
+    w.board.run(f"mkdir -p /run/user && chown {NOBODY} /run/user")
+    vm = w.guest("user/vm1", prefix=("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+                 options=("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"))
+    contains(w.tool.must("denied", "add-input", vm.socket, left), "QEMU may not open the node of the input device")
+    w.board.run(f"chown {NOBODY} /dev/input/{left}")
+    w.tool.must("done", "add-input", vm.socket, left)
+    maker.kill()
+    maker.wait(scaled(10))
 
 
 @test

@@ -1,13 +1,17 @@
 /*
- * vfiotool.c - a VFIO worker and the QMP of PCI devices, driven by lines: for tests on the board, where a kernel with
- * an IOMMU and QEMU are real. The worker is in its sandbox; this process takes the place of the loop and of a link.
+ * vfiotool.c - a VFIO worker and the QMP of PCI and input devices, driven by lines: for tests on the board, where a
+ * kernel with an IOMMU and QEMU are real. The worker is in its sandbox; this process takes the place of the loop and of
+ * a link.
  *
  * Commands on standard input, each answered by one line:
- *   prepare UID FLAGS ADDRESS...   FLAGS: - or letters: f by descriptor, j joins, k and u in spite of keyboard and
- * route look ADDRESS, restore ADDRESS "RESULT group=N opened=N wanted=N undriven=N WHY": enum vfio_result as a word;
- * "late" after VH_T_VFIO; "ended" list SOCKET, add SOCKET ADDRESS, del SOCKET ADDRESS "END WHY": enum qemu_pci_end as a
- * word; of list "done ID=ADDRESS...", with "*" behind ids of ours await SECONDS                  the next event about a
- * device that leaves, of the monitor that was asked last
+ *
+ * - prepare UID FLAGS ADDRESS... (FLAGS: "-" or letters: f by descriptor, j joins, k and u in spite of keyboard and
+ *   route), look ADDRESS, restore ADDRESS: "RESULT group=N opened=N wanted=N undriven=N WHY", enum vfio_result as a
+ * word; "late" after VH_T_VFIO; "ended".
+ * - list SOCKET, add SOCKET ADDRESS, del SOCKET ADDRESS: "END WHY", enum qemu_pci_end as a word; of list "done
+ *   ID=ADDRESS...", with "*" behind ids of ours.
+ * - list-input SOCKET, add-input SOCKET event4, del-input SOCKET event4: the same of input devices.
+ * - await SECONDS: the next event about a device that leaves, of the monitor that was asked last.
  */
 #include "base/duration.h"
 #include "base/limits.h"
@@ -51,6 +55,14 @@ static struct pci_address address_of(const char *text) {
     if (text == NULL || !pci_address_parse(text, &a))
         die("no PCI address");
     return a;
+}
+
+/* Of "event4". */
+static uint16_t number_of(const char *text) {
+    uint64_t v = 0;
+    if (text == NULL || !str_starts(text, "event") || !str_uint(text + 5, strlen(text + 5), UINT16_MAX, &v))
+        die("no input device");
+    return (uint16_t)v;
 }
 
 /* ---- the worker ---- */
@@ -182,7 +194,7 @@ static void open_monitor(const char *path) {
     } while (json_get(&json, 0, "return") < 0);
 }
 
-static void tell_end(const struct qemu_pci *q, bool listed) {
+static void tell_end(const struct qemu_pci *q, bool listed, bool input) {
     static const char *const words[QEMU_PCI_ENDS] = {"done",   "accepted", "no-port", "group", "busy",
                                                      "denied", "memlock",  "module",  "failed"};
     char text[VH_REPLY_MAX / 2], address[PCI_ADDRESS_TEXT];
@@ -190,13 +202,16 @@ static void tell_end(const struct qemu_pci *q, bool listed) {
     sb_init(&sb, text, sizeof text);
     sb_fmt(&sb, "%s %s", words[q->end], q->text);
     for (int i = 0; listed && i < q->nfound; i++) {
-        pci_address_text(address, &q->found[i].address);
+        if (input)
+            (void)str_fmt(address, sizeof address, "event%u", (unsigned)q->found[i].number); /* a number */
+        else
+            pci_address_text(address, &q->found[i].address);
         sb_fmt(&sb, "%s=%s%s ", q->found[i].id, q->found[i].known ? address : "?", q->found[i].ours ? "*" : "");
     }
     say(text);
 }
 
-static void operate(enum qemu_pci_what what, char *rest) {
+static void operate(enum qemu_pci_what what, bool input, char *rest) {
     static struct qemu_pci q;
     static uint32_t serial;
     char text[VH_QMP_OUT_MAX];
@@ -204,8 +219,10 @@ static void operate(enum qemu_pci_what what, char *rest) {
     char *save = NULL;
     int64_t deadline = clock_now() + VH_T_ADD_PCI * VH_NSEC_PER_MSEC;
     open_monitor(strtok_r(rest, " ", &save));
-    struct qemu_pci_op op = {.serial = ++serial, .what = what};
-    if (what != QEMU_PCI_LIST)
+    struct qemu_pci_op op = {.serial = ++serial, .what = what, .input = input};
+    if (what != QEMU_PCI_LIST && input)
+        op.number = number_of(strtok_r(NULL, " ", &save));
+    else if (what != QEMU_PCI_LIST)
         op.address = address_of(strtok_r(NULL, " ", &save));
     sb_init(&out.text, text, sizeof text);
     qemu_pci_begin(&q, &op, &out);
@@ -217,7 +234,7 @@ static void operate(enum qemu_pci_what what, char *rest) {
             return;
         }
     } while (!qemu_pci_message(&q, &json, &out));
-    tell_end(&q, what == QEMU_PCI_LIST);
+    tell_end(&q, what == QEMU_PCI_LIST, input);
 }
 
 static void await(const char *rest) {
@@ -244,12 +261,12 @@ static void obey(char *command) {
         order_line(VFIO_LOOK, rest);
     else if (str_eq(command, "restore"))
         order_line(VFIO_RESTORE, rest);
-    else if (str_eq(command, "list"))
-        operate(QEMU_PCI_LIST, rest);
-    else if (str_eq(command, "add"))
-        operate(QEMU_PCI_ADD, rest);
-    else if (str_eq(command, "del"))
-        operate(QEMU_PCI_DEL, rest);
+    else if (str_eq(command, "list") || str_eq(command, "list-input"))
+        operate(QEMU_PCI_LIST, !str_eq(command, "list"), rest);
+    else if (str_eq(command, "add") || str_eq(command, "add-input"))
+        operate(QEMU_PCI_ADD, !str_eq(command, "add"), rest);
+    else if (str_eq(command, "del") || str_eq(command, "del-input"))
+        operate(QEMU_PCI_DEL, !str_eq(command, "del"), rest);
     else if (str_eq(command, "await"))
         await(rest);
     else

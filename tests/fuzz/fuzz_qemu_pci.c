@@ -55,7 +55,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     struct qemu_pci_op op = {.serial = 1,
                              .what = (enum qemu_pci_what)(QEMU_PCI_LIST + data[0] % 3),
                              .address = {.bus = 1},
-                             .by_fd = (data[0] & 64) != 0};
+                             .by_fd = (data[0] & 64) != 0,
+                             .input = (data[0] & 128) != 0,
+                             .number = 4};
     memset(&q, 0xff, sizeof q);
     sb_init(&out.text, sent, sizeof sent);
     qemu_pci_begin(&q, &op, &out);

@@ -366,6 +366,90 @@ static void an_event_names_the_device(void) {
     }
 }
 
+/* ---- input devices ---- */
+
+static void begin_input(enum qemu_pci_what what) {
+    struct qemu_pci_op op = {.serial = 7, .what = what, .input = true, .number = 4};
+    memset(&q, 0xff, sizeof q);
+    clear();
+    qemu_pci_begin(&q, &op, &out);
+}
+
+#define INPUT(id) ", {\"name\": \"" id "\", \"type\": \"child<virtio-input-host-pci>\"}"
+
+static void input_devices_are_known_by_their_node(void) {
+    begin_input(QEMU_PCI_LIST);
+    lists(INPUT("vhp-evdev-event4") INPUT("vhp-evdev-0") INPUT("kbd")
+              INPUT("x/y") ", {\"name\": \"" OURS "\", \"type\": \"child<vfio-pci>\"}");
+    CHECK(!done("[{\"name\": \"device[0]\", \"type\": \"child<virtio-input-host-pci>\"}]"));
+    command_is("\"qom-get\", \"id\": \"7.pci3\", \"arguments\": {\"path\": "
+               "\"/machine/peripheral/vhp-evdev-event4\", \"property\": \"evdev\"}");
+    CHECK(!refused("GenericError", "Property not found")); /* our id tells */
+    CHECK(!done("\"/dev/input/event5\""));
+    CHECK(!done("\"/dev/input/by-path/platform-i8042-serio-0-event-kbd\""));
+    command_is("/machine/peripheral-anon/device[0]\"");
+    CHECK(done("\"/dev/input/event12\"") && q.end == QEMU_PCI_DONE && q.nfound == 4 && q.nports == 2);
+    CHECK(q.found[0].ours && q.found[0].known && q.found[0].number == 4);
+    CHECK(!q.found[1].ours && q.found[1].known && q.found[1].number == 5);
+    CHECK(!q.found[2].ours && !q.found[2].known);
+    CHECK(q.found[3].anonymous && q.found[3].known && q.found[3].number == 12);
+}
+
+static void an_input_device_goes_to_a_free_port(void) {
+    begin_input(QEMU_PCI_ADD);
+    lists("");
+    CHECK(!done(NO_UNNAMED));
+    to_port(0);
+    CHECK(!done(FULL_PORT));
+    to_port(1);
+    CHECK(!done(FREE_PORT));
+    command_is("\"device_add\", \"id\": \"7.pci5\", \"arguments\": {\"driver\": \"virtio-input-host-pci\", \"evdev\": "
+               "\"/dev/input/event4\", \"id\": \"vhp-evdev-event4\", \"bus\": \"p1\", \"addr\": \"0\"}");
+    CHECK(out.fd == QEMU_PCI_NO_FD);
+    CHECK(done("{}") && q.end == QEMU_PCI_DONE);
+    begin_input(QEMU_PCI_ADD); /* it is there */
+    lists(INPUT("vhp-evdev-0"));
+    CHECK(!done(NO_UNNAMED) && done("\"/dev/input/event4\"") && q.end == QEMU_PCI_DONE);
+}
+
+static const char *add_refused(const char *text) {
+    begin_input(QEMU_PCI_ADD);
+    lists("");
+    CHECK(!done(NO_UNNAMED) && !done(FREE_PORT) && refused("GenericError", text));
+    return q.text;
+}
+
+static void why_an_input_device_does_not_go(void) {
+    CHECK_STR(add_refused("/dev/input/event4: failed to get exclusive access: Device or resource busy"),
+              "another program has grabbed it");
+    CHECK(q.end == QEMU_PCI_BUSY);
+    CHECK_STR(add_refused("Could not open '/dev/input/event4': Permission denied"),
+              "QEMU may not open the node of the input device");
+    CHECK(q.end == QEMU_PCI_DENIED);
+    CHECK_STR(add_refused("Could not open '/dev/input/event4': No such file or directory"),
+              "Could not open '/dev/input/event4': No such file or directory");
+    CHECK(q.end == QEMU_PCI_FAILED);
+}
+
+static void an_input_device_leaves_by_its_guest(void) {
+    char id[VH_OPID_MAX];
+    begin_input(QEMU_PCI_DEL);
+    lists(INPUT("vhp-evdev-event4"));
+    CHECK(!done(NO_UNNAMED) && !done("\"/dev/input/event4\""));
+    command_is("\"device_del\", \"id\": \"7.pci4\", \"arguments\": {\"id\": \"/machine/peripheral/vhp-evdev-event4\"}");
+    CHECK(done("{}") && q.end == QEMU_PCI_ACCEPTED);
+    struct json j = parse("{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": "
+                          "\"/machine/peripheral/vhp-evdev-event4/virtio-backend\"}}");
+    CHECK(qemu_pci_event(&j, id) == QEMU_PCI_OTHER_EVENT); /* a part of it */
+    j = parse("{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"vhp-evdev-event4\", \"path\": "
+              "\"/machine/peripheral/vhp-evdev-event4\"}}");
+    CHECK(qemu_pci_event(&j, id) == QEMU_PCI_DELETED);
+    CHECK_STR(id, "vhp-evdev-event4");
+    begin_input(QEMU_PCI_DEL); /* it has gone */
+    lists("");
+    CHECK(done(NO_UNNAMED) && q.end == QEMU_PCI_DONE);
+}
+
 int main(void) {
     RUN(devices_are_known_by_their_host);
     RUN(a_vm_without_any_has_none);
@@ -380,5 +464,9 @@ int main(void) {
     RUN(other_lines_change_nothing);
     RUN(answers_of_another_form_are_survived);
     RUN(an_event_names_the_device);
+    RUN(input_devices_are_known_by_their_node);
+    RUN(an_input_device_goes_to_a_free_port);
+    RUN(why_an_input_device_does_not_go);
+    RUN(an_input_device_leaves_by_its_guest);
     TEST_MAIN_END;
 }
