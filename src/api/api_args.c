@@ -266,8 +266,16 @@ static void put_left_out(struct args *a) {
 
 /* ---- all of it ---- */
 
-static enum type type_of(const struct vm_conf *vm) {
-    return str_eq(vm->type, "qemu") ? TYPE_QEMU : str_eq(vm->type, "crosvm") ? TYPE_CROSVM : TYPE_CLOUD;
+/* False if each start of the VM finds out its type. */
+static bool find_type(const struct vm_conf *vm, enum type *type) {
+    static const char *const names[] = {
+        [TYPE_QEMU] = "qemu", [TYPE_CROSVM] = "crosvm", [TYPE_CLOUD] = "cloud-hypervisor"};
+    for (int i = 0; i <= TYPE_CLOUD; i++) {
+        *type = (enum type)i;
+        if (str_eq(vm->type, names[i]))
+            return true;
+    }
+    return false;
 }
 
 bool api_args(const struct args_host *h, const struct request *r, struct sbuf *sb, char *error, size_t cap) {
@@ -277,7 +285,11 @@ bool api_args(const struct args_host *h, const struct request *r, struct sbuf *s
         fail(&a, "unknown VM '%s'", r->vm);
         return false;
     }
-    a.type = type_of(&h->conf->vms[a.vm]);
+    if (!find_type(&h->conf->vms[a.vm], &a.type)) {
+        fail(&a, "VM '%s' has the type \"%s\": which arguments it takes is not known before it runs", r->vm,
+             h->conf->vms[a.vm].type);
+        return false;
+    }
     sb_str(sb, "{\"result\": \"ok\", \"vmm_args\": [");
     put_pci(&a);
     put_tables(&a);

@@ -246,6 +246,14 @@ static void an_input_device_of_each_type(void) {
 
 /* ---- all of it ---- */
 
+/* Any of the types has its own words, and none has the words of another one by default. */
+static void a_type_that_is_not_known_yet_has_no_words(void) {
+    configure("auto", "", NET EVDEV("{\"targetVm\": \"a\", \"allow\": [{\"name\": \"AT\"}]}"));
+    CHECK_STR(args(), "VM 'a' has the type \"auto\": which arguments it takes is not known before it runs");
+    input(3, "AT keyboard");
+    CHECK_STR(args(), "VM 'a' has the type \"auto\": which arguments it takes is not known before it runs");
+}
+
 static void kinds_come_in_their_order(void) {
     configure("qemu", "",
               NET EVDEV("{\"targetVm\": \"a\", \"allow\": [{\"name\": \"AT\"}]}")
@@ -305,6 +313,7 @@ int main(void) {
     RUN(firmware_for_a_gpu_comes_first);
     RUN(a_table_of_each_type);
     RUN(an_input_device_of_each_type);
+    RUN(a_type_that_is_not_known_yet_has_no_words);
     RUN(kinds_come_in_their_order);
     RUN(an_answer_that_does_not_fit_says_so);
     RUN(fields_of_the_request);
