@@ -1,4 +1,5 @@
 """One test's surroundings: a made-up host, scripted VMs, the real daemon, API clients. All of it ends with the test."""
+import contextlib
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ import time
 from fakecrosvm import Crosvm
 from fakehost import Host
 from fakeqemu import Qemu
-from tap import Failed, scaled
+from tap import Failed, scaled, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("VHOTPLUG", os.path.join(TOP, "build/vhotplug"))
@@ -21,6 +22,7 @@ SHIPPED = "VHOTPLUG" not in os.environ  # else it may be one that counts, and be
 CLIENT = os.environ.get("VHOTPLUGCLI", os.path.join(TOP, "build/vhotplugcli"))
 
 
+DEVICE_WORKERS = 4  # of limits.h
 MEMORY = "/dev/shm"  # as /run and /sys are: nothing of the host's storage in the way
 
 
@@ -208,6 +210,23 @@ class Daemon:
         since = len(self.log)
         self.process.send_signal(signal.SIGHUP)
         return self.wait_log(r"configuration (not )?reloaded", since=since)
+
+    def device_workers(self):
+        """Their process ids, once all of them have got their name: that may be after "ready"."""
+        found = []
+
+        def all_named():
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+                pids = [int(p) for p in f.read().split()]
+            found.clear()
+            for pid in pids:
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+                    if f.read() == "vhotplug-device\n":
+                        found.append(pid)
+            return len(found) == DEVICE_WORKERS
+
+        until(all_named, "every device worker")
+        return found
 
     def wait(self, timeout):
         """The exit status. Then the log is complete: the logger process and the reader may still be behind when the daemon has ended."""
