@@ -1,6 +1,7 @@
 #!/bin/sh
 # Holds tests/README.md to the tree: each src/**/NAME.c has tests/unit/test_NAME.c or a row in the table of sources, each
-# unit test is named after a source or stands in that table, and whatever the table names exists.
+# unit test is named after a source or stands in that table, and whatever the table names exists. Holds the proofs to the
+# sources: what they replace is there.
 #
 # usage: check-tests.sh      Says everything found; exit 1 if anything was.
 set -eu
@@ -39,4 +40,5 @@ for f in tests/unit/test_*.c; do
     *) echo "$tests" | grep -qx "unit/$name.c" || say "$f: named after no file of src/, and in no row of tests/README.md" ;;
     esac
 done
+"${PYTHON:-python3}" -B tests/prove/prove.py --texts || bad=1
 exit $bad

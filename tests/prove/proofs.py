@@ -99,7 +99,7 @@ PROOFS = [
         "small": True,
         "unwind": 6,
         "faults": [
-            ("codec/usb_desc.c", "dev->ifaces[i].proto != p[7]", "dev->ifaces[i].proto > p[7]"),
+            ("codec/usb_desc.c", "dev->usb.ifaces[i].proto != p[7]", "dev->usb.ifaces[i].proto > p[7]"),
             ("codec/usb_desc.c", "(p[3] == 0 && !w->first[p[2]])", "p[3] == 0"),
         ],
     },
@@ -112,7 +112,7 @@ PROOFS = [
         "replace": {"end_config": "some_end"},
         "faults": [
             ("codec/usb_desc.c", "    if (p[0] > left)\n", "    if (p[0] > left + 1)\n"),
-            ("codec/usb_desc.c", "p[0] < CONFIG_LEN || w->dev->nconfigs == count", "p[0] < CONFIG_LEN"),
+            ("codec/usb_desc.c", "p[0] < CONFIG_LEN || w->dev->usb.nconfigs == count", "p[0] < CONFIG_LEN"),
         ],
     },
     {
@@ -124,7 +124,7 @@ PROOFS = [
                     ("codec/usb_desc.c", "bool first[256];", "bool first[8];")],
         "unwind": 9,
         "faults": [
-            ("codec/usb_desc.c", "(1u << (w->dev->nconfigs - 1u))", "(1u << w->dev->nconfigs)"),
+            ("codec/usb_desc.c", "(1u << (w->dev->usb.nconfigs - 1u))", "(1u << w->dev->usb.nconfigs)"),
             ("codec/usb_desc.c", "for (unsigned i = 0; i < sizeof w->bound; i++)", "for (unsigned i = 1; i < sizeof w->bound; i++)"),
         ],
     },
@@ -134,8 +134,8 @@ PROOFS = [
         "bound": "every file of up to 65536 bytes, any answer about each descriptor",
         "small": True,
         "loops": [("codec/usb_desc.c", "for (size_t at = 0; at < n; at += p[at])",
-                   "__CPROVER_assigns(at, __CPROVER_object_whole(w), w->dev->nconfigs)"
-                   "__CPROVER_loop_invariant(at <= n && w->dev == &the_dev && (at > 0 || the_dev.nconfigs == 0))"
+                   "__CPROVER_assigns(at, __CPROVER_object_whole(w), w->dev->usb.nconfigs)"
+                   "__CPROVER_loop_invariant(at <= n && w->dev == &the_dev && (at > 0 || the_dev.usb.nconfigs == 0))"
                    "__CPROVER_loop_invariant(at == 0 ? w->config == NULL : BEGUN_WITHIN(w->config, p, at))"
                    "__CPROVER_decreases(n - at)")],
         "unwind": 6,
@@ -192,7 +192,8 @@ PROOFS = [
         "bound": "every device, tables of up to 4 rows",
         "small": True,
         "unwind": 6,
-        "faults": [("bus/device_order.c", "d->bound_in[i] >> d->nconfigs != 0", "d->bound_in[i] >> d->nconfigs > 1")],
+        "faults": [("bus/device_order.c", "d->usb.bound_in[i] >> d->usb.nconfigs != 0",
+                    "d->usb.bound_in[i] >> d->usb.nconfigs > 1")],
     },
     {
         "name": "device/pointer",
@@ -210,7 +211,7 @@ PROOFS = [
         "unwind": 258,
         "with": ["libc.c"],
         "replace": {"list_valid": "some_list", "uses_valid": "some_uses", "pci_valid": "some_pci",
-                    "evdev_valid": "some_evdev", "read_valid": "some_read", "is_text": "some_text"},
+                    "evdev_valid": "some_evdev", "read_valid": "some_read", "utf8_valid": "some_text"},
         "faults": [
             ("bus/device_order.c", "rows > lists[kind].rows)", "rows > lists[kind].rows + 1)"),
             ("bus/device_order.c", "o->open != 0 && a->read.result", "a->read.result"),
@@ -310,7 +311,7 @@ PROOFS = [
         "small": True,
         "unwind": 6,
         "with": ["libc.c"],
-        "faults": [("codec/modalias.c", "d->ifaces[i].cls != 255)", "d->ifaces[i].cls != 254)"),
+        "faults": [("codec/modalias.c", "d->usb.ifaces[i].cls != 255)", "d->usb.ifaces[i].cls != 254)"),
                    ("codec/modalias.c", "end = one >= 0 ? one + 1 :", "end = one > 0 ? one + 1 :")],
     },
     {

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """prove.py - runs the proofs of proofs.py by cbmc, then each once more with every fault that is planted for it.
 
-usage: prove.py [-j JOBS] [--proofs | --faults] [PROOF...]      PROOF: the beginning of a name: "access", "access/may"
+usage: prove.py [-j JOBS] [--proofs | --faults | --texts] [PROOF...]    PROOF: the beginning of a name: "access",
+"access/may"
 
 A proof passes if cbmc finds every claim true, and every loop unwound to its end, within the time. A planted fault passes
 if cbmc then finds a claim false: a proof that passes all the same proves nothing about it. Prints TAP, with the seconds
-of each. The programs come from PROVE_BIN (scripts/fetch-cbmc.sh), the flags of the compiler from PROVE_CPPFLAGS.
+of each. --texts proves nothing, and needs no cbmc: is each text that a proof replaces in the sources, once? Silent if so.
+The programs come from PROVE_BIN (scripts/fetch-cbmc.sh), the flags of the compiler from PROVE_CPPFLAGS.
 """
 import argparse
 import concurrent.futures
@@ -69,6 +71,20 @@ def write_copies(edits, where):
         os.makedirs(os.path.dirname(f"{where}/src/{path}"), exist_ok=True)
         with open(f"{where}/src/{path}", "w", encoding="utf-8") as f:
             f.write(text)
+
+
+def check_texts(proofs):
+    """Names each text that is not there once: a source has changed without its proof."""
+    bad = 0
+    for proof in proofs:
+        for path, old, new in [*proof.get("loops", ()), *proof.get("smaller", ()), *proof["faults"]]:
+            try:
+                with open(f"src/{path}", encoding="utf-8") as f:
+                    replaced(f.read(), old, new)
+            except (OSError, Failed) as e:
+                bad += 1
+                print(f"tests/prove/proofs.py: {proof['name']}: src/{path}: {e}", file=sys.stderr)
+    return bad
 
 
 def build(proof, where, log):
@@ -139,14 +155,17 @@ def main():
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--proofs", action="store_true", help="without planted faults")
     only.add_argument("--faults", action="store_true", help="planted faults alone")
+    only.add_argument("--texts", action="store_true", help="whether the texts that proofs replace are there")
     parser.add_argument("names", nargs="*", metavar="PROOF", help="the beginning of a name, such as access")
     args = parser.parse_args()
-    os.nice(10)
     chosen = [p for p in PROOFS if not args.names or any(p["name"].startswith(n) for n in args.names)]
     if not chosen:
         sys.exit(f"prove: no proof is called {' '.join(args.names)}")
+    if args.texts:
+        sys.exit(1 if check_texts(chosen) else 0)
     work = [] if args.faults else [(p, None) for p in chosen]
     work += [] if args.proofs else [(p, i) for p in chosen for i in range(len(p["faults"]))]
+    os.nice(10)
     print(f"1..{len(work)}", flush=True)
     begun, bad = time.monotonic(), 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
