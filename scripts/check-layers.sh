@@ -71,7 +71,7 @@ if [ $# -ge 1 ]; then
             for (i in list) allowed[list[i]] = 1
         }
         function pure(f) {
-            return f ~ /^(codec|config|core|api)\// && f != "config/conf_print" || f == "base/str" || f == "base/vm_ports" || f == "vmm/qemu_ports" || f == "vmm/qemu_info_usb" || f == "base/model" || f == "base/duration" || f == "vmm/vmm_qemu" || f == "vmm/vmm_crosvm" || f == "vmm/qemu_pci" || f == "bus/device_order" || f == "bus/vfio_order" || f == "os/opener_order" || f == "vmm/connector_order" || f == "daemon/disk_order"
+            return f ~ /^(codec|config|core|api)\// && f != "config/conf_print" || f == "base/str" || f == "base/vm_ports" || f == "vmm/qemu_ports" || f == "vmm/qemu_info_usb" || f == "base/model" || f == "base/duration" || f == "vmm/vmm_qemu" || f == "vmm/vmm_crosvm" || f == "vmm/vmm_cloud" || f == "vmm/qemu_pci" || f == "bus/device_order" || f == "bus/vfio_order" || f == "os/opener_order" || f == "vmm/connector_order" || f == "daemon/disk_order"
         }
         !pure($1) { next }
         $(NF - 1) == "U" { wanted[$NF] = wanted[$NF] " " $1; next }

@@ -32,6 +32,7 @@
 #include "os/supervisor.h"
 #include "os/sysfs.h"
 #include "server/listener.h"
+#include "vmm/vmm_cloud.h"
 #include "vmm/vmm_crosvm.h"
 #include "vmm/vmm_qemu.h"
 
@@ -49,7 +50,7 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static const struct vmm *const vmms[] = {&vmm_qemu, &vmm_crosvm, NULL};
+static const struct vmm *const vmms[] = {&vmm_qemu, &vmm_crosvm, &vmm_cloud, NULL};
 
 struct options {
     const char *conf_path; /* NULL: the default one, if it exists */
@@ -205,8 +206,8 @@ static int check_devices(void) {
 
 static bool is_of(const struct vmm *vmm, const struct vm_type *type) {
     bool same = str_eq(vmm->type, type->name);
-    VH_ASSERT(!same ||
-              ((vmm->talk == VMM_PACKETS) == (type->listens == VM_PACKETS) && (vmm->kinds & ~type->kinds) == 0));
+    static const enum vm_socket sockets[] = {[VMM_LINES] = VM_STREAM, [VMM_PACKETS] = VM_PACKETS, [VMM_HTTP] = VM_API};
+    VH_ASSERT(!same || (sockets[vmm->talk] == type->listens && (vmm->kinds & ~type->kinds) == 0));
     return same;
 }
 

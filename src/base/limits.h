@@ -99,6 +99,9 @@
     X(VH_VM_USB_TEXT, 16384, "bytes of QEMU's text about the USB devices of a VM: a line of each port")                \
     X(VH_QMP_LINE_MAX, 65536, "bytes of one line from a VMM; a longer line is skipped and the link is reset")          \
     X(VH_QMP_TOKENS, 8192, "JSON tokens of one line from a VMM")                                                       \
+    X(VH_HTTP_HEAD_MAX, 2048, "bytes of the head of a VMM's HTTP answer: cloud-hypervisor's has about 150")            \
+    X(VH_HTTP_BODY_MAX, 61440, "bytes of its body: a VM's configuration and its tree of devices")                      \
+    X(VH_CLOUD_TOKENS, 8192, "JSON tokens of an answer of cloud-hypervisor")                                           \
     X(VH_CROSVM_TOKENS, 256, "JSON tokens of one answer of crosvm: its list of 16 ports has 117")                      \
     X(VH_QMP_OUT_MAX, 2048, "bytes of one batch of commands to a VMM")                                                 \
     X(VH_LINK_TURN, 4096, "bytes of lines read from one VMM at once, and the rest of a line; then VH_T_LINK_PAUSE")    \

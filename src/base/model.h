@@ -183,6 +183,7 @@ struct vmm_op {
     uint32_t serial; /* names the operation; 0 is none */
     int vm;
     uint8_t busnum, devnum;
+    bool pci;                                     /* about a PCI device; OP_LIST: PCI devices are listed, too */
     uint16_t vid, pid;                            /* of the device */
     char id[VH_OPID_MAX];                         /* the device's id in the VM */
     char bus[VH_NAME_MAX], port[VH_VM_PORT_PATH]; /* OP_ATTACH: where it goes in the VM, "" if the VMM chooses */

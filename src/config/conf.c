@@ -101,9 +101,14 @@ static void read_general(struct reader *r, int object) {
 const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
     {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_STREAM},
     {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, VM_PACKETS},
-    {"cloud-hypervisor", false, VM_KIND_PCI, VM_STREAM},
+    {"cloud-hypervisor", true, VM_KIND_PCI, VM_API},
     {"auto", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_EITHER},
 };
+
+static bool gets_devices(const struct vm_type *type) {
+    enum { GIVEN = VM_KIND_USB }; /* to VMs that run */
+    return type->supported && (type->kinds & GIVEN) != 0;
+}
 
 /* "a", "b" or "c" */
 static void list_types(char *dst, size_t cap) {
@@ -133,7 +138,7 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
     vm->supported = conf_vm_types[type].supported;
     vm->kinds = conf_vm_types[type].kinds;
     vm->listens = conf_vm_types[type].listens;
-    r->foreign = r->foreign || !vm->supported;
+    r->foreign = r->foreign || !gets_devices(&conf_vm_types[type]);
 }
 
 static void read_vm_socket(struct reader *r, int object, int tok, struct vm_conf *vm) {
@@ -224,7 +229,7 @@ static void read_vm(struct reader *r, int object) {
     read_vm_usb_bus(r, v[VMK_USB_BUS], vm);
     vm->revoke = true;
     (void)rd_bool(r, v[VMK_REVOKE], &vm->revoke);
-    if (vm->listens != VM_STREAM && vm->passing == PASS_PATH)
+    if ((vm->listens == VM_PACKETS || vm->listens == VM_EITHER) && vm->passing == PASS_PATH)
         rd_error(r, v[VMK_PASSING], "a VM of type '%s' %s descriptors only", vm->type,
                  vm->listens == VM_EITHER ? "may take" : "takes");
     r->vms_unread = r->vms_unread || !named;
@@ -236,7 +241,7 @@ static void read_vm(struct reader *r, int object) {
 static void unsupported_types(struct reader *r) {
     for (int t = 0; t < CONF_VM_TYPES; t++) {
         int n = 0, first = 0;
-        for (int v = r->c->nvms - 1; v >= 0 && !conf_vm_types[t].supported; v--) {
+        for (int v = r->c->nvms - 1; v >= 0 && !gets_devices(&conf_vm_types[t]); v--) {
             bool is = str_eq(r->c->vms[v].type, conf_vm_types[t].name);
             n += is;
             first = is ? v : first;

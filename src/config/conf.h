@@ -23,7 +23,8 @@ enum vm_kind { VM_KIND_USB = 1 << 0, VM_KIND_PCI = 1 << 1, VM_KIND_EVDEV = 1 << 
 
 /* Of a VM's control socket. */
 enum vm_socket {
-    VM_STREAM,  /* SOCK_STREAM */
+    VM_STREAM,  /* SOCK_STREAM, and the VMM greets */
+    VM_API,     /* SOCK_STREAM, and the VMM only answers */
     VM_PACKETS, /* SOCK_SEQPACKET */
     VM_EITHER,  /* each connection finds out */
 };

@@ -317,9 +317,9 @@ static void monitor(const struct vm_conf *vm, int fd, bool packets, uid_t owner)
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     if (!connector_accepts(vm, peer.uid, owner))
         say_distrusted(vm, &peer, owner);
-    else if (packets)
-        doctor_say(FINE, "VM %s: process %d of user %u serves a control socket of type crosvm", vm->name, (int)peer.pid,
-                   (unsigned)peer.uid);
+    else if (packets || vm->listens == VM_API) /* nobody greets there */
+        doctor_say(FINE, "VM %s: process %d of user %u serves a control socket of type %s", vm->name, (int)peer.pid,
+                   (unsigned)peer.uid, packets ? "crosvm" : vm->type);
     else if (greets(fd, line, sizeof line))
         doctor_say(FINE, "VM %s: process %d of user %u answers as QEMU", vm->name, (int)peer.pid, (unsigned)peer.uid);
     else if (line[0] != '\0')

@@ -25,7 +25,7 @@ static void choose_type(struct link *l, const struct vm_conf *vm) {
     for (int i = 0; types[i] != NULL; i++) {
         if (str_eq(types[i]->type, vm->type))
             l->vmm = types[i];
-        if (vm->listens == VM_EITHER)
+        if (vm->listens == VM_EITHER && types[i]->talk != VMM_HTTP)
             l->either[types[i]->talk] = types[i];
     }
     if (vm->listens == VM_EITHER)
@@ -192,7 +192,7 @@ static void tick(struct link *l, int64_t now) {
         else
             l->connect_at = VH_NEVER;
     }
-    if (l->state == LINK_GREETING && l->vmm->talk == VMM_PACKETS)
+    if (l->state == LINK_GREETING && l->vmm->talk != VMM_LINES)
         link_greeted(l);
     if (l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent && !l->node_wanted) {
         link_begin(l);

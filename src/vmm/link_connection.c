@@ -148,10 +148,11 @@ static void connected(struct link *l, const struct connector_answer *a, int fd, 
     l->state = LINK_GREETING;
     l->worked = false;
     l->connected_at = clock_now();
-    l->deadline = l->vmm->talk == VMM_PACKETS ? clock_now() : clock_now() + ms_to_ns(VH_T_GREETING);
+    l->deadline = l->vmm->talk != VMM_LINES ? clock_now() : clock_now() + ms_to_ns(VH_T_GREETING);
     l->conv.features = l->features;
     l->vmm->reset(&l->conv);
     linebuf_init(&l->in, l->in_buf, sizeof l->in_buf);
+    l->in_len = 0;
     l->calls->peer(l->vm, pidfd);
 }
 

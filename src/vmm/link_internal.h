@@ -54,6 +54,7 @@ struct link {
     struct op_result result;
     struct vmm_conv conv;
     struct linebuf in;
+    size_t in_len; /* VMM_HTTP, instead of that: bytes of an answer that is not whole yet */
     char out[VH_QMP_OUT_MAX];
     char in_buf[VH_QMP_LINE_MAX];
 };

@@ -83,10 +83,20 @@ static void begin_attach(struct link *l) {
     send_first(l);
 }
 
+/* Rules may send a VM PCI devices that its type does not take, and which type it has may be known only now. */
+static bool is_taken(const struct link *l) {
+    return l->op.kind == OP_LIST || !l->op.pci || (l->vmm->kinds & VM_KIND_PCI) != 0;
+}
+
 void link_begin(struct link *l) {
     VH_ASSERT(l->state == LINK_READY && l->op.kind != OP_NONE && !l->sent);
     if (!is_clear(l))
         return;
+    if (!is_taken(l)) {
+        link_finish_about(l, OP_LOCAL, "the VMM of VM", "takes no PCI devices");
+        linger(l);
+        return;
+    }
     l->linger_until = VH_NEVER;
     if (l->op.kind != OP_ATTACH) {
         send_first(l);

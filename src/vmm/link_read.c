@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/http_reply.h"
 #include "os/pollset.h"
 #include "os/sock.h"
 #include "vmm/link_internal.h"
@@ -22,7 +23,7 @@ static struct {
 } turns;
 
 static size_t room_to_send(const struct link *l) {
-    bool whole = l->vmm->talk == VMM_LINES || l->out_len == 0; /* two packets are not one */
+    bool whole = l->vmm->talk != VMM_PACKETS || l->out_len == 0; /* two packets are not one */
     return whole ? sizeof l->out - l->out_len : 0;
 }
 
@@ -94,6 +95,26 @@ static size_t take_packet(struct link *l) {
     return (size_t)n;
 }
 
+/* One answer a pass, as of packets: nothing more was asked for. What is none the protocol refuses. Returns the bytes
+ * read. */
+static size_t take_reply(struct link *l) {
+    struct http_reply r = {0};
+    _Static_assert(VH_HTTP_HEAD_MAX + VH_HTTP_BODY_MAX < sizeof l->in_buf, "an answer that is not whole leaves room");
+    ssize_t n = sock_recv(l->fd, l->in_buf + l->in_len, sizeof l->in_buf - l->in_len);
+    if (n < 0) {
+        link_lost(l, errno == 0 ? "the monitor closed the connection" : strerror(errno));
+        return 0;
+    }
+    l->in_len += (size_t)n;
+    enum http_step step = http_reply_read(l->in_buf, l->in_len, &r);
+    if (step == HTTP_MORE)
+        return (size_t)n;
+    size_t len = step == HTTP_OK && r.end == l->in_len ? r.end : 0; /* a second answer makes both of them none */
+    l->in_len = 0;
+    (void)take_message(l, l->in_buf, len);
+    return (size_t)n;
+}
+
 static void read_more(struct link *l) {
     size_t room = 0;
     char *space = linebuf_space(&l->in, &room);
@@ -115,6 +136,8 @@ static size_t serve(struct link *l, short got, int64_t now) {
     bool readable = (got & (POLLIN | POLLHUP | POLLERR)) != 0;
     if (l->vmm->talk == VMM_PACKETS)
         return readable ? take_packet(l) : 0;
+    if (l->vmm->talk == VMM_HTTP)
+        return readable ? take_reply(l) : 0;
     if (l->pause_until == 0 && readable)
         read_more(l);
     return l->state != LINK_IDLE ? take_lines(l, now) : 0;

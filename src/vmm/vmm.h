@@ -49,6 +49,7 @@ struct vmm_out {
 enum vmm_talk {
     VMM_LINES,   /* SOCK_STREAM: a message is a line, and the VMM's first one is its greeting */
     VMM_PACKETS, /* SOCK_SEQPACKET: a message is a packet, and the VMM only answers */
+    VMM_HTTP,    /* SOCK_STREAM: a message is an HTTP answer, head and body, and the VMM only answers */
 };
 
 struct vmm {
@@ -67,7 +68,7 @@ struct vmm {
     /* One message from the VMM, without its end. May append to out: one message more, to be sent at once. */
     enum vmm_step (*message)(struct vmm_conv *cv, const char *text, size_t len, struct vmm_out *out);
     /* Begins an operation: op->by_fd tells whether an opened node goes along. One at a time; only after VMM_READY, or,
-     * with VMM_PACKETS, once it is connected. */
+     * with VMM_PACKETS and VMM_HTTP, once it is connected. */
     void (*begin)(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out);
     /* Can this VMM take a descriptor, as far as known? Asked before OP_ATTACH to choose by_fd for PASS_AUTO. */
     bool (*takes_fd)(const struct vmm_conv *cv, uint32_t features);

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+from fakecloud import Cloud
 from fakecrosvm import Crosvm
 from fakehost import Host
 from fakeqemu import Qemu
@@ -283,6 +284,11 @@ class World:
         crosvm = Crosvm(self.vm_path(name), self.host, **kwargs)
         self.qemus.append(crosvm)
         return crosvm
+
+    def cloud(self, name, **kwargs):
+        cloud = Cloud(self.vm_path(name), **kwargs)
+        self.qemus.append(cloud)
+        return cloud
 
     def conf(self, rules=(), vms=("vm1", "vm2"), api=None, vm_options=None, **general):
         """A configuration: rules as in usbPassthrough, VMs by name."""

@@ -769,7 +769,7 @@ static void vm_types(void) {
                 "{\"name\":\"b\",\"type\":\"cloud-hypervisor\",\"socket\":\"/b\"}]}"));
     CHECK_INT(c.nvms, 2);
     CHECK_STR(c.vms[1].type, "cloud-hypervisor");
-    CHECK(c.vms[0].supported && c.vms[0].listens == VM_PACKETS && !c.vms[1].supported);
+    CHECK(c.vms[0].supported && c.vms[0].listens == VM_PACKETS && c.vms[1].supported && c.vms[1].listens == VM_API);
     CHECK_INT(c.vms[1].line, 1);
     EXPECT(VM("\"name\":\"a\",\"type\":\"xen\",\"socket\":\"/a\""),
            "error 2:19 vms[0].type: expected \"qemu\", \"crosvm\", \"cloud-hypervisor\" or \"auto\", found the string "

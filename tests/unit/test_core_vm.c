@@ -164,6 +164,7 @@ static void a_fact_about_a_vm_that_we_cannot_drive_changes_nothing(void) {
     const char text[] = "{\"vms\": [{\"name\": \"c\", \"type\": \"cloud-hypervisor\", \"socket\": \"/c\"}]}";
     if (other.nvms == 0 && !conf_parse(&other, text, sizeof text - 1, no_diag, NULL))
         exit(1);
+    other.vms[0].supported = false;
     core.conf = &other;
     vm_fact_of(FACT_VM_SOCKET, 0);
     CHECK(out.n == 0 && core.vm[0].state == VM_DOWN);

@@ -1,8 +1,10 @@
 /*
- * test_link_packets.c - link.c with a VMM that talks in packets: nothing greets, a message is a packet, each operation
- * has a connection of its own, and what comes on the connection of one never ends another. The test itself is the VMM.
+ * test_link_packets.c - link.c with a VMM that talks in packets, or over HTTP: nothing greets, a message is a packet or
+ * an answer, each operation has a connection of its own, and what comes on the connection of one never ends another.
+ * The test itself is the VMM.
  */
 #include "base/limits.h"
+#include "codec/http_reply.h"
 #include "fault.h"
 #include "hands.h"
 #include "os/clock.h"
@@ -93,7 +95,25 @@ static const struct vmm vmm_lines = {
     .begin = begin,
     .takes_fd = takes_fd,
 };
-static const struct vmm *types[] = {&vmm_test, &vmm_lines, NULL};
+
+/* The same as of packets, in bodies of HTTP. */
+static enum vmm_step take_body(struct vmm_conv *cv, const char *text, size_t len, struct vmm_out *out) {
+    struct http_reply r;
+    return http_reply_read(text, len, &r) == HTTP_OK ? take(cv, r.body, r.len, out) : VMM_BAD;
+}
+
+static const struct vmm vmm_web = {
+    .type = "web",
+    .talk = VMM_HTTP,
+    .answer_ms = 500,
+    .one_operation = true,
+    .strange = "who knows",
+    .reset = reset,
+    .message = take_body,
+    .begin = begin,
+    .takes_fd = takes_fd,
+};
+static const struct vmm *types[] = {&vmm_test, &vmm_lines, &vmm_web, NULL};
 
 /* ---- what was told ---- */
 
@@ -137,7 +157,8 @@ static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
 static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
 static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
 
-static bool either; /* the VM's type is to be found out */
+static const char *type_name = "test";
+static enum vm_socket listens = VM_PACKETS;
 
 static const char *heard(void) {
     static char text[sizeof told];
@@ -221,8 +242,8 @@ static void open_listener(int type) {
 
 static void start(int type) {
     conf.nvms = 1;
-    conf.vms[0].listens = either ? VM_EITHER : VM_PACKETS;
-    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "%s", either ? "auto" : "test");
+    conf.vms[0].listens = listens;
+    (void)snprintf(conf.vms[0].type, sizeof conf.vms[0].type, "%s", type_name);
     hands_start(&conf, -1, NULL, &connector_calls);
     link_start(&conf, types, &calls);
     open_listener(type);
@@ -423,7 +444,8 @@ static void a_monitor_that_serves_many_keeps_its_connection(void) {
 static void the_type_is_found_out_by_each_connection(void) {
     static const int kinds[] = {SOCK_SEQPACKET, SOCK_STREAM, SOCK_STREAM, SOCK_SEQPACKET};
     int files = open_files();
-    either = true;
+    type_name = "auto";
+    listens = VM_EITHER;
     start(kinds[0]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         ask(OP_ATTACH);
@@ -444,8 +466,73 @@ static void the_type_is_found_out_by_each_connection(void) {
         open_listener(kinds[(i + 1) % 4]);
     }
     stop();
-    either = false;
+    type_name = "test";
+    listens = VM_PACKETS;
     CHECK_INT(open_files(), files);
+}
+
+/* Of a device of a kind that this type never takes nothing is sent, and nothing waits. */
+static void what_a_type_never_takes_is_not_sent(void) {
+    static const struct vmm_op ops[] = {{.kind = OP_ATTACH, .serial = 1000, .pci = true},
+                                        {.kind = OP_DETACH, .serial = 1001, .pci = true}};
+    start(SOCK_SEQPACKET);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        link_op(0, &ops[i]);
+        answer_call();
+        pass();
+        CHECK_STR(heard(), "local the VMM of VM 'vm1' takes no PCI devices ");
+        char c;
+        CHECK(recv(monitor, &c, 1, MSG_DONTWAIT) <= 0); /* nothing, or its end */
+        hang_up();
+        pass();
+        (void)heard();
+        link_drop(0);
+    }
+    stop();
+}
+
+static void an_answer_over_http_may_come_in_pieces(void) {
+    int files = open_files();
+    start(SOCK_STREAM);
+    ask(OP_LIST);
+    answer_call();
+    expect("do", false);
+    static const char *const pieces[] = {"HTTP/1.1 200 \r\nContent-Len", "gth: 4\r\n\r\nmo", "re"};
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        say(pieces[i]);
+        pass();
+        CHECK_STR(heard(), "");
+    }
+    expect("again", false);
+    say("HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok");
+    pass();
+    CHECK_STR(heard(), "ok  ");
+    CHECK(was_closed() && !link_connected(0));
+    CHECK_INT(link_deadline(), VH_NEVER);
+    stop();
+    CHECK_INT(open_files(), files);
+}
+
+static void what_is_no_http_ends_the_connection(void) {
+    static char endless[VH_HTTP_HEAD_MAX + 1];
+    memset(endless, 'x', sizeof endless - 1);
+    const char *const answers[] = {"nonsense\n", endless, "HTTP/1.1 200 \r\n\r\n",
+                                   "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nokHTTP/1.1 204 \r\n\r\n", "HTTP/1.1 2"};
+    start(SOCK_STREAM);
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        bool half = i + 1 == sizeof answers / sizeof *answers;
+        ask(OP_LIST);
+        answer_call();
+        expect("do", false);
+        say(answers[i]);
+        pass();
+        CHECK_STR(heard(), half ? "" : "unknown the monitor does not speak the protocol again ");
+        hang_up();
+        pass();
+        CHECK_STR(heard(), half ? "unknown the monitor closed the connection again " : "");
+        CHECK(close(sock_accept(listener)) == 0); /* whether anybody listens */
+    }
+    stop();
 }
 
 int main(void) {
@@ -463,6 +550,11 @@ int main(void) {
     RUN(a_socket_of_another_type_is_named);
     RUN(a_monitor_that_serves_many_keeps_its_connection);
     RUN(the_type_is_found_out_by_each_connection);
+    RUN(what_a_type_never_takes_is_not_sent);
+    type_name = "web";
+    listens = VM_API;
+    RUN(an_answer_over_http_may_come_in_pieces);
+    RUN(what_is_no_http_ends_the_connection);
     CHECK(rmdir(top) == 0);
     TEST_MAIN_END;
 }
