@@ -281,6 +281,7 @@ def a_vm_of_type_auto_is_what_its_socket_says(w):
     kbd = w.host.plug("1-2")
     for _ in range(2):
         crosvm = w.crosvm("vm1")
+        api.await_event("usb_attached", vm="vm1")
         crosvm.wait_ports({1: kbd})
         crosvm.end()
         api.await_event("usb_detached", vm="vm1")
