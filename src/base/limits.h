@@ -176,6 +176,8 @@ enum vh_limit {
       "wait for device_add of a PCI device: QEMU locks all memory of the VM first, in 7 s for 192 MB")                \
     X(VH_T_CROSVM, 10000, "wait for crosvm's answer: it hands USB requests on to another thread, with 2 s for each")  \
     X(VH_T_LINGER, 250, "time that an idle monitor connection stays open; then others can use the monitor")           \
+    X(VH_T_LISTEN, 5000,                                                                                              \
+      "a guest was asked for a PCI device: the monitor stays connected, since most guests let go of it by then")      \
     X(VH_T_CONNECT, 2000, "wait for a connection to a VM, the queue included: only a path that hangs takes long")     \
     X(VH_T_CONNECT_MIN, 10, "first delay before a refused connection is tried again: bind() to listen(); doubles")    \
     X(VH_T_CONNECT_MAX, 5000, "longest delay before a refused or full listener is tried again")                       \

@@ -111,6 +111,7 @@ static void pci_take_id(struct slot *s) {
 }
 
 static void pci_put_id(const struct slot *s, struct vmm_op *op) {
+    op->pci = true;
     pci_id(&s->dev, op->id);
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "codec/vm_id.h"
+#include "codec/vm_pci_id.h"
 #include "config/access.h"
 #include "core/core_internal.h"
 
@@ -186,14 +187,16 @@ static void plan_vm(struct step *st, int v, const struct candidate *cand) {
         }
     }
     if (vm->state == VM_UNKNOWN) {
-        begin(st, v, OP_LIST);
+        begin(st, v, OP_LIST)->pci = c->gives_pci;
     } else if (vm->stale[0] != '\0' && (cand->slot < 0 || cand->kind != OP_DETACH)) {
         /* After what is to be taken out: a VM that keeps an id keeps no device by that. */
         struct vmm_op *op = begin(st, v, OP_DETACH);
+        struct pci_address a;
         memcpy(op->id, vm->stale, sizeof op->id);
         op->vm_port = vm->stale_port;
         op->vid = vm->stale_vid;
         op->pid = vm->stale_pid;
+        op->pci = vm_pci_id_parse(op->id, &a);
     } else {
         begin_slot(st, v, cand);
     }

@@ -383,6 +383,11 @@ static bool on_given(const char *sys_name) {
     return core_device_given(&dispatch.core, sys_name);
 }
 
+static void on_out(int vm, const char *id, bool out) {
+    struct fact f = {.kind = FACT_VM_OUT, .vm = vm, .ok = out, .text = id};
+    dispatch_fact(&f);
+}
+
 static const struct bus_calls bus_calls = {
     .fact = dispatch_fact,
     .reported = dispatch_reported,
@@ -401,6 +406,7 @@ static const struct link_calls link_calls = {
     .again = on_again,
     .peer = vm_watch_process,
     .open_node = on_open_node,
+    .out = on_out,
 };
 static const struct disk_worker_calls disk_worker_calls = {.saved = on_saved, .answers = on_disk_answers};
 static const struct vm_watch_calls vm_watch_calls = {

@@ -95,7 +95,7 @@ void link_op(int v, const struct vmm_op *op) {
     }
     /* While the monitor greets, a worker opens the node: each takes a while. With a pause before, it would be open, and
      * perhaps configured, for long. */
-    if (op->kind == OP_ATTACH && (l->state == LINK_CONNECTING || l->state == LINK_GREETING))
+    if (op->kind == OP_ATTACH && !op->pci && (l->state == LINK_CONNECTING || l->state == LINK_GREETING))
         link_ask_node(l);
 }
 
@@ -130,6 +130,10 @@ void link_wanted(int v, bool wanted) {
 
 bool link_connected(int v) {
     return links[v].state == LINK_READY;
+}
+
+uint32_t link_peer(int v) {
+    return links[v].peer_uid;
 }
 
 void link_stop(void) {

@@ -3,9 +3,10 @@
  * descriptors; one operation at a time for each VM. Knows no protocol (vmm.h does) and decides nothing (core.h does).
  *
  * After its last operation a link lingers (VH_T_LINGER) and then closes, because other clients may share the monitor;
- * "qmp": "keep" keeps it open. Where answers name no request, each operation has a connection of its own. A monitor
- * that accepts but does not greet ends the operation as OP_BUSY. While it is
- * wanted, the connection then stays in the monitor's queue without any timer, and `answers` reports the greeting.
+ * longer if a guest was asked for a device, to hear that it is out. "qmp": "keep" keeps it open. Where answers name no
+ * request, each operation has a connection of its own. A monitor that accepts but does not greet ends the operation as
+ * OP_BUSY. While it is wanted, the connection then stays in the monitor's queue without any timer, and `answers`
+ * reports the greeting.
  */
 #ifndef VHOTPLUG_LINK_H
 #define VHOTPLUG_LINK_H
@@ -28,8 +29,11 @@ struct link_calls {
     void (*again)(int vm);                 /* the connection ended, but somebody listens: perhaps a new VMM */
     void (*peer)(int vm, int pidfd); /* connected: of the process that holds the other end, or -1; now the callee's */
     /* Asks for the node of an OP_ATTACH, just before its bytes go out; link_node() answers, at once or later. False
-     * with `why` filled: it cannot be asked for, and the operation ends as OP_LOCAL. */
+     * with `why` filled: it cannot be asked for, and the operation ends as OP_LOCAL. The VMM itself opens what it needs
+     * of a PCI device. */
     bool (*open_node)(const struct vmm_op *op, char *why, size_t cap);
+    /* By itself the VM says that the device with this id is out, or that its guest keeps it (out is false). */
+    void (*out)(int vm, const char *id, bool out);
 };
 
 /* `types` ends with NULL. c must outlive the links. */
@@ -52,6 +56,7 @@ void link_rechecked(int vm, const struct connector_answer *a);
 void link_drop(int vm);                /* the VM is gone: close; an operation under way ends as OP_UNKNOWN */
 void link_wanted(int vm, bool wanted); /* a link that waits for a busy monitor stays connected while wanted */
 bool link_connected(int vm);
+uint32_t link_peer(int vm); /* uid of who served it at the last connection: 0 before there was one */
 void link_stop(void);
 
 void link_fill(struct pollset *ps);

@@ -52,7 +52,7 @@ void link_close(struct link *l) {
         (void)close(l->fd);
     l->fd = -1;
     l->state = LINK_IDLE;
-    l->pause_until = 0;
+    l->pause_until = l->listen_until = 0;
     l->deadline = l->linger_until = VH_NEVER;
     l->out_len = 0;
 }

@@ -48,7 +48,8 @@ struct link {
     unsigned
         losses; /* connections lost in a row: each delays the next one. One that worked for a while breaks the row */
     int64_t linger_until;
-    int64_t pause_until; /* the turn ended before the lines did; 0: it did not */
+    int64_t listen_until; /* a guest was asked for a device, and nothing was heard of it since; 0: none was */
+    int64_t pause_until;  /* the turn ended before the lines did; 0: it did not */
     uint32_t features;
     size_t out_len; /* bytes not sent yet */
     struct op_result result;
@@ -79,6 +80,7 @@ void link_begin(struct link *l);              /* sends the operation, or waits f
 void link_node_opened(struct link *l, uint32_t op_serial, int fd, const char *why);
 void link_node_late(struct link *l);
 void link_operation_done(struct link *l);
+void link_heard_out(struct link *l, bool out); /* VMM_OUT, VMM_STAYS */
 void link_greeted(struct link *l);
 
 /* link_read.c: turns of all links */

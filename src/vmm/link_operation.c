@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 static void linger(struct link *l) {
-    l->linger_until = clock_now() + ms_to_ns(VH_T_LINGER);
+    int64_t until = clock_now() + ms_to_ns(VH_T_LINGER);
+    l->linger_until = until > l->listen_until ? until : l->listen_until;
 }
 
 bool link_flush(struct link *l, int pass_fd) {
@@ -52,7 +53,8 @@ static void send_first(struct link *l) {
     VH_ASSERT(sb_ok(&out.text));
     l->out_len = out.text.len;
     VH_ASSERT(!out.pass_fd || l->vmm->most_fds > 0);
-    l->deadline = clock_now() + ms_to_ns(l->vmm->answer_ms);
+    bool adds_pci = l->op.pci && l->op.kind == OP_ATTACH;
+    l->deadline = clock_now() + ms_to_ns(adds_pci ? VH_T_ADD_PCI : l->vmm->answer_ms);
     bool ok = link_flush(l, out.pass_fd ? node : -1);
     const char *why = ok ? "the monitor does not read" : strerror(errno);
     l->sent = l->out_len < out.text.len;
@@ -98,7 +100,7 @@ void link_begin(struct link *l) {
         return;
     }
     l->linger_until = VH_NEVER;
-    if (l->op.kind != OP_ATTACH) {
+    if (l->op.kind != OP_ATTACH || l->op.pci) {
         send_first(l);
     } else if (l->node >= 0) {
         begin_attach(l);
@@ -139,6 +141,8 @@ void link_operation_done(struct link *l) {
     l->op.kind = OP_NONE;
     l->finished = true;
     l->deadline = VH_NEVER;
+    if (l->result.status == OP_ACCEPTED)
+        l->listen_until = clock_now() + ms_to_ns(VH_T_LISTEN);
     if (l->vmm->one_operation) {
         link_close(l); /* before the report: another operation may follow from it */
         l->losses = 0;
@@ -146,6 +150,15 @@ void link_operation_done(struct link *l) {
         linger(l);
     }
     link_report(l);
+}
+
+void link_heard_out(struct link *l, bool out) {
+    char id[VH_OPID_MAX];
+    memcpy(id, l->conv.out_id, sizeof id);
+    l->listen_until = 0;
+    if (l->op.kind == OP_NONE)
+        linger(l);
+    l->calls->out(l->vm, id, out);
 }
 
 void link_greeted(struct link *l) {

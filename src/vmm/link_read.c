@@ -56,6 +56,8 @@ static bool take_message(struct link *l, const char *text, size_t len) {
         link_greeted(l);
     else if (step == VMM_DONE)
         link_operation_done(l);
+    else if (step == VMM_OUT || step == VMM_STAYS)
+        link_heard_out(l, step == VMM_OUT);
     return l->state != LINK_IDLE;
 }
 

@@ -10,6 +10,7 @@
 #include "base/model.h"
 #include "base/str.h"
 #include "config/conf.h"
+#include "vmm/qemu_pci.h"
 #include "vmm/qemu_ports.h"
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ enum vmm_step {
     VMM_WAIT,  /* go on reading */
     VMM_READY, /* the monitor greeted: operations may begin */
     VMM_DONE,  /* the operation has ended; conv->result says how */
+    VMM_OUT,   /* by itself the VMM says that conv->out_id is out of the VM */
+    VMM_STAYS, /* likewise that the guest keeps it, which was to let go of it */
     VMM_DOWN,  /* the VMM says that it is ending */
     VMM_BAD,   /* this is not the protocol: drop the connection */
 };
@@ -33,11 +36,13 @@ struct vmm_conv {
     uint32_t features;       /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
     int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for */
     bool absent;             /* the VMM says that found[asked] is not attached to the guest */
+    char out_id[VH_OPID_MAX]; /* VMM_OUT, VMM_STAYS */
     struct op_result result; /* result.found points at found[] */
     /* One for each conversation, because a listing comes in several lines, with those of other VMs in between. Last,
      * and not cleared by reset: only the rows that are used take memory. */
     struct vmm_found found[VH_MAX_FOUND];
     struct qemu_ports ports; /* cleared by OP_LIST; result.ports points into it */
+    struct qemu_pci pci;     /* begun by each operation that needs it */
 };
 
 struct vmm_out {

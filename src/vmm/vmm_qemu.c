@@ -4,8 +4,9 @@
  *
  * An operation is sent as one batch. Without out-of-band execution QEMU handles pipelined commands in order, also those
  * with a descriptor. Replies are matched by their id "<serial>.<step>", and events are never taken for replies. A
- * DEVICE_DELETED event proves nothing, because it comes late with an id that may be in use again. device_del of a
- * usb-host is synchronous: its reply means that the device is out.
+ * DEVICE_DELETED event of a usb-host proves nothing, because it comes late with an id that may be in use again. Its
+ * device_del is synchronous: the reply means that the device is out. A PCI device leaves when its guest lets go of it
+ * (qemu_pci.h): there the event tells.
  */
 #include "vmm/vmm_qemu.h"
 
@@ -13,6 +14,7 @@
 #include "codec/json.h"
 #include "codec/usb_place.h"
 #include "codec/vm_id.h"
+#include "codec/vm_pci_id.h"
 
 #include <string.h>
 
@@ -53,6 +55,16 @@ static void qemu_reset(struct vmm_conv *cv) {
     uint32_t features = cv->features;
     memset(cv, 0, offsetof(struct vmm_conv, found));
     cv->features = features;
+    cv->pci.op.what = QEMU_PCI_NONE;
+    cv->pci.nfound = 0;
+}
+
+static void fail(struct vmm_conv *cv, const char *text) {
+    if (cv->failed)
+        return; /* later failures follow from the first */
+    cv->failed = true;
+    cv->result.status = OP_FAILED;
+    (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* an explanation may be cut */
 }
 
 /* ---- commands ---- */
@@ -121,8 +133,84 @@ static void begin_attach(struct vmm_conv *cv, struct vmm_out *out) {
     out->pass_fd = true;
 }
 
-static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
+/* ---- PCI devices ---- */
+
+static void begin_pci(struct vmm_conv *cv, enum qemu_pci_what what, struct vmm_out *out) {
+    struct qemu_pci_op op = {.serial = cv->op.serial, .what = what};
+    struct qemu_pci_out pci = {.text = out->text};
+    bool known = what == QEMU_PCI_LIST || vm_pci_id_parse(cv->op.id, &op.address);
+    VH_ASSERT(known); /* the core has printed it */
+    qemu_pci_begin(&cv->pci, &op, &pci);
+    out->text = pci.text;
+}
+
+/* Its id as we write it: devices of the VM's command line have numbers for names, and the host's address tells which
+ * one it is. False: it is somebody else's. */
+static bool our_id(const struct qemu_pci_found *f, char id[VH_OPID_MAX]) {
+    if (!f->known || f->anonymous || !str_starts(f->id, "vhp-pci-"))
+        return false;
+    vm_pci_id_print(id, &f->address);
+    return true;
+}
+
+/* What others have plugged in is not told: the kernel keeps whoever has a device from being overlooked. */
+static void take_pci_list(struct vmm_conv *cv) {
+    for (int i = 0; i < cv->pci.nfound; i++) {
+        struct vmm_found f = {.ours = true};
+        if (!our_id(&cv->pci.found[i], f.id))
+            continue;
+        if (cv->result.nfound == VH_MAX_FOUND) {
+            fail(cv, "it reports more host devices than can be listed");
+            return;
+        }
+        cv->found[cv->result.nfound++] = f;
+    }
+}
+
+static enum vmm_step pci_answer(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
+    struct qemu_pci_out pci = {.text = out->text};
+    bool ended = qemu_pci_message(&cv->pci, j, &pci);
+    out->text = pci.text;
+    if (!ended)
+        return VMM_WAIT;
+    if (cv->pci.end != QEMU_PCI_DONE && cv->pci.end != QEMU_PCI_ACCEPTED)
+        fail(cv, cv->pci.text);
+    else if (cv->pci.end == QEMU_PCI_ACCEPTED)
+        cv->result.status = OP_ACCEPTED;
+    else if (cv->op.kind == OP_LIST)
+        take_pci_list(cv);
+    cv->op.kind = OP_NONE;
+    return VMM_DONE;
+}
+
+/* Events about devices on USB, and about those of others, are for nobody. */
+static enum vmm_step pci_event(struct vmm_conv *cv, const struct json *j) {
+    char id[VH_OPID_MAX];
+    struct pci_address a;
+    enum qemu_pci_event event = qemu_pci_event(j, id);
+    bool ours = event != QEMU_PCI_OTHER_EVENT && vm_pci_id_parse(id, &a);
+    if (ours)
+        memcpy(cv->out_id, id, sizeof cv->out_id);
+    for (int i = 0; !ours && event != QEMU_PCI_OTHER_EVENT && i < cv->pci.nfound; i++)
+        ours = str_eq(cv->pci.found[i].id, id) && our_id(&cv->pci.found[i], cv->out_id);
+    if (!ours)
+        return VMM_WAIT;
+    return event == QEMU_PCI_DELETED ? VMM_OUT : VMM_STAYS;
+}
+
+static void begin_detach(struct vmm_conv *cv, struct vmm_out *out) {
     char args[VH_OPID_MAX + 16];
+    if (cv->op.pci) {
+        begin_pci(cv, QEMU_PCI_DEL, out);
+        return;
+    }
+    if (!str_fmt(args, sizeof args, "\"id\": \"%s\"", cv->op.id))
+        VH_ASSERT(false);
+    command(cv, out, STEP_DEL, "device_del", args);
+    begin_remove_fd(cv, out); /* a QEMU before 9.1 whose VM did not run at the attach kept it */
+}
+
+static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_out *out) {
     cv->op = *op;
     cv->waiting = 0;
     cv->failed = false;
@@ -132,13 +220,13 @@ static void qemu_begin(struct vmm_conv *cv, const struct vmm_op *op, struct vmm_
     out->pass_fd = false;
     switch (op->kind) {
     case OP_ATTACH:
-        begin_attach(cv, out);
+        if (op->pci)
+            begin_pci(cv, QEMU_PCI_ADD, out);
+        else
+            begin_attach(cv, out);
         break;
     case OP_DETACH:
-        if (!str_fmt(args, sizeof args, "\"id\": \"%s\"", op->id))
-            VH_ASSERT(false);
-        command(cv, out, STEP_DEL, "device_del", args);
-        begin_remove_fd(cv, out); /* a QEMU before 9.1 whose VM did not run at the attach kept it */
+        begin_detach(cv, out);
         break;
     case OP_LIST:
         qemu_ports_begin(&cv->ports);
@@ -160,14 +248,6 @@ static bool qemu_takes_fd(const struct vmm_conv *cv, uint32_t features) {
 }
 
 /* ---- answers ---- */
-
-static void fail(struct vmm_conv *cv, const char *text) {
-    if (cv->failed)
-        return; /* later failures follow from the first */
-    cv->failed = true;
-    cv->result.status = OP_FAILED;
-    (void)str_copy(cv->result.text, sizeof cv->result.text, text); /* an explanation may be cut */
-}
 
 static void take_list(struct vmm_conv *cv, const struct json *j, int array, bool anonymous) {
     for (int t = json_first(j, array); t >= 0; t = json_next(j, t)) {
@@ -336,8 +416,10 @@ static bool is_over(const struct vmm_conv *cv) {
 
 static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vmm_out *out) {
     int step = step_of(cv, j);
-    if (step < 0) /* of an operation that was given up, of the negotiation, or an error without an id */
-        return json_string_is(j, json_get(j, 0, "id"), CAPS) && json_get(j, 0, "error") >= 0 ? VMM_BAD : VMM_WAIT;
+    if (step < 0 && json_string_is(j, json_get(j, 0, "id"), CAPS)) /* of the negotiation */
+        return json_get(j, 0, "error") >= 0 ? VMM_BAD : VMM_WAIT;
+    if (step < 0) /* about PCI devices, of an operation that was given up, or an error without an id */
+        return cv->pci.op.what != QEMU_PCI_NONE ? pci_answer(cv, j, out) : VMM_WAIT;
     int value = json_get(j, 0, "return"), error = json_get(j, 0, "error");
     if (value < 0 && error < 0)
         return VMM_BAD;
@@ -354,10 +436,14 @@ static enum vmm_step answer(struct vmm_conv *cv, const struct json *j, struct vm
         take_fdsets(cv, j, value, out);
     else if (step >= STEP_HOSTBUS)
         take_property(cv, j, value, step);
-    if (!is_over(cv))
+    if (!is_over(cv) || cv->pci.op.what != QEMU_PCI_NONE)
         return VMM_WAIT;
     if (cv->op.kind == OP_LIST && !cv->failed && (ask_next(cv, out) || ask_ports(cv, out)))
         return VMM_WAIT;
+    if (cv->op.kind == OP_LIST && !cv->failed && cv->op.pci) {
+        begin_pci(cv, QEMU_PCI_LIST, out);
+        return VMM_WAIT;
+    }
     cv->op.kind = OP_NONE;
     return VMM_DONE;
 }
@@ -389,14 +475,14 @@ static enum vmm_step qemu_message(struct vmm_conv *cv, const char *line, size_t 
         return greeting(cv, &j, out);
     int event = json_get(&j, 0, "event");
     if (event >= 0)
-        return json_string_is(&j, event, "SHUTDOWN") ? VMM_DOWN : VMM_WAIT;
+        return json_string_is(&j, event, "SHUTDOWN") ? VMM_DOWN : pci_event(cv, &j);
     return answer(cv, &j, out);
 }
 
 const struct vmm vmm_qemu = {
     .type = "qemu",
     .talk = VMM_LINES,
-    .kinds = VM_KIND_USB,
+    .kinds = VM_KIND_USB | VM_KIND_PCI,
     .most_fds = 1,
     .answer_ms = VH_T_COMMAND,
     .one_client = true,

@@ -20,7 +20,7 @@ static struct conf conf;
 static int listener = -1, monitor = -1;
 static int64_t now;
 
-/* ---- a protocol of single lines: "hello", "ok", "bad", "more" ---- */
+/* ---- a protocol of single lines: "hello", "ok", "bad", "more", "accepted", "out", "stays" ---- */
 
 static size_t talk; /* bytes that "more" appends */
 static bool owed;   /* an answer that does not decide the operation comes later: "paid" */
@@ -41,9 +41,14 @@ static enum vmm_step take(struct vmm_conv *cv, const char *line, size_t len, str
     for (size_t i = 0; i < talk && is(line, len, "more"); i++)
         sb_char(&out->text, '.');
     cv->waiting = owed;
-    if (!is(line, len, "ok"))
+    (void)snprintf(cv->out_id, sizeof cv->out_id, "card");
+    if (is(line, len, "out"))
+        return VMM_OUT;
+    if (is(line, len, "stays"))
+        return VMM_STAYS;
+    if (!is(line, len, "ok") && !is(line, len, "accepted"))
         return VMM_WAIT;
-    cv->result = (struct op_result){.serial = cv->op.serial, .status = OP_OK};
+    cv->result = (struct op_result){.serial = cv->op.serial, .status = len == 2 ? OP_OK : OP_ACCEPTED};
     return VMM_DONE;
 }
 
@@ -85,8 +90,9 @@ static void tell(const char *what) {
 }
 
 static void on_done(const struct op_result *r) {
-    static const char *const names[] = {[OP_OK] = "ok",     [OP_FAILED] = "failed",   [OP_REFUSED] = "refused",
-                                        [OP_BUSY] = "busy", [OP_UNKNOWN] = "unknown", [OP_LOCAL] = "local"};
+    static const char *const names[] = {
+        [OP_OK] = "ok",           [OP_FAILED] = "failed", [OP_REFUSED] = "refused",  [OP_BUSY] = "busy",
+        [OP_UNKNOWN] = "unknown", [OP_LOCAL] = "local",   [OP_ACCEPTED] = "accepted"};
     tell(names[r->status]);
     tell(r->text);
 }
@@ -106,6 +112,11 @@ static void on_peer(int vm, int pidfd) {
     (void)vm;
     CHECK(pidfd >= 0 && close(pidfd) == 0);
 }
+static void on_out(int vm, const char *id, bool out) {
+    (void)vm;
+    tell(out ? "out" : "stays");
+    tell(id);
+}
 static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
     node_serial = op->serial;
     if (node_error != 0) {
@@ -117,7 +128,7 @@ static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
     return true;
 }
 
-static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
+static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node, on_out};
 
 static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
 
@@ -323,6 +334,55 @@ static void a_socket_that_takes_nothing_of_a_fresh_operation_ends_it(void) {
     ask(OP_DETACH);
     pass();
     CHECK_STR(heard(), "local the monitor does not read again ");
+    stop();
+}
+
+/* ---- PCI devices ---- */
+
+static void ask_pci(enum op_kind kind) {
+    static uint32_t serial = 1000;
+    const struct vmm_op op = {.kind = kind, .serial = ++serial, .pci = true};
+    link_op(0, &op);
+}
+
+/* How long the link waits for its next time, from now on: in ms. */
+static int64_t waits(void) {
+    return (link_deadline() - now) / VH_NSEC_PER_MSEC;
+}
+
+static void a_pci_device_is_opened_by_the_vmm_which_may_take_long(void) {
+    ready();
+    ask_pci(OP_ATTACH);
+    node_serial = 0;
+    pass();
+    CHECK(node_serial == 0); /* no node was asked for */
+    CHECK(waits() > VH_T_COMMAND && waits() <= VH_T_ADD_PCI);
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    stop();
+}
+
+static void it_listens_until_the_device_is_out(void) {
+    ready();
+    ask_pci(OP_DETACH);
+    pass();
+    CHECK(waits() <= VH_T_COMMAND);
+    say("accepted\n");
+    CHECK_STR(heard(), "accepted  ");
+    CHECK(waits() > VH_T_LINGER && waits() <= VH_T_LISTEN);
+    ask(OP_LIST);
+    pass();
+    say("ok\n");
+    CHECK_STR(heard(), "ok  ");
+    CHECK(waits() > VH_T_LINGER); /* the end of another operation changes nothing */
+    say("out\n");
+    CHECK_STR(heard(), "out card ");
+    CHECK(waits() <= VH_T_LINGER);
+    ask_pci(OP_DETACH);
+    pass();
+    say("stays\n"); /* before the answer */
+    say("accepted\n");
+    CHECK_STR(heard(), "stays card accepted  ");
     stop();
 }
 
@@ -763,6 +823,8 @@ int main(void) {
     RUN(who_serves_the_socket_must_be_who_should);
     RUN(a_break_before_anything_went_out_is_ours_and_after_it_unknown);
     RUN(a_socket_that_takes_nothing_of_a_fresh_operation_ends_it);
+    RUN(a_pci_device_is_opened_by_the_vmm_which_may_take_long);
+    RUN(it_listens_until_the_device_is_out);
     RUN(a_monitor_that_does_not_read_is_waited_for);
     RUN(an_answer_that_asks_for_more_is_bounded);
     RUN(a_monitor_of_another_protocol_is_tried_ever_more_rarely);

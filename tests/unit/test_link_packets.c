@@ -148,13 +148,17 @@ static void on_peer(int vm, int pidfd) {
     (void)vm;
     CHECK(pidfd >= 0 && close(pidfd) == 0);
 }
+static void on_out(int vm, const char *id, bool out) {
+    (void)vm, (void)id, (void)out;
+    tell("out");
+}
 static bool open_node(const struct vmm_op *op, char *why, size_t cap) {
     (void)why, (void)cap;
     link_node(op->vm, op->serial, open("/dev/null", O_RDONLY | O_CLOEXEC), "");
     return true;
 }
 
-static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node};
+static const struct link_calls calls = {on_done, on_answers, on_down, on_again, on_peer, open_node, on_out};
 static const struct connector_calls connector_calls = {link_reached, link_rechecked, NULL};
 
 static const char *type_name = "test";

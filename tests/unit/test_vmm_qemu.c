@@ -2,6 +2,8 @@
 #include "test.h"
 #include "vmm/vmm_qemu.h"
 
+#include <stdlib.h>
+
 static struct vmm_conv a, b;
 static char text[VH_QMP_OUT_MAX];
 static struct vmm_out out;
@@ -61,6 +63,92 @@ static void the_greeting_is_answered_with_the_negotiation(void) {
     begin(&a, OP_DETACH, 1, false);
     CHECK(line(&a, "{\"return\": {}, \"id\": \"caps\"}") == VMM_WAIT && a.op.kind == OP_DETACH);
     CHECK(line(&a, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"caps\"}") == VMM_BAD);
+}
+
+/* ---- PCI devices ---- */
+
+#define CARD "vhp-pci-0000-01-00.0"
+
+static void begin_pci(enum op_kind kind, const char *id) {
+    struct vmm_op op = {.kind = kind, .serial = 7, .pci = true};
+    (void)snprintf(op.id, sizeof op.id, "%s", id);
+    fresh(&a);
+    sb_init(&out.text, text, sizeof text);
+    vmm_qemu.begin(&a, &op, &out);
+    CHECK(sb_ok(&out.text) && !out.pass_fd);
+}
+
+/* The answer to command n about PCI devices; what is sent next is in text. */
+static enum vmm_step pci(int n, const char *form) {
+    char s[512];
+    (void)snprintf(s, sizeof s, "{%s, \"id\": \"7.pci%d\"}", form, n);
+    sb_init(&out.text, text, sizeof text);
+    return line(&a, s);
+}
+
+#define VFIO(id) "{\"name\": \"" id "\", \"type\": \"child<vfio-pci>\"}"
+#define DELETED(id) \
+    "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"x\", \"path\": \"/machine/peripheral/" id "\"}}"
+
+static void a_pci_device_is_taken_out_by_its_guest(void) {
+    begin_pci(OP_DETACH, CARD);
+    CHECK(strstr(text, "\"id\": \"7.pci1\"") != NULL);
+    CHECK(pci(1, "\"return\": [" VFIO("vhp-pci-0") "]") == VMM_WAIT); /* of the command line */
+    CHECK(pci(2, "\"return\": []") == VMM_WAIT);
+    CHECK(pci(3, "\"return\": \"0000:01:00.0\"") == VMM_WAIT);
+    CHECK(strstr(text, "\"device_del\"") != NULL && strstr(text, "/machine/peripheral/vhp-pci-0\"") != NULL);
+    CHECK(pci(4, "\"return\": {}") == VMM_DONE);
+    CHECK(a.result.status == OP_ACCEPTED && a.result.serial == 7);
+    CHECK(line(&a, DELETED("vhp-pci-9")) == VMM_WAIT); /* nobody knows it */
+    CHECK(line(&a, DELETED("vhp-usb-1-2")) == VMM_WAIT);
+    CHECK(line(&a, DELETED("vhp-pci-0")) == VMM_OUT);
+    CHECK_STR(a.out_id, CARD);
+    CHECK(line(&a, DELETED("vhp-pci-0000-02-00.0")) == VMM_OUT);
+    CHECK_STR(a.out_id, "vhp-pci-0000-02-00.0");
+    CHECK(line(&a, "{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"path\": \"/machine/peripheral/" CARD
+                   "\"}}") == VMM_STAYS);
+    begin_pci(OP_DETACH, CARD);
+    CHECK(pci(1, "\"return\": []") == VMM_WAIT && pci(2, "\"return\": []") == VMM_DONE);
+    CHECK(a.result.status == OP_OK);
+}
+
+static void a_pci_device_is_added_at_a_free_port(void) {
+    begin_pci(OP_ATTACH, CARD);
+    CHECK(pci(1, "\"return\": [{\"name\": \"p0\", \"type\": \"child<pcie-root-port>\"}]") == VMM_WAIT);
+    CHECK(pci(2, "\"return\": []") == VMM_WAIT && pci(3, "\"return\": []") == VMM_WAIT);
+    CHECK(strstr(text, "\"device_add\"") != NULL && strstr(text, CARD) != NULL);
+    CHECK(pci(4, "\"error\": {\"class\": \"GenericError\", \"desc\": \"vfio: group 5 is not viable\"}") == VMM_DONE);
+    CHECK(a.result.status == OP_FAILED);
+    CHECK_STR(a.result.text, "another device of its IOMMU group has a driver of the host");
+}
+
+static void a_listing_has_pci_devices_of_ours_if_asked(void) {
+    begin_pci(OP_LIST, "");
+    CHECK(line(&a, "{\"return\": [{\"name\": \"vhp-usb-1-2\", \"type\": \"child<usb-host>\"}], \"id\": \"7.5\"}") ==
+          VMM_WAIT);
+    CHECK(line(&a, "{\"return\": [], \"id\": \"7.6\"}") == VMM_WAIT &&
+          line(&a, "{\"return\": [], \"id\": \"7.8\"}") == VMM_WAIT);
+    sb_init(&out.text, text, sizeof text);
+    enum vmm_step step = line(&a, "{\"return\": [], \"id\": \"7.7\"}");
+    for (int i = 0; i < 8 && step == VMM_WAIT && strstr(text, "7.pci1") == NULL;
+         i++) { /* about ports: it knows nothing */
+        char s[128];
+        const char *id = strstr(text, "\"id\": \"7.");
+        CHECK(id != NULL);
+        (void)snprintf(s, sizeof s, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": \"7.%d\"}",
+                       atoi(id + 9));
+        sb_init(&out.text, text, sizeof text);
+        step = line(&a, s);
+    }
+    CHECK(strstr(text, "7.pci1") != NULL);
+    CHECK(pci(1, "\"return\": [" VFIO(CARD) ", " VFIO("vhp-pci-0") ", " VFIO("gpu") "]") == VMM_WAIT);
+    CHECK(pci(2, "\"return\": [" VFIO("device[0]") "]") == VMM_WAIT);
+    CHECK(pci(3, "\"return\": \"0000:01:00.0\"") == VMM_WAIT && pci(4, "\"return\": \"0000:02:00.0\"") == VMM_WAIT);
+    CHECK(pci(5, "\"return\": \"0000:03:00.0\"") == VMM_WAIT && pci(6, "\"return\": \"0000:04:00.0\"") == VMM_DONE);
+    CHECK(a.result.status == OP_OK && a.result.nfound == 3);
+    CHECK_STR(a.result.found[1].id, CARD);
+    CHECK_STR(a.result.found[2].id, "vhp-pci-0000-02-00.0");
+    CHECK(a.result.found[1].ours && a.result.found[2].ours);
 }
 
 static void a_refusal_keeps_the_first_reason(void) {
@@ -412,6 +500,9 @@ int main(void) {
     RUN(an_attach_is_one_batch);
     RUN(a_late_answer_to_the_one_before_ends_nothing);
     RUN(the_greeting_is_answered_with_the_negotiation);
+    RUN(a_pci_device_is_taken_out_by_its_guest);
+    RUN(a_pci_device_is_added_at_a_free_port);
+    RUN(a_listing_has_pci_devices_of_ours_if_asked);
     RUN(a_refusal_keeps_the_first_reason);
     RUN(a_refusal_without_words_has_some);
     RUN(out_is_out);
