@@ -137,7 +137,7 @@ void api_list_entry(struct sbuf *sb, const struct core *c, const struct request 
  * may know. */
 static void tag_situation(struct sbuf *sb, const struct core *c, const struct principal *who, const char *tag) {
     member(sb, "tag_disconnected");
-    sb_str(sb, !core_tag_seen(c, who, tag) ? "null" : core_tag_taken(c, tag) != ROLE_NONE ? "true" : "false");
+    sb_str(sb, !core_tag_seen(c, who, tag) ? "null" : core_tag_taken(c, KIND_USB, tag) != ROLE_NONE ? "true" : "false");
 }
 
 /* The device to list next: of those whose place is not below the cursor, the one with the lowest place. Devices come
@@ -192,12 +192,19 @@ unsigned api_list_view(const struct request *r) {
 
 /* ---- events ---- */
 
-const char *api_event_name(enum event_kind kind) {
-    static const char names[][17] = {
+const char *api_event_name(enum device_kind about, enum event_kind kind) {
+    static const char usb[][17] = {
         [EV_CONNECTED] = "usb_connected", [EV_DISCONNECTED] = "usb_disconnected", [EV_ATTACHED] = "usb_attached",
         [EV_DETACHED] = "usb_detached",   [EV_SELECT_VM] = "usb_select_vm",
     };
-    return names[kind];
+    static const char pci[EV_SELECT_VM + 1][17] = {
+        /* EV_SELECT_VM is never sent: one rule names one VM */
+        [EV_CONNECTED] = "pci_connected",
+        [EV_DISCONNECTED] = "pci_disconnected",
+        [EV_ATTACHED] = "pci_attached",
+        [EV_DETACHED] = "pci_detached",
+    };
+    return about == KIND_PCI ? pci[kind] : usb[kind];
 }
 
 bool api_event_concerns(const struct core *c, const struct principal *who, enum event_kind kind, int slot, int vm) {
@@ -220,10 +227,14 @@ bool api_event_concerns(const struct core *c, const struct principal *who, enum 
 
 void api_event(struct sbuf *sb, const struct core *c, const struct principal *who, enum event_kind kind, int slot,
                int vm) {
+    const struct device *d = &c->slot[slot].dev;
     sb_str(sb, "{\"event\": \"");
-    sb_str(sb, api_event_name(kind));
-    sb_str(sb, "\", \"usb_device\": ");
-    device_identity(sb, c->conf, &c->slot[slot].dev, access_sees_all(who));
+    sb_str(sb, api_event_name(d->kind, kind));
+    sb_str(sb, d->kind == KIND_PCI ? "\", \"pci_device\": " : "\", \"usb_device\": ");
+    if (d->kind == KIND_PCI)
+        pci_device_of(sb, d, kind == EV_DISCONNECTED);
+    else
+        device_identity(sb, c->conf, d, access_sees_all(who));
     sb_char(sb, '}');
     if (kind == EV_ATTACHED || kind == EV_DETACHED)
         member_vm(sb, "vm", c, who, vm);

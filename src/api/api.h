@@ -81,6 +81,6 @@ void api_event(struct sbuf *sb, const struct core *c, const struct principal *wh
 void api_list_entry(struct sbuf *sb, const struct core *c, const struct request *r, int slot);
 const char *api_request_name(const struct request *r);
 void api_state_event(struct sbuf *sb, const struct core *c); /* of the state file's loss, or of its end; for admins */
-const char *api_event_name(enum event_kind kind);
+const char *api_event_name(enum device_kind about, enum event_kind kind);
 
 #endif

@@ -278,11 +278,11 @@ static void present(struct sbuf *sb, const struct core *c, const struct slot *s)
  * that of a hub. */
 static void absent(struct sbuf *sb, const struct core *c, const struct device *d, int decides) {
     const struct rule *r = decides >= 0 ? &c->conf->rules[decides] : NULL;
-    const char *reason = d->protect[0] != '\0'                    ? "stays with the host: it is a hub"
-                         : r == NULL                              ? "no rule applies"
-                         : r->nvms == 0                           ? "its rule names no VM that is configured"
-                         : core_tag_taken(c, r->tag) != ROLE_NONE ? "devices with its tag are disconnected"
-                                                                  : "";
+    const char *reason = d->protect[0] != '\0'                              ? "stays with the host: it is a hub"
+                         : r == NULL                                        ? "no rule applies"
+                         : r->nvms == 0                                     ? "its rule names no VM that is configured"
+                         : core_tag_taken(c, KIND_USB, r->tag) != ROLE_NONE ? "devices with its tag are disconnected"
+                                                                            : "";
     bool goes = r != NULL && reason[0] == '\0';
     member_text_or_null(sb, "target", goes && r->single ? c->conf->vms[r->vms[0]].name : "");
     member_bool(sb, "asks", goes && !r->single);

@@ -52,7 +52,8 @@ static const char *const reasons[] = {
 };
 
 static bool rule_allows(const struct core *c, const struct slot *s, int vm) {
-    return s->rule >= 0 && (c->conf->rules[s->rule].vm_mask >> vm & 1) != 0;
+    return s->rule >= 0 && (s->dev.kind == KIND_PCI ? c->conf->pci_rules[s->rule].vm == vm
+                                                    : (c->conf->rules[s->rule].vm_mask >> vm & 1) != 0);
 }
 
 static enum why why_detached(const struct core *c, const struct slot *s, int vm) {
@@ -112,9 +113,14 @@ static vm_set told(const struct core *c, const struct action *a) {
     return vms;
 }
 
-static uint16_t tagged(const struct conf *conf, const char *tag) {
-    for (int i = 0; tag[0] != '\0' && i < conf->nrules; i++) {
-        if (str_eq(conf->rules[i].tag, tag))
+static const char *tag_of(const struct conf *conf, enum device_kind about, int rule) {
+    return about == KIND_PCI ? conf->pci_rules[rule].tag : conf->rules[rule].tag;
+}
+
+static uint16_t tagged(const struct conf *conf, enum device_kind about, const char *tag) {
+    int n = about == KIND_PCI ? conf->npci_rules : conf->nrules;
+    for (int i = 0; tag[0] != '\0' && i < n; i++) {
+        if (str_eq(tag_of(conf, about, i), tag))
             return (uint16_t)i;
     }
     return HISTORY_NO_RULE;
@@ -131,15 +137,19 @@ void history_add(struct history *h, const struct core *c, const struct action *a
         .told = told(c, a),
         .vid = s->dev.vid,
         .pid = s->dev.pid,
-        .rule = tagged(c->conf, core_tag(c, s)),
+        .rule = tagged(c->conf, s->dev.kind, core_tag(c, s)),
         .kind = (uint8_t)a->event,
+        .about = (uint8_t)s->dev.kind,
         .vm = a->vm >= 0 ? (uint8_t)a->vm : HISTORY_NO_VM,
-        .busnum = s->dev.usb.busnum,
-        .devnum = s->dev.usb.devnum,
         .why = (uint8_t)why(c, a),
     };
-    bool fits = str_copy(e->port_path, sizeof e->port_path, s->dev.usb.port_path);
-    VH_ASSERT(fits); /* of the same bound */
+    if (s->dev.kind == KIND_USB) {
+        e->busnum = s->dev.usb.busnum;
+        e->devnum = s->dev.usb.devnum;
+    }
+    const char *path = s->dev.kind == KIND_USB ? s->dev.usb.port_path : s->dev.sys_name;
+    bool fits = str_copy(e->port_path, sizeof e->port_path, path);
+    VH_ASSERT(fits); /* of the same bound, and the longest address has 16 characters */
     e->place = history_place_keep(h, &s->dev);
     str_shorten(e->name, VH_HISTORY_NAME, s->dev.product_name);
 }
@@ -152,7 +162,7 @@ void history_reload(struct history *h, const struct conf *old, const struct conf
         if (e->vm != HISTORY_NO_VM && (changed >> e->vm & 1) != 0)
             e->vm = HISTORY_NO_VM;
         if (e->rule != HISTORY_NO_RULE)
-            e->rule = tagged(fresh, old->rules[e->rule].tag);
+            e->rule = tagged(fresh, e->about, tag_of(old, e->about, e->rule));
     }
 }
 
@@ -167,7 +177,9 @@ static bool concerns(const struct history_event *e, const struct principal *who)
 /* Its name in sysfs and its connector, as the configuration in force has it. */
 static void where(const struct history *h, const struct history_event *e, const struct core *c,
                   struct history_where *w) {
-    bool fits = str_fmt(w->dev.sys_name, sizeof w->dev.sys_name, "%u-%s", (unsigned)e->busnum, e->port_path);
+    bool fits = e->about == KIND_PCI
+                    ? str_copy(w->dev.sys_name, sizeof w->dev.sys_name, e->port_path)
+                    : str_fmt(w->dev.sys_name, sizeof w->dev.sys_name, "%u-%s", (unsigned)e->busnum, e->port_path);
     VH_ASSERT(fits); /* as the kernel's name, which has that bound */
     history_place_tell(h, e, c->conf, w);
 }
@@ -181,7 +193,7 @@ static bool at_connector(const struct history *h, const struct history_event *e,
 
 static bool selected(const struct history *h, const struct history_event *e, const struct core *c,
                      const struct selector *sel) {
-    const char *tag = e->rule != HISTORY_NO_RULE ? c->conf->rules[e->rule].tag : "";
+    const char *tag = e->rule != HISTORY_NO_RULE ? tag_of(c->conf, e->about, e->rule) : "";
     return (!sel->by_node || (sel->node_bus == e->busnum && sel->node_dev == e->devnum)) &&
            (!sel->by_bus || sel->bus == e->busnum) && (!sel->by_port || str_eq(sel->port, e->port_path)) &&
            (!sel->by_vid || sel->vid == e->vid) && (!sel->by_pid || sel->pid == e->pid) &&
@@ -204,7 +216,7 @@ static void event(struct sbuf *sb, const struct history *h, const struct core *c
     connector_name(c->conf, &w.dev, connector);
     sb_str(sb, "{\"time\": ");
     sb_fmt(sb, "%lld.%03d", (long long)(e->at_ms / 1000), (int)(e->at_ms % 1000));
-    member_text(sb, "event", api_event_name((enum event_kind)e->kind));
+    member_text(sb, "event", api_event_name(e->about, (enum event_kind)e->kind));
     member_text(sb, "sys_name", w.dev.sys_name);
     member_text_or_null(sb, "connector", connector);
     member_id(sb, "vid", e->vid);

@@ -28,6 +28,7 @@ struct history_event {
     uint16_t vid, pid;
     uint16_t rule; /* one with the tag that the device had; HISTORY_NO_RULE if it had none */
     uint8_t kind;  /* enum event_kind */
+    uint8_t about; /* enum device_kind: of a PCI device, port_path is its address */
     uint8_t vm;    /* HISTORY_NO_VM if there is none, or it is configured no more */
     uint8_t busnum, devnum;
     uint8_t why;

@@ -40,6 +40,8 @@ void member_bool(struct sbuf *sb, const char *name, bool value);
 void device_identity(struct sbuf *sb, const struct conf *c, const struct device *d, bool serial);
 struct pci_device;
 void pci_identity(struct sbuf *sb, const struct pci_device *d); /* likewise */
+/* The same of what the core has; brief: its address alone. */
+void pci_device_of(struct sbuf *sb, const struct device *d, bool brief);
 /* A text of any length: cut between two characters if it is too long, and marked with "...". */
 void json_cut(struct sbuf *sb, const char *s);
 void reply_end(struct sbuf *sb, const char *id); /* the id, the brace, the newline */

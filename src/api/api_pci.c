@@ -1,28 +1,44 @@
 /*
  * api_pci.c - PCI devices as the older daemons list them. Owns the wording; policy_pci.c says what becomes of a device,
- * and no VM has one yet.
+ * the core where it is.
  */
 #include "api/api_pci.h"
 
 #include "api/api_internal.h"
+#include "base/assert.h"
 #include "base/limits.h"
 #include "codec/pci_names.h"
+#include "config/access.h"
 
 #include <string.h>
 
 /* ---- which, and in what order ---- */
 
-/* A list is of what goes to a VM by the rules. */
-static bool is_listed(const struct conf *c, const struct pci_host *h, const struct request *r, int i) {
+const struct slot *api_pci_slot(const struct core *c, const struct pci_device *d) {
+    char name[PCI_ADDRESS_TEXT];
+    pci_address_text(name, &d->address);
+    for (int i = 0; i < c->used; i++) {
+        const struct slot *s = &c->slot[i];
+        if (s->state == SLOT_PRESENT && s->dev.kind == KIND_PCI && str_eq(s->dev.sys_name, name))
+            return s;
+    }
+    return NULL;
+}
+
+/* A list is of what goes to a VM by the rules, and of what is still in one. */
+static bool is_listed(const struct core *core, const struct pci_host *h, const struct request *r, int i) {
     const struct pci_fate *f = &h->fate[i];
+    const struct slot *s = api_pci_slot(core, &h->row[i]);
     bool goes = f->way == PCI_BY_RULE || f->way == PCI_ALONG;
+    if (r->disconnected != TRI_ANY && (s != NULL && s->disconnected) != (r->disconnected == TRI_YES))
+        return false;
     if (r->sel.by_tag)
-        return goes && str_eq(c->pci_rules[f->rule].tag, r->sel.tag);
-    return goes || r->all;
+        return goes && str_eq(core->conf->pci_rules[f->rule].tag, r->sel.tag);
+    return goes || r->all || (s != NULL && s->vm >= 0);
 }
 
 /* -1 after the last. */
-static int next_listed(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t cursor) {
+static int next_listed(const struct core *c, const struct pci_host *h, const struct request *r, uint64_t cursor) {
     int best = -1;
     for (int i = 0; i < h->n; i++) {
         uint64_t place = policy_pci_place(h, i);
@@ -54,10 +70,15 @@ static void address(struct sbuf *sb, const char *name, const struct pci_address 
     sb_char(sb, '"');
 }
 
-void pci_identity(struct sbuf *sb, const struct pci_device *d) {
+/* Still open. */
+static void address_object(struct sbuf *sb, const struct pci_address *a) {
     sb_str(sb, "{\"address\": \"");
-    pci_address_print(sb, &d->address);
+    pci_address_print(sb, a);
     sb_char(sb, '"');
+}
+
+void pci_identity(struct sbuf *sb, const struct pci_device *d) {
+    address_object(sb, &d->address);
     member_text_or_null(sb, "driver", d->driver);
     member_uint(sb, "vendor_id", d->vendor);
     member_uint(sb, "device_id", d->device);
@@ -85,9 +106,42 @@ static void kept(struct sbuf *sb, const struct conf *c, const struct pci_host *h
     member_text_or_null(sb, "protected", text);
 }
 
-static void device(struct sbuf *sb, const struct conf *c, const struct pci_host *h, const struct request *r, int i) {
+void pci_device_of(struct sbuf *sb, const struct device *d, bool brief) {
+    struct pci_device row = {.vendor = d->vid,
+                             .device = d->pid,
+                             .sub_vendor = d->pci.sub_vendor,
+                             .sub_device = d->pci.sub_device,
+                             .cls = d->cls,
+                             .sub = d->sub,
+                             .prog_if = d->proto,
+                             .grouped = d->pci.grouped,
+                             .group = d->pci.group};
+    bool parsed = pci_address_parse(d->sys_name, &row.address);
+    VH_ASSERT(parsed); /* the core has printed it */
+    memcpy(row.driver, d->pci.driver, sizeof row.driver);
+    if (brief)
+        address_object(sb, &row.address);
+    else
+        pci_identity(sb, &row);
+}
+
+/* What only those may know who see everything. */
+static void situation(struct sbuf *sb, const struct core *core, const struct slot *s) {
+    char text[VH_ERROR_MAX];
+    struct sbuf why;
+    sb_init(&why, text, sizeof text);
+    if (s != NULL)
+        core_reason(core, s, &why);
+    member_text(sb, "state", s != NULL ? core_state_name(core, s) : "idle");
+    member_text_or_null(sb, "reason", text);
+}
+
+static void device(struct sbuf *sb, const struct core *core, const struct pci_host *h, const struct request *r, int i) {
+    const struct conf *c = core->conf;
     const struct pci_device *d = &h->row[i];
     const struct pci_fate *f = &h->fate[i];
+    const struct slot *s = api_pci_slot(core, d);
+    bool all = r->who.role >= ROLE_OPERATOR;
     int vm = policy_pci_vm(c, h, i);
     pci_identity(sb, d);
     if (f->way == PCI_ALONG)
@@ -95,19 +149,23 @@ static void device(struct sbuf *sb, const struct conf *c, const struct pci_host 
     sb_str(sb, ", \"allowed_vms\": [");
     if (vm >= 0)
         sb_json(sb, c->vms[vm].name);
-    sb_str(sb, "], \"vm\": null, \"disconnected\": false");
+    sb_char(sb, ']');
+    member_text_or_null(sb, "vm", s != NULL && s->vm >= 0 && access_sees_all(&r->who) ? c->vms[s->vm].name : "");
+    member_bool(sb, "disconnected", s != NULL && s->disconnected);
     member_text_or_null(sb, "tag", f->rule >= 0 ? c->pci_rules[f->rule].tag : "");
     if (d->behind != 0)
         address(sb, "parent", &d->parent);
     else
         member_text_or_null(sb, "parent", "");
-    if (r->who.role >= ROLE_OPERATOR)
+    if (all)
         kept(sb, c, h, i);
+    if (all && core->gives_pci)
+        situation(sb, core, s);
     sb_char(sb, '}');
 }
 
 /* The cursor is 1 and the place after that of the last device. */
-bool api_pci_part(const struct conf *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
+bool api_pci_part(const struct core *c, const struct pci_host *h, bool whole, const struct request *r, uint64_t *cursor,
                   struct sbuf *sb) {
     bool first = *cursor == 0;
     int i = next_listed(c, h, r, *cursor);

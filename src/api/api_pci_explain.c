@@ -102,7 +102,9 @@ static void group(struct sbuf *sb, const struct pci_host *h, int i) {
 }
 
 /* Why no VM has it: what keeps it comes first, for the rules cannot change that. */
-static void reason(struct sbuf *sb, const struct conf *c, const struct pci_host *h, int i) {
+static void reason(struct sbuf *sb, const struct core *core, const struct pci_host *h, int i) {
+    const struct conf *c = core->conf;
+    const struct slot *s = api_pci_slot(core, &h->row[i]);
     const struct pci_fate *f = &h->fate[i];
     struct sbuf kept = *sb; /* written where the whole reason goes */
     sb_str(&kept, "stays with the host: it ");
@@ -118,11 +120,15 @@ static void reason(struct sbuf *sb, const struct conf *c, const struct pci_host 
         sb_str(sb, "its rule names no VM that is configured");
     else if (h->row[i].grouped == 0)
         sb_str(sb, "it is in no IOMMU group: the host has no IOMMU, or does not use it");
-    else
-        sb_str(sb, "no PCI device is given to a VM yet");
+    else if (!core->gives_pci)
+        sb_str(sb, "no rule was about PCI devices when the daemon started: it has to be started anew");
+    else if (s != NULL)
+        core_reason(core, s, sb);
 }
 
-static void end(struct sbuf *sb, const struct conf *c, const struct pci_host *h, int i, const char *id) {
+static void end(struct sbuf *sb, const struct core *core, const struct pci_host *h, int i, const char *id) {
+    const struct conf *c = core->conf;
+    const struct slot *s = api_pci_slot(core, &h->row[i]);
     const struct pci_fate *f = &h->fate[i];
     char text[VH_ERROR_MAX];
     struct sbuf why;
@@ -141,11 +147,11 @@ static void end(struct sbuf *sb, const struct conf *c, const struct pci_host *h,
     sb_init(&why, text, sizeof text);
     bool kept = policy_pci_kept(c, h, i, &why);
     member_text_or_null(sb, "target", vm >= 0 && !kept ? c->vms[vm].name : "");
-    member_text_or_null(sb, "vm", "");
-    member_text(sb, "state", "idle");
+    member_text_or_null(sb, "vm", s != NULL && s->vm >= 0 ? c->vms[s->vm].name : "");
+    member_text(sb, "state", s != NULL ? core_state_name(core, s) : "idle");
     sb_init(&why, text, sizeof text);
-    reason(&why, c, h, i);
-    member_text(sb, "reason", text);
+    reason(&why, core, h, i);
+    member_text_or_null(sb, "reason", text);
     if (policy_pci_loses_route(c, h, i))
         member_text(sb, "note", "the host loses its default route with it");
     reply_end(sb, id);
@@ -162,8 +168,9 @@ static void end_of_gone(struct sbuf *sb, const char *id) {
 enum { RULE_ROWS = 1 << 12 };
 _Static_assert((int)VH_MAX_PCI_ENTRIES + 1 < (int)RULE_ROWS, "a rule has room for its rows");
 
-bool api_pci_explain_part(const struct conf *c, const struct pci_host *h, const struct request *r, uint64_t *cursor,
+bool api_pci_explain_part(const struct core *core, const struct pci_host *h, const struct request *r, uint64_t *cursor,
                           struct sbuf *sb) {
+    const struct conf *c = core->conf;
     int i = api_pci_find(h, r->sel.address), at = (int)(*cursor - 1) / RULE_ROWS, row = (int)(*cursor - 1) % RULE_ROWS;
     if (*cursor == 0) { /* the caller has looked for the device */
         VH_ASSERT(i >= 0);
@@ -175,7 +182,7 @@ bool api_pci_explain_part(const struct conf *c, const struct pci_host *h, const 
         if (row > 0)
             sb_str(sb, "]}");
         if (i >= 0)
-            end(sb, c, h, i, r->id);
+            end(sb, core, h, i, r->id);
         else
             end_of_gone(sb, r->id);
         return false;

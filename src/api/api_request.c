@@ -170,7 +170,7 @@ static bool parse_action(struct parse *p) {
         }
     }
     parse_complain(p, "action", t,
-                   "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, evdev_list, vmm_list, "
+                   "usb_list, usb_attach, usb_detach, usb_suspend, usb_resume, the same of pci, evdev_list, vmm_list, "
                    "enable_notifications, history, rules, "
                    "explain, stats, state_acknowledge, reload or version");
     return false;
@@ -225,26 +225,49 @@ static void parse_vmm_args(struct parse *p) {
         sb_str(&p->error, "no VM named: give \"vm\"");
 }
 
-/* A PCI device is named by its address and nothing else. */
-static void parse_explain(struct parse *p) {
+/* Of a PCI device. False if none was given. */
+static bool parse_address(struct parse *p) {
     static const char expected[] = "the address of a PCI device, such as \"0000:00:14.3\"";
     struct pci_address a;
-    if (!parse_text(p, "address", p->r->sel.address, sizeof p->r->sel.address, expected)) {
-        parse_selector(p);
-        parse_described(p);
-        if (!p->r->by_hand)
-            require_selector(p);
-        return;
-    }
+    if (!parse_text(p, "address", p->r->sel.address, sizeof p->r->sel.address, expected))
+        return false;
     for (char *c = p->r->sel.address; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
     if (!pci_address_parse(p->r->sel.address, &a))
         parse_complain(p, "address", parse_field(p, "address"), expected);
+    return true;
+}
+
+/* A PCI device is named by its address and nothing else. */
+static void parse_explain(struct parse *p) {
+    if (!parse_address(p)) {
+        parse_selector(p);
+        parse_described(p);
+        if (!p->r->by_hand)
+            require_selector(p);
+    }
+}
+
+static void parse_pci_selector(struct parse *p) {
+    struct selector *sel = &p->r->sel;
+    sel->by_address = parse_address(p);
+    sel->by_vid = parse_hex4(p, "vid", &sel->vid);
+    sel->by_pid = parse_hex4(p, "did", &sel->pid);
+    sel->by_tag = parse_text(p, "tag", sel->tag, sizeof sel->tag, "a tag of at most 63 bytes");
+    if (p->error.len > 0)
+        return;
+    if (!sel->by_address && !sel->by_vid && !sel->by_pid && !sel->by_tag)
+        sb_str(&p->error, "no device named: give \"address\", \"vid\" and \"did\", or \"tag\"");
+    else if (!sel->by_address && !sel->by_tag && sel->by_vid != sel->by_pid)
+        sb_str(&p->error, sel->by_vid ? "\"vid\" needs \"did\" as well" : "\"did\" needs \"vid\" as well");
 }
 
 static void parse_move(struct parse *p) {
-    if (p->r->about != KIND_USB)
-        return; /* the fields that choose among PCI devices: there is none to choose */
+    if (p->r->about == KIND_PCI) {
+        parse_pci_selector(p);
+        parse_vm(p);
+        return;
+    }
     parse_selector(p);
     parse_vm(p);
     require_selector(p);

@@ -150,6 +150,9 @@
     X(VH_DEVICE_WORKERS, 4, "processes that read, open and reset devices: each device can occupy one of them")         \
     X(VH_MAX_ORDERS, 640, "orders that wait for a device worker: a read and a reset of each device, and more")         \
     X(VH_LATE_PORTS, 32, "root ports known to answer late: they never get the last free device worker")                \
+    X(VH_VFIO_WORKERS, 2, "processes that change drivers of PCI devices: one that hangs costs its IOMMU group alone")  \
+    X(VH_MAX_PCI_ORDERS, 64,                                                                                           \
+      "orders that wait for a VFIO worker: one for each device that goes to a VM or comes back")                       \
     X(VH_PORT_WORKERS, 3, "processes that hold the hubs' ports: a hub can occupy one of them (general.quarantine)")    \
     X(VH_MAX_HUBS, 128, "hubs whose ports are held: every second device known is one")                                 \
     X(VH_PORT_TRIES, 20, "claims of a port, VH_T_RETRY_MIN apart, before whoever has it is no process that ends")      \

@@ -9,6 +9,8 @@
 #include <string.h>
 
 bool device_is_hub(const struct device *dev) {
+    if (dev->kind != KIND_USB)
+        return false;
     for (int i = 0; i < dev->usb.nifaces; i++) {
         if (dev->usb.ifaces[i].cls == 9)
             return true;

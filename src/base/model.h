@@ -46,6 +46,8 @@ struct pci_part {
     int16_t rule; /* of pciPassthrough, that decides for it among all devices of the host; -1 none */
     bool grouped; /* it is in IOMMU group `group` */
     uint32_t group;
+    uint16_t sub_vendor, sub_device; /* 0: not known */
+    char driver[VH_IFNAME_MAX];      /* when the list was read; "" none */
 };
 
 /* Room for the texts of one device. */

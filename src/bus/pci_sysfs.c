@@ -71,10 +71,12 @@ static bool read_row(int dir, const char *name, struct pci_device *r) {
     uint32_t v = 0;
     uint64_t group = 0;
     char link[VH_IFNAME_MAX];
+    struct sys_stat st;
     if (!read_hex(dir, "vendor", UINT16_MAX, &v))
         return false; /* it goes just now */
     r->vendor = (uint16_t)v;
     r->device = read_id(dir, "device");
+    r->incarnation = sys_stat(dir, "", AT_EMPTY_PATH, &st) ? st.ino : 0;
     r->sub_vendor = read_id(dir, "subsystem_vendor");
     r->sub_device = read_id(dir, "subsystem_device");
     if (read_hex(dir, "class", 0xffffff, &v)) {

@@ -41,6 +41,10 @@ void vfio_group_drop(void) {
     host_paths_drop();
 }
 
+const struct pci_device *vfio_group_row(uint32_t i) {
+    return i < host.n ? &host.row[i] : NULL;
+}
+
 static const struct pci_device *row_of(const struct pci_address *a) {
     for (uint32_t i = 0; i < host.n; i++) {
         if (pci_address_order(&host.row[i].address) == pci_address_order(a))

@@ -25,7 +25,8 @@ bool vfio_refuse(struct vfio_answer *a, enum vfio_result result, const char *fmt
 
 /* Reads the host anew: rows live until the next time. False if something could not be read. */
 bool vfio_group_look(void);
-void vfio_group_drop(void); /* gives the memory of reading back */
+const struct pci_device *vfio_group_row(uint32_t i); /* by vfio_group_look(); NULL after the last */
+void vfio_group_drop(void);                          /* gives the memory of reading back */
 /* The row of the device that is meant, by vfio_group_look(). NULL, with VFIO_GONE, if it is not the same any more. */
 const struct pci_device *vfio_group_find(const struct vfio_member *m, struct vfio_answer *a);
 bool vfio_group_of(const struct pci_device *d, struct vfio_group *g, struct vfio_answer *a);

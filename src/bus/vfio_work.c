@@ -9,6 +9,7 @@
 #include "bus/vfio_bind.h"
 #include "bus/vfio_group.h"
 #include "bus/vfio_node.h"
+#include "os/outlive.h"
 
 #include <errno.h>
 #include <string.h>
@@ -58,17 +59,21 @@ static bool give_back(const struct pci_device *const row[], int n, uint32_t set,
     return ok;
 }
 
-static bool restore(const struct vfio_order *o, struct vfio_answer *a) {
+static bool restore_group(const struct pci_device *d, struct vfio_answer *a) {
     struct vfio_group g;
     uint32_t taken = 0;
-    const struct pci_device *d = vfio_group_find(&o->member[0], a);
-    if (d == NULL || !vfio_group_of(d, &g, a) || !is_out(&g, a))
+    if (!vfio_group_of(d, &g, a) || !is_out(&g, a))
         return false;
     for (int i = 0; i < g.n; i++)
         taken |= (uint32_t)vfio_bind_taken(g.member[i]) << i;
     bool ok = give_back(g.member, g.n, taken, a);
     a->group = ok ? g.number : 0;
     return ok;
+}
+
+static bool restore(const struct vfio_order *o, struct vfio_answer *a) {
+    const struct pci_device *d = vfio_group_find(&o->member[0], a);
+    return d != NULL && restore_group(d, a);
 }
 
 /* ---- to a VM ---- */
@@ -241,4 +246,27 @@ size_t vfio_work(const void *order, int fd, void *answer, int out[WORKER_FDS]) {
     }
     vfio_group_drop();
     return sizeof *a;
+}
+
+/* ---- the end ---- */
+
+/* One of the processes gives a group back. What a VM has stays with it. */
+static bool is_mine(const struct pci_device *d) {
+    const uint64_t of_groups = UINT64_C(1) << 62; /* no inode of sysfs has it */
+    return d->incarnation != 0 && outlive_noted(d->incarnation) && vfio_bind_taken(d) &&
+           outlive_take(d->grouped != 0 ? of_groups | d->group : d->incarnation);
+}
+
+void vfio_work_leave(void) {
+    struct vfio_answer a = {0};
+    char name[PCI_ADDRESS_TEXT];
+    (void)vfio_group_look(); /* what could not be read of uses by the host does not matter here */
+    for (uint32_t i = 0; vfio_group_row(i) != NULL; i++) {
+        const struct pci_device *d = vfio_group_row(i);
+        if (!is_mine(d) || restore_group(d, &a) || a.result == VFIO_BUSY)
+            continue;
+        pci_address_text(name, &d->address);
+        log_warn("stays without its driver: device=%s error=\"%s\"", name, a.why);
+    }
+    vfio_group_drop();
 }

@@ -9,4 +9,6 @@
 
 size_t vfio_work(const void *order, int fd, void *answer, int out[WORKER_FDS]); /* the contract of worker_job.handle */
 
+void vfio_work_leave(void); /* after the end of the loop: back to the host what it had bound and no VM has */
+
 #endif

@@ -13,7 +13,7 @@
 const char *device_name(const struct json *j, int d, char dst[DEVICE_TEXT]) {
     char vendor[VH_STRING_MAX], product[VH_STRING_MAX];
     (void)text_get(j, d, "vendor_name", vendor, sizeof vendor);
-    (void)text_get(j, d, "product_name", product, sizeof product);
+    (void)text_get(j, d, text_null(j, d, "device_name") ? "product_name" : "device_name", product, sizeof product);
     (void)str_fmt(dst, DEVICE_TEXT, "%s%s%s", vendor, vendor[0] != '\0' && product[0] != '\0' ? " " : "", product);
     return dst;
 }

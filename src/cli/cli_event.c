@@ -23,6 +23,10 @@ static const struct kind {
     {"usb_attached", "attached", "32", true},
     {"usb_detached", "detached", "35", true},
     {"usb_select_vm", "needs a VM", "33", true},
+    {"pci_connected", "plugged in", "36", true},
+    {"pci_disconnected", "unplugged", "2", true},
+    {"pci_attached", "attached", "32", true},
+    {"pci_detached", "detached", "35", true},
     {"state_corrupt", "the state file was corrupt", "31", false},
     {"state_acknowledged", "the corrupt state file was acknowledged", "0", false},
     {"notifications_lost", "events were lost, list afresh", "31", false},
@@ -52,7 +56,7 @@ static void say_what(struct sbuf *sb, const struct json *j, int e, const struct 
     const char *between = ": ";
     sb_str(sb, k->text);
     if (!text_null(j, e, "vm"))
-        sb_fmt(sb, " %s %s", str_eq(k->event, "usb_detached") ? "from" : "to", text_get(j, e, "vm", text, sizeof text));
+        sb_fmt(sb, " %s %s", str_eq(k->text, "detached") ? "from" : "to", text_get(j, e, "vm", text, sizeof text));
     for (int a = json_first(j, json_get(j, e, "allowed_vms")); a >= 0; a = json_next(j, a)) {
         sb_fmt(sb, "%s%s", between, text_of(j, a, text, sizeof text));
         between = ", ";
@@ -81,9 +85,12 @@ void event_show(const struct json *j, int event, int64_t seconds, bool dated) {
     struct kind k = kind_named(text_get(j, event, "event", name, sizeof name));
     int device = json_get(j, event, "usb_device"), room = term_width() - print_time(seconds, dated);
     if (device < 0)
+        device = json_get(j, event, "pci_device");
+    if (device < 0)
         device = event;
     if (k.device) {
-        room -= print_padded(text_get(j, device, "sys_name", text, sizeof text), PLACE_WIDTH, room) + GAP;
+        const char *key = text_null(j, device, "address") ? "sys_name" : "address";
+        room -= print_padded(text_get(j, device, key, text, sizeof text), PLACE_WIDTH, room) + GAP;
         printf("%*s", GAP, "");
     }
     sb_init(&sb, text, sizeof text);

@@ -22,7 +22,8 @@ enum pci_use {
 
 /* Flags are 0 or 1, so that any byte is a valid value of the struct. */
 struct pci_device {
-    struct pci_address address, parent;              /* parent: the bridge that it is behind */
+    struct pci_address address, parent; /* parent: the bridge that it is behind */
+    uint64_t incarnation;               /* the inode of its sysfs directory: differs between two plugs; 0: not known */
     uint16_t vendor, device, sub_vendor, sub_device; /* 0: not known */
     uint8_t cls, sub, prog_if;
     uint8_t behind;  /* it is behind `parent`, else on a root bus */

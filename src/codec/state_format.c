@@ -54,7 +54,7 @@ const char *state_next_kept(const struct remembered_set *ms, char place, const c
 }
 
 unsigned state_format_kept(const struct remembered_set *ms) {
-    static const char places[] = {IN_DEVICES, IN_SELECTIONS, IN_DECISIONS, IN_TAGS};
+    static const char places[] = {IN_DEVICES, IN_SELECTIONS, IN_DECISIONS, IN_TAGS, IN_PCI_TAGS};
     unsigned n = 0;
     for (size_t i = 0; i < sizeof places; i++) {
         for (const char *p = state_next_kept(ms, places[i], NULL); p != NULL; p = state_next_kept(ms, places[i], p))
@@ -226,27 +226,27 @@ static bool print_devices(const struct remembered_set *ms, struct sbuf *sb) {
     return this_boot;
 }
 
-static bool has_tags(const struct remembered_set *ms) {
-    bool any = state_next_kept(ms, IN_TAGS, NULL) != NULL;
+static bool has_tags(const struct remembered_set *ms, enum device_kind kind) {
+    bool any = state_next_kept(ms, state_tags_place(kind), NULL) != NULL;
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++)
-        any = any || ms->tag_decision[i].by != ROLE_NONE;
+        any = any || (ms->tag_decision[i].by != ROLE_NONE && ms->tag_decision[i].kind == kind);
     return any;
 }
 
-static void print_tags(const struct remembered_set *ms, struct sbuf *sb) {
+static void print_tags(const struct remembered_set *ms, enum device_kind kind, struct sbuf *sb) {
     bool first = true;
-    if (!has_tags(ms))
+    if (!has_tags(ms, kind))
         return;
-    sb_str(sb, ",\n  \"disconnected_tags\": {");
+    sb_fmt(sb, ",\n  \"%s\": {", state_tags_member(kind));
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
-        if (ms->tag_decision[i].by == ROLE_NONE)
+        if (ms->tag_decision[i].by == ROLE_NONE || ms->tag_decision[i].kind != kind)
             continue;
         separate(sb, &first, "    ");
         sb_json(sb, ms->tag_decision[i].tag);
         sb_str(sb, ": ");
         sb_json(sb, role_name(ms->tag_decision[i].by));
     }
-    print_kept(ms, IN_TAGS, sb, &first, "    ");
+    print_kept(ms, state_tags_place(kind), sb, &first, "    ");
     sb_str(sb, "\n  }");
 }
 
@@ -260,7 +260,8 @@ void state_format_print(const struct remembered_set *ms, const char *boot, struc
         sb_str(sb, ",\n  \"boot_id\": ");
         sb_json(sb, boot);
     }
-    print_tags(ms, sb);
+    print_tags(ms, KIND_USB, sb);
+    print_tags(ms, KIND_PCI, sb);
     if (ms->corrupt[0] != '\0') {
         sb_str(sb, ",\n  \"corrupt\": ");
         sb_json(sb, ms->corrupt);

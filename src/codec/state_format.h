@@ -43,8 +43,9 @@ struct remembered {
 
 /* A decision about a tag: devices with it are taken away, also those that are plugged in later. */
 struct tag_decision {
-    enum role by;  /* what the file says: its author, or ROLE_NONE */
-    enum role now; /* what holds; both ROLE_NONE: free */
+    enum role by;          /* what the file says: its author, or ROLE_NONE */
+    enum role now;         /* what holds; both ROLE_NONE: free */
+    enum device_kind kind; /* of the devices: a tag of PCI devices says nothing about devices on USB */
     char tag[VH_NAME_MAX];
 };
 

@@ -357,20 +357,24 @@ static bool read_decisions(struct reader *r, int array) {
     return true;
 }
 
-static bool read_tags(struct reader *r, int object) {
-    int n = 0;
+/* *n: decisions about tags so far. */
+static bool read_tags(struct reader *r, enum device_kind kind, int *n) {
+    int object = json_get(r->j, 0, state_tags_member(kind));
     if (object >= 0 && json_type(r->j, object) != JSON_OBJECT)
-        return refuse(r, "'disconnected_tags' is no object");
+        return refuse(r,
+                      kind == KIND_PCI ? "'disconnected_pci_tags' is no object" : "'disconnected_tags' is no object");
     for (int key = object >= 0 ? json_first(r->j, object) : -1; key >= 0; key = json_next(r->j, key)) {
         char tag[VH_NAME_MAX];
         if (!json_string(r->j, key, tag, sizeof tag) || tag[0] == '\0') {
-            keep_tokens(r, IN_TAGS, key, json_value(r->j, key));
-        } else if (n == VH_MAX_TAG_DECISIONS) {
+            keep_tokens(r, state_tags_place(kind), key, json_value(r->j, key));
+        } else if (*n == VH_MAX_TAG_DECISIONS) {
             (*r->dropped)++;
             r->ms->unread++;
         } else {
-            memcpy(r->ms->tag_decision[n].tag, tag, sizeof tag);
-            r->ms->tag_decision[n++].by = parse_role(r->j, json_value(r->j, key));
+            struct tag_decision *l = &r->ms->tag_decision[(*n)++];
+            memcpy(l->tag, tag, sizeof tag);
+            l->by = parse_role(r->j, json_value(r->j, key));
+            l->kind = kind;
         }
     }
     return true;
@@ -384,8 +388,9 @@ static void read_corrupt(struct reader *r, int t) {
 }
 
 static bool is_ours(const struct json *j, int key) {
-    static const char names[][21] = {"selected_vms", "disconnected_devices", "devices", "disconnected_tags", "boot_id",
-                                     "corrupt"};
+    static const char names[][22] = {
+        "selected_vms", "disconnected_devices", "devices", "disconnected_tags", "disconnected_pci_tags", "boot_id",
+        "corrupt"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (json_string_is(j, key, names[i]))
             return true;
@@ -416,6 +421,7 @@ bool state_format_parse(struct remembered_set *ms, const char *text, size_t len,
     struct json j;
     struct json_error err;
     struct reader r = {.ms = ms, .j = &j, .dropped = dropped, .why = why, .cap = cap};
+    int ntags = 0;
     *dropped = 0;
     memset(notes, 0, sizeof notes);
     if (!json_parse(&j, text, len, tokens, VH_STATE_TOKENS, &err)) {
@@ -426,8 +432,8 @@ bool state_format_parse(struct remembered_set *ms, const char *text, size_t len,
         return refuse(&r, "not a JSON object");
     r.same_boot = json_string_is(&j, json_get(&j, 0, "boot_id"), boot);
     if (!read_devices(&r, json_get(&j, 0, "devices")) || !read_selections(&r, json_get(&j, 0, "selected_vms")) ||
-        !read_decisions(&r, json_get(&j, 0, "disconnected_devices")) ||
-        !read_tags(&r, json_get(&j, 0, "disconnected_tags")))
+        !read_decisions(&r, json_get(&j, 0, "disconnected_devices")) || !read_tags(&r, KIND_USB, &ntags) ||
+        !read_tags(&r, KIND_PCI, &ntags))
         return false;
     read_corrupt(&r, json_get(&j, 0, "corrupt"));
     keep_unknown(&r);

@@ -140,6 +140,7 @@ const char *conf_field_name(int bit);     /* of enum entry_field, by the number 
  * that are gone from fresh stay as retired rows if they are in `busy`. False if there are not enough rows; fresh is
  * then not to be used. Not reentrant. */
 bool conf_align(struct conf *fresh, const struct conf *old, vm_set busy);
+bool conf_gives_pci(const struct conf *c);                           /* is there an enabled rule of pciPassthrough? */
 bool conf_same_vm(const struct vm_conf *a, const struct vm_conf *b); /* by name, type and socket */
 /* Returns the static scratch memory used by conf_parse, so that the caller may give its pages back to the kernel.
  * Aligned to 4096 bytes; where pages are larger, round inward. */

@@ -13,3 +13,10 @@ unsigned conf_other_rules(const struct conf *c, int vm) {
         kinds |= c->acpi_rules[i].enabled && c->acpi_rules[i].vm == vm ? OTHER_ACPI : 0u;
     return kinds;
 }
+
+bool conf_gives_pci(const struct conf *c) {
+    bool any = false;
+    for (int i = 0; i < c->npci_rules; i++)
+        any = any || c->pci_rules[i].enabled;
+    return any;
+}

@@ -167,7 +167,6 @@ static void read_rule(struct reader *r, int object) {
 }
 
 void conf_read_pci(struct reader *r, int array) {
-    bool any = false;
     if (!rd_array(r, array, "an array of rules"))
         return;
     for (int t = json_first(&r->j, array); t >= 0; t = json_next(&r->j, t)) {
@@ -177,8 +176,4 @@ void conf_read_pci(struct reader *r, int array) {
         }
         read_rule(r, t);
     }
-    for (int i = 0; i < r->c->npci_rules; i++)
-        any = any || r->c->pci_rules[i].enabled;
-    if (any)
-        rd_warn(r, array, "no PCI device is given to a VM yet: these rules are checked, listed and explained");
 }

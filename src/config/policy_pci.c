@@ -167,6 +167,10 @@ static unsigned binding_uses(const struct conf *c, const struct pci_host *h, int
     return uses;
 }
 
+unsigned policy_pci_despite(const struct conf *c, const struct pci_host *h, int i) {
+    return h->row[i].uses & ~binding_uses(c, h, i);
+}
+
 static void put_use(const struct pci_device *d, unsigned uses, struct sbuf *why) {
     unsigned first = uses & (~uses + 1), told = d->uses & (~(unsigned)d->uses + 1);
     sb_str(why, first == told && d->why[0] != '\0' ? d->why : use_text(first));

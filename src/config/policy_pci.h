@@ -52,6 +52,8 @@ int policy_pci_vm(const struct conf *c, const struct pci_host *h, int i);
 /* Does the device stay with the host whatever the rules say? Then *why says for what: "holds the mounted file system
  * /". Names of VMs are in it if the rules of its group differ. */
 bool policy_pci_kept(const struct conf *c, const struct pci_host *h, int i, struct sbuf *why);
+/* Uses of the device by the host in spite of which it goes, by the configuration: enum pci_use. */
+unsigned policy_pci_despite(const struct conf *c, const struct pci_host *h, int i);
 /* Does the host lose its default route with this device, and the configuration allows that? */
 bool policy_pci_loses_route(const struct conf *c, const struct pci_host *h, int i);
 

@@ -41,7 +41,14 @@ vm_set core_may_have(const struct core *c, int i) {
         vms |= (vm_set)1 << s->vm;
     if (s->op != OP_NONE)
         vms |= (vm_set)1 << s->op_vm;
+    if (s->dev.kind == KIND_PCI)
+        vms |= s->claims; /* a VM that gives back what it should not have */
     return vms | s->unshown;
+}
+
+bool core_bound(const struct core *c, int i) {
+    const struct slot *s = &c->slot[i];
+    return i < c->used && s->state == SLOT_PRESENT && (s->bound || s->host != HOST_NONE);
 }
 
 bool core_stray(const struct core *c, int i) {
@@ -104,15 +111,20 @@ static void unplug(struct step *st, int i) {
     slot_afresh(s);
 }
 
-/* Whom an earlier daemon gave the device to. */
-static const struct assigned *noted(const struct core *c, const struct slot *s) {
-    static const struct assigned nobody;
+/* Whom an earlier daemon gave the device to; NULL: nothing was noted of it. */
+static const struct assigned *noted(const struct core *c, const struct device *d) {
     for (int i = 0; i < c->nassigned; i++) {
         const struct assigned *a = &c->assigned[i];
-        if (a->incarnation == s->dev.incarnation && str_eq(a->sys_name, s->dev.sys_name))
+        if (a->incarnation == d->incarnation && str_eq(a->sys_name, d->sys_name))
             return a;
     }
-    return &nobody;
+    return NULL;
+}
+
+static struct assigned noted_or_nobody(const struct core *c, const struct device *d) {
+    static const struct assigned nobody;
+    const struct assigned *a = noted(c, d);
+    return a != NULL ? *a : nobody;
 }
 
 /* An earlier daemon may have attached it to a VM that is not down, by other rules. A VM that was listed before the
@@ -167,10 +179,10 @@ static void plug(struct step *st, const struct fact *f) {
     if (!f->coldplug)
         port_plugged(st, i);
     slot_plugged(st, i);
-    const struct assigned *earlier = noted(c, s);
-    if (!s->hub && (f->coldplug || earlier->vms != 0 || earlier->gone != 0)) { /* one of the start may be read late */
-        doubt_earlier(c, s, earlier);
-        revoke_plugged(c, s, earlier);
+    const struct assigned earlier = noted_or_nobody(c, &s->dev);
+    if (!s->hub && (f->coldplug || earlier.vms != 0 || earlier.more != 0)) { /* one of the start may be read late */
+        doubt_earlier(c, s, &earlier);
+        revoke_plugged(c, s, &earlier);
     }
     authorize_plugged(c, s, f->coldplug);
     if (f->coldplug)
@@ -291,9 +303,9 @@ static void pci_device_of(const struct conf *conf, const struct pci_host *h, int
     sb_init(&sb, d->sys_name, sizeof d->sys_name);
     pci_address_print(&sb, &row->address);
     memcpy(d->node, d->sys_name, sizeof d->node);
-    /* No inode: a device that replaces it at its address is told from it only if it is another model, or if a list came
-     * without any. */
-    d->incarnation = UINT64_C(1) << 63 | pci_address_order(&row->address);
+    /* Without an inode a device that replaces it at its address is told from it only if it is another model, or if a
+     * list came without any. */
+    d->incarnation = row->incarnation != 0 ? row->incarnation : UINT64_C(1) << 63 | pci_address_order(&row->address);
     d->vid = row->vendor;
     d->pid = row->device;
     d->cls = row->cls;
@@ -303,7 +315,12 @@ static void pci_device_of(const struct conf *conf, const struct pci_host *h, int
     d->product_name = name_or_id(pci_names_device(row->vendor, row->device), row->device, t->product);
     d->settled = true;
     d->binding = row->driver[0] != '\0' ? BINDING_DRIVER : BINDING_NONE;
-    d->pci = (struct pci_part){.rule = (int16_t)h->fate[i].rule, .grouped = row->grouped != 0, .group = row->group};
+    d->pci = (struct pci_part){.rule = (int16_t)h->fate[i].rule,
+                               .grouped = row->grouped != 0,
+                               .group = row->group,
+                               .sub_vendor = row->sub_vendor,
+                               .sub_device = row->sub_device};
+    memcpy(d->pci.driver, row->driver, sizeof d->pci.driver);
     t->why[0] = '\0';
     sb_init(&sb, t->why, sizeof t->why); /* a reason may be cut */
     if (h->fate[i].way == PCI_SHARED)
@@ -321,17 +338,20 @@ static void pci_plug(struct step *st, const struct device *d, bool coldplug) {
     struct slot *s = &c->slot[i];
     s->managed = true; /* it is there from the start, and no client is asked */
     slot_plugged(st, i);
-    const struct assigned *earlier = noted(c, s);
-    if (coldplug || earlier->vms != 0)
-        doubt_earlier(c, s, earlier);
+    const struct assigned earlier = noted_or_nobody(c, &s->dev);
+    s->bound = (earlier.more & ASSIGNED_BOUND) != 0;
+    if (coldplug || earlier.vms != 0 || earlier.more != 0)
+        doubt_earlier(c, s, &earlier);
+    slot_announce(st, i);
 }
 
-/* Is it bound to the driver that VMs use it by? While something is done to it, only the end of that tells. */
+/* Is it bound to the driver that VMs use it by? While something is done to it, only the end of that tells. One without
+ * a driver that was bound so is meant for VMs still: the kernel offers it to no other driver. */
 static void pci_see_driver(struct slot *s, const char *driver) {
     if (s->host != HOST_NONE || s->op != OP_NONE || s->vm >= 0)
         return;
-    s->bound = str_eq(driver, "vfio-pci");
-    s->ready = s->ready && s->bound;
+    s->bound = str_eq(driver, "vfio-pci") || (s->bound && driver[0] == '\0');
+    s->ready = s->ready && driver[0] != '\0' && s->bound;
 }
 
 static void pci_see(struct step *st, const struct pci_host *h, int i, bool coldplug, bool listed[CORE_SLOTS]) {
@@ -344,7 +364,7 @@ static void pci_see(struct step *st, const struct pci_host *h, int i, bool coldp
         unplug(st, slot);
         slot = -1;
     }
-    if (slot < 0 && d.pci.rule >= 0)
+    if (slot < 0 && (d.pci.rule >= 0 || noted(c, &d) != NULL))
         pci_plug(st, &d, coldplug);
     else if (slot >= 0)
         keep_device(c, slot, &d);
@@ -357,7 +377,8 @@ static void pci_see(struct step *st, const struct pci_host *h, int i, bool coldp
     pci_see_driver(&c->slot[now], h->row[i].driver);
 }
 
-/* The list is whole: a device that is not in it is gone. One for which no rule decides needs no slot. */
+/* The list is whole: a device that is not in it is gone. One for which no rule decides needs no slot, unless an earlier
+ * daemon has left it to a VM, or to the driver that VMs use it by. */
 static void pci_fact(struct step *st, const struct fact *f) {
     bool listed[CORE_SLOTS] = {false};
     for (int i = 0; i < f->pci->n; i++)

@@ -189,12 +189,16 @@ struct filter {
     struct vmm_found fits;
 };
 
+/* ASSIGNED_GONE: also a VM that is not configured any more. ASSIGNED_BOUND: it was bound to the driver that VMs use it
+ * by, or was just being so. */
+enum { ASSIGNED_GONE = 1, ASSIGNED_BOUND = 2 };
+
 /* VMs that an earlier daemon gave the device to, or was just giving it. */
 struct assigned {
     char sys_name[VH_SYSNAME_MAX];
     uint64_t incarnation;
     vm_set vms;
-    uint64_t gone; /* not 0: also a VM that is not configured any more */
+    uint64_t more; /* ASSIGNED_... */
     uint8_t port;  /* in a VM that names nothing, as it said at this socket; 0: not known */
     uint64_t socket;
 };
@@ -325,6 +329,9 @@ void core_earlier(struct core *c, const struct assigned *rows, int n);
 /* What a later daemon has to know of slot i: before the actions of a step are done, the caller notes it. */
 vm_set core_may_have(const struct core *c, int i);
 bool core_stray(const struct core *c, int slot); /* likewise a VM that is not configured any more */
+bool core_bound(const struct core *c, int slot); /* likewise: is it, or may it be, bound for VMs? */
+/* Is `other` bound for VMs whenever the PCI device in slot is? Both are of one IOMMU group. */
+bool core_goes_along(const struct core *c, int slot, int other);
 /* Applies one fact. `out` is emptied first; the caller does its actions in order before the next step. */
 void core_step(struct core *c, const struct fact *f, int64_t now, struct actions *out);
 const struct device *core_device(const struct core *c, const char *sys_name); /* a plugged device, or NULL */
@@ -366,8 +373,9 @@ bool core_selects(const struct core *c, const struct selector *sel, const struct
 const char *core_tag(const struct core *c, const struct slot *s); /* "" none */
 int core_target(const struct core *c, const struct slot *s);      /* VM where it should be, -1 the host */
 bool core_asks(const struct core *c, const struct slot *s);       /* is a choice of VM needed? */
-enum role core_tag_taken(const struct core *c, const char *tag);  /* author of its tag decision, or ROLE_NONE */
-bool core_tag_known(const struct core *c, const char *tag);       /* does a rule have this tag? */
+/* Of devices of a kind: the author of the tag's decision, or ROLE_NONE; has a rule this tag? */
+enum role core_tag_taken(const struct core *c, enum device_kind kind, const char *tag);
+bool core_tag_known(const struct core *c, enum device_kind kind, const char *tag);
 /* May a client know it? A guest sees tags of rules for its VM; others are to it as those that do not exist. */
 bool core_tag_seen(const struct core *c, const struct principal *who, const char *tag);
 

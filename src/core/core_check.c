@@ -162,7 +162,7 @@ static enum role decided_here(const struct core *c, const struct slot *s) {
 
 /* The author of the decision about its tag; ROLE_NONE if somebody of at least that role has exempted this plug. */
 static enum role tag_decided(const struct core *c, const struct slot *s) {
-    enum role by = remembered_tag_decision(c, slot_decided_tag(c, s));
+    enum role by = remembered_tag_decision(c, s->dev.kind, slot_tag(c, s));
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         const struct kept_away *k = &c->remembered.m[i].now;
         if (c->remembered.m[i].used && k->exempt == s->dev.incarnation && k->exempt_by >= by)

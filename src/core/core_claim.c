@@ -46,9 +46,9 @@ static void remember_filter(struct core *c, int v, const struct vmm_found *f) {
 }
 
 void claim_slot(struct core *c, struct slot *s, int v) {
-    if (s->dev.kind != KIND_USB)
-        return; /* whoever has a PCI device keeps it from being prepared for another VM */
     s->claims |= (vm_set)1 << v;
+    if (s->dev.kind != KIND_USB)
+        return; /* whoever has a PCI device keeps it from being prepared for another VM: nothing is to be read */
     s->look = LOOK_DUE;
     c->stats.claims_refused += s->vm >= 0;
 }
@@ -102,6 +102,8 @@ static int first_of(vm_set set) {
 void claim_judge(struct step *st, int i) {
     struct core *c = st->c;
     struct slot *s = &c->slot[i];
+    if (s->dev.kind != KIND_USB)
+        return;
     if (s->claims == 0 || s->vm >= 0) {
         s->look = s->claims == 0 ? LOOK_NONE : LOOK_DUE; /* what was read while a VM of ours had it says nothing */
         s->foreign = -1;

@@ -187,7 +187,7 @@ static void attach_go(struct step *st, const struct request *r, bool decided) {
         push_aside(st, r, i);
         s->managed = true;
         s->suspended = s->guest_suspended = -1;
-        if (s->claims != 0)
+        if (s->claims != 0 && s->dev.kind == KIND_USB)
             s->look = LOOK_DUE; /* it may have been given back since: read before refusing */
         p->left++;
         request_take(st, i, k, vm);
@@ -224,7 +224,7 @@ void request_attach(struct step *st, const struct request *r) {
     bool room = true;
     if (!request_select(st, r, &n))
         return;
-    enum role tag_author = request_is_tag(r) ? remembered_tag_decision(c, r->sel.tag) : ROLE_NONE;
+    enum role tag_author = request_is_tag(r) ? remembered_tag_decision(c, r->about, r->sel.tag) : ROLE_NONE;
     if (refuse_decided_tag(st, r, tag_author))
         return;
     bool lifted = tag_author != ROLE_NONE;
@@ -234,7 +234,7 @@ void request_attach(struct step *st, const struct request *r) {
             room = false;
     }
     if (tag_author != ROLE_NONE)
-        (void)saving_decide_tag(c, r->sel.tag, ROLE_NONE);
+        (void)saving_decide_tag(c, r->about, r->sel.tag, ROLE_NONE);
     if (lifted && room) {
         if (saving_decided(st, r))
             request_saved(st, r, NULL);
@@ -279,7 +279,7 @@ static void detach_go(struct step *st, const struct request *r) {
         }
         push_aside(st, r, i);
         s->restore_by = ROLE_NONE;
-        if (s->claims != 0)
+        if (s->claims != 0 && s->dev.kind == KIND_USB)
             s->look = LOOK_DUE; /* the decision holds; the reply says whether the device is still somewhere */
         if (s->question == QUESTION_OPEN)
             s->question = QUESTION_CLOSED;
@@ -318,7 +318,8 @@ void request_detach(struct step *st, const struct request *r) {
     mark_meant(c, r);
     if (!request_is_tag(r))
         error = decide_devices(c, r);
-    else if (!saving_decide_tag(c, r->sel.tag, higher(remembered_tag_decision(c, r->sel.tag), r->who.role)))
+    else if (!saving_decide_tag(c, r->about, r->sel.tag,
+                                higher(remembered_tag_decision(c, r->about, r->sel.tag), r->who.role)))
         error = "too many tags are kept away: attach some again first";
     if (error != NULL) {
         saving_undo(c);

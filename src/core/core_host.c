@@ -42,6 +42,11 @@ static bool is_sent_away(const struct core *c, const struct slot *s) {
     return s->state == SLOT_PRESENT && slot_terms(c, s).vms != 0 && slot_stays_with_host(c, s, STAY_DEVICE) == STAY_NO;
 }
 
+bool core_goes_along(const struct core *c, int i, int k) {
+    const struct slot *m = &c->slot[k];
+    return host_is_mate(&c->slot[i], m) && is_sent_away(c, m);
+}
+
 bool host_wants_back(const struct core *c, const struct slot *s) {
     if (s->dev.kind != KIND_PCI || s->state != SLOT_PRESENT || !s->bound)
         return false;
@@ -56,7 +61,8 @@ bool host_wants_back(const struct core *c, const struct slot *s) {
 }
 
 bool host_unsure(const struct core *c, const struct slot *s) {
-    return s->req >= 0 && s->req_vm < 0 && s->vm < 0 && (s->host != HOST_NONE || host_wants_back(c, s));
+    bool waits = s->dev.kind == KIND_PCI && s->req >= 0 && s->req_vm < 0 && s->vm < 0;
+    return waits && (s->host != HOST_NONE || s->claims != 0 || host_wants_back(c, s));
 }
 
 /* ---- orders ---- */

@@ -25,8 +25,6 @@ void step_add_first(struct step *st, enum action_kind kind); /* before the other
 void step_event(struct step *st, enum event_kind event, int slot, int vm);
 /* Of its rule; without one, that of the device whose lease it has. "" none. */
 const char *slot_tag(const struct core *c, const struct slot *s);
-/* By which decisions about a tag concern it: those are about devices on USB. "" none. */
-const char *slot_decided_tag(const struct core *c, const struct slot *s);
 void slot_failed(struct step *st, struct slot *s, const char *text); /* the next operation waits; text: why */
 void slot_afresh(struct slot *s);                     /* forgets failures: the next operation need not wait */
 void slot_shut(const struct core *c, struct slot *s); /* it is to be offered to the host, or stays shut */
@@ -223,16 +221,17 @@ void remembered_refresh(struct core *c, struct slot *s); /* decision and suspens
 int remembered_selection(const struct core *c, const struct device *dev); /* VM of the selection, -1 none */
 /* VM that a role above this one selected and that the rules still allow; -1 none. */
 int remembered_chosen_above(const struct core *c, const struct slot *s, enum role role);
-enum role remembered_tag_decision(const struct core *c, const char *tag);      /* author, or ROLE_NONE */
+/* The author of the decision about the tag of devices of that kind, or ROLE_NONE. */
+enum role remembered_tag_decision(const struct core *c, enum device_kind kind, const char *tag);
 enum role remembered_decision(const struct core *c, const struct device *dev); /* highest author, or ROLE_NONE */
 /* The highest author of the decisions that keep this device away, by device and by tag; ROLE_NONE if there is none. */
 enum role remembered_keeps(const struct core *c, const struct slot *s);
 /* Selections and suspensions hold at once and are saved as soon as possible. */
 bool remembered_select(struct step *st, const struct slot *s, int vm, enum role by); /* false: full of decisions */
 void remembered_suspend(struct step *st, struct slot *s, int vm);
-void remembered_wake(struct step *st, struct slot *s); /* attached: no longer suspended */
-void remembered_resume(struct step *st, int vm);
-bool remembered_acknowledge(struct step *st); /* holds at once, too; false: nothing was lost */
+void remembered_wake(struct step *st, struct slot *s);           /* attached: no longer suspended */
+void remembered_resume(struct step *st, int vm, unsigned kinds); /* a bit for each enum device_kind */
+bool remembered_acknowledge(struct step *st);                    /* holds at once, too; false: nothing was lost */
 /* Rows of the table, for core_saving.c. */
 struct remembered *remembered_find(struct core *c, const struct device *dev); /* NULL none */
 /* What is remembered of the device at its port, made if there is nothing. NULL: there is no room. */
@@ -250,7 +249,7 @@ void remembered_changed(struct step *st);   /* the file no longer says what is r
 /* A decision is noted by the next four, and ends with saving_decided(), or saving_undo() if it is given up. None of it
  * holds before request_saved(). ROLE_NONE lifts a decision. False: the table is full of decisions. */
 bool saving_decide(struct core *c, const struct device *dev, enum role by);
-bool saving_decide_tag(struct core *c, const char *tag, enum role by);
+bool saving_decide_tag(struct core *c, enum device_kind kind, const char *tag, enum role by);
 bool saving_exempt(struct core *c, const struct slot *s, enum role by); /* from its tag decision, for this plug */
 void saving_spare(struct core *c, const struct slot *s);                /* does not lift its decision after all */
 bool saving_decided(struct step *st, const struct request *r);          /* true: it holds now, else at FACT_SAVED */

@@ -251,6 +251,8 @@ static void late(struct step *st, int i) {
         (void)str_copy(text, sizeof text, "it has not been revoked in time");
     else if (s->ejecting)
         (void)str_fmt(text, sizeof text, "the guest of VM '%s' has not let go of it in time", c->conf->vms[v].name);
+    else if (s->dev.kind == KIND_PCI && v < 0 && s->claims != 0)
+        (void)str_copy(text, sizeof text, "a VM that should not have it lists it still");
     else if (s->dev.kind == KIND_PCI && v < 0)
         (void)str_copy(text, sizeof text, "it has not been given back to the host in time");
     else if (s->releasing || v < 0)

@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "base/str.h"
+#include "codec/pci_address.h"
 #include "codec/state_id.h"
 #include "config/connectors.h"
 #include "core/core_internal.h"
@@ -146,10 +147,10 @@ void remembered_changed(struct step *st) {
 
 /* ---- applied to a plugged device ---- */
 
-enum role remembered_tag_decision(const struct core *c, const char *tag) {
+enum role remembered_tag_decision(const struct core *c, enum device_kind kind, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS && tag[0] != '\0'; i++) {
         const struct tag_decision *l = &c->remembered.tag_decision[i];
-        if (!remembered_tag_free(l) && str_eq(l->tag, tag))
+        if (!remembered_tag_free(l) && l->kind == kind && str_eq(l->tag, tag))
             return l->now;
     }
     return ROLE_NONE;
@@ -179,7 +180,7 @@ static enum role exempted_by(const struct core *c, const struct device *d) {
 enum role remembered_keeps(const struct core *c, const struct slot *s) {
     /* Before it is settled, its serial number is not known. */
     enum role by = s->dev.settled ? remembered_decision(c, &s->dev) : ROLE_NONE;
-    enum role tag_by = remembered_tag_decision(c, slot_decided_tag(c, s));
+    enum role tag_by = remembered_tag_decision(c, s->dev.kind, slot_tag(c, s));
     return tag_by > by && (!s->dev.settled || exempted_by(c, &s->dev) < tag_by) ? tag_by : by;
 }
 
@@ -279,13 +280,19 @@ void remembered_wake(struct step *st, struct slot *s) {
     remembered_changed(st);
 }
 
+static enum device_kind kind_of(const struct remembered *m) {
+    struct pci_address a;
+    return pci_address_parse(m->port, &a) ? KIND_PCI : KIND_USB;
+}
+
 /* Ends all suspensions of a VM (-1: of all VMs), those of unplugged devices too. */
-void remembered_resume(struct step *st, int vm) {
+void remembered_resume(struct step *st, int vm, unsigned kinds) {
     struct core *c = st->c;
     bool any = false;
     for (int i = 0; i < VH_MAX_REMEMBERED; i++) {
         struct remembered *m = &c->remembered.m[i];
-        if (!m->used || m->suspended[0] == '\0' || (vm >= 0 && !str_eq(m->suspended, c->conf->vms[vm].name)))
+        if (!m->used || m->suspended[0] == '\0' || (kinds >> kind_of(m) & 1) == 0 ||
+            (vm >= 0 && !str_eq(m->suspended, c->conf->vms[vm].name)))
             continue;
         m->suspended[0] = '\0';
         m->resumed = awaited(c, m);
@@ -293,7 +300,8 @@ void remembered_resume(struct step *st, int vm) {
         any = true;
     }
     for (int i = 0; i < c->used; i++) {
-        if (c->slot[i].suspended >= 0 && (vm < 0 || c->slot[i].suspended == vm))
+        if ((kinds >> c->slot[i].dev.kind & 1) != 0 && c->slot[i].suspended >= 0 &&
+            (vm < 0 || c->slot[i].suspended == vm))
             c->slot[i].suspended = c->slot[i].guest_suspended = -1;
     }
     if (any)

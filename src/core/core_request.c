@@ -15,7 +15,7 @@
 /* ---- suspend and resume ---- */
 
 static bool suspends(const struct core *c, const struct slot *s, int vm) {
-    if (s->state != SLOT_PRESENT || s->dev.kind != KIND_USB || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
+    if (s->state != SLOT_PRESENT || s->vm < 0 || s->req >= 0 || (vm >= 0 && s->vm != vm))
         return false;
     return !slot_terms(c, s).skip_on_suspend;
 }
@@ -38,6 +38,10 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
         reply_failed_text(st, r, "not allowed: a guest suspends and resumes its own VM only");
         return;
     }
+    if (r->vm[0] != '\0' && vm < 0 && r->about == KIND_PCI) {
+        reply_ok(st, r->client); /* as the older daemons: a script would restart it */
+        return;
+    }
     if (r->vm[0] != '\0' && vm < 0) {
         struct sbuf sb;
         sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
@@ -49,7 +53,8 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
     p->left = 1; /* held here, so that the request cannot end inside the loop */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
-        if (!(down ? suspends(c, s, vm) : resumes(c, s, vm)) || (guest && !down && s->guest_suspended != vm))
+        if (s->dev.kind != r->about || !(down ? suspends(c, s, vm) : resumes(c, s, vm)) ||
+            (guest && !down && s->guest_suspended != vm))
             continue;
         int to = down ? -1 : s->suspended;
         if (guest)
@@ -60,7 +65,7 @@ static void suspend_or_resume(struct step *st, const struct request *r) {
         request_take(st, i, k, to);
     }
     if (!down && !guest)
-        remembered_resume(st, vm);
+        remembered_resume(st, vm, 1u << r->about);
     pending_part_done(st, p);
 }
 
@@ -177,8 +182,7 @@ static bool is_about_devices(enum request_kind kind) {
 }
 
 static void begin(struct step *st, const struct request *r) {
-    bool moves = r->kind == REQ_ATTACH || r->kind == REQ_DETACH;
-    bool given = r->about == KIND_PCI && moves && st->c->gives_pci && r->who.role != ROLE_GUEST && !r->sel.by_tag;
+    bool given = r->about == KIND_PCI && st->c->gives_pci && r->kind != REQ_LIST && r->who.role != ROLE_GUEST;
     if (is_about_devices(r->kind) && r->about != KIND_USB && !given) {
         request_other_kind(st, r);
         return;

@@ -37,7 +37,7 @@ static void certain(struct slot *s) {
  * nothing shows that no node of it was opened since. */
 void revoke_plugged(struct core *c, struct slot *s, const struct assigned *noted) {
     s->suspect = c->earlier == EARLIER_UNKNOWN && any_is_revoked(c->conf);
-    s->stray = noted->gone != 0 && any_is_revoked(c->conf);
+    s->stray = (noted->more & ASSIGNED_GONE) != 0 && any_is_revoked(c->conf);
     for (int v = 0; v < c->conf->nvms; v++) {
         if (c->conf->vms[v].revoke)
             s->holders |= noted->vms & bit(v);

@@ -98,7 +98,7 @@ static void end_exemption(struct kept_away *k, const struct device *d) {
 }
 
 bool saving_exempt(struct core *c, const struct slot *s, enum role by) {
-    if (remembered_tag_decision(c, slot_decided_tag(c, s)) == ROLE_NONE)
+    if (remembered_tag_decision(c, s->dev.kind, slot_tag(c, s)) == ROLE_NONE)
         return true;
     struct remembered *m = note(c, &s->dev, by);
     if (m == NULL)
@@ -119,10 +119,10 @@ void saving_spare(struct core *c, const struct slot *s) {
 }
 
 /* One that holds or is being saved. */
-static struct tag_decision *tag_decision_of(struct core *c, const char *tag) {
+static struct tag_decision *tag_decision_of(struct core *c, enum device_kind kind, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS && tag[0] != '\0'; i++) {
         struct tag_decision *l = &c->remembered.tag_decision[i];
-        if (!remembered_tag_free(l) && str_eq(l->tag, tag))
+        if (!remembered_tag_free(l) && l->kind == kind && str_eq(l->tag, tag))
             return l;
     }
     return NULL;
@@ -146,8 +146,8 @@ static void displace_tag(struct core *c, enum role by) {
     }
 }
 
-bool saving_decide_tag(struct core *c, const char *tag, enum role by) {
-    struct tag_decision *l = tag_decision_of(c, tag);
+bool saving_decide_tag(struct core *c, enum device_kind kind, const char *tag, enum role by) {
+    struct tag_decision *l = tag_decision_of(c, kind, tag);
     for (int i = 0; l == NULL && i < VH_MAX_TAG_DECISIONS; i++) {
         if (remembered_tag_free(&c->remembered.tag_decision[i])) /* a decision never lifts one tag and takes another */
             l = &c->remembered.tag_decision[i];
@@ -156,12 +156,13 @@ bool saving_decide_tag(struct core *c, const char *tag, enum role by) {
         return false; /* the last one is for an admin */
     bool is_new = remembered_tag_free(l);
     VH_ASSERT(str_copy(l->tag, sizeof l->tag, tag));
+    l->kind = kind;
     l->by = by;
     if (is_new && free_tags(c) == 0)
         displace_tag(c, by);
     for (int i = 0; i < c->used; i++) { /* exemptions were from an earlier decision */
         const struct slot *s = &c->slot[i];
-        bool has = s->state == SLOT_PRESENT && str_eq(slot_decided_tag(c, s), tag);
+        bool has = s->state == SLOT_PRESENT && s->dev.kind == kind && str_eq(slot_tag(c, s), tag);
         struct remembered *m = has ? remembered_find(c, &s->dev) : NULL;
         if (m != NULL)
             end_exemption(&m->file, &s->dev);

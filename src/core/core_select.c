@@ -136,7 +136,7 @@ bool request_select(struct step *st, const struct request *r, int *count) {
         n += request_means(st->c, r, i);
     *count = n;
     bool whole_tag = request_is_tag(r);
-    if (whole_tag && !core_tag_known(st->c, r->sel.tag)) {
+    if (whole_tag && !core_tag_known(st->c, r->about, r->sel.tag)) {
         struct sbuf sb;
         sb_init(&sb, reply_failed(st, r), VH_ERROR_MAX);
         sb_fmt(&sb, "no rule has the tag '%s'", r->sel.tag);

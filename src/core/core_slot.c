@@ -137,10 +137,6 @@ const char *slot_tag(const struct core *c, const struct slot *s) {
     return own[0] != '\0' || s->lease < 0 ? own : c->lease_tag[s - c->slot];
 }
 
-const char *slot_decided_tag(const struct core *c, const struct slot *s) {
-    return s->dev.kind == KIND_USB ? slot_tag(c, s) : "";
-}
-
 void slot_afresh(struct slot *s) {
     s->failures = 0;
     s->retry_at = 0;
@@ -201,7 +197,7 @@ int slot_find(const struct core *c, const char *sys_name) {
 
 void slot_announce(struct step *st, int i) {
     struct slot *s = &st->c->slot[i];
-    if (s->announced || s->dev.kind != KIND_USB || !s->dev.settled || s->hub || s->hold_until != 0)
+    if (s->announced || !s->dev.settled || s->hub || s->hold_until != 0)
         return;
     s->announced = true;
     step_event(st, EV_CONNECTED, i, -1);

@@ -35,9 +35,13 @@ bool core_asks(const struct core *c, const struct slot *s) {
     return plan_asks(c, s);
 }
 
-bool core_tag_known(const struct core *c, const char *tag) {
-    for (int i = 0; i < c->conf->nrules; i++) {
+bool core_tag_known(const struct core *c, enum device_kind kind, const char *tag) {
+    for (int i = 0; kind == KIND_USB && i < c->conf->nrules; i++) {
         if (str_eq(c->conf->rules[i].tag, tag))
+            return true;
+    }
+    for (int i = 0; kind == KIND_PCI && i < c->conf->npci_rules; i++) {
+        if (str_eq(c->conf->pci_rules[i].tag, tag))
             return true;
     }
     return false;
@@ -55,10 +59,10 @@ bool core_tag_seen(const struct core *c, const struct principal *who, const char
     return false;
 }
 
-enum role core_tag_taken(const struct core *c, const char *tag) {
+enum role core_tag_taken(const struct core *c, enum device_kind kind, const char *tag) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         const struct tag_decision *l = &c->remembered.tag_decision[i];
-        if (l->now != ROLE_NONE && str_eq(l->tag, tag))
+        if (l->now != ROLE_NONE && l->kind == kind && str_eq(l->tag, tag))
             return l->now;
     }
     return ROLE_NONE;
@@ -208,7 +212,8 @@ static void reason_claim(const struct core *c, const struct slot *s, struct sbuf
         return;
     while ((s->claims >> v & 1) == 0)
         v++;
-    sb_fmt(sb, "%sVM '%s' lists it, but no program has claimed it", sb->len > 0 ? "; " : "", c->conf->vms[v].name);
+    sb_fmt(sb, "%sVM '%s' lists it%s", sb->len > 0 ? "; " : "", c->conf->vms[v].name,
+           s->dev.kind == KIND_USB ? ", but no program has claimed it" : "");
 }
 
 void core_reason(const struct core *c, const struct slot *s, struct sbuf *sb) {

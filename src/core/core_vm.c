@@ -55,7 +55,7 @@ static void vm_down(struct step *st, int v, const char *why) {
     claims_end(c, v);
     revoke_vm_down(c, v);
     refusals_end(c, v);
-    remembered_resume(st, v); /* a restarted VM is not suspended */
+    remembered_resume(st, v, ~0u); /* a restarted VM is not suspended */
     for (int i = 0; i < c->used; i++) {
         struct slot *s = &c->slot[i];
         if (s->guest_detached == v)
@@ -125,6 +125,13 @@ static int slot_by_id(const struct core *c, int v, const struct vmm_found *f, en
     return found;
 }
 
+/* A VM that was started with a PCI device has it by the VM's command line, with an id of ours. The kernel gives the
+ * device to nobody else then, so the VM's word costs no other one anything. */
+static bool came_with_it(const struct core *c, const struct slot *s, int v) {
+    return s->dev.kind == KIND_PCI && s->vm < 0 && s->op == OP_NONE && s->host == HOST_NONE &&
+           (s->doubt & ~((vm_set)1 << v)) == 0 && plan_target(c, s) == v;
+}
+
 /* The VM has this id of ours: it is known, it is adopted, or it is stale and must be removed. */
 static void found_ours(struct step *st, int v, const struct vmm_found *f, bool kept[CORE_SLOTS]) {
     struct core *c = st->c;
@@ -139,6 +146,12 @@ static void found_ours(struct step *st, int v, const struct vmm_found *f, bool k
         return;
     }
     struct slot *s = i >= 0 ? &c->slot[i] : NULL;
+    if (s != NULL && came_with_it(c, s, v)) {
+        kept[i] = true;
+        slot_assign(st, i, v);
+        s->adopted = true;
+        return;
+    }
     /* If this VM could not have this device, the id belongs to an older one, because the kernel uses numbers
      * again, or was refused before. */
     if (s == NULL || ((s->doubt | s->adoptable) >> v & 1) == 0 || s->vm >= 0 || s->op != OP_NONE || s->hub ||
@@ -222,7 +235,7 @@ static void slot_op_ok(struct step *st, int i, int v, enum op_kind kind, const s
             vm_look(st->c, v);
         if (st->c->vm[v].op_port >= 0)
             ports_taken(st->c, v, s, st->c->vm[v].op_port);
-        else if (st->c->ports[v].known)
+        else if (st->c->ports[v].known && s->dev.kind == KIND_USB)
             vm_unknown(st->c, v); /* which port it has shows a listing */
         if (s->state == SLOT_PRESENT && s->req < 0 && s->choice < 0)
             s->choice = v; /* until it is unplugged */
@@ -390,6 +403,8 @@ void vm_out(struct step *st, const struct fact *f) {
     struct core *c = st->c;
     VH_ASSERT(f->vm >= 0 && f->vm < c->conf->nvms);
     int i = slot_with_id(c, f->vm, f->text);
+    if (i < 0 && f->ok && str_eq(c->vm[f->vm].stale, f->text))
+        vm_look(c, f->vm);
     if (i < 0)
         return;
     struct slot *s = &c->slot[i];

@@ -299,14 +299,14 @@ static bool on_part(struct client_ref c, uint64_t *cursor, struct sbuf *out) {
     bool whole = false;
     pci_list_last(&h, &whole);
     if (r->kind == REQ_EXPLAIN && r->sel.address[0] != '\0') {
-        more = api_pci_explain_part(dispatch_core()->conf, &h, r, cursor, out);
+        more = api_pci_explain_part(dispatch_core(), &h, r, cursor, out);
     } else if (r->kind == REQ_EXPLAIN) {
         more = api_explain_part(dispatch_core(), r, &handler.explained[c.index], cursor, out);
     } else if (r->kind == REQ_STATS) {
         count(&f);
         more = api_stats_part(dispatch_core(), r, &f, cursor, out);
     } else if (r->kind == REQ_LIST && r->about == KIND_PCI) {
-        more = api_pci_part(dispatch_core()->conf, &h, whole, r, cursor, out);
+        more = api_pci_part(dispatch_core(), &h, whole, r, cursor, out);
     } else if (r->kind == REQ_LIST && r->about == KIND_EVDEV) {
         more = api_evdev_part(evdev_list_last(), dispatch_core()->conf, r, cursor, out);
     } else if (r->kind == REQ_VMM_LIST) {

@@ -15,10 +15,12 @@
 #include "daemon/device_worker.h"
 #include "daemon/disk_worker.h"
 #include "daemon/notify.h"
+#include "daemon/pci_list.h"
 #include "daemon/port_worker.h"
 #include "daemon/record.h"
 #include "daemon/sandbox_paths.h"
 #include "daemon/state_file.h"
+#include "daemon/vfio_pool.h"
 #include "os/outlive.h"
 #include "os/sys.h"
 #include "server/server.h"
@@ -171,7 +173,9 @@ static void do_action(const struct action *a) {
         break;
     case ACT_PREPARE:
     case ACT_RESTORE:
-        VH_ASSERT(!dispatch.core.gives_pci); /* and so no PCI device has a slot yet */
+        log_debug("%s: device=%s", a->kind == ACT_PREPARE ? "for a VM" : "for the host",
+                  dispatch.core.slot[a->slot].dev.sys_name);
+        vfio_pool_order(a);
         break;
     case ACT_SAVE:
         disk_worker_save(&dispatch.core.remembered, dispatch.now);
@@ -200,7 +204,7 @@ static void do_action(const struct action *a) {
 static void warn_of_lost_tags(void) {
     for (int i = 0; i < VH_MAX_TAG_DECISIONS; i++) {
         const struct tag_decision *l = &dispatch.core.remembered.tag_decision[i];
-        if (l->now != ROLE_NONE && !core_tag_known(&dispatch.core, l->tag))
+        if (l->now != ROLE_NONE && !core_tag_known(&dispatch.core, l->kind, l->tag))
             log_warn("no rule has the tag any more that somebody keeps away: tag=%s by=%s", l->tag, role_name(l->now));
     }
 }
@@ -208,6 +212,8 @@ static void warn_of_lost_tags(void) {
 /* What the host's drivers may not see, after the daemon's end either: what somebody has taken away, and with quarantine
  * what is a guest's. With usbAuthorization alone, what a VM has or is getting is left as it is. */
 static bool is_no_hosts(const struct core *c, int i) {
+    if (core_bound(c, i))
+        return true; /* what no VM has then goes back to the host's drivers all the same */
     const struct slot *s = &c->slot[i];
     bool guests = c->quarantine != QUARANTINE_OFF &&
                   (core_quarantines(c, s) || core_may_have(c, i) != 0 || core_stray(c, i) || s->unbound);
@@ -248,7 +254,8 @@ void dispatch_fact(const struct fact *f) {
     if (dispatch.stepping) {
         VH_ASSERT(f->kind == FACT_CLIENT_GONE || f->kind == FACT_VM_SOCKET || f->kind == FACT_VM_DOWN ||
                   f->kind == FACT_VM_ANSWERS || f->kind == FACT_SAVED || f->kind == FACT_RELEASED ||
-                  f->kind == FACT_OFFERED || f->kind == FACT_REVOKED);
+                  f->kind == FACT_OFFERED || f->kind == FACT_REVOKED || f->kind == FACT_PREPARED ||
+                  f->kind == FACT_RESTORED);
         VH_ASSERT(dispatch.ndeferred < DEFERRED_MAX);
         dispatch.deferred[dispatch.ndeferred++] = *f;
         return;
@@ -281,7 +288,7 @@ static bool vm_may_log(int vm) {
 static void on_done(const struct op_result *r) {
     char *last = dispatch.failure[r->vm];
     bool again = str_eq(last, r->text);
-    if (r->status == OP_OK) {
+    if (r->status == OP_OK || r->status == OP_ACCEPTED) {
         last[0] = '\0';
     } else if (again || vm_may_log(r->vm)) {
         log_line(again ? LOG_DEBUG : LOG_WARN, "operation failed: vm=%s error=\"%s\"", vm_name(r->vm), r->text);
@@ -449,21 +456,31 @@ static bool start_connectors(const struct conf *conf) {
     return connector_start(&s, &connector_calls);
 }
 
+/* Without a rule there may be something to give back. A rule that comes with a reload is too late for processes. */
+static bool pci_start(const struct conf *conf) {
+    bool any = conf_gives_pci(conf);
+    for (int i = 0; i < dispatch.core.nassigned; i++)
+        any = any || (dispatch.core.assigned[i].more & ASSIGNED_BOUND) != 0;
+    return !any || vfio_pool_start(&dispatch.core, dispatch_fact);
+}
+
 bool dispatch_start(const struct conf *conf, const struct bus *bus, const struct vmm *const *vmms,
                     const struct dispatch_calls *calls, bool attach_connected) {
     dispatch.calls = calls;
     dispatch.bus = bus;
     bool holds = conf->quarantine != QUARANTINE_OFF;
+    core_init(&dispatch.core, conf, attach_connected);
+    record_start(conf, &dispatch.core); /* no process inherits it */
     _Static_assert((int)CORE_SLOTS <= (int)OUTLIVE_ROWS, "a row for each slot");
     bool authorises = auth_record_start(conf) && conf->authorization.enabled; /* before the workers: they put it back */
-    if (!bus->start(&bus_calls) || !outlive_start() || !device_workers_start(holds) || (holds && !port_workers_start()))
+    if (!bus->start(&bus_calls) || !outlive_start() || !device_workers_start(holds) ||
+        (holds && !port_workers_start()) || !pci_start(conf))
         return false; /* first: they inherit no descriptor opened below */
     outlive_drop();
     if (holds)
         bus->hold_ports();
-    core_init(&dispatch.core, conf, attach_connected);
     dispatch.core.authorises = authorises;
-    record_start(conf, &dispatch.core);
+    dispatch.core.gives_pci = vfio_pool_runs();
     if (conf->persistency) {
         state_file_load(conf->state_path, &dispatch.core.remembered);
         dispatch.core.persist = true;

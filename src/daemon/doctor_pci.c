@@ -90,11 +90,11 @@ static void print_device(const struct conf *c, const struct pci_host *h, int i) 
     const struct pci_rule *r = &c->pci_rules[h->fate[i].rule];
     char text[VH_TEXT_MAX], address[24];
     obstacle(c, h, i, text, sizeof text);
-    printf("  %s %04x:%04x: host, ", address_of(d, address, sizeof address), (unsigned)d->vendor, (unsigned)d->device);
+    printf("  %s %04x:%04x: ", address_of(d, address, sizeof address), (unsigned)d->vendor, (unsigned)d->device);
     if (text[0] != '\0')
-        printf("since %s, in spite of", text);
+        printf("host, since %s, in spite of", text);
     else
-        printf("until PCI devices are given to VMs; then %s, by", c->vms[r->vm].name);
+        printf("%s while it runs, by", c->vms[r->vm].name);
     printf(" pciPassthrough[%d] (line %u", h->fate[i].rule, (unsigned)r->line);
     if (r->description[0] != '\0') {
         printf(": ");

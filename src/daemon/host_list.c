@@ -13,6 +13,7 @@ static void answer(struct host_list *l, bool ok);
 /* Everybody who waits is served by it. */
 static void begin(struct host_list *l) {
     const struct device_order o = {.head = {.kind = l->kind}};
+    l->again = false;
     for (int i = 0; i < l->n; i++)
         l->waiter[i].served = true;
     l->reading = device_pool_order(&o, 0, -1);
@@ -43,13 +44,19 @@ void host_list_read(struct host_list *l, const union device_answer *a) {
     if (a != NULL && l->taken != NULL)
         l->taken();
     answer(l, a != NULL);
-    if (l->n > 0)
+    if (!l->reading && (l->n > 0 || l->again))
         begin(l);
 }
 
 void host_list_ask(struct host_list *l, struct client_ref c) {
     VH_ASSERT(l->n < VH_MAX_CLIENTS); /* each client waits for one answer, and those that have gone for none */
     l->waiter[l->n++] = (struct host_list_waiter){.client = c};
+    if (!l->reading)
+        begin(l);
+}
+
+void host_list_again(struct host_list *l) {
+    l->again = true;
     if (!l->reading)
         begin(l);
 }

@@ -21,7 +21,7 @@ struct host_list {
     void *last;          /* the answer read last, of that kind */
     void (*taken)(void); /* NULL, or when `last` has become another one, before anybody is answered */
     host_list_done_fn *done;
-    bool reading;
+    bool reading, again; /* again: its owner wants it read once more */
     int n;
     struct host_list_waiter {
         struct client_ref client;
@@ -30,6 +30,7 @@ struct host_list {
 };
 
 void host_list_ask(struct host_list *l, struct client_ref c); /* done follows, unless the client goes */
+void host_list_again(struct host_list *l); /* read anew, from now on: `taken` follows if that can be done */
 void host_list_client_gone(struct host_list *l, struct client_ref c);
 void host_list_read(struct host_list *l, const union device_answer *a); /* the end of the order, as device_done_fn */
 

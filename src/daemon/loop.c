@@ -17,8 +17,10 @@
 #include "daemon/api_handler.h"
 #include "daemon/disk_worker.h"
 #include "daemon/dispatch.h"
+#include "daemon/pci_list.h"
 #include "daemon/reload.h"
 #include "daemon/uevent_source.h"
+#include "daemon/vfio_pool.h"
 #include "os/clock.h"
 #include "os/heap.h"
 #include "os/opener.h"
@@ -118,6 +120,8 @@ static int64_t next_deadline(void) {
     at = earliest(at, connector_deadline());
     at = earliest(at, device_pool_deadline());
     at = earliest(at, port_pool_deadline());
+    at = earliest(at, vfio_pool_deadline());
+    at = earliest(at, pci_list_deadline());
     at = earliest(at, disk_worker_deadline());
     at = earliest(at, vm_watch_deadline());
     return earliest(at, loop.opt->bus->deadline());
@@ -174,6 +178,8 @@ static void deadlines(void) {
     supervisor_tick(loop.now);
     device_pool_tick(loop.now);
     port_pool_tick(loop.now);
+    vfio_pool_tick(loop.now);
+    pci_list_tick(loop.now);
     disk_worker_tick(loop.now);
     vm_watch_tick(loop.now);
     uevent_source_tick(loop.now);
@@ -215,6 +221,7 @@ static bool pass(void) {
     server_fill(ps);
     device_pool_fill(ps);
     port_pool_fill(ps);
+    vfio_pool_fill(ps);
     disk_worker_fill(ps);
     if (wait_until(next_deadline()) < 0) {
         if (errno == EINTR)
@@ -234,13 +241,16 @@ static bool pass(void) {
     uevent_source_ready(ps);
     vm_watch_ready(ps);
     connector_ready(ps, loop.now);
-    if (mount_watch_ready(ps))
+    if (mount_watch_ready(ps)) {
         loop.opt->bus->recheck();
+        pci_list_look();
+    }
     link_ready(ps, loop.now);
     update_guests(); /* what links and watch found: server_ready() lets guests in by it */
     server_ready(ps, loop.now);
     device_pool_ready(ps);
     port_pool_ready(ps);
+    vfio_pool_ready(ps);
     disk_worker_ready(ps);
     deadlines();
     update_guests(); /* what requests and deadlines found: else guests of a VM that is down stay until the next event */
@@ -312,7 +322,9 @@ bool loop_run(const struct loop_options *options) {
     if (!start())
         return false; /* nothing was made yet that would have to be removed */
     bool started = options->started();
-    bool ready = started && wait_while(options->bus->scanning);
+    if (started && vfio_pool_runs())
+        pci_list_tell_core(dispatch_fact);
+    bool ready = started && wait_while(options->bus->scanning) && wait_while(pci_list_first);
     if (ready) {
         first_look_at_vms();
         ready = wait_while(vm_watch_scanning);
@@ -330,6 +342,7 @@ bool loop_run(const struct loop_options *options) {
     disk_worker_stop();
     device_pool_stop();
     port_pool_stop();
+    vfio_pool_stop();
     server_stop();
     link_stop();
     connector_stop();

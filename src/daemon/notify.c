@@ -50,9 +50,9 @@ static void log_event(const struct core *c, const struct action *a, int64_t now)
     const struct device *d = &c->slot[a->slot].dev;
     const char *vm = a->vm >= 0 ? c->conf->vms[a->vm].name : NULL;
     if (log_may_about(LOG_DEVICES, d->sys_name, now))
-        log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(a->event), d->sys_name,
-                 d->node, (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "", d->vendor_name,
-                 d->product_name);
+        log_info("%s: device=%s node=%s id=%04x:%04x%s%s name=\"%s %s\"", api_event_name(d->kind, a->event),
+                 d->sys_name, d->node, (unsigned)d->vid, (unsigned)d->pid, vm ? " vm=" : "", vm ? vm : "",
+                 d->vendor_name, d->product_name);
 }
 
 void notify_event(const struct core *c, const struct action *a, const struct principal *only, int64_t now) {

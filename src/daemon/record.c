@@ -76,14 +76,15 @@ static vm_set vms_now(const struct image *im, const struct conf *conf, vm_set ol
 
 /* False if there is no room. */
 static bool add_row(const struct image *im, const struct conf *conf, const struct assigned *row, int *n) {
-    bool gone = row->gone != 0;
+    bool gone = (row->more & ASSIGNED_GONE) != 0;
     vm_set vms = vms_now(im, conf, row->vms, &gone);
-    if ((vms == 0 && !gone) || memchr(row->sys_name, '\0', sizeof row->sys_name) == NULL)
+    uint64_t more = (row->more & ASSIGNED_BOUND) | (gone ? ASSIGNED_GONE : 0);
+    if ((vms == 0 && more == 0) || memchr(row->sys_name, '\0', sizeof row->sys_name) == NULL)
         return true;
     for (int i = 0; i < *n; i++) {
         if (earlier[i].incarnation == row->incarnation && str_eq(earlier[i].sys_name, row->sys_name)) {
             earlier[i].vms |= vms;
-            earlier[i].gone |= gone;
+            earlier[i].more |= more;
             if (earlier[i].port != row->port || earlier[i].socket != row->socket)
                 earlier[i].port = 0; /* which of them holds is not known */
             return true;
@@ -92,7 +93,7 @@ static bool add_row(const struct image *im, const struct conf *conf, const struc
     if (*n == CORE_SLOTS)
         return false;
     earlier[*n] = *row;
-    earlier[*n].gone = gone;
+    earlier[*n].more = more;
     earlier[(*n)++].vms = vms;
     return true;
 }
@@ -216,12 +217,12 @@ static bool is_of(const struct assigned *a, const struct device *d) {
 }
 
 static bool says_nothing(const struct assigned *row) {
-    return row->vms == 0 && row->gone == 0;
+    return row->vms == 0 && row->more == 0;
 }
 
 static void empty(struct assigned *row) {
     row->vms = 0;
-    row->gone = 0;
+    row->more = 0;
 }
 
 /* A port without its socket, or the other way round, would be another port. */
@@ -236,9 +237,9 @@ static void note_port(struct assigned *row, uint8_t port, uint64_t socket) {
     barrier();
 }
 
-static void note(struct assigned *row, const struct slot *s, vm_set vms, bool gone) {
+static void note(struct assigned *row, const struct slot *s, vm_set vms, uint64_t more) {
     const struct device *d = &s->dev;
-    if (vms == 0 && !gone) {
+    if (vms == 0 && more == 0) {
         empty(row);
         barrier();
         return;
@@ -250,11 +251,11 @@ static void note(struct assigned *row, const struct slot *s, vm_set vms, bool go
         memcpy(row->sys_name, d->sys_name, sizeof row->sys_name);
     }
     note_port(row, s->vm_port, s->vm_socket);
-    if (row->vms == vms && row->gone == gone)
+    if (row->vms == vms && row->more == more)
         return;
     barrier();
     row->vms = vms;
-    row->gone = gone;
+    row->more = more;
     barrier();
 }
 
@@ -278,7 +279,8 @@ void record_sync(const struct core *c) {
             empty(&file->now[i]);
             continue;
         }
-        note(&file->now[i], s, core_may_have(c, i), core_stray(c, i));
+        uint64_t more = (core_stray(c, i) ? ASSIGNED_GONE : 0) | (core_bound(c, i) ? ASSIGNED_BOUND : 0);
+        note(&file->now[i], s, core_may_have(c, i), more);
         if (any_before && synced.plug[i] != s->plug)
             forget_before(&s->dev);
         synced.plug[i] = s->plug;

@@ -13,6 +13,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
 #include "daemon/pci_list.h"
+#include "daemon/vfio_pool.h"
 #include "os/clock.h"
 #include "os/opener.h"
 #include "os/pages.h"
@@ -74,6 +75,8 @@ static void warn_of_what_stays(const struct conf *old, const struct conf *fresh)
         warn("usbAuthorization.enable is read at start only: restart the daemon for it");
     if (fresh->authorization.unmatched != old->authorization.unmatched)
         warn("usbAuthorization.deauthorizeUnmatched is acted on at start only: restart the daemon for it");
+    if (conf_gives_pci(fresh) && !vfio_pool_runs())
+        warn("the first rule of pciPassthrough: the daemon gives PCI devices to VMs once it is started anew");
     if (!str_eq(fresh->record_path, old->record_path))
         warn("general.recordPath is read at start only: restart the daemon for it");
     if (acpi_tables_any_new(fresh))
@@ -93,12 +96,16 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
         link_drop(v);
         dispatch_vm(FACT_VM_DOWN, v);
     }
-    struct fact f = {.kind = FACT_RELOAD, .conf = fresh};
+    struct pci_host h;
+    bool whole = false;
+    struct fact f = {.kind = FACT_RELOAD, .conf = fresh, .pci = vfio_pool_runs() ? &h : NULL};
     connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */
     server_reload(&fresh->api);
     notify_reload(old, fresh, changed);
+    pci_list_judge(fresh); /* before: what the core is told is by the new rules */
+    pci_list_last(&h, &whole);
     dispatch_fact(&f);
-    pci_list_judge(fresh);
+    pci_list_tell(); /* devices that are of concern only now */
     link_reload(fresh, changed);
     vm_watch_reload(fresh, changed);
     vm_watch_scan();

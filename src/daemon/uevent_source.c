@@ -10,6 +10,8 @@
 #include "bus/bus.h"
 #include "codec/uevent.h"
 #include "daemon/dispatch.h"
+#include "daemon/pci_list.h"
+#include "daemon/vfio_pool.h"
 #include "os/clock.h"
 #include "os/netlink.h"
 #include "os/opener.h"
@@ -88,6 +90,19 @@ static void rescan_if_lost(void) {
     source.rescan = false;
     source.rescans++;
     source.bus->scan(false);
+    pci_list_look();
+}
+
+static void take(char *msg, size_t len) {
+    struct uevent ev;
+    bool of_bus = uevent_is_below(msg, len, source.bus->below);
+    bool of_pci = vfio_pool_runs() && uevent_is_below(msg, len, "/pci"); /* "/devices/pci0000:00/..." */
+    if ((!of_bus && !of_pci) || !uevent_parse(&ev, msg, len))
+        return;
+    if (of_bus)
+        (void)source.bus->uevent(&ev);
+    if (of_pci)
+        pci_list_uevent(&ev);
 }
 
 /* Reads until the queue is empty, or until other work must have its turn. After a loss the queue is drained before the
@@ -96,12 +111,10 @@ static void read_batch(void) {
     for (int i = 0; i < VH_UEVENT_BATCH || netlink_pending(); i++) {
         char *msg;
         size_t len;
-        struct uevent ev;
         switch (netlink_read(source.fd, &msg, &len)) {
         case NETLINK_GOT:
             source.failures = 0;
-            if (uevent_is_below(msg, len, source.bus->below) && uevent_parse(&ev, msg, len))
-                (void)source.bus->uevent(&ev);
+            take(msg, len);
             break;
         case NETLINK_IGNORED:
             break;
@@ -128,6 +141,7 @@ void uevent_source_ready(const struct pollset *ps) {
     if (source.at >= 0 && (source.rescan || pollset_got(ps, source.at, source.fd))) {
         read_batch();
         source.bus->read_noted();
+        pci_list_read_noted();
     }
 }
 

@@ -9,6 +9,7 @@
 #include "bus/vfio_node.h"
 #include "bus/vfio_work.h"
 #include "daemon/sandbox_paths.h"
+#include "os/outlive.h"
 #include "os/sandbox.h"
 
 #include <unistd.h>
@@ -18,6 +19,7 @@ static struct vfio_answer answer;
 
 static bool enter(void) {
     struct sandbox box = {.role = SANDBOX_VFIO};
+    outlive_watch();
     vfio_node_start();
     box.paths = sandbox_paths_vfio(&box.npaths);
     return sandbox_enter(&box);
@@ -31,6 +33,7 @@ static const struct worker_job job = {
     .answer = &answer,
     .enter = enter,
     .handle = vfio_work,
+    .leave = vfio_work_leave,
 };
 
 bool vfio_worker_start(struct worker *w) {

@@ -29,15 +29,15 @@ enum vmm_step {
 /* One connection's conversation. Owned by the link, reset for each connection. */
 struct vmm_conv {
     bool greeted;
-    int version[3];          /* as greeted */
-    struct vmm_op op;        /* op.kind is OP_NONE between operations */
-    uint32_t waiting;        /* replies still expected, one bit a step; some may come after the operation's end */
-    bool failed;             /* a step failed; result.text holds the first reason */
-    uint32_t features;       /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
-    int asked;               /* OP_LIST: found[asked] is the device whose properties are being asked for */
-    bool absent;             /* the VMM says that found[asked] is not attached to the guest */
+    int version[3];           /* as greeted */
+    struct vmm_op op;         /* op.kind is OP_NONE between operations */
+    uint32_t waiting;         /* replies still expected, one bit a step; some may come after the operation's end */
+    bool failed;              /* a step failed; result.text holds the first reason */
+    uint32_t features;        /* learned by OP_LIST, e.g. whether descriptors can be passed; see vmm_*.c */
+    int asked;                /* OP_LIST: found[asked] is the device whose properties are being asked for */
+    bool absent;              /* the VMM says that found[asked] is not attached to the guest */
     char out_id[VH_OPID_MAX]; /* VMM_OUT, VMM_STAYS */
-    struct op_result result; /* result.found points at found[] */
+    struct op_result result;  /* result.found points at found[] */
     /* One for each conversation, because a listing comes in several lines, with those of other VMs in between. Last,
      * and not cleared by reset: only the rows that are used take memory. */
     struct vmm_found found[VH_MAX_FOUND];

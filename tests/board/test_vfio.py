@@ -1,14 +1,13 @@
 """PCI devices for VMs by VFIO, behind an emulated IOMMU: a VFIO worker in its sandbox binds real devices of a real kernel, and what speaks QMP to
-a nested QEMU is what the daemon is made of. vfiotool.c drives both; the daemon does not yet.
-
-The guest is ejector.c, which gives devices back as an operating system would, and can be told to hang.
+a nested QEMU is what the daemon is made of. vfiotool.c drives both, step by step; test_pci.py has the daemon itself.
 """
 import os
 import sys
 
-from rig import LOGS, TOP, BoardWorld, main
-from board import Vm, until
+from rig import TOP, main
+from board import until
 from inputs import make, node
+from pcirig import NIC, NOBODY, NVME, TWIN, PciWorld, prepare
 from tap import check, contains, equal, scaled, test
 
 sys.path.append(os.path.join(TOP, "tests/fault"))
@@ -16,22 +15,7 @@ sys.path.append(os.path.join(TOP, "tests/fault"))
 from lists import LAUNCH, allowed, made  # noqa: E402
 
 TOOL = os.path.realpath(os.path.join(TOP, "build", os.uname().machine, "vfiotool"))
-GUEST = os.path.join(TOP, "build/test/board/ejector")
 USED = "/run/used-calls"
-DISK = os.path.join(LOGS, "nvme.img")
-NOBODY = 65534
-
-ROOT_PORTS = [f"pcie-root-port,id=rp{n},bus=pcie.0,chassis={n},slot={n},addr={0x10 + n:x}.0" for n in range(1, 5)]
-DEVICES = [
-    *ROOT_PORTS,
-    "e1000e,id=nic,bus=rp1",
-    "nvme,id=nvme,bus=rp2,drive=nv,serial=NV1",
-    "pcie-pci-bridge,id=bridge,bus=rp3",  # what is behind it is one group, with the bridge
-    "e1000,id=twin1,bus=bridge,addr=1",
-    "e1000,id=twin2,bus=bridge,addr=2",
-]
-NIC, NVME, TWIN = "8086:10d3", "1b36:0010", "8086:100e"
-DRIVERS = ("e1000e", "e1000", "nvme", "vfio_iommu_type1", "vfio-pci")
 
 
 class Tool:
@@ -64,55 +48,16 @@ class Tool:
         return status, out
 
 
-class Vfio(BoardWorld):
-    iommu = True
-    more = ("-drive", f"if=none,id=nv,file={DISK},format=raw,cache=unsafe")
-    devices = tuple(DEVICES)
-
+class Vfio(PciWorld):
     def __init__(self):
         super().__init__()
         self._tool = None
-
-    def booted(self, board):
-        self.stop_boot_daemon()  # of USB devices
-        board.run(["modprobe", "-a", *DRIVERS])
 
     @property
     def tool(self):
         if self._tool is None:
             self._tool = Tool(self.board)
         return self._tool
-
-    def addresses(self, ids):
-        """Of the devices with these ids, in order."""
-        found = []
-        for path in sorted(self.board.glob("/sys/bus/pci/devices/*")):
-            if ":".join(self.board.read(f"{path}/{name}").strip()[2:] for name in ("vendor", "device")) == ids:
-                found.append(os.path.basename(path))
-        return found
-
-    def pci_driver(self, address):
-        link = f"/sys/bus/pci/devices/{address}/driver"
-        return self.board.readlink(link).rsplit("/", 1)[1] if self.board.exists(link) else None
-
-    def on_host(self, address, driver):
-        """As it is before and after each test: with the host's driver, and nothing that keeps it from that one."""
-        until(lambda: self.pci_driver(address) == driver, scaled(10), f"{address} with {driver}")
-        equal(self.board.read(f"/sys/bus/pci/devices/{address}/driver_override").strip(), "(null)")
-
-    def guest(self, name, prefix=(), ports=3, options=()):
-        """A VM with the guest and free root ports p0, p1..."""
-        for path in self.board.glob(f"/run/{name}.*"):  # of one that was killed
-            self.board.unlink(path)
-        more = [x for n in range(ports) for x in ("-device", f"pcie-root-port,id=p{n},bus=pcie.0,chassis={n + 1},slot={n + 1}")]
-        more += ["-kernel", GUEST, "-chardev", f"socket,id=ser,path=/run/{name}.ser,server=on,wait=off,logfile=/run/{name}.console",
-                 "-serial", "chardev:ser", *options]
-        vm = Vm(self.board, name, machine=("-M", "q35", "-m", "32"), options=more, prefix=prefix)
-        self.extra_vms.append(vm)
-        vm.wait_up(scaled(30))
-        until(lambda: "up" in self.board.read(f"/run/{name}.console"), scaled(30), "the guest")
-        vm.serial = self.board.connect(f"unix:/run/{name}.ser")
-        return vm
 
     def take(self, vm, address, flags="-", uid=0):
         """From the host to the VM."""
@@ -365,10 +310,8 @@ def a_device_that_the_host_wants_back_from_a_hung_guest_is_said_to_be_wanted(w):
     until(lambda: w.tool.ask("look", nic).startswith("gone"), scaled(20), "the card out")
 
 
-for path in (TOOL, GUEST, LAUNCH):
+for path in (TOOL, LAUNCH):
     if not os.access(path, os.X_OK):
-        raise SystemExit(f"no {path}: make vfiotool build/test/board/ejector build/test/fault/launch")
-os.makedirs(LOGS, exist_ok=True)
-with open(DISK, "wb") as f:
-    f.truncate(32 << 20)
+        raise SystemExit(f"no {path}: make vfiotool build/test/fault/launch")
+prepare()
 main(Vfio)

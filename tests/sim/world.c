@@ -615,7 +615,7 @@ static void check_decided(void) {
         bool decided = decided_for(s) != ROLE_NONE;
         if (decided && !s->disconnected)
             fail("at rest: a decision about a socket does not hold there");
-        if (!decided && s->disconnected && core_tag_taken(&core, core_tag(&core, s)) == ROLE_NONE)
+        if (!decided && s->disconnected && core_tag_taken(&core, s->dev.kind, core_tag(&core, s)) == ROLE_NONE)
             fail("at rest: a decision about another socket holds");
     }
 }
@@ -2362,7 +2362,7 @@ static int note_assigned(const struct conf *old, struct assigned *rows) {
     for (int i = 0; i < core.used; i++) {
         vm_set before = core_may_have(&core, i);
         struct assigned *a = &rows[n];
-        if (before == 0 && !core_stray(&core, i))
+        if (before == 0 && !core_stray(&core, i) && !core_bound(&core, i))
             continue;
         n++;
         memcpy(a->sys_name, core.slot[i].dev.sys_name, sizeof a->sys_name);
@@ -2370,10 +2370,10 @@ static int note_assigned(const struct conf *old, struct assigned *rows) {
         a->port = core.slot[i].vm_port;
         a->socket = core.slot[i].vm_socket;
         a->vms = 0;
-        a->gone = core_stray(&core, i);
+        a->more = (core_stray(&core, i) ? ASSIGNED_GONE : 0) | (core_bound(&core, i) ? ASSIGNED_BOUND : 0);
         for (int v = 0; v < old->nvms; v++) {
             int fresh = conf_vm(conf, old->vms[v].name);
-            a->gone |= (before >> v & 1) != 0 && fresh < 0;
+            a->more |= (before >> v & 1) != 0 && fresh < 0 ? ASSIGNED_GONE : 0;
             a->vms |= (vm_set)((before >> v & 1) != 0 && fresh >= 0) << (fresh >= 0 ? fresh : 0);
         }
     }

@@ -41,7 +41,7 @@ def devices_are_read_when_they_are_asked_for(w):
         ("address", "0000:00:1f.3"), ("driver", "i801_smbus"), ("vendor_id", 65521), ("device_id", 10544), ("vid", "fff1"), ("did", "2930"),
         ("vendor_name", "PCI vendor fff1"), ("device_name", "PCI device 2930"), ("pci_class", 12), ("pci_subclass", 5), ("pci_prog_if", 0),
         ("pci_subsystem_vendor_id", "1af4"), ("pci_subsystem_id", "1100"), ("iommu_group", 14), ("allowed_vms", ["vm1"]), ("vm", None),
-        ("disconnected", False), ("tag", None), ("parent", None), ("protected", None)])
+        ("disconnected", False), ("tag", None), ("parent", None), ("protected", None), ("state", "waiting"), ("reason", "VM 'vm1' is not running")])
     equal((listed[0]["driver"], listed[0]["iommu_group"]), (None, None))
     equal(addresses(api, all=True), ["0000:00:02.0", "0000:00:1f.3", "0000:00:00.0"])
     equal(addresses(api, disconnected=False, tag=None), ["0000:00:02.0", "0000:00:1f.3"])
@@ -80,7 +80,7 @@ def rules_tags_and_groups_say_what_goes(w):
     equal(addresses(api, tag="audio", all=True), ["0000:00:1f.3", "0000:00:1f.4"])
     equal(addresses(api, tag="net", all=True), ["0000:00:14.3"])
     equal(addresses(api, tag="cam", all=True), [])
-    equal(addresses(api, tag="net"), [])  # a kill switch would take "in no VM" for blocked, and nobody can block it yet
+    equal(addresses(api, tag="net"), ["0000:00:14.3"])
     daemon.configure(configured(w, rule("vm2", [{"deviceClass": 4}], pciIommuSkipIfShared=True), rule("vm1", [{"deviceClass": 2}], pciIommuSkipIfShared=True)))
     equal(addresses(api), ["0000:00:14.3"])
 
@@ -128,7 +128,7 @@ def explain_holds_each_rule_against_a_device(w):
     equal(said["rules"][0]["entries"], [{"entry": "allow[0]", "line": 1, "matches": False, "misses": ["deviceClass", "deviceSubclass"]}])
     equal([e["entry"] for e in said["rules"][1]["entries"]], ["allow[0]", "allow[1]", "deny[0]"])
     equal((said["decides"], said["target"], said["iommu_group_members"], said["reason"], said["note"]),
-          (1, "vm1", [], "no PCI device is given to a VM yet", "the host loses its default route with it"))
+          (1, "vm1", [], "VM 'vm1' is not running", "the host loses its default route with it"))
     said = api.ok("explain", address="0000:00:1F.4")
     equal((said["decides"], said["goes_along_with"], said["target"], said["iommu_group_members"]),
           (None, "0000:00:1f.3", "vm2", ["0000:00:1f.0", "0000:00:1f.3"]))
@@ -172,9 +172,9 @@ def doctor_and_check_say_what_stays_and_why(w):
     lines = [line for line in program(w, "--check", "--live").splitlines() if line.startswith("  0000:")]
     equal(lines, [
         "  0000:00:14.0 8086:51ed: host, since its rule names no VM that is configured, in spite of pciPassthrough[2] (line 1)",
-        "  0000:00:14.3 8086:51f1: host, until PCI devices are given to VMs; then vm1, by pciPassthrough[1] (line 1); the host loses its default route",
-        "  0000:00:1f.3 8086:51c8: host, until PCI devices are given to VMs; then vm2, by pciPassthrough[0] (line 1: Sound)",
-        "  0000:00:1f.4 8086:51a3: host, until PCI devices are given to VMs; then vm2, by pciPassthrough[0] (line 1: Sound) with 0000:00:1f.3",
+        "  0000:00:14.3 8086:51f1: vm1 while it runs, by pciPassthrough[1] (line 1); the host loses its default route",
+        "  0000:00:1f.3 8086:51c8: vm2 while it runs, by pciPassthrough[0] (line 1: Sound)",
+        "  0000:00:1f.4 8086:51a3: vm2 while it runs, by pciPassthrough[0] (line 1: Sound) with 0000:00:1f.3",
         "  0000:01:00.0 144d:a80a: host, since it holds the mounted file system /, in spite of pciPassthrough[1] (line 1)"])
 
 
@@ -239,7 +239,7 @@ def a_guest_is_told_of_none(w):
     check(guest is not None, "the guest was let in")
     equal(addresses(guest), [])
     equal(addresses(w.api()), ["0000:00:02.0"])
-    contains(guest.fails("pci_attach", "not supported yet", address="0000:00:02.0"), "PCI devices are not given to VMs")
+    guest.fails("pci_attach", "not allowed: a guest moves no PCI devices", address="0000:00:02.0")
     vm1.end()
 
 

@@ -90,8 +90,10 @@ static void nothing_to_do_is_success(void) {
 static void what_cannot_be_done_says_so(void) {
     configure(&conf, "{" VMS PCI("\"targetVm\": \"b\"") "}");
     begin(false);
-    CHECK_STR(answer(REQ_ATTACH, "", false), "not supported yet: PCI devices are not given to VMs");
-    CHECK_STR(answer(REQ_DETACH, "", false), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(answer(REQ_ATTACH, "", false),
+              "no PCI device is given to VMs: no rule was about them when the daemon started");
+    CHECK_STR(answer(REQ_DETACH, "", false),
+              "no PCI device is given to VMs: no rule was about them when the daemon started");
     CHECK_STR(answer(REQ_VMM_ARGS, "a", true), "no rule of pciPassthrough is for VM 'a'");
     CHECK_STR(answer(REQ_VMM_ARGS, "nosuch", false), "unknown VM 'nosuch'");
 }

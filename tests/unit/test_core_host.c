@@ -118,7 +118,7 @@ static void nothing_is_touched_while_the_vm_is_down(void) {
     add(1), add(1), add(2);
     vm_fact_of(FACT_VM_DOWN, 0);
     told(true);
-    CHECK(slot_of(2) >= 0 && out.n == 0);
+    CHECK(slot_of(2) >= 0 && out.n == 1 && event(EV_CONNECTED) != NULL);
     vm_fact_of(FACT_VM_SOCKET, 0);
     CHECK(action(ACT_PREPARE) == NULL); /* the VM is listed first */
     done(0, OP_OK);
@@ -279,7 +279,7 @@ static void what_is_in_no_list_is_gone(void) {
     host.n = 2;
     told(false);
     CHECK(core.slot[2].state != SLOT_PRESENT && slot_of(2) < 0 && event(EV_DETACHED) != NULL);
-    CHECK(event(EV_DISCONNECTED) == NULL); /* which is about devices on USB */
+    CHECK(event(EV_DISCONNECTED) != NULL);
 }
 
 static void a_scan_of_usb_takes_no_pci_device(void) {
@@ -304,11 +304,137 @@ static void requests_about_usb_mean_no_pci_device(void) {
     CHECK_STR(refusal(), "no such PCI device that a rule decides for: address 0000:01:00.0");
 }
 
+/* ---- requests ---- */
+
+static void ask_pci_tag(enum request_kind kind) {
+    struct request r = {.kind = kind, .about = KIND_PCI, .client = {.index = 3, .gen = 9}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    r.who = (struct principal){.role = ROLE_ADMIN, .vm = -1};
+    r.sel.by_tag = kind == REQ_ATTACH || kind == REQ_DETACH;
+    (void)snprintf(r.sel.tag, sizeof r.sel.tag, "net");
+    step(&f);
+}
+
+static void a_tag_of_pci_devices_is_one_of_its_own(void) {
+    given();
+    ask_pci_tag(REQ_DETACH);
+    CHECK(op(OP_DETACH, 0) != NULL && dev_of(2)->disconnected);
+    CHECK_INT(core_tag_taken(&core, KIND_PCI, "net"), ROLE_ADMIN);
+    CHECK_INT(core_tag_taken(&core, KIND_USB, "net"), ROLE_NONE);
+    CHECK(core_tag_known(&core, KIND_PCI, "net") && !core_tag_known(&core, KIND_USB, "net"));
+    done(0, OP_OK);
+    CHECK(ordered(ACT_RESTORE, 2) != NULL);
+    ended(FACT_RESTORED, 2, true);
+    CHECK(replied(true));
+    host.n = 2;
+    told(false);
+    host.n = 3;
+    told(false); /* plugged in again: what has the tag stays away */
+    CHECK(dev_of(2)->disconnected && ordered(ACT_PREPARE, 2) == NULL);
+    ask_pci_tag(REQ_ATTACH);
+    CHECK(ordered(ACT_PREPARE, 2) != NULL && core_tag_taken(&core, KIND_PCI, "net") == ROLE_NONE);
+}
+
+static void suspended_it_stays_prepared(void) {
+    given();
+    ask_pci_tag(REQ_SUSPEND);
+    CHECK(op(OP_DETACH, 0) != NULL);
+    done(0, OP_OK);
+    CHECK(replied(true) && dev_of(2)->suspended == 0 && dev_of(2)->bound && action(ACT_RESTORE) == NULL);
+    struct request r = {.kind = REQ_RESUME, .client = {.index = 4, .gen = 9}, .who = {.role = ROLE_ADMIN, .vm = -1}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    step(&f); /* of devices on USB */
+    CHECK(dev_of(2)->suspended == 0);
+    ask_pci_tag(REQ_RESUME);
+    CHECK(ordered(ACT_PREPARE, 2) != NULL && dev_of(2)->suspended < 0);
+    ended(FACT_PREPARED, 2, true);
+    done(0, OP_OK);
+    CHECK(replied(true) && dev_of(2)->vm == 0);
+}
+
+static void a_guest_moves_none(void) {
+    given();
+    struct request r = {.kind = REQ_DETACH, .about = KIND_PCI, .client = {.index = 3, .gen = 9}};
+    struct fact f = {.kind = FACT_REQUEST, .request = &r};
+    r.who = (struct principal){.role = ROLE_GUEST, .vm = 0};
+    step(&f);
+    CHECK_STR(refusal(), "not allowed: a guest moves no PCI devices");
+    r.kind = REQ_SUSPEND;
+    step(&f);
+    CHECK_STR(refusal(), "not allowed: a guest moves no PCI devices");
+    r.kind = REQ_LIST;
+    step(&f);
+    CHECK(replied(true) && action(ACT_SERVE) == NULL);
+}
+
+/* ---- what an earlier daemon left ---- */
+
+/* The VM lists this device. */
+static void lists(int vm, const char *id) {
+    struct vmm_found f = {.ours = true};
+    (void)snprintf(f.id, sizeof f.id, "%s", id);
+    done_with(vm, OP_OK, "", &f, 1);
+}
+
+static void restarted(vm_set vms) {
+    static struct assigned row;
+    rules = other_conf(CONF(TO("a", AT("0"))));
+    memset(&core, 0, sizeof core);
+    core_init(&core, rules, false);
+    core.gives_pci = true;
+    now = 0;
+    host.n = 0;
+    add(1), add(1), add(2);
+    rows[2].incarnation = 77;
+    (void)snprintf(rows[2].driver, sizeof rows[2].driver, "vfio-pci");
+    row = (struct assigned){.sys_name = "0000:02:00.0", .incarnation = 77, .vms = vms, .more = ASSIGNED_BOUND};
+    core_earlier(&core, &row, 1);
+    told(true);
+}
+
+static void what_was_bound_is_given_back_without_a_rule(void) {
+    restarted(0);
+    CHECK(dev_of(2)->rule < 0 && dev_of(2)->bound && ordered(ACT_RESTORE, 2) != NULL);
+    CHECK(slot_of(1) < 0); /* of no concern */
+    ended(FACT_RESTORED, 2, true);
+    CHECK(!core_bound(&core, slot_of(2)) && core_may_have(&core, slot_of(2)) == 0);
+}
+
+static void what_a_vm_has_without_a_rule_is_taken_out_first(void) {
+    restarted(1);
+    CHECK(dev_of(2)->bound && dev_of(2)->doubt == 1 && action(ACT_RESTORE) == NULL);
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    CHECK(op(OP_LIST, 0) != NULL && op(OP_LIST, 0)->op.pci);
+    lists(0, "vhp-pci-0000-02-00.0");
+    CHECK(op(OP_DETACH, 0) != NULL && op(OP_DETACH, 0)->op.pci);
+    CHECK_STR(op(OP_DETACH, 0)->op.id, "vhp-pci-0000-02-00.0");
+    CHECK_STR(reason_of(dev_of(2)), "no rule applies; VM 'a' lists it");
+    CHECK(ordered(ACT_RESTORE, 2) != NULL); /* the kernel knows better than the VM */
+    ended(FACT_RESTORED, 2, false);
+    ask_pci(REQ_DETACH, 2);
+    CHECK(ordered(ACT_RESTORE, 2) != NULL);
+    done(0, OP_OK);
+    CHECK(!replied(true) && op(OP_LIST, 0) != NULL);
+    ended(FACT_RESTORED, 2, true);
+    done(0, OP_OK);
+    CHECK(replied(true) && !dev_of(2)->bound);
+}
+
+/* The command line has it; the kernel would give it to nobody else. */
+static void what_a_vm_came_with_is_its_own(void) {
+    begin_pci(CONF(TO("a", AT("2"))));
+    vm_fact_of(FACT_VM_DOWN, 0);
+    ended(FACT_PREPARED, 2, false);
+    vm_fact_of(FACT_VM_SOCKET, 0);
+    lists(0, "vhp-pci-0000-02-00.0");
+    CHECK(dev_of(2)->vm == 0 && dev_of(2)->adopted && event(EV_ATTACHED) != NULL && op(OP_DETACH, 0) == NULL);
+}
+
 static void without_a_caller_that_can_nothing_is_given(void) {
     given();
     core.gives_pci = false;
     ask_pci(REQ_DETACH, 2);
-    CHECK_STR(refusal(), "not supported yet: PCI devices are not given to VMs");
+    CHECK_STR(refusal(), "no PCI device is given to VMs: no rule was about them when the daemon started");
 }
 
 int main(void) {
@@ -328,6 +454,12 @@ int main(void) {
     RUN(what_is_in_no_list_is_gone);
     RUN(a_scan_of_usb_takes_no_pci_device);
     RUN(requests_about_usb_mean_no_pci_device);
+    RUN(a_tag_of_pci_devices_is_one_of_its_own);
+    RUN(suspended_it_stays_prepared);
+    RUN(a_guest_moves_none);
+    RUN(what_was_bound_is_given_back_without_a_rule);
+    RUN(what_a_vm_has_without_a_rule_is_taken_out_first);
+    RUN(what_a_vm_came_with_is_its_own);
     RUN(without_a_caller_that_can_nothing_is_given);
     TEST_MAIN_END;
 }

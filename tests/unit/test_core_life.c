@@ -38,7 +38,8 @@ static void a_decision_that_cannot_be_saved_changes_nothing(void) {
     CHECK(!core.remembered.m[0].used);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     saved(false);
-    CHECK(replied(false) && !core.slot[0].disconnected && remembered_tag_decision(&core, "input") == ROLE_NONE);
+    CHECK(replied(false) && !core.slot[0].disconnected &&
+          remembered_tag_decision(&core, KIND_USB, "input") == ROLE_NONE);
 }
 
 static void lifting_a_decision_is_saved_first_and_taken_back_if_the_attach_fails(void) {
@@ -123,7 +124,7 @@ static void a_tag_that_is_kept_away_stays_away(void) {
     CHECK_STR(refusal(), "/dev/bus/usb/001/005 was taken away by an admin");
     ask_tag(ROLE_OPERATOR, REQ_DETACH, "input");
     CHECK(replied(true));
-    CHECK_INT(remembered_tag_decision(&core, "input"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "input"), ROLE_ADMIN);
     ask_tag(ROLE_ADMIN, REQ_ATTACH, "input");
     CHECK(op(OP_ATTACH, 0) != NULL);
     done(0, OP_OK);

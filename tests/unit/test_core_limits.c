@@ -298,7 +298,7 @@ static void more_tags_than_are_remembered_are_refused(void) {
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(replied(false) && op(OP_DETACH, 0) == NULL);
     CHECK_STR(refusal(), "too many tags are kept away: attach some again first");
-    CHECK(!core.slot[0].disconnected && remembered_tag_decision(&core, "of old 7") == ROLE_ADMIN);
+    CHECK(!core.slot[0].disconnected && remembered_tag_decision(&core, KIND_USB, "of old 7") == ROLE_ADMIN);
     core.remembered.tag_decision[40].by = core.remembered.tag_decision[40].now = ROLE_NONE;
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     CHECK(op(OP_DETACH, 0) != NULL);

@@ -202,7 +202,7 @@ static void what_cannot_be_taken_away_does_not_keep_the_others(void) {
         CHECK_STR(refusal(), "somebody else attached it to VM 'b': it has to be taken out there");
         CHECK_INT(core.slot[foreign - 5].disconnected, true); /* the decision holds when it is given back */
         CHECK_INT(core.slot[6 - foreign].disconnected, true);
-        CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE); /* the decision was not about the tag */
+        CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_NONE); /* the decision was not about the tag */
     }
 }
 
@@ -411,9 +411,9 @@ static void tags_of_operators_never_keep_an_admin_from_deciding(void) {
     ask_tag(ROLE_ADMIN, REQ_DETACH, "input");
     const struct action *a = action(ACT_DROPPED);
     CHECK(a != NULL && a->vid == 0 && a->by == ROLE_OPERATOR && str_starts(a->name, "of old "));
-    CHECK_INT(remembered_tag_decision(&core, "input"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "input"), ROLE_ADMIN);
     ask_tag(ROLE_ADMIN, REQ_DETACH, "disk");
-    CHECK(action(ACT_DROPPED) != NULL && remembered_tag_decision(&core, "disk") == ROLE_ADMIN);
+    CHECK(action(ACT_DROPPED) != NULL && remembered_tag_decision(&core, KIND_USB, "disk") == ROLE_ADMIN);
 }
 
 int main(void) {

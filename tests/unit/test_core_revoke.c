@@ -371,7 +371,7 @@ static void what_was_noted_is_held_until_it_is_revoked(void) {
 
 /* Unlike the loss of the record, this speaks against giving it away before it is certain. */
 static void what_a_vm_had_that_is_configured_no_more_is_held(void) {
-    static const struct assigned row = {.sys_name = "1-1", .incarnation = 77, .gone = 1};
+    static const struct assigned row = {.sys_name = "1-1", .incarnation = 77, .more = ASSIGNED_GONE};
     start_again(&row, 1, false, BINDING_DRIVER);
     CHECK(core.slot[0].stray && revoked_at(0) != NULL && core_stray(&core, 0) && core_may_have(&core, 0) == 0);
     done(0, OP_OK);

@@ -119,13 +119,13 @@ static void decisions_wait_for_each_other_in_their_order(void) {
     CHECK(out.n == 0 && core.nwaiting == 2);
     ended(true); /* 2 lifts what 1 has decided */
     CHECK(replies(1, true) == 1 && saves() == 1 && core.nwaiting == 1);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_ADMIN);
     ended(true);
     CHECK(replies(2, true) == 1 && saves() == 1 && core.nwaiting == 0);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_NONE);
     ended(true);
     CHECK(replies(4, true) == 1 && saves() == 0);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_ADMIN);
 }
 
 static void each_decision_that_waits_gets_its_own_failure(void) {
@@ -219,7 +219,7 @@ static void clients_go_and_their_decisions_are_made(void) {
     CHECK(op(OP_DETACH, 0) != NULL);
     ended(true);
     CHECK(action(ACT_REPLY) == NULL && action(ACT_AUDIT) != NULL);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_ADMIN);
     done(0, OP_OK);
     CHECK(action(ACT_REPLY) == NULL && action(ACT_AUDIT) != NULL);
 }
@@ -310,7 +310,7 @@ static void an_attach_that_fails_while_a_later_decision_is_saved_keeps_that_one(
     ended(true);
     CHECK_INT(saves(), 1); /* what was restored */
     ended(true);
-    CHECK(remembered_tag_decision(&core, "input") == ROLE_ADMIN && on_file() == ROLE_ADMIN && !core.dirty);
+    CHECK(remembered_tag_decision(&core, KIND_USB, "input") == ROLE_ADMIN && on_file() == ROLE_ADMIN && !core.dirty);
 }
 
 /* ---- the daemon ---- */
@@ -330,7 +330,7 @@ static void a_new_configuration_meanwhile_is_asked_again(void) {
     reload("{\"vms\": [" VM("b") "]}");
     ended(true);
     CHECK(replies(1, true) == 1); /* it is on the disk, and holds when a rule has the tag again */
-    CHECK_INT(remembered_tag_decision(&core, "new"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "new"), ROLE_ADMIN);
 }
 
 static void at_the_end_nothing_is_attached(void) {

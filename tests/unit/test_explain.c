@@ -390,7 +390,7 @@ static void descriptions_are_checked(void) {
 static void a_tag_that_was_taken_away_keeps_the_next_one_waiting(void) {
     start(rules);
     core.remembered.tag_decision[0] = (struct tag_decision){.by = ROLE_ADMIN, .now = ROLE_ADMIN, .tag = "in"};
-    CHECK(core_tag_taken(&core, "in") == ROLE_ADMIN && core_tag_taken(&core, "x") == ROLE_NONE);
+    CHECK(core_tag_taken(&core, KIND_USB, "in") == ROLE_ADMIN && core_tag_taken(&core, KIND_USB, "x") == ROLE_NONE);
     CHECK(ask("{\"action\":\"explain\",\"device\":{\"bus\":1}}"));
     is("decides", "3");
     is("target", "null");

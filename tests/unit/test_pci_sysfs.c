@@ -12,6 +12,7 @@
 
 static union device_answer answer;
 static struct conf conf;
+static struct core core;
 static struct pci_fate fates[VH_MAX_PCI];
 static char reply[1 << 18];
 
@@ -91,9 +92,10 @@ static const char *told(const struct request *r) {
     struct sbuf sb;
     uint64_t cursor = 0;
     struct pci_host h = {.row = answer.pci.row, .fate = fates, .n = (int)answer.pci.n};
+    core.conf = &conf;
     policy_pci_judge(&conf, h.row, h.n, fates);
     sb_init(&sb, reply, sizeof reply);
-    while (api_pci_part(&conf, &h, answer.pci.whole != 0, r, &cursor, &sb))
+    while (api_pci_part(&core, &h, answer.pci.whole != 0, r, &cursor, &sb))
         CHECK(cursor != 0);
     CHECK(sb_ok(&sb) && json_parse(&j, reply, sb.len - 1, tok, sizeof tok / sizeof *tok, &err));
     return reply;

@@ -535,12 +535,12 @@ static void a_guest_detaches_a_tag_of_its_own_devices_and_no_decision_is_taken(v
     request_as(ROLE_ADMIN, REQ_ATTACH, DEV + 1, "b");
     tag_as(ROLE_GUEST, REQ_DETACH, "disk");
     CHECK(reply_good && core.slot[0].vm == -1 && core.slot[1].vm == 1);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_NONE);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_NONE);
     tag_as(ROLE_ADMIN, REQ_DETACH, "disk");
     tag_as(ROLE_GUEST, REQ_ATTACH, "disk");
     CHECK(!reply_good);
     CHECK(core.slot[0].vm == -1 && core.slot[1].vm == -1);
-    CHECK_INT(remembered_tag_decision(&core, "disk"), ROLE_ADMIN);
+    CHECK_INT(remembered_tag_decision(&core, KIND_USB, "disk"), ROLE_ADMIN);
 }
 
 /* Whose it is may only show when its serial number is known. */
