@@ -132,18 +132,30 @@ class BoardWorld:
 
     def record(self):
         """From here on drivers() knows what the kernel does."""
-        self.recorder = Uevents(self.board)
+        self.recorder, self.bound = Uevents(self.board), []
+
+    def note_drivers(self, last):
+        """Up to the event that last() likes."""
+        while True:
+            got = self.recorder.next(scaled(20))
+            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
+                self.bound.append((got["DEVPATH"].rsplit("/", 1)[1], got.get("DRIVER", "?")))
+            if last(got):
+                return
+
+    def is_driven(self, sys_name, driver="usbhid"):
+        """Since record(): waits until that driver has its first interface for good. Its link is there while it still probes the device."""
+        bound = (f"{sys_name}:1.0", driver)
+        if bound not in self.bound:
+            self.note_drivers(lambda event: bound in self.bound)
 
     def drivers(self):
         """What drivers of the host were bound to since record(): (interface, driver). What usbfs binds is a VM's claim."""
         self.board.run("modprobe -r uinput; modprobe uinput", check=False)  # its event comes after all that were before
-        bound = []
-        while (got := self.recorder.next(scaled(10)))["head"] != "add@/module/uinput":
-            if got.get("ACTION") == "bind" and got.get("DEVTYPE") == "usb_interface":
-                bound.append((got["DEVPATH"].rsplit("/", 1)[1], got.get("DRIVER", "?")))
+        self.note_drivers(lambda event: event["head"] == "add@/module/uinput")
         self.recorder.close()
         self.recorder = None
-        return [b for b in bound if b[1] != "usbfs"]
+        return [b for b in self.bound if b[1] != "usbfs"]
 
     def configuration(self, sys_name):
         return self.board.read(f"/sys/bus/usb/devices/{sys_name}/bConfigurationValue").strip()

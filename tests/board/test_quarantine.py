@@ -8,7 +8,7 @@ import random
 
 from rig import HID, STORAGE, BoardWorld, conf, listed, main, scaled
 from board import until
-from tap import check, contains, equal, test
+from tap import alive, check, contains, equal, test
 from usbip import UsbIp, config, device, interface, silent, simple
 
 KEYBOARD = {**HID, "interfaceProtocol": 1}
@@ -111,7 +111,7 @@ def what_is_the_hosts_works_and_its_port_is_held_again(w):
     w.record()
     w.plug("usb-mouse", "mouse", port="3")
     name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
-    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.is_driven(name)
     until(lambda: listed(api, name)["driven"], scaled(10), "a list that says so")
     equal(w.held(api)["ports"], before)
     w.unplug("mouse")
@@ -260,6 +260,7 @@ def whoever_is_killed_whenever_leaves_the_host_its_mouse_and_guests_their_device
     seed = int(os.environ.get("VH_TEST_SEED", "1"))
     rules = [{"targetVm": "vm1", "allow": [KEYBOARD]}, {"targetVm": "vm3", "allow": [TABLET]}]
     for number in range(ROUNDS):
+        alive()
         chance = random.Random(seed + number)
         names, moment = chance.choice(KILLED), chance.randrange(MOMENTS_MS)
         print(f"# seed {seed + number}: {' and '.join(names)} at {moment} ms")
@@ -318,7 +319,7 @@ def while_one_port_worker_lives_what_is_held_stays_held(w):
     api.events.clear()
     w.plug("usb-mouse", "mouse")
     name = api.told("usb_connected", vid="0627", timeout=scaled(20))["usb_device"]["sys_name"]
-    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.is_driven(name)
     w.unplug("mouse")
     equal(w.drivers(), [(f"{name}:1.0", "usbhid")])
 
@@ -422,7 +423,7 @@ def with_all_only_what_a_rule_leaves_to_the_host_is_the_hosts(w):
     w.record()
     w.plug("usb-mouse", "mouse")
     name = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
-    until(lambda: w.driver(name) == "usbhid", scaled(20), "the host's driver")
+    w.is_driven(name)
     w.plug("usb-tablet", "tablet")
     other = api.told("usb_connected", timeout=scaled(20))["usb_device"]["sys_name"]
     seen = listed(api, other)
