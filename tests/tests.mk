@@ -94,13 +94,15 @@ $(T)/unit/%: tests/unit/%.c $(TEST_MK) scripts/link-members.sh | $(T)/unit/libvh
 # It reads them.
 $(T)/unit/test_conf: docs/config.md rootfs-overlay/etc/vhotplug.conf
 
-$(T)/sim/world.o: tests/sim/world.c $(TEST_MK)
+# The simulated world, beside sim.c.
+WORLD := account world
+$(WORLD:%=$(T)/sim/%.o): $(T)/sim/%.o: tests/sim/%.c $(TEST_MK)
 	@mkdir -p $(@D)
 	$(Q)$(SIM_CC) $(TEST_INCLUDE) -MMD -MP -c -o $@ $<
 
-$(T)/sim/sim: tests/sim/sim.c $(T)/sim/world.o $(T)/sim/libvhotplug.a $(TEST_MK)
+$(T)/sim/sim: tests/sim/sim.c $(WORLD:%=$(T)/sim/%.o) $(T)/sim/libvhotplug.a $(TEST_MK)
 	$(call say,CC,$<)
-	$(Q)$(SIM_CC) $(subst $<,$< $(T)/sim/world.o,$(test_link))
+	$(Q)$(SIM_CC) $(subst $<,$< $(WORLD:%=$(T)/sim/%.o),$(test_link))
 
 $(T)/fuzz/%: tests/fuzz/%.c $(T)/fuzz/libvhotplug.a $(TEST_MK)
 	$(call say,CC,$<)
@@ -120,7 +122,7 @@ $(foreach v,fuzz cov,$(T)/$(v)/fuzz_disk_order): WRAPPED = -Wl,--wrap=helper_sta
 WRAP_SYSFS := $(foreach f,openat read sys_stat close readlinkat syscall,-Wl,--wrap=$(f))
 $(T)/fuzz/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
 
--include $(UNIT:%=%.d) $(T)/sim/sim.d $(T)/sim/world.d $(FUZZ:%=%.d)
+-include $(UNIT:%=%.d) $(T)/sim/sim.d $(WORLD:%=$(T)/sim/%.d) $(FUZZ:%=%.d)
 
 .PHONY: matrix quick test check tests unit sim simulate fuzzers fuzz faults test-layers
 
@@ -229,8 +231,8 @@ $(T)/cov/test_%: tests/unit/test_%.c $(T)/cov/libvhotplug.a $(TEST_MK)
 $(T)/cov/fuzz_%: tests/fuzz/fuzz_%.c tests/coverage/replay.c $(T)/cov/libvhotplug.a $(TEST_MK)
 	$(Q)$(COV_TEST_CC) $(WRAPPED) tests/coverage/replay.c $(test_link) -lgcov
 $(T)/cov/fuzz_sysfs: WRAPPED = $(WRAP_SYSFS)
-$(T)/cov/sim: tests/sim/sim.c tests/sim/world.c $(T)/cov/libvhotplug.a $(TEST_MK)
-	$(Q)$(COV_TEST_CC) tests/sim/world.c $(test_link) -lgcov
+$(T)/cov/sim: tests/sim/sim.c $(WORLD:%=tests/sim/%.c) $(T)/cov/libvhotplug.a $(TEST_MK)
+	$(Q)$(COV_TEST_CC) $(WORLD:%=tests/sim/%.c) $(test_link) -lgcov
 # The helpers end by _exit(), and the sandbox would keep the counters from being written.
 $(T)/cov/vhotplug: tests/coverage/wrap.c $(T)/cov/obj/main.o $(T)/cov/libvhotplug.a $(TEST_MK)
 	$(Q)$(COV_TEST_CC) -DCOUNTERS='"$(CURDIR)/$(T)/cov/obj"' $(foreach f,_exit prctl syscall,-Wl,--wrap=$(f)) -o $@ $(filter %.c %.o %.a,$^) \
@@ -248,8 +250,8 @@ MSAN_UNIT := $(UNIT:$(T)/unit/%=$(T)/msan/%)
 $(T)/msan/test_%: tests/unit/test_%.c $(T)/msan/libvhotplug.a $(TEST_MK)
 	$(call say,CC,$<)
 	$(Q)$(MSAN_CC) $(WRAPPED) $(test_link)
-$(T)/msan/sim: tests/sim/sim.c tests/sim/world.c $(T)/msan/libvhotplug.a $(TEST_MK)
-	$(Q)$(MSAN_CC) tests/sim/world.c $(test_link)
+$(T)/msan/sim: tests/sim/sim.c $(WORLD:%=tests/sim/%.c) $(T)/msan/libvhotplug.a $(TEST_MK)
+	$(Q)$(MSAN_CC) $(WORLD:%=tests/sim/%.c) $(test_link)
 -include $(MSAN_UNIT:%=%.d) $(T)/msan/sim.d
 
 .PHONY: memcheck

@@ -30,6 +30,7 @@ AIM = 97 # percent
 EXACT = ("config/access.c", "config/policy.c", "codec/usb_desc.c", "bus/device_order.c", "daemon/disk_order.c",
          "os/opener_order.c", "vmm/connector_order.c")
 WEIGHT = {"NEG": 20, "DROP": 20, "BOUND": 14, "REL": 6, "RET": 9, "DEL": 20, "SWAP": 4, "CONST": 17, "STR": 4}
+SIM = ("sim", "world", "account")
 SIM_ARGS = ["-s", "1", "-n", "2", "-f", "50000"]
 SIM_LIMIT = 120
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -95,10 +96,10 @@ def prepare_one(program):
     return program, time.monotonic() - begun, why
 
 
-def prepare(jobs, wanted):
-    """Of the programs that link one of the wanted members."""
+def prepare(jobs, wanted, only_sim):
+    """Of the programs that link one of the wanted members; of none if the simulation alone is asked."""
     programs = sorted(f[:-2] for f in os.listdir("tests/unit") if re.fullmatch(r"test_\w+\.c", f))
-    programs = [p for p in programs if members(p) & wanted]
+    programs = [p for p in programs if not only_sim and members(p) & wanted]
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
     print(f"# {len(programs)} unit programs are built and run without a change", flush=True)
@@ -110,7 +111,7 @@ def prepare(jobs, wanted):
                 continue
             base["seconds"][program] = seconds
             base["members"][program] = sorted(members(program))
-    for name in ("sim", "world"):
+    for name in SIM:
         r = compile_with(flags("MUTATE_SIM_CC") + ["-iquote", "tests/unit"], f"tests/sim/{name}.c", f"{WORK}/{name}.o")
         if r.returncode != 0:
             sys.exit(r.stdout.decode())
@@ -182,7 +183,8 @@ def simulation(source, where):
     cc, link = flags("MUTATE_SIM_CC"), flags("MUTATE_LINK")
     obj, exe = f"{where}/sim_changed.o", f"{where}/sim"
     compile_with(cc, source, obj)
-    r = subprocess.run(cc + ["-o", exe, f"{WORK}/sim.o", f"{WORK}/world.o", obj, f"{BUILD}/sim/libvhotplug.a"] + link,
+    own = [f"{WORK}/{name}.o" for name in SIM]
+    r = subprocess.run(cc + ["-o", exe] + own + [obj, f"{BUILD}/sim/libvhotplug.a"] + link,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if r.returncode != 0:
         return f"sim cannot be linked: {r.stdout.decode()[:300]}"
@@ -300,7 +302,7 @@ def main():
     args = parser.parse_args()
     os.nice(10)
     changes = chosen(args)
-    base = prepare(args.jobs, {m["file"][len("src/"):-len(".c")] for m in changes})
+    base = prepare(args.jobs, {m["file"][len("src/"):-len(".c")] for m in changes}, args.sim)
     work = [(m, base, args.sim) for m in changes]
     print(f"# {len(work)} changes", flush=True)
     results = []

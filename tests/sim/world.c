@@ -4,6 +4,7 @@
  */
 #include "world.h"
 
+#include "account.h"
 #include "api/api.h"
 #include "base/limits.h"
 #include "base/str.h"
@@ -1178,6 +1179,7 @@ static void step(const struct fact *f) {
                              : "-",
                f->op ? (int)f->op->status : -1, f->op ? f->op->vm : -1);
     w.counts.facts++;
+    account_fact(f, w.now);
     core_step(&core, f, w.now, &actions);
     if (!core_check(&core, &why))
         fail(why);
@@ -1199,8 +1201,10 @@ static void step(const struct fact *f) {
         if (w.verbose)
             printf("   action %d event %d slot %d vm %d op %d %s\n", a->kind, a->event, a->slot, a->vm, a->op.kind,
                    a->op.id);
+        account_action(&core, &actions, a);
         do_action(a);
     }
+    account_step_ends(&core);
     while (w.saving && w.late) { /* the worker is late: saves fail at once */
         struct fact end = {.kind = FACT_SAVED, .text = "the disk does not answer"};
         w.saving = false;
@@ -2386,6 +2390,7 @@ static void load(const struct conf *old) {
     unsigned dropped = 0;
     int n = old != NULL ? note_assigned(old, rows) : 0;
     memset(&core, 0, sizeof core);
+    account_begin(fail);
     core_init(&core, conf, chance(50));
     core.quarantine = quarantine;
     core.gives_pci = with_pci;
