@@ -169,6 +169,53 @@ static void networks_of_ipv4_and_ipv6(void) {
     CHECK_INT(judge(f, NO_VM), ROLE_OBSERVER);
 }
 
+/* Of each length of a prefix: the bits before its end count, and no others. */
+static void each_bit_of_a_prefix_counts(void) {
+    uint8_t address[16];
+    for (int i = 0; i < 16; i++)
+        address[i] = (uint8_t)(0x35 * (i + 1));
+    for (unsigned bits = 0; bits <= 128; bits++) {
+        const struct access_conf list[] = {net((uint8_t)bits, address)};
+        bool fits = true;
+        only(1, list);
+        for (unsigned other = 0; other < 128; other++) {
+            struct peer_facts f = {.transport = TRANSPORT_TCP, .text = "an address"};
+            memcpy(f.address, address, sizeof f.address);
+            f.address[other / 8] ^= (uint8_t)(0x80 >> other % 8);
+            fits = fits && (judge(f, NO_VM) == ROLE_OBSERVER) == (other >= bits);
+        }
+        CHECK(fits);
+    }
+}
+
+/* What else the kernel may have told of a peer belongs to another transport. */
+static void only_what_its_transport_tells_of_a_peer_counts(void) {
+    for (int kind = ACCESS_CID; kind <= ACCESS_NET; kind++) {
+        const struct access_conf list[] = {
+            {.kind = (enum access_kind)kind, .role = ROLE_OPERATOR, .vm = -1, .id = 5, .bits = 0}};
+        only(1, list);
+        for (int transport = TRANSPORT_UNIX; transport <= TRANSPORT_VSOCK; transport++) {
+            struct peer_facts f = {
+                .transport = (enum transport)transport, .uid = 5, .gid = 5, .cid = 5, .text = "five"};
+            bool its = kind == ACCESS_CID   ? transport == TRANSPORT_VSOCK
+                       : kind == ACCESS_NET ? transport == TRANSPORT_TCP
+                                            : transport == TRANSPORT_UNIX;
+            CHECK_INT(judge(f, NO_VM), its ? ROLE_OPERATOR : ROLE_NONE);
+        }
+    }
+}
+
+static void the_first_vm_has_guests_and_others_have_no_vm(void) {
+    const struct access_conf list[] = {{.kind = ACCESS_CID, .role = ROLE_GUEST, .vm = 0, .id = 3},
+                                       {.kind = ACCESS_UID, .role = ROLE_OPERATOR, .vm = 5, .id = 7}};
+    only(2, list);
+    CHECK_INT(judge(of_vsock(3), (vm_set)1), ROLE_GUEST);
+    CHECK_INT(p.vm, 0);
+    CHECK_INT(judge(of_vsock(3), ~(vm_set)1), ROLE_NONE);
+    CHECK_INT(judge(of_unix(7, 7), ALL_VMS), ROLE_OPERATOR);
+    CHECK_INT(p.vm, -1);
+}
+
 static void each_kind_of_entry_is_of_one_transport(void) {
     for (int kind = ACCESS_CID; kind <= ACCESS_NET; kind++) {
         const struct access_conf list[] = {
@@ -211,6 +258,20 @@ static struct peer peer_of(struct peer_facts f) {
     return p.peer;
 }
 
+static void users_and_guests_differ_in_any_bit(void) {
+    static const struct peer plain = {.transport = TRANSPORT_UNIX, .id = {4, 3, 2, 1}};
+    api = (struct api_conf){0};
+    struct peer big = peer_of(of_unix(0x01020304, 0));
+    CHECK(memcmp(big.id, plain.id, sizeof plain.id) == 0); /* what a number leaves of the room is zero */
+    for (int i = 0; i < 32; i++) {
+        struct peer a = peer_of(of_unix(0, 0)), b = peer_of(of_unix(UINT32_C(1) << i, 0));
+        CHECK(!access_same_peer(&a, &b));
+        a = peer_of(of_vsock(0));
+        b = peer_of(of_vsock(UINT32_C(1) << i));
+        CHECK(!access_same_peer(&a, &b));
+    }
+}
+
 static void peers_are_told_apart(void) {
     api = (struct api_conf){0};
     struct peer a = peer_of(of_unix(5, 0)), b = peer_of(of_unix(5, 1)), c = peer_of(of_vsock(5));
@@ -223,7 +284,7 @@ static void peers_are_told_apart(void) {
     CHECK(!access_same_peer(&a, &b));
     struct peer_facts six = {.transport = TRANSPORT_TCP, .address = {0x20, 1, [15] = 1}, .text = "2001::1"};
     a = peer_of(six);
-    six.address[9] = 77;
+    six.address[8] = six.address[9] = 77;
     b = peer_of(six);
     CHECK(access_same_peer(&a, &b)); /* a host may take any address of its /64 */
     six.address[7] = 1;
@@ -293,6 +354,7 @@ static void nonsense_is_refused(void) {
     CHECK(!access_may(&p, (enum request_kind)(REQ_VERSION + 1), &why));
     CHECK(!access_may(&p, (enum request_kind)31, &why));
     CHECK(!access_may(&p, (enum request_kind)1000, &why));
+    CHECK_STR(why, "not allowed for an admin");
     p.role = (enum role)(ROLE_ADMIN + 1);
     CHECK(!access_may(&p, REQ_LIST, &why));
 }
@@ -324,10 +386,14 @@ int main(void) {
     RUN(the_first_match_decides);
     RUN(supplementary_groups_count);
     RUN(networks_of_ipv4_and_ipv6);
+    RUN(each_bit_of_a_prefix_counts);
+    RUN(only_what_its_transport_tells_of_a_peer_counts);
+    RUN(the_first_vm_has_guests_and_others_have_no_vm);
     RUN(each_kind_of_entry_is_of_one_transport);
     RUN(tcp_is_never_above_operator);
     RUN(who_cannot_be_named_stays_out);
     RUN(an_entry_of_no_kind_means_nobody);
+    RUN(users_and_guests_differ_in_any_bit);
     RUN(peers_are_told_apart);
     RUN(the_addresses_of_the_loopback_are_one_peer);
     RUN(every_role_and_request);
