@@ -187,7 +187,6 @@ struct vmm_op {
     uint8_t busnum, devnum;
     bool pci;                                     /* about a PCI device; OP_LIST: PCI devices are listed, too */
     uint16_t vid, pid;                            /* of the device */
-    bool pci;                                     /* about a PCI device; OP_LIST: PCI devices are listed, too */
     char id[VH_OPID_MAX];                         /* the device's id in the VM */
     char bus[VH_NAME_MAX], port[VH_VM_PORT_PATH]; /* OP_ATTACH: where it goes in the VM, "" if the VMM chooses */
     uint8_t vm_port;                              /* OP_DETACH from a VM that names nothing: its port there */
