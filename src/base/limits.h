@@ -15,6 +15,8 @@
     X(VH_MAX_GROUP, 32, "members of an IOMMU group of which a device goes to a VM: four devices with all functions")   \
     X(VH_MAX_EVDEV, 128,                                                                                               \
       "input devices in one list, those on USB included; the rest is left out, and the list says so")                  \
+    X(VH_MAX_ACCESS_ENTRIES, 32,                                                                                       \
+      "entries of the access list of an input device's node: the users of a seat, and a VM")                           \
     X(VH_MAX_LEAVING, 64, "unplugged devices that still await removal from a VM")                                      \
     X(VH_MAX_IFACES, 64, "classes over all interfaces of one device, each once; a device with more is unclassifiable") \
     X(VH_MAX_CONFIGS, 8, "configurations of one device: the kernel takes no more")                                     \

@@ -81,6 +81,10 @@ int sys_fchmod(int fd, unsigned mode) {
     return (int)syscall(SYS_fchmod, fd, mode);
 }
 
+ssize_t sys_get_attribute(int fd, const char *name, void *value, size_t cap) {
+    return syscall(SYS_fgetxattr, fd, name, value, cap);
+}
+
 int sys_set_attribute(int fd, const char *name, const void *value, size_t n) {
     return (int)syscall(SYS_fsetxattr, fd, name, value, n, 0);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sys_stat {
     uint32_t mode, uid, gid;
@@ -24,6 +25,7 @@ int sys_rename(const char *from, const char *to);
 int sys_unlink(const char *path);
 int sys_dup(int fd); /* close-on-exec */
 int sys_fchmod(int fd, unsigned mode);
+ssize_t sys_get_attribute(int fd, const char *name, void *value, size_t cap); /* its length; -1 with errno */
 int sys_set_attribute(int fd, const char *name, const void *value, size_t n); /* an extended attribute */
 int sys_memfd(const char *name);                                              /* a file in memory */
 int sys_pidfd_open(int32_t pid);

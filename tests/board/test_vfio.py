@@ -275,10 +275,22 @@ def a_vm_of_another_user_opens_an_input_device_that_it_was_let(w):
     vm = w.guest("user/vm1", prefix=("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
                  options=("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"))
     contains(w.tool.must("denied", "add-input", vm.socket, left), "QEMU may not open the node of the input device")
-    w.board.run(f"chown {NOBODY} /dev/input/{left}")
+    before = w.board.run(["stat", "-c", "%a %u %g", f"/dev/input/{left}"])
+    w.tool.must("done", "let", left, NOBODY - 1)
+    w.tool.must("denied", "add-input", vm.socket, left)
+    w.tool.must("done", "let", left, NOBODY)
+    w.tool.must("same", "let", left, NOBODY)
     w.tool.must("done", "add-input", vm.socket, left)
+    w.tool.must("accepted", "del-input", vm.socket, left)
+    equal(w.tool.ask("await", int(scaled(20))), f"deleted vhp-evdev-{left}")
+    w.tool.must("done", "bar", left, NOBODY)
+    w.tool.must("denied", "add-input", vm.socket, left)
+    w.tool.must("done", "bar", left, NOBODY - 1)
+    equal(w.board.run(["stat", "-c", "%a %u %g", f"/dev/input/{left}"]), before)
     maker.kill()
     maker.wait(scaled(10))
+    until(lambda: node(w.board, "left") is None, scaled(10), "the device gone")
+    w.tool.must("gone", "let", left, NOBODY)
 
 
 @test

@@ -11,11 +11,13 @@
  * - list SOCKET, add SOCKET ADDRESS, del SOCKET ADDRESS: "END WHY", enum qemu_pci_end as a word; of list "done
  *   ID=ADDRESS...", with "*" behind ids of ours.
  * - list-input SOCKET, add-input SOCKET event4, del-input SOCKET event4: the same of input devices.
+ * - let event4 UID, bar event4 UID: "END WHY", enum input_node_end as a word; by this process, which is root.
  * - await SECONDS: the next event about a device that leaves, of the monitor that was asked last.
  */
 #include "base/duration.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "bus/input_node.h"
 #include "bus/pci_sysfs.h"
 #include "daemon/vfio_worker.h"
 #include "os/clock.h"
@@ -136,6 +138,21 @@ static void order_line(uint32_t kind, char *rest) {
     for (; word != NULL && o.n < VH_MAX_GROUP; word = strtok_r(NULL, " ", &save))
         mean(&o, word, despite);
     order(&o);
+}
+
+/* ---- the node of an input device ---- */
+
+static void open_to(bool let, char *rest) {
+    static const char *const words[] = {"done", "same", "gone", "failed"};
+    char why[VH_TEXT_MAX], text[VH_TEXT_MAX + 16];
+    char *save = NULL;
+    uint16_t number = number_of(strtok_r(rest, " ", &save));
+    const char *user = strtok_r(NULL, " ", &save);
+    uint32_t uid = user != NULL ? (uint32_t)strtoul(user, NULL, 10) : 0;
+    uint64_t plug = input_node_incarnation(number);
+    enum input_node_end end = let ? input_node_let(number, plug, uid, why) : input_node_bar(number, plug, uid, why);
+    (void)str_fmt(text, sizeof text, "%s %s", words[end], why); /* it fits */
+    say(text);
 }
 
 /* ---- the monitor ---- */
@@ -267,6 +284,8 @@ static void obey(char *command) {
         operate(QEMU_PCI_ADD, !str_eq(command, "add"), rest);
     else if (str_eq(command, "del") || str_eq(command, "del-input"))
         operate(QEMU_PCI_DEL, !str_eq(command, "del"), rest);
+    else if (str_eq(command, "let") || str_eq(command, "bar"))
+        open_to(str_eq(command, "let"), rest);
     else if (str_eq(command, "await"))
         await(rest);
     else
