@@ -127,8 +127,10 @@ static void acted(const struct action *a) {
         answer(a, &sb);
 }
 
-/* The client's lines are taken one at a time, as the server does: whatever the core waits for ends first. */
+/* The client's lines are taken one at a time, as the server does: whatever the core waits for ends first, at the latest
+ * with time. */
 static void end_request(void) {
+    struct fact time = {.kind = FACT_TIME};
     for (int i = 0; i < 64 && host.asked[CLIENT]; i++) {
         for (int v = 0; v < conf->nvms; v++) {
             struct op_result r = {.serial = core.vm[v].op_serial, .vm = v, .status = OP_OK};
@@ -140,6 +142,9 @@ static void end_request(void) {
         host_vm(FACT_VM_DOWN, (unsigned)i % conf->nvms);
         if (host.saving)
             host_saved();
+        if (core_deadline(&core) != VH_NEVER && core_deadline(&core) > host.now)
+            host.now = core_deadline(&core);
+        host_step(&time);
     }
     MUST(!host.asked[CLIENT]);
 }
