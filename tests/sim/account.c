@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/str.h"
+#include "config/policy_pci.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct there {
     char name[VH_SYSNAME_MAX]; /* "" none */
     uint64_t incarnation;
     bool settled, hub, seen;
+    bool pci; /* of the list of PCI devices, which is always told whole */
 };
 
 /* What was told of the plug in a slot. */
@@ -67,22 +69,44 @@ static struct there *find(const char *name) {
     return NULL;
 }
 
-static void device_is_there(const struct device *d) {
-    struct there *t = find(d->sys_name);
+static struct there *note(const char *name, uint64_t incarnation) {
+    struct there *t = find(name);
     if (t == NULL)
         t = find("");
     if (t == NULL)
         fail("more devices than the account has room for");
-    memcpy(t->name, d->sys_name, sizeof t->name);
-    t->incarnation = d->incarnation;
+    *t = (struct there){.incarnation = incarnation, .seen = true};
+    if (!str_copy(t->name, sizeof t->name, name))
+        fail("a device's name is too long");
+    return t;
+}
+
+static void device_is_there(const struct device *d) {
+    struct there *t = note(d->sys_name, d->incarnation);
     t->settled = d->settled;
     t->hub = device_is_hub(d);
-    t->seen = true;
+}
+
+static void pci_devices_are_there(const struct pci_host *h) {
+    for (int i = 0; i < NAMES; i++) {
+        if (a.there[i].pci)
+            a.there[i].name[0] = '\0';
+    }
+    for (int i = 0; i < h->n; i++) {
+        char name[VH_SYSNAME_MAX];
+        struct sbuf sb;
+        sb_init(&sb, name, sizeof name);
+        pci_address_print(&sb, &h->row[i].address);
+        struct there *t = note(name, h->row[i].incarnation);
+        t->settled = t->pci = true;
+    }
 }
 
 static void scan(bool begins) {
     for (int i = 0; i < NAMES; i++) {
         struct there *t = &a.there[i];
+        if (t->pci)
+            continue;
         if (begins)
             t->seen = false;
         else if (!t->seen)
@@ -112,6 +136,9 @@ void account_fact(const struct fact *f, int64_t now) {
     switch (f->kind) {
     case FACT_DEVICE:
         device_is_there(f->device);
+        break;
+    case FACT_PCI:
+        pci_devices_are_there(f->pci);
         break;
     case FACT_SEEN:
     case FACT_GONE:
@@ -153,7 +180,7 @@ static struct told *told_of(const struct core *c, int i) {
 
 static const struct there *where(const struct slot *s) {
     const struct there *t = find(s->dev.sys_name);
-    return t != NULL && t->incarnation == s->dev.incarnation ? t : NULL;
+    return t != NULL && (t->pci || t->incarnation == s->dev.incarnation) ? t : NULL;
 }
 
 static void connected(const struct slot *s, struct told *t) {
@@ -355,8 +382,8 @@ void account_step_ends(const struct core *c) {
             fail("a device is in another VM than was told last");
         if (!present && t->connected)
             fail("a device has gone, and nobody was told of it");
-        const struct there *is = present && s->dev.kind == KIND_USB ? where(s) : NULL;
-        if (present && s->dev.kind == KIND_USB && is == NULL)
+        const struct there *is = present ? where(s) : NULL;
+        if (present && is == NULL)
             fail("the core keeps a device that is not there");
         if (is != NULL && is->settled && !is->hub && s->hold_until == 0 && !t->connected)
             fail("a device is ready, and nobody was told of it");
