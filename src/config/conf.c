@@ -99,15 +99,14 @@ static void read_general(struct reader *r, int object) {
 /* ---- vms ---- */
 
 const struct vm_type conf_vm_types[CONF_VM_TYPES] = {
-    {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_STREAM},
-    {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, VM_PACKETS},
-    {"cloud-hypervisor", true, VM_KIND_PCI, VM_API},
-    {"auto", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_EITHER},
+    {"qemu", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_KIND_USB | VM_KIND_PCI, VM_STREAM},
+    {"crosvm", true, VM_KIND_USB | VM_KIND_PCI, VM_KIND_USB, VM_PACKETS},
+    {"cloud-hypervisor", true, VM_KIND_PCI, 0, VM_API},
+    {"auto", true, VM_KIND_USB | VM_KIND_PCI | VM_KIND_EVDEV, VM_KIND_USB, VM_EITHER},
 };
 
 static bool gets_devices(const struct vm_type *type) {
-    enum { GIVEN = VM_KIND_USB }; /* to VMs that run */
-    return type->supported && (type->kinds & GIVEN) != 0;
+    return type->supported && type->given != 0;
 }
 
 /* "a", "b" or "c" */
@@ -137,6 +136,7 @@ static void read_vm_type(struct reader *r, int object, int tok, struct vm_conf *
     VH_ASSERT(str_copy(vm->type, sizeof vm->type, names[type]));
     vm->supported = conf_vm_types[type].supported;
     vm->kinds = conf_vm_types[type].kinds;
+    vm->given = conf_vm_types[type].given;
     vm->listens = conf_vm_types[type].listens;
     r->foreign = r->foreign || !gets_devices(&conf_vm_types[type]);
 }

@@ -35,6 +35,7 @@ struct vm_type {
     const char *name;
     bool supported; /* else accepted, but its VMs get no devices */
     unsigned kinds; /* of devices that such a VM can take while it runs: a union of enum vm_kind */
+    unsigned given; /* those of them that the daemon gives it */
     enum vm_socket listens;
 };
 enum { CONF_VM_TYPES = 4 };
@@ -52,6 +53,7 @@ struct vm_conf {
     char socket[VH_SUN_PATH_MAX];
     bool supported; /* its type is */
     unsigned kinds; /* of devices that its type can take */
+    unsigned given; /* those of them that it is given */
     enum vm_socket listens;
     bool retired;      /* of an earlier configuration: conf_vm() and rules do not know it */
     bool keep_monitor; /* "qmp": "keep" */

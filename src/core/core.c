@@ -294,6 +294,23 @@ static const char *name_or_id(const char *name, uint16_t id, char text[8]) {
 }
 
 /* Device i of the list, and what the rules make of it among the others. */
+/* Else it would be taken from the host's driver for a VM that is never given it. */
+static void never_given(const struct conf *conf, int vm, struct sbuf *why) {
+    if (vm >= 0 && (conf->vms[vm].given & VM_KIND_PCI) == 0)
+        sb_fmt(why, "is for VM '%s', and VMs of type '%s' are given no PCI devices", conf->vms[vm].name,
+               conf->vms[vm].type);
+}
+
+static void pci_stays(const struct conf *conf, const struct pci_host *h, int i, struct pci_texts *t) {
+    struct sbuf why;
+    t->why[0] = '\0';
+    sb_init(&why, t->why, sizeof t->why); /* a reason may be cut */
+    if (h->fate[i].way == PCI_SHARED)
+        sb_str(&why, "shares its IOMMU group, which its rule does not want");
+    else if (!policy_pci_kept(conf, h, i, &why))
+        never_given(conf, policy_pci_vm(conf, h, i), &why);
+}
+
 static void pci_device_of(const struct conf *conf, const struct pci_host *h, int i, struct device *d,
                           struct pci_texts *t) {
     const struct pci_device *row = &h->row[i];
@@ -321,12 +338,7 @@ static void pci_device_of(const struct conf *conf, const struct pci_host *h, int
                                .sub_vendor = row->sub_vendor,
                                .sub_device = row->sub_device};
     memcpy(d->pci.driver, row->driver, sizeof d->pci.driver);
-    t->why[0] = '\0';
-    sb_init(&sb, t->why, sizeof t->why); /* a reason may be cut */
-    if (h->fate[i].way == PCI_SHARED)
-        sb_str(&sb, "shares its IOMMU group, which its rule does not want");
-    else
-        (void)policy_pci_kept(conf, h, i, &sb);
+    pci_stays(conf, h, i, t);
     d->protect = t->why;
 }
 

@@ -437,7 +437,24 @@ static void without_a_caller_that_can_nothing_is_given(void) {
     CHECK_STR(refusal(), "no PCI device is given to VMs: no rule was about them when the daemon started");
 }
 
+/* Else the host would lose it for nothing. */
+static void what_a_vm_is_never_given_stays_with_the_host(void) {
+    static const char *const types[] = {"crosvm", "cloud-hypervisor", "auto"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char json[512];
+        (void)snprintf(json, sizeof json,
+                       "{\"vms\": [{\"name\": \"a\", \"type\": \"%s\", \"socket\": \"/run/a\"}, " VM(
+                           "b") "], "
+                                "\"pciPassthrough\": [" TO("a", AT("2")) "]}",
+                       types[i]);
+        begin_pci(json);
+        CHECK(ordered(ACT_PREPARE, 2) == NULL && dev_of(2)->vm < 0);
+        CHECK(strstr(dev_of(2)->dev.protect, types[i]) != NULL);
+    }
+}
+
 int main(void) {
+    RUN(what_a_vm_is_never_given_stays_with_the_host);
     RUN(a_device_is_prepared_before_its_vm_gets_it);
     RUN(nothing_is_touched_while_the_vm_is_down);
     RUN(what_cannot_be_prepared_is_tried_again_later);
