@@ -266,10 +266,12 @@ bool vfio_pool_runs(void) {
 void vfio_pool_stop(void) {
     for (int w = 0; w < VH_VFIO_WORKERS && pool.runs; w++)
         worker_stop(&pool.worker[w]);
+    memset(pool.entry, 0, sizeof pool.entry);
     pool.runs = false;
 }
 
 void vfio_pool_count(struct worker_counts *n) {
+    *n = (struct worker_counts){0};
     for (int w = 0; w < VH_VFIO_WORKERS; w++)
         worker_count(&pool.worker[w], n);
 }

@@ -8,20 +8,28 @@
 #include "base/duration.h"
 #include "base/limits.h"
 #include "bus/device_pool.h"
+#include "bus/vfio_order.h"
+#include "config/policy_pci.h"
 #include "daemon/disk_order.h"
 #include "daemon/disk_worker.h"
+#include "daemon/pci_list.h"
 #include "daemon/state_file.h"
+#include "daemon/vfio_pool.h"
 #include "fault.h"
 #include "os/clock.h"
 #include "os/opener.h"
 #include "os/opener_order.h"
 #include "os/sock.h"
 #include "vmm/connector.h"
+#include "vmm/link.h"
 
 #include <signal.h>
 #include <stdio.h>
 
 enum { MAX_HANDS = VH_DEVICE_WORKERS, NOBODY = -1 };
+
+#define LONGEST VH_T_VFIO /* of an order */
+_Static_assert((int)LONGEST >= (int)VH_T_RELEASE, "no order has longer");
 
 static int ends;     /* orders that have ended */
 static bool success; /* of the last one */
@@ -41,6 +49,7 @@ static union {
     struct opener_order opener;
     struct connector_order connector;
     struct disk_order disk;
+    struct vfio_order vfio;
     char bytes[sizeof(struct connector_order) + sizeof(struct device_order)];
 } order;
 static union {
@@ -49,6 +58,7 @@ static union {
     struct opener_reply opener;
     struct connector_answer connector;
     struct disk_answer disk;
+    struct vfio_answer vfio;
     char bytes[sizeof(union device_answer) + 64];
 } answer;
 static size_t size; /* of the answer */
@@ -187,6 +197,48 @@ int state_file_write(const char *text, size_t len, enum state_file_place *place)
     return 0;
 }
 
+static struct core core; /* with one PCI device */
+static void on_vfio(const struct fact *f) {
+    CHECK(f->token == core.slot[0].plug && f->ok == (f->text[0] == '\0'));
+    note_end(f->ok, -1);
+}
+static bool start_vfio(void) {
+    struct slot *s = &core.slot[0];
+    core.conf = &conf;
+    core.used = 1;
+    s->state = SLOT_PRESENT;
+    s->plug = 7;
+    s->dev.kind = KIND_PCI;
+    s->dev.pci = (struct pci_part){.rule = -1, .grouped = true, .group = 3};
+    (void)snprintf(s->dev.sys_name, sizeof s->dev.sys_name, "0000:01:00.0");
+    return vfio_pool_start(&core, on_vfio);
+}
+static void ask_vfio(uint32_t kind) {
+    const struct action a = {.kind = kind == VFIO_PREPARE ? ACT_PREPARE : ACT_RESTORE, .token = core.slot[0].plug};
+    vfio_pool_order(&a);
+    vfio_pool_tick(clock_now());
+}
+static void answer_vfio(uint32_t kind) {
+    (void)kind;
+    answer.vfio.result = VFIO_DONE;
+    size = sizeof answer.vfio;
+    nfds = 0;
+}
+static void ready_vfio(const struct pollset *ps, int64_t at) {
+    (void)at;
+    vfio_pool_ready(ps);
+}
+void pci_list_last(struct pci_host *h, bool *whole) {
+    static const struct pci_device row = {.address = {.bus = 1}, .vendor = 0x8086, .incarnation = 5};
+    static const struct pci_fate fate = {.way = PCI_NO_RULE, .rule = -1, .entry = -1, .with = -1};
+    *h = (struct pci_host){.row = &row, .fate = &fate, .n = 1};
+    *whole = true;
+}
+uint32_t link_peer(int vm) {
+    (void)vm;
+    return VFIO_ROOT;
+}
+
 /* ---- the table: workers by orders by ways ---- */
 
 static const struct subject {
@@ -208,9 +260,14 @@ static const struct subject {
   connectors = {"connectors",    VH_MAX_CONNECTORS,  start_connectors, connector_stop,
                 ask_connector,   answer_connector,   connector_count,  connector_fill,
                 connector_ready, connector_deadline, connector_tick},
-  disk = {
-      "disk worker",    1,          start_disk,           disk_worker_stop, ask_disk, answer_disk, disk_worker_count,
-      disk_worker_fill, ready_disk, disk_worker_deadline, disk_worker_tick};
+  disk = {"disk worker",     1,
+          start_disk,        disk_worker_stop,
+          ask_disk,          answer_disk,
+          disk_worker_count, disk_worker_fill,
+          ready_disk,        disk_worker_deadline,
+          disk_worker_tick},
+  vfio = {"VFIO workers",  VH_VFIO_WORKERS, start_vfio, vfio_pool_stop,     ask_vfio,      answer_vfio,
+          vfio_pool_count, vfio_pool_fill,  ready_vfio, vfio_pool_deadline, vfio_pool_tick};
 
 static const struct row {
     const struct subject *of;
@@ -230,7 +287,9 @@ static const struct row {
             {&connectors, "connect", CONNECTOR_CONNECT},
             {&connectors, "listening", CONNECTOR_LISTENING},
             {&connectors, "look", CONNECTOR_LOOK},
-            {&disk, "save", DISK_SAVE}};
+            {&disk, "save", DISK_SAVE},
+            {&vfio, "prepare", VFIO_PREPARE},
+            {&vfio, "restore", VFIO_RESTORE}};
 /* Not here: OPEN_MADE, OPEN_END and CONNECTOR_RELOAD, whose ends are told to nobody. They have tests of their own. */
 
 static const struct subject *now; /* that is tested */
@@ -347,7 +406,7 @@ static void next_one_ends(uint32_t kind, bool done) {
 
 static void written_off(void) {
     int64_t at = now->deadline();
-    CHECK(at != VH_NEVER && at <= clock_now() + ms_to_ns(VH_T_RELEASE));
+    CHECK(at != VH_NEVER && at <= clock_now() + ms_to_ns(LONGEST));
     now->tick(at - 1);
     CHECK_INT(ends, 0);
     counted((unsigned)now->workers, 0, 0);
@@ -366,7 +425,7 @@ static void never(const struct row *r, int i) {
         now->tick(now->deadline());
     CHECK(ends == 2 && !success);
     pass();
-    now->tick(clock_now() + ms_to_ns(2 * VH_T_RELEASE));
+    now->tick(clock_now() + ms_to_ns(2 * LONGEST));
     CHECK_INT(ends, 2);
     counted((unsigned)now->workers, 1, 0);
 }
