@@ -62,7 +62,7 @@ struct figures {
      */
     const char *authorization_why;
     uint64_t authorization_closed, authorization_waiting, authorization_open;
-    struct worker_counts port_workers;
+    struct worker_counts port_workers, vfio_workers;
     vm_set connected; /* VMs whose monitor the daemon is connected to */
 };
 /* stats, part by part like usb_list. */

@@ -161,6 +161,8 @@ static void begin(struct sbuf *sb, const struct core *c, const struct figures *f
     workers(sb, "disk_worker", &f->disk_worker);
     quarantine(sb, c, f);
     authorization(sb, c, f);
+    if (c->gives_pci)
+        workers(sb, "vfio_workers", &f->vfio_workers);
     OBJECT(sb, "reload", {"ok", f->reloads}, {"failed", f->reloads_failed});
     member_time(sb, "reload_failed_at", f->reload_failed_at);
     member_text_or_null(sb, "reload_error", f->reload_error);

@@ -28,6 +28,7 @@
 #include "daemon/reload.h"
 #include "daemon/scratch.h"
 #include "daemon/uevent_source.h"
+#include "daemon/vfio_pool.h"
 #include "os/heap.h"
 #include "os/netlink.h"
 #include "os/opener.h"
@@ -287,6 +288,7 @@ static void count(struct figures *f) {
     disk_worker_count(&f->disk_worker);
     count_ports(f);
     count_buses(f);
+    vfio_pool_count(&f->vfio_workers);
     for (int v = 0; v < dispatch_core()->conf->nvms; v++)
         f->connected |= (vm_set)link_connected(v) << v;
 }

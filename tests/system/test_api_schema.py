@@ -227,4 +227,17 @@ def what_a_guest_and_an_observer_are_told_is_valid(w):
         check("usb_detached" in client.events(), "events")
 
 
+@test
+def figures_of_what_is_off_by_default_are_valid(w):
+    w.host.write(f"{w.host.devices['usb1'].directory}/bConfigurationValue", "1\n")
+    w.host.write(f"{w.host.devices['usb1'].directory}/maxchild", "4\n")
+    pci = [{"targetVm": "vm1", "allow": [{"address": "0000:00:05.0"}]}]
+    for mode in ("rules", "all"):
+        more = {"pciPassthrough": pci, "usbAuthorization": {"enable": True}}
+        daemon = w.daemon(w.conf([rule("vm1", KEYBOARD)], quarantine=mode) | more)
+        admin, expected = Watched(w.api(), set()), {"quarantine", "port_workers", "usb_authorization", "vfio_workers"}
+        equal(set(admin.ask("stats")) & expected, expected)
+        daemon.stop()
+
+
 run(World)

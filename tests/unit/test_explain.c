@@ -66,6 +66,7 @@ static void collect(bool stats, void (*between)(int part)) {
                                     .quarantine_ports = 9,
                                     .quarantine_refused = 4,
                                     .port_workers = {.ended = 2},
+                                    .vfio_workers = {.running = 2, .late = 1},
                                     .authorization_why = authorization_why,
                                     .authorization_closed = 3,
                                     .authorization_waiting = 5,
@@ -486,6 +487,15 @@ static void figures_of_quarantine(void) {
     is("port_workers.ended", "2");
 }
 
+static void figures_of_pci_devices(void) {
+    start(rules);
+    core.gives_pci = true;
+    CHECK(api_parse(&r, "{\"action\":\"stats\"}", 18, error, sizeof error));
+    collect(true, NULL);
+    is("vfio_workers.running", "2");
+    is("vfio_workers.late", "1");
+}
+
 static void figures_of_authorization(void) {
     struct device d = keyboard();
     start(rules);
@@ -558,6 +568,7 @@ static void figures_of_everything(void) {
     is("quarantine", "(missing)"); /* it is off */
     is("usb_authorization", "(missing)");
     is("port_workers", "(missing)");
+    is("vfio_workers", "(missing)");
     is("log.dropped", "17");
     is("state.failing", "0");
     is("vms.0.name", "a");
@@ -622,6 +633,7 @@ int main(void) {
     RUN(the_largest_explanation);
     RUN(a_reload_half_way_leaves_it_json);
     RUN(figures_of_quarantine);
+    RUN(figures_of_pci_devices);
     RUN(figures_of_authorization);
     RUN(figures_of_claims);
     RUN(figures_of_everything);
