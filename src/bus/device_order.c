@@ -175,8 +175,8 @@ static bool device_valid(const struct device *d, const char *sys_name) {
         !is_bool(&d->settled) || !is_bool(&d->unresponsive) || !is_bool(&d->usb.isochronous) ||
         !is_bool(&d->unauthorised))
         return false;
-    if (!str_eq(d->sys_name, sys_name) || d->usb.devnum == 0 || d->usb.devnum > 127 || d->usb.busnum == 0 ||
-        (unsigned)d->usb.removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
+    if ((unsigned)d->kind != KIND_USB || !str_eq(d->sys_name, sys_name) || d->usb.devnum == 0 || d->usb.devnum > 127 ||
+        d->usb.busnum == 0 || (unsigned)d->usb.removable > REMOVABLE_REMOVABLE || (unsigned)d->binding > BINDING_DRIVER)
         return false;
     usb_node_print(node, d->usb.busnum, d->usb.devnum);
     return str_eq(node, d->node) && utf8_valid(d->usb.speed) && utf8_valid(d->usb.port_path) && descriptors_valid(d);

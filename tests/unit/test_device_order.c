@@ -328,6 +328,7 @@ static void broken_devices(void) {
     RIGHT(make_read(DEVICE_FULL), (d->usb.nifaces = 1, d->usb.bound_in[1] = 255)); /* of no interface */
     BROKEN(make_read(DEVICE_FULL), UNTERMINATED(t->note));
     BROKEN(make_read(DEVICE_FULL), t->note[0] = '\xfe');
+    BROKEN(make_read(DEVICE_FULL), d->kind = KIND_PCI);
     BROKEN(make_read(DEVICE_FULL), memset(&d->usb.removable, 0xff, sizeof d->usb.removable));
     BROKEN(make_read(DEVICE_FULL), memset(&d->usb.removable, 3, 1));
     BROKEN(make_read(DEVICE_FULL), d->usb.busnum = 0);

@@ -66,6 +66,7 @@ static bool takes_fd(const struct vmm_conv *cv, uint32_t features) {
 static const struct vmm vmm_test = {
     .type = "test",
     .talk = VMM_LINES,
+    .kinds = VM_KIND_USB | VM_KIND_PCI,
     .most_fds = 1,
     .answer_ms = VH_T_COMMAND,
     .one_client = true,

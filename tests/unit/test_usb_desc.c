@@ -211,6 +211,7 @@ static void an_interface_without_alternate_setting_0_counts(void) {
     CHECK(dev.usb.bound_in[1] == 1);
     static const unsigned char hub[] = {DEVICE(0, 0, 0, 1, 2, 1), CONFIG(18, 1, 1), INTERFACE(0, 7, 0, 9, 0, 0)};
     taken(hub, sizeof hub, ":090000:", "an interface has no alternate setting 0");
+    dev.kind = KIND_USB;
     CHECK(device_is_hub(&dev));
 }
 
