@@ -145,6 +145,16 @@ static void read_flags(struct reader *r, struct pci_rule *rule, const int *v) {
                 "group stays with the host");
 }
 
+/* A VM of a type that is given no device at all has a warning of its own. */
+static void warn_of_type(struct reader *r, const struct pci_rule *rule, int tok) {
+    if (!rule->enabled || rule->vm < 0)
+        return;
+    const struct vm_conf *vm = &r->c->vms[rule->vm];
+    if (vm->given != 0 && (vm->given & VM_KIND_PCI) == 0)
+        rd_warn(r, tok, "the VM '%s' is of type '%s', which is given no PCI devices: they stay with the host", vm->name,
+                vm->type);
+}
+
 static void read_rule(struct reader *r, int object) {
     int v[CONF_KEYS_MAX];
     struct pci_rule *rule = &r->c->pci_rules[r->c->npci_rules];
@@ -158,6 +168,7 @@ static void read_rule(struct reader *r, int object) {
     rule->enabled = rd_enabled(r, v[PRULE_ENABLE], v[PRULE_DISABLE]);
     if (!misspelt || !rd_empty(r, v[PRULE_TARGET]))
         rd_target(r, object, v[PRULE_TARGET], GOES_NOWHERE, &rule->enabled, &rule->vm);
+    warn_of_type(r, rule, v[PRULE_TARGET]);
     rd_tag(r, v[PRULE_TAG], &rule->tag);
     read_flags(r, rule, v);
     read_entries(r, v[PRULE_ALLOW], false, &rule->allow, &rule->nallow);
