@@ -96,7 +96,7 @@ static void put_in_force(const struct conf *old, const struct conf *fresh) {
         link_drop(v);
         dispatch_vm(FACT_VM_DOWN, v);
     }
-    struct pci_host h;
+    struct pci_host h = {0};
     bool whole = false;
     struct fact f = {.kind = FACT_RELOAD, .conf = fresh, .pci = vfio_pool_runs() ? &h : NULL};
     connector_reload(fresh, changed); /* first: what is asked from here on is done by the new configuration */

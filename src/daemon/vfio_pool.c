@@ -176,7 +176,7 @@ void vfio_pool_order(const struct action *a) {
     VH_ASSERT(pool.runs);
     while (i < VH_MAX_PCI_ORDERS && pool.entry[i].used)
         i++;
-    struct vfio_entry refused, *e = i < VH_MAX_PCI_ORDERS ? &pool.entry[i] : &refused;
+    struct vfio_entry refused = {0}, *e = i < VH_MAX_PCI_ORDERS ? &pool.entry[i] : &refused;
     *e = (struct vfio_entry){.used = true,
                              .restores = a->kind == ACT_RESTORE,
                              .shared = a->shared,
