@@ -2,7 +2,7 @@
 # Builds and tests everything. Needs a Debian machine with apt and root or sudo: what is missing is installed; elsewhere it is
 # named. Each part's output is kept in build/check/PART.log. The last line is "N passed, N failed"; exit 1 if any failed.
 #
-# usage: check.sh [PART...]      all of them: build layers unit fuzz simulation system faults cross board images
+# usage: check.sh [PART...]      all of them: build layers unit fuzz simulation system faults cross board images demo
 #        FUZZ_TIME=10            seconds for each fuzzer
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -158,6 +158,17 @@ do_images() {
         exit $bad'
 }
 
+do_demo() {
+    need demo board || return
+    part demo 600 "the demonstration, as README.md has it" sh -c '
+        if sh scripts/demo.sh </dev/null; then
+            echo "ok 1 - the demonstration"
+        else
+            echo "not ok 1 - the demonstration"
+            exit 1
+        fi'
+}
+
 do_board() {
     need board board && need board test || return
     part board 3600 "emulated board: a real kernel, real uevents, real QEMU, real VSOCK" sh -c '
@@ -172,7 +183,7 @@ finish() {
     exit
 }
 
-all="build layers unit fuzz simulation system faults cross board images"
+all="build layers unit fuzz simulation system faults cross board images demo"
 for p in "$@"; do
     case " $all " in
     *" $p "*) ;;
@@ -199,6 +210,7 @@ for p in "$@"; do
     cross) do_cross ;;
     board) do_board ;;
     images) do_images ;;
+    demo) do_demo ;;
     esac
 done
 finish

@@ -334,12 +334,15 @@ class Story:
         self.has_not("media", "QEMU USB HARDDRIVE")
         self.has("desktop", "QEMU USB HARDDRIVE")
         s.pause(1.0)
-        s.say("and back to the host")
+        s.say("and away from both: a decision, so the kernel ends every hold on it, and the host's drivers keep off, too")
         begin = time.monotonic()
         self.api.ok("usb_detach", PATIENCE, device_node=node)
         self.api.told("usb_detached", PATIENCE, vm="desktop")
-        self.host_drives(name, "usb-storage")
-        self.note("stick: taken from desktop -> the host drives it", time.monotonic() - begin)
+        taken = next(d for d in self.api.devices() if d["sys_name"] == name)
+        until(lambda: self.driver(name) is None, PATIENCE, "a stick that no driver has")
+        self.has_not("desktop", "QEMU USB HARDDRIVE")
+        s.proof(f"{name}: {taken['state']}, {taken['reason']}")
+        self.note("stick: taken from desktop, and nobody has it", time.monotonic() - begin)
         s.pause(1.5)
 
     def others(self):
