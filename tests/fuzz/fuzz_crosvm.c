@@ -2,9 +2,10 @@
  * fuzz_crosvm.c - any packets from crosvm's control socket, in the middle of every kind of operation: an operation ends
  * at most once, what it found are ports that crosvm has, each once, and what is sent in return is one request.
  *
- * Input: a byte for each operation, then its packets, each after its length; length 0 begins the next operation.
+ * Input: conversations.h; the byte of an operation says which one.
  */
 #include "codec/json.h"
+#include "conversations.h"
 #include "must.h"
 #include "vmm/vmm_crosvm.h"
 
@@ -67,21 +68,7 @@ static bool hear(const unsigned char *packet, size_t len) {
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-    size_t at = 0;
     memset(&cv, 0, sizeof cv);
-    while (at < size) {
-        bool open = true;
-        begin(data[at++]);
-        while (at + 1 < size) {
-            size_t len = (size_t)data[at] << 8 | data[at + 1];
-            at += 2;
-            if (len == 0)
-                break;
-            if (len > size - at)
-                len = size - at;
-            open = open && hear(data + at, len);
-            at += len;
-        }
-    }
+    conversations(data, size, begin, hear);
     return 0;
 }

@@ -1,11 +1,7 @@
 """A scripted cloud-hypervisor: its API socket as its sources have it (docs/vmms.md), of two kinds, and with the faults that a test asks for."""
 import json
-import os
-import socket
-import threading
-import time
 
-from tap import Failed, scaled
+from fakevmm import FakeVmm
 
 LINE_MAX = 1024  # of a request and of a header
 
@@ -14,66 +10,36 @@ class Refused(Exception):
     """The server answers so, and closes."""
 
 
-class Cloud:
+class Cloud(FakeVmm):
     """
     kind: "today" has errors as an array of reasons, "before" (until v47) as plain text
     hooks: "vm.info", ... -> function(body) that returns None: behave as usual; bytes: sent as they are; "silent": no answer; "hangup"
     """
 
     def __init__(self, path, kind="today", created=True):
-        self.path, self.kind, self.created = path, kind, created
-        self.hooks = {}
-        self.changed = threading.Condition()
+        super().__init__(path)
+        self.kind, self.created = kind, created
         self.devices = {}  # id -> path
         self.requests = []
-        self.closing = False
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(path)
-        self.listener.listen(5)
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        self.listen()
 
     # ---- what tests ask ----
 
-    def wait(self, condition, text, timeout=5):
-        end = time.monotonic() + scaled(timeout)
-        with self.changed:
-            while not condition(self):
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise Failed(f"{os.path.basename(self.path)}: {text} never came; requests: {self.requests[-12:]}")
-                self.changed.wait(left)
+    def came(self):
+        return f"requests: {self.requests[-12:]}"
 
     def count(self, action):
         with self.changed:
             return sum(a == action for a, _ in self.requests)
 
-    def end(self, unlink=True):
-        self.closing = True
-        if unlink and os.path.exists(self.path):
-            os.unlink(self.path)
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-        self.thread.join(scaled(5))
-
     # ---- the API socket ----
 
-    def _serve(self):
-        while not self.closing:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                while (answer := self._next(client)) is not None:
-                    client.sendall(answer)
-            except (OSError, Refused):
-                pass
-            client.close()
+    def serve(self):
+        try:
+            while (answer := self._next(self.client)) is not None:
+                self.client.sendall(answer)
+        except Refused:
+            pass
 
     def _line(self, stream):
         line = stream.readline(LINE_MAX + 2)

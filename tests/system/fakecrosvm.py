@@ -3,15 +3,13 @@ import array
 import json
 import os
 import socket
-import threading
-import time
 
-from tap import Failed, scaled
+from fakevmm import FakeVmm
 
 PORTS = 16
 
 
-class Crosvm:
+class Crosvm(FakeVmm):
     """
     kind: "today" reads `file` alone in a request to attach; "before" (until June 2022) needs bus, addr, vid and pid, too, and answers
         nothing to a request that it does not understand
@@ -20,31 +18,18 @@ class Crosvm:
     """
 
     def __init__(self, path, host, kind="today", usb=True):
-        self.path, self.host, self.kind, self.usb = path, host, kind, usb
-        self.hooks = {}
-        self.changed = threading.Condition()
+        super().__init__(path)
+        self.host, self.kind, self.usb = host, kind, usb
         self.ports = {}  # port -> device of the host
         self.opened = {}  # port -> what its descriptor was
         self.requests = []
         self.connections = 0
-        self.closing = False
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(path)
-        self.listener.listen(5)
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        self.listen(socket.SOCK_SEQPACKET)
 
     # ---- what tests ask ----
 
-    def wait(self, condition, text, timeout=5):
-        end = time.monotonic() + scaled(timeout)
-        with self.changed:
-            while not condition(self):
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise Failed(f"{os.path.basename(self.path)}: {text} never came; ports {self.named()}, requests: {self.requests[-12:]}")
-                self.changed.wait(left)
+    def came(self):
+        return f"ports {self.named()}, requests: {self.requests[-12:]}"
 
     def wait_ports(self, expected, timeout=5):
         """expected: port -> device"""
@@ -68,33 +53,13 @@ class Crosvm:
             self.ports = {p: d for p, d in self.ports.items() if d is not device}
             self.changed.notify_all()
 
-    def end(self, unlink=True):
-        self.closing = True
-        if unlink and os.path.exists(self.path):
-            os.unlink(self.path)
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-        self.thread.join(scaled(5))
-
     # ---- the control socket ----
 
-    def _serve(self):
-        while not self.closing:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.changed:
-                self.connections += 1
-                self.changed.notify_all()
-            try:
-                self._talk(client)
-            except OSError:
-                pass
-            client.close()
+    def serve(self):
+        with self.changed:
+            self.connections += 1
+            self.changed.notify_all()
+        self._talk(self.client)
 
     def _talk(self, client):
         while True:

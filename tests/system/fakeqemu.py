@@ -3,10 +3,9 @@ import json
 import os
 import socket
 import sys
-import threading
 import time
 
-from tap import Failed, scaled
+from fakevmm import FakeVmm
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}
 
@@ -19,7 +18,7 @@ class Command:
         return f"{self.name}({json.dumps(self.arguments)})"
 
 
-class Qemu:
+class Qemu(FakeVmm):
     """
     greet: None for the usual greeting, bytes for others, False for silence
     hooks: command name -> function(command) that returns
@@ -28,9 +27,8 @@ class Qemu:
 
     def __init__(self, path, greet=None, hostdevice=True, given=None):
         """given: what somebody else gave it before anybody could ask, as of give(), by name."""
-        self.path, self.greet, self.hostdevice = path, greet, hostdevice
-        self.hooks = {}
-        self.changed = threading.Condition()
+        super().__init__(path)
+        self.greet, self.hostdevice = greet, hostdevice
         self.commands = []
         self.devices = {}  # id -> driver
         self.anonymous = {}
@@ -39,27 +37,14 @@ class Qemu:
         self.opened = {}  # device id -> what its descriptor was
         self.connections = 0
         self.connected = False
-        self.closing = False
-        self.client = None
         for name, properties in (given or {}).items():
             self.give(name, **properties)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(path)
-        self.listener.listen(1)
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        self.listen(backlog=1)
 
     # ---- what tests ask ----
 
-    def wait(self, condition, text, timeout=5):
-        end = time.monotonic() + scaled(timeout)
-        with self.changed:
-            while not condition(self):
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise Failed(f"{os.path.basename(self.path)}: {text} never came; commands: {self.commands}")
-                self.changed.wait(left)
+    def came(self):
+        return f"commands: {self.commands}"
 
     def wait_device(self, vhp_id, there=True, timeout=5):
         self.wait(lambda q: (vhp_id in q.devices) == there, f"{vhp_id} {'in' if there else 'out'}", timeout)
@@ -87,39 +72,16 @@ class Qemu:
         if self.client:
             self._send({"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 2}})
 
-    def end(self, unlink=True):
-        """The process dies: QEMU removes its socket when it ends by itself, not when it is killed."""
-        self.closing = True
-        if unlink and os.path.exists(self.path):
-            os.unlink(self.path)
-        for s in (self.listener, self.client):
-            if s is None:
-                continue
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
-        self.thread.join(scaled(5))
-
     # ---- the monitor ----
 
-    def _serve(self):
-        while not self.closing:
-            try:
-                self.client, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.changed:
-                self.connections += 1
-                self.connected = True
-                self.changed.notify_all()
-            try:
-                self._talk()
-            except OSError:
-                pass
-            self.client.close()
-            self.client = None
+    def serve(self):
+        with self.changed:
+            self.connections += 1
+            self.connected = True
+            self.changed.notify_all()
+        try:
+            self._talk()
+        finally:
             with self.changed:
                 self.connected = False
                 self.changed.notify_all()
